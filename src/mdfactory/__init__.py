@@ -1,0 +1,3 @@
+"""The registry of a lab's molecular-dynamics campaigns."""
+
+__version__ = "0.1.0"

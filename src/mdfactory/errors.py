@@ -1,0 +1,168 @@
+"""Every error a user can meet, each saying what, where and the next command to type.
+
+Nothing is caught or printed here: the command line alone catches the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "BuildInputError",
+    "ConfigError",
+    "ConflictError",
+    "DeclinedError",
+    "DuplicateSimulationError",
+    "InvalidNameError",
+    "MDFactoryError",
+    "NotInitialisedError",
+    "OutputError",
+    "QueryError",
+    "SourceError",
+    "StoreError",
+    "StoreLockedError",
+    "StoreVersionError",
+    "counted",
+]
+
+SHOWN = 3
+
+
+class MDFactoryError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class ConfigError(MDFactoryError, ValueError):
+    """The configuration cannot be read or holds a value that is not allowed."""
+
+
+class SourceError(MDFactoryError, LookupError):
+    """A SOURCE does not exist, is of the wrong kind, or holds no simulation.
+
+    Parameters
+    ----------
+    source
+        The SOURCE as it was given.
+    reason
+        What is wrong with it, and what would be right.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+
+
+class BuildInputError(MDFactoryError, ValueError):
+    """A BuildInput breaks the rules of its model.
+
+    Parameters
+    ----------
+    problems
+        ``(field, what is wrong)`` pairs; a field is a dotted path such as
+        ``system.species.0.smiles``.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        shown = [f"{field}: {what}" if field else what for field, what in problems[:SHOWN]]
+        if len(problems) > SHOWN:
+            shown.append(f"and {len(problems) - SHOWN} more")
+        super().__init__("; ".join(shown))
+        self.problems = tuple(problems)
+
+
+class InvalidNameError(MDFactoryError, ValueError):
+    """An analysis or artifact name that cannot name a table."""
+
+
+class DuplicateSimulationError(MDFactoryError, ValueError):
+    """One simulation stands in several folders of one push.
+
+    Parameters
+    ----------
+    folders
+        Hash -> the folders that hold it.
+    """
+
+    def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
+        lines = [f"  {hash_}: {', '.join(paths)}" for hash_, paths in list(folders.items())[:SHOWN]]
+        if len(folders) > SHOWN:
+            lines.append(f"  and {len(folders) - SHOWN} more")
+        super().__init__(
+            f"{counted(len(folders), 'simulation')} found in more than one folder; "
+            "nothing was written:\n"
+            + "\n".join(lines)
+            + "\nRemove the copies, or let --update, --diff or --force take the most advanced."
+        )
+        self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
+
+
+class ConflictError(MDFactoryError, ValueError):
+    """Records of a push are in the store already, and the mode does not say what to do.
+
+    Parameters
+    ----------
+    conflicts
+        Table name -> the keys that exist already, each as text.
+    """
+
+    def __init__(self, conflicts: Mapping[str, Sequence[str]]) -> None:
+        lines = []
+        for table, keys in conflicts.items():
+            first = ", ".join(keys[:SHOWN])
+            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+            lines.append(f"  {table}: {counted(len(keys), 'record')}: {first}{more}")
+        super().__init__(
+            "already in the store; nothing was written:\n"
+            + "\n".join(lines)
+            + "\nRepeat with --diff to add only what is missing, --update to also renew what "
+            "changed, or --force to overwrite."
+        )
+        self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
+
+
+class StoreError(MDFactoryError, OSError):
+    """The store cannot be reached, read or written; never to be taken for an empty one."""
+
+
+class NotInitialisedError(StoreError, LookupError):
+    """A record table is missing from the store.
+
+    Parameters
+    ----------
+    table
+        Name of the missing table.
+    location
+        The store, as a user would name it.
+    command
+        The command that creates the table.
+    """
+
+    def __init__(self, table: str, location: str, command: str) -> None:
+        super().__init__(f"{location} has no table {table}. Create it with: {command}")
+        self.table = table
+        self.command = command
+
+
+class StoreLockedError(StoreError, TimeoutError):
+    """Another program holds the store, and kept it for longer than we may wait."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer version of this program."""
+
+
+class QueryError(MDFactoryError, ValueError):
+    """A filter or a sort names a column that the table does not have."""
+
+
+class OutputError(MDFactoryError, OSError):
+    """A result cannot be written to the place that was asked for."""
+
+
+class DeclinedError(MDFactoryError):
+    """The user said no, or could not be asked."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 record`` or ``2,000 records``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""Record tables and the rules for merging them: pure, with no disk, network or clock."""

@@ -1,0 +1,49 @@
+"""Digests of records: what is compared to tell change, and what is checked to tell corruption.
+
+The *content* of a record is all of its columns but its time. Its content digest is the
+SHA-256 of those columns, in the order of the table, each as ``<length in bytes>:<UTF-8>``
+(integers in decimal). The record digest is the SHA-256 of the content digest, in hex,
+followed by the time; it so covers all columns, and shows whether a content digest that
+was stored earlier still belongs to a record whose time is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+import pyarrow as pa
+
+from mdfactory.records.tables import Table
+
+__all__ = ["content_digests", "record_digest"]
+
+
+def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
+    """Return the content digest of each row, 64 lower-case hex digits.
+
+    Parameters
+    ----------
+    table
+        The table of the rows.
+    rows
+        Rows with all columns of the table.
+    """
+    columns = [rows[name].to_pylist() for name in table.columns if name != table.time]
+    return [_sha256(row) for row in zip(*columns, strict=True)]
+
+
+def record_digest(content: str, time: str) -> str:
+    """Return the digest of a whole record, 64 lower-case hex digits."""
+    return sha256(f"{content}{time}".encode()).hexdigest()
+
+
+def _sha256(values: Sequence[str | int]) -> str:
+    return sha256(b"".join(_framed(values))).hexdigest()
+
+
+def _framed(values: Sequence[str | int]) -> Iterator[bytes]:
+    for value in values:
+        text = str(value).encode()
+        yield b"%d:" % len(text)
+        yield text

@@ -1,0 +1,249 @@
+"""The record tables, declared once: the only place that names a column list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import pyarrow as pa
+
+from mdfactory.errors import InvalidNameError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "OVERVIEW",
+    "RUNS",
+    "Place",
+    "Table",
+    "analysis_table",
+    "artifact_table",
+    "batch",
+    "digest_table",
+    "format_table",
+    "table_named",
+]
+
+FORMAT_VERSION = 1
+"""Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+
+
+class Place(StrEnum):
+    """The part of a store that a table lives in: a file, folder or schema of its own."""
+
+    runs = "runs"
+    results = "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the store.
+
+    Parameters
+    ----------
+    name
+        Its name; names are unique regardless of case.
+    schema
+        Columns in their order, all strings and 64-bit integers, none nullable.
+    key
+        Columns that identify a record.
+    place
+        Where in a store it lives.
+    time
+        The column that says when a record was written; not part of its content.
+        Empty for the tables that describe records.
+    summary
+        Columns that a terminal shows when not asked for all.
+    bulky
+        Columns that no terminal can show.
+    command
+        The command that creates the table.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    place: Place
+    time: str = ""
+    summary: tuple[str, ...] = ()
+    bulky: tuple[str, ...] = ()
+    command: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self.schema.names)
+
+    @property
+    def id(self) -> str:
+        """The name as it is compared: regardless of case."""
+        return self.name.lower()
+
+    @property
+    def is_record(self) -> bool:
+        """Whether rows are records of simulations, which have a digest each."""
+        return bool(self.time)
+
+
+def _schema(columns: str) -> pa.Schema:
+    """``"hash row_count:int"`` -> a schema of strings, and integers where marked."""
+    fields = [column.partition(":") for column in columns.split()]
+    kinds = {"": pa.string(), "int": pa.int64()}
+    return pa.schema([pa.field(name, kinds[kind], nullable=False) for name, _, kind in fields])
+
+
+RUNS = Table(
+    name="RUN_DATABASE",
+    schema=_schema(
+        "hash engine parametrization simulation_type input_data input_data_type directory "
+        "status timestamp_utc"
+    ),
+    key=("hash",),
+    place=Place.runs,
+    time="timestamp_utc",
+    summary=("hash", "simulation_type", "parametrization", "status", "directory"),
+    bulky=("input_data",),
+    command="mdfactory sync init systems",
+)
+
+OVERVIEW = Table(
+    name="ANALYSIS_OVERVIEW",
+    schema=_schema(
+        "hash simulation_type directory item_type item_name status row_count:int file_count:int "
+        "updated_at"
+    ),
+    key=("hash", "item_type", "item_name"),
+    place=Place.results,
+    time="updated_at",
+    summary=(
+        "hash",
+        "simulation_type",
+        "item_type",
+        "item_name",
+        "status",
+        "row_count",
+        "file_count",
+        "directory",
+        "updated_at",
+    ),
+    command="mdfactory sync init analysis",
+)
+
+
+def analysis_table(name: str) -> Table:
+    """Return the table that holds one analysis of all simulations.
+
+    Raises
+    ------
+    InvalidNameError
+        If `name` cannot name a table.
+    """
+    return Table(
+        name=f"ANALYSIS_{_checked(name)}",
+        schema=_schema(
+            "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc"
+        ),
+        key=("hash",),
+        place=Place.results,
+        time="timestamp_utc",
+        summary=(
+            "hash",
+            "directory",
+            "simulation_type",
+            "row_count",
+            "columns",
+            "data_path",
+            "timestamp_utc",
+        ),
+        bulky=("data_csv",),
+        command="mdfactory sync init analysis",
+    )
+
+
+def artifact_table(name: str) -> Table:
+    """Return the table that lists the files of one artifact of all simulations.
+
+    Raises
+    ------
+    InvalidNameError
+        If `name` cannot name a table.
+    """
+    return Table(
+        name=f"ARTIFACT_{_checked(name)}",
+        schema=_schema(
+            "hash directory simulation_type file_count:int files checksums timestamp_utc"
+        ),
+        key=("hash",),
+        place=Place.results,
+        time="timestamp_utc",
+        summary=(
+            "hash",
+            "simulation_type",
+            "file_count",
+            "files",
+            "checksums",
+            "directory",
+            "timestamp_utc",
+        ),
+        command="mdfactory sync init artifacts",
+    )
+
+
+def digest_table(place: Place) -> Table:
+    """Return the table of the digests of all records in one place of a store.
+
+    Its key is the lower-case name of the record's table and the record's own key, where
+    columns that the record's key does not have are empty. See `records.digests`.
+    """
+    return Table(
+        name="_mdfactory_digest",
+        schema=_schema("record_table hash item_type item_name content digest"),
+        key=("record_table", "hash", "item_type", "item_name"),
+        place=place,
+    )
+
+
+def format_table(place: Place) -> Table:
+    """Return the one-row table that tells the version of the ``_mdfactory_*`` tables."""
+    return Table(
+        name="_mdfactory_format", schema=_schema("version:int"), key=("version",), place=place
+    )
+
+
+def table_named(name: str, place: Place) -> Table | None:
+    """Return the record table of this name, spelt as given, or None if it is none of ours."""
+    known = {table.id: table for table in (RUNS, OVERVIEW) if table.place is place}
+    if name.lower() in known:
+        return replace(known[name.lower()], name=name)
+    kind, _, item = name.partition("_")
+    make = ITEM_TABLES.get(kind.upper())
+    if make is None or place is not Place.results:
+        return None
+    try:
+        return replace(make(item), name=name)
+    except InvalidNameError:
+        return None
+
+
+ITEM_TABLES = {"ANALYSIS": analysis_table, "ARTIFACT": artifact_table}
+
+
+def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:
+    """Turn row tuples into one batch of this schema."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _checked(name: str) -> str:
+    if name.lower() == "overview":
+        raise InvalidNameError("'overview' is reserved: it names the table of all results")
+    if not NAME.fullmatch(name):
+        raise InvalidNameError(
+            f"{name!r} is no name for an analysis or artifact: "
+            "a letter, then letters, digits and underscores, at most 48 characters"
+        )
+    return name

@@ -1,0 +1,105 @@
+"""Records for tests: valid shapes, awkward texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pyarrow as pa
+
+from mdfactory.records.tables import OVERVIEW, RUNS, Table, analysis_table, batch
+
+__all__ = ["AWKWARD", "THEN", "analysis", "overview", "records", "run"]
+
+THEN: Final = "2026-01-02T03:04:05.678901+00:00"
+LATER: Final = "2026-02-03T04:05:06.789012+00:00"
+
+AWKWARD: Final = (
+    "",
+    " ",
+    "0012",
+    "12E45678",
+    "1.0",
+    "-0",
+    "NA",
+    "NaN",
+    "null",
+    "None",
+    "TRUE",
+    "a,b;c\td",
+    'say "hi"',
+    "it's",
+    "two\nlines",
+    "two\r\nlines",
+    "ends in a newline\n",
+    " spaces at both ends ",
+    "back\\slash",
+    "%s {} $HOME",
+    "=1+1",
+    "Grüße, Δ, 水, 🧪",
+    "'; DROP TABLE RUN_DATABASE; --",
+)
+"""Texts that a careless store changes."""
+
+
+Record = dict[str, Any]
+"""Column -> value."""
+
+
+def run(hash_: str, **values: str) -> Record:
+    """Return a record of ``RUN_DATABASE``, with these values in place of the usual ones."""
+    return {
+        "hash": hash_,
+        "engine": "gromacs",
+        "parametrization": "smirnoff",
+        "simulation_type": "mixedbox",
+        "input_data": '{"simulation_type":"mixedbox"}',
+        "input_data_type": "BuildInput",
+        "directory": f"/campaign/{hash_}",
+        "status": "build",
+        "timestamp_utc": THEN,
+    } | values
+
+
+def overview(hash_: str, item: str, **values: str | int) -> Record:
+    """Return a record of ``ANALYSIS_OVERVIEW`` for an analysis."""
+    return {
+        "hash": hash_,
+        "simulation_type": "mixedbox",
+        "directory": f"/campaign/{hash_}",
+        "item_type": "analysis",
+        "item_name": item,
+        "status": "not_yet_run",
+        "row_count": 0,
+        "file_count": 0,
+        "updated_at": THEN,
+    } | values
+
+
+def analysis(hash_: str, **values: str | int) -> Record:
+    """Return a record of an ``ANALYSIS_<name>`` table."""
+    return {
+        "hash": hash_,
+        "directory": f"/campaign/{hash_}",
+        "simulation_type": "mixedbox",
+        "row_count": 1,
+        "columns": '["x"]',
+        "data_csv": "x\n1\n",
+        "data_path": ".analysis/density.parquet",
+        "timestamp_utc": THEN,
+    } | values
+
+
+def records(table: Table, *rows: Record) -> pa.RecordBatch:
+    """Return rows as a batch in the schema of their table."""
+    return batch([[row[name] for name in table.columns] for row in rows], table.schema)
+
+
+DENSITY: Final = analysis_table("density")
+
+EXAMPLES: Final[dict[str, tuple[Table, Callable[[str], Record]]]] = {
+    RUNS.name: (RUNS, run),
+    OVERVIEW.name: (OVERVIEW, lambda hash_: overview(hash_, "density")),
+    DENSITY.name: (DENSITY, analysis),
+}
+"""Table name -> the table, and a function that makes a record of it from a hash."""

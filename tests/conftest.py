@@ -1,0 +1,37 @@
+"""What tests of all rooms use: the example campaign, folders to change, no one's own settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "examples" / "water_methanol"
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep the settings and stores of whoever runs the tests out of them."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("MDFACTORY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MDFACTORY_CONFIG_DIR", str(home / "config"))
+    monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Path:
+    """A copy of the example campaign: 4 completed, 1 production, 1 equilibrated, 2 build."""
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "campaign"))
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of recorded inputs and stores."""
+    return HERE / "data"

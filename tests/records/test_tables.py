@@ -1,0 +1,100 @@
+"""The record tables are those that existing installations read and write."""
+
+from __future__ import annotations
+
+import pytest
+
+from mdfactory.errors import InvalidNameError
+from mdfactory.records.tables import (
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    artifact_table,
+    table_named,
+)
+
+COLUMNS = {
+    "RUN_DATABASE": (
+        "hash, engine, parametrization, simulation_type, input_data, input_data_type, directory, "
+        "status, timestamp_utc"
+    ),
+    "ANALYSIS_OVERVIEW": (
+        "hash, simulation_type, directory, item_type, item_name, status, row_count, file_count, "
+        "updated_at"
+    ),
+    "ANALYSIS_rdf": (
+        "hash, directory, simulation_type, row_count, columns, data_csv, data_path, timestamp_utc"
+    ),
+    "ARTIFACT_rdf": "hash, directory, simulation_type, file_count, files, checksums, timestamp_utc",
+}
+TABLES = [RUNS, OVERVIEW, analysis_table("rdf"), artifact_table("rdf")]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_has_its_columns_in_order(table: Table) -> None:
+    assert ", ".join(table.columns) == COLUMNS[table.name]
+    assert set(table.key) | set(table.summary) | set(table.bulky) <= set(table.columns)
+
+
+@pytest.mark.parametrize("name", ["a", "area_per_lipid", "X9_", "a" * 48, "Overviews"])
+def test_a_name_makes_a_table(name: str) -> None:
+    assert analysis_table(name).name == f"ANALYSIS_{name}"
+    assert artifact_table(name).name == f"ARTIFACT_{name}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "9a",
+        "_a",
+        "a-b",
+        "a b",
+        "a" * 49,
+        'a"; DROP TABLE x',
+        "é",
+        "a\n",
+        "overview",
+        "OverView",
+    ],
+)
+def test_a_name_that_cannot_name_a_table_is_refused_by_name(name: str) -> None:
+    for make in (analysis_table, artifact_table):
+        with pytest.raises(InvalidNameError) as caught:
+            make(name)
+        assert name.lower() in str(caught.value).lower() or repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "columns"),
+    [
+        ("run_database", Place.runs, RUNS.columns),
+        ("ANALYSIS_OVERVIEW", Place.results, OVERVIEW.columns),
+        ("ANALYSIS_AREA_PER_LIPID", Place.results, analysis_table("a").columns),
+        ("artifact_density_plot", Place.results, artifact_table("a").columns),
+    ],
+)
+def test_a_table_is_known_by_its_name_in_any_case(
+    name: str, place: Place, columns: tuple[str, ...]
+) -> None:
+    table = table_named(name, place)
+    assert table is not None
+    assert (table.name, table.columns) == (name, columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("RUN_DATABASE", Place.results),
+        ("ANALYSIS_rdf", Place.runs),
+        ("_mdfactory_digest", Place.results),
+        ("sqlite_stat1", Place.runs),
+        ("ANALYSIS_", Place.results),
+        ("ANALYSIS_a-b", Place.results),
+        ("ARTIFACT_overview", Place.results),
+    ],
+)
+def test_other_tables_are_none_of_ours(name: str, place: Place) -> None:
+    assert table_named(name, place) is None
