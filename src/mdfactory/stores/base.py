@@ -1,0 +1,407 @@
+"""The contract that every store keeps, in prose and in code.
+
+A store holds record tables and knows nothing of campaigns. Whoever adds one writes a
+`Store` that opens transactions and a `Transaction` with six raw operations; the conflict
+rules, the digests and the version check stand here, once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+import pyarrow as pa
+
+from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
+from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.merge import Counts, Resolution, resolve
+from mdfactory.records.query import Condition, OneOf, Query
+from mdfactory.records.tables import (
+    FORMAT_VERSION,
+    Place,
+    Table,
+    batch,
+    digest_table,
+    format_table,
+    table_named,
+)
+from mdfactory.records.terms import Mode
+
+__all__ = ["Batches", "Key", "Store", "Transaction"]
+
+Key = tuple[str, ...]
+Batches = Iterable[tuple[Table, pa.RecordBatch]]
+"""Records to write, each batch in the schema of its table; a key stands in them once."""
+
+_Put = Callable[[Table, pa.RecordBatch, list[str], Resolution], None]
+
+LOOKUP: Final = 1000
+"""Keys that are looked up or removed in one go."""
+
+
+class Transaction(ABC):
+    """One consistent view of a store; what it writes is stored whole or not at all.
+
+    Readers see the store as it was when the transaction began, and a writer also what it
+    wrote itself. Names of tables are compared regardless of case.
+
+    A store implements the raw operations `names`, `make`, `drop`, `scan`, `put` and
+    `remove`. They are exact: texts come back as they were put, and an operation that
+    cannot be done raises `StoreError`; it never answers as if there were nothing.
+    """
+
+    location: str
+    """The store as a user would name it, for messages."""
+
+    @abstractmethod
+    def names(self, place: Place) -> Collection[str]:
+        """Return the names of all tables in this place, ours or not, as they are spelt."""
+
+    @abstractmethod
+    def make(self, table: Table) -> None:
+        """Make a table that is not there yet."""
+
+    @abstractmethod
+    def drop(self, table: Table) -> None:
+        """Remove a table with all its rows."""
+
+    @abstractmethod
+    def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
+        """Stream the answer to a query, evaluated by the store, in batches of bounded size."""
+
+    @abstractmethod
+    def put(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Insert rows; one whose key exists replaces the stored row."""
+
+    @abstractmethod
+    def remove(self, table: Table, keys: Sequence[Key]) -> None:
+        """Remove the rows with these keys; keys that are not there are passed over."""
+
+    def has(self, table: Table) -> bool:
+        """Whether the table exists."""
+        return any(name.lower() == table.id for name in self.names(table.place))
+
+    def tables(self) -> list[Table]:
+        """Return the record tables that exist, named as the store spells them."""
+        named = [table_named(name, place) for place in Place for name in sorted(self.names(place))]
+        return [table for table in named if table]
+
+    def create(self, table: Table, *, replace: bool = False) -> int:
+        """Make a record table if it is missing, or anew.
+
+        Parameters
+        ----------
+        table
+            The table to make.
+        replace
+            Remove an existing table first.
+
+        Returns
+        -------
+        int
+            The number of rows that were removed.
+        """
+        self._describe(table.place)
+        removed = 0
+        if replace and self.has(table):
+            removed = self.delete(table)
+            self.drop(table)
+        if not self.has(table):
+            self.make(table)
+        return removed
+
+    def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream the records that a query asks for; all of them without one.
+
+        Raises
+        ------
+        NotInitialisedError
+            If the table does not exist.
+        QueryError
+            If the query names a column that the table does not have.
+        """
+        query = query or Query()
+        query.check(table)
+        self.require(table)
+        return self.scan(table, query)
+
+    def count(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
+        """Return the number of records that meet the conditions."""
+        query = Query(where=where, columns=table.key[:1])
+        return sum(rows.num_rows for rows in self.read(table, query))
+
+    def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+        """Write records under a conflict mode, and their digests.
+
+        Parameters
+        ----------
+        batches
+            The records; no key twice.
+        mode
+            What to do with keys that are in the store already.
+
+        Returns
+        -------
+        dict
+            Table name -> what became of its records.
+
+        Raises
+        ------
+        ConflictError
+            In mode ``refuse``, if any key exists; the transaction must not be committed.
+        NotInitialisedError
+            If a table does not exist.
+        """
+        return self._merge(batches, mode, self._store)
+
+    def plan(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+        """Tell what `write` would do, and do nothing."""
+        return self._merge(batches, mode, lambda *_: None)
+
+    def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
+        """Remove the records that meet the conditions, and their digests.
+
+        Returns
+        -------
+        int
+            The number of records removed.
+        """
+        query = Query(where=where, columns=table.key)
+        keys = [key for rows in self.read(table, query) for key in _keys(rows, table.key)]
+        digests = digest_table(table.place)
+        described = self.has(digests)
+        for some in _chunks(keys):
+            self.remove(table, some)
+            if described:
+                self.remove(digests, [_digest_key(table, key) for key in some])
+        return len(keys)
+
+    def require(self, table: Table) -> None:
+        """Refuse to go on without a table.
+
+        Raises
+        ------
+        NotInitialisedError
+            If the table does not exist; the message names the command that makes it.
+        """
+        if not self.has(table):
+            raise NotInitialisedError(table.name, self.location, table.command)
+
+    def check_format(self) -> None:
+        """Refuse a store that a newer program has written.
+
+        Raises
+        ------
+        StoreVersionError
+            If the ``_mdfactory_*`` tables are of a version that is not known here.
+        """
+        for table in map(format_table, Place):
+            versions = [value for rows in self._all(table) for value in rows["version"].to_pylist()]
+            if max(versions, default=0) > FORMAT_VERSION:
+                raise StoreVersionError(
+                    f"{self.location} has format {max(versions)}, this program knows formats up to "
+                    f"{FORMAT_VERSION}. Update it with: pip install --upgrade mdfactory"
+                )
+
+    def _all(self, table: Table) -> Iterator[pa.RecordBatch]:
+        return self.scan(table, Query()) if self.has(table) else iter(())
+
+    def _describe(self, place: Place) -> None:
+        """Make the tables that describe records, in a place that has none yet."""
+        if self.has(digest_table(place)):
+            return
+        self.make(format_table(place))
+        self.put(format_table(place), batch([(FORMAT_VERSION,)], format_table(place).schema))
+        self.make(digest_table(place))
+
+    def _merge(self, batches: Batches, mode: Mode, store: _Put) -> dict[str, Counts]:
+        counts: dict[str, Counts] = {}
+        conflicts: dict[str, list[str]] = {}
+        for table, rows in batches:
+            self.require(table)
+            keys = _keys(rows, table.key)
+            if len(set(keys)) < len(keys):
+                raise ValueError(f"a key stands twice in the records for {table.name}")
+            contents = content_digests(table, rows)
+            resolution = resolve(self._existing(table, keys, mode), keys, contents, mode)
+            counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
+            refused = conflicts.setdefault(table.name, [])
+            refused += [" ".join(keys[position]) for position in resolution.refuse]
+            if not refused:
+                store(table, rows, contents, resolution)
+        conflicts = {table: keys for table, keys in conflicts.items() if keys}
+        if conflicts:
+            raise ConflictError(conflicts)
+        return counts
+
+    def _store(
+        self, table: Table, rows: pa.RecordBatch, contents: list[str], resolution: Resolution
+    ) -> None:
+        positions = sorted(resolution.insert + resolution.replace)
+        if not positions:
+            return
+        self._describe(table.place)
+        if len(positions) < rows.num_rows:
+            rows = rows.take(pa.array(positions))
+        self.put(table, rows)
+        digests = [
+            (*_digest_key(table, key), content, record_digest(content, time))
+            for key, content, time in zip(
+                _keys(rows, table.key),
+                [contents[position] for position in positions],
+                rows[table.time].to_pylist(),
+                strict=True,
+            )
+        ]
+        self.put(digest_table(table.place), batch(digests, digest_table(table.place).schema))
+
+    def _existing(self, table: Table, keys: list[Key], mode: Mode) -> dict[Key, str | None]:
+        """Return those of the keys that are stored, in mode ``update`` with content digests."""
+        stored: dict[Key, str | None] = {}
+        for some in _chunks(keys):
+            times = self._times(table, some)
+            digests = self._digests(table, times) if mode is Mode.update else {}
+            stored |= {key: digests.get(key) for key in times}
+        return stored
+
+    def _times(self, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
+        wanted = set(keys)
+        query = Query(where=(_hashes(keys),), columns=(*table.key, table.time))
+        found = [
+            key for rows in self.scan(table, query) for key in _keys(rows, query.columns or ())
+        ]
+        return {key[:-1]: key[-1] for key in found if key[:-1] in wanted}
+
+    def _digests(self, table: Table, times: Mapping[Key, str]) -> dict[Key, str]:
+        """Return the content digests of stored records.
+
+        One that is kept is taken if it belongs to the record as it is now; of a record
+        that another program wrote, or wrote again, it is computed.
+        """
+        digests = {
+            key: content
+            for key, content, digest in self._kept(table, list(times))
+            if key in times and record_digest(content, times[key]) == digest
+        }
+        foreign = [key for key in times if key not in digests]
+        if foreign:
+            for rows in self.scan(table, Query(where=(_hashes(foreign),))):
+                computed = zip(_keys(rows, table.key), content_digests(table, rows), strict=True)
+                digests |= {key: content for key, content in computed if key not in digests}
+        return digests
+
+    def _kept(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
+        digests = digest_table(table.place)
+        if not keys or not self.has(digests):
+            return
+        where = (OneOf("record_table", (table.id,)), _hashes(keys))
+        width = 1 + len(table.key)
+        for rows in self.scan(digests, Query(where=where)):
+            for values in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                yield values[1:width], values[-2], values[-1]
+
+
+class Store(ABC):
+    """Where records live.
+
+    Guarantees, on every store:
+
+    - One writer at a time. Waiting for another ends after `wait` seconds with
+      `StoreLockedError`, which says who holds the store where that can be known.
+    - A writing transaction is stored whole when its block ends, or not at all: after an
+      exception, and after a kill at any instant, the store is as it was before.
+    - Readers see the state before a write or after it, never one between.
+    - What was put comes back the same, to the last character.
+    - A failure is an error. An outage is never an empty answer.
+    """
+
+    location: str
+    """The store as a user would name it, for messages."""
+
+    @abstractmethod
+    def _open(
+        self, *, write: bool, create: Collection[Place]
+    ) -> AbstractContextManager[Transaction]:
+        """Open a transaction; committed at the end of its block if it may write."""
+
+    @contextmanager
+    def transaction(
+        self, *, write: bool = False, create: Collection[Place] = ()
+    ) -> Iterator[Transaction]:
+        """Open a transaction for the block of a ``with`` statement.
+
+        Parameters
+        ----------
+        write
+            Whether it may write; it is then committed at the end of the block, and rolled
+            back if the block ends in an exception.
+        create
+            Places that may be made if they are not there yet.
+
+        Raises
+        ------
+        StoreLockedError
+            If another writer does not end in time.
+        StoreVersionError
+            If a newer program has written the store.
+        StoreError
+            If the store cannot be reached, read or written.
+        """
+        with self._open(write=write, create=create) as transaction:
+            transaction.check_format()
+            yield transaction
+
+    def tables(self) -> list[Table]:
+        """Return the record tables that exist; see `Transaction.tables`."""
+        with self.transaction() as transaction:
+            return transaction.tables()
+
+    def create(self, table: Table, *, replace: bool = False) -> int:
+        """Make a record table; see `Transaction.create`."""
+        with self.transaction(write=True, create={table.place}) as transaction:
+            return transaction.create(table, replace=replace)
+
+    def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream the records that a query asks for; see `Transaction.read`."""
+        with self.transaction() as transaction:
+            yield from transaction.read(table, query)
+
+    def count(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
+        """Count records; see `Transaction.count`."""
+        with self.transaction() as transaction:
+            return transaction.count(table, where)
+
+    def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+        """Write records in a transaction of their own; see `Transaction.write`."""
+        with self.transaction(write=True) as transaction:
+            return transaction.write(batches, mode)
+
+    def plan(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+        """Tell what `write` would do; see `Transaction.plan`."""
+        with self.transaction() as transaction:
+            return transaction.plan(batches, mode)
+
+    def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
+        """Remove records in a transaction of their own; see `Transaction.delete`."""
+        with self.transaction(write=True) as transaction:
+            return transaction.delete(table, where)
+
+
+def _keys(rows: pa.RecordBatch, columns: tuple[str, ...]) -> list[Key]:
+    return list(zip(*(rows[name].to_pylist() for name in columns), strict=True))
+
+
+def _chunks(keys: list[Key]) -> Iterator[list[Key]]:
+    for start in range(0, len(keys), LOOKUP):
+        yield keys[start : start + LOOKUP]
+
+
+def _hashes(keys: Iterable[Key]) -> OneOf:
+    return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
+
+
+def _digest_key(table: Table, key: Key) -> Key:
+    blanks = ("",) * (len(digest_table(table.place).key) - 1 - len(key))
+    return (table.id, *key, *blanks)

@@ -1,0 +1,153 @@
+"""Transactions of SQL databases, through SQLAlchemy Core; how one is opened is their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from mdfactory.errors import StoreError
+from mdfactory.records.query import Condition, Prefix, Query
+from mdfactory.records.tables import Place, Table, batch
+from mdfactory.stores.base import Key, Transaction
+
+__all__ = ["SqlTransaction"]
+
+BATCH: Final = 2048
+"""Rows of one batch of an answer."""
+
+BEYOND: Final = "\U0010ffff"
+"""The last character: no text that starts with a prefix sorts after the prefix and this."""
+
+
+class Untyped(sa.types.UserDefinedType[Any]):
+    """A column without a type, as existing installations make them in SQLite.
+
+    Without a type SQLite keeps each value as it was put; a hash of digits stays a text.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the empty type name."""
+        return ""
+
+
+class SqlTransaction(Transaction):
+    """A transaction on one database connection.
+
+    Parameters
+    ----------
+    connection
+        A connection on which a transaction has begun.
+    schemas
+        Place -> the schema that holds its tables; places that do not exist are absent.
+    location
+        The store as a user would name it.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, schemas: Mapping[Place, str], location: str
+    ) -> None:
+        self.location = location
+        self._connection = connection
+        self._schemas = schemas
+        self._spelling: dict[Place, dict[str, str]] = {}
+
+    def names(self, place: Place) -> Collection[str]:
+        """Return the names of the tables in one schema."""
+        return self._spelt(place).values()
+
+    def make(self, table: Table) -> None:
+        """Create a table with untyped columns that may not be null, and a unique key."""
+        self._sql(table).create(self._connection)
+        self._spelling.pop(table.place, None)
+
+    def drop(self, table: Table) -> None:
+        """Drop a table."""
+        self._sql(table).drop(self._connection)
+        self._spelling.pop(table.place, None)
+
+    def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
+        """Stream the answer to a ``SELECT``."""
+        source = self._sql(table)
+        schema = query.schema(table)
+        select = sa.select(*(source.c[name] for name in schema.names))
+        select = select.where(*(_clause(source, condition) for condition in query.where))
+        if query.sort:
+            column = source.c[query.sort.column]
+            select = select.order_by(column.desc() if query.sort.descending else column)
+        if query.limit is not None:
+            select = select.limit(query.limit)
+        with self._connection.execution_options(yield_per=BATCH).execute(select) as rows:
+            for some in rows.partitions():
+                yield _batch(some, schema, table)
+
+    def put(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Insert rows, replacing those whose key exists."""
+        insert = sqlite.insert(self._sql(table))
+        values = {name: insert.excluded[name] for name in table.columns if name not in table.key}
+        upsert = (
+            insert.on_conflict_do_update(index_elements=table.key, set_=values)
+            if values
+            else insert.on_conflict_do_nothing(index_elements=table.key)
+        )
+        self._connection.execute(upsert, rows.to_pylist())
+
+    def remove(self, table: Table, keys: Sequence[Key]) -> None:
+        """Delete the rows with these keys."""
+        source = self._sql(table)
+        same = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
+        names = [f"key_{name}" for name in table.key]
+        self._connection.execute(
+            sa.delete(source).where(*same), [dict(zip(names, key, strict=True)) for key in keys]
+        )
+
+    def _spelt(self, place: Place) -> dict[str, str]:
+        """Return the names of tables by their lower-case form."""
+        if place not in self._schemas:
+            return {}
+        if place not in self._spelling:
+            names = sa.inspect(self._connection).get_table_names(schema=self._schemas[place])
+            self._spelling[place] = {name.lower(): name for name in names}
+        return self._spelling[place]
+
+    def _sql(self, table: Table) -> sa.Table:
+        """Describe a table to SQLAlchemy, under the name by which the database has it."""
+        return sa.Table(
+            self._spelt(table.place).get(table.id, table.name),
+            sa.MetaData(),
+            *(sa.Column(name, Untyped, nullable=False) for name in table.columns),
+            sa.UniqueConstraint(*table.key),
+            schema=self._schemas[table.place],
+        )
+
+
+def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
+    column = source.c[condition.column]
+    if isinstance(condition, Prefix):
+        # A range, not LIKE: it is exact about case and uses the index of the key.
+        return column.between(condition.text, condition.text + BEYOND)
+    return column.in_(condition.values)
+
+
+def _batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.RecordBatch:
+    try:
+        return batch(rows, schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return batch(_cast(rows, schema, table), schema)
+
+
+def _cast(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Iterator[list[Any]]:
+    """Bring values that another program stored in untyped columns to the declared types."""
+    for row in rows:
+        try:
+            yield [
+                int(value) if pa.types.is_integer(field.type) else str(value)
+                for value, field in zip(row, schema, strict=True)
+            ]
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"{table.name}: row {tuple(row)!r:.200}: {error}") from error

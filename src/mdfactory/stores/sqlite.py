@@ -1,0 +1,208 @@
+"""The SQLite store: two files, opened so that a kill or a network disk does no harm."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from mdfactory.errors import StoreError, StoreLockedError
+from mdfactory.records.tables import Place, Table
+from mdfactory.stores.base import Store, Transaction
+from mdfactory.stores.sql import SqlTransaction
+
+__all__ = ["SqliteStore"]
+
+log = logging.getLogger(__name__)
+
+USER_VERSION: Final = 1
+"""``PRAGMA user_version`` of the files of all installations."""
+
+FIRST_LOCK_BYTE: Final = 0x40000000
+"""Where SQLite locks a database file (``PENDING_BYTE`` of its file format, section 1.3.4)."""
+
+
+class SqliteStore(Store):
+    """Records in two SQLite files, or in one if both paths name the same.
+
+    A writer holds both files with ``BEGIN IMMEDIATE`` in ``journal_mode=DELETE``: that is
+    safe on network file systems and commits two files at once; WAL does neither.
+
+    Parameters
+    ----------
+    runs
+        File of ``RUN_DATABASE``.
+    results
+        File of the overview, analysis and artifact tables.
+    wait
+        Seconds to wait for another program that holds a file.
+    """
+
+    def __init__(self, runs: Path, results: Path, *, wait: float = 60.0) -> None:
+        self.location = f"SQLite store {runs}"
+        self.wait = wait
+        self._paths = {Place.runs: runs, Place.results: results}
+
+    @contextmanager
+    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+        deadline = time.monotonic() + self.wait
+        with self._translated(write=write):
+            files, schemas = self._layout(create)
+            database = self._connect(files, deadline, write=write, create=bool(create))
+            engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
+            with engine.connect() as connection:
+                self._patiently(lambda: _begin(database, files, write=write), deadline)
+                yield SqliteTransaction(connection, schemas, self.location)
+                self._patiently(lambda: database.execute("COMMIT"), deadline)
+
+    def _layout(self, create: Collection[Place]) -> tuple[dict[str, Path], dict[Place, str]]:
+        """Return the files to open by the name of their schema, and the schema of each place.
+
+        The first is SQLite's ``main``: only with a file there are several committed at once.
+        """
+        files: dict[str, Path] = {}
+        schemas: dict[Place, str] = {}
+        for place, path in self._paths.items():
+            if place in create:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            elif not path.exists():
+                continue
+            opened = {Path(os.path.realpath(file)): schema for schema, file in files.items()}
+            schema = opened.get(Path(os.path.realpath(path)), place.value if files else "main")
+            files.setdefault(schema, path)
+            schemas[place] = schema
+        return files, schemas
+
+    def _connect(
+        self, files: Mapping[str, Path], deadline: float, *, write: bool, create: bool
+    ) -> sqlite3.Connection:
+        modes = {schema: _mode(path, write=write, create=create) for schema, path in files.items()}
+        uris = {
+            schema: f"{path.absolute().as_uri()}?{modes[schema]}" for schema, path in files.items()
+        }
+        log.debug("opening %s", uris)
+        database = sqlite3.connect(
+            uris.pop("main", ":memory:"), uri=True, isolation_level=None, timeout=0
+        )
+        try:
+            for schema, uri in uris.items():
+                database.execute(f"ATTACH ? AS {schema}", (uri,))
+            if write:
+                for schema in files:
+                    self._patiently(partial(_leave_wal, database, schema), deadline)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _patiently(self, action: Callable[[], object], deadline: float) -> None:
+        """Try until no other program is in the way.
+
+        SQLite's own wait is not used: it cannot be interrupted from the keyboard.
+        """
+        while True:
+            try:
+                action()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() >= deadline:
+                    raise StoreLockedError(
+                        f"{self.location} is held by {_holder(self._paths.values())}; waited "
+                        f"{self.wait:g} s. Try again later, or wait longer with --wait SECONDS"
+                    ) from error
+                time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
+            else:
+                return
+
+    @contextmanager
+    def _translated(self, *, write: bool) -> Iterator[None]:
+        """Turn errors of the database into ours."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            raise self._error(error.orig or error, write=write) from error
+        except (sqlite3.Error, PermissionError, FileExistsError, NotADirectoryError) as error:
+            raise self._error(error, write=write) from error
+
+    def _error(self, error: BaseException, *, write: bool) -> StoreError:
+        files = ", ".join(dict.fromkeys(str(path) for path in self._paths.values()))
+        doing = "written; nothing was changed" if write else "read"
+        return StoreError(f"{files}: the SQLite store cannot be {doing}: {error}")
+
+
+class SqliteTransaction(SqlTransaction):
+    """A transaction on SQLite files."""
+
+    def make(self, table: Table) -> None:
+        """Create a table; a new file gets the version that existing installations expect."""
+        super().make(table)
+        self._connection.exec_driver_sql(
+            f"PRAGMA {self._schemas[table.place]}.user_version = {USER_VERSION}"
+        )
+
+
+def _mode(path: Path, *, write: bool, create: bool) -> str:
+    """Return the URI parameters to open a file with.
+
+    A reader opens for writing where it may, so that SQLite can roll back what a killed
+    writer left. Where it may not, a file that was left in WAL mode, with nothing in its
+    log, can only be read as immutable.
+    """
+    if write:
+        return "mode=rwc" if create else "mode=rw"
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    log_exists = path.with_name(f"{path.name}-wal").exists()
+    return "mode=ro&immutable=1" if _is_wal(path) and not log_exists else "mode=ro"
+
+
+def _is_wal(path: Path) -> bool:
+    """Whether the file's header says WAL (SQLite file format, section 1.3.3)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
+
+
+def _begin(database: sqlite3.Connection, files: Collection[str], *, write: bool) -> None:
+    """Lock all files, for writing or for reading, or none."""
+    database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        for schema in files:
+            database.execute(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1").fetchall()
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+def _leave_wal(database: sqlite3.Connection, schema: str) -> None:
+    """Switch a file that an existing installation left in WAL mode."""
+    if database.execute(f"PRAGMA {schema}.journal_mode").fetchone()[0] == "wal":
+        log.info("switching %s from WAL to a rollback journal", schema)
+        database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
+
+
+def _holder(paths: Collection[Path]) -> str:
+    """Name the program that has locked one of the files for writing, where that can be known.
+
+    Linux lists the locks of this machine in ``/proc/locks``; a lock held on another machine
+    of a network file system is not among them.
+    """
+    try:
+        inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            _, _, _, _, process, inode, start, *_ = line.replace("->", "").split()
+            if inode.rpartition(":")[2] in inodes and int(start) >= FIRST_LOCK_BYTE:
+                command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ")
+                return f"process {process} ({command.decode(errors='replace').strip()})"
+    except (OSError, ValueError):
+        log.debug("no list of locks", exc_info=True)
+    return "another program"

@@ -1,0 +1,14 @@
+"""What a new store or a script needs for its tests: the contract suite, a store in memory,
+and builders of campaigns. Needs the extra ``mdfactory[testing]``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("mdfactory.testing.stores")
+
+from mdfactory.testing.memory import MemoryStore  # noqa: E402
+from mdfactory.testing.stores import StoreTests  # noqa: E402
+
+__all__ = ["MemoryStore", "StoreTests"]

@@ -1,0 +1,445 @@
+"""The contract suite: what every store must do, whatever is behind it.
+
+Subclass `StoreTests` in the tests of a store and supply `opened` and the two raw
+operations, which reach the data as another program would, past the store: so that what is
+read and what is written are tested apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mdfactory.errors import (
+    ConflictError,
+    NotInitialisedError,
+    QueryError,
+    StoreLockedError,
+    StoreVersionError,
+)
+from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.merge import Counts
+from mdfactory.records.query import OneOf, Prefix, Query, Sort
+from mdfactory.records.tables import (
+    FORMAT_VERSION,
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    digest_table,
+    format_table,
+)
+from mdfactory.records.terms import Mode
+from mdfactory.stores.base import Store
+from mdfactory.testing.records import AWKWARD, DENSITY, EXAMPLES, LATER, overview, records, run
+
+__all__ = ["StoreTests"]
+
+Rows = list[tuple[Any, ...]]
+
+
+class StoreTests(ABC):
+    """The promises of `Store`, as tests. Every store passes all of them."""
+
+    @abstractmethod
+    def opened(self, *, wait: float = 60.0) -> Store:
+        """Return a store on the data of this test; another call, another object on them."""
+
+    @abstractmethod
+    def raw_rows(self, table: Table) -> Rows:
+        """Return all rows of a table as they lie in the store, read past it."""
+
+    @abstractmethod
+    def raw_put(self, table: Table, rows: Rows) -> None:
+        """Add rows to a table past the store, as another program would."""
+
+    @pytest.fixture
+    def empty(self) -> Store:
+        """Return a store without tables."""
+        return self.opened()
+
+    @pytest.fixture
+    def store(self, empty: Store) -> Store:
+        """Return a store with a table of each kind, without records."""
+        for table, _ in EXAMPLES.values():
+            empty.create(table)
+        return empty
+
+    # Tables
+
+    @pytest.mark.parametrize("verb", ["read", "count", "delete", "write", "plan"])
+    def test_a_missing_table_is_an_error_that_names_the_command(
+        self, empty: Store, verb: str
+    ) -> None:
+        verbs: dict[str, Callable[[], object]] = {
+            "read": lambda: list(empty.read(RUNS)),
+            "count": lambda: empty.count(RUNS),
+            "delete": lambda: empty.delete(RUNS),
+            "write": lambda: _write(empty, RUNS, run("A")),
+            "plan": lambda: empty.plan([(RUNS, records(RUNS, run("A")))], Mode.refuse),
+        }
+        with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
+            verbs[verb]()
+
+    def test_a_new_store_has_no_tables(self, empty: Store) -> None:
+        assert empty.tables() == []
+
+    def test_created_tables_are_listed_without_those_that_describe_them(self, store: Store) -> None:
+        assert {table.name for table in store.tables()} == set(EXAMPLES)
+
+    def test_created_tables_are_there_for_whoever_opens_the_store_next(self, store: Store) -> None:
+        assert {table.id for table in self.opened().tables()} == {t.id for t in store.tables()}
+
+    def test_a_new_table_is_empty(self, store: Store) -> None:
+        assert all(_rows(store, table) == [] for table, _ in EXAMPLES.values())
+
+    def test_creating_a_table_again_leaves_its_records(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        assert store.create(RUNS) == 0
+        assert _hashes(store) == ["A"]
+
+    def test_replacing_a_table_removes_its_records_and_counts_them(self, store: Store) -> None:
+        _write(store, RUNS, run("A"), run("B"))
+        _write(store, DENSITY, EXAMPLES[DENSITY.name][1]("A"))
+        assert store.create(RUNS, replace=True) == 2
+        assert _hashes(store) == []
+        assert self.raw_rows(digest_table(Place.runs)) == []
+        assert store.count(DENSITY) == 1
+        assert len(self.raw_rows(digest_table(Place.results))) == 1
+
+    def test_names_are_unique_regardless_of_case(self, empty: Store) -> None:
+        shouted, spoken = analysis_table("AREA_PER_LIPID"), analysis_table("area_per_lipid")
+        empty.create(shouted)
+        empty.create(spoken)
+        _write(empty, spoken, EXAMPLES[DENSITY.name][1]("A"))
+        assert [table.name for table in empty.tables()] == [shouted.name]
+        assert _hashes(empty, shouted) == ["A"]
+
+    def test_a_store_of_a_newer_program_is_refused(self, store: Store) -> None:
+        self.raw_put(format_table(Place.runs), [(FORMAT_VERSION + 1,)])
+        with pytest.raises(StoreVersionError, match="pip install --upgrade mdfactory"):
+            store.count(RUNS)
+        with pytest.raises(StoreVersionError):
+            _write(store, RUNS, run("A"))
+
+    # What is put comes back
+
+    @pytest.mark.parametrize("name", list(EXAMPLES))
+    def test_records_come_back_as_they_were_written(self, store: Store, name: str) -> None:
+        table, example = EXAMPLES[name]
+        written = [example(hash_) for hash_ in ("A", "B", "C")]
+        _write(store, table, *written)
+        assert sorted(_rows(store, table)) == sorted(tuple(row.values()) for row in written)
+        assert sorted(self.raw_rows(table)) == sorted(tuple(row.values()) for row in written)
+
+    @pytest.mark.parametrize("text", AWKWARD)
+    def test_an_awkward_text_comes_back_as_it_was(self, store: Store, text: str) -> None:
+        row = run(text, input_data=text, directory=text)
+        _write(store, RUNS, row, run("another"))
+        where = (OneOf("hash", (text,)),)
+        assert _rows(store, RUNS, Query(where=where)) == [tuple(row.values())]
+
+    def test_texts_that_look_like_the_same_number_are_different_keys(self, store: Store) -> None:
+        hashes = ["12", "0012", "12.0", "1.2e1", "12 "]
+        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
+        assert sorted(_hashes(store)) == sorted(hashes)
+
+    def test_a_cell_of_a_megabyte_comes_back(self, store: Store) -> None:
+        text = "0,5.0,é\n" * 131_072
+        _write(store, DENSITY, EXAMPLES[DENSITY.name][1]("A") | {"data_csv": text})
+        assert _rows(store, DENSITY, Query(columns=("data_csv",))) == [(text,)]
+
+    def test_integers_come_back_as_integers(self, store: Store) -> None:
+        _write(store, OVERVIEW, overview("A", "density", row_count=2**53 + 1))
+        assert _rows(store, OVERVIEW, Query(columns=("row_count",))) == [(2**53 + 1,)]
+
+    def test_answers_have_the_declared_schema(self, store: Store) -> None:
+        _write(store, OVERVIEW, overview("A", "density"))
+        (whole,) = store.read(OVERVIEW)
+        assert whole.schema == OVERVIEW.schema
+        (part,) = store.read(OVERVIEW, Query(columns=("row_count", "hash")))
+        assert part.schema.names == ["row_count", "hash"]
+
+    def test_records_of_another_program_are_read(self, store: Store) -> None:
+        foreign = tuple(run("A").values())
+        self.raw_put(RUNS, [foreign])
+        assert _rows(store, RUNS) == [foreign]
+
+    def test_ten_thousand_records_come_in_bounded_batches(self, store: Store) -> None:
+        hashes = [f"{number:05}" for number in range(10_000)]
+        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
+        assert max(rows.num_rows for rows in store.read(RUNS)) <= 5_000
+        assert sorted(_hashes(store)) == hashes
+
+    # Conflict modes
+
+    def test_refuse_writes_new_records(self, store: Store) -> None:
+        assert _write(store, RUNS, run("A"), run("B")) == {RUNS.name: Counts(inserted=2)}
+
+    def test_refuse_writes_nothing_at_all_on_a_conflict(self, store: Store) -> None:
+        _write(store, RUNS, run("B"))
+        incoming = [
+            (DENSITY, records(DENSITY, EXAMPLES[DENSITY.name][1]("A"))),
+            (RUNS, records(RUNS, run("A"))),
+            (RUNS, records(RUNS, run("B", status="completed"), run("C"))),
+        ]
+        with pytest.raises(ConflictError, match="--update") as caught:
+            store.write(incoming, Mode.refuse)
+        assert caught.value.conflicts == {RUNS.name: ("B",)}
+        assert _rows(store, RUNS) == [tuple(run("B").values())]
+        assert store.count(DENSITY) == 0
+
+    def test_skip_leaves_what_is_there(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        counts = _write(store, RUNS, run("A", status="completed"), run("B"), mode=Mode.skip)
+        assert counts == {RUNS.name: Counts(inserted=1, skipped=1)}
+        assert sorted(_rows(store, RUNS)) == [tuple(run(hash_).values()) for hash_ in "AB"]
+
+    def test_force_overwrites_what_is_there(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        renewed = [run("A", timestamp_utc=LATER), run("B", timestamp_utc=LATER)]
+        counts = _write(store, RUNS, *renewed, mode=Mode.force)
+        assert counts == {RUNS.name: Counts(inserted=1, updated=1)}
+        assert sorted(_rows(store, RUNS)) == [tuple(row.values()) for row in renewed]
+
+    def test_update_overwrites_only_what_changed(self, store: Store) -> None:
+        _write(store, RUNS, run("A"), run("B"))
+        changed = run("B", status="completed", timestamp_utc=LATER)
+        counts = _write(
+            store, RUNS, run("A", timestamp_utc=LATER), changed, run("C"), mode=Mode.update
+        )
+        assert counts == {RUNS.name: Counts(inserted=1, updated=1, unchanged=1)}
+        rows = [run("A"), changed, run("C")]
+        assert sorted(_rows(store, RUNS)) == [tuple(row.values()) for row in rows]
+
+    def test_update_compares_records_of_another_program_too(self, store: Store) -> None:
+        self.raw_put(RUNS, [tuple(run(hash_).values()) for hash_ in "AB"])
+        changed = run("B", status="completed")
+        counts = _write(store, RUNS, run("A", timestamp_utc=LATER), changed, mode=Mode.update)
+        assert counts == {RUNS.name: Counts(updated=1, unchanged=1)}
+
+    def test_update_sees_that_another_program_wrote_our_record_again(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        digests = self.raw_rows(digest_table(Place.runs))
+        store.delete(RUNS)
+        self.raw_put(RUNS, [tuple(run("A", status="completed", timestamp_utc=LATER).values())])
+        self.raw_put(digest_table(Place.runs), digests)
+        assert _write(store, RUNS, run("A"), mode=Mode.update) == {RUNS.name: Counts(updated=1)}
+        assert _rows(store, RUNS) == [tuple(run("A").values())]
+
+    def test_update_of_many_records_leaves_them_all(self, store: Store) -> None:
+        rows = [run(f"{number:04}") for number in range(3_000)]
+        _write(store, RUNS, *rows)
+        counts = _write(store, RUNS, *rows, mode=Mode.update)
+        assert counts == {RUNS.name: Counts(unchanged=3_000)}
+
+    def test_keys_of_several_columns_are_told_apart(self, store: Store) -> None:
+        _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
+        changed = overview("A", "rdf", status="completed")
+        fresh = overview("B", "rdf")
+        counts = _write(store, OVERVIEW, overview("A", "density"), changed, fresh, mode=Mode.update)
+        assert counts == {OVERVIEW.name: Counts(inserted=1, updated=1, unchanged=1)}
+        assert store.count(OVERVIEW) == 3
+
+    def test_a_key_that_stands_twice_in_a_batch_is_refused(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="twice"):
+            _write(store, RUNS, run("A"), run("A"), mode=Mode.force)
+        assert _hashes(store) == []
+
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_a_plan_tells_what_a_write_does_and_writes_nothing(
+        self, store: Store, mode: Mode
+    ) -> None:
+        if mode is not Mode.refuse:
+            _write(store, RUNS, run("A"), run("B"))
+        before = _rows(store, RUNS)
+        incoming = [(RUNS, records(RUNS, run("A"), run("B", status="completed"), run("C")))]
+        planned = store.plan(incoming, mode)
+        assert _rows(store, RUNS) == before
+        assert planned == store.write(incoming, mode)
+
+    def test_a_plan_refuses_what_a_write_refuses(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        with pytest.raises(ConflictError):
+            store.plan([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+
+    # Digests
+
+    @pytest.mark.parametrize("name", list(EXAMPLES))
+    def test_every_record_has_its_digests(self, store: Store, name: str) -> None:
+        table, example = EXAMPLES[name]
+        _write(store, table, example("A"))
+        _write(store, table, example("A"), example("B"), mode=Mode.force)
+        stored = records(table, *(example(hash_) for hash_ in "AB"))
+        contents = content_digests(table, stored)
+        times = stored[table.time].to_pylist()
+        expected = {
+            (content, record_digest(content, time))
+            for content, time in zip(contents, times, strict=True)
+        }
+        digests = self.raw_rows(digest_table(table.place))
+        assert {row[-2:] for row in digests} == expected
+        assert sorted(row[:2] for row in digests) == [(table.id, "A"), (table.id, "B")]
+
+    def test_a_deleted_record_leaves_no_digest(self, store: Store) -> None:
+        _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
+        store.delete(OVERVIEW, (OneOf("item_name", ("rdf",)),))
+        (digest,) = self.raw_rows(digest_table(Place.results))
+        assert digest[:4] == (OVERVIEW.id, "A", "analysis", "density")
+
+    # Filters
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            (Query(), ["AB1", "AB2", "AC1", "ab1"]),
+            (Query(where=(Prefix("hash", "AB"),)), ["AB1", "AB2"]),
+            (Query(where=(Prefix("hash", "AB1"),)), ["AB1"]),
+            (Query(where=(Prefix("hash", "AB10"),)), []),
+            (Query(where=(Prefix("hash", ""),)), ["AB1", "AB2", "AC1", "ab1"]),
+            (Query(where=(Prefix("hash", "A_"),)), []),
+            (Query(where=(OneOf("status", ("build", "completed")),)), ["AB1", "AC1"]),
+            (Query(where=(OneOf("status", ()),)), []),
+            (Query(where=(OneOf("hash", ("AB1", "AC1", "ZZ")),)), ["AB1", "AC1"]),
+            (Query(where=(Prefix("hash", "A"), OneOf("status", ("completed",)))), ["AC1"]),
+            (Query(where=(OneOf("status", ("it's",)),)), ["ab1"]),
+        ],
+    )
+    def test_conditions_choose_records(
+        self, store: Store, query: Query, expected: list[str]
+    ) -> None:
+        statuses = {"AB1": "build", "AB2": "production", "AC1": "completed", "ab1": "it's"}
+        _write(store, RUNS, *(run(hash_, status=status) for hash_, status in statuses.items()))
+        assert sorted(row[0] for row in _rows(store, RUNS, query)) == expected
+        assert store.count(RUNS, query.where) == len(expected)
+
+    def test_answers_are_sorted_and_limited(self, store: Store) -> None:
+        counts = {"B": 10, "A": 9, "C": 100}
+        rows = [overview(hash_, "rdf", row_count=count) for hash_, count in counts.items()]
+        _write(store, OVERVIEW, *rows)
+        ascending = Query(columns=("hash",), sort=Sort("row_count"))
+        assert _rows(store, OVERVIEW, ascending) == [("A",), ("B",), ("C",)]
+        descending = Query(columns=("hash",), sort=Sort("row_count", descending=True), limit=2)
+        assert _rows(store, OVERVIEW, descending) == [("C",), ("B",)]
+        assert _rows(store, OVERVIEW, Query(limit=0)) == []
+
+    def test_texts_are_sorted_by_their_characters(self, store: Store) -> None:
+        hashes = ["a", "B", "_", "Z", "é", "10", "9"]
+        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
+        answer = _rows(store, RUNS, Query(columns=("hash",), sort=Sort("hash")))
+        assert [row[0] for row in answer] == sorted(hashes)
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            Query(where=(OneOf("colour", ("red",)),)),
+            Query(columns=("colour",)),
+            Query(sort=Sort("colour")),
+        ],
+    )
+    def test_a_column_that_is_none_is_refused_by_name(self, store: Store, query: Query) -> None:
+        with pytest.raises(QueryError, match="colour"):
+            list(store.read(RUNS, query))
+
+    def test_deleting_removes_what_the_conditions_choose(self, store: Store) -> None:
+        _write(store, RUNS, run("AB"), run("AC"), run("B"))
+        assert store.delete(RUNS, (Prefix("hash", "A"),)) == 2
+        assert _hashes(store) == ["B"]
+        assert store.delete(RUNS, (Prefix("hash", "A"),)) == 0
+
+    def test_deleting_by_part_of_a_key_leaves_the_other_part(self, store: Store) -> None:
+        _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
+        assert store.delete(OVERVIEW, (OneOf("item_name", ("rdf",)),)) == 1
+        assert _rows(store, OVERVIEW, Query(columns=("item_name",))) == [("density",)]
+
+    def test_deleting_thousands_removes_them_all(self, store: Store) -> None:
+        _write(store, RUNS, *(run(f"{number:04}") for number in range(2_500)))
+        assert store.delete(RUNS) == 2_500
+        assert self.raw_rows(RUNS) == []
+        assert self.raw_rows(digest_table(Place.runs)) == []
+
+    # Transactions
+
+    @pytest.mark.parametrize("reason", [RuntimeError, KeyboardInterrupt])
+    def test_a_transaction_that_fails_leaves_all_as_it_was(
+        self, store: Store, reason: type[BaseException]
+    ) -> None:
+        _write(store, RUNS, run("A"))
+        with pytest.raises(reason):
+            _fail_in_the_middle(store, reason)
+        assert _rows(store, RUNS) == [tuple(run("A").values())]
+        assert store.count(DENSITY) == 0
+        assert {table.name for table in store.tables()} == set(EXAMPLES)
+        assert len(self.raw_rows(digest_table(Place.runs))) == 1
+
+    def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
+        with store.transaction(write=True) as transaction:
+            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            assert transaction.count(RUNS) == 1
+
+    def test_others_see_a_write_only_when_it_is_whole(self, store: Store) -> None:
+        other = self.opened()
+        with store.transaction(write=True) as transaction:
+            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            assert other.count(RUNS) == 0
+        assert other.count(RUNS) == 1
+
+    def test_a_second_writer_waits_and_then_says_so(self, store: Store) -> None:
+        impatient = self.opened(wait=0.2)
+        with store.transaction(write=True) as transaction:
+            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            with pytest.raises(StoreLockedError, match=r"0\.2 s"):
+                _write(impatient, RUNS, run("B"))
+        _write(impatient, RUNS, run("B"))
+        assert sorted(_hashes(store)) == ["A", "B"]
+
+    def test_a_failed_write_does_not_hold_the_store(self, store: Store) -> None:
+        _write(store, RUNS, run("A"))
+        with pytest.raises(ConflictError):
+            _write(store, RUNS, run("A"))
+        _write(self.opened(wait=0.2), RUNS, run("B"))
+
+    def test_an_answer_that_is_not_read_to_its_end_does_not_hold_the_store(
+        self, store: Store
+    ) -> None:
+        _write(store, RUNS, *(run(f"{number:05}") for number in range(6_000)))
+        answer = store.read(RUNS)
+        next(answer)
+        answer.close()  # type: ignore[attr-defined]  # a generator
+        _write(self.opened(wait=0.2), RUNS, run("A"))
+
+
+def _fail_in_the_middle(store: Store, reason: type[BaseException]) -> None:
+    with store.transaction(write=True, create=set(Place)) as both:
+        both.write([(RUNS, records(RUNS, run("A", status="completed")))], Mode.force)
+        both.write([(DENSITY, records(DENSITY, EXAMPLES[DENSITY.name][1]("A")))], Mode.refuse)
+        both.delete(RUNS, (OneOf("hash", ("A",)),))
+        both.create(analysis_table("fresh"))
+        both.create(OVERVIEW, replace=True)
+        raise reason
+
+
+def _write(
+    store: Store, table: Table, *rows: dict[str, Any], mode: Mode = Mode.refuse
+) -> dict[str, Counts]:
+    return store.write([(table, records(table, *rows))], mode)
+
+
+def _rows(store: Store, table: Table, query: Query | None = None) -> Rows:
+    answer = pa.Table.from_batches(
+        store.read(table, query), schema=(query or Query()).schema(table)
+    )
+    return _tuples(answer.columns)
+
+
+def _tuples(columns: Sequence[pa.ChunkedArray]) -> Rows:
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+def _hashes(store: Store, table: Table = RUNS) -> list[str]:
+    return [row[0] for row in _rows(store, table, Query(columns=("hash",)))]
