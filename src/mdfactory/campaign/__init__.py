@@ -1,0 +1,1 @@
+"""Campaigns: folders of simulations on disk. This room knows no store."""

@@ -1,0 +1,175 @@
+"""From a SOURCE to simulations: a folder, a glob pattern or a build summary."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
+from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
+from mdfactory.errors import SourceError
+
+__all__ = ["Found", "discover"]
+
+Found = Simulation | Skipped
+
+
+def discover(source: str) -> Iterator[Found]:
+    """Find the simulations of a SOURCE, in the order of their paths.
+
+    Parameters
+    ----------
+    source
+        A folder: itself if it is a simulation, otherwise every simulation below it. A glob
+        pattern: the folders that it matches, likewise. A build summary YAML: the folders
+        that it lists.
+
+    Yields
+    ------
+    Simulation or Skipped
+        What was found, and what claims to be a simulation but is none, with the reason.
+
+    Raises
+    ------
+    SourceError
+        If there is no such SOURCE, or it is of another kind. Raised by the call, not by
+        the first item.
+    """
+    path = _absolute(source)
+    if path.is_dir():
+        return _walk([path])
+    if path.is_file():
+        return _listed(path, _summary(source, path))
+    if glob.has_magic(source):
+        matches = sorted(glob.iglob(str(Path(source).expanduser()), recursive=True))  # noqa: PTH207
+        folders = [_absolute(match) for match in matches if Path(match).is_dir()]
+        if folders:
+            return _walk(folders)
+        raise SourceError(source, "no folder matches this pattern")
+    raise SourceError(source, "there is no such folder, build summary or pattern")
+
+
+def _absolute(path: str, parent: Path | None = None) -> Path:
+    """Return an absolute path without ``..``, with symlinks as the user wrote them."""
+    return Path(os.path.abspath((parent or Path()) / Path(path).expanduser()))  # noqa: PTH100
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What one folder holds, read in one go."""
+
+    files: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    folders: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+
+
+def _listing(directory: Path) -> _Listing:
+    """List a folder; only what symlinks point to is asked for with a call each."""
+    listing = _Listing()
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                _follow(entry, listing)
+            elif entry.is_dir():
+                listing.folders.append(entry.name)
+            else:
+                (listing.files if entry.is_file() else listing.others).add(entry.name)
+    listing.folders.sort()
+    listing.links.sort()
+    return listing
+
+
+def _follow(entry: os.DirEntry[str], listing: _Listing) -> None:
+    try:
+        if entry.is_dir():
+            listing.links.append(entry.name)
+            return
+        found = entry.is_file()
+    except OSError:  # a loop of symlinks
+        found = False
+    (listing.files if found else listing.others).add(entry.name)
+
+
+def _walk(roots: Iterable[Path]) -> Iterator[Found]:
+    """Yield the simulations in or below folders, each real folder once.
+
+    Symlinks are followed after all else, so that a simulation is known by its own path
+    where it has one, and a loop of them ends at a folder that was seen.
+    """
+    seen: set[str] = set()
+    links = deque(roots)
+    while links:
+        link = links.popleft()
+        stack = [(link, os.path.realpath(link))]
+        while stack:
+            directory, real = stack.pop()
+            if real in seen:
+                continue
+            seen.add(real)
+            found, listing = _visit(directory)
+            if found:
+                yield found
+            if isinstance(found, Simulation):
+                continue
+            below = [name for name in listing.folders if not name.startswith(".")]
+            stack += [(directory / name, f"{real}/{name}") for name in reversed(below)]
+            links += [directory / name for name in listing.links if not name.startswith(".")]
+
+
+def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Listing]:
+    try:
+        listing = _listing(directory)
+        str(directory).encode()
+    except OSError as error:
+        return Skipped(str(directory), f"the folder cannot be read: {error.strerror}"), _Listing()
+    except UnicodeEncodeError:
+        shown = os.fsencode(directory).decode(errors="backslashreplace")
+        return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
+    found = read_simulation(directory, listing.files, others=listing.others, claimed=claimed)
+    return found, listing
+
+
+def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
+    """Return the folders that a build summary lists, each with the hash it has there or none."""
+    try:
+        values = load(read_bytes(path))
+    except UnreadableError as error:
+        raise SourceError(source, f"no build summary: {error}") from error
+    folders = values.get("system_directory") if isinstance(values, Mapping) else None
+    if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
+        raise SourceError(source, f"no build summary: {_lacks(path, values)}")
+    hashes = values.get("hash")
+    if not isinstance(hashes, list) or len(hashes) != len(folders):
+        hashes = [Path(name).name for name in folders]
+    return [(name, str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
+
+
+def _lacks(path: Path, values: Any) -> str:
+    if path.suffix.lower() == ".csv":
+        return "a campaign CSV is given with --csv"
+    if isinstance(values, Mapping) and "simulation_type" in values and "system" in values:
+        return f"it is a BuildInput; give its folder instead: {path.parent}"
+    return "it has no list 'system_directory' of folders"
+
+
+def _listed(summary: Path, folders: Sequence[tuple[str, str]]) -> Iterator[Found]:
+    """Yield what a summary lists; a folder that moved is looked for beside the summary."""
+    seen = set()
+    for name, hash_ in folders:
+        listed = _absolute(name, summary.parent)
+        moved = summary.parent / hash_
+        places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
+        directory = next((place for place in places if place.is_dir()), None)
+        if directory is None:
+            yield Skipped(str(listed), f"listed in {summary.name}, but there is no such folder")
+        elif directory not in seen:
+            seen.add(directory)
+            found, _ = _visit(directory, claimed=True)
+            if found:
+                yield found

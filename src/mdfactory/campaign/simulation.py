@@ -1,0 +1,164 @@
+"""One simulation folder: what it is made of and how far it has come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
+from mdfactory.errors import BuildInputError
+from mdfactory.records.terms import Status
+
+__all__ = ["Simulation", "Skipped", "read_simulation", "status_of"]
+
+HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
+CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
+"""Top-level keys of a BuildInput, to recognise one in a file that is no longer valid YAML."""
+
+STAGES: Final = {
+    Status.completed: {"prod.gro"},
+    Status.production: {"prod.xtc"},
+    Status.equilibrated: {"min.gro", "nvt.gro", "npt.gro"},
+    Status.build: set[str](),
+}
+"""Status -> the files that show it; the first whose files are all there holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulation folder as it was found.
+
+    Parameters
+    ----------
+    directory
+        Its absolute path.
+    build_input
+        What it was built from.
+    status
+        How far it has come.
+    warnings
+        What is odd about it, though it is valid; a line each.
+    """
+
+    directory: Path
+    build_input: BuildInput
+    status: Status
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """The identity of its BuildInput."""
+        return self.build_input.hash
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was named or claims to be a simulation, but is none.
+
+    Parameters
+    ----------
+    path
+        The folder or file.
+    reason
+        Why it was passed over, in one line.
+    """
+
+    path: str
+    reason: str
+
+
+def status_of(files: Collection[str]) -> Status:
+    """Return how far a simulation has come, from the names of the files in its folder."""
+    return next(status for status, shown in STAGES.items() if shown.issubset(files))
+
+
+def read_simulation(
+    directory: Path,
+    files: Collection[str],
+    *,
+    others: Collection[str] = (),
+    claimed: bool = False,
+) -> Simulation | Skipped | None:
+    """Read one folder.
+
+    Parameters
+    ----------
+    directory
+        Its absolute path.
+    files
+        Names of the files in it.
+    others
+        Names of what is neither file nor folder, such as a dangling symlink.
+    claimed
+        Whether something says that it is a simulation, such as a build summary.
+
+    Returns
+    -------
+    Simulation, Skipped or None
+        None if nothing says that it is a simulation.
+    """
+    own = _own_names(directory.name)
+    reasons = [f"{name}: is no file that can be read" for name in own if name in others]
+    for name in _candidates(directory.name, files):
+        found = _read(directory, name, files)
+        if isinstance(found, Simulation):
+            return found
+        reasons += [found] if found else []
+    if claimed:
+        reasons.append("it holds no BuildInput YAML")
+    return Skipped(str(directory), reasons[0]) if reasons else None
+
+
+def _own_names(folder: str) -> tuple[str, str]:
+    """Names under which a folder's own BuildInput is looked for first."""
+    return f"{folder}.yaml", "build.yaml"
+
+
+def _candidates(folder: str, files: Collection[str]) -> list[str]:
+    own = [name for name in _own_names(folder) if name in files]
+    others = (name for name in files if name.endswith((".yaml", ".yml")) and name not in own)
+    return own + sorted(others)
+
+
+def _read(directory: Path, name: str, files: Collection[str]) -> Simulation | str | None:
+    """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
+    own = name in _own_names(directory.name)
+    try:
+        raw = read_bytes(directory / name)
+    except UnreadableError as error:
+        return f"{name}: {error}"
+    if not own and b"simulation_type" not in raw:
+        return None
+    try:
+        values = load(raw)
+    except UnreadableError as error:
+        return f"{name}: {error}" if own or len(set(CLAIM.findall(raw))) > 1 else None
+    if not _claims(values, own=own):
+        return None
+    try:
+        build_input = BuildInput.parse(values)
+    except BuildInputError as error:
+        return f"{name}: {error}"
+    warnings = tuple(_warnings(directory, name, values, build_input.hash))
+    return Simulation(directory, build_input, status_of(files), warnings)
+
+
+def _claims(values: Any, *, own: bool) -> bool:
+    """Whether a YAML file says that it is a BuildInput; a build summary says that it is not."""
+    if not isinstance(values, Mapping):
+        return own
+    if own:
+        return "system" in values or "system_directory" not in values
+    return "simulation_type" in values and "system" in values
+
+
+def _warnings(directory: Path, name: str, values: Mapping[str, Any], hash_: str) -> Iterator[str]:
+    unknown = [str(key) for key in values if key not in BuildInput.model_fields]
+    if unknown:
+        yield f"{directory / name}: ignored unknown keys: {', '.join(unknown)}"
+    if HASH.fullmatch(directory.name) and directory.name.upper() != hash_:
+        yield f"{directory}: the folder is named after another hash; its BuildInput has {hash_}"

@@ -1,0 +1,228 @@
+"""The mixed box: normalised, canonical and hashed as existing installations do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.build_input.species import canonical_smiles
+from mdfactory.errors import BuildInputError
+
+VECTORS = Path(__file__).parent.parent / "data" / "identity_vectors.json"
+MIXED = [
+    vector
+    for vector in json.loads(VECTORS.read_text(encoding="utf-8"))
+    if vector["input"]["simulation_type"] == "mixedbox"
+]
+WATER = {"smiles": "O", "resname": "SOL"}
+METHANOL = {"smiles": "CO", "resname": "MEO"}
+
+
+def _box(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
+    return {"simulation_type": "mixedbox", "system": {"species": list(species), **system}}
+
+
+def _parsed(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(BuildInput.parse(_box(*species, **system)).canonical_json)
+    return values["system"]
+
+
+def test_there_are_vectors() -> None:
+    assert len(MIXED) == 16
+
+
+@pytest.mark.parametrize("vector", MIXED, ids=lambda vector: vector["hash"][:8])
+def test_a_recorded_input_has_the_recorded_hash(vector: dict[str, Any]) -> None:
+    built = BuildInput.parse(vector["input"])
+    assert built.canonical_json == vector["canonical_json"]
+    assert built.hash == vector["hash"]
+
+
+@pytest.mark.parametrize("vector", MIXED, ids=lambda vector: vector["hash"][:8])
+def test_the_canonical_json_has_its_own_hash(vector: dict[str, Any]) -> None:
+    assert BuildInput.parse(json.loads(vector["canonical_json"])).hash == vector["hash"]
+
+
+def test_defaults_are_those_of_the_rules() -> None:
+    assert BuildInput.parse(_box({**WATER, "count": 1})).canonical_json == (
+        '{"simulation_type":"mixedbox","system":{"species":[{"fraction":1.0,"count":1,'
+        '"resname":"SOL","smiles":"O"}],"total_count":1,"target_density":1.0,"ionization":'
+        '{"neutralize":true,"concentration":0.15,"min_distance":5.0,"seed":null}},'
+        '"parametrization":"cgenff","parametrization_config":{"type":"cgenff"},"engine":"gromacs"}'
+    )
+
+
+def test_counts_win_over_fractions_and_total() -> None:
+    system = _parsed(
+        {**WATER, "count": 3, "fraction": 0.9}, {**METHANOL, "count": 1}, total_count=1000
+    )
+    assert system["total_count"] == 4
+    assert [one["fraction"] for one in system["species"]] == [0.75, 0.25]
+
+
+def test_fractions_are_shared_out_by_truncation() -> None:
+    system = _parsed({**WATER, "fraction": 0.71}, {**METHANOL, "fraction": 0.29}, total_count=100)
+    # 100 x 0.29 is 28.999999999999996 in floating point.
+    assert [one["count"] for one in system["species"]] == [71, 28]
+    assert system["total_count"] == 99
+    assert system["species"][1]["fraction"] == 28 / 99
+
+
+def test_a_species_without_molecules_is_dropped() -> None:
+    system = _parsed({**WATER, "fraction": 0.999}, {**METHANOL, "fraction": 0.001}, total_count=100)
+    assert [one["resname"] for one in system["species"]] == ["SOL"]
+    assert system["species"][0]["fraction"] == 1.0
+
+
+def test_resnames_are_upper_case_and_smiles_canonical() -> None:
+    (species,) = _parsed({"smiles": "C(O)C", "resname": "eth", "count": 1})["species"]
+    assert (species["resname"], species["smiles"]) == ("ETH", "CCO")
+
+
+def test_null_is_as_good_as_absent_for_what_may_be_absent() -> None:
+    values = _box({**WATER, "count": None, "fraction": 1}, total_count=5)
+    values["parametrization_config"] = None
+    assert (
+        BuildInput.parse(values).hash
+        == BuildInput.parse(_box({**WATER, "count": 5, "fraction": None}, total_count=None)).hash
+    )
+
+
+def test_the_configuration_follows_the_parametrization() -> None:
+    values = _box({**WATER, "count": 1}) | {
+        "parametrization": "smirnoff",
+        "parametrization_config": {"charge_method": "nagl"},
+    }
+    config = json.loads(BuildInput.parse(values).canonical_json)["parametrization_config"]
+    assert config == {
+        "type": "smirnoff",
+        "forcefield": "openff-2.2.0.offxml",
+        "water_model": "opc3.offxml",
+        "charge_method": "nagl",
+    }
+
+
+def test_unknown_keys_at_the_top_do_not_count() -> None:
+    values = _box({**WATER, "count": 1})
+    assert BuildInput.parse(values | {"comment": "x"}).hash == BuildInput.parse(values).hash
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (None, "no mapping"),
+        ([], "no mapping"),
+        ({}, "simulation_type: is missing"),
+        ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is none of"),
+        ({"simulation_type": "plasma"}, "simulation_type: 'plasma' is none of mixedbox"),
+        ({"simulation_type": "mixedbox"}, "system: is missing"),
+        (_box(), "no molecule"),
+        (_box({**WATER, "count": 0}), "no molecule"),
+        (_box({**WATER, "fraction": 1.0}), "total_count"),
+        (_box({**WATER, "fraction": 0.01}, {**METHANOL, "fraction": 0.99}, total_count=0), "total"),
+        (_box({**WATER, "fraction": 0.5}, total_count=10), "sum to 0.5, not to 1"),
+        (_box({**WATER, "fraction": 1.000000002}, total_count=10), "sum to 1.000000002"),
+        (_box({**WATER, "count": 5}, METHANOL), "MEO without fraction|SOL, MEO without fraction"),
+        (_box({**WATER, "count": 5}, {**METHANOL, "fraction": 1}), "SOL without fraction"),
+        (_box({**WATER, "count": -1}), r"system\.species\.0\.count: .*-1"),
+        (_box({**WATER, "fraction": -0.5}, {**METHANOL, "fraction": 1.5}, total_count=9), "-0.5"),
+        (_box({**WATER, "count": 1.5}), r"system\.species\.0\.count"),
+        (_box({**WATER, "count": 1}, total_count=-5), "total_count"),
+        (_box({**WATER, "count": 1}, target_density=float("nan")), "target_density.*finite"),
+        (_box({**WATER, "count": 1}, target_density=float("inf")), "target_density.*finite"),
+        (_box({**WATER, "count": 1}, ionization={"concentration": -0.1}), "concentration"),
+        (_box({**WATER, "count": 1}, ionization={"min_distance": -1}), "min_distance"),
+        (
+            _box({**WATER, "count": 1}, ionization={"salt": "NaCl"}),
+            r"ionization\.salt: is no field",
+        ),
+        (_box({**WATER, "count": 1}, colour="red"), r"system\.colour: is no field"),
+        (_box({**WATER, "count": 1, "charge": 0}), r"species\.0\.charge: is no field"),
+        (_box({"smiles": "O", "count": 1}), r"species\.0\.resname: is missing"),
+        (_box({"smiles": "O", "resname": "WATE", "count": 1}), "resname.*3 characters.*'WATE'"),
+        (_box({"smiles": "O", "resname": False, "count": 1}), "resname.*False"),
+        (_box({"resname": "SOL", "count": 1}), r"species\.0\.smiles: is missing"),
+        (_box({"smiles": "", "resname": "SOL", "count": 1}), "smiles: '' is no SMILES"),
+        (_box({"smiles": "C(", "resname": "SOL", "count": 1}), "smiles: 'C\\(' is no SMILES"),
+        (_box({"smiles": "CC(O)F", "resname": "A", "count": 1}), "leaves stereochemistry open"),
+        (_box({"smiles": "CC=CC", "resname": "A", "count": 1}), "leaves stereochemistry open"),
+        (
+            _box({"smiles": "CCOP(=O)([O-])OCC[N+](C)(C)C", "resname": "PC", "count": 1}),
+            "phosphorus",
+        ),
+        (_box({**WATER, "count": 1}) | {"engine": "namd"}, "engine.*gromacs.*'namd'"),
+        (_box({**WATER, "count": 1}) | {"parametrization": "amber"}, "parametrization: .*cgenff"),
+        (
+            _box({**WATER, "count": 1}) | {"parametrization_config": {"type": "smirnoff"}},
+            "its type is smirnoff, but the parametrization is cgenff",
+        ),
+        (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "parametrization_config"),
+        (
+            _box({**WATER, "count": 1}) | {"parametrization_config": {"water_model": "tip3p"}},
+            "water_model: is no field",
+        ),
+    ],
+)
+def test_what_breaks_the_rules_is_refused_by_field(values: object, problem: str) -> None:
+    with pytest.raises(BuildInputError, match=problem) as caught:
+        BuildInput.parse(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_problems_are_kept_and_the_first_few_are_told() -> None:
+    bad = {"smiles": "C(", "resname": "LONG", "count": -1}
+    with pytest.raises(BuildInputError, match="and 3 more") as caught:
+        BuildInput.parse(_box(bad, bad))
+    assert len(caught.value.problems) == 6
+
+
+def test_a_molecule_with_all_its_stereochemistry_is_taken() -> None:
+    assert canonical_smiles("F[C@H](O)C") == canonical_smiles("C[C@H](F)O")
+    assert canonical_smiles("C/C=C/C") == "C/C=C/C"
+
+
+def test_symmetry_leaves_nothing_open() -> None:
+    assert canonical_smiles("OC(CO)CO") == "OCC(O)CO"
+
+
+SMILES = st.sampled_from(["O", "CO", "CCO", "c1ccccc1", "[Na+]", "CC(=O)C", "C1CCOC1", "ClCCl"])
+SPECIES = st.fixed_dictionaries(
+    {
+        "smiles": SMILES,
+        "resname": st.text("abcXYZ019", min_size=1, max_size=3),
+        "count": st.integers(1, 10**6),
+    }
+)
+BOXES = st.builds(
+    lambda species, density, ionization, parametrization: {
+        **_box(*species, target_density=density, ionization=ionization),
+        "parametrization": parametrization,
+    },
+    st.lists(SPECIES, min_size=1, max_size=5),
+    st.floats(1e-6, 1e6) | st.integers(1, 20),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "neutralize": st.booleans(),
+            "concentration": st.floats(0, 10),
+            "min_distance": st.floats(0, 1e3),
+            "seed": st.none() | st.integers(0, 2**31),
+        },
+    ),
+    st.sampled_from(["cgenff", "smirnoff"]),
+)
+
+
+@given(BOXES)
+@settings(deadline=None)
+def test_written_as_yaml_and_read_back_the_hash_is_the_same(values: dict[str, Any]) -> None:
+    built = BuildInput.parse(values)
+    text = yaml.safe_dump(json.loads(built.canonical_json))
+    assert BuildInput.parse(yaml.safe_load(text)).hash == built.hash

@@ -1,0 +1,182 @@
+"""One folder: which YAML counts, which status holds, and what makes it invalid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
+from mdfactory.records.terms import Status
+
+WATER = """\
+simulation_type: mixedbox
+system: {species: [{smiles: O, resname: SOL, count: 450}], target_density: 1}
+"""
+METHANOL = WATER.replace("smiles: O,", "smiles: CO,")
+WATER_HASH = "EB3965712A911E7FF313BCB826F03EC699E236E2"
+SUMMARY = "system_directory: [./a]\nhash: [A]\nsimulation_type: [mixedbox]\n"
+
+
+def _folder(root: Path, name: str = "folder", **files: str) -> Path:
+    """Make a folder; ``own`` stands for the file that is named after it."""
+    folder = root / name
+    folder.mkdir()
+    for file, text in files.items():
+        (folder / f"{name if file == 'own' else file}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _read(folder: Path, *, claimed: bool = False) -> Simulation | Skipped | None:
+    return read_simulation(folder, set(os.listdir(folder)), claimed=claimed)
+
+
+def _simulation(folder: Path) -> Simulation:
+    found = _read(folder)
+    assert isinstance(found, Simulation), found
+    return found
+
+
+def _reason(folder: Path, *, claimed: bool = False) -> str:
+    found = _read(folder, claimed=claimed)
+    assert isinstance(found, Skipped), found
+    assert found.path == str(folder)
+    assert "\n" not in found.reason
+    return found.reason
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [
+        (set(), Status.build),
+        ({"system.pdb", "topology.top", "min.gro", "nvt.gro"}, Status.build),
+        ({"min.gro", "nvt.gro", "npt.gro"}, Status.equilibrated),
+        ({"prod.xtc"}, Status.production),
+        ({"min.gro", "nvt.gro", "npt.gro", "prod.xtc"}, Status.production),
+        ({"prod.gro"}, Status.completed),
+        ({"prod.xtc", "prod.gro"}, Status.completed),
+    ],
+)
+def test_the_files_that_are_there_tell_the_status(files: set[str], status: Status) -> None:
+    assert status_of(files) is status
+
+
+@pytest.mark.parametrize("name", ["own", "build", "input"])
+def test_a_build_input_may_have_any_name(tmp_path: Path, name: str) -> None:
+    assert _simulation(_folder(tmp_path, **{name: WATER})).hash == WATER_HASH
+
+
+def test_the_yml_ending_counts_too(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "input.yml").write_text(WATER, encoding="utf-8")
+    assert _simulation(folder).hash == WATER_HASH
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"own": WATER, "build": METHANOL, "a": METHANOL},
+        {"build": WATER, "a": METHANOL},
+        {"a": WATER, "b": METHANOL},
+        {"a": SUMMARY, "b": WATER, "c": METHANOL},
+    ],
+)
+def test_the_first_yaml_that_is_a_build_input_is_taken(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    assert _simulation(_folder(tmp_path, **files)).hash == WATER_HASH
+
+
+def test_an_invalid_yaml_gives_way_to_a_valid_one(tmp_path: Path) -> None:
+    assert _simulation(_folder(tmp_path, own="{", other=WATER)).hash == WATER_HASH
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"config": "jobs: 3\n"},
+        {"config": "- 1\n"},
+        {"broken": "{"},
+        {"empty": ""},
+        {"a": SUMMARY},
+        {"own": SUMMARY},
+        {"half": "simulation_type: mixedbox\n"},
+    ],
+)
+def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    assert _read(_folder(tmp_path, **files)) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"own": ""}, "folder.yaml: it holds no mapping"),
+        ({"own": "- 1"}, "folder.yaml: it holds no mapping"),
+        ({"own": "{}"}, "folder.yaml: simulation_type: is missing"),
+        ({"build": "jobs: 3"}, "build.yaml: simulation_type: is missing"),
+        ({"own": "a: [1"}, "folder.yaml: line 2: "),
+        ({"own": WATER + "\tx: 1"}, "folder.yaml: line 3: "),
+        ({"x": WATER.replace("450", "-1")}, "x.yaml: system.species.0.count: "),
+        ({"x": WATER + "[broken"}, "x.yaml: line 4: "),
+        ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "the key 'engine' stands twice"),
+        ({"own": "a: " + "[" * 5000}, "nests more than 64 levels"),
+        ({"own": "- " * 5000}, "nests more than 64 levels"),
+        ({"own": "a: 2026-13-45\n"}, "folder.yaml: "),
+        ({"own": "? [a, b]\n: c\n"}, "folder.yaml: "),
+        ({"own": "!!python/object/apply:os.system [id]"}, "folder.yaml: line 1: "),
+        ({"own": "x" * (4 * 2**20 + 1)}, "folder.yaml: is larger than 4 MiB"),
+    ],
+)
+def test_what_claims_to_be_a_simulation_but_is_none_has_a_reason(
+    tmp_path: Path, files: dict[str, str], reason: str
+) -> None:
+    assert reason in _reason(_folder(tmp_path, **files))
+
+
+def test_a_yaml_in_another_encoding_has_a_reason(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "folder.yaml").write_bytes("größe: 1".encode("latin-1"))
+    assert "folder.yaml: " in _reason(folder)
+
+
+def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    bomb = "\n".join([*lines, "simulation_type: mixedbox", "system: {species: *a8}"])
+    assert "system.species.0" in _reason(_folder(tmp_path, own=bomb))
+
+
+def test_merged_keys_are_not_given_twice(tmp_path: Path) -> None:
+    text = WATER + "x: &x {engine: gromacs}\ny: {<<: *x, engine: gromacs}\n"
+    assert _simulation(_folder(tmp_path, own=text)).hash == WATER_HASH
+
+
+def test_a_folder_that_is_listed_must_be_a_simulation(tmp_path: Path) -> None:
+    assert "no BuildInput YAML" in _reason(_folder(tmp_path), claimed=True)
+
+
+def test_unknown_keys_are_warned_of(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, own=WATER + "colour: red\nflavour: up\n")
+    assert _simulation(folder).warnings == (
+        f"{folder / 'folder.yaml'}: ignored unknown keys: colour, flavour",
+    )
+
+
+def test_the_build_input_decides_the_hash_not_the_folder(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, name="A" * 40, own=WATER)
+    simulation = _simulation(folder)
+    assert simulation.hash == WATER_HASH
+    (warning,) = simulation.warnings
+    assert str(folder) in warning
+    assert WATER_HASH in warning
+
+
+@pytest.mark.parametrize("name", [WATER_HASH, WATER_HASH.lower(), "run_17"])
+def test_a_folder_with_the_right_hash_or_another_kind_of_name_is_fine(
+    tmp_path: Path, name: str
+) -> None:
+    assert _simulation(_folder(tmp_path, name=name, own=WATER)).warnings == ()
