@@ -1,0 +1,117 @@
+"""Export: records into a file that is replaced only when the new one is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final
+
+import pyarrow as pa
+
+from mdfactory.errors import MDFactoryError, OutputError
+
+__all__ = ["export"]
+
+Batches = Iterable[pa.RecordBatch]
+
+
+def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
+    """Write records to a file.
+
+    Parameters
+    ----------
+    rows
+        The records.
+    schema
+        Their schema; an empty file has its header.
+    path
+        The file: ``.json`` and ``.jsonl`` are JSON lines, ``.parquet`` is Parquet, all else
+        is CSV.
+
+    Returns
+    -------
+    int
+        The number of records written.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written. A file that was there is left as it was.
+    """
+    write = FORMATS.get(path.suffix.lower(), _write_csv)
+    try:
+        with _replaced(path) as file:
+            return write(rows, schema, file)
+    except MDFactoryError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside `path` that takes its place at the end of the block.
+
+    What is no regular file, such as a pipe, cannot be replaced and is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    handle, beside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).chmod(mode)
+        Path(beside).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(beside).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _write_csv(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
+    from pyarrow.csv import CSVWriter
+
+    with CSVWriter(file, schema) as writer:
+        return _count(rows, writer.write_batch)
+
+
+def _write_parquet(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
+    from pyarrow.parquet import ParquetWriter
+
+    with ParquetWriter(file, schema) as writer:
+        return _count(rows, writer.write_batch)
+
+
+def _write_json(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:  # noqa: ARG001
+    def write(batch: pa.RecordBatch) -> None:
+        for row in batch.to_pylist():
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    return _count(rows, write)
+
+
+def _count(rows: Batches, write: Callable[[pa.RecordBatch], None]) -> int:
+    total = 0
+    for batch in rows:
+        write(batch)
+        total += batch.num_rows
+    return total
+
+
+FORMATS: Final = {".json": _write_json, ".jsonl": _write_json, ".parquet": _write_parquet}

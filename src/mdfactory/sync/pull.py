@@ -1,0 +1,63 @@
+"""Pull: from a store to whoever asked, filtered by the store and streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
+from mdfactory.records.tables import Table
+from mdfactory.stores.base import Store
+
+__all__ = ["conditions", "pull"]
+
+
+def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tuple[Condition, ...]:
+    """Return the conditions of a filter; what is None does not filter.
+
+    Parameters
+    ----------
+    hash_prefix
+        First digits of a hash, in any case.
+    equal
+        Column -> the value that it must have.
+    """
+    prefix = (Prefix("hash", hash_prefix.upper()),) if hash_prefix else ()
+    return prefix + tuple(OneOf(name, (value,)) for name, value in equal.items() if value)
+
+
+def pull(
+    store: Store,
+    table: Table,
+    *,
+    hash_prefix: str | None = None,
+    equal: Mapping[str, str | None] | None = None,
+    columns: tuple[str, ...] | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Stream records of one table.
+
+    Parameters
+    ----------
+    store, table
+        Where to read.
+    hash_prefix, equal
+        Which records; see `conditions`.
+    columns
+        Which columns, in this order; all if None.
+    sort
+        A column to sort by, ``-column`` for descending; the store's own order if None.
+    limit
+        Number of records at most.
+
+    Raises
+    ------
+    NotInitialisedError
+        If the store has no such table.
+    QueryError
+        If a column is none of the table's, or the limit is negative.
+    """
+    order = Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
+    return store.read(table, Query(conditions(hash_prefix, equal or {}), columns, order, limit))

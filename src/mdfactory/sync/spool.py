@@ -1,0 +1,95 @@
+"""Records between disk and store: in memory up to a bound, then in a temporary file.
+
+A campaign is read before the store is locked, so that nobody waits for a slow file system.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import pyarrow as pa
+
+from mdfactory.records.tables import Table
+
+__all__ = ["Spool"]
+
+BOUND: Final = 64 * 2**20
+
+
+class Spool:
+    """Batches of records, to be read as often as needed. Close it, or use it in ``with``.
+
+    Parameters
+    ----------
+    bound
+        Bytes to hold in memory.
+    """
+
+    def __init__(self, *, bound: int = BOUND) -> None:
+        self._bound = bound
+        self._held: list[tuple[Table, pa.RecordBatch]] = []
+        self._bytes = 0
+        self._files: dict[Table, _File] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def add(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Add records of a table."""
+        self._held.append((table, rows))
+        self._bytes += rows.nbytes
+        if self._bytes > self._bound:
+            self._spill()
+
+    def __iter__(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        for table, file in self._files.items():
+            yield from ((table, rows) for rows in file.read())
+        yield from self._held
+
+    def _spill(self) -> None:
+        for table, rows in self._held:
+            if table not in self._files:
+                self._files[table] = self._stack.enter_context(_File(table.schema))
+            self._files[table].write(rows)
+        self._held.clear()
+        self._bytes = 0
+
+
+class _File:
+    """A temporary file of record batches of one schema, gone when it is closed."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._file = tempfile.TemporaryFile(prefix="mdfactory-")  # noqa: SIM115  # closed on exit
+        self._writer = pa.ipc.new_stream(self._file, schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        self._file.close()
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self._writer.write_batch(rows)
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        self._file.flush()
+        end = self._file.tell()
+        self._file.seek(0)
+        reader = pa.ipc.open_stream(self._file)
+        while self._file.tell() < end:
+            yield reader.read_next_batch()
+        self._file.seek(end)

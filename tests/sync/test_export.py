@@ -1,0 +1,117 @@
+"""Export: any format, exact, and never half a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory.errors import OutputError, StoreError
+from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.sync.export import export
+from mdfactory.testing.records import AWKWARD, overview, records, run
+
+ROWS = [run(f"{number:04}", directory=text) for number, text in enumerate(AWKWARD)]
+
+
+def _read(path: Path) -> list[dict[str, object]]:
+    match path.suffix:
+        case ".parquet":
+            return pq.read_table(path).to_pylist()
+        case ".json" | ".jsonl":
+            return [
+                json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line
+            ]
+        case _:
+            with path.open(encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.txt", "a", "a.PARQUET"]
+)
+def test_records_are_written_exactly(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    batches = [records(RUNS, *ROWS[:10]), records(RUNS, *ROWS[10:])]
+    assert export(batches, RUNS.schema, path) == len(ROWS)
+    assert _read(path.rename(path.with_suffix(path.suffix.lower()))) == ROWS
+
+
+def test_a_csv_file_is_read_by_pandas(tmp_path: Path) -> None:
+    export([records(RUNS, *ROWS)], RUNS.schema, tmp_path / "a.csv")
+    frame = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
+    assert frame.to_dict("records") == ROWS
+
+
+def test_numbers_are_numbers(tmp_path: Path) -> None:
+    export(
+        [records(OVERVIEW, overview("A", "rdf", row_count=5))], OVERVIEW.schema, tmp_path / "a.json"
+    )
+    assert _read(tmp_path / "a.json")[0]["row_count"] == 5
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
+def test_nothing_is_a_file_with_a_header(tmp_path: Path, name: str) -> None:
+    assert export([], RUNS.schema, tmp_path / name) == 0
+    assert _read(tmp_path / name) == []
+    if name == "a.csv":
+        assert len((tmp_path / name).read_text(encoding="utf-8").split(",")) == len(RUNS.columns)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
+def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path, name: str) -> None:
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield records(RUNS, *ROWS)
+        raise StoreError("gone")
+
+    path = tmp_path / name
+    path.write_text("before", encoding="utf-8")
+    with pytest.raises(StoreError, match="gone"):
+        export(failing(), RUNS.schema, path)
+    assert path.read_text(encoding="utf-8") == "before"
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").touch(mode=0o640)
+    (tmp_path / "plain").touch()
+    for name in ("old.csv", "new.csv"):
+        export([], RUNS.schema, tmp_path / name)
+    assert (tmp_path / "old.csv").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "new.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_symlink_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    export([], RUNS.schema, tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").exists()
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    export([records(RUNS, *ROWS)], RUNS.schema, pipe)
+    reader.join()
+    assert read[0].count(b"mixedbox") == 2 * len(ROWS)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("place", ["missing/a.csv", "."])
+def test_a_place_that_cannot_be_written_is_an_error_that_names_it(
+    tmp_path: Path, place: str
+) -> None:
+    with pytest.raises(OutputError) as caught:
+        export([], RUNS.schema, tmp_path / place)
+    assert str(tmp_path / place) in str(caught.value)
