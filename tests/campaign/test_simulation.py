@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def _folder(root: Path, name: str = "folder", **files: str) -> Path:
 
 
 def _read(folder: Path, *, claimed: bool = False) -> Simulation | Skipped | None:
-    return read_simulation(folder, set(os.listdir(folder)), claimed=claimed)
+    return read_simulation(folder, {path.name for path in folder.iterdir()}, claimed=claimed)
 
 
 def _simulation(folder: Path) -> Simulation:

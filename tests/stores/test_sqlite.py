@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
 
 import pytest
 
-from mdfactory.records.tables import Place, Table
+from mdfactory.errors import NotInitialisedError, StoreError, StoreLockedError
+from mdfactory.records.query import OneOf, Query
+from mdfactory.records.tables import (
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    artifact_table,
+)
+from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.sqlite import SqliteStore
 from mdfactory.testing import StoreTests
+from mdfactory.testing.records import records, run
 from mdfactory.testing.stores import Rows
 
 
@@ -37,3 +56,232 @@ class TestSqlite(RawSqlite, StoreTests):
 
     def opened(self, *, wait: float = 60.0) -> Store:
         return SqliteStore(self.files[Place.runs], self.files[Place.results], wait=wait)
+
+
+class TestSqliteInOneFile(TestSqlite):
+    @pytest.fixture(autouse=True)
+    def _data(self, tmp_path: Path) -> None:
+        self.files = dict.fromkeys(Place, tmp_path / "all.db")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "runs.db", tmp_path / "analysis.db"
+
+
+@pytest.fixture
+def existing(tmp_path: Path, data: Path) -> tuple[Path, Path]:
+    """A store as an existing installation left it: 8 simulations, in WAL mode."""
+    folder = Path(shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "store"))
+    return folder / "runs.db", folder / "analysis.db"
+
+
+def _asked(path: Path, question: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(question).fetchall()
+
+
+def _tables(path: Path) -> dict[str, str]:
+    return dict(_asked(path, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+
+
+def _statuses(store: Store) -> dict[str, str]:
+    read = store.read(RUNS, Query(columns=("hash", "status")))
+    return {
+        hash_: status
+        for rows in read
+        for hash_, status in zip(*rows.to_pydict().values(), strict=True)
+    }
+
+
+def test_making_one_table_makes_one_file(paths: tuple[Path, Path]) -> None:
+    SqliteStore(*paths).create(RUNS)
+    assert [path.exists() for path in paths] == [True, False]
+
+
+def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "a" / "b" / "runs.db", tmp_path / "c" / "analysis.db")
+    store.create(RUNS)
+    store.create(OVERVIEW)
+    assert {table.name for table in store.tables()} == {RUNS.name, OVERVIEW.name}
+
+
+def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
+    with pytest.raises(NotInitialisedError):
+        SqliteStore(*paths).count(RUNS)
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "100% a?b#c;d é" / "runs.db", tmp_path / "x y" / "analysis.db")
+    for table in (RUNS, OVERVIEW):
+        store.create(table)
+    store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    assert store.count(RUNS) == 1
+
+
+def test_new_tables_are_like_those_of_existing_installations(
+    paths: tuple[Path, Path], existing: tuple[Path, Path]
+) -> None:
+    store = SqliteStore(*paths)
+    for table in (RUNS, OVERVIEW, analysis_table("LIPID_RG"), artifact_table("LAST_FRAME_PDB")):
+        store.create(table)
+    for ours, theirs in zip(paths, existing, strict=True):
+        assert (
+            _asked(ours, "PRAGMA user_version") == _asked(theirs, "PRAGMA user_version") == [(1,)]
+        )
+        for name in _tables(ours):
+            if not name.startswith("_mdfactory_"):
+                shape = f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')"
+                unique = (
+                    'SELECT i."unique", c.name '
+                    f"FROM pragma_index_list('{name}') i, pragma_index_info(i.name) c"
+                )
+                assert _asked(ours, shape) == _asked(theirs, shape) != []
+                assert _asked(ours, unique) == _asked(theirs, unique) != []
+
+
+def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
+    statuses = _statuses(SqliteStore(*existing))
+    assert Counter(statuses.values()) == {
+        "completed": 4,
+        "production": 1,
+        "equilibrated": 1,
+        "build": 2,
+    }
+    assert statuses["D7EB9914C5EFB7EA58652258908D5B7BF247699C"] == "equilibrated"
+
+
+def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
+    existing: tuple[Path, Path],
+) -> None:
+    before = [_tables(path) for path in existing]
+    rows = _asked(existing[0], "SELECT * FROM RUN_DATABASE ORDER BY hash")
+    store = SqliteStore(*existing)
+    counts = store.write([(RUNS, records(RUNS, run("NEW")))], Mode.refuse)
+    assert counts[RUNS.name].inserted == 1
+    assert (
+        _asked(existing[0], "SELECT * FROM RUN_DATABASE WHERE hash <> 'NEW' ORDER BY hash") == rows
+    )
+    for path, tables in zip(existing, before, strict=True):
+        assert {n: sql for n, sql in _tables(path).items() if n[:11] != "_mdfactory_"} == tables
+        assert _asked(path, "PRAGMA user_version") == [(1,)]
+    types = "SELECT DISTINCT typeof(hash), typeof(timestamp_utc) FROM RUN_DATABASE"
+    assert _asked(existing[0], types) == [("text", "text")]
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        _asked(existing[0], "INSERT INTO RUN_DATABASE SELECT * FROM RUN_DATABASE LIMIT 1")
+
+
+def test_upper_case_tables_are_found_by_the_name_of_today(existing: tuple[Path, Path]) -> None:
+    store = SqliteStore(*existing)
+    before = _tables(existing[1]).keys()
+    density = analysis_table("density_timeseries")
+    assert store.count(density) == 4
+    store.create(density)
+    assert {name for name in _tables(existing[1]) if name[:11] != "_mdfactory_"} == before
+
+
+def test_an_existing_store_is_cleared(existing: tuple[Path, Path]) -> None:
+    store = SqliteStore(*existing)
+    assert store.delete(RUNS, (OneOf("status", ("build",)),)) == 2
+    assert store.delete(RUNS) == 6
+    assert _asked(existing[0], "SELECT count(*) FROM RUN_DATABASE") == [(0,)]
+
+
+def test_a_writer_leaves_wal_mode_and_a_reader_does_not(existing: tuple[Path, Path]) -> None:
+    store = SqliteStore(*existing)
+    assert store.count(RUNS) == 8
+    assert _asked(existing[0], "PRAGMA journal_mode") == [("wal",)]
+    store.write([(RUNS, records(RUNS, run("NEW")))], Mode.refuse)
+    assert [_asked(path, "PRAGMA journal_mode") for path in existing] == [[("delete",)]] * 2
+
+
+def test_a_store_that_is_open_elsewhere_in_wal_mode_is_said_to_be(
+    existing: tuple[Path, Path],
+) -> None:
+    with closing(sqlite3.connect(existing[0])) as other:
+        other.execute("SELECT * FROM RUN_DATABASE").fetchone()
+        with pytest.raises(StoreLockedError, match=f"process {os.getpid()}|another program"):
+            SqliteStore(*existing, wait=0.1).delete(RUNS)
+    assert SqliteStore(*existing, wait=0.1).delete(RUNS) == 8
+
+
+HOLD = """
+import sqlite3, sys, time
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux lists the locks it knows")
+def test_the_program_that_holds_the_store_is_named(paths: tuple[Path, Path]) -> None:
+    store = SqliteStore(*paths, wait=0.1)
+    store.create(RUNS)
+    with Popen([sys.executable, "-c", HOLD, paths[0]], stdout=PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        try:
+            with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+                store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            assert store.count(RUNS) == 0
+        finally:
+            holder.kill()
+
+
+def test_values_of_other_types_are_read_as_declared(existing: tuple[Path, Path]) -> None:
+    with closing(sqlite3.connect(existing[1])) as database, database:
+        database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = '7', directory = 12")
+    (rows,) = SqliteStore(*existing).read(
+        OVERVIEW, Query(columns=("row_count", "directory"), limit=1)
+    )
+    assert rows.to_pylist() == [{"row_count": 7, "directory": "12"}]
+
+
+def test_a_value_that_is_no_number_is_an_error_that_names_the_table(
+    existing: tuple[Path, Path],
+) -> None:
+    with closing(sqlite3.connect(existing[1])) as database, database:
+        database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = 'many'")
+    with pytest.raises(StoreError, match="ANALYSIS_OVERVIEW.*many"):
+        list(SqliteStore(*existing).read(OVERVIEW))
+
+
+def _no_database(path: Path) -> None:
+    path.write_text("this is a text, and a rather long one for a header " * 50, encoding="utf-8")
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _other_columns(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE RUN_DATABASE (hash, name)")
+
+
+@pytest.mark.parametrize("spoil", [_no_database, _folder, _other_columns])
+def test_a_file_that_is_no_store_is_an_error_that_names_it(
+    paths: tuple[Path, Path], spoil: Callable[[Path], None]
+) -> None:
+    spoil(paths[0])
+    store = SqliteStore(*paths)
+    with pytest.raises(StoreError, match=re.escape(str(paths[0]))):
+        list(store.read(RUNS))
+    with pytest.raises(StoreError, match=re.escape(str(paths[0]))):
+        store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+
+
+def test_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
+    raw = bytearray(existing[0].read_bytes())
+    raw[4096:8192] = b"\xff" * 4096
+    existing[0].write_bytes(raw)
+    with pytest.raises(StoreError, match="malformed"):
+        list(SqliteStore(*existing).read(RUNS))
+
+
+def test_a_folder_in_place_of_the_folder_of_the_store_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file"):
+        SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(RUNS)

@@ -77,7 +77,7 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path, na
     with pytest.raises(StoreError, match="gone"):
         export(failing(), RUNS.schema, path)
     assert path.read_text(encoding="utf-8") == "before"
-    assert os.listdir(tmp_path) == [name]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""What a new store or a script needs for its tests: the contract suite, a store in memory,
-and builders of campaigns. Needs the extra ``mdfactory[testing]``.
+"""What the tests of a new store need: the contract suite, and a store in memory.
+
+Needs the extra ``mdfactory[testing]``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,6 @@
+"""``python -m mdfactory``."""
+
+from mdfactory.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The commands that show and edit the configuration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from dataclasses import asdict
+
+from cyclopts import App
+
+from mdfactory.cli.session import Given, examples
+from mdfactory.errors import ConfigError
+
+__all__ = ["app"]
+
+app = App(name="config")
+
+
+@app.command(
+    help_epilogue=examples(
+        "mdfactory config path",
+    ),
+)
+def path(*, session: Given) -> None:
+    """Print the configuration file that has the last word; it need not exist."""
+    from mdfactory.config import active_file
+
+    file = active_file(session.config)
+    session.terminal.result(str(file), {"path": str(file), "exists": file.exists()})
+
+
+@app.command(
+    help_epilogue=examples(
+        "mdfactory config show",
+        "mdfactory config show --config project.ini --json",
+    ),
+)
+def show(*, session: Given) -> None:
+    """Print the settings in effect, and where each comes from."""
+    values = session.settings().values
+    width = max(len(f"{one.section}.{one.key}") for one in values)
+    lines = [f"{f'{one.section}.{one.key}':{width}}  {one.value}  ({one.source})" for one in values]
+    session.terminal.result("\n".join(lines), {"settings": [asdict(one) for one in values]})
+
+
+@app.command(
+    help_epilogue=examples(
+        "EDITOR=nano mdfactory config edit",
+    ),
+)
+def edit(*, session: Given) -> None:
+    """Open the configuration file in $VISUAL or $EDITOR; a new one lists all settings."""
+    from mdfactory.config import TEMPLATE, active_file
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    file = active_file(session.config)
+    if not editor:
+        raise ConfigError(
+            f"no editor is set. Type: EDITOR=nano mdfactory config edit, or open {file}"
+        )
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(TEMPLATE, encoding="utf-8")
+    try:
+        subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  # the user's
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(f"the editor failed: {error}") from error
+    session.settings()
+    session.terminal.result(f"{file} is valid", {"path": str(file)})

@@ -1,0 +1,85 @@
+"""What every command shares: the options that all have, the store, and where output goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mdfactory.cli.render import Terminal
+from mdfactory.errors import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+    from mdfactory.config import Settings
+    from mdfactory.records.tables import Table
+    from mdfactory.stores.base import Store
+
+__all__ = ["Given", "Session", "examples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the program.
+
+    Parameters
+    ----------
+    terminal
+        Where output goes.
+    config
+        The file of ``--config``.
+    wait
+        Seconds to wait for another writer.
+    """
+
+    terminal: Terminal
+    config: Path | None = None
+    wait: float = 60.0
+
+    def settings(self) -> Settings:
+        """Read the configuration."""
+        from mdfactory.config import load
+
+        return load(self.config)
+
+    def store(self) -> Store:
+        """Return the store that the configuration names."""
+        from mdfactory.stores import open_store
+
+        return open_store(self.settings(), wait=self.wait)
+
+    def show(
+        self,
+        rows: Iterable[pa.RecordBatch],
+        table: Table,
+        columns: Sequence[str],
+        output: Path | None,
+    ) -> None:
+        """Show records, or write them to a file."""
+        if output is None:
+            if not self.terminal.rows(rows, columns):
+                self.terminal.note("no record matches")
+            return
+        from mdfactory.sync.export import export
+
+        written = export(rows, table.schema, output)
+        if not written:
+            self.terminal.note("no record matches")
+        self.terminal.result(
+            f"{counted(written, 'record')} written to {output}",
+            {"output": str(output), "written": written},
+        )
+
+
+Given = Annotated[Session, Parameter(parse=False)]
+"""The session, as a parameter that the launcher gives to a command."""
+
+
+def examples(*lines: str) -> str:
+    """Return the examples at the foot of a command's help."""
+    return "\n".join(["Examples:", *(f"  {line}" for line in lines)])

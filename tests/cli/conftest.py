@@ -1,0 +1,108 @@
+"""Running the program in this process, as a script would, or on a terminal of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mdfactory.cli.app import run
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+Program = Callable[..., Result]
+
+
+@pytest.fixture
+def mdfactory(capsys: pytest.CaptureFixture[str]) -> Program:
+    """Run a command line; nobody is there to answer a question."""
+
+    def program(*arguments: object) -> Result:
+        capsys.readouterr()
+        try:
+            code = run([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return program
+
+
+@pytest.fixture
+def store(mdfactory: Program) -> Program:
+    """The program, with an initialised store."""
+    assert mdfactory("sync", "init", "systems").code == 0
+    return mdfactory
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a terminal showed, without colours, and how the program ended."""
+
+    code: int
+    text: str
+
+
+def on_a_terminal(
+    *arguments: object, typed: Sequence[tuple[str, str]] = (), env: Mapping[str, str] | None = None
+) -> Screen:
+    """Run the program on a terminal of 100 columns; type each answer once its prompt shows."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mdfactory", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "100", "TERM": "xterm"} | dict(env or {})
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    ) as program:
+        os.close(terminal)
+        shown, answers = "", list(typed)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([controller], [], [], 0.1)
+            if ready:
+                try:
+                    some = os.read(controller, 65536)
+                except OSError:  # the program closed the terminal
+                    break
+                shown += some.decode()
+            if answers and answers[0][0] in shown:
+                os.write(controller, answers.pop(0)[1].encode())
+        code = program.wait(timeout=10)
+    os.close(controller)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    return Screen(code, plain.replace("\r\n", "\n"))
+
+
+@pytest.fixture
+def terminal() -> Callable[..., Screen]:
+    return on_a_terminal
+
+
+@pytest.fixture
+def hashes(campaign: Path) -> list[str]:
+    return sorted(path.name for path in campaign.iterdir() if path.is_dir())

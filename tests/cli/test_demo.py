@@ -1,0 +1,50 @@
+"""The tour ends with the campaign on the screen, and can be taken again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Program = Callable[..., Any]
+
+
+def test_the_tour_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None:
+    done = mdfactory("demo", tmp_path / "tour")
+    assert done.code == 0
+    assert Counter(row[3] for row in done.rows[1:]) == {
+        "completed": 4,
+        "production": 1,
+        "equilibrated": 1,
+        "build": 2,
+    }
+    assert "8 simulations pushed" in done.err
+    assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
+
+
+def test_the_commands_to_try_next_work(
+    mdfactory: Program, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = mdfactory("demo").err.splitlines()
+    commands = [shlex.split(line)[1:] for line in lines[lines.index("Try next:") + 1 :]]
+    assert len(commands) == 3
+    assert [mdfactory(*command).code for command in commands] == [0, 0, 0]
+
+
+def test_the_tour_can_be_taken_again(mdfactory: Program, tmp_path: Path) -> None:
+    first, second = (mdfactory("demo", tmp_path) for _ in range(2))
+    assert first.code == second.code == 0
+    assert first.out == second.out
+    assert "8 unchanged" in second.err
+
+
+def test_a_folder_with_something_else_is_left_alone(mdfactory: Program, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    done = mdfactory("demo", tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert str(tmp_path) in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

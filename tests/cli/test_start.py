@@ -1,0 +1,48 @@
+"""The start is fast because it imports little; measured by the list of modules, not by time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"pandas", "numpy", "pyarrow", "rdkit", "sqlalchemy", "sqlite3", "pydantic", "yaml"}
+
+SCRIPT = """
+import contextlib, io, json, sys
+from mdfactory.cli.app import run
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    run(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "--version",
+        "config path",
+        "config show",
+        "sync --help",
+        "sync push systems --help",
+    ],
+)
+def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "mdfactory.cli.app" in loaded
+    assert not loaded & HEAVY
+    if "--help" not in arguments:
+        assert "rich.table" not in loaded
+
+
+def test_the_package_itself_loads_nothing() -> None:
+    script = "import sys, mdfactory; print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not set(done.stdout.split()) & {*HEAVY, "cyclopts", "rich"}

@@ -1,0 +1,340 @@
+"""The commands of the sync page, end to end on SQLite."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Program = Callable[..., Any]
+FIRST = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
+ZERO = {"inserted": 0, "updated": 0, "unchanged": 0, "skipped": 0}
+
+
+def _break(campaign: Path) -> Path:
+    broken = campaign / FIRST / f"{FIRST}.yaml"
+    broken.write_text("simulation_type: mixedbox\n", encoding="utf-8")
+    return broken.parent
+
+
+def test_init_makes_the_table_once(mdfactory: Program) -> None:
+    assert mdfactory("sync", "init", "systems").out == "RUN_DATABASE: made\n"
+    assert mdfactory("sync", "init", "systems").out == "RUN_DATABASE: was there already\n"
+
+
+def test_init_force_removes_what_was_there_and_counts_it(store: Program, campaign: Path) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "init", "systems", "--force")
+    assert (done.code, done.out) == (0, "RUN_DATABASE: made anew, 8 records removed\n")
+    assert store("sync", "pull", "systems", "--json").json["rows"] == []
+
+
+def test_init_tells_scripts_what_it_did(store: Program) -> None:
+    done = store("sync", "init", "systems", "--force", "--json")
+    assert done.json == {
+        "command": "sync init systems",
+        "table": "RUN_DATABASE",
+        "existed": True,
+        "removed": 0,
+    }
+
+
+@pytest.mark.parametrize("verb", ["push", "pull", "clear"])
+def test_without_init_the_command_to_type_is_told(
+    mdfactory: Program, campaign: Path, verb: str
+) -> None:
+    arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
+    done = mdfactory("sync", verb, "systems", *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith("Create it with: mdfactory sync init systems\n")
+
+
+def test_push_reports_counts(store: Program, campaign: Path) -> None:
+    done = store("sync", "push", "systems", campaign / "campaign.yaml")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "8 inserted, 0 updated, 0 unchanged, 0 skipped\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "counts"),
+    [
+        ("--diff", {"skipped": 8}),
+        ("--skip-existing", {"skipped": 8}),
+        ("--update", {"unchanged": 8}),
+        ("--force", {"updated": 8}),
+    ],
+)
+def test_push_again_does_what_the_flag_says(
+    store: Program, campaign: Path, flag: str, counts: dict[str, int]
+) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "push", "systems", campaign, flag, "--json")
+    assert done.code == 0
+    assert done.json == {
+        "command": "sync push systems",
+        "dry_run": False,
+        "counts": ZERO | counts,
+        "skipped": [],
+        "warnings": [],
+    }
+
+
+def test_push_again_without_a_flag_writes_nothing_and_names_the_flags(
+    store: Program, campaign: Path
+) -> None:
+    store("sync", "push", "systems", campaign / FIRST)
+    done = store("sync", "push", "systems", campaign)
+    assert (done.code, done.out) == (1, "")
+    for word in (FIRST, "--diff", "--update", "--force", "nothing was written"):
+        assert word in done.err
+    assert len(store("sync", "pull", "systems", "--json").json["rows"]) == 1
+
+
+@pytest.mark.parametrize("flag", ["-n", "--dry-run"])
+def test_a_dry_run_writes_nothing(store: Program, campaign: Path, flag: str) -> None:
+    done = store("sync", "push", "systems", campaign, flag)
+    assert done.code == 0
+    assert done.out.startswith("dry run, nothing was written; it would be: 8 inserted")
+    assert store("sync", "pull", "systems", "--json").json["rows"] == []
+
+
+def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: Path) -> None:
+    broken = _break(campaign)
+    done = store("sync", "push", "systems", campaign)
+    assert done.code == 3
+    assert done.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped\n"
+    assert done.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
+
+
+def test_what_is_skipped_is_in_the_json_too(store: Program, campaign: Path) -> None:
+    broken = _break(campaign)
+    done = store("sync", "push", "systems", campaign, "--json", "--quiet")
+    assert done.code == 3
+    assert done.json["counts"] == ZERO | {"inserted": 7, "skipped": 1}
+    assert done.json["skipped"] == [
+        {"path": str(broken), "reason": f"{FIRST}.yaml: system: is missing"}
+    ]
+
+
+def test_a_name_with_control_characters_cannot_write_to_the_terminal(
+    store: Program, tmp_path: Path
+) -> None:
+    folder = tmp_path / "red\x1b[31m\nerror: fake"
+    folder.mkdir()
+    (folder / "build.yaml").write_text("{}", encoding="utf-8")
+    done = store("sync", "push", "systems", tmp_path)
+    assert done.code == 3
+    (line,) = done.err.splitlines()
+    assert "red\\x1b[31m\\nerror: fake: build.yaml" in line
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_a_source_that_is_not_there_is_named(store: Program, json_: list[str]) -> None:
+    done = store("sync", "push", "systems", "/no/such/place", *json_)
+    assert done.code == 1
+    assert done.err.startswith("error: /no/such/place: there is no such folder")
+    if json_:
+        assert done.json["error"].startswith("/no/such/place: ")
+
+
+def test_a_pipe_gets_tab_separated_values(
+    store: Program, campaign: Path, hashes: list[str]
+) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "pull", "systems", "--sort", "hash")
+    assert done.rows[0] == ["hash", "simulation_type", "parametrization", "status", "directory"]
+    assert [row[0] for row in done.rows[1:]] == hashes
+    assert done.rows[1] == [FIRST, "mixedbox", "smirnoff", "completed", str(campaign / FIRST)]
+
+
+def test_a_pipe_gets_one_line_a_record_whatever_is_in_it(store: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "tab\tnew\nback\\slash"
+    folder.mkdir()
+    text = "simulation_type: mixedbox\nsystem: {species: [{smiles: O, resname: SOL, count: 1}]}\n"
+    (folder / "build.yaml").write_text(text, encoding="utf-8")
+    store("sync", "push", "systems", tmp_path)
+    _, row = store("sync", "pull", "systems").rows
+    assert row[-1] == f"{tmp_path}/tab\\tnew\\nback\\\\slash"
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (["--status", "completed"], 4),
+        (["--status", "production"], 1),
+        (["--status", "equilibrated"], 1),
+        (["--status", "build"], 2),
+        (["--simulation-type", "mixedbox"], 8),
+        (["--simulation-type", "bilayer"], 0),
+        (["--parametrization", "smirnoff"], 8),
+        (["--parametrization", "cgenff"], 0),
+        (["--engine", "gromacs"], 8),
+        (["--hash", "0bdc"], 1),
+        (["--hash", FIRST], 1),
+        (["--hash", "2"], 2),
+        (["--hash", "2", "--status", "completed"], 0),
+        (["--limit", "3"], 3),
+        (["--limit", "0"], 0),
+    ],
+)
+def test_filters_choose_records(
+    store: Program, campaign: Path, filters: list[str], expected: int
+) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "pull", "systems", *filters)
+    assert done.code == 0
+    assert len(done.rows) == 1 + expected
+    assert done.err == ("" if expected else "no record matches\n")
+
+
+def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: list[str]) -> None:
+    store("sync", "push", "systems", campaign)
+    for order, expected in (("hash", hashes), ("-hash", hashes[::-1])):
+        done = store("sync", "pull", "systems", "--sort", order, "--limit", "5")
+        assert [row[0] for row in done.rows[1:]] == expected[:5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--status", "done"], '"build", "equilibrated", "production", "completed"'),
+        (["--simulation-type", "plasma"], '"mixedbox", "bilayer", "lnp"'),
+        (["--parametrization", "amber"], '"cgenff", "smirnoff"'),
+        (["--engine", "namd"], '"gromacs"'),
+        (["--sort", "colour"], "'colour'; it has hash, engine"),
+        (["--limit", "-1"], "0 or more"),
+        (["--limit", "few"], "few"),
+        (["--colour", "red"], "--colour"),
+    ],
+)
+def test_a_wrong_command_line_lists_what_is_right(
+    store: Program, arguments: list[str], told: str
+) -> None:
+    done = store("sync", "pull", "systems", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert told in " ".join(done.err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "flags", [["--diff", "--force"], ["--update", "--force"], ["--diff", "--update"]]
+)
+def test_at_most_one_conflict_flag_is_taken(store: Program, flags: list[str]) -> None:
+    done = store("sync", "push", "systems", ".", *flags)
+    assert done.code == 2
+    assert all(flag in done.err for flag in flags)
+
+
+def test_full_adds_all_columns(store: Program, campaign: Path) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "pull", "systems", "--full", "--hash", FIRST)
+    header, row = done.rows
+    assert len(header) == 9
+    assert json.loads(dict(zip(header, row, strict=True))["input_data"])["engine"] == "gromacs"
+
+
+def test_json_rows_are_one_object(store: Program, campaign: Path, hashes: list[str]) -> None:
+    store("sync", "push", "systems", campaign)
+    answer = store("sync", "pull", "systems", "--json", "--sort", "hash").json
+    assert answer["command"] == "sync pull systems"
+    assert [row["hash"] for row in answer["rows"]] == hashes
+    assert list(answer["rows"][0]) == [
+        "hash", "simulation_type", "parametrization", "status", "directory",
+    ]  # fmt: skip
+    full = store("sync", "pull", "systems", "--json", "--full").json
+    assert {len(row) for row in full["rows"]} == {9}
+
+
+@pytest.mark.parametrize("full", [[], ["--full"]])
+def test_output_writes_all_columns(
+    store: Program, campaign: Path, tmp_path: Path, full: list[str]
+) -> None:
+    store("sync", "push", "systems", campaign)
+    path = tmp_path / "systems.csv"
+    done = store("sync", "pull", "systems", *full, "--output", path, "--status", "completed")
+    assert (done.code, done.out) == (0, f"4 records written to {path}\n")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {len(row) for row in rows} == {9}
+    assert {row["status"] for row in rows} == {"completed"}
+
+
+def test_output_of_nothing_is_a_header_and_a_note(store: Program, tmp_path: Path) -> None:
+    path = tmp_path / "systems.csv"
+    done = store("sync", "pull", "systems", "--output", path)
+    assert done.code == 0
+    assert "no record matches" in done.err
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_clear_needs_a_yes(store: Program, campaign: Path) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "clear", "systems")
+    assert (done.code, done.out) == (1, "")
+    assert "--yes" in done.err
+    assert len(store("sync", "pull", "systems").rows) == 9
+
+
+@pytest.mark.parametrize("yes", ["--yes", "-y"])
+def test_clear_removes_and_counts(store: Program, campaign: Path, yes: str) -> None:
+    store("sync", "push", "systems", campaign)
+    done = store("sync", "clear", "systems", yes, "--hash", "2")
+    assert (done.code, done.out) == (0, "RUN_DATABASE: 2 records removed\n")
+    done = store("sync", "clear", "systems", yes, "--json")
+    assert done.json == {"command": "sync clear systems", "removed": {"RUN_DATABASE": 6}}
+
+
+def test_clearing_nothing_asks_nothing(store: Program) -> None:
+    done = store("sync", "clear", "systems")
+    assert (done.code, done.out) == (0, "RUN_DATABASE: 0 records removed\n")
+
+
+def test_a_store_that_is_held_is_said_to_be(
+    store: Program, campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MDFACTORY_DATA_DIR", str(tmp_path / "data"))
+    store("sync", "init", "systems")
+    with closing(sqlite3.connect(tmp_path / "data" / "runs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = store("sync", "push", "systems", campaign, "--wait", "0.1")
+    assert (done.code, done.out) == (1, "")
+    assert "--wait" in done.err
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_common_options_stand_before_or_after_the_command(
+    mdfactory: Program, tmp_path: Path, *, before: bool
+) -> None:
+    config = tmp_path / "own.ini"
+    config.write_text("[sqlite]\nRUN_DB_PATH = own.db\n", encoding="utf-8")
+    common, command = ["--config", config, "--json"], ["sync", "init", "systems"]
+    done = mdfactory(*([*common, *command] if before else [*command, *common]))
+    assert done.json["command"] == "sync init systems"
+    assert (tmp_path / "own.db").exists()
+
+
+def test_an_existing_installation_s_store_is_used_as_it_is(
+    mdfactory: Program, campaign: Path, tmp_path: Path, data: Path
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in ("runs.db", "analysis.db"):
+        (folder / name).write_bytes((data / "existing_stores" / "sqlite" / name).read_bytes())
+    config = folder / "config.ini"
+    text = "[sqlite]\nRUN_DB_PATH = runs.db\nANALYSIS_DB_PATH = analysis.db\n[slurm]\nqueue = 50%\n"
+    config.write_text(text, encoding="utf-8")
+    ours = ["--config", config]
+    assert len(mdfactory("sync", "pull", "systems", *ours).rows) == 9
+    pushed = mdfactory("sync", "push", "systems", campaign, "--update", "--json", *ours)
+    assert pushed.json["counts"] == ZERO | {"updated": 8}
+    again = mdfactory("sync", "push", "systems", campaign, "--update", "--json", *ours)
+    assert again.json["counts"] == ZERO | {"unchanged": 8}
+    assert (
+        mdfactory("sync", "clear", "systems", "--yes", *ours).out
+        == "RUN_DATABASE: 8 records removed\n"
+    )

@@ -1,0 +1,101 @@
+"""What a person sees: tables that fit, questions, colours, progress; and what a pipe does not."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Terminal = Callable[..., Any]
+PROGRAM = [sys.executable, "-m", "mdfactory"]
+
+
+@pytest.fixture
+def pushed(mdfactory: Callable[..., Any], campaign: Path) -> Path:
+    mdfactory("sync", "init", "systems")
+    mdfactory("sync", "push", "systems", campaign)
+    return campaign
+
+
+def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) -> None:
+    shown = terminal("sync", "pull", "systems", "--sort", "hash")
+    lines = shown.text.splitlines()
+    assert shown.code == 0
+    assert lines[0].split() == ["hash", "simulation_type", "parametrization", "status", "directory"]
+    assert len(lines) == 9
+    assert max(map(len, lines)) <= 100
+    first = lines[1].split()
+    assert first[0] == "0BDC04CC155D"
+    assert first[-1].startswith("…")
+    assert str(pushed / "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226").endswith(first[-1][1:])
+
+
+def test_a_terminal_shows_all_columns_that_a_terminal_can(terminal: Terminal, pushed: Path) -> None:
+    shown = terminal("sync", "pull", "systems", "--full", env={"COLUMNS": "250"})
+    header = shown.text.splitlines()[0].split()
+    assert "timestamp_utc" in header
+    assert "input_data" not in header
+
+
+def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed: Path) -> None:
+    shown = terminal("sync", "pull", "systems", "--hash", "FFFF")
+    assert (shown.code, shown.text) == (0, "no record matches\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [("y\n", (0, 6)), ("YES\n", (0, 6)), ("\n", (1, 8)), ("no\n", (1, 8))],
+)
+def test_clear_asks_and_no_is_the_default(
+    terminal: Terminal,
+    mdfactory: Callable[..., Any],
+    pushed: Path,
+    answer: str,
+    outcome: tuple[int, int],
+) -> None:
+    prompt = "Remove 2 records of RUN_DATABASE? [y/N]"
+    shown = terminal("sync", "clear", "systems", "--hash", "2", typed=[(prompt, answer)])
+    assert prompt in shown.text
+    left = len(mdfactory("sync", "pull", "systems").rows) - 1
+    assert (shown.code, left) == outcome
+
+
+def test_a_reader_that_has_enough_is_no_error(pushed: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {' '.join(PROGRAM)} sync pull systems --full | true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interrupt_ends_with_its_code_and_without_a_traceback(tmp_path: Path) -> None:
+    """A SOURCE of many folders takes long enough to be interrupted."""
+    for number in range(20_000):
+        (tmp_path / f"{number}").mkdir()
+    subprocess.run([*PROGRAM, "sync", "init", "systems"], check=True, stdout=subprocess.DEVNULL)
+    command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), "--debug"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as push:
+        assert push.stderr
+        push.stderr.readline()  # the store was opened, the walk begins
+        push.send_signal(signal.SIGINT)
+        out, err = push.communicate(timeout=60)
+    assert (push.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert "interrupted" in err
+
+
+def test_debug_shows_the_traceback_that_is_kept_from_all_others(tmp_path: Path) -> None:
+    for flags, shown in ([], False), (["--debug"], True):
+        command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) is shown

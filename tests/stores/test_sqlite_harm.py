@@ -1,0 +1,147 @@
+"""The SQLite store under harm: no rights, no room, and kills at any instant."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
+
+COMMON = """
+import sys
+from pathlib import Path
+from mdfactory.errors import MDFactoryError
+from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.terms import Mode
+from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.testing.records import overview, records, run
+
+store = SqliteStore(Path(sys.argv[1]) / "runs.db", Path(sys.argv[1]) / "analysis.db", wait=1)
+hashes = [f"{number:05}" for number in range(3000)]
+
+def batches(text):
+    yield RUNS, records(RUNS, *(run(one, input_data=text * 100) for one in hashes))
+    yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=text) for one in hashes))
+
+def tried(action):
+    try:
+        print(action())
+    except MDFactoryError as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+
+
+def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
+    launcher = [str(RIGHTLESS)] if rightless else []
+    command = [sys.executable, *launcher, "-c", COMMON + script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+def _made(folder: Path) -> None:
+    _run(
+        "[store.create(one) for one in (RUNS, OVERVIEW)]; store.write(batches('a'), Mode.refuse)",
+        folder,
+    )
+
+
+def _state(folder: Path) -> dict[str, set[str]]:
+    """What lies in each file; opening it rolls back what a killed writer left."""
+    state = {}
+    for file, question in {
+        "runs.db": "SELECT DISTINCT substr(input_data, 1, 1) FROM RUN_DATABASE",
+        "analysis.db": "SELECT DISTINCT status FROM ANALYSIS_OVERVIEW",
+    }.items():
+        with closing(sqlite3.connect(folder / file)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            state[file] = {row[0] for row in database.execute(question)}
+    return state
+
+
+@pytest.fixture
+def existing(tmp_path: Path, data: Path) -> Path:
+    return Path(shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "store"))
+
+
+@pytest.mark.parametrize("wal", [True, False])
+def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
+    if not wal:
+        _run("store.delete(RUNS, ())", existing)
+        _run("store.write([(RUNS, records(RUNS, *map(run, 'abcdefgh')))], Mode.refuse)", existing)
+    for file in existing.iterdir():
+        file.chmod(0o444)
+    existing.chmod(0o555)
+    script = "tried(lambda: store.count(RUNS)); tried(lambda: store.delete(RUNS))"
+    counted, refused = _run(script, existing, rightless=True).splitlines()
+    existing.chmod(0o755)
+    assert counted == "8"
+    assert refused.startswith("StoreError: ")
+    assert str(existing / "runs.db") in refused
+    assert "nothing was changed" in refused
+    assert sorted(path.name for path in existing.iterdir()) == ["analysis.db", "runs.db"]
+
+
+def test_a_file_that_must_not_be_read_is_an_error(existing: Path) -> None:
+    (existing / "runs.db").chmod(0)
+    said = _run("tried(lambda: store.count(RUNS))", existing, rightless=True)
+    assert said.startswith("StoreError: ")
+    assert str(existing / "runs.db") in said
+
+
+def test_a_folder_that_must_not_be_written_is_an_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    said = _run("tried(lambda: store.create(RUNS))", tmp_path, rightless=True)
+    tmp_path.chmod(0o755)
+    assert said.startswith("StoreError: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_when_there_is_no_room_left_the_store_is_as_before(tmp_path: Path) -> None:
+    _made(tmp_path)
+    script = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+tried(lambda: store.write(batches('b' * 30), Mode.force))
+"""
+    said = _run(script, tmp_path)
+    assert said.startswith("StoreError: ")
+    assert "nothing was changed" in said
+    assert _state(tmp_path) == {"runs.db": {"a"}, "analysis.db": {"a"}}
+
+
+def test_a_writer_that_is_killed_leaves_both_files_as_before_or_as_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kills between the first and the last write of a push that overwrites 6,000 records."""
+    _made(tmp_path)
+    script = "print('begun', flush=True); store.write(batches(sys.argv[2]), Mode.force)"
+    begun = time.monotonic()
+    _run(script, tmp_path, "b")
+    longest = time.monotonic() - begun
+    before, seen = "b", Counter[str]()
+    for attempt in range(10):
+        after = "ac"[attempt % 2]
+        command = [sys.executable, "-c", COMMON + script, str(tmp_path), after]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout
+            writer.stdout.readline()
+            time.sleep(random.uniform(0, longest))  # noqa: S311  # any instant will do
+            writer.send_signal(signal.SIGKILL)
+        state = _state(tmp_path)
+        assert state in [{"runs.db": {one}, "analysis.db": {one}} for one in (before, after)]
+        (now,) = state["runs.db"]
+        seen["after" if now == after else "before"] += 1
+        before = now
+    with capsys.disabled():
+        print(f"\n10 kills: {dict(seen)}")  # noqa: T201  # the figure is part of the result

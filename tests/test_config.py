@@ -1,0 +1,140 @@
+"""The configuration: later files win, and every value knows where it comes from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mdfactory.config import TEMPLATE, Settings, active_file, load
+from mdfactory.errors import ConfigError
+from mdfactory.stores import open_store
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _user_file(text: str) -> Path:
+    return _write(Path(os.environ["MDFACTORY_CONFIG_DIR"]) / "config.ini", text)
+
+
+def _sources(settings: Settings) -> dict[str, tuple[str, str]]:
+    return {f"{one.section}.{one.key}": (one.value, one.source) for one in settings.values}
+
+
+def test_without_a_file_all_is_default_in_the_data_folder() -> None:
+    settings = load()
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    assert settings.kind == "sqlite"
+    assert (settings.sqlite.runs, settings.sqlite.results) == (
+        data / "runs.db",
+        data / "analysis.db",
+    )
+    assert {source for _, source in _sources(settings).values()} == {"default"}
+
+
+def test_the_platform_decides_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MDFACTORY_CONFIG_DIR", "MDFACTORY_DATA_DIR"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg/config")
+    monkeypatch.setenv("XDG_DATA_HOME", "/xdg/data")
+    if os.name == "posix" and os.uname().sysname == "Linux":
+        assert active_file() == Path("/xdg/config/mdfactory/config.ini")
+        assert load().sqlite.runs == Path("/xdg/data/mdfactory/runs.db")
+
+
+def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = _user_file("[sqlite]\nRUN_DB_PATH = /user/r.db\nANALYSIS_DB_PATH = /user/a.db\n")
+    assert load().sqlite.runs == Path("/user/r.db")
+    env = _write(tmp_path / "env.ini", "[sqlite]\nRUN_DB_PATH = /env/r.db\n")
+    monkeypatch.setenv("MDFACTORY_CONFIG", str(env))
+    assert active_file() == env
+    assert _sources(load()) == {
+        "database.TYPE": ("sqlite", "default"),
+        "sqlite.RUN_DB_PATH": ("/env/r.db", str(env)),
+        "sqlite.ANALYSIS_DB_PATH": ("/user/a.db", str(user)),
+    }
+    named = _write(tmp_path / "named.ini", "[sqlite]\nRUN_DB_PATH = /named/r.db\n")
+    assert active_file(named) == named
+    assert load(named).sqlite.runs == Path("/named/r.db")
+    assert load(named).sqlite.results == Path("/user/a.db")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("runs.db", "{folder}/runs.db"),
+        ("./a/../b.db", "{folder}/b.db"),
+        ("/x/y.db", "/x/y.db"),
+        ("~/y.db", "{home}/y.db"),
+        ("$LAB/y.db", "/lab/y.db"),
+        ("${LAB}/100%.db", "/lab/100%.db"),
+        ("%(TYPE)s.db", "{folder}/%(TYPE)s.db"),
+        ("a b.db", "{folder}/a b.db"),
+        ("", "{data}/runs.db"),
+        ("   ", "{data}/runs.db"),
+    ],
+)
+def test_a_path_is_read_as_documented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, read: str
+) -> None:
+    monkeypatch.setenv("LAB", "/lab")
+    monkeypatch.setenv("HOME", "/home/me")
+    file = _write(tmp_path / "c.ini", f"[sqlite]\nRUN_DB_PATH = {written}\n")
+    places = {"folder": tmp_path, "home": "/home/me", "data": os.environ["MDFACTORY_DATA_DIR"]}
+    assert str(load(file).sqlite.runs) == read.format(**places)
+
+
+def test_keys_and_kinds_are_read_in_any_case(tmp_path: Path) -> None:
+    file = _write(tmp_path / "c.ini", "[database]\ntype = SQLite\n[sqlite]\nrun_db_path = x.db\n")
+    assert load(file).kind == "sqlite"
+    assert load(file).sqlite.runs == tmp_path / "x.db"
+
+
+def test_other_sections_are_left_alone(tmp_path: Path) -> None:
+    file = _write(
+        tmp_path / "c.ini", "[slurm]\nqueue = %x\n[cgenff]\npath = y\n[sqlite]\nextra = 1\n"
+    )
+    assert load(file) == load()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"TYPE = sqlite\n", "no section headers.*c.ini"),
+        (b"[database]\nTYPE = a\nTYPE = b\n", "c.ini.*line 3.*already exists"),
+        (b"[database]\n???\n", "c.ini"),
+        (b"[database]\nTYPE = \xff\n", "c.ini.*not UTF-8"),
+    ],
+)
+def test_a_file_that_is_broken_is_named(tmp_path: Path, text: bytes, told: str) -> None:
+    file = tmp_path / "c.ini"
+    file.write_bytes(text)
+    with pytest.raises(ConfigError, match=told):
+        load(file)
+
+
+def test_a_file_that_was_asked_for_must_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="missing.ini cannot be read"):
+        load(tmp_path / "missing.ini")
+    monkeypatch.setenv("MDFACTORY_CONFIG", str(tmp_path / "absent.ini"))
+    with pytest.raises(ConfigError, match="absent.ini cannot be read"):
+        load()
+
+
+def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
+    file = _write(tmp_path / "c.ini", "[database]\nTYPE = oracle\n")
+    with pytest.raises(ConfigError, match="'oracle'; it may be sqlite.*mdfactory config edit"):
+        open_store(load(file))
+
+
+def test_the_template_sets_nothing_and_names_every_setting(tmp_path: Path) -> None:
+    settings = load(_write(tmp_path / "c.ini", TEMPLATE))
+    assert settings == load()
+    assert all(f"; {one.key} = " in TEMPLATE for one in settings.values)

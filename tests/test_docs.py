@@ -1,0 +1,72 @@
+"""Every command and option is documented, and what the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+from mdfactory.cli.app import app
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _leaves(node: App, path: tuple[str, ...]) -> Iterator[tuple[str, App]]:
+    below = {name: one for name, one in node.resolved_commands().items() if name[0] != "-"}
+    for name, one in below.items():
+        yield from _leaves(one, (*path, name))
+    if not below:
+        yield " ".join(path), node
+
+
+def _options(node: App) -> set[str]:
+    arguments = [*node.assemble_argument_collection(parse_docstring=False)]
+    names = {name for argument in arguments if argument.parse for name in argument.names}
+    # The negative forms are turned off where the whole program is parsed.
+    return {name for name in names if name.startswith("-") and not name.startswith("--no-")}
+
+
+LEAVES = dict(_leaves(app, ("mdfactory",)))
+
+
+def test_the_tree_is_walked() -> None:
+    assert {"mdfactory demo", "mdfactory config path", "mdfactory sync push systems"} <= set(LEAVES)
+    assert "--skip-existing" in _options(LEAVES["mdfactory sync push systems"])
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_a_command_and_its_options_are_documented(command: str) -> None:
+    assert command in COMMANDS
+    missing = [name for name in _options(LEAVES[command]) if f"`{name}" not in COMMANDS]
+    assert missing == []
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_the_help_of_a_command_has_examples(command: str) -> None:
+    assert f"  {command}" in str(LEAVES[command].help_epilogue) or "EDITOR" in str(
+        LEAVES[command].help_epilogue
+    )
+
+
+def test_common_options_are_documented() -> None:
+    names = _options(app.meta)
+    assert {"--config", "--wait", "--json", "-q", "-v", "--debug"} <= names
+    assert [name for name in names if f"`{name}" not in COMMANDS] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_document_shows_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r"mdfactory (sync \w+ \w+|config \w+)", text)
+    assert [command for command in shown if f"mdfactory {command}" not in LEAVES] == []
