@@ -1,8 +1,9 @@
-"""The mixed box: normalised, canonical and hashed as existing installations do."""
+"""BuildInputs: normalised, canonical and hashed as existing installations do."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,7 @@ from mdfactory.campaign.build_input.species import canonical_smiles
 from mdfactory.errors import BuildInputError
 
 VECTORS = Path(__file__).parent.parent / "data" / "identity_vectors.json"
-MIXED = [
-    vector
-    for vector in json.loads(VECTORS.read_text(encoding="utf-8"))
-    if vector["input"]["simulation_type"] == "mixedbox"
-]
+RECORDED = json.loads(VECTORS.read_text(encoding="utf-8"))
 WATER = {"smiles": "O", "resname": "SOL"}
 METHANOL = {"smiles": "CO", "resname": "MEO"}
 
@@ -34,18 +31,19 @@ def _parsed(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
     return values["system"]
 
 
-def test_there_are_vectors() -> None:
-    assert len(MIXED) == 16
+def test_every_type_is_recorded() -> None:
+    types = Counter(vector["input"]["simulation_type"] for vector in RECORDED)
+    assert types == {"mixedbox": 16, "bilayer": 14, "lnp": 8}
 
 
-@pytest.mark.parametrize("vector", MIXED, ids=lambda vector: vector["hash"][:8])
+@pytest.mark.parametrize("vector", RECORDED, ids=lambda vector: vector["hash"][:8])
 def test_a_recorded_input_has_the_recorded_hash(vector: dict[str, Any]) -> None:
     built = BuildInput.parse(vector["input"])
     assert built.canonical_json == vector["canonical_json"]
     assert built.hash == vector["hash"]
 
 
-@pytest.mark.parametrize("vector", MIXED, ids=lambda vector: vector["hash"][:8])
+@pytest.mark.parametrize("vector", RECORDED, ids=lambda vector: vector["hash"][:8])
 def test_the_canonical_json_has_its_own_hash(vector: dict[str, Any]) -> None:
     assert BuildInput.parse(json.loads(vector["canonical_json"])).hash == vector["hash"]
 
@@ -121,7 +119,10 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
         ([], "no mapping"),
         ({}, "simulation_type: is missing"),
         ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is none of"),
-        ({"simulation_type": "plasma"}, "simulation_type: 'plasma' is none of mixedbox"),
+        (
+            {"simulation_type": "plasma"},
+            "simulation_type: 'plasma' is none of mixedbox, bilayer, lnp",
+        ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
         (_box(), "no molecule"),
         (_box({**WATER, "count": 0}), "no molecule"),
@@ -156,6 +157,10 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
         (
             _box({"smiles": "CCOP(=O)([O-])OCC[N+](C)(C)C", "resname": "PC", "count": 1}),
             "phosphorus",
+        ),
+        (
+            _box({**WATER, "fraction": 1}, total_count=10**400),
+            "system: its numbers are out of range",
         ),
         (_box({**WATER, "count": 1}) | {"engine": "namd"}, "engine.*gromacs.*'namd'"),
         (_box({**WATER, "count": 1}) | {"parametrization": "amber"}, "parametrization: .*cgenff"),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, floor, pi
 from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from mdfactory.campaign.build_input.base import Model
-from mdfactory.campaign.build_input.species import Species
+from mdfactory.campaign.build_input.species import LipidSpecies, Species, molecular_weight
 
-__all__ = ["Ionization", "MixedBox"]
+__all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
+
+DALTONS: Final = 6.022e23
+"""Da in a gram."""
+
+CUBIC_CENTIMETRE: Final = 1e24
+"""Cubic angstrom in a cubic centimetre."""
+
+FEWEST: Final = 5
+"""Molecules that each species of a nanoparticle should have, if that can be."""
 
 TOLERANCE: Final = 1e-9
 """How far fractions may be from summing to 1."""
@@ -20,6 +30,7 @@ TotalCount = Annotated[
 ]
 """A number of molecules; null is as good as absent."""
 
+K = TypeVar("K")
 AnySpecies = TypeVar("AnySpecies", bound=Species)
 
 
@@ -67,6 +78,153 @@ class MixedBox(Model):
     @model_validator(mode="after")
     def _settle_composition(self) -> Self:
         self._settle(**settled(self.species, self.total_count))
+        return self
+
+
+class Bilayer(Model):
+    """Lipids in two leaflets, or in one.
+
+    Parameters
+    ----------
+    species
+        The lipids, by count or by fraction; those with no molecule are dropped.
+    total_count
+        Number of molecules; settled as the sum of the counts.
+    z_padding
+        Water on either side, in angstrom.
+    monolayer
+        Whether there is one leaflet; with two, every count is even.
+    ionization
+        The salt.
+    """
+
+    species: list[LipidSpecies]
+    total_count: TotalCount = 0
+    z_padding: Annotated[float, Field(ge=0)] = 20.0
+    monolayer: bool = False
+    ionization: Ionization = Ionization()
+
+    @model_validator(mode="after")
+    def _settle_composition(self) -> Self:
+        self._settle(**settled(self.species, self.total_count))
+        odd = [one for one in self.species if one.count and one.count % 2]
+        if odd and not self.monolayer:
+            named = ", ".join(f"{one.count} of {one.resname}" for one in odd)
+            raise ValueError(
+                f"species: {named} cannot be shared between two leaflets; "
+                "give even counts, or set monolayer"
+            )
+        return self
+
+
+class Core(Model):
+    """The core of a nanoparticle: molecules mixed at random in a sphere.
+
+    Parameters
+    ----------
+    species
+        The molecules, by fraction; counts are computed.
+    target_density
+        In g/cm3.
+    replication_factor
+        How often the packed box is repeated along each axis; computed.
+    input_fractions
+        The fractions as given, by resname.
+    """
+
+    species: list[Species]
+    target_density: Annotated[float, Field(gt=0)] = 0.95
+    replication_factor: int = 1
+    input_fractions: Annotated[dict[str, float], Field(default_factory=dict)]
+
+    @model_validator(mode="after")
+    def _settle_fractions(self) -> Self:
+        self._settle(input_fractions=_input_fractions(self.species, self.input_fractions))
+        return self
+
+    def filled(self, radius: float) -> Self:
+        """Return this core with its counts, for a sphere of this radius in angstrom."""
+        volume = 4 / 3 * pi * radius**3
+        mass = self.target_density * volume / CUBIC_CENTIMETRE * DALTONS
+        weights = (molecular_weight(one.smiles) for one in self.species)
+        fractions = self.input_fractions.values()
+        total = ceil(mass / sum(f * w for f, w in zip(fractions, weights, strict=True)))
+        factor, counts = _first_ample(
+            {n: _shares(fractions, ceil(total / n**3)) for n in (4, 3, 2, 1)}
+        )
+        return self.model_copy(
+            update={"species": _counted(self.species, counts), "replication_factor": factor}
+        )
+
+
+class Shell(Model):
+    """The shell of a nanoparticle: lipids on a sphere.
+
+    Parameters
+    ----------
+    species
+        The lipids, by fraction; counts are computed.
+    z0
+        Distance of the head atoms from the surface, in angstrom.
+    area_per_lipid
+        In square angstrom.
+    input_fractions
+        The fractions as given, by resname.
+    """
+
+    species: list[LipidSpecies]
+    z0: float = 10.0
+    area_per_lipid: Annotated[float, Field(gt=0)] = 65.0
+    input_fractions: Annotated[dict[str, float], Field(default_factory=dict)]
+
+    @model_validator(mode="after")
+    def _settle_fractions(self) -> Self:
+        self._settle(input_fractions=_input_fractions(self.species, self.input_fractions))
+        return self
+
+    def filled(self, radius: float) -> Self:
+        """Return this shell with its counts, on a sphere of this radius in angstrom."""
+        total = ceil(4 * pi * radius**2 / self.area_per_lipid)
+        fractions = self.input_fractions.values()
+        _, counts = _first_ample(
+            {part: _shares(fractions, ceil(total * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}
+        )
+        return self.model_copy(update={"species": _counted(self.species, counts)})
+
+
+class Lnp(Model):
+    """A lipid nanoparticle: a core in a shell.
+
+    Parameters
+    ----------
+    radius
+        Of the whole, in angstrom.
+    shell_thickness
+        In angstrom; less than the radius.
+    core, shell
+        What they are made of.
+    padding
+        Water around it, in angstrom.
+    ionization
+        The salt.
+    """
+
+    radius: Annotated[float, Field(gt=0)]
+    shell_thickness: Annotated[float, Field(gt=0)] = 28.0
+    core: Core
+    shell: Shell
+    padding: Annotated[float, Field(ge=0)] = 25.0
+    ionization: Ionization = Ionization()
+
+    @model_validator(mode="after")
+    def _settle_counts(self) -> Self:
+        radius = self.radius - self.shell_thickness
+        if radius <= 0:
+            raise ValueError(
+                f"shell_thickness: {self.shell_thickness:g} leaves no core in a radius of "
+                f"{self.radius:g}"
+            )
+        self._settle(core=self.core.filled(radius), shell=self.shell.filled(radius))
         return self
 
 
@@ -125,3 +283,38 @@ def checked_fractions(species: Sequence[Species]) -> list[float]:
     if abs(sum(fractions) - 1) > TOLERANCE:
         raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1")
     return fractions
+
+
+def _input_fractions(species: Sequence[Species], given: Mapping[str, float]) -> dict[str, float]:
+    """Return the fractions by resname, in the order of the species."""
+    fractions = checked_fractions(species)
+    names = [one.resname for one in species]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"species: {twice[0]} stands twice")
+    settled = dict(zip(names, fractions, strict=True))
+    if given and given != settled:
+        raise ValueError(f"input_fractions: {dict(given)} are not those of the species, {settled}")
+    return settled
+
+
+def _shares(fractions: Iterable[float], total: int) -> list[int]:
+    """Share out a whole number: the largest remainders are rounded up, earlier ones first."""
+    exact = [fraction * total for fraction in fractions]
+    shares = [floor(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda at: shares[at] - exact[at])
+    for at in by_remainder[: max(0, total - sum(shares))]:
+        shares[at] += 1
+    return shares
+
+
+def _first_ample(choices: Mapping[K, list[int]]) -> tuple[K, list[int]]:
+    """Return the first choice that gives every species enough molecules, or the last."""
+    ample = ((key, counts) for key, counts in choices.items() if min(counts) >= FEWEST)
+    return next(ample, list(choices.items())[-1])
+
+
+def _counted(species: Sequence[AnySpecies], counts: Sequence[int]) -> list[AnySpecies]:
+    return [
+        one.model_copy(update={"count": count}) for one, count in zip(species, counts, strict=True)
+    ]

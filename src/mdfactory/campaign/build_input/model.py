@@ -11,7 +11,7 @@ from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mdfactory.campaign.build_input.base import Model
-from mdfactory.campaign.build_input.composition import MixedBox
+from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
 from mdfactory.campaign.build_input.parametrization import ParametrizationConfig
 from mdfactory.errors import BuildInputError
 from mdfactory.records.terms import Engine, Parametrization, SimulationType
@@ -77,6 +77,8 @@ class BuildInput(Model):
         except ValidationError as error:
             problems = [_problem(one) for one in error.errors(include_url=False)]
             raise BuildInputError(problems) from error
+        except ArithmeticError as error:
+            raise BuildInputError([("system", f"its numbers are out of range: {error}")]) from error
 
     @cached_property
     def canonical_json(self) -> str:
@@ -115,7 +117,23 @@ class MixedBoxInput(BuildInput):
     system: MixedBox
 
 
-MODELS: Final[dict[str, type[BuildInput]]] = {SimulationType.mixedbox: MixedBoxInput}
+class BilayerInput(BuildInput):
+    """The BuildInput of a bilayer or monolayer."""
+
+    system: Bilayer
+
+
+class LnpInput(BuildInput):
+    """The BuildInput of a lipid nanoparticle."""
+
+    system: Lnp
+
+
+MODELS: Final[dict[str, type[BuildInput]]] = {
+    SimulationType.mixedbox: MixedBoxInput,
+    SimulationType.bilayer: BilayerInput,
+    SimulationType.lnp: LnpInput,
+}
 
 PROBLEMS: Final = {"missing": "is missing", "extra_forbidden": "is no field of the model"}
 

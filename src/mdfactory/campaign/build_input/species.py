@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from mdfactory.campaign.build_input.base import Model
 
-__all__ = ["Resname", "Smiles", "Species", "canonical_smiles"]
+__all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
 
 
 @lru_cache(maxsize=65536)
@@ -48,8 +48,27 @@ def canonical_smiles(smiles: str) -> str:
     return canonical
 
 
+@lru_cache(maxsize=65536)
+def molecular_weight(smiles: str) -> float:
+    """Return the molecular weight in Da of a molecule, as RDKit's ``Descriptors.MolWt``."""
+    from rdkit import Chem
+    from rdkit.Chem import Descriptors
+
+    weigh: Any = Descriptors.__dict__["MolWt"]  # the stubs do not have it
+    return float(weigh(Chem.MolFromSmiles(smiles)))
+
+
+@lru_cache(maxsize=65536)
+def _atom_count(smiles: str) -> int:
+    from rdkit import Chem
+
+    return int(Chem.MolFromSmiles(smiles).GetNumAtoms())
+
+
 Smiles = Annotated[str, AfterValidator(canonical_smiles)]
 Resname = Annotated[str, StringConstraints(max_length=3, to_upper=True)]
+Atoms = Annotated[tuple[int, ...], BeforeValidator(lambda given: () if given is None else given)]
+"""Indices of atoms, 0-based in the canonical SMILES; null is as good as absent."""
 
 
 class Species(Model):
@@ -71,3 +90,39 @@ class Species(Model):
     count: Annotated[int | None, Field(ge=0)] = None
     resname: Resname
     smiles: Smiles
+
+
+class LipidSpecies(Species):
+    """A lipid, with the atoms that orient it.
+
+    They are computed unless all three lists are given and none is empty.
+
+    Parameters
+    ----------
+    head_atoms, tail_atoms, branch_atoms
+        Atoms by their 0-based index in the canonical SMILES; see `annotation`.
+    """
+
+    head_atoms: Atoms = ()
+    tail_atoms: Atoms = ()
+    branch_atoms: Atoms = ()
+
+    @model_validator(mode="after")
+    def _settle_atoms(self) -> Self:
+        if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
+            from mdfactory.campaign.build_input.annotation import annotate
+
+            found = annotate(self.smiles)
+            self._settle(
+                head_atoms=found.head_atoms,
+                tail_atoms=found.tail_atoms,
+                branch_atoms=found.branch_atoms,
+            )
+        atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
+        beyond = [atom for atom in atoms if not 0 <= atom < _atom_count(self.smiles)]
+        if beyond:
+            raise ValueError(
+                f"{self.resname}: there is no atom {beyond[0]} in {self.smiles}, "
+                f"which has {_atom_count(self.smiles)}"
+            )
+        return self
