@@ -35,3 +35,9 @@ def campaign(tmp_path: Path) -> Path:
 def data() -> Path:
     """The folder of recorded inputs and stores."""
     return HERE / "data"
+
+
+@pytest.fixture
+def hashes(campaign: Path) -> list[str]:
+    """The hashes of the example's simulations, sorted."""
+    return sorted(path.name for path in campaign.iterdir() if path.is_dir())

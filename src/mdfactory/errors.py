@@ -14,6 +14,7 @@ __all__ = [
     "DeclinedError",
     "DuplicateSimulationError",
     "InvalidNameError",
+    "InvalidRowsError",
     "MDFactoryError",
     "NotInitialisedError",
     "OutputError",
@@ -22,6 +23,7 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "StoreVersionError",
+    "UsageError",
     "counted",
 ]
 
@@ -30,6 +32,11 @@ SHOWN = 3
 
 class MDFactoryError(Exception):
     """Root of all errors that this package raises on purpose."""
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What the error is about, for programs."""
+        return {}
 
 
 class ConfigError(MDFactoryError, ValueError):
@@ -70,6 +77,30 @@ class BuildInputError(MDFactoryError, ValueError):
         self.problems = tuple(problems)
 
 
+class InvalidRowsError(MDFactoryError, ValueError):
+    """Rows of a campaign CSV are invalid.
+
+    Parameters
+    ----------
+    file
+        The campaign CSV.
+    problems
+        Number of the row, line of the file, and what is wrong, of each invalid row.
+    """
+
+    def __init__(self, file: str, problems: Sequence[tuple[int, int, str]]) -> None:
+        lines = [f"  row {number} (line {line}): {reason}" for number, line, reason in problems]
+        found = counted(len(problems), "invalid row")
+        super().__init__("\n".join([f"{file}: {found}; nothing was written:", *lines]))
+        self.problems = tuple(problems)
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The problem of each row."""
+        names = ("row", "line", "reason")
+        return {"problems": [dict(zip(names, one, strict=True)) for one in self.problems]}
+
+
 class InvalidNameError(MDFactoryError, ValueError):
     """An analysis or artifact name that cannot name a table."""
 
@@ -95,6 +126,11 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
         )
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
 
+    @property
+    def details(self) -> dict[str, object]:
+        """The folders of each simulation."""
+        return {"folders": self.folders}
+
 
 class ConflictError(MDFactoryError, ValueError):
     """Records of a push are in the store already, and the mode does not say what to do.
@@ -118,6 +154,11 @@ class ConflictError(MDFactoryError, ValueError):
             "changed, or --force to overwrite."
         )
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The keys that exist, by table."""
+        return {"conflicts": self.conflicts}
 
 
 class StoreError(MDFactoryError, OSError):
@@ -151,7 +192,11 @@ class StoreVersionError(StoreError):
     """The store was written by a newer version of this program."""
 
 
-class QueryError(MDFactoryError, ValueError):
+class UsageError(MDFactoryError, ValueError):
+    """The command line is wrong in a way that its parser does not see."""
+
+
+class QueryError(UsageError):
     """A filter or a sort names a column that the table does not have."""
 
 

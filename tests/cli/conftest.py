@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,8 +100,3 @@ def on_a_terminal(
 @pytest.fixture
 def terminal() -> Callable[..., Screen]:
     return on_a_terminal
-
-
-@pytest.fixture
-def hashes(campaign: Path) -> list[str]:
-    return sorted(path.name for path in campaign.iterdir() if path.is_dir())

@@ -1,4 +1,4 @@
-"""From a SOURCE to simulations: a folder, a glob pattern or a build summary."""
+"""From a SOURCE to simulations: a folder, a glob pattern, a build summary or a campaign CSV."""
 
 from __future__ import annotations
 
@@ -10,16 +10,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mdfactory.campaign.rows import Problem, Row, Rows, read_rows
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
 from mdfactory.errors import SourceError
 
-__all__ = ["Found", "discover"]
+__all__ = ["CsvSource", "Found", "Source", "discover"]
 
 Found = Simulation | Skipped
 
 
-def discover(source: str) -> Iterator[Found]:
+@dataclass(frozen=True, slots=True)
+class CsvSource:
+    """The rows of a campaign CSV, whose folders are somewhere below another folder.
+
+    Parameters
+    ----------
+    file
+        The campaign CSV.
+    root
+        The folder to search.
+    """
+
+    file: Path
+    root: Path
+
+    def __str__(self) -> str:
+        return f"{self.file} below {self.root}"
+
+
+Source = str | CsvSource
+
+
+def discover(source: Source) -> Iterator[Found]:
     """Find the simulations of a SOURCE, in the order of their paths.
 
     Parameters
@@ -27,7 +50,7 @@ def discover(source: str) -> Iterator[Found]:
     source
         A folder: itself if it is a simulation, otherwise every simulation below it. A glob
         pattern: the folders that it matches, likewise. A build summary YAML: the folders
-        that it lists.
+        that it lists. A campaign CSV: the folders of its rows, found in one walk.
 
     Yields
     ------
@@ -40,6 +63,8 @@ def discover(source: str) -> Iterator[Found]:
         If there is no such SOURCE, or it is of another kind. Raised by the call, not by
         the first item.
     """
+    if isinstance(source, CsvSource):
+        return _of_rows(source, read_rows(source.file))
     path = _absolute(source)
     if path.is_dir():
         return _walk([path])
@@ -133,6 +158,36 @@ def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Li
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
     found = read_simulation(directory, listing.files, others=listing.others, claimed=claimed)
     return found, listing
+
+
+def _of_rows(source: CsvSource, rows: Rows) -> Iterator[Found]:
+    """Yield the folders of rows, and what is the matter with rows that have none."""
+    root = _absolute(str(source.root))
+    if not root.is_dir():
+        raise SourceError(str(source.root), "there is no such folder to search")
+    return _matching(source, rows, root)
+
+
+def _matching(source: CsvSource, rows: Rows, root: Path) -> Iterator[Found]:
+    for problem in rows.problems:
+        yield Skipped(_row(source, problem), problem.reason)
+    wanted = {row.build_input.hash: row for row in rows.rows}
+    found: set[str] = set()
+    reasons: dict[str, str] = {}
+    for item in _walk([root]):
+        if isinstance(item, Skipped):
+            reasons[Path(item.path).name.upper()] = f"; {item.path}: {item.reason}"
+        elif item.hash in wanted:
+            found.add(item.hash)
+            yield item
+    for hash_, row in wanted.items():
+        if hash_ not in found:
+            reason = f"no folder of {hash_} below {root}{reasons.get(hash_, '')}"
+            yield Skipped(_row(source, row), reason)
+
+
+def _row(source: CsvSource, row: Row | Problem) -> str:
+    return f"{source.file}: row {row.number} (line {row.line})"
 
 
 def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:

@@ -15,7 +15,7 @@ from cyclopts import App, Group, Parameter, validators
 from mdfactory import __version__
 from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Session
-from mdfactory.errors import MDFactoryError, QueryError
+from mdfactory.errors import MDFactoryError, UsageError
 
 __all__ = ["Exit", "app", "run"]
 
@@ -101,7 +101,7 @@ def _end(command: Callable[..., Any], bound: BoundArguments, terminal: Terminal)
         # standard output must go somewhere when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.done
-    except QueryError as error:
+    except UsageError as error:
         terminal.error(error)
         return Exit.usage
     except MDFactoryError as error:
@@ -111,8 +111,13 @@ def _end(command: Callable[..., Any], bound: BoundArguments, terminal: Terminal)
 
 
 COMMANDS: Final = {
+    "check-csv": ("mdfactory.cli.campaign:check", "Validate every row of a campaign CSV."),
     "config": ("mdfactory.cli.config:app", "Show and edit the configuration."),
     "demo": ("mdfactory.cli.demo:app", "Try it on a small campaign of real GROMACS output."),
+    "prepare-build": (
+        "mdfactory.cli.campaign:prepare",
+        "Make a folder for each row of a campaign CSV.",
+    ),
     "sync": ("mdfactory.cli.sync:app", "Push campaigns into the store, and pull them back."),
 }
 for name, (place, purpose) in COMMANDS.items():

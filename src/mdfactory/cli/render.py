@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.errors import DeclinedError
+from mdfactory.errors import DeclinedError, MDFactoryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +68,7 @@ class Terminal:
     def result(self, sentence: str, values: Mapping[str, Any]) -> None:
         """Print what a command did: a sentence, or the values as JSON."""
         if self._json:
-            print(json.dumps({"command": self.command, **values}, ensure_ascii=False))
+            self._object(values)
         elif sentence:
             print(sentence)
 
@@ -108,11 +108,12 @@ class Terminal:
         if not self._quiet:
             _say(f"warning: {sentence}")
 
-    def error(self, error: BaseException | str) -> None:
+    def error(self, error: MDFactoryError | str) -> None:
         """Say on standard error why a command failed; with ``--json`` on standard output too."""
+        details = error.details if isinstance(error, MDFactoryError) else {}
         if self._json:
-            print(json.dumps({"command": self.command, "error": str(error)}, ensure_ascii=False))
-        if self._debug and isinstance(error, BaseException):
+            self._object({"error": str(error), **details})
+        if self._debug and isinstance(error, MDFactoryError):
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
         _say(f"error: {error}")
 
@@ -145,6 +146,9 @@ class Terminal:
             yield bar.show
         finally:
             bar.clear()
+
+    def _object(self, values: Mapping[str, Any]) -> None:
+        print(json.dumps({"command": self.command, **values}, ensure_ascii=False))
 
     def _json_rows(self, batches: Iterable[pa.RecordBatch]) -> int:
         """Print one object, its rows as they come, so that memory does not grow with them."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import App, Group, Parameter, validators
 
 from mdfactory.cli.session import Given, Session, examples
-from mdfactory.errors import counted
+from mdfactory.errors import UsageError, counted
 from mdfactory.records.terms import Engine, Mode, Parametrization, SimulationType, Status
 
 if TYPE_CHECKING:
+    from mdfactory.campaign.discover import Source
     from mdfactory.sync.push import Pushed
 
 __all__ = ["app"]
@@ -32,6 +33,10 @@ Update = Annotated[bool, Parameter(group=CONFLICTS)]
 DryRun = Annotated[bool, Parameter(name=("--dry-run", "-n"))]
 
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
+
+SOURCES: Final = Group("Campaign CSV", sort_key=1)
+Csv = Annotated[Path | None, Parameter(group=SOURCES)]
+CsvRoot = Annotated[Path | None, Parameter(group=SOURCES)]
 
 FILTERS: Final = Group("Filters", help="All that are given must hold.", sort_key=1)
 OrderBy = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
@@ -79,12 +84,15 @@ def init_systems(*, force: bool = False, session: Given) -> None:
         "mdfactory sync push systems build_summary.yaml",
         "mdfactory sync push systems /path/to/simulations --update",
         'mdfactory sync push systems "campaign_*/batch_?" --diff --dry-run',
+        "mdfactory sync push systems --csv campaign.csv --csv-root /path/to/simulations",
     ),
 )
 def push_systems(
-    source: str,
+    source: str | None = None,
     /,
     *,
+    csv: Csv = None,
+    csv_root: CsvRoot = None,
     diff: Diff = False,
     update: Update = False,
     force: Force = False,
@@ -97,7 +105,11 @@ def push_systems(
     ----------
     source
         A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML.
+        YAML. Give either this or --csv.
+    csv
+        A campaign CSV: the folders of its rows are pushed.
+    csv_root
+        Where to search them; here if not given.
     diff
         Leave them as they are.
     update
@@ -112,7 +124,7 @@ def push_systems(
     with session.terminal.progress() as watch:
         pushed = push_systems(
             session.store(),
-            source,
+            _source(source, csv, csv_root),
             _mode(diff=diff, force=force, update=update),
             dry_run=dry_run,
             watch=watch,
@@ -215,6 +227,18 @@ def clear_systems(*, hash_: Hash = None, yes: Yes = False, session: Given) -> No
         f"{table}: {counted(number, 'record')} removed" for table, number in removed.items()
     )
     session.terminal.result(words, {"removed": removed})
+
+
+def _source(source: str | None, csv: Path | None, csv_root: Path | None) -> Source:
+    from mdfactory.campaign.discover import CsvSource
+
+    if (source is None) == (csv is None):
+        raise UsageError("give either a SOURCE or --csv FILE: a folder, a pattern, a build summary")
+    if csv is not None:
+        return CsvSource(csv, csv_root or Path())
+    if csv_root is not None:
+        raise UsageError("--csv-root goes with --csv FILE")
+    return str(source)
 
 
 def _mode(*, diff: bool, force: bool, update: bool) -> Mode:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Final
 
 import pyarrow as pa
 
 from mdfactory.errors import MDFactoryError, OutputError
+from mdfactory.files import replacing
 
 __all__ = ["export"]
 
@@ -44,44 +42,12 @@ def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
     """
     write = FORMATS.get(path.suffix.lower(), _write_csv)
     try:
-        with _replaced(path) as file:
+        with replacing(path) as file:
             return write(rows, schema, file)
     except MDFactoryError:
         raise
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` that takes its place at the end of the block.
-
-    What is no regular file, such as a pipe, cannot be replaced and is written to as it is.
-    """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
-    target = Path(os.path.realpath(path))
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).chmod(mode)
-        Path(beside).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(beside).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _write_csv(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mdfactory.campaign.collect import run_records
-from mdfactory.campaign.discover import Found, discover
+from mdfactory.campaign.discover import Found, Source, discover
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, SourceError
 from mdfactory.records.merge import Counts
@@ -49,7 +49,7 @@ class Pushed:
 
 def push_systems(
     store: Store,
-    source: str,
+    source: Source,
     mode: Mode = Mode.refuse,
     *,
     dry_run: bool = False,
@@ -62,7 +62,8 @@ def push_systems(
     store
         Where to.
     source
-        A folder, a glob pattern or a build summary; see `campaign.discover.discover`.
+        A folder, a glob pattern, a build summary or a campaign CSV; see
+        `campaign.discover.discover`.
     mode
         What to do with simulations that are in the store already.
     dry_run
@@ -89,7 +90,7 @@ def push_systems(
         for rows in run_records(seen.simulations(discover(source), watch), now):
             spool.add(RUNS, rows)
         if not seen.folders and not seen.skipped:
-            raise SourceError(source, "there is no simulation in it")
+            raise SourceError(str(source), "there is no simulation in it")
         lost = seen.settle(mode)
         watch("writing", 0)
         write = store.plan if dry_run else store.write
