@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mdfactory.config import TEMPLATE, Settings, active_file, load
+from mdfactory.config import Settings, active_file, load, template
 from mdfactory.errors import ConfigError
 from mdfactory.stores import open_store
 
@@ -96,9 +96,7 @@ def test_keys_and_kinds_are_read_in_any_case(tmp_path: Path) -> None:
 
 
 def test_other_sections_are_left_alone(tmp_path: Path) -> None:
-    file = _write(
-        tmp_path / "c.ini", "[slurm]\nqueue = %x\n[cgenff]\npath = y\n[sqlite]\nextra = 1\n"
-    )
+    file = _write(tmp_path / "c.ini", "[slurm]\nqueue = %x\n[cgenff]\npath = y\n")
     assert load(file) == load()
 
 
@@ -135,6 +133,19 @@ def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> Non
 
 
 def test_the_template_sets_nothing_and_names_every_setting(tmp_path: Path) -> None:
-    settings = load(_write(tmp_path / "c.ini", TEMPLATE))
+    settings = load(_write(tmp_path / "c.ini", template()))
     assert settings == load()
-    assert all(f"; {one.key} = " in TEMPLATE for one in settings.values)
+    assert all(f"; {one.key} = {one.value}\n" in template() for one in settings.values)
+
+
+def test_a_setting_that_is_none_is_warned_of(tmp_path: Path) -> None:
+    file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DBPATH = x.db\n")
+    assert load(file).warnings == (
+        f"{file}: [sqlite] has no setting RUN_DBPATH; it has RUN_DB_PATH, ANALYSIS_DB_PATH",
+    )
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DB_PATH = ${NOWHERE}/x.db\n")
+    with pytest.raises(ConfigError, match=r"\[sqlite\] RUN_DB_PATH.*\$\{NOWHERE\} is not set"):
+        load(file)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import ConfigError
 
-__all__ = ["TEMPLATE", "Setting", "Settings", "SqliteSettings", "active_file", "load"]
+__all__ = ["Setting", "Settings", "SqliteSettings", "active_file", "load", "template"]
 
 DEFAULTS: Final = {
     ("database", "TYPE"): "sqlite",
@@ -18,18 +19,6 @@ DEFAULTS: Final = {
     ("sqlite", "ANALYSIS_DB_PATH"): "analysis.db",
 }
 """All settings with their defaults; relative paths among these are below the data folder."""
-
-TEMPLATE: Final = """\
-; Settings of mdfactory. What is not set here keeps its default (mdfactory config show).
-; Relative paths are relative to this file; ~ and $VAR are expanded.
-
-[database]
-; TYPE = sqlite
-
-[sqlite]
-; RUN_DB_PATH = runs.db
-; ANALYSIS_DB_PATH = analysis.db
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +61,14 @@ class Settings:
         The SQLite store.
     values
         Every setting with its source, to be shown.
+    warnings
+        What is odd about the files, a line each.
     """
 
     kind: str
     sqlite: SqliteSettings
     values: tuple[Setting, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def active_file(explicit: Path | None = None) -> Path:
@@ -106,21 +98,39 @@ def load(explicit: Path | None = None) -> Settings:
     ConfigError
         If a file that was named does not exist, or a file cannot be read.
     """
-    found = {
-        place: Setting(*place, _path(default, _folder("DATA")), "default")
-        if place[1].endswith("_PATH")
-        else Setting(*place, default, "default")
-        for place, default in DEFAULTS.items()
-    }
+    found = _defaults()
+    warnings: list[str] = []
     user, *named = _files(explicit)
     for file in [user, *named]:
         if file.exists() or file in named:
-            found |= _read(file)
+            parser = _parsed(file)
+            found |= _settings(parser, file)
+            warnings += _misspelt(parser, file)
     kind = found["database", "TYPE"].value.lower()
     runs, results = (
         Path(found["sqlite", key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")
     )
-    return Settings(kind, SqliteSettings(runs, results), tuple(found.values()))
+    return Settings(kind, SqliteSettings(runs, results), tuple(found.values()), tuple(warnings))
+
+
+def template() -> str:
+    """Return a configuration file that sets nothing and shows every setting."""
+    lines = ["; Settings of mdfactory. What is not set here keeps its default, which is shown."]
+    lines += ["; Relative paths are relative to this file; ~ and $VAR are expanded."]
+    section = ""
+    for one in _defaults().values():
+        if one.section != section:
+            section = one.section
+            lines += ["", f"[{section}]"]
+        lines.append(f"; {one.key} = {one.value}")
+    return "\n".join([*lines, ""])
+
+
+def _defaults() -> dict[tuple[str, str], Setting]:
+    return {
+        place: Setting(*place, _value(place, default, _folder("DATA"), "default"), "default")
+        for place, default in DEFAULTS.items()
+    }
 
 
 def _files(explicit: Path | None) -> list[Path]:
@@ -140,24 +150,49 @@ def _folder(purpose: str) -> Path:
     return find[purpose]("mdfactory", appauthor=False)
 
 
-def _read(file: Path) -> dict[tuple[str, str], Setting]:
-    """Return the settings that a file makes; a blank value makes none."""
+def _parsed(file: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(file.read_text(encoding="utf-8-sig"), source=str(file))
     except configparser.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = " ".join(str(error).split())
         raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
-    settings = {}
-    for section, key in DEFAULTS:
-        value = parser.get(section, key, fallback="").strip()
-        if value:
-            value = _path(value, file.parent) if key.endswith("_PATH") else value
-            settings[section, key] = Setting(section, key, value, str(file))
-    return settings
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
+    return parser
 
 
-def _path(value: str, folder: Path) -> str:
-    return os.path.abspath(folder / Path(os.path.expandvars(value)).expanduser())  # noqa: PTH100
+def _settings(parser: configparser.ConfigParser, file: Path) -> dict[tuple[str, str], Setting]:
+    """Return the settings that a file makes; a blank value makes none."""
+    return {
+        place: Setting(*place, _value(place, given, file.parent, str(file)), str(file))
+        for place in DEFAULTS
+        if (given := parser.get(*place, fallback="").strip())
+    }
+
+
+def _misspelt(parser: configparser.ConfigParser, file: Path) -> list[str]:
+    """Return a warning for each key that a section of ours does not have."""
+    warnings = []
+    for section in dict.fromkeys(section for section, _ in DEFAULTS):
+        known = [key for where, key in DEFAULTS if where == section]
+        given = parser.options(section) if parser.has_section(section) else []
+        warnings += [
+            f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known)}"
+            for key in given
+            if key.upper() not in known
+        ]
+    return warnings
+
+
+def _value(place: tuple[str, str], given: str, folder: Path, source: str) -> str:
+    """Return a value as it is used: a path is expanded, and absolute."""
+    section, key = place
+    if not key.endswith("_PATH"):
+        return given
+    expanded = os.path.expandvars(given)
+    unset = re.search(r"\$(\w+|\{\w+\})", expanded)
+    if unset:
+        raise ConfigError(f"{source}: [{section}] {key} = {given}: {unset[0]} is not set")
+    return os.path.abspath(folder / Path(expanded).expanduser())  # noqa: PTH100  # keeps symlinks

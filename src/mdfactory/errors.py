@@ -20,6 +20,7 @@ __all__ = [
     "OutputError",
     "QueryError",
     "SourceError",
+    "StoreChangedError",
     "StoreError",
     "StoreLockedError",
     "StoreVersionError",
@@ -31,7 +32,23 @@ SHOWN = 3
 
 
 class MDFactoryError(Exception):
-    """Root of all errors that this package raises on purpose."""
+    """Root of all errors that this package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What is wrong, and where.
+    command
+        The next command to type, if there is one.
+    """
+
+    def __init__(self, message: str, *, command: str = "") -> None:
+        super().__init__(message)
+        self.command = command
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}. Type: {self.command}" if self.command else message
 
     @property
     def details(self) -> dict[str, object]:
@@ -179,9 +196,12 @@ class NotInitialisedError(StoreError, LookupError):
     """
 
     def __init__(self, table: str, location: str, command: str) -> None:
-        super().__init__(f"{location} has no table {table}. Create it with: {command}")
+        super().__init__(f"{location} has no table {table}", command=command)
         self.table = table
-        self.command = command
+
+
+class StoreChangedError(StoreError):
+    """The store is no longer as it was when a decision was made about it."""
 
 
 class StoreLockedError(StoreError, TimeoutError):

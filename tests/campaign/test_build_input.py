@@ -142,16 +142,16 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
         (_box({**WATER, "count": 1}, ionization={"min_distance": -1}), "min_distance"),
         (
             _box({**WATER, "count": 1}, ionization={"salt": "NaCl"}),
-            r"ionization\.salt: is no field",
+            r"ionization\.salt: is not a field",
         ),
-        (_box({**WATER, "count": 1}, colour="red"), r"system\.colour: is no field"),
-        (_box({**WATER, "count": 1, "charge": 0}), r"species\.0\.charge: is no field"),
+        (_box({**WATER, "count": 1}, colour="red"), r"system\.colour: is not a field"),
+        (_box({**WATER, "count": 1, "charge": 0}), r"species\.0\.charge: is not a field"),
         (_box({"smiles": "O", "count": 1}), r"species\.0\.resname: is missing"),
         (_box({"smiles": "O", "resname": "WATE", "count": 1}), "resname.*3 characters.*'WATE'"),
         (_box({"smiles": "O", "resname": False, "count": 1}), "resname.*False"),
         (_box({"resname": "SOL", "count": 1}), r"species\.0\.smiles: is missing"),
-        (_box({"smiles": "", "resname": "SOL", "count": 1}), "smiles: '' is no SMILES"),
-        (_box({"smiles": "C(", "resname": "SOL", "count": 1}), "smiles: 'C\\(' is no SMILES"),
+        (_box({"smiles": "", "resname": "SOL", "count": 1}), "smiles: '' is not the SMILES"),
+        (_box({"smiles": "C(", "resname": "SOL", "count": 1}), "smiles: 'C\\(' is not the SMILES"),
         (_box({"smiles": "CC(O)F", "resname": "A", "count": 1}), "leaves stereochemistry open"),
         (_box({"smiles": "CC=CC", "resname": "A", "count": 1}), "leaves stereochemistry open"),
         (
@@ -171,7 +171,7 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
         (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "parametrization_config"),
         (
             _box({**WATER, "count": 1}) | {"parametrization_config": {"water_model": "tip3p"}},
-            "water_model: is no field",
+            "water_model: is not a field",
         ),
     ],
 )

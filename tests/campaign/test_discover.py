@@ -167,7 +167,7 @@ def test_folders_of_a_summary_that_are_missing_or_none_are_skipped(tmp_path: Pat
         ("other.yaml", "jobs: 3\n", "no list 'system_directory'"),
         ("one.yaml", "system_directory: a\n", "no list 'system_directory'"),
         ("numbers.yaml", "system_directory: [1]\n", "no list 'system_directory'"),
-        ("broken.yaml", "{", "no build summary: line 2"),
+        ("broken.yaml", "{", "not a build summary: line 2"),
         ("empty.yaml", "", "no list 'system_directory'"),
     ],
 )
@@ -210,4 +210,4 @@ def test_what_stands_in_place_of_a_build_input_is_named_and_not_opened(
     make(tmp_path / "build.yaml")
     make(tmp_path / "other.yaml")
     (item,) = _skipped(tmp_path)
-    assert item.reason == "build.yaml: is no file that can be read"
+    assert item.reason == "build.yaml: is not a file that can be read"

@@ -113,7 +113,7 @@ def test_fractions_that_give_an_odd_count_are_refused() -> None:
     [
         (_bilayer({**DECANOL, "count": 0}), "no molecule"),
         (_bilayer({**DECANOL, "count": 2}, z_padding=-1), "z_padding"),
-        (_bilayer({**DECANOL, "count": 2}, target_density=1), "target_density: is no field"),
+        (_bilayer({**DECANOL, "count": 2}, target_density=1), "target_density: is not a field"),
         (_bilayer({"smiles": "CCCC", "resname": "BUT", "count": 2}), "species.0: CCCC .*no head"),
         (_bilayer({"smiles": "OCCO", "resname": "EG", "count": 2}), "species.0: OCCO .*no tail"),
         (_bilayer({"smiles": "CC[C@H](C)CCO", "resname": "X", "count": 2}), "share atom 3"),
@@ -247,7 +247,7 @@ def test_input_fractions_are_put_in_the_order_of_the_species() -> None:
         (_lnp([_half(DECANOL), _half(DECANOL)], BOTH), "system.core: species: DEC stands twice"),
         (_lnp(BOTH, BOTH, core={"target_density": 0}), "system.core.target_density"),
         (_lnp(BOTH, BOTH, shell={"area_per_lipid": 0}), "system.shell.area_per_lipid"),
-        (_lnp(BOTH, BOTH, core={"z0": 1}), "system.core.z0: is no field"),
+        (_lnp(BOTH, BOTH, core={"z0": 1}), "system.core.z0: is not a field"),
         (
             _lnp(BOTH, BOTH, shell={"input_fractions": {"DEC": 0.4, "CHL": 0.6}}),
             "system.shell: input_fractions",

@@ -165,7 +165,7 @@ def test_a_species_of_a_part_is_named_by_its_resname(tmp_path: Path) -> None:
 
 def test_a_field_of_another_type_is_told(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},system.z_padding", "mixedbox,O,5,20")
-    assert _problems(rows) == [(1, 2, "system.z_padding: is no field of the model (it is '20')")]
+    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (it is '20')")]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ class Screen:
 
 
 def on_a_terminal(
-    *arguments: object, typed: Sequence[tuple[str, str]] = (), env: Mapping[str, str] | None = None
+    *arguments: object,
+    typed: Sequence[tuple[str, str | Callable[[], str]]] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Screen:
     """Run the program on a terminal of 100 columns; type each answer once its prompt shows."""
     controller, terminal = pty.openpty()
@@ -90,7 +92,8 @@ def on_a_terminal(
                     break
                 shown += some.decode()
             if answers and answers[0][0] in shown:
-                os.write(controller, answers.pop(0)[1].encode())
+                _, answer = answers.pop(0)
+                os.write(controller, (answer() if callable(answer) else answer).encode())
         code = program.wait(timeout=10)
     os.close(controller)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)

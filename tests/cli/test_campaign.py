@@ -90,7 +90,7 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
         campaign / "CC4D89E0997487E23A5CA417BC302361B5440904",
     )
     assert done.code == 3
-    assert done.out == "1 inserted, 0 updated, 0 unchanged, 7 skipped\n"
+    assert done.out == "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid or not found)\n"
     assert done.err.count("skipped: ") == 7
     assert (
         f"{file}: row 2 (line 3): no folder of 0BDC04CC155D827D3BEE561E9C8A023DAF3A3226" in done.err

@@ -53,9 +53,11 @@ def test_edit_opens_the_editor_on_a_new_file(
     ("editor", "told"),
     [
         ("", "EDITOR=nano mdfactory config edit"),
-        ("/no/such/editor", "the editor failed"),
-        ("false", "the editor failed"),
+        ("/no/such/editor", "the editor /no/such/editor cannot be started: No such file"),
+        ("false", "the editor false ended with exit code 1"),
         ("sed -i '1i broken'", "no section headers"),
+        ("sed -i 's/^; TYPE.*/TYPE = oracle/'", "'oracle'; it may be sqlite"),
+        ("sed -i 's/^; RUN_DB_PATH.*/RUN_DB_PATH = $NOWHERE/'", "$NOWHERE is not set"),
     ],
 )
 def test_what_goes_wrong_with_the_editor_is_told(

@@ -21,7 +21,7 @@ def test_the_tour_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None
         "equilibrated": 1,
         "build": 2,
     }
-    assert "8 simulations pushed" in done.err
+    assert "8 inserted" in done.err
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
 

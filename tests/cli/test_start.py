@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,18 @@ def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
     assert not loaded & HEAVY
     if "--help" not in arguments:
         assert "rich.table" not in loaded
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_a_command_on_records_does_not_load_pandas(campaign: Path, verb: str) -> None:
+    """PyArrow loads it to look whether a list is a series, if one is made the obvious way."""
+    subprocess.run([sys.executable, "-m", "mdfactory", "sync", "init", "systems"], check=True)
+    source = [str(campaign)] if verb == "push" else []
+    command = [sys.executable, "-c", SCRIPT, "sync", verb, "systems", *source]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert {"pyarrow", "sqlalchemy"} <= loaded
+    assert not loaded & {"pandas", "rich.table"}
 
 
 def test_the_package_itself_loads_nothing() -> None:

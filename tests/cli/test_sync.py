@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -24,14 +25,16 @@ def _break(campaign: Path) -> Path:
 
 
 def test_init_makes_the_table_once(mdfactory: Program) -> None:
-    assert mdfactory("sync", "init", "systems").out == "RUN_DATABASE: made\n"
-    assert mdfactory("sync", "init", "systems").out == "RUN_DATABASE: was there already\n"
+    place = f"(SQLite store {os.environ['MDFACTORY_DATA_DIR']}/runs.db)"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: made {place}\n"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: was there already {place}\n"
 
 
 def test_init_force_removes_what_was_there_and_counts_it(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
     done = store("sync", "init", "systems", "--force")
-    assert (done.code, done.out) == (0, "RUN_DATABASE: made anew, 8 records removed\n")
+    assert done.code == 0
+    assert done.out.startswith("RUN_DATABASE: made anew, 8 records removed (SQLite store ")
     assert store("sync", "pull", "systems", "--json").json["rows"] == []
 
 
@@ -52,7 +55,7 @@ def test_without_init_the_command_to_type_is_told(
     arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
     done = mdfactory("sync", verb, "systems", *arguments)
     assert (done.code, done.out) == (1, "")
-    assert done.err.endswith("Create it with: mdfactory sync init systems\n")
+    assert done.err.endswith("Type: mdfactory sync init systems\n")
 
 
 def test_push_reports_counts(store: Program, campaign: Path) -> None:
@@ -108,7 +111,7 @@ def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: P
     broken = _break(campaign)
     done = store("sync", "push", "systems", campaign)
     assert done.code == 3
-    assert done.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped\n"
+    assert done.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid or not found)\n"
     assert done.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
 
 
@@ -190,7 +193,7 @@ def test_filters_choose_records(
     done = store("sync", "pull", "systems", *filters)
     assert done.code == 0
     assert len(done.rows) == 1 + expected
-    assert done.err == ("" if expected else "no record matches\n")
+    assert done.err == ("" if expected else "no records\n")
 
 
 def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: list[str]) -> None:
@@ -210,6 +213,8 @@ def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: 
         (["--sort", "colour"], "'colour'; it has hash, engine"),
         (["--limit", "-1"], "0 or more"),
         (["--limit", "few"], "few"),
+        (["--limit", "1.5"], "1.5"),
+        (["--hash", ""], "empty"),
         (["--colour", "red"], "--colour"),
     ],
 )
@@ -268,7 +273,7 @@ def test_output_of_nothing_is_a_header_and_a_note(store: Program, tmp_path: Path
     path = tmp_path / "systems.csv"
     done = store("sync", "pull", "systems", "--output", path)
     assert done.code == 0
-    assert "no record matches" in done.err
+    assert "no records" in done.err
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1
 
 
@@ -289,6 +294,12 @@ def test_clear_removes_and_counts(store: Program, campaign: Path, yes: str) -> N
     assert done.json == {"command": "sync clear systems", "removed": {"RUN_DATABASE": 6}}
 
 
+def test_clear_of_no_hash_in_particular_clears_nothing(store: Program, campaign: Path) -> None:
+    store("sync", "push", "systems", campaign)
+    assert store("sync", "clear", "systems", "--yes", "--hash", "").code == 2
+    assert len(store("sync", "pull", "systems").rows) == 9
+
+
 def test_clearing_nothing_asks_nothing(store: Program) -> None:
     done = store("sync", "clear", "systems")
     assert (done.code, done.out) == (0, "RUN_DATABASE: 0 records removed\n")
@@ -304,6 +315,33 @@ def test_a_store_that_is_held_is_said_to_be(
         done = store("sync", "push", "systems", campaign, "--wait", "0.1")
     assert (done.code, done.out) == (1, "")
     assert "--wait" in done.err
+
+
+def test_the_command_to_type_next_has_the_config_of_this_one(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    config = tmp_path / "own settings.ini"
+    config.touch()
+    done = mdfactory("sync", "pull", "systems", "--config", config)
+    assert done.err.endswith(f"Type: mdfactory sync init systems --config '{config}'\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--json", "foo"], ["sync", "pull", "systems", "--json", "--status", "done"]]
+)
+def test_a_wrong_command_line_is_one_json_object_too(
+    mdfactory: Program, arguments: list[str]
+) -> None:
+    done = mdfactory(*arguments)
+    assert done.code == 2
+    assert done.json["error"]
+    assert "--help" in done.err
+
+
+@pytest.mark.parametrize("arguments", [["sync"], ["sync", "pull"], ["config"]])
+def test_half_a_command_is_a_wrong_command_line(mdfactory: Program, arguments: list[str]) -> None:
+    assert mdfactory(*arguments).code == 2
+    assert mdfactory(*arguments, "--help").code == 0
 
 
 @pytest.mark.parametrize("before", [True, False])

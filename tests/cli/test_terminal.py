@@ -11,6 +11,11 @@ from typing import Any
 
 import pytest
 
+from mdfactory.records.tables import RUNS
+from mdfactory.records.terms import Mode
+from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.testing.records import records, run
+
 Terminal = Callable[..., Any]
 PROGRAM = [sys.executable, "-m", "mdfactory"]
 
@@ -32,7 +37,7 @@ def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) ->
     first = lines[1].split()
     assert first[0] == "0BDC04CC155D"
     assert first[-1].startswith("…")
-    assert str(pushed / "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226").endswith(first[-1][1:])
+    assert f"{pushed}/0BDC04CC155D…".endswith(first[-1][1:])
 
 
 def test_a_terminal_shows_all_columns_that_a_terminal_can(terminal: Terminal, pushed: Path) -> None:
@@ -42,9 +47,49 @@ def test_a_terminal_shows_all_columns_that_a_terminal_can(terminal: Terminal, pu
     assert "input_data" not in header
 
 
+def test_what_does_not_fit_beside_each_other_stands_below_each_other(
+    terminal: Terminal, pushed: Path
+) -> None:
+    shown = terminal("sync", "pull", "systems", "--full", "--hash", "0BDC")
+    lines = dict(line.split(maxsplit=1) for line in shown.text.splitlines() if line)
+    assert lines["hash"] == "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
+    assert lines["directory"] == str(pushed / lines["hash"])
+    assert len(lines) == 8
+
+
+def test_statuses_fit_whatever_comes_first(terminal: Terminal, tmp_path: Path) -> None:
+    """Columns get their widths from the first batch of an answer."""
+    config = tmp_path / "c.ini"
+    config.write_text("[sqlite]\nRUN_DB_PATH = r.db\nANALYSIS_DB_PATH = a.db\n", encoding="utf-8")
+    store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
+    store.create(RUNS)
+    early = [run(f"{number:040}") for number in range(3_000)]
+    late = run("F" * 40, status="equilibrated")
+    store.write([(RUNS, records(RUNS, *early, late))], Mode.refuse)
+    shown = terminal("sync", "pull", "systems", "--config", config)
+    assert "equilibrated" in shown.text.splitlines()[-1]
+
+
+def test_what_was_not_agreed_to_is_not_cleared(
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+) -> None:
+    """Another program adds a record while the question stands."""
+    hash_ = "24BD07FDFF267DCC30C3B24D924351B4BE4D4E84"
+    mdfactory("sync", "clear", "systems", "--hash", hash_, "--yes")
+
+    def push_one() -> str:
+        mdfactory("sync", "push", "systems", pushed / hash_)
+        return "y\n"
+
+    shown = terminal("sync", "clear", "systems", typed=[("Remove 7 records", push_one)])
+    assert shown.code == 1
+    assert "the store has changed: it is now 8 records of RUN_DATABASE" in shown.text
+    assert len(mdfactory("sync", "pull", "systems").rows) == 9
+
+
 def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed: Path) -> None:
     shown = terminal("sync", "pull", "systems", "--hash", "FFFF")
-    assert (shown.code, shown.text) == (0, "no record matches\n")
+    assert (shown.code, shown.text) == (0, "no records\n")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +103,7 @@ def test_clear_asks_and_no_is_the_default(
     answer: str,
     outcome: tuple[int, int],
 ) -> None:
-    prompt = "Remove 2 records of RUN_DATABASE? [y/N]"
+    prompt = "Remove 2 records of RUN_DATABASE with hash 2... from the SQLite store"
     shown = terminal("sync", "clear", "systems", "--hash", "2", typed=[(prompt, answer)])
     assert prompt in shown.text
     left = len(mdfactory("sync", "pull", "systems").rows) - 1
@@ -73,6 +118,14 @@ def test_a_reader_that_has_enough_is_no_error(pushed: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_the_output_is_an_error(pushed: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [*PROGRAM, "sync", "pull", "systems"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
 
 
 def test_an_interrupt_ends_with_its_code_and_without_a_traceback(tmp_path: Path) -> None:

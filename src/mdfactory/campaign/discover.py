@@ -195,10 +195,10 @@ def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
     try:
         values = load(read_bytes(path))
     except UnreadableError as error:
-        raise SourceError(source, f"no build summary: {error}") from error
+        raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
     if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
-        raise SourceError(source, f"no build summary: {_lacks(path, values)}")
+        raise SourceError(source, f"not a build summary: {_lacks(path, values)}")
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
         hashes = [Path(name).name for name in folders]

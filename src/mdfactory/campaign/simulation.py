@@ -102,7 +102,7 @@ def read_simulation(
         None if nothing says that it is a simulation.
     """
     own = _own_names(directory.name)
-    reasons = [f"{name}: is no file that can be read" for name in own if name in others]
+    reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     for name in _candidates(directory.name, files):
         found = _read(directory, name, files)
         if isinstance(found, Simulation):

@@ -9,6 +9,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the program that ``mdfactory`` names."""
-    from mdfactory.cli.app import run
+    try:
+        from mdfactory.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before or after the command itself
+        sys.exit(130)

@@ -6,16 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from inspect import BoundArguments
+from inspect import BoundArguments, cleandoc
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Final
 
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError, validators
 
 from mdfactory import __version__
 from mdfactory.cli.render import Terminal
-from mdfactory.cli.session import Session
-from mdfactory.errors import MDFactoryError, UsageError
+from mdfactory.cli.session import Session, examples
+from mdfactory.errors import MDFactoryError, OutputError, UsageError
 
 __all__ = ["Exit", "app", "run"]
 
@@ -31,21 +32,29 @@ class Exit(IntEnum):
 
 
 COMMON: Final = Group("Options of every command", sort_key=9)
+HELP: Final = {"--help", "-h"}
 
 app = App(
     name="mdfactory",
     help="The registry of a lab's molecular-dynamics campaigns.",
+    help_epilogue=examples("mdfactory demo", "mdfactory sync push systems --help"),
     version=__version__,
+    version_format="plaintext",
     default_parameter=Parameter(negative=(), show_default=False),
-    help_format="plaintext",
     result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
 )
 app.register_install_completion_command(add_to_startup=False)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    return int(app.meta(list(arguments), result_action="return_value") or Exit.done)
+    try:
+        return int(app.meta(list(arguments)) or Exit.done)
+    except CycloptsError as error:  # a common option is wrong
+        terminal = Terminal(json="--json" in arguments)
+        return _usage(terminal, error)
 
 
 @app.meta.default
@@ -63,7 +72,7 @@ def _launch(
     Parameters
     ----------
     config
-        Configuration file that has the last word.
+        Configuration file to read last: what it sets wins.
     wait
         Seconds to wait for another program that holds the store; 60 by default.
     json
@@ -75,20 +84,35 @@ def _launch(
     debug
         Say everything, with tracebacks of errors.
     """
-    command, bound, injected = app.parse_args(tokens)
     terminal = Terminal(json=json, quiet=quiet, verbose=verbose, debug=debug)
+    path, _, rest = app.parse_commands(tokens)
+    terminal.command = " ".join(path)
+    if "" in tokens:
+        return _usage(terminal, UsageError("an argument is empty; is a variable unset?"))
+    try:
+        command, bound, injected = app.parse_args(tokens)
+    except CycloptsError as error:
+        return _usage(terminal, error)
     if "session" in injected:
-        terminal.command = _name(tokens)
         bound.arguments["session"] = Session(terminal, config, wait)
-    return _end(command, bound, terminal)
+    code = _end(command, bound, terminal, config)
+    incomplete = command == app.help_print and path and not HELP & set(rest)
+    return Exit.usage if incomplete else code
 
 
-def _name(tokens: Sequence[str]) -> str:
-    path, _, _ = app.parse_commands(tokens)
-    return " ".join(path)
+def _usage(terminal: Terminal, error: Exception) -> int:
+    """Say what is wrong with a command line."""
+    message = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        message += " (a pattern stands in quotes, so that the shell leaves it alone)"
+    help_ = " ".join(["mdfactory", *terminal.command.split(), "--help"])
+    terminal.error(UsageError(message.rstrip("."), command=help_))
+    return Exit.usage
 
 
-def _end(command: Callable[..., Any], bound: BoundArguments, terminal: Terminal) -> int:
+def _end(
+    command: Callable[..., Any], bound: BoundArguments, terminal: Terminal, config: Path | None
+) -> int:
     """Run a command and turn whatever ends it into an exit code."""
     try:
         code = command(*bound.args, **bound.kwargs)
@@ -96,29 +120,46 @@ def _end(command: Callable[..., Any], bound: BoundArguments, terminal: Terminal)
     except KeyboardInterrupt:
         terminal.error("interrupted; nothing was left half-written")
         return Exit.interrupted
-    except BrokenPipeError:
-        # Whoever read our output, such as head, has enough. What is left in the buffer of
-        # standard output must go somewhere when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.done
-    except UsageError as error:
-        terminal.error(error)
-        return Exit.usage
     except MDFactoryError as error:
+        if config and error.command.startswith("mdfactory "):
+            error.command += f" --config {quote(str(config))}"
         terminal.error(error)
+        return Exit.usage if isinstance(error, UsageError) else Exit.failed
+    except OSError as error:
+        # What is left in the buffer of standard output must go somewhere when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has enough
+            return Exit.done
+        terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
         return Exit.failed
     return int(code or Exit.done)
 
 
 COMMANDS: Final = {
-    "check-csv": ("mdfactory.cli.campaign:check", "Validate every row of a campaign CSV."),
-    "config": ("mdfactory.cli.config:app", "Show and edit the configuration."),
-    "demo": ("mdfactory.cli.demo:app", "Try it on a small campaign of real GROMACS output."),
-    "prepare-build": (
-        "mdfactory.cli.campaign:prepare",
-        "Make a folder for each row of a campaign CSV.",
+    "check-csv": (
+        "campaign:check",
+        "Validate every row of a campaign CSV, and tell all that is wrong.",
     ),
-    "sync": ("mdfactory.cli.sync:app", "Push campaigns into the store, and pull them back."),
+    "config": ("config:app", "Show and edit the configuration."),
+    "demo": (
+        "demo:app",
+        """Try it on a small campaign of real GROMACS output.
+
+        Copies the campaign to a folder, makes a store beside it, pushes the simulations and shows
+        them. Your own configuration and store are left alone.
+        """,
+    ),
+    "prepare-build": (
+        "campaign:prepare",
+        """Make a folder for each row of a campaign CSV, and a build summary.
+
+        A folder that is there already is left alone, an earlier summary is kept as a backup. If a
+        row is invalid, nothing is written.
+        """,
+    ),
+    "sync": ("sync:app", "Push campaigns into the store, and pull them back."),
 }
+"""Name -> where the command is, and its help: it is not loaded before it is called."""
+
 for name, (place, purpose) in COMMANDS.items():
-    app.command(place, name=name, help=purpose)
+    app.command(f"mdfactory.cli.{place}", name=name, help=cleandoc(purpose))

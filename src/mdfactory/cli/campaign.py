@@ -30,7 +30,7 @@ prepare = App(
 
 @check.default
 def check_csv(file: Path, /, *, session: Given) -> None:
-    """Validate every row of a campaign CSV, and tell all that is wrong.
+    """Validate the rows.
 
     Parameters
     ----------
@@ -64,10 +64,7 @@ def check_csv(file: Path, /, *, session: Given) -> None:
 
 @prepare.default
 def prepare_build(file: Path, out: Path = Path(), /, *, session: Given) -> None:
-    """Make a folder with its BuildInput YAML for each row of a campaign CSV, and a build summary.
-
-    A folder that is there already is left alone, an earlier summary is kept as a backup. If a
-    row is invalid, nothing is written.
+    """Make the folders.
 
     Parameters
     ----------

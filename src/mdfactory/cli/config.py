@@ -51,20 +51,25 @@ def show(*, session: Given) -> None:
 )
 def edit(*, session: Given) -> None:
     """Open the configuration file in $VISUAL or $EDITOR; a new one lists all settings."""
-    from mdfactory.config import TEMPLATE, active_file
+    from mdfactory.config import active_file, template
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     file = active_file(session.config)
     if not editor:
         raise ConfigError(
-            f"no editor is set. Type: EDITOR=nano mdfactory config edit, or open {file}"
+            f"no editor is set, to open {file}", command="EDITOR=nano mdfactory config edit"
         )
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(TEMPLATE, encoding="utf-8")
     try:
-        subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603  # the user's
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ConfigError(f"the editor failed: {error}") from error
-    session.settings()
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(template(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+    try:
+        code = subprocess.call([*shlex.split(editor), str(file)])  # noqa: S603  # the user's own
+    except OSError as error:
+        raise ConfigError(f"the editor {editor} cannot be started: {error.strerror}") from error
+    if code:
+        raise ConfigError(f"the editor {editor} ended with exit code {code}")
+    session.store()
     session.terminal.result(f"{file} is valid", {"path": str(file)})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from cyclopts import App
@@ -27,10 +29,7 @@ Try next:
 
 @app.default
 def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None:
-    """Try it on a small campaign of real GROMACS output.
-
-    Copies the campaign to a folder, makes a store beside it, pushes the simulations and
-    shows them. Your own configuration and store are left alone.
+    """Take the tour.
 
     Parameters
     ----------
@@ -49,13 +48,14 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
     store = Session(session.terminal, example.config, session.wait).store()
     init_systems(store)
     pushed = push_systems(store, str(example.campaign), Mode.update)
-    session.terminal.note(
-        f"The campaign is in {example.campaign}, its store beside it: "
-        f"{pushed.counts.inserted} simulations pushed, {pushed.counts.unchanged} unchanged.\n"
+    counts = {what: number for what, number in asdict(pushed.counts).items() if number}
+    words = ", ".join(f"{number} {what}" for what, number in counts.items())
+    session.terminal.note(f"The campaign is in {example.campaign}, its store beside it: {words}.\n")
+    session.terminal.rows(
+        pull(store, RUNS, columns=RUNS.summary, sort="status"),
+        RUNS.summary,
+        {"counts": asdict(pushed.counts), "campaign": str(example.campaign)},
     )
-    columns = session.terminal.columns(RUNS, full=False)
-    session.show(pull(store, RUNS, columns=columns, sort="status"), RUNS, columns, None)
     program = "mdfactory" if shutil.which("mdfactory") else sys.argv[0]
-    session.terminal.note(
-        NEXT.format(program=program, config=example.config, campaign=example.campaign)
-    )
+    places = {"config": example.config, "campaign": example.campaign, "program": program}
+    session.terminal.note(NEXT.format(**{name: quote(str(path)) for name, path in places.items()}))

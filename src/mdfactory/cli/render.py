@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from mdfactory.cli.layout import printable, separated, table
 from mdfactory.errors import DeclinedError, MDFactoryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.progress import Progress
-    from rich.text import Text
 
     from mdfactory.records.tables import Table
 
 __all__ = ["Terminal"]
-
-SHORT: Final = 12
-"""Digits of a hash on a terminal."""
-
-STYLES: Final = {
-    "completed": "green",
-    "production": "yellow",
-    "equilibrated": "cyan",
-    "build": "dim",
-}
-
-ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class Terminal:
@@ -61,9 +51,8 @@ class Terminal:
         self._json = json
         self._quiet = quiet
         self._debug = debug
-        level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
-        logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-        logging.getLogger("mdfactory").setLevel(level)
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("mdfactory").setLevel(_level(quiet=quiet, verbose=verbose, debug=debug))
 
     def result(self, sentence: str, values: Mapping[str, Any]) -> None:
         """Print what a command did: a sentence, or the values as JSON."""
@@ -72,31 +61,49 @@ class Terminal:
         elif sentence:
             print(sentence)
 
-    def columns(self, table: Table, *, full: bool) -> tuple[str, ...]:
+    def columns(self, kind: Table, *, full: bool) -> tuple[str, ...]:
         """Return the columns to show: a summary, or all that a terminal or a pipe can take."""
         if not full:
-            return table.summary
+            return kind.summary
         if self._json or not sys.stdout.isatty():
-            return table.columns
-        return tuple(name for name in table.columns if name not in table.bulky)
+            return kind.columns
+        return tuple(name for name in kind.columns if name not in kind.bulky)
 
-    def rows(self, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> int:
+    def rows(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        columns: Sequence[str],
+        values: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Print records: a fitted table on a terminal, tab-separated values in a pipe.
+
+        Parameters
+        ----------
+        batches
+            The records.
+        columns
+            Names of their columns.
+        values
+            What else the JSON object holds.
 
         Returns
         -------
-        int
-            The number of records.
+        bool
+            Whether there were any.
         """
         batches = iter(batches)
         # What fails, fails here, before anything is printed.
         first = next(batches, None)
-        batches = chain([first], batches) if first is not None else ()
+        found = [] if first is None else [first]
         if self._json:
-            return self._json_rows(batches)
-        if sys.stdout.isatty():
-            return self._table(batches, columns)
-        return _tab_separated(batches, columns)
+            self._json_rows(chain(found, batches), values or {})
+        elif not sys.stdout.isatty():
+            _print(separated(chain(found, batches), columns))
+        else:
+            width = shutil.get_terminal_size().columns
+            colour = "NO_COLOR" not in os.environ
+            _print(table(chain(found, batches), columns, width, colour=colour))
+        return bool(found)
 
     def note(self, sentence: str) -> None:
         """Say something on standard error that is no result."""
@@ -119,7 +126,7 @@ class Terminal:
 
     def skipped(self, path: str, reason: str) -> None:
         """Name an item that was passed over; also when told to be quiet."""
-        _say(f"skipped: {_printable(path)}: {reason}")
+        _say(f"skipped: {printable(path)}: {reason}")
 
     def confirm(self, question: str, otherwise: str) -> None:
         """Ask a question whose answer is no unless it is yes.
@@ -131,8 +138,14 @@ class Terminal:
         """
         if not sys.stdin.isatty():
             raise DeclinedError(f"{otherwise}: there is no terminal to ask. Repeat with --yes")
-        print(f"{_printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):  # interrupted, or the end of the input
+                print(file=sys.stderr)
+        if answer.strip().lower() not in {"y", "yes"}:
             raise DeclinedError(otherwise)
 
     @contextmanager
@@ -150,37 +163,29 @@ class Terminal:
     def _object(self, values: Mapping[str, Any]) -> None:
         print(json.dumps({"command": self.command, **values}, ensure_ascii=False))
 
-    def _json_rows(self, batches: Iterable[pa.RecordBatch]) -> int:
+    def _json_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
         """Print one object, its rows as they come, so that memory does not grow with them."""
-        total = 0
-        print(f'{{"command": {json.dumps(self.command)}, "rows": [', end="")
+        head = json.dumps({"command": self.command, **values}, ensure_ascii=False)
+        print(f'{head[:-1]}, "rows": [', end="")
+        separator = "\n"
         for batch in batches:
             for row in batch.to_pylist():
-                print(",\n" if total else "\n", json.dumps(row, ensure_ascii=False), sep="", end="")
-                total += 1
+                print(separator, json.dumps(row, ensure_ascii=False), sep="", end="")
+                separator = ",\n"
         print("]}")
-        return total
 
-    def _table(self, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> int:
-        from rich.console import Console
-        from rich.table import Table as Drawn
 
-        console = Console(highlight=False)
-        total = 0
-        widths: list[int] = []
-        for batch in batches:
-            rows = [[_shown(*cell) for cell in row.items()] for row in batch.to_pylist()]
-            widths = widths or _fitted(columns, rows, console.width)
-            table = Drawn(box=None, pad_edge=False, show_header=not total)
-            for name, width in zip(columns, widths, strict=True):
-                table.add_column(name, width=width, no_wrap=True, overflow="ellipsis")
-            for row in rows:
-                table.add_row(
-                    *(_cell(text, width) for text, width in zip(row, widths, strict=True))
-                )
-            console.print(table)
-            total += len(rows)
-        return total
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _level(*, quiet: bool, verbose: bool, debug: bool) -> int:
+    if debug:
+        return logging.DEBUG
+    if verbose:
+        return logging.INFO
+    return logging.ERROR if quiet else logging.WARNING
 
 
 class _Progress:
@@ -216,47 +221,4 @@ def _bar() -> Progress:
 
 def _say(sentence: str) -> None:
     """Print to standard error; control characters, as in the name of a file, are shown."""
-    lines = (_printable(line) for line in sentence.split("\n"))
-    print("\n".join(lines), file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-
-
-def _tab_separated(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> int:
-    total = 0
-    print("\t".join(columns))
-    for batch in batches:
-        values = (column.to_pylist() for column in batch.columns)
-        for row in zip(*values, strict=True):
-            print("\t".join(str(value).translate(ESCAPES) for value in row))
-        total += batch.num_rows
-    return total
-
-
-def _shown(column: str, value: object) -> str:
-    text = _printable(str(value))
-    return text[:SHORT] if column == "hash" else text
-
-
-def _fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Return a width for each column, so that the widest give way until the line fits."""
-    widths = [max(len(name), *(len(row[at]) for row in rows)) for at, name in enumerate(columns)]
-    room = width - 2 * (len(columns) - 1)
-    while sum(widths) > room and max(widths) > SHORT:
-        widest = widths.index(max(widths))
-        second = max((each for each in widths if each < widths[widest]), default=SHORT)
-        widths[widest] = max(SHORT, second, widths[widest] - (sum(widths) - room))
-    return widths
-
-
-def _cell(text: str, width: int) -> Text:
-    """Return the text of a cell; a path that is too long loses its beginning."""
-    from rich.text import Text
-
-    if len(text) > width and text.startswith("/"):
-        text = f"…{text[1 - width :]}"
-    return Text(text, style=STYLES.get(text, ""))
+    print("\n".join(printable(line) for line in sentence.split("\n")), file=sys.stderr)

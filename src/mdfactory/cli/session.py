@@ -45,7 +45,10 @@ class Session:
         """Read the configuration."""
         from mdfactory.config import load
 
-        return load(self.config)
+        settings = load(self.config)
+        for warning in settings.warnings:
+            self.terminal.warn(warning)
+        return settings
 
     def store(self) -> Store:
         """Return the store that the configuration names."""
@@ -58,18 +61,18 @@ class Session:
         rows: Iterable[pa.RecordBatch],
         table: Table,
         columns: Sequence[str],
-        output: Path | None,
+        output: Path | None = None,
     ) -> None:
         """Show records, or write them to a file."""
         if output is None:
             if not self.terminal.rows(rows, columns):
-                self.terminal.note("no record matches")
+                self.terminal.note("no records")
             return
         from mdfactory.sync.export import export
 
         written = export(rows, table.schema, output)
         if not written:
-            self.terminal.note("no record matches")
+            self.terminal.note("no records")
         self.terminal.result(
             f"{counted(written, 'record')} written to {output}",
             {"output": str(output), "written": written},
@@ -82,4 +85,4 @@ Given = Annotated[Session, Parameter(parse=False)]
 
 def examples(*lines: str) -> str:
     """Return the examples at the foot of a command's help."""
-    return "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+    return "\n".join(["Examples:", "", *(f"    {line}" for line in lines)])

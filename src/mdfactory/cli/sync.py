@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import App, ArgumentCollection, Group, Parameter
 
 from mdfactory.cli.session import Given, Session, examples
 from mdfactory.errors import UsageError, counted
@@ -21,10 +21,16 @@ __all__ = ["app"]
 SKIPPED: Final = 3
 """Exit code of a command that is done, but had to skip some items."""
 
+
+def _at_most_one(arguments: ArgumentCollection) -> None:
+    if sum(bool(argument.tokens) for argument in arguments) > 1:
+        raise ValueError("Give at most one of --diff, --update and --force")
+
+
 CONFLICTS: Final = Group(
     "Conflicts",
     help="What to do with records that are in the store already; by default nothing is written.",
-    validator=validators.LimitedChoice(),
+    validator=_at_most_one,
     sort_key=2,
 )
 Diff = Annotated[bool, Parameter(name=("--diff", "--skip-existing"), group=CONFLICTS)]
@@ -40,6 +46,7 @@ CsvRoot = Annotated[Path | None, Parameter(group=SOURCES)]
 
 FILTERS: Final = Group("Filters", help="All that are given must hold.", sort_key=1)
 OrderBy = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
+Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
 Hash = Annotated[str | None, Parameter(name="--hash", group=FILTERS)]
 
 app = App(name="sync")
@@ -68,14 +75,15 @@ def init_systems(*, force: bool = False, session: Given) -> None:
     """
     from mdfactory.sync.manage import init_systems
 
-    done = init_systems(session.store(), force=force)
+    store = session.store()
+    done = init_systems(store, force=force)
     if not done.existed:
-        sentence = f"{done.table}: made"
+        what = "made"
     elif force:
-        sentence = f"{done.table}: made anew, {counted(done.removed, 'record')} removed"
+        what = f"made anew, {counted(done.removed, 'record')} removed"
     else:
-        sentence = f"{done.table}: was there already"
-    session.terminal.result(sentence, asdict(done))
+        what = "was there already"
+    session.terminal.result(f"{done.table}: {what} ({store.location})", asdict(done))
 
 
 @push.command(
@@ -88,7 +96,7 @@ def init_systems(*, force: bool = False, session: Given) -> None:
     ),
 )
 def push_systems(
-    source: str | None = None,
+    source: Path | None = None,
     /,
     *,
     csv: Csv = None,
@@ -148,7 +156,7 @@ def pull_systems(
     parametrization: Annotated[Parametrization | None, Parameter(group=FILTERS)] = None,
     engine: Annotated[Engine | None, Parameter(group=FILTERS)] = None,
     sort: OrderBy = None,
-    limit: int | None = None,
+    limit: Limit = None,
     full: bool = False,
     output: Path | None = None,
     session: Given,
@@ -221,7 +229,9 @@ def clear_systems(*, hash_: Hash = None, yes: Yes = False, session: Given) -> No
     store = session.store()
     selection = select_systems(store, hash_)
     if selection.total and not yes:
-        session.terminal.confirm(f"Remove {selection}?", "nothing was cleared")
+        session.terminal.confirm(
+            f"Remove {selection} from the {store.location}?", "nothing was cleared"
+        )
     removed = clear(store, selection)
     words = "\n".join(
         f"{table}: {counted(number, 'record')} removed" for table, number in removed.items()
@@ -229,7 +239,7 @@ def clear_systems(*, hash_: Hash = None, yes: Yes = False, session: Given) -> No
     session.terminal.result(words, {"removed": removed})
 
 
-def _source(source: str | None, csv: Path | None, csv_root: Path | None) -> Source:
+def _source(source: Path | None, csv: Path | None, csv_root: Path | None) -> Source:
     from mdfactory.campaign.discover import CsvSource
 
     if (source is None) == (csv is None):
@@ -253,6 +263,8 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
         session.terminal.skipped(skipped.path, skipped.reason)
     counts = asdict(pushed.counts)
     words = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+    if pushed.skipped:
+        words += f" ({len(pushed.skipped):,} invalid or not found)"
     session.terminal.result(
         f"dry run, nothing was written; it would be: {words}" if dry_run else words,
         {

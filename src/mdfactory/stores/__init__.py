@@ -31,8 +31,8 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
     """
     if settings.kind not in KINDS:
         raise ConfigError(
-            f"[database] TYPE is {settings.kind!r}; it may be {', '.join(KINDS)}. "
-            "Change it with: mdfactory config edit"
+            f"[database] TYPE is {settings.kind!r}; it may be {', '.join(KINDS)}",
+            command="mdfactory config edit",
         )
     return KINDS[settings.kind](settings, wait)
 

@@ -22,6 +22,7 @@ from mdfactory.records.tables import (
     FORMAT_VERSION,
     Place,
     Table,
+    array,
     batch,
     digest_table,
     format_table,
@@ -202,7 +203,8 @@ class Transaction(ABC):
             if max(versions, default=0) > FORMAT_VERSION:
                 raise StoreVersionError(
                     f"{self.location} has format {max(versions)}, this program knows formats up to "
-                    f"{FORMAT_VERSION}. Update it with: pip install --upgrade mdfactory"
+                    f"{FORMAT_VERSION}",
+                    command="pip install --upgrade mdfactory",
                 )
 
     def _all(self, table: Table) -> Iterator[pa.RecordBatch]:
@@ -244,7 +246,7 @@ class Transaction(ABC):
             return
         self._describe(table.place)
         if len(positions) < rows.num_rows:
-            rows = rows.take(pa.array(positions))
+            rows = rows.take(array(positions, pa.int64()))
         self.put(table, rows)
         digests = [
             (*_digest_key(table, key), content, record_digest(content, time))

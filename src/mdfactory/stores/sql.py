@@ -137,7 +137,7 @@ def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
 def _batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.RecordBatch:
     try:
         return batch(rows, schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except TypeError:
         return batch(_cast(rows, schema, table), schema)
 
 
@@ -146,7 +146,7 @@ def _cast(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Itera
     for row in rows:
         try:
             yield [
-                int(value) if pa.types.is_integer(field.type) else str(value)
+                int(value) if field.type == pa.int64() else "" if value is None else str(value)
                 for value, field in zip(row, schema, strict=True)
             ]
         except (TypeError, ValueError) as error:

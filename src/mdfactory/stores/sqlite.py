@@ -89,7 +89,7 @@ class SqliteStore(Store):
         uris = {
             schema: f"{path.absolute().as_uri()}?{modes[schema]}" for schema, path in files.items()
         }
-        log.debug("opening %s", uris)
+        log.info("opening %s", ", ".join(str(path) for path in files.values()))
         database = sqlite3.connect(
             uris.pop("main", ":memory:"), uri=True, isolation_level=None, timeout=0
         )
@@ -109,6 +109,7 @@ class SqliteStore(Store):
 
         SQLite's own wait is not used: it cannot be interrupted from the keyboard.
         """
+        patience = time.monotonic() + 1
         while True:
             try:
                 action()
@@ -120,6 +121,9 @@ class SqliteStore(Store):
                         f"{self.location} is held by {_holder(self._paths.values())}; waited "
                         f"{self.wait:g} s. Try again later, or wait longer with --wait SECONDS"
                     ) from error
+                if time.monotonic() >= patience:
+                    patience = deadline
+                    log.warning("waiting for %s", _holder(self._paths.values()))
                 time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
             else:
                 return

@@ -44,7 +44,7 @@ class Example:
 def unpack(directory: Path) -> Example:
     """Copy the example campaign into a folder, with a configuration for it.
 
-    A folder where this was done before is left as it is.
+    A folder where this was done before gets what is missing.
 
     Raises
     ------
@@ -52,14 +52,15 @@ def unpack(directory: Path) -> Example:
         If the folder holds something else, or cannot be written.
     """
     example = Example(directory / NAME, directory / "mdfactory.ini")
-    if example.config.exists():
+    if example.config.exists() and example.campaign.exists():
         return example
-    if directory.is_dir() and any(directory.iterdir()):
+    known = {example.config.name, example.campaign.name, "runs.db", "analysis.db"}
+    if directory.is_dir() and {entry.name for entry in directory.iterdir()} - known:
         raise OutputError(f"{directory} is not empty; choose a new folder for the example")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with as_file(files("mdfactory") / "examples" / NAME) as source:
-            shutil.copytree(source, example.campaign)
+            shutil.copytree(source, example.campaign, dirs_exist_ok=True)
         example.config.write_text(CONFIG, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror}") from error

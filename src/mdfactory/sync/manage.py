@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mdfactory.errors import counted
+from mdfactory.errors import StoreChangedError, counted
 from mdfactory.records.tables import RUNS, Table
 from mdfactory.stores.base import Store
 from mdfactory.sync.pull import conditions
@@ -62,9 +62,11 @@ class Selection:
     hash_prefix: str | None
 
     def __str__(self) -> str:
-        return ", ".join(
-            f"{counted(count, 'record')} of {table.name}" for table, count in self.tables.items()
+        counts = (
+            f"{counted(number, 'record')} of {table.name}" for table, number in self.tables.items()
         )
+        of_some = f" with hash {self.hash_prefix.upper()}..." if self.hash_prefix else ""
+        return ", ".join(counts) + of_some
 
     @property
     def total(self) -> int:
@@ -90,7 +92,16 @@ def clear(store: Store, selection: Selection) -> dict[str, int]:
     -------
     dict
         Table name -> the number of records removed.
+
+    Raises
+    ------
+    StoreChangedError
+        If the numbers are no longer those of the selection. Nothing was removed.
     """
     where = conditions(selection.hash_prefix, {})
     with store.transaction(write=True) as transaction:
-        return {table.name: transaction.delete(table, where) for table in selection.tables}
+        removed = {table: transaction.delete(table, where) for table in selection.tables}
+        if removed != selection.tables:
+            now = Selection(removed, selection.hash_prefix)
+            raise StoreChangedError(f"the store has changed: it is now {now}; nothing was cleared")
+    return {table.name: number for table, number in removed.items()}

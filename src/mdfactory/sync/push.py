@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +17,14 @@ from mdfactory.campaign.discover import Found, Source, discover
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, SourceError
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import RUNS, array
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store
 from mdfactory.sync.spool import Spool
 
 __all__ = ["Pushed", "Watch", "push_systems"]
+
+log = logging.getLogger(__name__)
 
 Watch = Callable[[str, int], None]
 """Is told what is being done, and the number of items done so far."""
@@ -91,6 +94,7 @@ def push_systems(
             spool.add(RUNS, rows)
         if not seen.folders and not seen.skipped:
             raise SourceError(str(source), "there is no simulation in it")
+        log.info("%d simulations found in %s", len(seen.folders), source)
         lost = seen.settle(mode)
         watch("writing", 0)
         write = store.plan if dry_run else store.write
@@ -135,6 +139,6 @@ class _Seen:
 
 
 def _without(lost: list[str], batches: Batches) -> Batches:
-    gone = pa.array(lost, pa.string())
+    gone = array(lost, pa.string())
     for table, rows in batches:
         yield table, rows.filter(pc.invert(pc.is_in(rows["directory"], gone))) if lost else rows

@@ -135,7 +135,7 @@ MODELS: Final[dict[str, type[BuildInput]]] = {
     SimulationType.lnp: LnpInput,
 }
 
-PROBLEMS: Final = {"missing": "is missing", "extra_forbidden": "is no field of the model"}
+PROBLEMS: Final = {"missing": "is missing", "extra_forbidden": "is not a field of the model"}
 
 
 def _problem(error: ErrorDetails) -> tuple[str, str]:

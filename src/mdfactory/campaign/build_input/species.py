@@ -38,7 +38,7 @@ def canonical_smiles(smiles: str) -> str:
     with rdBase.BlockLogs():
         molecule: Any = Chem.MolFromSmiles(smiles)  # the stubs forget that it may be None
         if molecule is None or not molecule.GetNumAtoms():
-            raise ValueError(f"{smiles!r} is no SMILES of a molecule")
+            raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
         if len(list(islice(EnumerateStereoisomers(molecule), 2))) > 1:
             raise ValueError(
                 f"{smiles!r} leaves stereochemistry open; write every centre (@, @@) and "
