@@ -145,23 +145,10 @@ def analysis_table(name: str) -> Table:
     InvalidNameError
         If `name` cannot name a table.
     """
-    return Table(
-        name=f"ANALYSIS_{_checked(name)}",
-        schema=_schema(
-            "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc"
-        ),
-        key=("hash",),
-        place=Place.results,
-        time="timestamp_utc",
-        summary=(
-            "hash",
-            "directory",
-            "simulation_type",
-            "row_count",
-            "columns",
-            "data_path",
-            "timestamp_utc",
-        ),
+    return _item_table(
+        f"ANALYSIS_{_checked(name)}",
+        "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc",
+        summary="hash directory simulation_type row_count columns data_path timestamp_utc",
         bulky=("data_csv",),
         command="mdfactory sync init analysis",
     )
@@ -175,24 +162,26 @@ def artifact_table(name: str) -> Table:
     InvalidNameError
         If `name` cannot name a table.
     """
+    return _item_table(
+        f"ARTIFACT_{_checked(name)}",
+        "hash directory simulation_type file_count:int files checksums timestamp_utc",
+        summary="hash simulation_type file_count files checksums directory timestamp_utc",
+        command="mdfactory sync init artifacts",
+    )
+
+
+def _item_table(
+    name: str, columns: str, *, summary: str, command: str, bulky: tuple[str, ...] = ()
+) -> Table:
     return Table(
-        name=f"ARTIFACT_{_checked(name)}",
-        schema=_schema(
-            "hash directory simulation_type file_count:int files checksums timestamp_utc"
-        ),
+        name=name,
+        schema=_schema(columns),
         key=("hash",),
         place=Place.results,
         time="timestamp_utc",
-        summary=(
-            "hash",
-            "simulation_type",
-            "file_count",
-            "files",
-            "checksums",
-            "directory",
-            "timestamp_utc",
-        ),
-        command="mdfactory sync init artifacts",
+        summary=tuple(summary.split()),
+        bulky=bulky,
+        command=command,
     )
 
 
