@@ -1,3 +1,29 @@
 """The registry of a lab's molecular-dynamics campaigns."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mdfactory.campaign.build_input import BuildInput
+    from mdfactory.campaign.results import Results
+    from mdfactory.campaign.simulation import Simulation
+    from mdfactory.errors import MDFactoryError
+
 __version__ = "0.1.0"
+__all__ = ["BuildInput", "MDFactoryError", "Results", "Simulation", "__version__"]
+
+_HOMES = {
+    "BuildInput": "mdfactory.campaign.build_input",
+    "MDFactoryError": "mdfactory.errors",
+    "Results": "mdfactory.campaign.results",
+    "Simulation": "mdfactory.campaign.simulation",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on its first use: the start stays fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

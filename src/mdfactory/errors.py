@@ -19,6 +19,8 @@ __all__ = [
     "NotInitialisedError",
     "OutputError",
     "QueryError",
+    "RegistryError",
+    "ResultError",
     "SourceError",
     "StoreChangedError",
     "StoreError",
@@ -116,6 +118,14 @@ class InvalidRowsError(MDFactoryError, ValueError):
         """The problem of each row."""
         names = ("row", "line", "reason")
         return {"problems": [dict(zip(names, one, strict=True)) for one in self.problems]}
+
+
+class RegistryError(MDFactoryError, ValueError):
+    """The registry of a simulation's results cannot be read."""
+
+
+class ResultError(MDFactoryError, ValueError):
+    """A result of a simulation cannot be loaded or recorded."""
 
 
 class InvalidNameError(MDFactoryError, ValueError):

@@ -1,4 +1,4 @@
-"""Whole files: written beside their place, then put there."""
+"""Whole files: written beside their place, then put there, by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["replacing"]
+__all__ = ["locked", "replacing"]
 
 
 @contextmanager
@@ -42,6 +42,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             Path(beside).unlink()
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that a file stands for, while the block lasts; wait for it if need be.
+
+    The lock is one of the operating system (POSIX, also on network disks) and goes with the
+    process that holds it, however that ends. The file itself stays.
+    """
+    import fcntl
+
+    with path.open("a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
 
 
 def _umask() -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import mdfactory
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
+from mdfactory.errors import SourceError
 from mdfactory.records.terms import Status
 
 WATER = """\
@@ -179,3 +182,35 @@ def test_a_folder_with_the_right_hash_or_another_kind_of_name_is_fine(
     tmp_path: Path, name: str
 ) -> None:
     assert _simulation(_folder(tmp_path, name=name, own=WATER)).warnings == ()
+
+
+def test_a_folder_is_opened_with_its_status_and_results(campaign: Path) -> None:
+    (folder,) = campaign.glob("CC4D*")
+    simulation = Simulation.open(str(folder))
+    assert simulation.hash == folder.name
+    assert simulation.status is Status.completed
+    assert simulation.results.load_analysis("rdf_oxygen").num_rows == 105
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: None, "No such file"),
+        (lambda folder: folder.mkdir(), "it holds no BuildInput YAML"),
+        (lambda folder: folder.touch(), "Not a directory"),
+    ],
+)
+def test_what_is_not_a_simulation_cannot_be_opened(
+    tmp_path: Path, make: Callable[[Path], None], reason: str
+) -> None:
+    make(tmp_path / "x")
+    with pytest.raises(SourceError, match=reason) as caught:
+        Simulation.open(tmp_path / "x")
+    assert str(tmp_path / "x") in str(caught.value)
+
+
+def test_public_names_are_loaded_when_they_are_used() -> None:
+    assert mdfactory.Simulation is Simulation
+    assert all(getattr(mdfactory, name) for name in mdfactory.__all__)
+    with pytest.raises(AttributeError, match="Simulacrum"):
+        _ = mdfactory.Simulacrum

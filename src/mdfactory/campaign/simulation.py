@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.results import Results
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
-from mdfactory.errors import BuildInputError
+from mdfactory.errors import BuildInputError, SourceError
 from mdfactory.records.terms import Status
 
 __all__ = ["Simulation", "Skipped", "read_simulation", "status_of"]
@@ -49,10 +51,44 @@ class Simulation:
     status: Status
     warnings: tuple[str, ...] = ()
 
+    @classmethod
+    def open(cls, directory: str | Path) -> Simulation:
+        """Read a simulation folder.
+
+        Parameters
+        ----------
+        directory
+            The folder.
+
+        Raises
+        ------
+        SourceError
+            If there is no such folder, or it is not a simulation; with the reason.
+
+        Examples
+        --------
+        >>> simulation = Simulation.open("campaign/0BDC04CC...")  # doctest: +SKIP
+        >>> simulation.status, simulation.results.load_analysis("density")  # doctest: +SKIP
+        """
+        path = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symlinks
+        try:
+            files = {entry.name for entry in path.iterdir() if entry.is_file()}
+        except OSError as error:
+            raise SourceError(str(directory), f"cannot be read: {error.strerror}") from error
+        found = read_simulation(path, files, claimed=True)
+        if isinstance(found, Simulation):
+            return found
+        raise SourceError(str(directory), found.reason if found else "is not a simulation")
+
     @property
     def hash(self) -> str:
         """The identity of its BuildInput."""
         return self.build_input.hash
+
+    @property
+    def results(self) -> Results:
+        """Its analyses and artifacts."""
+        return Results(self.directory)
 
 
 @dataclass(frozen=True, slots=True)

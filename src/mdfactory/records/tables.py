@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array as numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from mdfactory.errors import InvalidNameError
+from mdfactory.records.terms import check_name
 
 __all__ = [
     "FORMAT_VERSION",
@@ -31,8 +31,6 @@ __all__ = [
 
 FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
 
 class Place(StrEnum):
@@ -146,7 +144,7 @@ def analysis_table(name: str) -> Table:
         If `name` cannot name a table.
     """
     return _item_table(
-        f"ANALYSIS_{_checked(name)}",
+        f"ANALYSIS_{check_name(name)}",
         "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc",
         summary="hash directory simulation_type row_count columns data_path timestamp_utc",
         bulky=("data_csv",),
@@ -163,7 +161,7 @@ def artifact_table(name: str) -> Table:
         If `name` cannot name a table.
     """
     return _item_table(
-        f"ARTIFACT_{_checked(name)}",
+        f"ARTIFACT_{check_name(name)}",
         "hash directory simulation_type file_count:int files checksums timestamp_utc",
         summary="hash simulation_type file_count files checksums directory timestamp_utc",
         command="mdfactory sync init artifacts",
@@ -249,14 +247,3 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     offsets = numbers("i", accumulate(map(len, texts), initial=0))
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
     return pa.Array.from_buffers(kind, len(values), buffers)
-
-
-def _checked(name: str) -> str:
-    if name.lower() == "overview":
-        raise InvalidNameError("'overview' is reserved: it names the table of all results")
-    if not NAME.fullmatch(name):
-        raise InvalidNameError(
-            f"{name!r} is not a name for an analysis or artifact: it needs "
-            "a letter, then letters, digits and underscores, at most 48 characters"
-        )
-    return name

@@ -1,10 +1,34 @@
-"""The closed sets of words that records use; light, so that the command line can offer them."""
+"""The words that records use, closed sets and names; light, as the command line offers them."""
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Engine", "Mode", "Parametrization", "SimulationType", "Status"]
+from mdfactory.errors import InvalidNameError
+
+__all__ = ["Engine", "Mode", "Parametrization", "SimulationType", "Status", "check_name"]
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+
+
+def check_name(name: str) -> str:
+    """Return the name of an analysis or artifact, if it can name a table.
+
+    Raises
+    ------
+    InvalidNameError
+        If it cannot.
+    """
+    if name.lower() == "overview":
+        raise InvalidNameError("'overview' is reserved: it names the table of all results")
+    if not NAME.fullmatch(name):
+        raise InvalidNameError(
+            f"{name!r} is not a name for an analysis or artifact: it needs "
+            "a letter, then letters, digits and underscores, at most 48 characters"
+        )
+    return name
 
 
 class Status(StrEnum):

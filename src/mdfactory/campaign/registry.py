@@ -1,0 +1,197 @@
+"""The registry of a simulation's results, ``.analysis/metadata.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, TypeVar
+
+from mdfactory.errors import InvalidNameError, RegistryError
+from mdfactory.files import replacing
+from mdfactory.records.terms import check_name
+
+__all__ = ["Analysis", "Artifact", "Registry", "inside", "read_registry", "write_registry"]
+
+FOLDER: Final = ".analysis"
+FILE: Final = "metadata.json"
+LARGEST: Final = 64 * 2**20
+"""Bytes of the largest registry that is read."""
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """An analysis as the registry has it.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    filename
+        Its Parquet file, relative to ``.analysis``.
+    row_count
+        Number of rows of its frame.
+    entry
+        The whole entry, with ``columns``, ``extras`` and what else it holds.
+    """
+
+    name: str
+    filename: str
+    row_count: int
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An artifact as the registry has it.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    files
+        Its files, relative to ``.analysis``, with forward slashes.
+    checksums
+        File -> SHA-256, 64 lower-case hex digits.
+    entry
+        The whole entry, with ``extras`` and what else it holds.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    checksums: Mapping[str, str]
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What a simulation folder says of its results.
+
+    Parameters
+    ----------
+    analyses, artifacts
+        The valid entries, by name.
+    problems
+        ``(name, what is wrong with its entry)`` of the others.
+    whole
+        The file as it is, to be written back with all that is not known here.
+    """
+
+    analyses: dict[str, Analysis] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    problems: tuple[tuple[str, str], ...] = ()
+    whole: dict[str, Any] = field(default_factory=dict)
+
+
+def read_registry(directory: Path) -> Registry:
+    """Read the registry of a simulation folder; one without a registry has no results.
+
+    Parameters
+    ----------
+    directory
+        The simulation folder.
+
+    Raises
+    ------
+    RegistryError
+        If the file cannot be read as a registry at all.
+    """
+    path = directory / FOLDER / FILE
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return Registry()
+    except OSError as error:
+        raise RegistryError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > LARGEST:
+        raise RegistryError(f"{path}: is larger than {LARGEST >> 20} MiB")
+    try:
+        values = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"{path}: is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise RegistryError(f"{path}: holds no mapping")
+    problems: list[tuple[str, str]] = []
+    analyses = _entries(values, "analyses", _analysis, problems)
+    artifacts = _entries(values, "artifacts", _artifact, problems)
+    return Registry(analyses, artifacts, tuple(problems), values)
+
+
+def write_registry(directory: Path, values: Mapping[str, Any]) -> None:
+    """Write the registry of a simulation folder, whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the registry is then as it was.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(directory / FOLDER / FILE) as file:
+        file.write(text.encode())
+
+
+def inside(directory: Path, name: str) -> Path:
+    """Return the path of a file of ``.analysis``.
+
+    Raises
+    ------
+    ValueError
+        If the name leads outside, by itself or by a symlink.
+    """
+    parts = PurePosixPath(name)
+    folder = directory / FOLDER
+    path = folder / parts
+    if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name:
+        raise ValueError(f"{name!r} is not a path inside {FOLDER}")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} leads outside {FOLDER}")
+    return path
+
+
+def _entries(
+    values: Mapping[str, Any],
+    section: str,
+    read: Callable[[str, Mapping[str, Any]], Entry],
+    problems: list[tuple[str, str]],
+) -> dict[str, Entry]:
+    given = values.get(section, {})
+    if not isinstance(given, dict):
+        problems.append((section, "is not a mapping of names to entries"))
+        return {}
+    entries = {}
+    for name, entry in given.items():
+        try:
+            check_name(name)
+            entries[name] = read(name, _checked(entry, dict, "the entry"))
+        except (InvalidNameError, ValueError) as error:
+            problems.append((name, str(error)))
+    return entries
+
+
+def _analysis(name: str, entry: Mapping[str, Any]) -> Analysis:
+    filename = _checked(entry.get("filename"), str, "filename")
+    row_count = _checked(entry.get("row_count"), int, "row_count")
+    return Analysis(name, filename, row_count, entry)
+
+
+def _artifact(name: str, entry: Mapping[str, Any]) -> Artifact:
+    files = _checked(entry.get("files"), list, "files")
+    checksums = _checked(entry.get("checksums"), dict, "checksums")
+    for file in files:
+        _checked(file, str, "a file")
+        _checked(checksums.get(file), str, f"the checksum of {file!r}")
+    if len(set(files)) < len(files):
+        raise ValueError("a file stands twice in files")
+    return Artifact(name, tuple(files), {file: checksums[file] for file in files}, entry)
+
+
+def _checked(value: Any, kind: type[Entry], what: str) -> Entry:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004  # a value of the file is wrong, not a type of ours
+            f"{what} is {value!r:.40}, not of type {kind.__name__}"
+        )
+    return value

@@ -1,0 +1,322 @@
+"""Results of a simulation: recorded, loaded, removed and checked; files and registry agree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory.campaign.registry import read_registry
+from mdfactory.campaign.results import Finding, Results
+from mdfactory.errors import InvalidNameError, RegistryError, ResultError
+
+FRAME = pd.DataFrame({"time_ns": [0.0, 0.1, 0.2], "apl": [63.5, 64.0, 62.25]})
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path)
+
+
+@pytest.fixture
+def completed(campaign: Path) -> Results:
+    (folder,) = campaign.glob("CC4D*")
+    return Results(folder)
+
+
+def _written(results: Results) -> Any:
+    return json.loads((results.folder / "metadata.json").read_text(encoding="utf-8"))
+
+
+def _write(results: Results, values: object) -> None:
+    results.folder.mkdir(exist_ok=True)
+    text = values if isinstance(values, str) else json.dumps(values)
+    (results.folder / "metadata.json").write_text(text, encoding="utf-8")
+
+
+def test_the_example_is_read(completed: Results) -> None:
+    registry = completed.registry()
+    assert list(registry.analyses) == [
+        "system_chemistry",
+        "density_timeseries",
+        "rdf_oxygen",
+        "box_size_timeseries",
+        "hydrogen_bonds",
+    ]
+    assert list(registry.artifacts) == ["last_frame_pdb", "density_plot"]
+    assert registry.problems == ()
+    assert completed.check() == []
+    assert completed.load_analysis("rdf_oxygen").num_rows == 105
+
+
+def test_a_folder_without_a_registry_has_no_results(results: Results) -> None:
+    registry = results.registry()
+    assert (registry.analyses, registry.artifacts) == ({}, {})
+    assert results.check() == []
+
+
+@pytest.mark.parametrize("frame", [FRAME, pa.Table.from_pandas(FRAME)], ids=["pandas", "arrow"])
+def test_a_recorded_analysis_is_loaded_as_it_was(results: Results, frame: Any) -> None:
+    results.record_analysis("area_per_lipid", frame, units={"apl": "A^2"})
+    pd.testing.assert_frame_equal(results.load_analysis("area_per_lipid").to_pandas(), FRAME)
+    entry = _written(results)["analyses"]["area_per_lipid"]
+    assert entry.pop("created_at") == entry.pop("updated_at")
+    assert entry == {
+        "filename": "area_per_lipid.parquet",
+        "row_count": 3,
+        "columns": ["time_ns", "apl"],
+        "extras": {"units": {"apl": "A^2"}},
+    }
+    assert _written(results)["schema_version"] == "1.0"
+    assert results.check() == []
+
+
+def test_an_analysis_is_replaced_and_keeps_when_it_was_made(results: Results) -> None:
+    results.record_analysis("a", FRAME)
+    first = _written(results)["analyses"]["a"]
+    results.record_analysis("a", FRAME.head(1), note="shorter")
+    second = _written(results)["analyses"]["a"]
+    assert results.load_analysis("a").num_rows == second["row_count"] == 1
+    assert second["created_at"] == first["created_at"] < second["updated_at"]
+    assert second["extras"] == {"note": "shorter"}
+
+
+def test_a_removed_analysis_is_gone_with_its_file(results: Results) -> None:
+    results.record_analysis("a", FRAME)
+    results.record_analysis("b", FRAME)
+    results.remove_analysis("a")
+    assert list(results.registry().analyses) == ["b"]
+    assert not (results.folder / "a.parquet").exists()
+    with pytest.raises(ResultError, match="no analysis 'a'; it has b"):
+        results.remove_analysis("a")
+    with pytest.raises(ResultError, match="no analysis 'a'"):
+        results.load_analysis("a")
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_an_artifact_is_recorded_with_checksums(
+    results: Results, tmp_path: Path, *, move: bool
+) -> None:
+    sources = [tmp_path / "snap.png", tmp_path / "notes.txt"]
+    for source in sources:
+        source.write_bytes(source.name.encode())
+    results.record_artifact("bilayer_snapshot", sources, move=move, frame=7)
+    entry = _written(results)["artifacts"]["bilayer_snapshot"]
+    files = ["artifacts/bilayer_snapshot/snap.png", "artifacts/bilayer_snapshot/notes.txt"]
+    assert entry["files"] == files
+    assert entry["checksums"] == {
+        file: hashlib.sha256(Path(file).name.encode()).hexdigest() for file in files
+    }
+    assert entry["extras"] == {"frame": 7}
+    assert [source.exists() for source in sources] == [not move] * 2
+    assert results.check() == []
+
+
+def test_an_artifact_is_replaced_whole_and_removed_whole(results: Results, tmp_path: Path) -> None:
+    for name in ("old.png", "new.png"):
+        (tmp_path / name).write_bytes(b"x")
+        results.record_artifact("movie", [tmp_path / name])
+    assert [path.name for path in (results.folder / "artifacts" / "movie").iterdir()] == ["new.png"]
+    results.remove_artifact("movie")
+    assert not (results.folder / "artifacts" / "movie").exists()
+    assert results.registry().artifacts == {}
+
+
+def test_an_artifact_may_be_recorded_from_its_own_folder(results: Results, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x")
+    results.record_artifact("movie", [tmp_path / "a.txt"])
+    results.record_artifact("movie", [results.folder / "artifacts/movie/a.txt"], move=True)
+    assert results.check() == []
+    assert list(results.registry().artifacts) == ["movie"]
+
+
+def test_what_is_not_known_here_is_kept(results: Results) -> None:
+    entry = {"filename": "a.parquet", "row_count": 1, "columns": [], "engine": "old", "extras": {}}
+    _write(results, {"schema_version": "1.7", "analyses": {"a": entry}, "lab": {"x": 1}})
+    results.record_analysis("a", FRAME)
+    results.record_analysis("b", FRAME)
+    written = _written(results)
+    assert (written["schema_version"], written["lab"]) == ("1.7", {"x": 1})
+    assert written["analyses"]["a"]["engine"] == "old"
+    assert written["analyses"]["a"]["row_count"] == 3
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../a", "overview", "9", "a" * 49])
+def test_a_name_that_is_none_is_refused(results: Results, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InvalidNameError):
+        results.record_analysis(name, FRAME)
+    with pytest.raises(InvalidNameError):
+        results.record_artifact(name, [tmp_path / "a.txt"])
+    assert not results.folder.exists()
+
+
+def test_what_cannot_be_recorded_leaves_what_was_there(results: Results, tmp_path: Path) -> None:
+    results.record_analysis("a", FRAME)
+    before = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
+    with pytest.raises(ResultError, match="JSON"):
+        results.record_analysis("a", FRAME, units=object())
+    with pytest.raises(ResultError, match="JSON"):
+        results.record_analysis("a", FRAME, factor=float("nan"))
+    with pytest.raises(ResultError, match="analysis a"):
+        results.record_analysis("a", pd.DataFrame({"x": [1, "a", object()]}))
+    with pytest.raises(ResultError, match=r"missing\.png"):
+        results.record_artifact("b", [tmp_path / "missing.png"])
+    with pytest.raises(ResultError, match="no file"):
+        results.record_artifact("b", [])
+    (tmp_path / "x").mkdir()
+    for place in (tmp_path, tmp_path / "x"):
+        (place / "same.txt").touch()
+    with pytest.raises(ResultError, match=r"same\.txt"):
+        results.record_artifact("b", [tmp_path / "same.txt", tmp_path / "x" / "same.txt"])
+    after = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not valid JSON"),
+        ("", "not valid JSON"),
+        ("[]", "holds no mapping"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_registry_that_is_none_is_an_error_and_is_not_overwritten(
+    results: Results, text: str, problem: str
+) -> None:
+    _write(results, text)
+    for action in (results.registry, results.check, lambda: results.record_analysis("a", FRAME)):
+        with pytest.raises(RegistryError, match=problem) as caught:
+            action()
+        assert str(results.folder / "metadata.json") in str(caught.value)
+    assert (results.folder / "metadata.json").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ([], "the entry is"),
+        ({"row_count": 1}, "filename is None"),
+        ({"filename": "a.parquet", "row_count": "1"}, "row_count is '1'"),
+        ({"filename": "a.parquet", "row_count": True}, "row_count is True"),
+    ],
+)
+def test_a_bad_entry_is_a_problem_and_the_others_are_read(
+    results: Results, entry: object, problem: str
+) -> None:
+    good = {"filename": "good.parquet", "row_count": 1}
+    _write(results, {"analyses": {"good": good, "bad": entry, "a-b": good}})
+    registry = results.registry()
+    assert list(registry.analyses) == ["good"]
+    (_, first), (name, _) = registry.problems
+    assert problem in first
+    assert name == "a-b"
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"files": "a", "checksums": {}}, "files is 'a'"),
+        ({"files": [1], "checksums": {}}, "a file is 1"),
+        ({"files": ["a"], "checksums": {}}, "the checksum of 'a' is None"),
+        ({"files": ["a"]}, "checksums is None"),
+        ({"files": ["a", "a"], "checksums": {"a": "x"}}, "twice"),
+    ],
+)
+def test_a_bad_artifact_is_a_problem(results: Results, entry: object, problem: str) -> None:
+    _write(results, {"artifacts": {"bad": entry}})
+    ((name, what),) = results.registry().problems
+    assert name == "bad"
+    assert problem in what
+
+
+def test_everything_that_does_not_fit_is_found(completed: Results) -> None:
+    folder = completed.folder
+    (folder / "hydrogen_bonds.parquet").unlink()
+    (folder / "rdf_oxygen.parquet").write_bytes(b"PAR1 no more")
+    pq.write_table(pa.table({"x": [1]}), folder / "system_chemistry.parquet")
+    (folder / "artifacts/density_plot/density_plot.png").write_bytes(b"other")
+    (folder / "artifacts/last_frame_pdb/last_frame.pdb").unlink()
+    (folder / "left_over.parquet").touch()
+    findings = {finding.item: finding.problem for finding in completed.check()}
+    assert findings.pop("rdf_oxygen").startswith("rdf_oxygen.parquet cannot be read: ")
+    assert findings == {
+        "hydrogen_bonds": "hydrogen_bonds.parquet is missing",
+        "system_chemistry": "system_chemistry.parquet has 1 rows, but the registry says 2",
+        "density_plot": (
+            "artifacts/density_plot/density_plot.png has another checksum than the registry says"
+        ),
+        "last_frame_pdb": "artifacts/last_frame_pdb/last_frame.pdb is missing",
+        "left_over.parquet": "is not in the registry",
+    }
+    for name in ("hydrogen_bonds", "rdf_oxygen", "system_chemistry"):
+        with pytest.raises(ResultError, match=name):
+            completed.load_analysis(name)
+
+
+@pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "link", "artifacts/../../x", "a\0b"])
+def test_a_path_that_leads_outside_is_refused(results: Results, tmp_path: Path, file: str) -> None:
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    _write(results, {"artifacts": {"a": {"files": [file], "checksums": {file: "0" * 64}}}})
+    (results.folder / "link").symlink_to(tmp_path / "secret")
+    (finding, *_) = results.check()
+    assert finding == Finding("a", finding.problem)
+    assert "outside" in finding.problem or "inside" in finding.problem
+    with pytest.raises(ValueError, match="side"):
+        results.remove_artifact("a")
+    assert (tmp_path / "secret").exists()
+
+
+MANY = """
+import sys, pandas as pd
+from mdfactory.campaign.results import Results
+for number in range(5):
+    Results(sys.argv[1]).record_analysis(f"a_{sys.argv[2]}_{number}", pd.DataFrame({"x": [1]}))
+"""
+
+
+def test_scripts_that_record_at_once_lose_nothing(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", MANY, str(tmp_path), str(number)] for number in range(4)]
+    scripts = [subprocess.Popen(command) for command in commands]
+    assert [script.wait() for script in scripts] == [0, 0, 0, 0]
+    assert len(Results(tmp_path).registry().analyses) == 20
+    assert Results(tmp_path).check() == []
+
+
+KILLED = """
+import sys, pandas as pd
+from mdfactory.campaign.results import Results
+results = Results(sys.argv[1])
+print("begun", flush=True)
+for rows in range(1, 100_000):
+    results.record_analysis("a", pd.DataFrame({"x": range(rows % 50)}))
+"""
+
+
+def test_a_script_that_is_killed_leaves_files_and_registry_in_agreement(tmp_path: Path) -> None:
+    for attempt in range(5):
+        command = [sys.executable, "-c", KILLED, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as script:
+            assert script.stdout
+            script.stdout.readline()
+            time.sleep(0.1 + 0.037 * attempt)
+            os.kill(script.pid, signal.SIGKILL)
+        wrong = [
+            one for one in Results(tmp_path).check() if one.problem != "is not in the registry"
+        ]
+        assert wrong == []
+    shutil.rmtree(tmp_path / ".analysis")
+    assert read_registry(tmp_path).analyses == {}
