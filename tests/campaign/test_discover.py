@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -109,6 +110,26 @@ def test_a_pattern_gives_the_folders_that_it_matches(
     assert sorted(_found(pattern)) == folders
 
 
+def test_a_pattern_of_any_depth_does_not_go_round_in_circles(tmp_path: Path) -> None:
+    folder = _make(tmp_path / "a" / "one")
+    for name in ("x", "y"):
+        (tmp_path / "a" / name).symlink_to(".")
+    assert _found(tmp_path / "**") == [folder]
+    assert _found(tmp_path / "**" / "one") == [folder]
+
+
+@pytest.mark.parametrize("name", ["~nobody_of_this_name/x", "n" * 300, "a\0b"])
+def test_a_source_that_cannot_be_a_path_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="there is no such"):
+        discover(name)
+    summary = tmp_path / "all.yaml"
+    _make(tmp_path / "good")
+    text = json.dumps({"system_directory": ["good", name, None]})
+    summary.write_text(text, encoding="utf-8")
+    items = list(discover(str(summary)))
+    assert [type(item) for item in items] == [Simulation, Skipped, Skipped]
+
+
 def test_a_folder_whose_name_looks_like_a_pattern_is_that_folder(tmp_path: Path) -> None:
     folder = _make(tmp_path / "batch_[ab]")
     assert _found(folder) == [folder]
@@ -166,7 +187,6 @@ def test_folders_of_a_summary_that_are_missing_or_none_are_skipped(tmp_path: Pat
         ("list.csv", "simulation_type\nmixedbox\n", "--csv"),
         ("other.yaml", "jobs: 3\n", "no list 'system_directory'"),
         ("one.yaml", "system_directory: a\n", "no list 'system_directory'"),
-        ("numbers.yaml", "system_directory: [1]\n", "no list 'system_directory'"),
         ("broken.yaml", "{", "not a build summary: line 2"),
         ("empty.yaml", "", "no list 'system_directory'"),
     ],

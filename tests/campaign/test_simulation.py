@@ -125,8 +125,23 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"x": WATER.replace("450", "-1")}, "x.yaml: system.species.0.count: "),
         ({"x": WATER + "[broken"}, "x.yaml: line 4: "),
         ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "the key 'engine' stands twice"),
-        ({"own": "a: " + "[" * 5000}, "nests more than 64 levels"),
-        ({"own": "- " * 5000}, "nests more than 64 levels"),
+        ({"own": "a: " + "[" * 50_000}, "nests more than 64 levels"),
+        ({"own": "- " * 50_000}, "nests more than 64 levels"),
+        ({"own": "x:\n  " + "-  " * 50_000}, "nests more than 64 levels"),
+        ({"own": "?  " * 50_000}, "nests more than 64 levels"),
+        ({"own": "- " * 3_000 + "x"}, "folder.yaml: "),
+        ({"own": "[" * 3_000 + "]" * 3_000}, "folder.yaml: "),
+        ({"own": "? " * 3_000 + "x"}, "folder.yaml: "),
+        ({"own": WATER + "x: 1" + ":1" * 100_000}, "more than 10,000 characters"),
+        ({"own": WATER + "x: [" + "1," * 250_000 + "]"}, "more than 200,000 values"),
+        ({"own": WATER + "x: &x [*x]"}, "aliases stand for more"),
+        ({"own": WATER + 'x: !!int ""'}, "folder.yaml: "),
+        ({"own": WATER + "x: !!bool foo"}, "folder.yaml: "),
+        ({"own": WATER + "x: !!timestamp foo"}, "folder.yaml: "),
+        ({"own": WATER + "<<: {}\nsystem: {}"}, "the key 'system' stands twice"),
+        ({"own": WATER.replace("450", "-0x" + "F" * 6_000)}, "system.species.0.count: "),
+        ({"own": WATER.replace("mixedbox", "0x" + "F" * 6_000)}, "simulation_type: "),
+        ({"own": WATER.replace("smiles: O", f"smiles: {'C' * 5_001}")}, "has 5,001 characters"),
         ({"own": "a: 2026-13-45\n"}, "folder.yaml: "),
         ({"own": "? [a, b]\n: c\n"}, "folder.yaml: "),
         ({"own": "!!python/object/apply:os.system [id]"}, "folder.yaml: line 1: "),
@@ -149,7 +164,40 @@ def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     bomb = "\n".join([*lines, "simulation_type: mixedbox", "system: {species: *a8}"])
-    assert "system.species.0" in _reason(_folder(tmp_path, own=bomb))
+    assert "aliases stand for more than" in _reason(_folder(tmp_path, own=bomb))
+
+
+def test_a_bomb_of_merged_keys_is_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 9)]
+    assert "aliases stand for more" in _reason(
+        _folder(tmp_path, own="\n".join(lines) + "\n" + WATER)
+    )
+
+
+def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
+    text = WATER + "x: &x [1, 2]\ny: [*x, *x]\n"
+    assert _simulation(_folder(tmp_path, own=text)).hash == WATER_HASH
+
+
+@pytest.mark.parametrize("name", ["own", "input"])
+def test_a_build_input_may_be_in_utf_16(tmp_path: Path, name: str) -> None:
+    folder = _folder(tmp_path, **{name: WATER})
+    (file,) = folder.iterdir()
+    file.write_text(WATER, encoding="utf-16")
+    assert _simulation(folder).hash == WATER_HASH
+
+
+def test_a_large_yaml_of_another_kind_is_passed_over(tmp_path: Path) -> None:
+    assert _read(_folder(tmp_path, notes="x" * (4 * 2**20 + 1))) is None
+
+
+def test_a_reason_is_one_line_of_bounded_length(tmp_path: Path) -> None:
+    text = WATER.replace("resname: SOL", f'resname: "A\\n{"B" * 9_000}"')
+    assert len(_reason(_folder(tmp_path, own=text))) <= 401
+    many = "".join(f"key_{number}: 1\n" for number in range(9_000))
+    (warning,) = _simulation(_folder(tmp_path, "other", own=WATER + many)).warnings
+    assert len(warning) <= 401
 
 
 def test_merged_keys_are_not_given_twice(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from mdfactory.testing.records import run
+
 Program = Callable[..., Any]
 FIRST = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
 ZERO = {"inserted": 0, "updated": 0, "unchanged": 0, "skipped": 0}
@@ -215,6 +217,7 @@ def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: 
         (["--limit", "few"], "few"),
         (["--limit", "1.5"], "1.5"),
         (["--hash", ""], "empty"),
+        (["--hash", "0BDG"], "hexadecimal"),
         (["--colour", "red"], "--colour"),
     ],
 )
@@ -275,6 +278,31 @@ def test_output_of_nothing_is_a_header_and_a_note(store: Program, tmp_path: Path
     assert done.code == 0
     assert "no records" in done.err
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_output_does_not_replace_the_store(store: Program, campaign: Path) -> None:
+    store("sync", "push", "systems", campaign)
+    database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
+    done = store("sync", "pull", "systems", "--output", database)
+    assert done.code == 1
+    assert f"{database} is the store itself" in done.err
+    assert len(store("sync", "pull", "systems").rows) == 9
+
+
+def test_an_answer_that_breaks_off_is_still_one_json_object(store: Program) -> None:
+    """A record that another program wrote cannot be read, after many that can."""
+    path = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
+    with closing(sqlite3.connect(path)) as other, other:
+        marks = ", ".join("?" * 9)
+        rows = [tuple(run(f"{number:040}").values()) for number in range(3_000)]
+        other.executemany(f"INSERT INTO RUN_DATABASE VALUES ({marks})", rows)
+        other.execute(
+            "UPDATE RUN_DATABASE SET directory = CAST(x'ff' AS TEXT) WHERE hash > ?", (rows[-2][0],)
+        )
+    done = store("sync", "pull", "systems", "--json")
+    assert done.code == 1
+    assert len(done.json["rows"]) == 2_048
+    assert "runs.db" in done.json["error"]
 
 
 def test_clear_needs_a_yes(store: Program, campaign: Path) -> None:

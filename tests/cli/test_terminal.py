@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -126,6 +128,52 @@ def test_a_full_disk_behind_the_output_is_an_error(pushed: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_traceback(pushed: Path, closed: str) -> None:
+    line = f"{' '.join(PROGRAM)} sync pull systems {closed}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
+    folder = tmp_path / "grün"
+    folder.mkdir()
+    text = "simulation_type: mixedbox\nsystem: {species: [{smiles: O, resname: SOL, count: 1}]}\n"
+    (folder / "build.yaml").write_text(text, encoding="utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    arguments = (["init"], ["push"], ["pull"], ["pull", "--json"])
+    for verb, *flags in arguments:
+        source = [str(tmp_path)] if verb == "push" else []
+        command = [*PROGRAM, "sync", verb, "systems", *source, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(done.stdout)["rows"][0]["directory"] == str(folder)
+
+
+def test_a_terminated_pull_leaves_no_temporary_file(pushed: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "out"
+    fifo.mkdir()
+    script = f"""
+import os, signal, sys
+from mdfactory import cli
+from mdfactory.sync import export
+signal.alarm(30)
+def batches():
+    os.kill(os.getpid(), signal.SIGTERM)
+    yield
+sys.argv = ["mdfactory", "--version"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+from mdfactory.records.tables import RUNS
+from pathlib import Path
+export.export(batches(), RUNS.schema, Path({str(fifo / "a.csv")!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert list(fifo.iterdir()) == []
 
 
 def test_an_interrupt_ends_with_its_code_and_without_a_traceback(tmp_path: Path) -> None:

@@ -230,6 +230,48 @@ def test_the_program_that_holds_the_store_is_named(paths: tuple[Path, Path]) -> 
             holder.kill()
 
 
+@pytest.mark.parametrize("held", [0, 1])
+@pytest.mark.parametrize("verb", ["read", "write", "create"])
+def test_a_file_that_is_held_alone_is_waited_for(
+    existing: tuple[Path, Path], held: int, verb: str
+) -> None:
+    """Another program may keep even readers out, while it commits."""
+
+    def act(store: Store) -> object:
+        if verb == "create":
+            return store.create(analysis_table("fresh"))
+        if verb == "write":
+            return store.write([(RUNS, records(RUNS, run("NEW")))], Mode.update)
+        return store.count(RUNS)
+
+    with closing(sqlite3.connect(existing[held], isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreLockedError, match="waited 0.1 s"):
+            act(SqliteStore(*existing, wait=0.1))
+        other.execute("ROLLBACK")
+    act(SqliteStore(*existing, wait=0.1))
+
+
+def test_the_writer_itself_is_not_the_one_that_holds_the_store(paths: tuple[Path, Path]) -> None:
+    store = SqliteStore(*paths, wait=0.1)
+    store.create(RUNS)
+    store.write([(RUNS, records(RUNS, *(run(str(n)) for n in range(5_000))))], Mode.refuse)
+    reading = store.read(RUNS)
+    next(reading)
+    with pytest.raises(StoreLockedError) as caught:
+        store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    assert f"process {os.getpid()}" not in str(caught.value)
+
+
+def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    store = SqliteStore(*paths)
+    (tmp_path / "link").symlink_to(paths[0].name)
+    assert store.owns(paths[1])
+    assert store.owns(tmp_path / "link")
+    assert not store.owns(tmp_path / "other.db")
+
+
 def test_values_of_other_types_are_read_as_declared(existing: tuple[Path, Path]) -> None:
     with closing(sqlite3.connect(existing[1])) as database, database:
         database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = '7', directory = 12")

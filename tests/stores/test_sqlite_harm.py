@@ -12,8 +12,11 @@ import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
+
+from mdfactory.testing.records import run
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
 
@@ -90,6 +93,33 @@ def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
     assert str(existing / "runs.db") in refused
     assert "nothing was changed" in refused
     assert sorted(path.name for path in existing.iterdir()) == ["analysis.db", "runs.db"]
+
+
+def test_who_may_only_read_never_takes_a_mixture_for_the_whole(existing: Path) -> None:
+    """Without the right to lock a file in WAL mode, what is read may change meanwhile."""
+    with closing(sqlite3.connect(existing / "runs.db")) as owner:
+        many = [tuple(run(f"{number:040}").values()) for number in range(9_000)]
+        owner.executemany(f"INSERT INTO RUN_DATABASE VALUES ({', '.join('?' * 9)})", many)
+        owner.commit()
+    for path in [*existing.iterdir(), existing]:
+        path.chmod(0o555)
+    script = """
+rows = store.read(RUNS)
+next(rows)
+print("reading", flush=True)
+sys.stdin.readline()
+tried(lambda: sum(len(one) for one in rows))
+"""
+    command = [sys.executable, str(RIGHTLESS), "-c", COMMON + script, str(existing)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == "reading\n"
+        with closing(sqlite3.connect(existing / "runs.db")) as owner:
+            owner.execute("UPDATE RUN_DATABASE SET status = 'completed'")
+            owner.commit()
+        said, _ = reader.communicate("go on\n", timeout=60)
+    existing.chmod(0o755)
+    assert said.startswith("StoreError: ")
 
 
 def test_a_file_that_must_not_be_read_is_an_error(existing: Path) -> None:

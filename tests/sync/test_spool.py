@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
@@ -34,6 +39,30 @@ def test_beyond_the_bound_memory_does_not_grow() -> None:
             spool.add(RUNS, rows.take(pa.array(range(1000))))
         assert pa.total_allocated_bytes() - before < 5 * rows.nbytes
         assert sum(batch.num_rows for _, batch in spool) == 50_000
+
+
+def test_no_room_for_the_spool_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    script = """
+import resource, sys
+from mdfactory.errors import OutputError
+from mdfactory.records.tables import RUNS
+from mdfactory.sync.spool import Spool
+from mdfactory.testing.records import records, run
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+rows = records(RUNS, *(run(str(number), input_data="x" * 1000) for number in range(1000)))
+try:
+    with Spool(bound=0) as spool:
+        spool.add(RUNS, rows)
+except OutputError as error:
+    print(error)
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"the temporary folder {tmp_path} cannot be written: ")
+    assert "TMPDIR" in done.stdout
 
 
 def test_an_empty_spool_is_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections import deque
@@ -66,13 +67,12 @@ def discover(source: Source) -> Iterator[Found]:
     if isinstance(source, CsvSource):
         return _of_rows(source, read_rows(source.file))
     path = _absolute(source)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  # which takes a path that cannot be for one that is not
         return _walk([path])
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113
         return _listed(path, _summary(source, path))
     if glob.has_magic(source):
-        matches = sorted(glob.iglob(str(Path(source).expanduser()), recursive=True))  # noqa: PTH207
-        folders = [_absolute(match) for match in matches if Path(match).is_dir()]
+        folders = sorted({_absolute(str(folder)) for folder in _matches(source)})
         if folders:
             return _walk(folders)
         raise SourceError(source, "no folder matches this pattern")
@@ -81,7 +81,39 @@ def discover(source: Source) -> Iterator[Found]:
 
 def _absolute(path: str, parent: Path | None = None) -> Path:
     """Return an absolute path without ``..``, with symlinks as the user wrote them."""
-    return Path(os.path.abspath((parent or Path()) / Path(path).expanduser()))  # noqa: PTH100
+    return Path(os.path.abspath((parent or Path()) / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+
+
+def _matches(source: str) -> Iterator[Path]:
+    """Yield the folders that a pattern matches.
+
+    ``**`` does not follow symlinks, which may go round in circles; `glob.glob` does.
+    """
+    pattern = Path(os.path.expanduser(source))  # noqa: PTH111
+    folders = [Path(pattern.anchor) if pattern.anchor else Path.cwd()]
+    for part in pattern.parts[bool(pattern.anchor) :]:
+        folders = [below for folder in folders for below in _step(folder, part)]
+    yield from folders
+
+
+def _step(folder: Path, part: str) -> Iterator[Path]:
+    if not glob.has_magic(part):
+        if os.path.isdir(folder / part):  # noqa: PTH112
+            yield folder / part
+        return
+    if part == "**":
+        yield folder
+    try:
+        listing = _listing(folder)
+    except OSError:
+        return
+    if part == "**":
+        for name in listing.folders:
+            if not name.startswith("."):
+                yield from _step(folder / name, part)
+        return
+    names = fnmatch.filter(listing.folders + listing.links, part)
+    yield from (folder / name for name in names if part[0] == "." or name[0] != ".")
 
 
 @dataclass(slots=True)
@@ -163,7 +195,7 @@ def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Li
 def _of_rows(source: CsvSource, rows: Rows) -> Iterator[Found]:
     """Yield the folders of rows, and what is the matter with rows that have none."""
     root = _absolute(str(source.root))
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112
         raise SourceError(str(source.root), "there is no such folder to search")
     return _matching(source, rows, root)
 
@@ -197,12 +229,12 @@ def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
-    if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
+    if not isinstance(folders, list):
         raise SourceError(source, f"not a build summary: {_lacks(path, values)}")
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
-        hashes = [Path(name).name for name in folders]
-    return [(name, str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
+        hashes = [os.path.basename(str(name)) for name in folders]  # noqa: PTH119
+    return [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
 
 
 def _lacks(path: Path, values: Any) -> str:
@@ -220,7 +252,7 @@ def _listed(summary: Path, folders: Sequence[tuple[str, str]]) -> Iterator[Found
         listed = _absolute(name, summary.parent)
         moved = summary.parent / hash_
         places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
-        directory = next((place for place in places if place.is_dir()), None)
+        directory = next((place for place in places if os.path.isdir(place)), None)  # noqa: PTH112
         if directory is None:
             yield Skipped(str(listed), f"listed in {summary.name}, but there is no such folder")
         elif directory not in seen:

@@ -21,6 +21,11 @@ HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
 CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
 """Top-level keys of a BuildInput, to recognise one in a file that is no longer valid YAML."""
 
+LONGEST: Final = 400
+"""Characters of a reason, at most."""
+
+UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
 STAGES: Final = {
     Status.completed: {"prod.gro"},
     Status.production: {"prod.xtc"},
@@ -146,7 +151,12 @@ def read_simulation(
         reasons += [found] if found else []
     if claimed:
         reasons.append("it holds no BuildInput YAML")
-    return Skipped(str(directory), reasons[0]) if reasons else None
+    return Skipped(str(directory), _one_line(reasons[0])) if reasons else None
+
+
+def _one_line(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def _own_names(folder: str) -> tuple[str, str]:
@@ -166,8 +176,8 @@ def _read(directory: Path, name: str, files: Collection[str]) -> Simulation | st
     try:
         raw = read_bytes(directory / name)
     except UnreadableError as error:
-        return f"{name}: {error}"
-    if not own and b"simulation_type" not in raw:
+        return f"{name}: {error}" if own or error.__cause__ else None
+    if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
         return None
     try:
         values = load(raw)
@@ -195,6 +205,6 @@ def _claims(values: Any, *, own: bool) -> bool:
 def _warnings(directory: Path, name: str, values: Mapping[str, Any], hash_: str) -> Iterator[str]:
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
     if unknown:
-        yield f"{directory / name}: ignored unknown keys: {', '.join(unknown)}"
+        yield _one_line(f"{directory / name}: ignored unknown keys: {', '.join(unknown)}")
     if HASH.fullmatch(directory.name) and directory.name.upper() != hash_:
         yield f"{directory}: the folder is named after another hash; its BuildInput has {hash_}"

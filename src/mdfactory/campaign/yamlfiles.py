@@ -10,12 +10,15 @@ import yaml
 __all__ = ["UnreadableError", "load", "read_bytes"]
 
 LARGEST: Final = 4 * 2**20
-"""Bytes of the largest YAML file that is read; a BuildInput has a few hundred."""
+"""Bytes of the largest YAML file that is read; a BuildInput has a few thousand at most."""
+
+SMALL: Final = 8 * 2**10
+"""Bytes of a file that cannot nest deep enough to do harm: libyaml's composer recurses in C."""
 
 DEEPEST: Final = 64
-"""Levels of nesting; libyaml's composer recurses in C and would end the process."""
-
-DEEP_SIGNS: Final = (b"[", b"{", b"- -", b"? ?", b" " * 128)
+MOST: Final = 200_000
+LONGEST: Final = 10_000
+"""Levels, values, and characters of one value that a larger file may have."""
 
 
 class UnreadableError(ValueError):
@@ -27,12 +30,12 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
-    merged = any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value)
-    values: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    if len(values) < len(node.value) and not merged:
-        keys = [key.value for key, _ in node.value]
-        twice = next(key for key in keys if keys.count(key) > 1)
+    keys = [key.value for key, _ in node.value if type(key.value) is str]
+    if len(set(keys)) < len(keys):
+        seen: set[str] = set()
+        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise UnreadableError(f"line {node.start_mark.line + 1}: the key {twice!r} stands twice")
+    values: dict[Any, Any] = loader.construct_mapping(node, deep=True)
     return values
 
 
@@ -63,28 +66,61 @@ def load(raw: bytes) -> Any:
     Raises
     ------
     UnreadableError
-        If it is no YAML, gives a key twice, or nests too deeply.
+        If it is no YAML, gives a key twice, or is beyond any bound of a BuildInput.
     """
     try:
-        if sum(raw.count(sign) for sign in DEEP_SIGNS) > DEEPEST:
-            _check_depth(raw)
-        return yaml.load(raw, _Loader)  # noqa: S506  # a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        if len(raw) > SMALL:
+            _check_events(raw)
+        loader = _Loader(raw)
+        try:
+            node = loader.get_single_node()
+            if b"*" in raw:
+                _check_aliases(node)
+            return None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError as error:
+        raise UnreadableError("nests too deeply") from error
+    except Exception as error:  # a tag on a value of another kind raises about anything
         raise UnreadableError(_one_line(error)) from error
 
 
-def _check_depth(raw: bytes) -> None:
+def _check_events(raw: bytes) -> None:
     depth = 0
-    for event in yaml.parse(raw, _Loader):
+    for number, event in enumerate(yaml.parse(raw, _Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        elif isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
+            raise UnreadableError(f"holds a value of more than {LONGEST:,} characters")
         if depth > DEEPEST:
             raise UnreadableError(f"nests more than {DEEPEST} levels")
+        if number > MOST:
+            raise UnreadableError(f"holds more than {MOST:,} values")
+
+
+def _check_aliases(root: yaml.Node) -> None:
+    """Refuse aliases that stand for more values than a file may hold, and ones in themselves."""
+    sizes: dict[int, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        if id(node) not in sizes:
+            sizes[id(node)] = float("inf")  # until it is known: a node in itself has no end
+            sizes[id(node)] = 1 + sum(map(size, _children(node)))
+        return sizes[id(node)]
+
+    if size(root) > MOST:
+        raise UnreadableError(f"its aliases stand for more than {MOST:,} values")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__

@@ -67,8 +67,9 @@ def edit(*, session: Given) -> None:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
     try:
         code = subprocess.call([*shlex.split(editor), str(file)])  # noqa: S603  # the user's own
-    except OSError as error:
-        raise ConfigError(f"the editor {editor} cannot be started: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"the editor {editor} cannot be started: {reason}") from error
     if code:
         raise ConfigError(f"the editor {editor} ended with exit code {code}")
     session.store()

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdfactory.cli.layout import printable, separated, table
@@ -48,6 +50,7 @@ class Terminal:
         verbose: bool = False,
         debug: bool = False,
     ) -> None:
+        _make_streams()
         self._json = json
         self._quiet = quiet
         self._debug = debug
@@ -59,7 +62,7 @@ class Terminal:
         if self._json:
             self._object(values)
         elif sentence:
-            print(sentence)
+            _print(printable(line) for line in sentence.split("\n"))
 
     def columns(self, kind: Table, *, full: bool) -> tuple[str, ...]:
         """Return the columns to show: a summary, or all that a terminal or a pipe can take."""
@@ -136,7 +139,7 @@ class Terminal:
         DeclinedError
             If the answer is no, or nobody can be asked; with `otherwise` as its message.
         """
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise DeclinedError(f"{otherwise}: there is no terminal to ask. Repeat with --yes")
         print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         answer = ""
@@ -161,18 +164,33 @@ class Terminal:
             bar.clear()
 
     def _object(self, values: Mapping[str, Any]) -> None:
-        print(json.dumps({"command": self.command, **values}, ensure_ascii=False))
+        print(json.dumps({"command": self.command, **values}))
 
     def _json_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
         """Print one object, its rows as they come, so that memory does not grow with them."""
-        head = json.dumps({"command": self.command, **values}, ensure_ascii=False)
+        head = json.dumps({"command": self.command, **values})
         print(f'{head[:-1]}, "rows": [', end="")
         separator = "\n"
-        for batch in batches:
-            for row in batch.to_pylist():
-                print(separator, json.dumps(row, ensure_ascii=False), sep="", end="")
-                separator = ",\n"
+        try:
+            for batch in batches:
+                for row in batch.to_pylist():
+                    print(separator, json.dumps(row), sep="", end="")
+                    separator = ",\n"
+        except MDFactoryError as error:
+            print(f'], "error": {json.dumps(str(error))}}}')
+            self._json = False  # the object is complete
+            raise
         print("]}")
+
+
+def _make_streams() -> None:
+    """Let standard streams take any text, also those that whoever started us has closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mdfactory.cli.render import Terminal
-from mdfactory.errors import counted
+from mdfactory.errors import OutputError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,6 +70,8 @@ class Session:
             return
         from mdfactory.sync.export import export
 
+        if self.store().owns(output):
+            raise OutputError(f"{output} is the store itself; write to another file")
         written = export(rows, table.schema, output)
         if not written:
             self.terminal.note("no records")

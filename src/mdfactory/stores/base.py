@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -327,6 +328,10 @@ class Store(ABC):
         self, *, write: bool, create: Collection[Place]
     ) -> AbstractContextManager[Transaction]:
         """Open a transaction; committed at the end of its block if it may write."""
+
+    def owns(self, path: Path) -> bool:  # noqa: ARG002  # for stores in files
+        """Whether a file is one that the store keeps its records in."""
+        return False
 
     @contextmanager
     def transaction(

@@ -19,6 +19,9 @@ __all__ = ["SqlTransaction"]
 BATCH: Final = 2048
 """Rows of one batch of an answer."""
 
+MOST: Final = 2**63 - 1
+"""The largest number that a database takes as a limit."""
+
 BEYOND: Final = "\U0010ffff"
 """The last character: no text that starts with a prefix sorts after the prefix and this."""
 
@@ -81,7 +84,7 @@ class SqlTransaction(Transaction):
             column = source.c[query.sort.column]
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
-            select = select.limit(query.limit)
+            select = select.limit(min(query.limit, MOST))
         with self._connection.execution_options(yield_per=BATCH).execute(select) as rows:
             for some in rows.partitions():
                 yield _batch(some, schema, table)

@@ -15,7 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from mdfactory.errors import StoreError, StoreLockedError
+from mdfactory.errors import MDFactoryError, StoreError, StoreLockedError
 from mdfactory.records.tables import Place, Table
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.sql import SqlTransaction
@@ -52,17 +52,29 @@ class SqliteStore(Store):
         self.wait = wait
         self._paths = {Place.runs: runs, Place.results: results}
 
+    def owns(self, path: Path) -> bool:
+        """Whether a file is one of the two."""
+        return os.path.realpath(path) in map(os.path.realpath, self._paths.values())
+
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
         deadline = time.monotonic() + self.wait
         with self._translated(write=write):
             files, schemas = self._layout(create)
+            frozen = {
+                path: _state(path) for path in files.values() if not write and _is_frozen(path)
+            }
             database = self._connect(files, deadline, write=write, create=bool(create))
             engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
             with engine.connect() as connection:
                 self._patiently(lambda: _begin(database, files, write=write), deadline)
                 yield SqliteTransaction(connection, schemas, self.location)
                 self._patiently(lambda: database.execute("COMMIT"), deadline)
+            if any(_state(path) != state for path, state in frozen.items()):
+                raise StoreError(
+                    f"{self.location} was written while it was read, and you may not take the "
+                    "lock that would have kept the two apart. Try again"
+                )
 
     def _layout(self, create: Collection[Place]) -> tuple[dict[str, Path], dict[Place, str]]:
         """Return the files to open by the name of their schema, and the schema of each place.
@@ -95,7 +107,8 @@ class SqliteStore(Store):
         )
         try:
             for schema, uri in uris.items():
-                database.execute(f"ATTACH ? AS {schema}", (uri,))
+                attach = partial(database.execute, f"ATTACH ? AS {schema}", (uri,))
+                self._patiently(attach, deadline)
             if write:
                 for schema in files:
                     self._patiently(partial(_leave_wal, database, schema), deadline)
@@ -133,9 +146,11 @@ class SqliteStore(Store):
         """Turn errors of the database into ours."""
         try:
             yield
+        except MDFactoryError:
+            raise
         except sa.exc.DBAPIError as error:
             raise self._error(error.orig or error, write=write) from error
-        except (sqlite3.Error, PermissionError, FileExistsError, NotADirectoryError) as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._error(error, write=write) from error
 
     def _error(self, error: BaseException, *, write: bool) -> StoreError:
@@ -166,14 +181,28 @@ def _mode(path: Path, *, write: bool, create: bool) -> str:
         return "mode=rwc" if create else "mode=rw"
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "mode=rw"
-    log_exists = path.with_name(f"{path.name}-wal").exists()
-    return "mode=ro&immutable=1" if _is_wal(path) and not log_exists else "mode=ro"
+    return "mode=ro&immutable=1" if _is_frozen(path) else "mode=ro"
 
 
-def _is_wal(path: Path) -> bool:
-    """Whether the file's header says WAL (SQLite file format, section 1.3.3)."""
+def _is_frozen(path: Path) -> bool:
+    """Whether a file that we may not write is in WAL mode, with nothing in its log.
+
+    The mode stands in the header (SQLite file format, section 1.3.3).
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return False
     with path.open("rb") as file:
-        return file.read(20)[18:] == b"\2\2"
+        return file.read(20)[18:] == b"\2\2" and not _log(path).exists()
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _state(path: Path) -> tuple[int, int, bool]:
+    """Return what changes if another program writes a file."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, _log(path).exists()
 
 
 def _begin(database: sqlite3.Connection, files: Collection[str], *, write: bool) -> None:
@@ -204,6 +233,8 @@ def _holder(paths: Collection[Path]) -> str:
         inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             _, _, _, _, process, inode, start, *_ = line.replace("->", "").split()
+            if process == str(os.getpid()):
+                continue
             if inode.rpartition(":")[2] in inodes and int(start) >= FIRST_LOCK_BYTE:
                 command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ")
                 return f"process {process} ({command.decode(errors='replace').strip()})"

@@ -63,5 +63,5 @@ def unpack(directory: Path) -> Example:
             shutil.copytree(source, example.campaign, dirs_exist_ok=True)
         example.config.write_text(CONFIG, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{directory} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{directory} cannot be written: {error.strerror or error}") from error
     return example

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from string import hexdigits
 
 import pyarrow as pa
 
+from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.stores.base import Store
@@ -23,6 +25,8 @@ def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tupl
     equal
         Column -> the value that it must have.
     """
+    if hash_prefix and not set(hash_prefix) <= set(hexdigits):
+        raise QueryError(f"{hash_prefix!r} is not the beginning of a hash, which is hexadecimal")
     prefix = (Prefix("hash", hash_prefix.upper()),) if hash_prefix else ()
     return prefix + tuple(OneOf(name, (value,)) for name, value in equal.items() if value)
 

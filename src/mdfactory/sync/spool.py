@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
 import pyarrow as pa
 
+from mdfactory.errors import OutputError
 from mdfactory.records.tables import Table
 
 __all__ = ["Spool"]
@@ -60,10 +61,16 @@ class Spool:
         yield from self._held
 
     def _spill(self) -> None:
-        for table, rows in self._held:
-            if table not in self._files:
-                self._files[table] = self._stack.enter_context(_File(table.schema))
-            self._files[table].write(rows)
+        try:
+            for table, rows in self._held:
+                if table not in self._files:
+                    self._files[table] = self._stack.enter_context(_File(table.schema))
+                self._files[table].write(rows)
+        except OSError as error:
+            raise OutputError(
+                f"the temporary folder {tempfile.gettempdir()} cannot be written: "
+                f"{error.strerror or error}. Set TMPDIR to a folder with more room"
+            ) from error
         self._held.clear()
         self._bytes = 0
 
@@ -79,8 +86,10 @@ class _File:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
-        self._file.close()
+        # Where there is no room, closing fails too; the file is thrown away in any case.
+        for end in (self._writer, self._file):
+            with suppress(OSError):
+                end.close()
 
     def write(self, rows: pa.RecordBatch) -> None:
         self._writer.write_batch(rows)

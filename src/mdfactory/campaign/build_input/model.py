@@ -69,7 +69,8 @@ class BuildInput(Model):
         """
         if not isinstance(values, Mapping):
             raise BuildInputError([("", "it holds no mapping of keys to values")])
-        model = MODELS.get(str(values.get("simulation_type", "")))
+        kind = values.get("simulation_type")
+        model = MODELS.get(kind) if isinstance(kind, str) else None
         if model is None:
             raise BuildInputError([("simulation_type", _not_among(values, MODELS))])
         try:
@@ -135,6 +136,8 @@ MODELS: Final[dict[str, type[BuildInput]]] = {
     SimulationType.lnp: LnpInput,
 }
 
+LARGE: Final = 10**20
+
 PROBLEMS: Final = {"missing": "is missing", "extra_forbidden": "is not a field of the model"}
 
 
@@ -143,11 +146,20 @@ def _problem(error: ErrorDetails) -> tuple[str, str]:
     field = ".".join(str(part) for part in error["loc"])
     what = PROBLEMS.get(error["type"], error["msg"].removeprefix("Value error, "))
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):
-        what = f"{what} (it is {error['input']!r:.60})"
+        what = f"{what} (it is {_shown(error['input'])})"
     return field, what
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message can show it, whatever somebody put into a file."""
+    if isinstance(value, str | float | bool):
+        return repr(value[:60] if isinstance(value, str) else value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < LARGE else "a number of more than 20 digits"
+    return f"a {type(value).__name__}"
 
 
 def _not_among(values: Mapping[str, Any], known: Iterable[str]) -> str:
     if "simulation_type" not in values:
         return PROBLEMS["missing"]
-    return f"{values['simulation_type']!r:.60} is none of {', '.join(known)}"
+    return f"{_shown(values['simulation_type'])} is none of {', '.join(known)}"

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mdfactory.campaign.build_input.base import Model
 
 __all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
+
+
+RESNAME: Final = 3
+"""Characters of a residue name, as PDB and GRO files have room for it."""
+
+LONGEST: Final = 5_000
+"""Characters of a SMILES; far beyond this RDKit takes minutes, or the process with it."""
 
 
 @lru_cache(maxsize=65536)
@@ -32,6 +39,18 @@ def canonical_smiles(smiles: str) -> str:
     >>> canonical_smiles("OC")
     'CO'
     """
+    if len(smiles) > LONGEST:
+        raise ValueError(f"the SMILES has {len(smiles):,} characters; {LONGEST:,} are the most")
+    spellings = [_respelt(smiles)]
+    while (spelling := _respelt(spellings[-1])) not in spellings:
+        spellings.append(spelling)
+    # RDKit spells a few bridged molecules in another way each time that it reads its own
+    # spelling. One of those that come round again is taken, whichever was met first.
+    return min(spellings[spellings.index(spelling) :])
+
+
+def _respelt(smiles: str) -> str:
+    """Return RDKit's spelling of a molecule."""
     from rdkit import Chem, rdBase
     from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers
 
@@ -44,8 +63,7 @@ def canonical_smiles(smiles: str) -> str:
                 f"{smiles!r} leaves stereochemistry open; write every centre (@, @@) and "
                 "double bond (/, \\), also the phosphorus of a phospholipid"
             )
-        canonical: str = Chem.MolToSmiles(molecule)
-    return canonical
+        return str(Chem.MolToSmiles(molecule))
 
 
 @lru_cache(maxsize=65536)
@@ -65,8 +83,15 @@ def _atom_count(smiles: str) -> int:
     return int(Chem.MolFromSmiles(smiles).GetNumAtoms())
 
 
+def _resname(given: str) -> str:
+    resname = given.upper()
+    if len(given) > RESNAME or len(resname) > RESNAME:  # one character may become two
+        raise ValueError(f"{given!r} is longer than {RESNAME} characters")
+    return resname
+
+
 Smiles = Annotated[str, AfterValidator(canonical_smiles)]
-Resname = Annotated[str, StringConstraints(max_length=3, to_upper=True)]
+Resname = Annotated[str, AfterValidator(_resname)]
 Atoms = Annotated[tuple[int, ...], BeforeValidator(lambda given: () if given is None else given)]
 """Indices of atoms, 0-based in the canonical SMILES; null is as good as absent."""
 
