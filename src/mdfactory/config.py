@@ -102,7 +102,7 @@ def load(explicit: Path | None = None) -> Settings:
     warnings: list[str] = []
     user, *named = _files(explicit)
     for file in [user, *named]:
-        if file in named or os.path.exists(file):  # noqa: PTH110  # also where it must not look
+        if file in named or os.path.exists(file):  # also where it must not look
             parser = _parsed(file)
             found |= _settings(parser, file)
             warnings += _misspelt(parser, file)
@@ -136,7 +136,7 @@ def _defaults() -> dict[tuple[str, str], Setting]:
 def _files(explicit: Path | None) -> list[Path]:
     named = [Path(name) for name in [os.environ.get("MDFACTORY_CONFIG")] if name]
     named += [explicit] if explicit else []
-    paths = (Path(os.path.expanduser(file)).absolute() for file in named)  # noqa: PTH111
+    paths = (Path(os.path.expanduser(file)).absolute() for file in named)
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
@@ -144,7 +144,7 @@ def _folder(purpose: str) -> Path:
     """Return the folder for ``CONFIG`` or ``DATA``: the environment's, or the platform's."""
     moved = os.environ.get(f"MDFACTORY_{purpose}_DIR")
     if moved:
-        return Path(os.path.expanduser(moved)).absolute()  # noqa: PTH111
+        return Path(os.path.expanduser(moved)).absolute()
     import platformdirs
 
     find = {"CONFIG": platformdirs.user_config_path, "DATA": platformdirs.user_data_path}
@@ -198,4 +198,4 @@ def _value(place: tuple[str, str], given: str, folder: Path, source: str) -> str
         raise ConfigError(f"{source}: [{section}] {key} = {given}: {unset[0]} is not set")
     if "\0" in expanded:
         raise ConfigError(f"{source}: [{section}] {key} holds a NUL character")
-    return os.path.abspath(folder / os.path.expanduser(expanded))  # noqa: PTH100, PTH111
+    return os.path.abspath(folder / os.path.expanduser(expanded))

@@ -67,9 +67,9 @@ def discover(source: Source) -> Iterator[Found]:
     if isinstance(source, CsvSource):
         return _of_rows(source, read_rows(source.file))
     path = _absolute(source)
-    if os.path.isdir(path):  # noqa: PTH112  # which takes a path that cannot be for one that is not
+    if os.path.isdir(path):  # false for a path that cannot be, where pathlib raises
         return _walk([path])
-    if os.path.isfile(path):  # noqa: PTH113
+    if os.path.isfile(path):
         return _listed(path, _summary(source, path))
     if glob.has_magic(source):
         folders = sorted({_absolute(str(folder)) for folder in _matches(source)})
@@ -81,7 +81,7 @@ def discover(source: Source) -> Iterator[Found]:
 
 def _absolute(path: str, parent: Path | None = None) -> Path:
     """Return an absolute path without ``..``, with symlinks as the user wrote them."""
-    return Path(os.path.abspath((parent or Path()) / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+    return Path(os.path.abspath((parent or Path()) / os.path.expanduser(path)))
 
 
 def _matches(source: str) -> Iterator[Path]:
@@ -89,7 +89,7 @@ def _matches(source: str) -> Iterator[Path]:
 
     ``**`` does not follow symlinks, which may go round in circles; `glob.glob` does.
     """
-    pattern = Path(os.path.expanduser(source))  # noqa: PTH111
+    pattern = Path(os.path.expanduser(source))
     folders = [Path(pattern.anchor) if pattern.anchor else Path.cwd()]
     for part in pattern.parts[bool(pattern.anchor) :]:
         folders = [below for folder in folders for below in _step(folder, part)]
@@ -98,7 +98,7 @@ def _matches(source: str) -> Iterator[Path]:
 
 def _step(folder: Path, part: str) -> Iterator[Path]:
     if not glob.has_magic(part):
-        if os.path.isdir(folder / part):  # noqa: PTH112
+        if os.path.isdir(folder / part):
             yield folder / part
         return
     if part == "**":
@@ -195,7 +195,7 @@ def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Li
 def _of_rows(source: CsvSource, rows: Rows) -> Iterator[Found]:
     """Yield the folders of rows, and what is the matter with rows that have none."""
     root = _absolute(str(source.root))
-    if not os.path.isdir(root):  # noqa: PTH112
+    if not os.path.isdir(root):
         raise SourceError(str(source.root), "there is no such folder to search")
     return _matching(source, rows, root)
 
@@ -233,7 +233,7 @@ def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
         raise SourceError(source, f"not a build summary: {_lacks(path, values)}")
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
-        hashes = [os.path.basename(str(name)) for name in folders]  # noqa: PTH119
+        hashes = [os.path.basename(str(name)) for name in folders]
     return [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
 
 
@@ -252,7 +252,7 @@ def _listed(summary: Path, folders: Sequence[tuple[str, str]]) -> Iterator[Found
         listed = _absolute(name, summary.parent)
         moved = summary.parent / hash_
         places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
-        directory = next((place for place in places if os.path.isdir(place)), None)  # noqa: PTH112
+        directory = next((place for place in places if os.path.isdir(place)), None)
         if directory is None:
             yield Skipped(str(listed), f"listed in {summary.name}, but there is no such folder")
         elif directory not in seen:

@@ -89,7 +89,7 @@ def prepare(file: Path, out: Path) -> Prepared:
         If a folder holds something else, or cannot be written.
     """
     rows = check(file)
-    out = Path(os.path.abspath(out))  # noqa: PTH100  # keeps symlinks
+    out = Path(os.path.abspath(out))  # keeps symlinks
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     try:
         missing = [folder for folder, built in builds.items() if not _is_there(folder, built)]
@@ -123,7 +123,7 @@ def _is_there(folder: Path, built: BuildInput) -> bool:
 def _summary(file: Path, out: Path, builds: Mapping[Path, BuildInput]) -> dict[str, Any]:
     return {
         "n_systems": len(builds),
-        "input": os.path.abspath(file),  # noqa: PTH100
+        "input": os.path.abspath(file),
         "output": str(out),
         "hash": [built.hash for built in builds.values()],
         "simulation_type": [built.simulation_type.value for built in builds.values()],

@@ -75,7 +75,7 @@ class Simulation:
         >>> simulation = Simulation.open("campaign/0BDC04CC...")  # doctest: +SKIP
         >>> simulation.status, simulation.results.load_analysis("density")  # doctest: +SKIP
         """
-        path = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symlinks
+        path = Path(os.path.abspath(directory))  # keeps symlinks
         try:
             files = {entry.name for entry in path.iterdir() if entry.is_file()}
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +33,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [key.value for key, _ in node.value if type(key.value) is str]
     if len(set(keys)) < len(keys):
-        seen: set[str] = set()
-        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise UnreadableError(f"line {node.start_mark.line + 1}: the key {twice!r} stands twice")
     values: dict[Any, Any] = loader.construct_mapping(node, deep=True)
     return values
