@@ -81,8 +81,10 @@ def load(raw: bytes) -> Any:
             loader.dispose()
     except RecursionError as error:
         raise UnreadableError("nests too deeply") from error
-    except Exception as error:  # a tag on a value of another kind raises about anything
+    except (yaml.YAMLError, UnreadableError) as error:
         raise UnreadableError(_one_line(error)) from error
+    except Exception as error:  # a tag on a value of another kind raises about anything
+        raise UnreadableError(f"a value does not fit its tag: {_one_line(error)}") from error
 
 
 def _check_events(raw: bytes) -> None:
