@@ -13,6 +13,7 @@ __all__ = [
     "ConflictError",
     "DeclinedError",
     "DuplicateSimulationError",
+    "FrameCorruptError",
     "InvalidNameError",
     "InvalidRowsError",
     "MDFactoryError",
@@ -126,6 +127,10 @@ class RegistryError(MDFactoryError, ValueError):
 
 class ResultError(MDFactoryError, ValueError):
     """A result of a simulation cannot be loaded or recorded."""
+
+
+class FrameCorruptError(MDFactoryError, ValueError):
+    """What a store holds of a frame is not what was put there."""
 
 
 class InvalidNameError(MDFactoryError, ValueError):
