@@ -257,10 +257,10 @@ def test_the_writer_itself_is_not_the_one_that_holds_the_store(paths: tuple[Path
     store = SqliteStore(*paths, wait=0.1)
     store.create(RUNS)
     store.write([(RUNS, records(RUNS, *(run(str(n)) for n in range(5_000))))], Mode.refuse)
-    reading = store.read(RUNS)
-    next(reading)
-    with pytest.raises(StoreLockedError) as caught:
-        store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    with closing(store.read(RUNS)) as reading:
+        next(reading)
+        with pytest.raises(StoreLockedError) as caught:
+            store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
     assert f"process {os.getpid()}" not in str(caught.value)
 
 
