@@ -452,6 +452,12 @@ def test_long_tables_come_back(rows_: int) -> None:
     assert_same(decode(frame), table)
 
 
+def test_cells_may_be_large() -> None:
+    table = pa.table({"a": ["x," * 2_000_000, None, "y"], "b": range(3)})
+    assert_same(decode(encode(table)), table)
+    assert infer(encode(table).data_csv).equals(table)
+
+
 def test_pandas_reads_the_text() -> None:
     frame = pd.DataFrame(
         {
@@ -551,6 +557,9 @@ SAYABLE = {
     "durations": pa.array([0, -1, None, 2**62]).view(pa.duration("ms")),
     "decimals": pa.array([Decimal("1.20"), None, Decimal("0.00"), Decimal("-9.99")]),
     "categories": dictionary(["z", "unused", "", "a"], [3, None, 0, 2]),
+    "ordered": pa.DictionaryArray.from_arrays(
+        pa.array([1, 0, None, 1], pa.uint8()), pa.array(["low", "high"]), ordered=True
+    ),
     "numbered": dictionary([3, 1, 2], [2, None, 0, 0]),
     "dated": dictionary([date(2024, 1, 1), date(2023, 1, 1)], [1, None, 0, 0]),
 }
@@ -698,6 +707,8 @@ def test_the_schema_is_one_that_arrow_reads() -> None:
     schema = ORDINARY.schema.with_metadata({"unit": "nm"})
     kept = base64.b64decode(encode(ORDINARY.cast(schema)).arrow_schema)
     assert pa.ipc.read_schema(pa.py_buffer(kept)).equals(schema, check_metadata=True)
+    numbers = pa.table({"a": [1], "b": [1.5]})
+    assert base64.b64decode(encode(numbers).arrow_schema) == numbers.schema.serialize().to_pybytes()
 
 
 def test_a_slice_is_a_table_like_any_other() -> None:
@@ -732,11 +743,20 @@ def test_a_slice_is_a_table_like_any_other() -> None:
         ),
         replace(encode(ORDINARY), arrow_ipc="AAAA"),
         replace(encode(ORDINARY), arrow_ipc=encode(ORDINARY).arrow_schema[:200]),
+        replace(encode(ORDINARY), arrow_schema=encode(ORDINARY).arrow_schema[:-100]),
     ],
 )
 def test_a_changed_frame_is_an_error(changed: Frame) -> None:
     with pytest.raises(FrameCorruptError, match="data_csv"):
         decode(changed)
+
+
+@pytest.mark.parametrize("end", [4, 400, 800])
+def test_half_of_what_is_kept_is_an_error(end: int) -> None:
+    frame = encode(pa.table({"a": [list(range(500))], "b": [1]}))
+    assert len(frame.arrow_ipc) > 800
+    with pytest.raises(FrameCorruptError, match="kept beside data_csv"):
+        decode(replace(frame, arrow_ipc=frame.arrow_ipc[:end]))
 
 
 # Text alone
@@ -800,11 +820,12 @@ def test_text_of_others_may_have_any_line_ends_and_names() -> None:
     assert infer("\ufeffa,b\n1,x").to_pydict() == {"a": [1], "b": ["x"]}
     assert infer('"a\n""b""",\n1,"x\ny"\n').to_pydict() == {'a\n"b"': [1], "": ["x\ny"]}
     assert infer("a,a\n1,2\n").column_names == ["a", "a"]
+    assert infer("\n\na,b\n1,x\n").to_pydict() == {"a": [1], "b": ["x"]}
     assert infer("a,b\n").to_pydict() == {"a": [], "b": []}
     assert infer('a\n""\n1\n').to_pydict() == {"a": [None, 1]}
 
 
-@pytest.mark.parametrize("text", ["a,b\n1\n", "a\n1,2\n", 'a,b\n"1,2\n'])
+@pytest.mark.parametrize("text", ["a,b\n1\n", "a\n1,2\n", 'a,b\n"1,2\n', "a" * 200_000])
 def test_text_that_is_no_table_is_an_error(text: str) -> None:
     with pytest.raises(FrameCorruptError, match="data_csv is not CSV"):
         infer(text)

@@ -37,6 +37,9 @@ PORTION = 1 << 21
 
 LARGEST_BLOCK = (1 << 31) - 1
 
+END = 1 << 10
+"""A position behind the last character of any number or time."""
+
 TEXT = pa.large_string()
 
 INTEGERS = {
@@ -141,7 +144,7 @@ def _csv(table: pa.Table) -> tuple[bytes, bool]:
     faithful, empty = _shows_all_rows(table), table.slice(0, 0).columns
     text = io.BytesIO()
     text.write(_header(table.schema.names))
-    rows = max(1, PORTION * table.num_rows // max(1, table.nbytes))
+    rows = max(1 << 10, PORTION * table.num_rows // max(1, table.get_total_buffer_size()))
     for batch in table.to_batches(max_chunksize=rows) if empty else ():
         cells = [_cells(column) for column in batch.columns]
         faithful = faithful and all(map(_gives_back, cells, batch.columns, empty))
@@ -206,9 +209,8 @@ def _unquoted_lines(fields: Sequence[pa.Array]) -> pa.Buffer:
 
 def _quoted(text: pa.Array) -> pa.Array:
     """Quote the cells that need it; return the very same array if there are none."""
-    data = _characters(text)
-    shortest = pc.min(pc.binary_length(text)).as_py()
-    if shortest != 0 and not any(mark in data for mark in (b",", b'"', b"\n", b"\r")):
+    data, empty = _characters(text), pc.equal(text, EMPTY)
+    if not empty.true_count and not any(mark in data for mark in (b",", b'"', b"\n", b"\r")):
         return text
     quoted = _joined(QUOTE, pc.replace_substring(text, '"', '""'), QUOTE)
     return pc.if_else(pc.match_substring_regex(text, f"^$|{AWKWARD}"), quoted, text)
@@ -247,7 +249,7 @@ def _floats(column: pa.Array) -> pa.Array:
         return column
     text = column.cast(TEXT)
     whole = pc.ascii_is_decimal(pc.ascii_ltrim(text, "-"))
-    text = pc.if_else(whole, _joined(text, POINT_ZERO), text)
+    text = pc.if_else(whole, _suffixed(text, ".0"), text)
     nan = pc.is_nan(column)
     return pc.if_else(nan, NOTHING, text) if nan.true_count else text
 
@@ -262,11 +264,11 @@ def _timestamps(column: pa.Array) -> pa.Array:
     with suppress(pa.ArrowInvalid):
         stamps = stamps.cast(pa.timestamp("s"))
     text = stamps.cast(TEXT)
-    return _joined(text, UTC) if column.type.tz else text
+    return _suffixed(text, "Z") if column.type.tz else text
 
 
 def _durations(column: pa.Array) -> pa.Array:
-    return _joined(column.cast(pa.int64()).cast(TEXT), _string(f" {column.type.unit}"))
+    return _suffixed(column.cast(pa.int64()).cast(TEXT), f" {column.type.unit}")
 
 
 def _categories(column: pa.Array) -> pa.Array:
@@ -319,6 +321,10 @@ def _json_values(column: pa.Array) -> pa.Array:
 def _where(column: pa.Array, text: str) -> pa.Array:
     """Return the text where the column is not null, and null elsewhere."""
     return pc.if_else(column.is_valid(), _string(text), NOTHING)
+
+
+def _suffixed(number: pa.Array, suffix: str) -> pa.Array:
+    return pc.binary_replace_slice(number, END, END, suffix)
 
 
 def _joined(*parts: pa.Array | pa.Scalar) -> pa.Array:
@@ -461,8 +467,8 @@ def _string(value: str) -> pa.Scalar:
 UNQUOTED = WriteOptions(include_header=False, quoting_style="none")
 
 NOTHING = pa.nulls(1, TEXT)[0]
-EMPTY, COMMA, NEWLINE, QUOTE, POINT_ZERO, TRUE, FALSE, UTC, EPOCH, NULL = _strings(
-    ["", ",", "\n", '"', ".0", "True", "False", "Z", "1970-01-01 ", "null"]
+EMPTY, COMMA, NEWLINE, QUOTE, TRUE, FALSE, EPOCH, NULL = _strings(
+    ["", ",", "\n", '"', "True", "False", "1970-01-01 ", "null"]
 )
 ZERO = pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(bytes(8))])
 
