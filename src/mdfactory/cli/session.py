@@ -58,19 +58,20 @@ class Session:
 
     def show(
         self,
+        store: Store,
         rows: Iterable[pa.RecordBatch],
         table: Table,
         columns: Sequence[str],
         output: Path | None = None,
     ) -> None:
-        """Show records, or write them to a file."""
+        """Show records of a store, or write them to a file."""
         if output is None:
             if not self.terminal.rows(rows, columns):
                 self.terminal.note("no records")
             return
         from mdfactory.sync.export import export
 
-        if self.store().owns(output):
+        if store.owns(output):
             raise OutputError(f"{output} is the store itself; write to another file")
         written = export(rows, table.schema, output)
         if not written:

@@ -195,8 +195,9 @@ def pull_systems(
         "engine": engine,
     }
     shown = RUNS.columns if output else session.terminal.columns(RUNS, full=full)
+    store = session.store()
     rows = pull(
-        session.store(),
+        store,
         RUNS,
         hash_prefix=hash_,
         equal=equal,
@@ -204,7 +205,7 @@ def pull_systems(
         sort=sort,
         limit=limit,
     )
-    session.show(rows, RUNS, shown, output)
+    session.show(store, rows, RUNS, shown, output)
 
 
 @clear.command(
