@@ -133,8 +133,6 @@ def calls(bench: Bench, size: int) -> str:
     """Count the file-system calls of a push, for each folder."""
     campaign = bench.campaign(size)
     counted = calls_below(bench.ours(*push(campaign)), campaign)
-    if counted is None:
-        return "File-system calls: not counted, strace is not installed."
     each = ", ".join(f"{name} {number / size:.2f}" for name, number in sorted(counted.items()))
     return f"File-system calls per folder, {size:,} folders: {each}"
 
@@ -145,6 +143,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 8_000])
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--calls", action="store_true", help="count file-system calls (strace)")
     parser.add_argument("--folder", type=Path, help="keep campaigns and stores here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -166,7 +165,8 @@ def main() -> None:
                 f"| {row.ours.megabytes:.0f} | {row.floor.megabytes:.0f} |",
                 flush=True,
             )
-        print(f"\n{calls(bench, options.sizes[0])}")
+        if options.calls:
+            print(f"\n{calls(bench, options.sizes[0])}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -80,13 +79,18 @@ def _once(work: Work) -> tuple[float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def calls_below(work: Work, root: Path) -> dict[str, int] | None:
-    """Count the file-system calls of a process on a campaign, or None without strace."""
-    strace = shutil.which("strace")
-    if not strace:
-        return None
+def calls_below(work: Work, root: Path) -> dict[str, int]:
+    """Count the file-system calls of a process on a campaign, with strace."""
     work.before()
-    command = [strace, "-f", "-qq", "-y", "-e", "trace=%file,getdents64,read,fstat", *work.command]
+    command = [
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-e",
+        "trace=%file,getdents64,read,fstat",
+        *work.command,
+    ]
     environment = os.environ | (work.environment or {})
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, check=True, errors="replace"

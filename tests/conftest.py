@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -23,6 +27,21 @@ def _own_settings(
     monkeypatch.setenv("MDFACTORY_CONFIG_DIR", str(home / "config"))
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
     monkeypatch.setenv("COLUMNS", "120")
+
+
+@contextmanager
+def _running(command: Sequence[object], **options: Any) -> Iterator[Popen[Any]]:
+    with Popen([*map(str, command)], **options) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+@pytest.fixture
+def running() -> Callable[..., AbstractContextManager[Popen[Any]]]:
+    """Run a program that has ended, killed if need be, when the test goes on or fails."""
+    return _running
 
 
 @pytest.fixture

@@ -16,4 +16,3 @@ def test_the_benchmarks_print_a_row_for_each_work(tmp_path: Path) -> None:
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + 3 + 4 + 1
     assert all(len(row.split("|")) == len(rows[0].split("|")) for row in rows)
-    assert "File-system calls" in done.stdout

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -306,11 +307,12 @@ for rows in range(1, 100_000):
 """
 
 
-def test_a_script_that_is_killed_leaves_files_and_registry_in_agreement(tmp_path: Path) -> None:
+def test_a_script_that_is_killed_leaves_files_and_registry_in_agreement(
+    tmp_path: Path, running: Callable[..., Any]
+) -> None:
     for attempt in range(5):
         command = [sys.executable, "-c", KILLED, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as script:
-            assert script.stdout
+        with running(command, stdout=subprocess.PIPE) as script:
             script.stdout.readline()
             time.sleep(0.1 + 0.037 * attempt)
             os.kill(script.pid, signal.SIGKILL)

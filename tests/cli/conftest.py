@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -77,10 +78,12 @@ def on_a_terminal(
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "mdfactory", *map(str, arguments)]
     environment = os.environ | {"COLUMNS": "100", "TERM": "xterm"} | dict(env or {})
-    with subprocess.Popen(
+    decoder = codecs.getincrementaldecoder("utf-8")()  # a reading may end within a character
+    program = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
-    ) as program:
-        os.close(terminal)
+    )
+    os.close(terminal)
+    try:
         shown, answers = "", list(typed)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -90,12 +93,15 @@ def on_a_terminal(
                     some = os.read(controller, 65536)
                 except OSError:  # the program closed the terminal
                     break
-                shown += some.decode()
+                shown += decoder.decode(some)
             if answers and answers[0][0] in shown:
                 _, answer = answers.pop(0)
                 os.write(controller, (answer() if callable(answer) else answer).encode())
         code = program.wait(timeout=10)
-    os.close(controller)
+    finally:
+        program.kill()
+        program.wait()
+        os.close(controller)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     return Screen(code, plain.replace("\r\n", "\n"))
 

@@ -18,6 +18,7 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.sqlite import SqliteStore
 from mdfactory.testing.records import records, run
 
+Running = Callable[..., Any]
 Terminal = Callable[..., Any]
 PROGRAM = [sys.executable, "-m", "mdfactory"]
 
@@ -176,16 +177,15 @@ export.export(batches(), RUNS.schema, Path({str(fifo / "a.csv")!r}))
     assert list(fifo.iterdir()) == []
 
 
-def test_an_interrupt_ends_with_its_code_and_without_a_traceback(tmp_path: Path) -> None:
+def test_an_interrupt_ends_with_its_code_and_without_a_traceback(
+    tmp_path: Path, running: Running
+) -> None:
     """A SOURCE of many folders takes long enough to be interrupted."""
     for number in range(20_000):
         (tmp_path / f"{number}").mkdir()
     subprocess.run([*PROGRAM, "sync", "init", "systems"], check=True, stdout=subprocess.DEVNULL)
     command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), "--debug"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as push:
-        assert push.stderr
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as push:
         push.stderr.readline()  # the store was opened, the walk begins
         push.send_signal(signal.SIGINT)
         out, err = push.communicate(timeout=60)

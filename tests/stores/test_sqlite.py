@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -216,18 +216,16 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux lists the locks it knows")
-def test_the_program_that_holds_the_store_is_named(paths: tuple[Path, Path]) -> None:
+def test_the_program_that_holds_the_store_is_named(
+    paths: tuple[Path, Path], running: Callable[..., Any]
+) -> None:
     store = SqliteStore(*paths, wait=0.1)
     store.create(RUNS)
-    with Popen([sys.executable, "-c", HOLD, paths[0]], stdout=PIPE) as holder:
-        assert holder.stdout
+    with running([sys.executable, "-c", HOLD, paths[0]], stdout=PIPE) as holder:
         holder.stdout.readline()
-        try:
-            with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
-                store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-            assert store.count(RUNS) == 0
-        finally:
-            holder.kill()
+        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+            store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+        assert store.count(RUNS) == 0
 
 
 @pytest.mark.parametrize("held", [0, 1])

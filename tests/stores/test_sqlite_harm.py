@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import pytest
 
@@ -95,7 +97,9 @@ def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
     assert sorted(path.name for path in existing.iterdir()) == ["analysis.db", "runs.db"]
 
 
-def test_who_may_only_read_never_takes_a_mixture_for_the_whole(existing: Path) -> None:
+def test_who_may_only_read_never_takes_a_mixture_for_the_whole(
+    existing: Path, running: Callable[..., Any]
+) -> None:
     """Without the right to lock a file in WAL mode, what is read may change meanwhile."""
     with closing(sqlite3.connect(existing / "runs.db")) as owner:
         many = [tuple(run(f"{number:040}").values()) for number in range(9_000)]
@@ -111,8 +115,7 @@ sys.stdin.readline()
 tried(lambda: sum(len(one) for one in rows))
 """
     command = [sys.executable, str(RIGHTLESS), "-c", COMMON + script, str(existing)]
-    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as reader:
-        assert reader.stdout
+    with running(command, stdin=PIPE, stdout=PIPE, text=True) as reader:
         assert reader.stdout.readline() == "reading\n"
         with closing(sqlite3.connect(existing / "runs.db")) as owner:
             owner.execute("UPDATE RUN_DATABASE SET status = 'completed'")
@@ -151,7 +154,7 @@ tried(lambda: store.write(batches('b' * 30), Mode.force))
 
 
 def test_a_writer_that_is_killed_leaves_both_files_as_before_or_as_after(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], running: Callable[..., Any]
 ) -> None:
     """Kills between the first and the last write of a push that overwrites 6,000 records."""
     _made(tmp_path)
@@ -163,8 +166,7 @@ def test_a_writer_that_is_killed_leaves_both_files_as_before_or_as_after(
     for attempt in range(10):
         after = "ac"[attempt % 2]
         command = [sys.executable, "-c", COMMON + script, str(tmp_path), after]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
-            assert writer.stdout
+        with running(command, stdout=PIPE) as writer:
             writer.stdout.readline()
             time.sleep(random.uniform(0, longest))  # noqa: S311  # any instant will do
             writer.send_signal(signal.SIGKILL)
