@@ -1,7 +1,7 @@
 """Synthetic campaigns: the real format, with a realistic variety of molecules.
 
-``python -m benchmarks.campaigns make|store FOLDER COUNT``: a process of its own, because the
-memory of the one that measures counts as that of the processes it starts.
+``python -m benchmarks.campaigns make|results|bulk|store FOLDER SIZE...``: a process of its own,
+because the memory of the one that measures counts as that of the processes it starts.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
+from pyarrow.parquet import write_table
 
+from benchmarks.frames import ANALYSES, frame, large_frame
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.campaign.collect import run_records
+from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.records.tables import RUNS
 from mdfactory.records.terms import Mode, Status
@@ -93,25 +97,79 @@ def _lnp(chance: random.Random, number: int) -> dict[str, Any]:
 def make(campaign: Path, count: int) -> None:
     """Make a campaign of `count` folders, the four statuses in turn."""
     for number, built in enumerate(builds(count)):
-        folder = campaign / built.hash
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.dump(json.loads(built.canonical_json), Dumper=yaml.CSafeDumper)
-        (folder / f"{built.hash}.yaml").write_text(text, encoding="utf-8")
+        folder = _simulation(campaign, built)
         for status in list(Status)[: 1 + number % 4]:
             for name in FILES[status]:
                 (folder / name).touch()
 
 
+def results(campaign: Path, count: int, analyses: int, rows: int) -> None:
+    """Make a campaign of `count` folders, each with frames of `rows` rows."""
+    for number, built in enumerate(builds(count)):
+        names = list(ANALYSES)[:analyses]
+        frames = {name: frame(name, rows, number) for name in names}
+        record(_simulation(campaign, built), frames)
+
+
+def bulk(campaign: Path, megabytes: int) -> None:
+    """Make a campaign with `megabytes` of frames, five analyses in each folder."""
+    left = megabytes * 10**6
+    for number, built in enumerate(builds(megabytes)):
+        frames = {}
+        for name in ANALYSES:
+            frames[name] = large_frame(name, left, number)
+            left -= frames[name].nbytes
+        record(_simulation(campaign, built), frames)
+        if left <= 0:
+            return
+
+
+def record(folder: Path, frames: Mapping[str, pa.Table]) -> None:
+    """Record analyses in the folder of a simulation."""
+    analyses = {}
+    below = folder / ".analysis"
+    below.mkdir()
+    for name, table in frames.items():
+        filename = f"{name}.parquet"
+        write_table(table, below / filename)
+        analyses[name] = {
+            "filename": filename,
+            "row_count": table.num_rows,
+            "columns": table.column_names,
+            "created_at": TIME,
+            "updated_at": TIME,
+            "extras": {"units": {"time_ns": "ns"}},
+        }
+    registry = {"schema_version": "1.0", "analyses": analyses, "artifacts": {}}
+    (below / "metadata.json").write_text(json.dumps(registry, indent=2), encoding="utf-8")
+
+
 def store(folder: Path, count: int) -> None:
-    """Make an SQLite store with `count` records in a folder."""
+    """Make an SQLite store with `count` records in a folder, the four statuses in turn."""
     folder.mkdir(parents=True, exist_ok=True)
     made = SqliteStore(folder / "runs.db", folder / "analysis.db")
     made.create(RUNS)
     simulations = (
-        Simulation(Path("/campaign", built.hash), built, Status.build) for built in builds(count)
+        Simulation(Path("/campaign", built.hash), built, status)
+        for built, status in zip(builds(count), cycle(Status), strict=False)
     )
-    made.write(((RUNS, rows) for rows in run_records(simulations, TIME)), Mode.refuse)
+    made.write(collect(simulations, Scope(systems=True), TIME, print), Mode.refuse)
 
+
+def _simulation(campaign: Path, built: BuildInput) -> Path:
+    folder = campaign / built.hash
+    folder.mkdir(parents=True)
+    text = yaml.dump(json.loads(built.canonical_json), Dumper=yaml.CSafeDumper)
+    (folder / f"{built.hash}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "make": make,
+    "results": results,
+    "bulk": bulk,
+    "store": store,
+}
 
 if __name__ == "__main__":
-    {"make": make, "store": store}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    VERBS[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import Settings, active_file, load, template
 from mdfactory.errors import ConfigError
+from mdfactory.records.terms import ItemType, SimulationType
 from mdfactory.stores import open_store
 
 
@@ -57,6 +59,11 @@ def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "database.TYPE": ("sqlite", "default"),
         "sqlite.RUN_DB_PATH": ("/env/r.db", str(env)),
         "sqlite.ANALYSIS_DB_PATH": ("/user/a.db", str(user)),
+        **{
+            f"catalogue.{one}_{kind}": ("", "default")
+            for one in ("MIXEDBOX", "BILAYER", "LNP")
+            for kind in ("ANALYSES", "ARTIFACTS")
+        },
     }
     named = _write(tmp_path / "named.ini", "[sqlite]\nRUN_DB_PATH = /named/r.db\n")
     assert active_file(named) == named
@@ -148,4 +155,21 @@ def test_a_setting_that_is_none_is_warned_of(tmp_path: Path) -> None:
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DB_PATH = ${NOWHERE}/x.db\n")
     with pytest.raises(ConfigError, match=r"\[sqlite\] RUN_DB_PATH.*\$\{NOWHERE\} is not set"):
+        load(file)
+
+
+def test_names_are_added_to_the_catalogue(tmp_path: Path) -> None:
+    text = "[catalogue]\nMIXEDBOX_ANALYSES = rdf, density\n  hbonds\nLNP_ARTIFACTS = movie\n"
+    catalogue = Catalogue(load(_write(tmp_path / "a.ini", text)).catalogue)
+    mixedbox = catalogue.items(SimulationType.mixedbox)
+    assert [name for _, name in mixedbox] == [
+        "system_chemistry", "rdf", "density", "hbonds", "last_frame_pdb"
+    ]  # fmt: skip
+    assert catalogue.items(SimulationType.lnp) == [(ItemType.artifact, "movie")]
+    assert len(catalogue.items(SimulationType.bilayer)) == 16
+
+
+def test_a_name_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.ini", "[catalogue]\nBILAYER_ANALYSES = good, not-good\n")
+    with pytest.raises(ConfigError, match=r"a\.ini: \[catalogue\] BILAYER_ANALYSES: 'not-good'"):
         load(file)

@@ -10,15 +10,26 @@ if TYPE_CHECKING:
     from mdfactory.campaign.results import Results
     from mdfactory.campaign.simulation import Simulation
     from mdfactory.errors import MDFactoryError
+    from mdfactory.notebook import Records, open_store
 
 __version__ = "0.1.0"
-__all__ = ["BuildInput", "MDFactoryError", "Results", "Simulation", "__version__"]
+__all__ = [
+    "BuildInput",
+    "MDFactoryError",
+    "Records",
+    "Results",
+    "Simulation",
+    "__version__",
+    "open_store",
+]
 
 _HOMES = {
     "BuildInput": "mdfactory.campaign.build_input",
     "MDFactoryError": "mdfactory.errors",
+    "Records": "mdfactory.notebook",
     "Results": "mdfactory.campaign.results",
     "Simulation": "mdfactory.campaign.simulation",
+    "open_store": "mdfactory.notebook",
 }
 
 

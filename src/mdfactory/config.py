@@ -5,18 +5,23 @@ from __future__ import annotations
 import configparser
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mdfactory.errors import ConfigError
+from mdfactory.errors import ConfigError, InvalidNameError
+from mdfactory.records.terms import ItemType, SimulationType, check_name
 
 __all__ = ["Setting", "Settings", "SqliteSettings", "active_file", "load", "template"]
+
+NAMES: Final = {"analyses": ItemType.analysis, "artifacts": ItemType.artifact}
 
 DEFAULTS: Final = {
     ("database", "TYPE"): "sqlite",
     ("sqlite", "RUN_DB_PATH"): "runs.db",
     ("sqlite", "ANALYSIS_DB_PATH"): "analysis.db",
+    **{("catalogue", f"{one}_{kind}".upper()): "" for one in SimulationType for kind in NAMES},
 }
 """All settings with their defaults; relative paths among these are below the data folder."""
 
@@ -59,6 +64,9 @@ class Settings:
         Which kind of store is used.
     sqlite
         The SQLite store.
+    catalogue
+        Names of results that a user expects beside the known ones: type of simulation -> kind
+        -> names.
     values
         Every setting with its source, to be shown.
     warnings
@@ -67,6 +75,7 @@ class Settings:
 
     kind: str
     sqlite: SqliteSettings
+    catalogue: Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
 
@@ -110,7 +119,14 @@ def load(explicit: Path | None = None) -> Settings:
     runs, results = (
         Path(found["sqlite", key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")
     )
-    return Settings(kind, SqliteSettings(runs, results), tuple(found.values()), tuple(warnings))
+    catalogue = {
+        one: {
+            kind: _names(found["catalogue", f"{one}_{key}".upper()]) for key, kind in NAMES.items()
+        }
+        for one in SimulationType
+    }
+    sqlite = SqliteSettings(runs, results)
+    return Settings(kind, sqlite, catalogue, tuple(found.values()), tuple(warnings))
 
 
 def template() -> str:
@@ -171,6 +187,16 @@ def _settings(parser: configparser.ConfigParser, file: Path) -> dict[tuple[str, 
         for place in DEFAULTS
         if (given := parser.get(*place, fallback="").strip())
     }
+
+
+def _names(setting: Setting) -> tuple[str, ...]:
+    """Return the names of a list with commas, or one a line."""
+    names = setting.value.replace(",", " ").split()
+    try:
+        return tuple(map(check_name, names))
+    except InvalidNameError as error:
+        place = f"{setting.source}: [{setting.section}] {setting.key}"
+        raise ConfigError(f"{place}: {error}", command="mdfactory config edit") from error
 
 
 def _misspelt(parser: configparser.ConfigParser, file: Path) -> list[str]:

@@ -22,16 +22,29 @@ __all__ = [
     "QueryError",
     "RegistryError",
     "ResultError",
+    "SchemasDifferError",
     "SourceError",
     "StoreChangedError",
     "StoreError",
     "StoreLockedError",
     "StoreVersionError",
+    "UnknownNameError",
     "UsageError",
     "counted",
+    "one_line",
 ]
 
 SHOWN = 3
+"""Items of a list that a message names."""
+
+GROUPS = 8
+"""Groups of frames that a message tells of."""
+
+SHORT = 12
+"""Digits of a hash in a message."""
+
+LONGEST = 400
+"""Characters of a reason that is said in one line."""
 
 
 class MDFactoryError(Exception):
@@ -133,6 +146,40 @@ class FrameCorruptError(MDFactoryError, ValueError):
     """What a store holds of a frame is not what was put there."""
 
 
+class SchemasDifferError(MDFactoryError, ValueError):
+    """Frames that were to become one have different columns.
+
+    Parameters
+    ----------
+    groups
+        Hashes of simulations whose frames are alike, and what they are like.
+    reason
+        Why they cannot be joined, if they were to be.
+    """
+
+    def __init__(self, groups: Sequence[tuple[Sequence[str], str]], reason: str = "") -> None:
+        lines = []
+        for hashes, what in groups[:GROUPS]:
+            first = ", ".join(hash_[:SHORT] for hash_ in hashes[:SHOWN])
+            more = ", ..." if len(hashes) > SHOWN else ""
+            lines.append(f"  {counted(len(hashes), 'simulation')} ({first}{more}): {what}")
+        if len(groups) > GROUPS:
+            lines.append(f"  and {len(groups) - GROUPS} more groups")
+        head = f"cannot be joined: {one_line(reason)}" if reason else "differ in their columns"
+        remedy = "" if reason else " or join them with --union"
+        super().__init__(
+            f"the frames {head}:\n"
+            + "\n".join(lines)
+            + f"\nAsk for fewer simulations with --hash or --simulation-type,{remedy}".rstrip(",")
+        )
+        self.groups = tuple((tuple(hashes), what) for hashes, what in groups)
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The simulations of each group, and what their frames are like."""
+        return {"groups": [{"hashes": hashes, "columns": what} for hashes, what in self.groups]}
+
+
 class InvalidNameError(MDFactoryError, ValueError):
     """An analysis or artifact name that cannot name a table."""
 
@@ -227,6 +274,27 @@ class StoreVersionError(StoreError):
     """The store was written by a newer version of this program."""
 
 
+class UnknownNameError(MDFactoryError, LookupError):
+    """The store has no analysis or artifact of this name.
+
+    Parameters
+    ----------
+    kind
+        What it would be: ``analysis`` or ``artifact``.
+    name
+        Its name.
+    location
+        The store, as a user would name it.
+    names
+        Those that the store has.
+    """
+
+    def __init__(self, kind: str, name: str, location: str, names: Sequence[str]) -> None:
+        known = ", ".join(names)
+        super().__init__(f"{location} has no {kind} named {name!r}; it has {known}")
+        self.names = tuple(names)
+
+
 class UsageError(MDFactoryError, ValueError):
     """The command line is wrong in a way that its parser does not see."""
 
@@ -246,3 +314,9 @@ class DeclinedError(MDFactoryError):
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as ``1 record`` or ``2,000 records``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def one_line(reason: object) -> str:
+    """Return a reason on one line, cut if it is very long."""
+    line = " ".join(str(reason).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

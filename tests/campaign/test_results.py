@@ -222,13 +222,13 @@ def test_a_bad_entry_is_a_problem_and_the_others_are_read(
     _write(results, {"analyses": {"good": good, "bad": entry, "a-b": good}})
     registry = results.registry()
     assert list(registry.analyses) == ["good"]
-    (_, first), (name, _) = registry.problems
+    first, name = registry.problems[0].reason, registry.problems[1].name
     assert problem in first
     assert name == "a-b"
 
 
 @pytest.mark.parametrize(
-    ("entry", "problem"),
+    ("entry", "reason"),
     [
         ({"files": "a", "checksums": {}}, "files is 'a'"),
         ({"files": [1], "checksums": {}}, "a file is 1"),
@@ -237,11 +237,19 @@ def test_a_bad_entry_is_a_problem_and_the_others_are_read(
         ({"files": ["a", "a"], "checksums": {"a": "x"}}, "twice"),
     ],
 )
-def test_a_bad_artifact_is_a_problem(results: Results, entry: object, problem: str) -> None:
+def test_a_bad_artifact_is_a_problem(results: Results, entry: object, reason: str) -> None:
     _write(results, {"artifacts": {"bad": entry}})
-    ((name, what),) = results.registry().problems
-    assert name == "bad"
-    assert problem in what
+    (problem,) = results.registry().problems
+    assert str(problem).startswith("artifact bad: ")
+    assert reason in problem.reason
+
+
+def test_names_that_differ_only_in_case_are_one_name(results: Results) -> None:
+    entry = {"filename": "a.parquet", "row_count": 1}
+    _write(results, {"analyses": {"rdf": entry, "RDF": entry}})
+    registry = results.registry()
+    assert list(registry.analyses) == ["rdf"]
+    assert "differs from rdf only in case" in str(registry.problems[0])
 
 
 def test_everything_that_does_not_fit_is_found(completed: Results) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,8 @@ def test_the_tour_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None
         "equilibrated": 1,
         "build": 2,
     }
-    assert "8 inserted" in done.err
+    assert "33 inserted" in done.err
+    assert (tmp_path / "tour" / "density.png").read_bytes().startswith(b"\x89PNG")
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
 
@@ -39,7 +42,28 @@ def test_the_tour_can_be_taken_again(mdfactory: Program, tmp_path: Path) -> None
     first, second = (mdfactory("demo", tmp_path) for _ in range(2))
     assert first.code == second.code == 0
     assert first.out == second.out
-    assert "8 unchanged" in second.err
+    assert "33 unchanged" in second.err
+
+
+def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path: Path) -> None:
+    text = terminal("demo", tmp_path).text
+    assert text.count("✓") == 19
+    assert "3 of 8" in text
+    assert f"{tmp_path}/density.png" in text
+
+
+def test_without_the_libraries_nothing_is_drawn_and_the_tour_goes_on(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['matplotlib.figure'] = None\n"
+        "from mdfactory.cli.app import run\n"
+        f"sys.exit(run(['demo', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "pip install 'mdfactory[notebook]'" in done.stderr
+    assert not (tmp_path / "density.png").exists()
 
 
 def test_a_folder_with_something_else_is_left_alone(mdfactory: Program, tmp_path: Path) -> None:

@@ -44,9 +44,7 @@ def test_init_tells_scripts_what_it_did(store: Program) -> None:
     done = store("sync", "init", "systems", "--force", "--json")
     assert done.json == {
         "command": "sync init systems",
-        "table": "RUN_DATABASE",
-        "existed": True,
-        "removed": 0,
+        "tables": [{"table": "RUN_DATABASE", "existed": True, "removed": 0}],
     }
 
 
@@ -85,6 +83,7 @@ def test_push_again_does_what_the_flag_says(
         "command": "sync push systems",
         "dry_run": False,
         "counts": ZERO | counts,
+        "tables": {"RUN_DATABASE": ZERO | counts},
         "skipped": [],
         "warnings": [],
     }

@@ -19,207 +19,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from mdfactory.errors import FrameCorruptError
 from mdfactory.records.frames import Frame, decode, encode, infer
+from mdfactory.testing.frames import (
+    BINARY,
+    FLOATS,
+    MODERATE,
+    TEXT,
+    WORDS,
+    assert_same,
+    bits,
+    decimals,
+    nested,
+    tables,
+    whole,
+)
 
 MAIN = Path(__file__).parents[2]
 CAMPAIGN = sorted((MAIN / "examples/water_methanol").glob("*/.analysis/*.parquet"))
 EXISTING = MAIN / "tests/data/existing_stores/sqlite/analysis.db"
-
-MODERATE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-# What a frame can be made of
-
-TEXT = st.text(
-    st.one_of(
-        st.sampled_from("\",\n\r\0 ;#'\\\t\x1a\x85\u2028\ufeff\ufffdé😀"),
-        st.characters(exclude_categories=["Cs"]),
-    ),
-    max_size=8,
-)
-WORDS = st.one_of(st.sampled_from(["", "001", "NA", "nan", "null", "None", "True", "1.0"]), TEXT)
-BINARY = st.binary(max_size=6)
-
-
-def whole(bits: int, *, signed: bool) -> st.SearchStrategy[int]:
-    low = -(2 ** (bits - 1)) if signed else 0
-    return st.integers(low, low + 2**bits - 1)
-
-
-def decimals(digits: int, places: int) -> st.SearchStrategy[Decimal]:
-    limit = 10**digits - 1
-    return st.integers(-limit, limit).map(
-        lambda units: (
-            Decimal(units).scaleb(-places, context=None)
-            if digits <= 28
-            else Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -places))
-        )
-    )
-
-
-INTEGERS = {
-    kind: whole(bits, signed=signed)
-    for signed, kinds in (
-        (True, [pa.int8(), pa.int16(), pa.int32(), pa.int64()]),
-        (False, [pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]),
-    )
-    for kind, bits in zip(kinds, (8, 16, 32, 64), strict=True)
-}
-FLOATS = {
-    kind: st.one_of(
-        st.floats(width=width),
-        st.sampled_from([0.0, -0.0, 5.0, -1.0, float("nan"), float("inf"), float("-inf")]),
-        st.integers(-1000, 1000).map(float),
-    )
-    for kind, width in ((pa.float16(), 16), (pa.float32(), 32), (pa.float64(), 64))
-}
-DECIMALS = {
-    pa.decimal128(5, 2): decimals(5, 2),
-    pa.decimal128(38, 20): decimals(38, 20),
-    pa.decimal128(3, 0): decimals(3, 0),
-    pa.decimal256(70, 9): decimals(70, 9),
-}
-ZONES = (None, "UTC", "Europe/Berlin", "+02:00", "Mars/Olympus")
-STAMPS = {
-    pa.timestamp(unit, zone): whole(64, signed=True).map(lambda n: n >> 10)
-    if unit == "ns"
-    else st.one_of(st.integers(-(2**36), 2**36), whole(64, signed=True))
-    for unit in ("s", "ms", "us", "ns")
-    for zone in ZONES
-}
-DAYS = {
-    pa.date32(): st.one_of(st.integers(-30000, 30000), whole(32, signed=True)),
-    pa.date64(): st.integers(-30000, 30000).map(lambda day: day * 86_400_000),
-}
-TIMES = {
-    pa.time32("s"): st.integers(0, 86_399),
-    pa.time32("ms"): st.integers(0, 86_399_999),
-    pa.time64("us"): st.integers(0, 86_399_999_999),
-    pa.time64("ns"): st.integers(0, 86_399_999_999_999),
-}
-DURATIONS = {pa.duration(unit): whole(64, signed=True) for unit in ("s", "ms", "us", "ns")}
-PLAIN = {
-    pa.null(): st.none(),
-    pa.bool_(): st.booleans(),
-    pa.string(): WORDS,
-    pa.large_string(): WORDS,
-    pa.string_view(): WORDS,
-    pa.binary(): BINARY,
-    pa.large_binary(): BINARY,
-    pa.binary_view(): BINARY,
-    pa.binary(3): st.binary(min_size=3, max_size=3),
-    **INTEGERS,
-    **FLOATS,
-    **DECIMALS,
-    **STAMPS,
-    **DAYS,
-    **TIMES,
-    **DURATIONS,
-}
-COUNTED = {**STAMPS, **DAYS, **TIMES, **DURATIONS}
-"""Types made from integers, since Python's own values do not reach as far."""
-
-
-def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array]:
-    values = st.lists(st.none() | PLAIN[kind], min_size=rows, max_size=rows)
-    if kind not in COUNTED:
-        return values.map(lambda cells: pa.array(cells, kind))
-    width = pa.int32() if kind.bit_width == 32 else pa.int64()
-    return values.map(lambda cells: pa.array(cells, width).view(kind))
-
-
-@st.composite
-def categories(draw: st.DrawFn, *, rows: int) -> pa.Array:
-    kind = draw(st.sampled_from([pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")]))
-    values = draw(cells(kind, rows=draw(st.integers(0, 4))))
-    if draw(st.booleans()):
-        values = values.unique().drop_null()
-    one = st.none() | st.integers(0, len(values) - 1) if len(values) else st.none()
-    index = draw(st.sampled_from([pa.int8(), pa.uint16(), pa.int32(), pa.int64()]))
-    indices = pa.array(draw(st.lists(one, min_size=rows, max_size=rows)), index)
-    return pa.DictionaryArray.from_arrays(indices, values, ordered=draw(st.booleans()))
-
-
-@st.composite
-def nested(draw: st.DrawFn, *, rows: int) -> pa.Array:
-    kinds = [*INTEGERS, *FLOATS, pa.string(), pa.bool_(), pa.binary(), pa.timestamp("ns", "UTC")]
-    inner = draw(st.sampled_from(kinds))
-    lengths = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
-    ends = [sum(lengths[:row]) for row in range(rows + 1)]
-    offsets = pa.array(
-        [None if row < rows and draw(st.booleans()) else end for row, end in enumerate(ends)],
-        pa.int32(),
-    )
-    values = draw(cells(inner, rows=ends[-1]))
-    lists = pa.ListArray.from_arrays(offsets, values)
-    names = draw(st.lists(TEXT, min_size=2, max_size=2))
-    match draw(st.sampled_from(["list", "large", "fixed", "struct", "map", "deep"])):
-        case "list":
-            return lists
-        case "large":
-            return lists.cast(pa.large_list(inner))
-        case "fixed":
-            return pa.FixedSizeListArray.from_arrays(draw(cells(inner, rows=rows * 2)), 2)
-        case "struct":
-            return pa.StructArray.from_arrays([lists, draw(cells(inner, rows=rows))], names)
-        case "map":
-            keys = pa.array([str(key) for key in range(ends[-1])], pa.string())
-            return pa.MapArray.from_arrays(offsets, keys, values)
-        case _:
-            structs = pa.StructArray.from_arrays([lists], names[:1])
-            return pa.ListArray.from_arrays(pa.array(range(rows + 1), pa.int32()), structs)
-
-
-def columns(rows: int) -> st.SearchStrategy[pa.Array]:
-    return st.one_of(
-        st.sampled_from(list(PLAIN)).flatmap(lambda kind: cells(kind, rows=rows)),
-        categories(rows=rows),
-        nested(rows=rows),
-    )
-
-
-METADATA = st.none() | st.dictionaries(st.sampled_from(["unit", "é", ""]), st.text("a😀"))
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> pa.Table:
-    rows = draw(st.integers(0, 6))
-    chunks = draw(st.lists(columns(rows), max_size=4))
-    fields = [pa.field(draw(TEXT), chunk.type, metadata=draw(METADATA)) for chunk in chunks]
-    fields = [
-        field.with_nullable(bool(chunk.null_count) or draw(st.booleans()))
-        for field, chunk in zip(fields, chunks, strict=True)
-    ]
-    table = pa.Table.from_arrays(chunks, schema=pa.schema(fields, metadata=draw(METADATA)))
-    cut = draw(st.integers(0, rows))
-    return pa.concat_tables([table.slice(0, cut), table.slice(cut)]) if cut else table
-
-
-# Exact
-
-
-def bits(column: pa.ChunkedArray) -> object:
-    """Return what tells apart all that is not the same, NaN and signed zero included."""
-    if pa.types.is_floating(column.type):
-        integer = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[column.type.bit_width]
-        return [bits for chunk in column.chunks for bits in chunk.view(integer).to_pylist()]
-    return [chunk_bits for chunk in column.chunks for chunk_bits in map(repr, chunk)]
-
-
-def assert_same(one: pa.Table, other: pa.Table) -> None:
-    assert one.schema.equals(other.schema)
-    # Arrow's own messages rename the entries of maps, which then differ only as metadata do
-    assert one.schema.equals(pa.ipc.read_schema(other.schema.serialize()), check_metadata=True)
-    assert one.num_rows == other.num_rows
-    for left, right in zip(one.columns, other.columns, strict=True):
-        assert left.equals(right) or bits(left) == bits(right)
-        if pa.types.is_floating(left.type):
-            assert bits(left) == bits(right)
 
 
 def of_file(table: pa.Table) -> pa.Table:

@@ -20,7 +20,7 @@ from mdfactory.records.merge import Counts
 from mdfactory.records.tables import RUNS
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
-from mdfactory.sync.push import push_systems
+from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
 
 STOPPED = "96964558"
@@ -40,7 +40,7 @@ def _stored(store: Store) -> dict[str, dict[str, Any]]:
 
 def test_a_push_records_each_simulation(store: Store, campaign: Path) -> None:
     begun = datetime.now(UTC)
-    pushed = push_systems(store, str(campaign))
+    pushed = push(store, str(campaign))
     assert pushed.counts == Counts(inserted=8)
     assert pushed.skipped == pushed.warnings == ()
     record = _stored(store)[FIRST]
@@ -58,7 +58,7 @@ def test_a_push_records_each_simulation(store: Store, campaign: Path) -> None:
 
 
 def test_all_records_of_a_push_have_one_time_with_its_offset(store: Store, campaign: Path) -> None:
-    push_systems(store, str(campaign))
+    push(store, str(campaign))
     (time,) = {record["timestamp_utc"] for record in _stored(store).values()}
     assert time.endswith("+00:00")
 
@@ -77,16 +77,16 @@ def test_all_records_of_a_push_have_one_time_with_its_offset(store: Store, campa
 def test_every_kind_of_source_gives_the_same_records(
     store: Store, campaign: Path, source: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert push_systems(store, str(source(campaign))).counts == Counts(inserted=8)
+    assert push(store, str(source(campaign))).counts == Counts(inserted=8)
     monkeypatch.chdir(campaign.parent)
     relative = source(Path("campaign"))
-    assert push_systems(store, str(relative), Mode.update).counts == Counts(unchanged=8)
+    assert push(store, str(relative), Mode.update).counts == Counts(unchanged=8)
 
 
 def test_an_invalid_folder_is_named_and_the_others_are_stored(store: Store, campaign: Path) -> None:
     broken = campaign / FIRST / f"{FIRST}.yaml"
     broken.write_text("simulation_type: mixedbox\nsystem: {species: []}\n", encoding="utf-8")
-    pushed = push_systems(store, str(campaign))
+    pushed = push(store, str(campaign))
     assert pushed.counts == Counts(inserted=7, skipped=1)
     (skipped,) = pushed.skipped
     assert skipped.path == str(broken.parent)
@@ -97,17 +97,17 @@ def test_where_all_are_invalid_all_are_named(store: Store, tmp_path: Path) -> No
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "build.yaml").write_text("{}", encoding="utf-8")
-    pushed = push_systems(store, str(tmp_path))
+    pushed = push(store, str(tmp_path))
     assert pushed.counts == Counts(skipped=2)
     assert [Path(item.path).name for item in pushed.skipped] == ["a", "b"]
 
 
 def test_update_follows_the_campaign(store: Store, campaign: Path) -> None:
-    push_systems(store, str(campaign))
+    push(store, str(campaign))
     before = _stored(store)
     (stopped,) = campaign.glob(f"{STOPPED}*")
     (stopped / "prod.gro").touch()
-    assert push_systems(store, str(campaign), Mode.update).counts == Counts(updated=1, unchanged=7)
+    assert push(store, str(campaign), Mode.update).counts == Counts(updated=1, unchanged=7)
     after = _stored(store)
     changed = [hash_ for hash_ in before if before[hash_] != after[hash_]]
     assert changed == [stopped.name]
@@ -115,9 +115,9 @@ def test_update_follows_the_campaign(store: Store, campaign: Path) -> None:
 
 
 def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
-    push_systems(store, str(campaign))
+    push(store, str(campaign))
     moved = shutil.move(campaign, campaign.parent / "moved")
-    pushed = push_systems(store, f"{moved}/campaign.yaml", Mode.update)
+    pushed = push(store, f"{moved}/campaign.yaml", Mode.update)
     assert pushed.counts == Counts(updated=8)
     assert _stored(store)[FIRST]["directory"] == f"{moved}/{FIRST}"
 
@@ -133,26 +133,26 @@ def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
 def test_the_mode_decides_what_happens_to_what_is_there(
     store: Store, campaign: Path, mode: Mode, counts: Counts
 ) -> None:
-    push_systems(store, str(campaign))
+    push(store, str(campaign))
     before = _stored(store)
-    assert push_systems(store, str(campaign), mode, dry_run=True).counts == counts
+    assert push(store, str(campaign), mode, dry_run=True).counts == counts
     assert _stored(store) == before
-    assert push_systems(store, str(campaign), mode).counts == counts
+    assert push(store, str(campaign), mode).counts == counts
     assert (_stored(store) == before) is (mode is not Mode.force)
 
 
 def test_by_default_one_conflict_stops_all(store: Store, campaign: Path) -> None:
-    push_systems(store, str(campaign / FIRST))
+    push(store, str(campaign / FIRST))
     for dry_run in (True, False):
         with pytest.raises(ConflictError, match=FIRST):
-            push_systems(store, str(campaign), dry_run=dry_run)
+            push(store, str(campaign), dry_run=dry_run)
     assert list(_stored(store)) == [FIRST]
 
 
 def test_one_simulation_in_two_folders_is_refused_by_default(store: Store, campaign: Path) -> None:
     copy = shutil.copytree(campaign / FIRST, campaign / "copy")
     with pytest.raises(DuplicateSimulationError) as caught:
-        push_systems(store, str(campaign))
+        push(store, str(campaign))
     assert caught.value.folders == {FIRST: (str(campaign / FIRST), str(copy))}
     assert str(copy) in str(caught.value)
     assert _stored(store) == {}
@@ -165,7 +165,7 @@ def test_the_most_advanced_of_two_folders_is_taken_and_said(
     older = Path(shutil.copytree(campaign / FIRST, campaign / "000_older"))
     (older / "prod.gro").unlink()
     twin = Path(shutil.copytree(campaign / FIRST, campaign / "zzz_twin"))
-    pushed = push_systems(store, str(campaign), mode)
+    pushed = push(store, str(campaign), mode)
     assert pushed.counts == Counts(inserted=8)
     record = _stored(store)[FIRST]
     assert (record["directory"], record["status"]) == (str(campaign / FIRST), "completed")
@@ -176,21 +176,21 @@ def test_the_most_advanced_of_two_folders_is_taken_and_said(
 @pytest.mark.parametrize("name", ["missing", "nothing_*"])
 def test_a_source_that_is_not_there_is_an_error(store: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match="no "):
-        push_systems(store, str(tmp_path / name))
+        push(store, str(tmp_path / name))
 
 
 def test_a_source_without_simulations_is_an_error(store: Store, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no simulation") as caught:
-        push_systems(store, str(tmp_path))
+        push(store, str(tmp_path))
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_store_that_is_not_initialised_is_said_before_the_campaign_is_read() -> None:
     with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
-        push_systems(MemoryStore(), "/there/is/no/such/folder")
+        push(MemoryStore(), "/there/is/no/such/folder")
 
 
 def test_progress_is_told(store: Store, campaign: Path) -> None:
     told: list[tuple[str, int]] = []
-    push_systems(store, str(campaign), watch=lambda what, done: told.append((what, done)))
+    push(store, str(campaign), watch=lambda what, done: told.append((what, done)))
     assert told == [("reading simulations", n) for n in range(1, 9)] + [("writing", 0)]

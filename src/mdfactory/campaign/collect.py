@@ -2,41 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.campaign.simulation import Simulation
-from mdfactory.records.tables import RUNS, batch
+from mdfactory.campaign.registry import FOLDER, Analysis, Artifact
+from mdfactory.campaign.results import LARGEST_CELL
+from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.errors import RegistryError, ResultError, one_line
+from mdfactory.records.digests import digest
+from mdfactory.records.frames import encode
+from mdfactory.records.tables import RUNS, Table, batch, item_table
+from mdfactory.records.terms import ItemType
 
-__all__ = ["run_records"]
+__all__ = ["Scope", "collect"]
 
 BATCH: Final = 1000
+"""Records of one batch, at most."""
+
+LARGEST: Final = 8 * 2**20
+"""Characters of the records that are held before they are passed on, about."""
+
+TIMES: Final = {"created_at", "updated_at"}
+"""Keys of a registry entry that say nothing of the result."""
+
+Row = tuple[str | int, ...]
 
 
-def run_records(simulations: Iterable[Simulation], time: str) -> Iterator[pa.RecordBatch]:
-    """Stream the records of simulations for ``RUN_DATABASE``.
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which records to make of a simulation.
+
+    Parameters
+    ----------
+    systems
+        Whether of the simulation itself.
+    items
+        Whether of its analyses, its artifacts.
+    names
+        Of those with these names only, in lower case; of all if empty.
+    """
+
+    systems: bool = False
+    items: Collection[ItemType] = ()
+    names: frozenset[str] = frozenset()
+
+    def takes(self, kind: ItemType, name: str) -> bool:
+        """Whether an analysis or artifact is meant."""
+        return kind in self.items and (not self.names or name.lower() in {"", *self.names})
+
+
+def collect(
+    simulations: Iterable[Simulation],
+    scope: Scope,
+    time: str,
+    report: Callable[[Skipped], object],
+) -> Iterator[tuple[Table, pa.RecordBatch]]:
+    """Stream the records of simulations.
 
     Parameters
     ----------
     simulations
         The simulations.
+    scope
+        Which records.
     time
         When they are recorded: ISO 8601 in UTC, with offset.
+    report
+        Is told of results that are passed over, with the reason.
 
     Yields
     ------
-    pyarrow.RecordBatch
-        Up to 1,000 records in the schema of the table.
+    (Table, pyarrow.RecordBatch)
+        Up to 1,000 records of one table, in its ``whole`` schema.
     """
-    rows = (_run(simulation, time) for simulation in simulations)
-    while some := list(islice(rows, BATCH)):
-        yield batch(some, RUNS.schema)
+    buffer = _Buffer()
+    for simulation in simulations:
+        if scope.systems:
+            yield from buffer.add(RUNS, _run(simulation, time))
+        if scope.items:
+            for table, row in _results(simulation, scope, time, report):
+                yield from buffer.add(table, row)
+    yield from buffer.rest()
 
 
-def _run(simulation: Simulation, time: str) -> tuple[str, ...]:
+@dataclass(slots=True)
+class _Buffer:
+    """Rows that wait to become a batch of their table."""
+
+    rows: dict[str, tuple[Table, list[Row]]] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, table: Table, row: Row) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        """Take a row, and give batches where enough have come together."""
+        table, rows = self.rows.setdefault(table.id, (table, []))
+        rows.append(row)
+        self.size += sum(len(value) for value in row if isinstance(value, str))
+        if self.size > LARGEST:
+            yield from self.rest()
+        elif len(rows) == BATCH:
+            yield table, batch(rows, table.whole)
+            self.size -= sum(len(value) for one in rows for value in one if isinstance(value, str))
+            rows.clear()
+
+    def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        for table, rows in self.rows.values():
+            if rows:
+                yield table, batch(rows, table.whole)
+                rows.clear()
+        self.size = 0
+
+
+def _run(simulation: Simulation, time: str) -> Row:
     built = simulation.build_input
     values = {
         "hash": built.hash,
@@ -50,3 +130,78 @@ def _run(simulation: Simulation, time: str) -> tuple[str, ...]:
         "timestamp_utc": time,
     }
     return tuple(values[name] for name in RUNS.columns)
+
+
+def _results(
+    simulation: Simulation, scope: Scope, time: str, report: Callable[[Skipped], object]
+) -> Iterator[tuple[Table, Row]]:
+    """Yield a row for each result; what cannot be recorded is reported and passed over."""
+    directory = str(simulation.directory)
+    try:
+        registry = simulation.results.registry()
+    except RegistryError as error:
+        report(Skipped(directory, one_line(error).removeprefix(f"{directory}/")))
+        return
+    for problem in registry.problems:
+        if scope.takes(problem.kind, problem.name):
+            report(Skipped(directory, one_line(problem)))
+    results: list[Analysis | Artifact] = [*registry.analyses.values(), *registry.artifacts.values()]
+    for result in results:
+        kind = KINDS[type(result)]
+        if not scope.takes(kind, result.name):
+            continue
+        table = item_table(kind, result.name)
+        try:
+            values = VALUES[kind](simulation, result)
+        except ResultError as error:
+            report(Skipped(directory, one_line(f"{kind} {result.name}: {error}")))
+            continue
+        values |= {
+            "hash": simulation.hash,
+            "directory": directory,
+            "simulation_type": simulation.build_input.simulation_type.value,
+            "timestamp_utc": time,
+        }
+        yield table, tuple(values[name] for name in table.whole.names)
+
+
+def _analysis(simulation: Simulation, analysis: Analysis) -> dict[str, Any]:
+    frame = simulation.results.read(analysis)
+    encoded = encode(frame)
+    for text in (encoded.data_csv, encoded.arrow_ipc):
+        if len(text) > LARGEST_CELL // 4 and len(text.encode()) > LARGEST_CELL:
+            raise ResultError(
+                f"{analysis.filename} is more than {LARGEST_CELL >> 20} MiB as text, "
+                "which is all that a cell of a store may hold"
+            )
+    said = {key: value for key, value in analysis.entry.items() if key not in TIMES}
+    kept = (encoded.arrow_schema, encoded.arrow_ipc, json.dumps(said, sort_keys=True))
+    return {
+        "row_count": frame.num_rows,
+        "columns": json.dumps(frame.column_names),
+        "data_csv": encoded.data_csv,
+        "data_path": f"{FOLDER}/{analysis.filename}",
+        "arrow_schema": encoded.arrow_schema,
+        "entry": json.dumps(analysis.entry),
+        "csv_sha256": encoded.csv_sha256,
+        "arrow_ipc": encoded.arrow_ipc,
+        "digest": digest(kept),
+    }
+
+
+def _artifact(simulation: Simulation, artifact: Artifact) -> dict[str, Any]:
+    simulation.results.require(artifact)
+    return {
+        "file_count": len(artifact.files),
+        "files": json.dumps(artifact.files),
+        "checksums": json.dumps(artifact.checksums),
+    }
+
+
+KINDS: Final[dict[type, ItemType]] = {Analysis: ItemType.analysis, Artifact: ItemType.artifact}
+
+VALUES: Final[dict[ItemType, Callable[[Simulation, Any], dict[str, Any]]]] = {
+    ItemType.analysis: _analysis,
+    ItemType.artifact: _artifact,
+}
+"""What the columns of a record hold that only its kind has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,11 +11,21 @@ from typing import Any, Final, TypeVar
 
 from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import replacing
-from mdfactory.records.terms import check_name
+from mdfactory.records.terms import ItemType, check_name
 
-__all__ = ["Analysis", "Artifact", "Registry", "inside", "read_registry", "write_registry"]
+__all__ = [
+    "FOLDER",
+    "Analysis",
+    "Artifact",
+    "Problem",
+    "Registry",
+    "inside",
+    "read_registry",
+    "write_registry",
+]
 
 FOLDER: Final = ".analysis"
+SECTIONS: Final = {ItemType.analysis: "analyses", ItemType.artifact: "artifacts"}
 FILE: Final = "metadata.json"
 LARGEST: Final = 64 * 2**20
 """Bytes of the largest registry that is read."""
@@ -67,6 +78,29 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """An entry that is none.
+
+    Parameters
+    ----------
+    kind
+        What it would be.
+    name
+        What it is called; empty if it is all entries of this kind that cannot be read.
+    reason
+        What is wrong with it.
+    """
+
+    kind: ItemType
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        what = f"{self.kind} {self.name}" if self.name else SECTIONS[self.kind]
+        return f"{what}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """What a simulation folder says of its results.
 
@@ -75,14 +109,14 @@ class Registry:
     analyses, artifacts
         The valid entries, by name.
     problems
-        ``(name, what is wrong with its entry)`` of the others.
+        What is wrong with the others.
     whole
         The file as it is, to be written back with all that is not known here.
     """
 
     analyses: dict[str, Analysis] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
-    problems: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
     whole: dict[str, Any] = field(default_factory=dict)
 
 
@@ -115,9 +149,9 @@ def read_registry(directory: Path) -> Registry:
         raise RegistryError(f"{path}: is not valid JSON: {error}") from error
     if not isinstance(values, dict):
         raise RegistryError(f"{path}: holds no mapping")
-    problems: list[tuple[str, str]] = []
-    analyses = _entries(values, "analyses", _analysis, problems)
-    artifacts = _entries(values, "artifacts", _artifact, problems)
+    problems: list[Problem] = []
+    analyses = _entries(values, ItemType.analysis, _analysis, problems)
+    artifacts = _entries(values, ItemType.artifact, _artifact, problems)
     return Registry(analyses, artifacts, tuple(problems), values)
 
 
@@ -147,29 +181,41 @@ def inside(directory: Path, name: str) -> Path:
     path = folder / parts
     if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name:
         raise ValueError(f"{name!r} is not a path inside {FOLDER}")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if _through_symlink(folder, parts) and not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r} leads outside {FOLDER}")
     return path
 
 
+def _through_symlink(folder: Path, parts: PurePosixPath) -> bool:
+    """Whether a part of the path below `folder` is a symlink: one call for each part."""
+    return any(os.path.islink(folder / part) for part in (parts, *parts.parents[:-1]))
+
+
 def _entries(
     values: Mapping[str, Any],
-    section: str,
+    kind: ItemType,
     read: Callable[[str, Mapping[str, Any]], Entry],
-    problems: list[tuple[str, str]],
+    problems: list[Problem],
 ) -> dict[str, Entry]:
-    given = values.get(section, {})
+    given = values.get(SECTIONS[kind], {})
     if not isinstance(given, dict):
-        problems.append((section, "is not a mapping of names to entries"))
+        problems.append(Problem(kind, "", "is not a mapping of names to entries"))
         return {}
-    entries = {}
+    entries: dict[str, Entry] = {}
+    spelt: dict[str, str] = {}
     for name, entry in given.items():
         try:
-            check_name(name)
+            _check_spelling(check_name(name), spelt)
             entries[name] = read(name, _checked(entry, dict, "the entry"))
         except (InvalidNameError, ValueError) as error:
-            problems.append((name, str(error)))
+            problems.append(Problem(kind, name, str(error)))
     return entries
+
+
+def _check_spelling(name: str, spelt: dict[str, str]) -> None:
+    """Refuse a name that would be another one's in a store, where case does not count."""
+    if spelt.setdefault(name.lower(), name) != name:
+        raise ValueError(f"differs from {spelt[name.lower()]} only in case")
 
 
 def _analysis(name: str, entry: Mapping[str, Any]) -> Analysis:

@@ -23,12 +23,14 @@ from uuid import uuid4
 from mdfactory.campaign.registry import (
     FILE,
     FOLDER,
+    Analysis,
+    Artifact,
     Registry,
     inside,
     read_registry,
     write_registry,
 )
-from mdfactory.errors import RegistryError, ResultError
+from mdfactory.errors import RegistryError, ResultError, one_line
 from mdfactory.files import locked
 from mdfactory.records.terms import check_name
 
@@ -40,6 +42,9 @@ __all__ = ["Finding", "Results", "sha256"]
 
 SCHEMA_VERSION: Final = "1.0"
 LOCK: Final = ".metadata.lock"
+LARGEST_CELL: Final = 256 * 2**20
+"""Bytes of the longest text that a store takes in one cell."""
+
 ENTRY: Final = {
     "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
 }  # fmt: skip
@@ -103,14 +108,61 @@ class Results:
         registry = self.registry()
         if name not in registry.analyses:
             raise ResultError(self._lacks("analysis", name, registry.analyses))
-        analysis = registry.analyses[name]
-        frame = self._read(name, analysis.filename)
+        try:
+            return self.read(registry.analyses[name])
+        except ResultError as error:
+            raise ResultError(f"{self.directory}: analysis {name}: {error}") from error
+
+    def read(self, analysis: Analysis) -> pa.Table:
+        """Return the frame of an analysis that the registry lists.
+
+        Raises
+        ------
+        ResultError
+            If its file is missing, corrupt, too large for a store, or has another number of
+            rows than the registry says; the message does not say which simulation it is of.
+        """
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            with ParquetFile(inside(self.directory, analysis.filename)) as file:
+                shape = file.metadata.num_rows, file.metadata.num_columns
+                if shape[0] * shape[1] > LARGEST_CELL:  # each value takes a byte of text at least
+                    raise ResultError(
+                        f"{analysis.filename} has {shape[0]:,} rows of {shape[1]:,} columns: "
+                        f"more than the {LARGEST_CELL >> 20} MiB that a cell of a store may hold"
+                    )
+                frame = file.read()
+                frame.schema.names  # noqa: B018  # not all that Parquet may hold is UTF-8
+        except FileNotFoundError as error:
+            raise ResultError(f"{analysis.filename} is missing") from error
+        except (OSError, ValueError, pa.ArrowException) as error:
+            if isinstance(error, ResultError):
+                raise
+            raise ResultError(f"{analysis.filename} cannot be read: {one_line(error)}") from error
         if frame.num_rows != analysis.row_count:
             raise ResultError(
-                f"{self.folder / analysis.filename}: has {frame.num_rows:,} rows, but the "
+                f"{analysis.filename} has {frame.num_rows:,} rows, but the "
                 f"registry says {analysis.row_count:,}. Record the analysis again"
             )
         return frame
+
+    def require(self, artifact: Artifact) -> None:
+        """Refuse an artifact that the registry lists if one of its files is not there.
+
+        Raises
+        ------
+        ResultError
+            If a file is missing, or its path leads outside ``.analysis``.
+        """
+        for file in artifact.files:
+            try:
+                there = inside(self.directory, file).is_file()
+            except (OSError, ValueError) as error:
+                raise ResultError(one_line(error)) from error
+            if not there:
+                raise ResultError(f"{file} is missing")
 
     def record_analysis(self, name: str, frame: pd.DataFrame | pa.Table, **extras: Any) -> None:
         """Record an analysis; one of the same name is replaced.
@@ -228,7 +280,7 @@ class Results:
         Every byte of the artifacts is read, and the header of every Parquet file.
         """
         registry = self.registry()
-        findings = [Finding(name, problem) for name, problem in registry.problems]
+        findings = [Finding(one.name or FILE, one.reason) for one in registry.problems]
         known = {self.folder / FILE, self.folder / LOCK}
         for name, analysis in registry.analyses.items():
             findings += self._check_analysis(name, analysis.filename, analysis.row_count)
@@ -252,7 +304,7 @@ class Results:
         except FileNotFoundError:
             yield Finding(name, f"{filename} is missing")
         except (OSError, ValueError, pa.ArrowException) as error:
-            yield Finding(name, f"{filename} cannot be read: {_one_line(error)}")
+            yield Finding(name, f"{filename} cannot be read: {one_line(error)}")
         else:
             if rows != row_count:
                 yield Finding(
@@ -266,7 +318,7 @@ class Results:
             except FileNotFoundError:
                 yield Finding(name, f"{file} is missing")
             except (OSError, ValueError) as error:
-                yield Finding(name, f"{file} cannot be read: {_one_line(error)}")
+                yield Finding(name, f"{file} cannot be read: {one_line(error)}")
             else:
                 if found != checksum.lower():
                     yield Finding(name, f"{file} has another checksum than the registry says")
@@ -279,17 +331,6 @@ class Results:
         twice = [one for one in names if names.count(one) > 1]
         if twice:
             raise ResultError(f"artifact {name}: two of its files are called {twice[0]}")
-
-    def _read(self, name: str, filename: str) -> pa.Table:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetFile
-
-        try:
-            with ParquetFile(inside(self.directory, filename)) as file:
-                return file.read()
-        except (OSError, ValueError, pa.ArrowException) as error:
-            reason = _one_line(error)
-            raise ResultError(f"{self.folder / filename}: analysis {name}: {reason}") from error
 
     @contextmanager
     def _entering(
@@ -365,7 +406,7 @@ def _arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
     try:
         return pa.Table.from_pandas(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise ResultError(f"analysis {name}: {_one_line(error)}") from error
+        raise ResultError(f"analysis {name}: {one_line(error)}") from error
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -378,8 +419,4 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except pa.ArrowException as error:
-        raise ResultError(f"{path}: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise ResultError(f"{path}: {one_line(error)}") from error

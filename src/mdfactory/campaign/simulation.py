@@ -12,7 +12,7 @@ from typing import Any, Final
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
-from mdfactory.errors import BuildInputError, SourceError
+from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.records.terms import Status
 
 __all__ = ["Simulation", "Skipped", "read_simulation", "status_of"]
@@ -20,9 +20,6 @@ __all__ = ["Simulation", "Skipped", "read_simulation", "status_of"]
 HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
 CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
 """Top-level keys of a BuildInput, to recognise one in a file that is no longer valid YAML."""
-
-LONGEST: Final = 400
-"""Characters of a reason, at most."""
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -151,12 +148,7 @@ def read_simulation(
         reasons += [found] if found else []
     if claimed:
         reasons.append("it holds no BuildInput YAML")
-    return Skipped(str(directory), _one_line(reasons[0])) if reasons else None
-
-
-def _one_line(reason: str) -> str:
-    line = " ".join(reason.split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    return Skipped(str(directory), one_line(reasons[0])) if reasons else None
 
 
 def _own_names(folder: str) -> tuple[str, str]:
@@ -205,6 +197,6 @@ def _claims(values: Any, *, own: bool) -> bool:
 def _warnings(directory: Path, name: str, values: Mapping[str, Any], hash_: str) -> Iterator[str]:
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
     if unknown:
-        yield _one_line(f"{directory / name}: ignored unknown keys: {', '.join(unknown)}")
+        yield one_line(f"{directory / name}: ignored unknown keys: {', '.join(unknown)}")
     if HASH.fullmatch(directory.name) and directory.name.upper() != hash_:
         yield f"{directory}: the folder is named after another hash; its BuildInput has {hash_}"

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from mdfactory.errors import one_line
+
 __all__ = ["UnreadableError", "load", "read_bytes"]
 
 LARGEST: Final = 4 * 2**20
@@ -82,9 +84,9 @@ def load(raw: bytes) -> Any:
     except RecursionError as error:
         raise UnreadableError("nests too deeply") from error
     except (yaml.YAMLError, UnreadableError) as error:
-        raise UnreadableError(_one_line(error)) from error
+        raise UnreadableError(_reason(error)) from error
     except Exception as error:  # a tag on a value of another kind raises about anything
-        raise UnreadableError(f"a value does not fit its tag: {_one_line(error)}") from error
+        raise UnreadableError(f"a value does not fit its tag: {_reason(error)}") from error
 
 
 def _check_events(raw: bytes) -> None:
@@ -122,7 +124,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error) or type(error).__name__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from inspect import BoundArguments, cleandoc
 from pathlib import Path
 from shlex import quote
@@ -15,20 +14,10 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError,
 
 from mdfactory import __version__
 from mdfactory.cli.render import Terminal
-from mdfactory.cli.session import Session, examples
+from mdfactory.cli.session import Exit, Session, examples
 from mdfactory.errors import MDFactoryError, OutputError, UsageError
 
-__all__ = ["Exit", "app", "run"]
-
-
-class Exit(IntEnum):
-    """How a run ended, for scripts."""
-
-    done = 0
-    failed = 1
-    usage = 2
-    skipped = 3
-    interrupted = 130
+__all__ = ["app", "run"]
 
 
 COMMON: Final = Group("Options of every command", sort_key=9)

@@ -12,13 +12,18 @@ from rich.cells import cell_len, set_cell_size
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["printable", "separated", "table"]
+__all__ = ["matrix", "printable", "separated", "table"]
 
 SHORT: Final = 12
 """Digits of a hash on a terminal."""
 
 STYLES: Final = {"completed": "32", "production": "33", "equilibrated": "36", "build": "2"}
 """Word -> its colour (ECMA-48, select graphic rendition)."""
+
+DONE: Final = "✓"
+
+MARKS: Final = {True: DONE, False: "·", None: ""}
+"""Whether a result is there -> what the matrix shows; nothing where it is not expected."""
 
 GAP: Final = "  "
 
@@ -39,7 +44,7 @@ def separated(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iter
     for batch in batches:
         values = (column.to_pylist() for column in batch.columns)
         for row in zip(*values, strict=True):
-            yield "\t".join(str(value).translate(ESCAPES) for value in row)
+            yield "\t".join("" if value is None else str(value).translate(ESCAPES) for value in row)
 
 
 def table(
@@ -64,6 +69,84 @@ def table(
             yield _line(row, widths, lambda text: STYLES.get(text, "") if colour else "")
 
 
+def matrix(batches: Sequence[pa.RecordBatch], width: int, *, colour: bool) -> list[str]:
+    """Return the overview as lines: a simulation each, a column for each result.
+
+    At the foot stands how many simulations have a result, of those that it is expected of.
+    Names that do not fit beside each other are numbered.
+
+    Parameters
+    ----------
+    batches
+        Rows of the overview, with ``hash``, ``simulation_type``, ``item_name``, ``status``.
+    width
+        Columns of the terminal.
+    colour
+        Whether to use colours.
+
+    Returns
+    -------
+    list of str
+        No lines if even numbers do not fit.
+    """
+    systems, items = _crossed(batches)
+    done = {name: sum(some.get(name, False) for some in systems.values()) for name in items}
+    of = {name: sum(name in some for some in systems.values()) for name in items}
+    feet = [f"{done[name]:,} of {of[name]:,}" for name in items]
+    stubs = [f"{hash_[:SHORT]}  {kind}" for hash_, kind in systems]
+    stub = max(len(f"{len(stubs):,} simulations"), *map(len, stubs))
+    heads = [name.split("_") for name in items]
+    widths = [max(map(len, [*head, foot])) for head, foot in zip(heads, feet, strict=True)]
+    numbered = stub + sum(widths) + len(GAP) * len(widths) > width
+    if numbered:
+        heads = [[str(at)] for at in range(1, 1 + len(items))]
+        widths = [len(head[0]) for head in heads]
+        if stub + sum(widths) + len(GAP) * len(widths) > width:
+            return []
+
+    def bold(text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if colour else text
+
+    def line(first: str, cells: Sequence[str]) -> str:
+        spaced = (cell.ljust(wide) for cell, wide in zip(cells, widths, strict=True))
+        return GAP.join([first.ljust(stub), *spaced]).rstrip()
+
+    depth = max(map(len, heads), default=0)
+    padded = [[""] * (depth - len(head)) + head for head in heads]
+    lines = [
+        bold(line("" if row < depth - 1 else "hash", [head[row] for head in padded]))
+        for row in range(depth)
+    ]
+    for (hash_, kind), some in systems.items():
+        marks = [MARKS[some.get(name)] for name in items]
+        shown = line(f"{hash_[:SHORT]}  {kind}", marks)
+        lines.append(shown.replace(DONE, f"\x1b[32m{DONE}\x1b[0m") if colour else shown)
+    if numbered:
+        longest = max(map(len, items))
+        lines += [""] + [
+            f"{at:>3}  {name:{longest}}  {foot}"
+            for at, (name, foot) in enumerate(zip(items, feet, strict=True), start=1)
+        ]
+    else:
+        lines.append(line(f"{len(stubs):,} simulations", feet))
+    return lines
+
+
+def _crossed(
+    batches: Sequence[pa.RecordBatch],
+) -> tuple[dict[tuple[str, str], dict[str, bool]], list[str]]:
+    """Return of each simulation which results are there, and the names of all of them."""
+    systems: dict[tuple[str, str], dict[str, bool]] = {}
+    items: dict[str, None] = {}
+    names = ("hash", "simulation_type", "item_name", "status")
+    for batch in batches:
+        for row in zip(*(batch[name].to_pylist() for name in names), strict=True):
+            hash_, kind, item, status = map(printable, row)
+            systems.setdefault((hash_, kind), {})[item] = status == "completed"
+            items[item] = None
+    return dict(sorted(systems.items(), key=lambda one: one[0][::-1])), list(items)
+
+
 def _blocks(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[str]:
     """Yield a line for each value, and an empty one after each record."""
     width = max(map(len, columns))
@@ -83,7 +166,10 @@ def printable(text: str) -> str:
 
 
 def _shown(batch: pa.RecordBatch, *, whole: bool = False) -> Iterator[list[str]]:
-    values = [[printable(str(value)) for value in column.to_pylist()] for column in batch.columns]
+    values = [
+        ["" if value is None else printable(str(value)) for value in column.to_pylist()]
+        for column in batch.columns
+    ]
     for at, name in enumerate(batch.schema.names):
         if name == "hash" and not whole:
             values[at] = [value[:SHORT] for value in values[at]]

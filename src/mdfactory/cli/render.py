@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdfactory.cli.layout import printable, separated, table
+from mdfactory.cli.layout import matrix, printable, separated, table
 from mdfactory.errors import DeclinedError, MDFactoryError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Terminal:
         debug: bool = False,
     ) -> None:
         _make_streams()
-        self._json = json
+        self.json = json
         self._quiet = quiet
         self._debug = debug
         logging.basicConfig(format="%(message)s")
@@ -59,7 +59,7 @@ class Terminal:
 
     def result(self, sentence: str, values: Mapping[str, Any]) -> None:
         """Print what a command did: a sentence, or the values as JSON."""
-        if self._json:
+        if self.json:
             self._object(values)
         elif sentence:
             _print(printable(line) for line in sentence.split("\n"))
@@ -68,9 +68,26 @@ class Terminal:
         """Return the columns to show: a summary, or all that a terminal or a pipe can take."""
         if not full:
             return kind.summary
-        if self._json or not sys.stdout.isatty():
+        if not self.draws:
             return kind.columns
         return tuple(name for name in kind.columns if name not in kind.bulky)
+
+    @property
+    def draws(self) -> bool:
+        """Whether results go to a person, who sees lines and columns."""
+        return not self.json and sys.stdout.isatty()
+
+    def matrix(self, batches: Sequence[pa.RecordBatch]) -> bool:
+        """Draw the overview, simulations down and results across, if it fits."""
+        width = shutil.get_terminal_size().columns
+        lines = matrix(batches, width, colour="NO_COLOR" not in os.environ)
+        if lines:
+            _print(lines)
+        return bool(lines)
+
+    def say(self, sentence: str) -> None:
+        """Say on standard error what a question is about; also when told to be quiet."""
+        _say(sentence)
 
     def rows(
         self,
@@ -98,7 +115,7 @@ class Terminal:
         # What fails, fails here, before anything is printed.
         first = next(batches, None)
         found = [] if first is None else [first]
-        if self._json:
+        if self.json:
             self._json_rows(chain(found, batches), values or {})
         elif not sys.stdout.isatty():
             _print(separated(chain(found, batches), columns))
@@ -121,7 +138,7 @@ class Terminal:
     def error(self, error: MDFactoryError | str) -> None:
         """Say on standard error why a command failed; with ``--json`` on standard output too."""
         details = error.details if isinstance(error, MDFactoryError) else {}
-        if self._json:
+        if self.json:
             self._object({"error": str(error), **details})
         if self._debug and isinstance(error, MDFactoryError):
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
@@ -178,7 +195,7 @@ class Terminal:
                     separator = ",\n"
         except MDFactoryError as error:
             print(f'], "error": {json.dumps(str(error))}}}')
-            self._json = False  # the object is complete
+            self.json = False  # the object is complete
             raise
         print("]}")
 

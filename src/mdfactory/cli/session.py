@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,10 +18,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mdfactory.config import Settings
-    from mdfactory.records.tables import Table
     from mdfactory.stores.base import Store
 
-__all__ = ["Given", "Session", "examples"]
+__all__ = ["Exit", "Given", "Session", "examples"]
+
+
+class Exit(IntEnum):
+    """How a run ended, for scripts."""
+
+    done = 0
+    failed = 1
+    usage = 2
+    skipped = 3
+    interrupted = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,19 @@ class Session:
 
         return open_store(self.settings(), wait=self.wait)
 
+    def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
+        """Show the overview on a terminal: simulations down, results across."""
+        found = list(rows)
+        if not found:
+            self.terminal.note("no records")
+        elif not self.terminal.matrix(found):
+            self.terminal.rows(found, columns)
+
     def show(
         self,
         store: Store,
         rows: Iterable[pa.RecordBatch],
-        table: Table,
+        schema: pa.Schema,
         columns: Sequence[str],
         output: Path | None = None,
     ) -> None:
@@ -73,7 +91,7 @@ class Session:
 
         if store.owns(output):
             raise OutputError(f"{output} is the store itself; write to another file")
-        written = export(rows, table.schema, output)
+        written = export(rows, schema, output)
         if not written:
             self.terminal.note("no records")
         self.terminal.result(

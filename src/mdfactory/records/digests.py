@@ -9,14 +9,14 @@ was stored earlier still belongs to a record whose time is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 import pyarrow as pa
 
 from mdfactory.records.tables import Table
 
-__all__ = ["content_digests", "record_digest"]
+__all__ = ["content_digests", "digest", "record_digest"]
 
 
 def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
@@ -30,7 +30,7 @@ def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
         Rows with all columns of the table.
     """
     columns = [rows[name].to_pylist() for name in table.columns if name != table.time]
-    return [_sha256(row) for row in zip(*columns, strict=True)]
+    return [digest(row) for row in zip(*columns, strict=True)]
 
 
 def record_digest(content: str, time: str) -> str:
@@ -38,12 +38,7 @@ def record_digest(content: str, time: str) -> str:
     return sha256(f"{content}{time}".encode()).hexdigest()
 
 
-def _sha256(values: Sequence[str | int]) -> str:
-    return sha256(b"".join(_framed(values))).hexdigest()
-
-
-def _framed(values: Sequence[str | int]) -> Iterator[bytes]:
-    for value in values:
-        text = str(value).encode()
-        yield b"%d:" % len(text)
-        yield text
+def digest(values: Sequence[str | int]) -> str:
+    """Return the digest of some values in their order, 64 lower-case hex digits."""
+    texts = [str(value).encode() for value in values]
+    return sha256(b"".join([b"%d:%b" % (len(text), text) for text in texts])).hexdigest()

@@ -17,7 +17,7 @@ import json
 import re
 from array import array as numbers
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,7 +30,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, WriteOptions,
 
 from mdfactory.errors import FrameCorruptError
 
-__all__ = ["Frame", "decode", "encode", "infer"]
+__all__ = ["Frame", "decode", "encode", "infer", "schema_of", "text_of", "to_csv"]
 
 PORTION = 1 << 21
 """Bytes of a table that become text at a time: intermediate copies are of this size."""
@@ -121,6 +121,20 @@ def decode(frame: Frame) -> pa.Table:
         raise FrameCorruptError(f"what is kept beside data_csv does not fit: {error}") from error
 
 
+def schema_of(arrow_schema: str) -> pa.Schema:
+    """Return the schema of a frame that was encoded, from `Frame.arrow_schema` alone.
+
+    Raises
+    ------
+    FrameCorruptError
+        If it is none.
+    """
+    try:
+        return pa.ipc.read_schema(pa.py_buffer(b64decode(arrow_schema, validate=True)))
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise FrameCorruptError(f"arrow_schema is not an Arrow schema: {error}") from error
+
+
 def infer(data_csv: str) -> pa.Table:
     """Return a table from text alone, with the types that pandas would infer.
 
@@ -131,12 +145,27 @@ def infer(data_csv: str) -> pa.Table:
     """
     data = data_csv.lstrip("\r\n").encode(errors="replace")
     try:
-        header = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
-        names = next(header, [])
+        first = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
+        names = next(first, [])
         rows = _rows(data, [pa.string()] * len(names), missing=MISSING, quoted=True)
     except (csv.Error, pa.ArrowException) as error:
         raise FrameCorruptError(f"data_csv is not CSV: {error}") from error
     return pa.Table.from_arrays([_inferred(column) for column in rows.columns], names=names)
+
+
+def to_csv(table: pa.Table, *, header: bool) -> bytes:
+    """Return a table as the text that `Frame.data_csv` would be, in UTF-8.
+
+    Parameters
+    ----------
+    table
+        The table, or some rows of one that is written portion by portion.
+    header
+        Whether the names of the columns stand in front.
+    """
+    lines = [_lines(cells, batch.schema.types) for batch, cells in _portions(table)]
+    names = _header(table.schema.names) if header else b""
+    return _storable(b"".join([names, *lines]))[1]
 
 
 def _csv(table: pa.Table) -> tuple[bytes, bool]:
@@ -144,12 +173,16 @@ def _csv(table: pa.Table) -> tuple[bytes, bool]:
     faithful, empty = _shows_all_rows(table), table.slice(0, 0).columns
     text = io.BytesIO()
     text.write(_header(table.schema.names))
-    rows = max(1 << 10, PORTION * table.num_rows // max(1, table.get_total_buffer_size()))
-    for batch in table.to_batches(max_chunksize=rows) if empty else ():
-        cells = [_cells(column) for column in batch.columns]
+    for batch, cells in _portions(table):
         faithful = faithful and all(map(_gives_back, cells, batch.columns, empty))
         text.write(_lines(cells, batch.schema.types))
     return text.getvalue(), faithful
+
+
+def _portions(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
+    rows = max(1 << 10, PORTION * table.num_rows // max(1, table.get_total_buffer_size()))
+    for batch in table.to_batches(max_chunksize=rows) if table.num_columns else ():
+        yield batch, [_cells(column) for column in batch.columns]
 
 
 def _storable(data: bytes) -> tuple[str, bytes]:
@@ -219,11 +252,12 @@ def _quoted(text: pa.Array) -> pa.Array:
 def _cells(column: pa.Array) -> pa.Array:
     """Return text, or what Arrow writes as that text; null where there is nothing to say."""
     if isinstance(column, pa.ExtensionArray):
-        return _text(column.storage)
+        return text_of(column.storage)
     return WRITERS.get(column.type.id, _cast)(column)
 
 
-def _text(column: pa.Array) -> pa.Array:
+def text_of(column: pa.Array) -> pa.Array:
+    """Return the text that ``data_csv`` has for each value, before quotes; null where none."""
     return _cells(column).cast(TEXT)
 
 
@@ -272,7 +306,7 @@ def _durations(column: pa.Array) -> pa.Array:
 
 
 def _categories(column: pa.Array) -> pa.Array:
-    return _text(column.dictionary).take(column.indices)
+    return text_of(column.dictionary).take(column.indices)
 
 
 def _hex(column: pa.Array) -> pa.Array:
@@ -306,7 +340,7 @@ def _json_lists(column: pa.Array) -> pa.Array:
 
 
 def _json_values(column: pa.Array) -> pa.Array:
-    kind, text = column.type, _text(column)
+    kind, text = column.type, text_of(column)
     if pa.types.is_boolean(kind):
         text = pc.ascii_lower(text)
     elif pa.types.is_floating(kind):
@@ -381,7 +415,7 @@ def _restored(cells: pa.Array, like: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return kind.wrap_array(_restored(text, like.storage))
     if pa.types.is_dictionary(kind):
-        indices = pc.index_in(text, value_set=_text(like.dictionary)).cast(kind.index_type)
+        indices = pc.index_in(text, value_set=text_of(like.dictionary)).cast(kind.index_type)
         return pa.DictionaryArray.from_arrays(indices, like.dictionary, ordered=kind.ordered)
     if pa.types.is_duration(kind):
         text = pc.replace_substring(text, f" {kind.unit}", "").cast(pa.int64())

@@ -6,16 +6,18 @@ from array import array as numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 
 from mdfactory.errors import InvalidNameError
-from mdfactory.records.terms import check_name
+from mdfactory.records.terms import ItemType, check_name
 
 __all__ = [
     "FORMAT_VERSION",
+    "FRAMES",
     "OVERVIEW",
     "RUNS",
     "Place",
@@ -26,6 +28,7 @@ __all__ = [
     "batch",
     "digest_table",
     "format_table",
+    "item_table",
     "table_named",
 ]
 
@@ -61,8 +64,15 @@ class Table:
         Columns that a terminal shows when not asked for all.
     bulky
         Columns that no terminal can show.
+    large
+        Columns whose cells may hold megabytes: few of them are held at a time.
     command
         The command that creates the table.
+    item
+        What its records are about, if they are results of one name.
+    beside
+        The table that keeps what a record's own columns cannot say: a row for each record,
+        known by the record's table and key, with the time of the record that it belongs to.
     """
 
     name: str
@@ -72,7 +82,10 @@ class Table:
     time: str = ""
     summary: tuple[str, ...] = ()
     bulky: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
     command: str = ""
+    item: ItemType | None = None
+    beside: Table | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,6 +96,24 @@ class Table:
     def id(self) -> str:
         """The name as it is compared: regardless of case."""
         return self.name.lower()
+
+    @property
+    def item_name(self) -> str:
+        """The name of the result; installations that spell tables in upper case mean lower."""
+        name = self.name.partition("_")[2]
+        return name.lower() if name.isupper() else name
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the columns that are kept beside a record."""
+        own = (*self.key, "record_table", self.time)
+        return tuple(name for name in self.beside.columns if name not in own) if self.beside else ()
+
+    @property
+    def whole(self) -> pa.Schema:
+        """The columns of a record and of what is kept beside it."""
+        beside = (self.beside.schema.field(name) for name in self.extras) if self.beside else ()
+        return pa.schema([*self.schema, *beside])
 
     @property
     def is_record(self) -> bool:
@@ -135,6 +166,19 @@ OVERVIEW = Table(
 )
 
 
+FRAMES = Table(
+    name="_mdfactory_frame",
+    schema=_schema(
+        "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest"
+    ),
+    key=("record_table", "hash"),
+    place=Place.results,
+    large=("arrow_ipc",),
+)
+"""What plain CSV cannot say of a frame: see `records.frames.Frame`; ``entry`` is the registry's
+in JSON, and ``digest`` tells whether any of this has changed."""
+
+
 def analysis_table(name: str) -> Table:
     """Return the table that holds one analysis of all simulations.
 
@@ -148,7 +192,10 @@ def analysis_table(name: str) -> Table:
         "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc",
         summary="hash directory simulation_type row_count columns data_path timestamp_utc",
         bulky=("data_csv",),
+        large=("data_csv",),
         command="mdfactory sync init analysis",
+        item=ItemType.analysis,
+        beside=FRAMES,
     )
 
 
@@ -165,12 +212,11 @@ def artifact_table(name: str) -> Table:
         "hash directory simulation_type file_count:int files checksums timestamp_utc",
         summary="hash simulation_type file_count files checksums directory timestamp_utc",
         command="mdfactory sync init artifacts",
+        item=ItemType.artifact,
     )
 
 
-def _item_table(
-    name: str, columns: str, *, summary: str, command: str, bulky: tuple[str, ...] = ()
-) -> Table:
+def _item_table(name: str, columns: str, *, summary: str, **rest: Any) -> Table:
     return Table(
         name=name,
         schema=_schema(columns),
@@ -178,11 +224,11 @@ def _item_table(
         place=Place.results,
         time="timestamp_utc",
         summary=tuple(summary.split()),
-        bulky=bulky,
-        command=command,
+        **rest,
     )
 
 
+@cache
 def digest_table(place: Place) -> Table:
     """Return the table of the digests of all records in one place of a store.
 
@@ -197,6 +243,7 @@ def digest_table(place: Place) -> Table:
     )
 
 
+@cache
 def format_table(place: Place) -> Table:
     """Return the one-row table that tells the version of the ``_mdfactory_*`` tables."""
     return Table(
@@ -210,16 +257,27 @@ def table_named(name: str, place: Place) -> Table | None:
     if name.lower() in known:
         return replace(known[name.lower()], name=name)
     kind, _, item = name.partition("_")
-    make = ITEM_TABLES.get(kind.upper())
-    if make is None or place is not Place.results:
+    if kind.lower() not in ITEM_TABLES or place is not Place.results:
         return None
     try:
-        return replace(make(item), name=name)
+        return replace(item_table(ItemType(kind.lower()), item), name=name)
     except InvalidNameError:
         return None
 
 
-ITEM_TABLES = {"ANALYSIS": analysis_table, "ARTIFACT": artifact_table}
+@cache
+def item_table(kind: ItemType, name: str) -> Table:
+    """Return the table of one analysis or artifact.
+
+    Raises
+    ------
+    InvalidNameError
+        If `name` cannot name a table.
+    """
+    return ITEM_TABLES[kind](name)
+
+
+ITEM_TABLES = {ItemType.analysis: analysis_table, ItemType.artifact: artifact_table}
 
 
 def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:

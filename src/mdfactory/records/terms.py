@@ -8,7 +8,17 @@ from typing import Final
 
 from mdfactory.errors import InvalidNameError
 
-__all__ = ["Engine", "Mode", "Parametrization", "SimulationType", "Status", "check_name"]
+__all__ = [
+    "Engine",
+    "Item",
+    "ItemStatus",
+    "ItemType",
+    "Mode",
+    "Parametrization",
+    "SimulationType",
+    "Status",
+    "check_name",
+]
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
@@ -64,6 +74,24 @@ class Engine(StrEnum):
     """The program that runs the simulation."""
 
     gromacs = "gromacs"
+
+
+class ItemType(StrEnum):
+    """What a result of a simulation is: a table of numbers, or files."""
+
+    analysis = "analysis"
+    artifact = "artifact"
+
+
+Item = tuple[ItemType, str]
+"""A result by its kind and name."""
+
+
+class ItemStatus(StrEnum):
+    """Whether a result is in the store."""
+
+    completed = "completed"
+    not_yet_run = "not_yet_run"
 
 
 class Mode(StrEnum):

@@ -129,9 +129,28 @@ class Transaction(ABC):
         self.require(table)
         return self.scan(table, query)
 
-    def count(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
-        """Return the number of records that meet the conditions."""
-        query = Query(where=where, columns=table.key[:1])
+    def read_whole(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream records like `read`, all columns, with what is kept beside them.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            Records in ``table.whole``; columns from beside are empty where nothing is kept, or
+            where it belongs to a record of another time: another program has written it again.
+        """
+        for rows in self.read(table, query):
+            beside = self.beside(table, _keys(rows, table.key), table.extras)
+            blank = ("",) * len(table.extras)
+            kept = [beside.get(key, blank) for key in _keys(rows, (*table.key, table.time))]
+            columns = list(zip(*kept, strict=True)) or [()] * len(table.extras)
+            arrays = [array(column, pa.string()) for column in columns]
+            yield pa.RecordBatch.from_arrays([*rows.columns, *arrays], schema=table.whole)
+
+    def count(
+        self, table: Table, where: tuple[Condition, ...] = (), *, limit: int | None = None
+    ) -> int:
+        """Return the number of records that meet the conditions; `limit` is enough."""
+        query = Query(where=where, columns=table.key[:1], limit=limit)
         return sum(rows.num_rows for rows in self.read(table, query))
 
     def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
@@ -140,7 +159,7 @@ class Transaction(ABC):
         Parameters
         ----------
         batches
-            The records; no key twice.
+            The records; no key twice. A batch in ``table.whole`` also has what is kept beside.
         mode
             What to do with keys that are in the store already.
 
@@ -163,7 +182,7 @@ class Transaction(ABC):
         return self._merge(batches, mode, lambda *_: None)
 
     def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
-        """Remove the records that meet the conditions, and their digests.
+        """Remove the records that meet the conditions, and what is kept of them elsewhere.
 
         Returns
         -------
@@ -176,6 +195,7 @@ class Transaction(ABC):
         described = self.has(digests)
         for some in _chunks(keys):
             self.remove(table, some)
+            self._forget_beside(table, some)
             if described:
                 self.remove(digests, [_digest_key(table, key) for key in some])
         return len(keys)
@@ -228,7 +248,8 @@ class Transaction(ABC):
             if len(set(keys)) < len(keys):
                 raise ValueError(f"a key stands twice in the records for {table.name}")
             contents = content_digests(table, rows)
-            resolution = resolve(self._existing(table, keys, mode), keys, contents, mode)
+            compared = _with_beside(rows, contents)
+            resolution = resolve(self._existing(table, keys, mode), keys, compared, mode)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
             refused += [" ".join(keys[position]) for position in resolution.refuse]
@@ -248,7 +269,8 @@ class Transaction(ABC):
         self._describe(table.place)
         if len(positions) < rows.num_rows:
             rows = rows.take(array(positions, pa.int64()))
-        self.put(table, rows)
+        self.put(table, rows.select(table.columns))
+        self._put_beside(table, rows)
         digests = [
             (*_digest_key(table, key), content, record_digest(content, time))
             for key, content, time in zip(
@@ -268,6 +290,46 @@ class Transaction(ABC):
             digests = self._digests(table, times) if mode is Mode.update else {}
             stored |= {key: digests.get(key) for key in times}
         return stored
+
+    def _put_beside(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Keep what belongs beside records; of records that come without, nothing is kept."""
+        if table.beside is None or table.extras[0] not in rows.schema.names:
+            self._forget_beside(table, _keys(rows, table.key))
+            return
+        if not self.has(table.beside):
+            self.make(table.beside)
+        names = array([table.id] * rows.num_rows, pa.string())
+        columns = [names if name == "record_table" else rows[name] for name in table.beside.columns]
+        self.put(table.beside, pa.RecordBatch.from_arrays(columns, schema=table.beside.schema))
+
+    def _forget_beside(self, table: Table, keys: Sequence[Key]) -> None:
+        if table.beside and self.has(table.beside):
+            self.remove(table.beside, [(table.id, *key) for key in keys])
+
+    def beside(self, table: Table, keys: Iterable[Key], columns: tuple[str, ...]) -> dict[Key, Key]:
+        """Return what is kept beside records.
+
+        Parameters
+        ----------
+        table
+            The table of the records.
+        keys
+            Their keys.
+        columns
+            Which columns of ``table.extras``.
+
+        Returns
+        -------
+        dict
+            Key and time of the record that it belongs to -> values of the columns.
+        """
+        if not (table.beside and self.has(table.beside)):
+            return {}
+        known = (*table.key, table.time)
+        where = (OneOf("record_table", (table.id,)), _hashes(keys))
+        kept = self.scan(table.beside, Query(where=where, columns=(*known, *columns)))
+        found = (row for some in kept for row in _keys(some, (*known, *columns)))
+        return {row[: len(known)]: row[len(known) :] for row in found}
 
     def _times(self, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
         wanted = set(keys)
@@ -293,7 +355,11 @@ class Transaction(ABC):
             for rows in self.scan(table, Query(where=(_hashes(foreign),))):
                 computed = zip(_keys(rows, table.key), content_digests(table, rows), strict=True)
                 digests |= {key: content for key, content in computed if key not in digests}
-        return digests
+        beside = self.beside(table, times, ("digest",)) if table.beside else {}
+        return {
+            key: content + "".join(beside.get((*key, times[key]), ()))
+            for key, content in digests.items()
+        }
 
     def _kept(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
         digests = digest_table(table.place)
@@ -407,6 +473,13 @@ def _chunks(keys: list[Key]) -> Iterator[list[Key]]:
 
 def _hashes(keys: Iterable[Key]) -> OneOf:
     return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
+
+
+def _with_beside(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
+    """Return what tells a changed record: its content, and what is kept beside it."""
+    if "digest" not in rows.schema.names:
+        return contents
+    return list(map("".join, zip(contents, rows["digest"].to_pylist(), strict=True)))
 
 
 def _digest_key(table: Table, key: Key) -> Key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,6 +18,9 @@ __all__ = ["SqlTransaction"]
 
 BATCH: Final = 2048
 """Rows of one batch of an answer."""
+
+LARGEST: Final = 8 * 2**20
+"""Characters of the texts of one batch, beyond which no row is added."""
 
 MOST: Final = 2**63 - 1
 """The largest number that a database takes as a limit."""
@@ -58,7 +61,7 @@ class SqlTransaction(Transaction):
         self.location = location
         self._connection = connection
         self._schemas = schemas
-        self._spelling: dict[Place, dict[str, str]] = {}
+        self._spelling: dict[str, dict[str, str]] = {}
 
     def names(self, place: Place) -> Collection[str]:
         """Return the names of the tables in one schema."""
@@ -67,12 +70,12 @@ class SqlTransaction(Transaction):
     def make(self, table: Table) -> None:
         """Create a table with untyped columns that may not be null, and a unique key."""
         self._sql(table).create(self._connection)
-        self._spelling.pop(table.place, None)
+        self._spelling.pop(self._schemas[table.place], None)
 
     def drop(self, table: Table) -> None:
         """Drop a table."""
         self._sql(table).drop(self._connection)
-        self._spelling.pop(table.place, None)
+        self._spelling.pop(self._schemas[table.place], None)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the answer to a ``SELECT``."""
@@ -85,8 +88,10 @@ class SqlTransaction(Transaction):
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
             select = select.limit(min(query.limit, MOST))
-        with self._connection.execution_options(yield_per=BATCH).execute(select) as rows:
-            for some in rows.partitions():
+        large = set(table.large) & set(schema.names)
+        options = self._connection.execution_options(yield_per=1 if large else BATCH)
+        with options.execute(select) as rows:
+            for some in _bounded(rows) if large else rows.partitions():
                 yield _batch(some, schema, table)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
@@ -98,25 +103,37 @@ class SqlTransaction(Transaction):
             if values
             else insert.on_conflict_do_nothing(index_elements=table.key)
         )
-        self._connection.execute(upsert, rows.to_pylist())
+        self._execute(upsert, {name: rows[name].to_pylist() for name in table.columns})
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Delete the rows with these keys."""
         source = self._sql(table)
         same = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
-        names = [f"key_{name}" for name in table.key]
-        self._connection.execute(
-            sa.delete(source).where(*same), [dict(zip(names, key, strict=True)) for key in keys]
-        )
+        names = (f"key_{name}" for name in table.key)
+        columns = zip(*keys, strict=True)
+        self._execute(sa.delete(source).where(*same), dict(zip(names, columns, strict=False)))
+
+    def _execute(
+        self, statement: sa.Insert | sa.Delete, values: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Execute a statement for each row of values, given by the name of its parameter.
+
+        The driver gets tuples: SQLAlchemy would look at each value of each row.
+        """
+        compiled = statement.compile(dialect=self._connection.dialect)
+        rows = list(zip(*(values[name] for name in compiled.positiontup or ()), strict=True))
+        if rows:
+            self._connection.exec_driver_sql(str(compiled), rows)
 
     def _spelt(self, place: Place) -> dict[str, str]:
         """Return the names of tables by their lower-case form."""
-        if place not in self._schemas:
+        schema = self._schemas.get(place)
+        if schema is None:
             return {}
-        if place not in self._spelling:
-            names = sa.inspect(self._connection).get_table_names(schema=self._schemas[place])
-            self._spelling[place] = {name.lower(): name for name in names}
-        return self._spelling[place]
+        if schema not in self._spelling:
+            names = sa.inspect(self._connection).get_table_names(schema=schema)
+            self._spelling[schema] = {name.lower(): name for name in names}
+        return self._spelling[schema]
 
     def _sql(self, table: Table) -> sa.Table:
         """Describe a table to SQLAlchemy, under the name by which the database has it."""
@@ -135,6 +152,19 @@ def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
         # A range, not LIKE: it is exact about case and uses the index of the key.
         return column.between(condition.text, condition.text + BEYOND)
     return column.in_(condition.values)
+
+
+def _bounded(rows: Iterable[sa.Row[Any]]) -> Iterator[list[sa.Row[Any]]]:
+    """Divide rows into parts whose texts are not much longer than `LARGEST` together."""
+    part, size = [], 0
+    for row in rows:
+        part.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str))
+        if size > LARGEST or len(part) == BATCH:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.RecordBatch:

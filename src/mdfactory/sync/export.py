@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from mdfactory.errors import MDFactoryError, OutputError
 from mdfactory.files import replacing
+from mdfactory.records.frames import to_csv
+from mdfactory.records.stack import plain
 
 __all__ = ["export"]
 
@@ -53,8 +55,15 @@ def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
 def _write_csv(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
     from pyarrow.csv import CSVWriter
 
+    if not set(schema.types) <= {pa.string(), pa.int64()}:  # no records, whose writer is faster
+        file.write(to_csv(schema.empty_table(), header=True))
+        return _count(rows, lambda batch: file.write(_lines(batch)))
     with CSVWriter(file, schema) as writer:
         return _count(rows, writer.write_batch)
+
+
+def _lines(batch: pa.RecordBatch) -> bytes:
+    return to_csv(pa.Table.from_batches([batch]), header=False)
 
 
 def _write_parquet(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
@@ -66,13 +75,13 @@ def _write_parquet(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
 
 def _write_json(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:  # noqa: ARG001
     def write(batch: pa.RecordBatch) -> None:
-        for row in batch.to_pylist():
+        for row in plain(batch).to_pylist():
             file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     return _count(rows, write)
 
 
-def _count(rows: Batches, write: Callable[[pa.RecordBatch], None]) -> int:
+def _count(rows: Batches, write: Callable[[pa.RecordBatch], object]) -> int:
     total = 0
     for batch in rows:
         write(batch)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from mdfactory.errors import StoreChangedError, counted
-from mdfactory.records.tables import RUNS, Table
-from mdfactory.stores.base import Store
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.errors import NotInitialisedError, StoreChangedError, counted
+from mdfactory.records.query import Condition, OneOf
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table
+from mdfactory.records.terms import ItemType
+from mdfactory.stores.base import Store, Transaction
+from mdfactory.sync.items import item_tables, require_item, require_items
+from mdfactory.sync.overview import reset
 from mdfactory.sync.pull import conditions
 
-__all__ = ["Initialised", "Selection", "clear", "init_systems", "select_systems"]
+__all__ = ["Initialised", "Selection", "clear", "initialise", "select"]
 
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """What an initialisation did.
+    """What an initialisation did with a table.
 
     Parameters
     ----------
     table
-        Name of the table.
+        Its name.
     existed
         Whether it was there before.
     removed
@@ -31,19 +38,50 @@ class Initialised:
     removed: int
 
 
-def init_systems(store: Store, *, force: bool = False) -> Initialised:
-    """Make the table of simulations if it is missing.
+def initialise(
+    store: Store,
+    *,
+    systems: bool = False,
+    items: Collection[ItemType] = (),
+    catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    force: bool = False,
+) -> list[Initialised]:
+    """Make the tables of a store that are missing, in one transaction.
 
     Parameters
     ----------
     store
         Where.
+    systems
+        Whether to make the table of simulations.
+    items
+        For which results to make the tables of the catalogue, and the overview.
+    catalogue
+        The results that have a table before there is one.
     force
-        Empty and make it anew if it is there.
+        Empty and make anew what is there: all tables of these kinds, and their part of the
+        overview.
     """
-    with store.transaction(write=True, create={RUNS.place}) as transaction:
-        existed = transaction.has(RUNS)
-        return Initialised(RUNS.name, existed, transaction.create(RUNS, replace=force))
+    places = {Place.runs} if systems else set()
+    places |= {Place.results} if items else set()
+    with store.transaction(write=True, create=places) as transaction:
+        done = [_made(transaction, RUNS, force=force)] if systems else []
+        if items:
+            existed = transaction.has(OVERVIEW)
+            transaction.create(OVERVIEW)
+            those = (OneOf("item_type", tuple(map(str, items))),)
+            removed = transaction.delete(OVERVIEW, those) if force else 0
+            done.append(Initialised(OVERVIEW.name, existed, removed))
+        for kind in items:
+            tables = {table.id: table for table in catalogue.tables(kind)}
+            tables |= {table.id: table for table in item_tables(transaction, kind).values()}
+            done += [_made(transaction, table, force=force) for table in tables.values()]
+    return done
+
+
+def _made(transaction: Transaction, table: Table, *, force: bool) -> Initialised:
+    existed = transaction.has(table)
+    return Initialised(table.name, existed, transaction.create(table, replace=force))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +100,17 @@ class Selection:
     hash_prefix: str | None
 
     def __str__(self) -> str:
-        counts = (
-            f"{counted(number, 'record')} of {table.name}" for table, number in self.tables.items()
-        )
+        return ", ".join(self.lines) or "no records"
+
+    @property
+    def lines(self) -> list[str]:
+        """What would go of each table that has any of it."""
         of_some = f" with hash {self.hash_prefix.upper()}..." if self.hash_prefix else ""
-        return ", ".join(counts) + of_some
+        return [
+            f"{counted(number, 'record')} of {table.name}{of_some}"
+            for table, number in self.tables.items()
+            if number
+        ]
 
     @property
     def total(self) -> int:
@@ -74,19 +118,59 @@ class Selection:
         return sum(self.tables.values())
 
 
-def select_systems(store: Store, hash_prefix: str | None = None) -> Selection:
-    """Count the records of simulations that a clear would remove.
+def select(
+    store: Store,
+    *,
+    systems: bool = False,
+    overview: bool = False,
+    kinds: Collection[ItemType] = (),
+    items: Collection[Table] = (),
+    hash_prefix: str | None = None,
+) -> Selection:
+    """Count the records that a clear would remove.
+
+    Parameters
+    ----------
+    store
+        Where.
+    systems, overview
+        Whether the table of simulations, the overview.
+    kinds
+        Kinds of results, all tables of each.
+    items
+        Tables of single analyses and artifacts.
+    hash_prefix
+        First digits of the simulations' hashes; all simulations if None.
 
     Raises
     ------
     NotInitialisedError
-        If the store has no table for them.
+        If the store has none of the tables that were asked for.
+    UnknownNameError
+        If it has no table of a name that was asked for.
     """
-    return Selection({RUNS: store.count(RUNS, conditions(hash_prefix, {}))}, hash_prefix)
+    where = conditions(hash_prefix, {})
+    with store.transaction() as transaction:
+        tables = [one for one, asked in ((RUNS, systems), (OVERVIEW, overview)) if asked]
+        if not (systems and overview and transaction.tables()):  # all is what there is
+            for table in tables:
+                transaction.require(table)
+            for kind in kinds:
+                require_items(transaction, kind)
+        for table in items:
+            require_item(transaction, table)
+        asked = {table.id for table in (*tables, *items)}
+        there = [one for one in transaction.tables() if one.id in asked or one.item in kinds]
+        if not there:
+            raise NotInitialisedError(RUNS.name, store.location, "mdfactory sync init all")
+        return Selection({one: transaction.count(one, where) for one in there}, hash_prefix)
 
 
 def clear(store: Store, selection: Selection) -> dict[str, int]:
     """Remove the selected records, in one transaction.
+
+    The overview, unless it is cleared itself, says of results that go that they are not in
+    the store.
 
     Returns
     -------
@@ -99,9 +183,23 @@ def clear(store: Store, selection: Selection) -> dict[str, int]:
         If the numbers are no longer those of the selection. Nothing was removed.
     """
     where = conditions(selection.hash_prefix, {})
+    now = datetime.now(UTC).isoformat()
     with store.transaction(write=True) as transaction:
         removed = {table: transaction.delete(table, where) for table in selection.tables}
         if removed != selection.tables:
-            now = Selection(removed, selection.hash_prefix)
-            raise StoreChangedError(f"the store has changed: it is now {now}; nothing was cleared")
+            found = Selection(removed, selection.hash_prefix)
+            raise StoreChangedError(
+                f"the store has changed: it is now {found}; nothing was cleared"
+            )
+        if OVERVIEW not in selection.tables:
+            for table in removed:
+                if table.item:
+                    reset(transaction, (*where, *_about(table)), now)
     return {table.name: number for table, number in removed.items()}
+
+
+def _about(table: Table) -> tuple[Condition, ...]:
+    """Return the conditions for the overview's rows of one result, however it is spelt."""
+    written = table.name.partition("_")[2]
+    names = (written, written.lower(), written.upper())
+    return OneOf("item_type", (str(table.item),)), OneOf("item_name", names)

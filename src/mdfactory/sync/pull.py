@@ -11,6 +11,7 @@ from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.stores.base import Store
+from mdfactory.sync.items import require_item
 
 __all__ = ["conditions", "pull"]
 
@@ -60,8 +61,17 @@ def pull(
     ------
     NotInitialisedError
         If the store has no such table.
+    UnknownNameError
+        If it has other analyses or artifacts, but none of this name.
     QueryError
         If a column is none of the table's, or the limit is negative.
     """
-    order = Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
-    return store.read(table, Query(conditions(hash_prefix, equal or {}), columns, order, limit))
+    query = Query(conditions(hash_prefix, equal or {}), columns, ordered(sort), limit)
+    with store.transaction() as transaction:
+        require_item(transaction, table)
+        yield from transaction.read(table, query)
+
+
+def ordered(sort: str | None) -> Sort | None:
+    """Return the order that ``column`` or ``-column`` asks for."""
+    return Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None

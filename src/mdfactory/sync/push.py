@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
 from operator import add
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.campaign.collect import run_records
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Found, Source, discover
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import DuplicateSimulationError, SourceError
+from mdfactory.errors import DuplicateSimulationError, NotInitialisedError, SourceError
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import RUNS, array
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Batches, Store
+from mdfactory.records.tables import RUNS, Table, array
+from mdfactory.records.terms import Item, Mode, SimulationType
+from mdfactory.stores.base import Batches, Store, Transaction
+from mdfactory.sync.items import require_items
+from mdfactory.sync.overview import Visited, derive
 from mdfactory.sync.spool import Spool
 
-__all__ = ["Pushed", "Watch", "push_systems"]
+__all__ = ["SYSTEMS", "Pushed", "Watch", "push"]
 
 log = logging.getLogger(__name__)
 
 Watch = Callable[[str, int], None]
 """Is told what is being done, and the number of items done so far."""
+
+
+SYSTEMS: Final = Scope(systems=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +43,35 @@ class Pushed:
 
     Parameters
     ----------
-    counts
-        What became of the records; ``skipped`` counts those that ``--diff`` left and the
-        items in `skipped`.
+    tables
+        Table -> what became of its records.
     skipped
-        What was named or claims to be a simulation, but is none.
+        What was named or claims to be a simulation or a result, but is none.
     warnings
         What was odd, a line each.
     """
 
-    counts: Counts
+    tables: Mapping[str, Counts]
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> Counts:
+        """What became of all records; ``skipped`` also counts the items in `skipped`."""
+        return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
 
-def push_systems(
+
+def push(
     store: Store,
     source: Source,
     mode: Mode = Mode.refuse,
+    scope: Scope = SYSTEMS,
     *,
+    catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     dry_run: bool = False,
     watch: Watch = lambda *_: None,
 ) -> Pushed:
-    """Push the records of a campaign's simulations.
+    """Push records of a campaign: of its simulations, their analyses, their artifacts.
 
     Parameters
     ----------
@@ -68,7 +81,11 @@ def push_systems(
         A folder, a glob pattern, a build summary or a campaign CSV; see
         `campaign.discover.discover`.
     mode
-        What to do with simulations that are in the store already.
+        What to do with records that are in the store already.
+    scope
+        Which records.
+    catalogue
+        Which results are expected of a simulation, for the overview.
     dry_run
         Only tell what would be written.
     watch
@@ -81,26 +98,62 @@ def push_systems(
     DuplicateSimulationError
         In mode ``refuse``, if a simulation stands in two folders.
     ConflictError
-        In mode ``refuse``, if a simulation is in the store already. Nothing was written.
+        In mode ``refuse``, if a record is in the store already. Nothing was written.
     NotInitialisedError
-        If the store has no table for them.
+        If the store has no tables for them.
     """
     with store.transaction() as transaction:
-        transaction.require(RUNS)
+        _require(transaction, scope)
     now = datetime.now(UTC).isoformat()
     seen = _Seen()
     with Spool() as spool:
-        for rows in run_records(seen.simulations(discover(source), watch), now):
-            spool.add(RUNS, rows)
+        simulations = seen.simulations(discover(source), watch)
+        for table, rows in collect(simulations, scope, now, seen.skipped.append):
+            spool.add(table, rows)
+            seen.note(table, rows)
         if not seen.folders and not seen.skipped:
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)
         lost = seen.settle(mode)
+        seen.warn_of_unknown(scope)
         watch("writing", 0)
-        write = store.plan if dry_run else store.write
-        counts = write(_without(lost, spool), mode)
-    total = reduce(add, counts.values(), Counts(skipped=len(seen.skipped)))
-    return Pushed(total, tuple(seen.skipped), tuple(seen.warnings))
+        with store.transaction(write=not dry_run) as transaction:
+            if dry_run:
+                counts = _planned(transaction, _without(lost, spool), mode)
+            else:
+                for table in spool.tables():
+                    transaction.create(table)
+                counts = transaction.write(_without(lost, spool), mode)
+                derive(transaction, seen.visited(lost), catalogue, seen.pushed, now)
+    return Pushed(counts, tuple(seen.skipped), tuple(seen.warnings))
+
+
+def _require(transaction: Transaction, scope: Scope) -> None:
+    """Refuse a store that was not initialised for what is to be written."""
+    try:
+        if scope.systems:
+            transaction.require(RUNS)
+        for kind in scope.items:
+            require_items(transaction, kind)
+    except NotInitialisedError as error:
+        if scope.systems and scope.items:
+            error.command = "mdfactory sync init all"
+        raise
+
+
+def _planned(transaction: Transaction, batches: Batches, mode: Mode) -> dict[str, Counts]:
+    """Tell what a write would do that also makes the tables that are missing."""
+    missing: dict[str, Counts] = {}
+
+    def there() -> Batches:
+        for table, rows in batches:
+            if transaction.has(table):
+                yield table, rows
+            else:
+                made = missing.get(table.name, Counts())
+                missing[table.name] = made + Counts(inserted=rows.num_rows)
+
+    return transaction.plan(there(), mode) | missing
 
 
 @dataclass(slots=True)
@@ -108,6 +161,8 @@ class _Seen:
     """What one walk of a campaign came across."""
 
     folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    types: dict[str, SimulationType] = field(default_factory=dict)
+    pushed: dict[Item, set[SimulationType]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -121,7 +176,29 @@ class _Seen:
             self.warnings += item.warnings
             place = (-item.status.rank, str(item.directory))
             self.folders.setdefault(item.hash, []).append(place)
+            self.types[item.hash] = item.build_input.simulation_type
             yield item
+
+    def note(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Take note of the results that come by."""
+        if table.item is not None:
+            name = table.name.partition("_")[2]  # as the registry spells it
+            types = self.pushed.setdefault((table.item, name), set())
+            types |= set(map(SimulationType, rows["simulation_type"].to_pylist()))
+
+    def warn_of_unknown(self, scope: Scope) -> None:
+        """Say which of the names that were asked for no simulation has."""
+        found = {name.lower() for _, name in self.pushed}
+        self.warnings += [
+            f"no simulation has a result named {name}" for name in sorted(scope.names - found)
+        ]
+
+    def visited(self, lost: Collection[str]) -> Iterator[Visited]:
+        """Return the simulations, each in the folder that counts."""
+        gone = set(lost)
+        for hash_, places in self.folders.items():
+            (directory,) = (path for _, path in places if path not in gone)
+            yield Visited(hash_, self.types[hash_], directory)
 
     def settle(self, mode: Mode) -> list[str]:
         """Return the folders that give way to another one of the same simulation.

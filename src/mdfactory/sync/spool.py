@@ -60,11 +60,15 @@ class Spool:
             yield from ((table, rows) for rows in file.read())
         yield from self._held
 
+    def tables(self) -> list[Table]:
+        """Return the tables that there are records of."""
+        return list(dict.fromkeys([*self._files, *(table for table, _ in self._held)]))
+
     def _spill(self) -> None:
         try:
             for table, rows in self._held:
                 if table not in self._files:
-                    self._files[table] = self._stack.enter_context(_File(table.schema))
+                    self._files[table] = self._stack.enter_context(_File(rows.schema))
                 self._files[table].write(rows)
         except OSError as error:
             raise OutputError(

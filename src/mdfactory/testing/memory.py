@@ -51,7 +51,8 @@ class MemoryTransaction(Transaction):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Answer a query in Arrow."""
         rows = apply(query, self.rows[table.place, table.id][1])
-        yield from filter(len, rows.to_batches(max_chunksize=BATCH))
+        few = set(table.large) & set(rows.schema.names)
+        yield from filter(len, rows.to_batches(max_chunksize=1 if few else BATCH))
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""

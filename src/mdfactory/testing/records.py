@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mdfactory.records.tables import OVERVIEW, RUNS, Table, analysis_table, batch
 
-__all__ = ["AWKWARD", "THEN", "analysis", "overview", "records", "run"]
+__all__ = ["AWKWARD", "THEN", "analysis", "kept", "overview", "records", "run"]
 
 THEN: Final = "2026-01-02T03:04:05.678901+00:00"
 LATER: Final = "2026-02-03T04:05:06.789012+00:00"
@@ -92,7 +92,20 @@ def analysis(hash_: str, **values: str | int) -> Record:
 
 def records(table: Table, *rows: Record) -> pa.RecordBatch:
     """Return rows as a batch in the schema of their table."""
-    return batch([[row[name] for name in table.columns] for row in rows], table.schema)
+    schema = table.whole if all("digest" in row for row in rows) else table.schema
+    return batch([[row[name] for name in schema.names] for row in rows], schema)
+
+
+def kept(hash_: str, **values: str | int) -> Record:
+    """Return a record of an ``ANALYSIS_<name>`` table, with what is kept beside it."""
+    beside = {
+        "arrow_schema": "schema",
+        "entry": '{"extras": {"units": "nm"}}',
+        "csv_sha256": "0",
+        "arrow_ipc": "",
+        "digest": "1",
+    }
+    return analysis(hash_) | beside | values
 
 
 DENSITY: Final = analysis_table("density")

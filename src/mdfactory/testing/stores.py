@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
 
 from mdfactory.errors import (
     ConflictError,
@@ -22,10 +24,12 @@ from mdfactory.errors import (
     StoreVersionError,
 )
 from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.frames import Frame, decode, encode
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import (
     FORMAT_VERSION,
+    FRAMES,
     OVERVIEW,
     RUNS,
     Place,
@@ -36,7 +40,18 @@ from mdfactory.records.tables import (
 )
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
-from mdfactory.testing.records import AWKWARD, DENSITY, EXAMPLES, LATER, overview, records, run
+from mdfactory.testing.frames import MODERATE, assert_same, tables
+from mdfactory.testing.records import (
+    AWKWARD,
+    DENSITY,
+    EXAMPLES,
+    LATER,
+    analysis,
+    kept,
+    overview,
+    records,
+    run,
+)
 
 __all__ = ["StoreTests"]
 
@@ -98,6 +113,12 @@ class StoreTests(ABC):
 
     def test_created_tables_are_there_for_whoever_opens_the_store_next(self, store: Store) -> None:
         assert {table.id for table in self.opened().tables()} == {t.id for t in store.tables()}
+
+    def test_tables_of_all_places_are_made_in_one_transaction(self, empty: Store) -> None:
+        with empty.transaction(write=True, create=set(Place)) as transaction:
+            for table, _ in EXAMPLES.values():
+                transaction.create(table)
+        assert {table.name for table in self.opened().tables()} == set(EXAMPLES)
 
     def test_a_new_table_is_empty(self, store: Store) -> None:
         assert all(_rows(store, table) == [] for table, _ in EXAMPLES.values())
@@ -295,6 +316,68 @@ class StoreTests(ABC):
         store.delete(OVERVIEW, (OneOf("item_name", ("rdf",)),))
         (digest,) = self._digests(OVERVIEW)
         assert digest[:4] == (OVERVIEW.id, "A", "analysis", "density")
+
+    # What is kept beside records
+
+    def test_what_is_kept_beside_a_record_comes_with_it(self, store: Store) -> None:
+        _write(store, DENSITY, kept("A"), kept("B", arrow_ipc="b" * 1_000))
+        whole = self._whole(store)
+        assert whole == {"A": kept("A"), "B": kept("B", arrow_ipc="b" * 1_000)}
+
+    def test_what_is_kept_beside_goes_with_its_record(self, store: Store) -> None:
+        _write(store, DENSITY, kept("A"), kept("B"))
+        store.delete(DENSITY, (OneOf("hash", ("A",)),))
+        assert [row[:2] for row in self.raw_rows(FRAMES)] == [(DENSITY.id, "B")]
+        store.create(DENSITY, replace=True)
+        assert self.raw_rows(FRAMES) == []
+
+    def test_a_record_that_comes_without_has_nothing_beside_it(self, store: Store) -> None:
+        _write(store, DENSITY, kept("A"), kept("B"))
+        _write(store, DENSITY, analysis("A"), mode=Mode.force)
+        assert self._whole(store)["A"]["arrow_schema"] == ""
+        assert self._whole(store)["B"]["arrow_schema"] == "schema"
+
+    def test_what_belongs_to_another_time_is_not_taken_for_the_record_s(self, store: Store) -> None:
+        """Another program has written the record again."""
+        _write(store, DENSITY, kept("A"))
+        beside = self.raw_rows(FRAMES)
+        store.delete(DENSITY)
+        self.raw_put(DENSITY, [tuple(analysis("A", timestamp_utc=LATER).values())])
+        self.raw_put(FRAMES, beside)
+        assert self._whole(store)["A"]["arrow_schema"] == ""
+
+    def test_update_sees_a_change_of_what_is_kept_beside(self, store: Store) -> None:
+        _write(store, DENSITY, kept("A"), kept("B"))
+        changed = kept("A", entry="{}", digest="2", timestamp_utc=LATER)
+        same = kept("B", timestamp_utc=LATER)
+        counts = _write(store, DENSITY, changed, same, mode=Mode.update)
+        assert counts == {DENSITY.name: Counts(updated=1, unchanged=1)}
+        assert self._whole(store) == {"A": changed, "B": kept("B")}
+
+    def _whole(self, store: Store) -> dict[str, dict[str, Any]]:
+        with store.transaction() as transaction:
+            return {
+                row["hash"]: row
+                for rows in transaction.read_whole(DENSITY)
+                for row in rows.to_pylist()
+            }
+
+    @MODERATE
+    @given(table=tables())
+    def test_a_frame_comes_back_exactly(self, table: pa.Table) -> None:
+        store = self.opened()
+        store.create(DENSITY)
+        encoded = asdict(encode(table))
+        _write(store, DENSITY, kept("A", **encoded), mode=Mode.force)
+        row = self._whole(store)["A"]
+        assert_same(decode(Frame(**{name: row[name] for name in encoded})), table)
+
+    def test_large_cells_come_in_batches_of_few(self, store: Store) -> None:
+        text = "x" * 2**22
+        _write(store, DENSITY, *(kept(hash_, data_csv=text) for hash_ in "ABCDEFGH"))
+        sizes = [rows.num_rows for rows in store.read(DENSITY)]
+        assert sum(sizes) == 8
+        assert max(sizes) <= 4
 
     # Filters
 

@@ -1,0 +1,172 @@
+"""The overview: which results of which simulations are in the store; derived, never pushed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.records.query import Condition, OneOf, Query
+from mdfactory.records.tables import OVERVIEW, batch
+from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, SimulationType
+from mdfactory.stores.base import Transaction
+from mdfactory.sync.items import item_tables
+
+__all__ = ["Visited", "derive", "reset"]
+
+CHUNK: Final = 500
+"""Simulations that are looked at together."""
+
+NOTHING: Final = {"status": ItemStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """A simulation that a push came by."""
+
+    hash: str
+    simulation_type: SimulationType
+    directory: str
+
+
+def derive(
+    transaction: Transaction,
+    visited: Iterable[Visited],
+    catalogue: Catalogue,
+    pushed: Mapping[Item, Collection[SimulationType]],
+    time: str,
+) -> None:
+    """Bring the overview of some simulations in line with the records that the store has.
+
+    Of each simulation it has a row for every name that is in the catalogue for its type, for
+    every name that no type has in the catalogue and that is known to the store or the push,
+    and for what the store holds of it or the push found for its type.
+
+    Parameters
+    ----------
+    transaction
+        The transaction of the push; nothing happens if the store has no overview.
+    visited
+        The simulations.
+    catalogue
+        What is expected of each type.
+    pushed
+        What the push found, and for which types of simulation.
+    time
+        When this is.
+    """
+    if not transaction.has(OVERVIEW):
+        return
+    rest = iter(visited)
+    overview = _Overview(transaction, catalogue, pushed)
+    while some := list(islice(rest, CHUNK)):
+        changed = overview.changed(some)
+        if changed:
+            values = ([row[name] for name in OVERVIEW.columns] for row in changed)
+            rows = batch([(*value[:-1], time) for value in values], OVERVIEW.schema)
+            transaction.write([(OVERVIEW, rows)], Mode.force)
+
+
+def reset(transaction: Transaction, where: tuple[Condition, ...], time: str) -> None:
+    """Say of results that were cleared that they are not in the store."""
+    if not transaction.has(OVERVIEW):
+        return
+    done = OneOf("status", (ItemStatus.completed.value,))
+    # The answer is read to its end before anything is written to the table that it comes from.
+    for rows in list(transaction.read(OVERVIEW, Query((*where, done)))):
+        cleared = [row | NOTHING | {"updated_at": time} for row in rows.to_pylist()]
+        renewed = batch([[row[name] for name in OVERVIEW.columns] for row in cleared], rows.schema)
+        transaction.write([(OVERVIEW, renewed)], Mode.force)
+
+
+class _Overview:
+    """What the rows of any simulation depend on."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        catalogue: Catalogue,
+        pushed: Mapping[Item, Collection[SimulationType]],
+    ) -> None:
+        self._transaction = transaction
+        tables = item_tables(transaction)
+        known = {(kind, name.lower()): name for kind, name in (*tables, *pushed)}
+        known |= {(kind, name.lower()): name for kind, name in catalogue.all()}
+        self._spelling = known
+        self._tables = {
+            (kind, name.lower()): table
+            for (kind, name), table in tables.items()
+            if transaction.count(table, limit=1)
+        }
+        listed = {(kind, name.lower()) for kind, name in catalogue.all()}
+        self._expected = {
+            one: {
+                *((kind, name.lower()) for kind, name in catalogue.items(one)),
+                *(item for item in known if item not in listed),
+                *((kind, name.lower()) for (kind, name), types in pushed.items() if one in types),
+            }
+            for one in SimulationType
+        }
+
+    def changed(self, visited: list[Visited]) -> list[Row]:
+        """Return the rows of some simulations that are not yet as they must be."""
+        hashes = OneOf("hash", tuple(one.hash for one in visited))
+        stored = self._stored(hashes)
+        counts = self._counts(hashes)
+        rows = (
+            self._row(one, item, counts.get((one.hash, item)), stored[one.hash])
+            for one in visited
+            for item in sorted(
+                self._expected[one.simulation_type]
+                | stored[one.hash].keys()
+                | {item for item in self._tables if (one.hash, item) in counts}
+            )
+        )
+        return [row for row in rows if row]
+
+    def _row(
+        self, one: Visited, item: Item, count: int | None, stored: Mapping[Item, Row]
+    ) -> Row | None:
+        """Return what must be written for one result, or None if it is there already."""
+        there = stored.get(item)
+        row: Row = {
+            "hash": one.hash,
+            "simulation_type": one.simulation_type.value,
+            "directory": one.directory,
+            "item_type": item[0].value,
+            "item_name": there["item_name"] if there else self._spelling[item],
+            **NOTHING,
+            "updated_at": there["updated_at"] if there else "",
+        }
+        if count is not None:
+            row["status"] = ItemStatus.completed.value
+            row[COUNTS[item[0]]] = count
+        return None if row == there else row
+
+    def _stored(self, hashes: OneOf) -> dict[str, dict[Item, Row]]:
+        stored: dict[str, dict[Item, Row]] = defaultdict(dict)
+        for rows in self._transaction.read(OVERVIEW, Query((hashes,))):
+            for row in rows.to_pylist():
+                if row["item_type"] in COUNTS:  # not of a kind that only others know
+                    item = ItemType(row["item_type"]), row["item_name"].lower()
+                    stored[row["hash"]][item] = row
+        return stored
+
+    def _counts(self, hashes: OneOf) -> dict[tuple[str, Item], int]:
+        """Return the number of rows or files of each result that is in the store."""
+        counts: dict[tuple[str, Item], int] = {}
+        for item, table in self._tables.items():
+            columns = ("hash", COUNTS[item[0]])
+            for rows in self._transaction.read(table, Query((hashes,), columns)):
+                pairs = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+                counts |= {(hash_, item): count for hash_, count in pairs}
+        return counts
+
+
+COUNTS: Final = {ItemType.analysis: "row_count", ItemType.artifact: "file_count"}
+"""Kind of a result -> the column that tells how much there is of it."""

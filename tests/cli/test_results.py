@@ -1,0 +1,295 @@
+"""The commands for analyses and artifacts, as users type them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory import Simulation
+
+Program = Callable[..., Any]
+Terminal = Callable[..., Any]
+
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
+
+
+@pytest.fixture
+def pushed(mdfactory: Program, campaign: Path) -> Path:
+    mdfactory("sync", "init", "all")
+    assert mdfactory("sync", "push", "all", campaign).code == 0
+    return campaign
+
+
+def _table(text: str) -> list[dict[str, str]]:
+    names, *lines = (line.split("\t") for line in text.splitlines())
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def test_push_says_what_became_of_each_table(mdfactory: Program, campaign: Path) -> None:
+    mdfactory("sync", "init", "all")
+    done = mdfactory("sync", "push", "analysis", campaign)
+    first, *tables = done.out.splitlines()
+    assert first == "19 inserted, 0 updated, 0 unchanged, 0 skipped"
+    assert "  ANALYSIS_hydrogen_bonds: 3 inserted" in tables
+    assert len(tables) == 5
+
+
+def test_push_of_one_name_writes_one_table(mdfactory: Program, campaign: Path) -> None:
+    mdfactory("sync", "init", "all")
+    done = mdfactory(
+        "sync", "push", "analysis", campaign, "--analysis-name", "rdf_oxygen",
+        "--analysis-name", "DENSITY_timeseries", "--json",
+    )  # fmt: skip
+    assert set(done.json["tables"]) == {"ANALYSIS_rdf_oxygen", "ANALYSIS_density_timeseries"}
+    done = mdfactory("sync", "push", "artifacts", campaign, "--artifact-name", "density_plot")
+    assert done.out.startswith("3 inserted")
+
+
+def test_a_bad_result_is_named_on_standard_error(mdfactory: Program, campaign: Path) -> None:
+    mdfactory("sync", "init", "all")
+    (campaign / FIRST / ".analysis" / "rdf_oxygen.parquet").unlink()
+    done = mdfactory("sync", "push", "all", campaign)
+    assert done.code == 3
+    assert done.err == (
+        f"skipped: {campaign / FIRST}: analysis rdf_oxygen: rdf_oxygen.parquet is missing\n"
+    )
+    assert done.out.startswith("32 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid")
+
+
+@pytest.mark.parametrize("name", ["x; DROP TABLE y", "overview", "a" * 49, "é"])
+def test_a_name_that_is_none_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
+    for command in (["push", "analysis", pushed], ["pull", "analysis"], ["clear", "analysis"]):
+        done = mdfactory("sync", *command, "--analysis-name", name)
+        assert done.code in {1, 2}
+        assert name in done.err
+        assert "Traceback" not in done.err
+
+
+def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed: Path) -> None:
+    for flags in ([], ["--overview"]):
+        rows = _table(mdfactory("sync", "pull", "analysis", *flags).out)
+        assert len(rows) == 40
+        assert {row["item_type"] for row in rows} == {"analysis"}
+    rows = _table(mdfactory("sync", "pull", "artifacts", "--status", "completed").out)
+    assert {(row["item_name"], row["file_count"]) for row in rows} == {
+        ("last_frame_pdb", "1"),
+        ("density_plot", "1"),
+    }
+    assert len(rows) == 6
+
+
+def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) -> None:
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "RDF_oxygen", "--hash", "969")
+    (row,) = _table(done.out)
+    assert row == {
+        "hash": FIRST,
+        "directory": str(pushed / FIRST),
+        "simulation_type": "mixedbox",
+        "row_count": "105",
+        "columns": '["r_nm", "g_r"]',
+        "data_path": ".analysis/rdf_oxygen.parquet",
+        "timestamp_utc": row["timestamp_utc"],
+    }
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--full")
+    assert "data_csv" in _table(done.out)[0]
+    done = mdfactory("sync", "pull", "artifacts", "--artifact-name", "density_plot")
+    assert list(_table(done.out)[0]) == [
+        "hash", "simulation_type", "file_count", "files", "checksums", "directory", "timestamp_utc"
+    ]  # fmt: skip
+
+
+def test_records_are_written_with_all_columns(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "rdf.json"
+    mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--output", file)
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 4
+    assert all(row["data_csv"].startswith("r_nm,g_r\n") for row in rows)
+
+
+def test_an_unknown_name_lists_those_that_there_are(mdfactory: Program, pushed: Path) -> None:
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
+    assert done.code == 1
+    assert "no analysis named 'rdf'; it has " in done.err
+    assert "rdf_oxygen" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pull", "analysis", "--overview", "--analysis-name", "rdf_oxygen"],
+        ["pull", "analysis", "--status", "completed", "--analysis-name", "rdf_oxygen"],
+        ["pull", "analysis", "--status", "build"],
+        ["pull", "analysis", "--data"],
+        ["pull", "analysis", "--union"],
+        ["pull", "artifacts", "--sort", "nothing"],
+        ["clear", "analysis"],
+        ["clear", "analysis", "--hash", "AB"],
+        ["push", "artifacts"],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(
+    mdfactory: Program, pushed: Path, arguments: list[str]
+) -> None:
+    assert mdfactory("sync", *arguments).code == 2
+
+
+@pytest.mark.parametrize("what", ["analysis", "artifacts"])
+def test_without_init_the_command_to_type_is_told(mdfactory: Program, what: str) -> None:
+    mdfactory("sync", "init", "systems")
+    for arguments in ([], [f"--{'artifact' if what == 'artifacts' else what}-name", "x"]):
+        done = mdfactory("sync", "pull", what, *arguments)
+        assert done.code == 1
+        assert "mdfactory sync init" in done.err
+
+
+# The frames themselves
+
+
+def test_the_frame_of_one_simulation_comes_as_it_was(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    results = Simulation.open(pushed / FIRST).results
+    frame = pa.table(
+        {"n": pa.array([1, None], pa.int8()), "t": pa.array([0, 1000], pa.time32("ms"))}
+    )
+    results.record_analysis("own", frame)
+    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    file = tmp_path / "own.parquet"
+    pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
+    assert mdfactory(*pull, "--output", file).code == 0
+    assert pq.read_table(file).drop(["hash"]).equals(frame)
+    assert (
+        mdfactory(*pull).out == f"hash\tn\tt\n{FIRST}\t1\t00:00:00.000\n{FIRST}\t\t00:00:01.000\n"
+    )
+    assert mdfactory(*pull, "--json").json["rows"] == [
+        {"hash": FIRST, "n": 1, "t": "00:00:00.000"},
+        {"hash": FIRST, "n": None, "t": "00:00:01.000"},
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_the_frames_of_all_simulations_come_as_one(
+    mdfactory: Program, pushed: Path, tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"rdf.{suffix}"
+    pull = ("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
+    assert mdfactory(*pull, "--output", file).out == f"420 records written to {file}\n"
+    if suffix == "csv":
+        lines = file.read_text(encoding="utf-8").splitlines()
+        assert lines[0] == "hash,r_nm,g_r"
+        assert len(lines) == 421
+    assert len(_table(mdfactory(*pull).out)) == 420
+
+
+def test_frames_of_other_columns_are_told_apart_or_joined(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    for folder, frame in zip(
+        sorted(pushed.iterdir())[:2], ({"x": [1]}, {"x": [1.5], "y": ["a"]}), strict=True
+    ):
+        Simulation.open(folder).results.record_analysis("own", pa.table(frame))
+    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
+    done = mdfactory(*pull)
+    assert done.code == 1
+    assert "--union" in done.err
+    file = tmp_path / "own.parquet"
+    done = mdfactory(*pull, "--union", "--output", file)
+    assert done.code == 0
+    assert "x" in done.err
+    assert pq.read_table(file).drop(["hash"]).to_pydict() == {"x": [1.0, 1.5], "y": [None, "a"]}
+
+
+def test_a_frame_of_another_program_is_inferred_and_said_to_be(
+    mdfactory: Program, data: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "old")
+    config = tmp_path / "old.ini"
+    config.write_text(
+        "[sqlite]\nRUN_DB_PATH = old/runs.db\nANALYSIS_DB_PATH = old/analysis.db\n",
+        encoding="utf-8",
+    )
+    done = mdfactory(
+        "sync", "pull", "analysis", "--analysis-name", "box_size_timeseries", "--data",
+        "--hash", FIRST, "--json", "--config", config,
+    )  # fmt: skip
+    assert "the types of 1 frame are inferred" in done.err
+    assert done.json["rows"][1]["frame"] == 1
+    assert len(done.json["rows"]) == 36
+
+
+def test_a_frame_that_was_changed_is_an_error(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    shown = mdfactory("config", "show", "--json").json["settings"]
+    (path,) = (one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')"
+        )
+        database.commit()
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
+    assert done.code == 1
+    assert "ANALYSIS_rdf_oxygen: record " in done.err
+    assert "data_csv was changed" in done.err
+
+
+# Clear
+
+
+def test_clear_asks_shows_counts_and_declines_by_default(terminal: Terminal, pushed: Path) -> None:
+    question = "Remove these 19 records"
+    shown = terminal("sync", "clear", "analysis", "--analyses", typed=[(question, "\n")])
+    assert shown.code == 1
+    assert "4 records of ANALYSIS_rdf_oxygen" in shown.text
+    assert "nothing was cleared" in shown.text
+
+
+def test_clear_all_leaves_nothing(mdfactory: Program, pushed: Path) -> None:
+    done = mdfactory("sync", "clear", "all", "--yes", "--json")
+    assert done.json["removed"]["RUN_DATABASE"] == 8
+    assert sum(done.json["removed"].values()) == 8 + 19 + 6 + 56
+    assert mdfactory("sync", "clear", "all", "--yes").out == "no records to remove\n"
+
+
+# On a terminal
+
+
+def test_the_overview_is_a_matrix_on_a_terminal(terminal: Terminal, pushed: Path) -> None:
+    lines = terminal("sync", "pull", "analysis").text.splitlines()
+    assert lines[2].split() == ["hash", "timeseries", "timeseries", "bonds", "oxygen", "chemistry"]
+    (first,) = (line.split() for line in lines if line.startswith(FIRST[:12]))
+    assert first == [FIRST[:12], "mixedbox", *"✓✓✓✓✓"]
+    (bare,) = (line.split() for line in lines if line.startswith("2071DE6353CF"))
+    assert bare[2:] == list("·····")
+    assert lines[-1].split("  ")[0] == "8 simulations"
+    assert lines[-1].count("4 of 8") == 4
+    assert "3 of 8" in lines[-1]
+
+
+def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed: Path) -> None:
+    text = terminal("sync", "pull", "analysis", env={"COLUMNS": "50"}).text
+    assert "1  2  3  4  5" in text.splitlines()[0]
+    assert "  3  hydrogen_bonds       3 of 8" in text
+    assert max(map(len, text.splitlines())) <= 50
+
+
+@pytest.mark.parametrize("flags", [["--full"], ["--sort", "item_name"], ["--limit", "3"]])
+def test_the_overview_is_rows_where_they_are_asked_for(
+    terminal: Terminal, pushed: Path, flags: list[str]
+) -> None:
+    text = terminal("sync", "pull", "analysis", *flags, env={"COLUMNS": "250"}).text
+    assert "item_name" in text.splitlines()[0]

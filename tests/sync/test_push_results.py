@@ -1,0 +1,502 @@
+"""Analyses, artifacts and the overview: from a campaign into a store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory import Simulation
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.campaign.collect import Scope
+from mdfactory.errors import ConflictError, NotInitialisedError, StoreError, UnknownNameError
+from mdfactory.records.merge import Counts
+from mdfactory.records.tables import (
+    FRAMES,
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    artifact_table,
+)
+from mdfactory.records.terms import ItemType, Mode, SimulationType
+from mdfactory.stores.base import Store
+from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.sync.items import item_tables
+from mdfactory.sync.manage import clear, initialise, select
+from mdfactory.sync.push import SYSTEMS, push
+
+ALL = Scope(systems=True, items=list(ItemType))
+ANALYSES = Scope(items=[ItemType.analysis])
+ARTIFACTS = Scope(items=[ItemType.artifact])
+WITHOUT_BONDS = "E6475BA8EB2617975EC267C2DC37732335CD9144"
+FRESH = "2071DE6353CF75B3049856E059488D3CE307F956"
+STATES = {"completed": 4, "not_yet_run": 4}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = SqliteStore(tmp_path / "runs.db", tmp_path / "analysis.db")
+    initialise(store, systems=True, items=list(ItemType))
+    return store
+
+
+@pytest.fixture
+def existing(tmp_path: Path, data: Path) -> Store:
+    folder = shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "existing")
+    for file in [folder, *folder.iterdir()]:
+        file.chmod(0o755)
+    return SqliteStore(folder / "runs.db", folder / "analysis.db")
+
+
+def _rows(store: Store, table: Table) -> list[dict[str, Any]]:
+    return [row for rows in store.read(table) for row in rows.to_pylist()]
+
+
+def _overview(store: Store) -> dict[str, Counter[str]]:
+    """Return, by the name of each result, how many rows have which status."""
+    found: dict[str, Counter[str]] = {}
+    for row in _rows(store, OVERVIEW):
+        found.setdefault(row["item_name"], Counter())[row["status"]] += 1
+    return found
+
+
+def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    tables = [*store.tables(), FRAMES]
+    with store.transaction() as transaction:
+        return {
+            table.name: sorted(_rows(store, table), key=json.dumps)
+            for table in tables
+            if transaction.has(table)
+        }
+
+
+# What is pushed
+
+
+def test_a_campaign_pushes_its_analyses_and_artifacts(store: Store, campaign: Path) -> None:
+    assert push(store, str(campaign), scope=ANALYSES).tables == {
+        "ANALYSIS_system_chemistry": Counts(inserted=4),
+        "ANALYSIS_density_timeseries": Counts(inserted=4),
+        "ANALYSIS_rdf_oxygen": Counts(inserted=4),
+        "ANALYSIS_box_size_timeseries": Counts(inserted=4),
+        "ANALYSIS_hydrogen_bonds": Counts(inserted=3),
+    }
+    assert push(store, str(campaign), scope=ARTIFACTS).tables == {
+        "ARTIFACT_last_frame_pdb": Counts(inserted=3),
+        "ARTIFACT_density_plot": Counts(inserted=3),
+    }
+
+
+def test_everything_goes_in_one_push(store: Store, campaign: Path) -> None:
+    pushed = push(store, str(campaign), scope=ALL)
+    assert pushed.counts == Counts(inserted=8 + 19 + 6)
+    assert store.count(RUNS) == 8
+
+
+def test_an_analysis_record_says_what_the_file_holds(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ANALYSES)
+    (row,) = (one for one in _rows(store, analysis_table("rdf_oxygen")) if one["hash"][0] == "9")
+    folder = campaign / row["hash"]
+    frame = pq.read_table(folder / row["data_path"])
+    assert row["directory"] == str(folder)
+    assert row["simulation_type"] == "mixedbox"
+    assert row["row_count"] == frame.num_rows == 105
+    assert json.loads(row["columns"]) == frame.column_names == ["r_nm", "g_r"]
+    assert row["data_csv"].startswith("r_nm,g_r\n")
+    assert row["data_csv"].count("\n") == 106
+    (kept,) = (
+        one
+        for one in _rows(store, FRAMES)
+        if (one["hash"], one["record_table"]) == (row["hash"], "analysis_rdf_oxygen")
+    )
+    assert json.loads(kept["entry"])["extras"]["pairs"] == "O-O, all molecules"
+    assert kept["timestamp_utc"] == row["timestamp_utc"]
+
+
+def test_an_artifact_record_lists_files_and_checksums(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ARTIFACTS)
+    for row in _rows(store, artifact_table("density_plot")):
+        entry = Simulation.open(row["directory"]).results.registry().artifacts["density_plot"]
+        assert tuple(json.loads(row["files"])) == entry.files
+        assert json.loads(row["checksums"]) == entry.checksums
+        assert row["file_count"] == 1
+
+
+def test_a_push_may_be_restricted_to_names(store: Store, campaign: Path) -> None:
+    scope = Scope(items=[ItemType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
+    pushed = push(store, str(campaign), scope=scope)
+    assert list(pushed.tables) == ["ANALYSIS_rdf_oxygen"]
+    assert pushed.warnings == ("no simulation has a result named no_such",)
+
+
+@pytest.mark.parametrize("scope", [ANALYSES, ARTIFACTS, ALL])
+def test_a_store_that_was_not_initialised_names_the_command(
+    tmp_path: Path, campaign: Path, scope: Scope
+) -> None:
+    store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
+    what = "all" if scope.systems else "analysis" if scope == ANALYSES else "artifacts"
+    with pytest.raises(NotInitialisedError, match=f"mdfactory sync init {what}$"):
+        push(store, str(campaign), scope=scope)
+
+
+# Conflicts
+
+
+def test_a_conflict_in_one_table_leaves_all_as_they_were(store: Store, campaign: Path) -> None:
+    """Twelve tables are touched; the conflict is in the last."""
+    names = sorted(f"own_{number}" for number in range(10))
+    results = Simulation.open(campaign / FRESH).results
+    for name in [*names, "zz_last"]:
+        results.record_analysis(name, pa.table({"x": [1, 2]}))
+    push(store, str(campaign), scope=Scope(items=[ItemType.analysis], names=frozenset({"zz_last"})))
+    before = _everything(store)
+    with pytest.raises(ConflictError) as caught:
+        push(store, str(campaign), scope=ALL)
+    assert caught.value.conflicts == {"ANALYSIS_zz_last": (FRESH,)}
+    assert _everything(store) == before
+    assert store.count(RUNS) == 0
+
+
+def test_a_failure_in_the_last_table_leaves_both_files_as_they_were(
+    store: Store, campaign: Path, tmp_path: Path
+) -> None:
+    push(store, str(campaign), scope=SYSTEMS)
+    before = _everything(store)
+    (campaign / FRESH / "prod.gro").touch()
+    with closing(sqlite3.connect(tmp_path / "analysis.db")) as database:
+        database.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON ANALYSIS_OVERVIEW "
+            "BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    with pytest.raises(StoreError, match="no room"):
+        push(store, str(campaign), Mode.update, ALL)
+    assert _everything(store) == before
+
+
+def test_an_update_leaves_what_did_not_change(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    before = _everything(store)
+    assert push(store, str(campaign), Mode.update, ALL).counts == Counts(unchanged=33)
+    assert _everything(store) == before
+
+
+@pytest.mark.parametrize(
+    ("frame", "extras"),
+    [
+        (pa.table({"x": [1, 3]}), {}),
+        (pa.table({"x": pa.array([1, 2], pa.int8())}), {}),  # the same text
+        (pa.table({"x": [1, 2]}), {"units": "nm"}),
+    ],
+)
+def test_an_update_sees_values_types_and_extras(
+    store: Store, campaign: Path, frame: pa.Table, extras: dict[str, Any]
+) -> None:
+    results = Simulation.open(campaign / FRESH).results
+    results.record_analysis("own", pa.table({"x": [1, 2]}))
+    push(store, str(campaign), scope=ANALYSES)
+    results.record_analysis("own", pa.table({"x": [1, 2]}))  # another time, the same result
+    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(unchanged=20)
+    results.record_analysis("own", frame, **extras)
+    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(
+        updated=1, unchanged=19
+    )
+    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(unchanged=20)
+
+
+def test_a_dry_run_tells_of_tables_that_are_not_there_yet(store: Store, campaign: Path) -> None:
+    before = _everything(store)
+    planned = push(store, str(campaign), scope=ALL, dry_run=True)
+    assert _everything(store) == before
+    assert planned.tables == push(store, str(campaign), scope=ALL).tables
+
+
+# The overview
+
+
+def test_the_overview_shows_what_is_done_and_what_is_missing(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    assert _overview(store) == {
+        "system_chemistry": STATES,
+        "density_timeseries": STATES,
+        "rdf_oxygen": STATES,
+        "box_size_timeseries": STATES,
+        "hydrogen_bonds": {"completed": 3, "not_yet_run": 5},
+        "last_frame_pdb": {"completed": 3, "not_yet_run": 5},
+        "density_plot": {"completed": 3, "not_yet_run": 5},
+    }
+
+
+def test_what_was_missing_is_completed_by_the_next_push(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    results = Simulation.open(campaign / WITHOUT_BONDS).results
+    results.record_analysis("hydrogen_bonds", pa.table({"frame": [0, 1], "count": [640, 641]}))
+    pushed = push(store, str(campaign), Mode.skip, ANALYSES)
+    assert pushed.counts == Counts(inserted=1, skipped=19)
+    assert _overview(store)["hydrogen_bonds"] == STATES
+    (row,) = (
+        row
+        for row in _rows(store, OVERVIEW)
+        if (row["hash"], row["item_name"]) == (WITHOUT_BONDS, "hydrogen_bonds")
+    )
+    assert (row["row_count"], row["file_count"]) == (2, 0)
+
+
+def test_a_push_of_systems_derives_the_overview_too(store: Store, campaign: Path) -> None:
+    push(store, str(campaign))
+    assert _overview(store) == {
+        "system_chemistry": {"not_yet_run": 8},
+        "last_frame_pdb": {"not_yet_run": 8},
+    }
+    push(store, str(campaign), scope=ANALYSES)
+    shutil.rmtree(campaign / WITHOUT_BONDS / ".analysis")
+    before = _rows(store, OVERVIEW)
+    push(store, str(campaign), Mode.update)
+    assert _rows(store, OVERVIEW) == before  # its records are in the store all the same
+
+
+def test_a_push_of_systems_alone_needs_no_overview(tmp_path: Path, campaign: Path) -> None:
+    store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
+    initialise(store, systems=True)
+    push(store, str(campaign))
+    assert [table.name for table in store.tables()] == ["RUN_DATABASE"]
+
+
+def test_the_overview_follows_a_campaign_that_moved(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    moved = campaign.rename(campaign.with_name("moved"))
+    push(store, str(moved), Mode.update, SYSTEMS)
+    assert all(str(moved) in row["directory"] for row in _rows(store, OVERVIEW))
+
+
+def test_names_of_the_configuration_are_expected_of_their_type(
+    store: Store, campaign: Path
+) -> None:
+    names = {SimulationType.mixedbox: {ItemType.analysis: ["viscosity"]}}
+    push(store, str(campaign), scope=ALL, catalogue=Catalogue(names))
+    assert _overview(store)["viscosity"] == {"not_yet_run": 8}
+
+
+def test_a_name_keeps_its_case(store: Store, campaign: Path) -> None:
+    Simulation.open(campaign / FRESH).results.record_analysis("RMSD", pa.table({"x": [1]}))
+    push(store, str(campaign / FRESH), scope=ANALYSES)
+    push(store, str(campaign), Mode.skip, ANALYSES)
+    assert _overview(store)["RMSD"] == {"completed": 1, "not_yet_run": 7}
+    assert "rmsd" not in _overview(store)
+    with store.transaction() as transaction:
+        assert (ItemType.analysis, "RMSD") in item_tables(transaction)
+
+
+# Bad results
+
+
+def _no_file(folder: Path) -> None:
+    (folder / "rdf_oxygen.parquet").unlink()
+
+
+def _corrupt(folder: Path) -> None:
+    (folder / "rdf_oxygen.parquet").write_bytes(b"PAR1 and no more")
+
+
+def _truncated(folder: Path) -> None:
+    whole = (folder / "rdf_oxygen.parquet").read_bytes()
+    (folder / "rdf_oxygen.parquet").write_bytes(whole[: len(whole) // 2])
+
+
+def _other_rows(folder: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), folder / "rdf_oxygen.parquet")
+
+
+def _not_utf8(folder: Path) -> None:
+    registry = (folder / "metadata.json").read_bytes()
+    (folder / "metadata.json").write_bytes(b"\xff" + registry)
+
+
+def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        registry = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        change(registry)
+        (folder / "metadata.json").write_text(json.dumps(registry), encoding="utf-8")
+
+    return edit
+
+
+def _renamed(registry: dict[str, Any]) -> None:
+    registry["analyses"]["rdf; DROP TABLE x"] = registry["analyses"].pop("rdf_oxygen")
+
+
+def _outside(registry: dict[str, Any]) -> None:
+    (entry,) = (registry["artifacts"]["density_plot"],)
+    entry["files"] = ["../prod.gro"]
+    entry["checksums"] = {"../prod.gro": "0" * 64}
+
+
+def _elsewhere(folder: Path) -> None:
+    (folder / "rdf_oxygen.parquet").rename(folder.parent / "rdf.parquet")
+    (folder / "rdf_oxygen.parquet").symlink_to(folder.parent / "rdf.parquet")
+
+
+def _no_artifact(folder: Path) -> None:
+    (folder / "artifacts" / "density_plot" / "density_plot.png").unlink()
+
+
+def _huge(folder: Path) -> None:
+    rows = 2**27
+    table = pa.table({name: pa.nulls(rows, pa.int8()) for name in "abc"})
+    pq.write_table(table, folder / "rdf_oxygen.parquet")
+    _edited(lambda registry: registry["analyses"]["rdf_oxygen"].update(row_count=rows))(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason", "lost"),
+    [
+        (_no_file, "analysis rdf_oxygen: rdf_oxygen.parquet is missing", 1),
+        (_corrupt, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
+        (_truncated, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
+        (_other_rows, "analysis rdf_oxygen: rdf_oxygen.parquet has 1 rows, but the registry", 1),
+        (_edited(_renamed), "analysis rdf; DROP TABLE x: 'rdf; DROP TABLE x' is not a name", 1),
+        (_edited(_outside), "artifact density_plot: '../prod.gro' is not a path inside", 1),
+        (_elsewhere, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: 'rdf_oxygen.pa", 1),
+        (_no_artifact, "artifact density_plot: artifacts/density_plot/density_plot.png is mis", 1),
+        (_not_utf8, ".analysis/metadata.json: is not valid JSON: ", 7),
+        (_edited(lambda registry: registry.update(analyses=[])), "analyses: is not a mapping", 5),
+        (_huge, "analysis rdf_oxygen: rdf_oxygen.parquet has 134,217,728 rows of 3 columns: ", 1),
+    ],
+)
+def test_a_bad_result_is_named_and_the_others_are_pushed(
+    store: Store, campaign: Path, spoil: Callable[[Path], None], reason: str, lost: int
+) -> None:
+    folder = campaign / "CC4D89E0997487E23A5CA417BC302361B5440904"
+    spoil(folder / ".analysis")
+    pushed = push(store, str(campaign), scope=ALL)
+    (skipped,) = pushed.skipped
+    assert skipped.path == str(folder)
+    assert skipped.reason.startswith(reason)
+    assert "\n" not in skipped.reason
+    assert pushed.counts == Counts(inserted=33 - lost, skipped=1)
+
+
+# Stores of others
+
+
+def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: Path) -> None:
+    before = {table.name for table in existing.tables()}
+    pushed = push(existing, str(campaign), Mode.skip, ALL)
+    assert pushed.counts == Counts(skipped=33)
+    Simulation.open(campaign / WITHOUT_BONDS).results.record_analysis(
+        "hydrogen_bonds", pa.table({"frame": [0], "count": [640]})
+    )
+    pushed = push(existing, str(campaign), Mode.skip, ANALYSES)
+    assert pushed.counts == Counts(inserted=1, skipped=19)
+    assert {table.name for table in existing.tables()} == before
+    assert _overview(existing)["hydrogen_bonds"] == STATES
+    assert len(_rows(existing, OVERVIEW)) == 56
+    with existing.transaction() as transaction:
+        (spelt,) = (name for name in transaction.names(Place.results) if "HYDROGEN" in name)
+    assert spelt == "ANALYSIS_HYDROGEN_BONDS"
+
+
+def test_an_update_renews_what_others_wrote_once(existing: Store, campaign: Path) -> None:
+    assert push(existing, str(campaign), Mode.update, ALL).counts == Counts(updated=33)
+    assert push(existing, str(campaign), Mode.update, ALL).counts == Counts(unchanged=33)
+    assert len(_rows(existing, OVERVIEW)) == 56
+
+
+# Clear and init
+
+
+def test_a_cleared_table_is_not_yet_run_in_the_overview(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    selection = select(store, items=[analysis_table("RDF_oxygen")])
+    assert clear(store, selection) == {"ANALYSIS_rdf_oxygen": 4}
+    assert _overview(store)["rdf_oxygen"] == {"not_yet_run": 8}
+    assert _overview(store)["density_timeseries"] == STATES
+    assert not [row for row in _rows(store, FRAMES) if row["record_table"].endswith("oxygen")]
+    rows = [row for row in _rows(store, OVERVIEW) if row["item_name"] == "rdf_oxygen"]
+    assert {row["row_count"] for row in rows} == {0}
+
+
+def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    clear(store, select(store, kinds=[ItemType.analysis], hash_prefix="cc4d"))
+    assert _overview(store)["rdf_oxygen"] == {"completed": 3, "not_yet_run": 5}
+    assert _overview(store)["density_plot"] == {"completed": 3, "not_yet_run": 5}
+
+
+@pytest.mark.parametrize(
+    ("selected", "left"),
+    [
+        (
+            {"kinds": [ItemType.analysis]},
+            {RUNS: 8, OVERVIEW: 56, artifact_table("density_plot"): 3},
+        ),
+        ({"kinds": [ItemType.artifact]}, {OVERVIEW: 56, analysis_table("rdf_oxygen"): 4}),
+        ({"overview": True}, {RUNS: 8, OVERVIEW: 0, analysis_table("rdf_oxygen"): 4}),
+        ({"overview": True, "kinds": list(ItemType)}, {RUNS: 8, OVERVIEW: 0}),
+        ({"systems": True}, {RUNS: 0, OVERVIEW: 56}),
+        (
+            {"systems": True, "overview": True, "kinds": list(ItemType)},
+            {RUNS: 0, OVERVIEW: 0, artifact_table("density_plot"): 0},
+        ),
+    ],
+)
+def test_what_is_selected_is_cleared_and_nothing_else(
+    store: Store, campaign: Path, selected: dict[str, Any], left: dict[Table, int]
+) -> None:
+    push(store, str(campaign), scope=ALL)
+    clear(store, select(store, **selected))
+    assert {table: store.count(table) for table in left} == left
+
+
+def test_an_unknown_name_lists_those_that_there_are(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ANALYSES)
+    with pytest.raises(UnknownNameError, match=r"'no_such'.* hydrogen_bonds, .*system_chemistry"):
+        select(store, items=[analysis_table("no_such")])
+
+
+def test_init_leaves_what_there_is(store: Store, campaign: Path) -> None:
+    push(store, str(campaign), scope=ALL)
+    before = _everything(store)
+    done = initialise(store, systems=True, items=list(ItemType))
+    assert _everything(store) == before
+    assert all(one.existed and not one.removed for one in done)
+
+
+def test_init_by_force_empties_one_kind_and_its_part_of_the_overview(
+    store: Store, campaign: Path
+) -> None:
+    push(store, str(campaign), scope=ALL)
+    done = initialise(store, items=[ItemType.artifact], force=True)
+    removed = {one.table: one.removed for one in done if one.removed}
+    assert removed == {
+        "ANALYSIS_OVERVIEW": 16,
+        "ARTIFACT_last_frame_pdb": 3,
+        "ARTIFACT_density_plot": 3,
+    }
+    assert set(_overview(store)) == {
+        "system_chemistry",
+        "density_timeseries",
+        "rdf_oxygen",
+        "box_size_timeseries",
+        "hydrogen_bonds",
+    }
+    assert store.count(analysis_table("rdf_oxygen")) == 4
+
+
+def test_a_store_without_the_file_of_results_is_an_error(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
+    initialise(store, systems=True)
+    with pytest.raises(NotInitialisedError, match="mdfactory sync init analysis"):
+        select(store, overview=True)
+    with pytest.raises(StoreError):
+        select(store, kinds=[ItemType.artifact])

@@ -1,0 +1,146 @@
+"""The store as DataFrames."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import mdfactory
+from mdfactory import Records, Simulation
+from mdfactory.campaign.collect import Scope
+from mdfactory.cli.app import run
+from mdfactory.errors import ConfigError, NotInitialisedError, QueryError, UnknownNameError
+from mdfactory.records.terms import ItemType, Mode
+from mdfactory.stores import store_at
+from mdfactory.sync.manage import initialise
+from mdfactory.sync.push import push
+
+MAIN = Path(__file__).parent.parent
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
+ALL = Scope(systems=True, items=list(ItemType))
+METHANOL = "system.species.MEO.fraction"
+
+
+@pytest.fixture
+def records(campaign: Path) -> Records:
+    """The example campaign in the configured store."""
+    store = mdfactory.open_store().store
+    initialise(store, systems=True, items=list(ItemType))
+    push(store, str(campaign), scope=ALL)
+    return mdfactory.open_store()
+
+
+def test_systems_are_a_frame(records: Records) -> None:
+    frame = records.systems(status="completed", sort="-hash", limit=3)
+    assert list(frame.columns)[:2] == ["hash", "engine"]
+    assert len(frame) == 3
+    assert list(frame["hash"]) == sorted(frame["hash"], reverse=True)
+    assert set(frame["status"]) == {"completed"}
+
+
+def test_fields_of_the_input_become_columns(records: Records) -> None:
+    frame = records.systems(fields=["system.species", "parametrization_config.forcefield"])
+    assert len(frame) == 8
+    assert {METHANOL, "system.species.SOL.count", "system.species.MEO.smiles"} <= set(frame)
+    assert set(frame["parametrization_config.forcefield"]) == {"openff-2.2.0.offxml"}
+    row = frame[frame["hash"] == FIRST].iloc[0]
+    built = Simulation.open(row["directory"]).build_input
+    (fraction,) = (one.fraction for one in built.system.species if one.resname == "MEO")
+    assert row[METHANOL] == fraction
+
+
+def test_a_field_that_there_is_not_is_named_with_those_that_there_are(records: Records) -> None:
+    with pytest.raises(QueryError, match=r"'system\.temperature'.* system\.total_count"):
+        records.systems(fields=["system.temperature"])
+
+
+def test_an_analysis_comes_as_one_tidy_frame(records: Records, campaign: Path) -> None:
+    frame = records.analysis("density_timeseries", fields=[METHANOL])
+    assert list(frame.columns) == ["hash", "time_ps", "density_g_cm3", METHANOL]
+    assert frame["hash"].nunique() == 4
+    one = frame[frame["hash"] == FIRST][["time_ps", "density_g_cm3"]].reset_index(drop=True)
+    own = pd.read_parquet(campaign / FIRST / ".analysis" / "density_timeseries.parquet")
+    assert_frame_equal(one, own, check_exact=True)
+
+
+def test_a_frame_keeps_its_dtypes_and_its_index(records: Records, campaign: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "n": pd.array([1, None], "Int8"),
+            "c": pd.Categorical(["b", "a"], ["b", "a", "c"]),
+            "t": pd.to_datetime(["2024-01-01", None]).tz_localize("Europe/Berlin"),
+        },
+        index=pd.Index([10, 20], name="frame"),
+    )
+    Simulation.open(campaign / FIRST).results.record_analysis("own", frame)
+    push(records.store, str(campaign), Mode.skip, ALL)
+    back = records.analysis("own")
+    assert list(back.pop("hash")) == [FIRST, FIRST]
+    own = pd.read_parquet(campaign / FIRST / ".analysis" / "own.parquet")
+    assert_frame_equal(back, own, check_exact=True)
+
+
+def test_the_overview_is_filtered(records: Records) -> None:
+    assert len(records.overview()) == 56
+    missing = records.overview(item_type="analysis", status="not_yet_run", hash="e6")
+    assert list(missing["item_name"]) == ["hydrogen_bonds"]
+
+
+def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
+    frame = records.artifact("density_plot")
+    assert len(frame) == 3
+    assert frame["files"].iloc[0] == ["artifacts/density_plot/density_plot.png"]
+    assert list(frame["checksums"].iloc[0]) == frame["files"].iloc[0]
+
+
+def test_errors_say_what_to_do(records: Records) -> None:
+    with pytest.raises(UnknownNameError, match="rdf_oxygen"):
+        records.analysis("rdf")
+    with pytest.raises(ValueError, match="plot"):
+        records.overview(item_type="plot")
+
+
+def test_an_empty_answer_is_a_frame_without_rows(records: Records) -> None:
+    assert records.systems(hash="FFFF").empty
+    assert records.analysis("rdf_oxygen", hash="FFFF", fields=[METHANOL]).empty
+    assert records.systems(hash="FFFF", fields=[METHANOL]).empty
+
+
+def test_a_store_is_opened_by_its_url(records: Records, tmp_path: Path) -> None:
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    assert len(mdfactory.open_store(f"sqlite:///{data}").systems()) == 8
+    assert "runs.db" in repr(mdfactory.open_store(f"sqlite:///{data}"))
+    with pytest.raises(NotInitialisedError):
+        mdfactory.open_store(f"sqlite:///{tmp_path}").systems()
+    for url in ("sqlite:/x", "mysql:///x", "runs.db", "sqlite:///"):
+        with pytest.raises(ConfigError, match="sqlite:///folder"):
+            mdfactory.open_store(url)
+
+
+def test_a_url_may_be_one_file(tmp_path: Path) -> None:
+    (tmp_path / "lab.db").touch()
+    store = store_at(f"sqlite:///{tmp_path / 'lab.db'}")
+    initialise(store, systems=True, items=list(ItemType))
+    assert store.owns(tmp_path / "lab.db")
+    assert not (tmp_path / "runs.db").exists()
+
+
+def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
+    """As a script would, beside the folder of the tour."""
+    assert run(["demo", str(tmp_path / "mdfactory-demo")]) == 0
+    text = (MAIN / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    environment = os.environ | {"MPLBACKEND": "agg"}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
+        cwd=tmp_path, env=environment, check=True,
+    )  # fmt: skip
+    assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
