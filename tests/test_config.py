@@ -55,10 +55,14 @@ def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     env = _write(tmp_path / "env.ini", "[sqlite]\nRUN_DB_PATH = /env/r.db\n")
     monkeypatch.setenv("MDFACTORY_CONFIG", str(env))
     assert active_file() == env
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
     assert _sources(load()) == {
         "database.TYPE": ("sqlite", "default"),
         "sqlite.RUN_DB_PATH": ("/env/r.db", str(env)),
         "sqlite.ANALYSIS_DB_PATH": ("/user/a.db", str(user)),
+        "csv.RUN_DB_PATH": (str(data / "runs.csv"), "default"),
+        "csv.ANALYSIS_DB_PATH": (str(data / "analysis"), "default"),
+        "postgres.URL": ("", "default"),
         **{
             f"catalogue.{one}_{kind}": ("", "default")
             for one in ("MIXEDBOX", "BILAYER", "LNP")
@@ -173,3 +177,27 @@ def test_a_name_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.ini", "[catalogue]\nBILAYER_ANALYSES = good, not-good\n")
     with pytest.raises(ConfigError, match=r"a\.ini: \[catalogue\] BILAYER_ANALYSES: 'not-good'"):
         load(file)
+
+
+def test_the_environment_names_the_database_of_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = _write(tmp_path / "a.ini", "[postgres]\nURL = postgresql://a@h/file\n")
+    assert load(file).postgres == "postgresql://a@h/file"
+    monkeypatch.setenv("MDFACTORY_POSTGRES_URL", "postgresql://a@h/environment")
+    assert load(file).postgres == "postgresql://a@h/environment"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:s3cret@host/lab", "postgresql://me:***@host/lab"),
+        ("postgresql://me@host:5432/lab", "postgresql://me@host:5432/lab"),
+        ("postgresql:///lab?host=/tmp/x&password=s3cret&user=me",
+         "postgresql:///lab?host=/tmp/x&password=***&user=me"),
+        ("host=h password=s3cret dbname=lab", "host=h password=*** dbname=lab"),
+    ],
+)  # fmt: skip
+def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
+    values = load(_write(tmp_path / "a.ini", f"[postgres]\nURL = {url}\n")).values
+    assert next(one.shown for one in values if one.key == "URL") == shown

@@ -13,7 +13,7 @@ from typing import Final
 from mdfactory.errors import ConfigError, InvalidNameError
 from mdfactory.records.terms import ItemType, SimulationType, check_name
 
-__all__ = ["Setting", "Settings", "SqliteSettings", "active_file", "load", "template"]
+__all__ = ["Paths", "Setting", "Settings", "active_file", "load", "template"]
 
 NAMES: Final = {"analyses": ItemType.analysis, "artifacts": ItemType.artifact}
 
@@ -21,9 +21,19 @@ DEFAULTS: Final = {
     ("database", "TYPE"): "sqlite",
     ("sqlite", "RUN_DB_PATH"): "runs.db",
     ("sqlite", "ANALYSIS_DB_PATH"): "analysis.db",
+    ("csv", "RUN_DB_PATH"): "runs.csv",
+    ("csv", "ANALYSIS_DB_PATH"): "analysis",
+    ("postgres", "URL"): "",
     **{("catalogue", f"{one}_{kind}".upper()): "" for one in SimulationType for kind in NAMES},
 }
 """All settings with their defaults; relative paths among these are below the data folder."""
+
+
+POSTGRES_URL: Final = "MDFACTORY_POSTGRES_URL"
+"""Environment variable that wins over ``[postgres] URL`` of all files."""
+
+PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)|(?<=password=)[^&\s]+")
+"""A password in the URL of a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +55,15 @@ class Setting:
     value: str
     source: str
 
+    @property
+    def shown(self) -> str:
+        """The value as others may see it."""
+        return PASSWORD.sub("***", self.value) if self.key == "URL" else self.value
+
 
 @dataclass(frozen=True, slots=True)
-class SqliteSettings:
-    """Where the SQLite store keeps its files."""
+class Paths:
+    """Where a store keeps its files."""
 
     runs: Path
     results: Path
@@ -62,8 +77,10 @@ class Settings:
     ----------
     kind
         Which kind of store is used.
-    sqlite
-        The SQLite store.
+    sqlite, csv
+        The stores in files.
+    postgres
+        The URL of the PostgreSQL store, empty if there is none.
     catalogue
         Names of results that a user expects beside the known ones: type of simulation -> kind
         -> names.
@@ -74,7 +91,9 @@ class Settings:
     """
 
     kind: str
-    sqlite: SqliteSettings
+    sqlite: Paths
+    csv: Paths
+    postgres: str
     catalogue: Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
@@ -115,18 +134,28 @@ def load(explicit: Path | None = None) -> Settings:
             parser = _parsed(file)
             found |= _settings(parser, file)
             warnings += _misspelt(parser, file)
-    kind = found["database", "TYPE"].value.lower()
-    runs, results = (
-        Path(found["sqlite", key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")
-    )
+    url = os.environ.get(POSTGRES_URL)
+    if url:
+        found["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL)
     catalogue = {
         one: {
             kind: _names(found["catalogue", f"{one}_{key}".upper()]) for key, kind in NAMES.items()
         }
         for one in SimulationType
     }
-    sqlite = SqliteSettings(runs, results)
-    return Settings(kind, sqlite, catalogue, tuple(found.values()), tuple(warnings))
+    return Settings(
+        kind=found["database", "TYPE"].value.lower(),
+        sqlite=_paths(found, "sqlite"),
+        csv=_paths(found, "csv"),
+        postgres=found["postgres", "URL"].value,
+        catalogue=catalogue,
+        values=tuple(found.values()),
+        warnings=tuple(warnings),
+    )
+
+
+def _paths(found: Mapping[tuple[str, str], Setting], kind: str) -> Paths:
+    return Paths(*(Path(found[kind, key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")))
 
 
 def template() -> str:

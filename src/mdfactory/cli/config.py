@@ -40,8 +40,9 @@ def show(*, session: Given) -> None:
     """Print the settings in effect, and where each comes from."""
     values = session.settings().values
     width = max(len(f"{one.section}.{one.key}") for one in values)
-    lines = [f"{f'{one.section}.{one.key}':{width}}  {one.value}  ({one.source})" for one in values]
-    session.terminal.result("\n".join(lines), {"settings": [asdict(one) for one in values]})
+    lines = [f"{f'{one.section}.{one.key}':{width}}  {one.shown}  ({one.source})" for one in values]
+    settings = [asdict(one) | {"value": one.shown} for one in values]
+    session.terminal.result("\n".join(lines), {"settings": settings})
 
 
 @app.command(

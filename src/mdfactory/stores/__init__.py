@@ -46,7 +46,8 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     ----------
     url
         ``sqlite:///folder`` with ``runs.db`` and ``analysis.db`` in it, or ``sqlite:///file`` for
-        one that holds both; an absolute path makes it four slashes.
+        one that holds both; an absolute path makes it four slashes. Or
+        ``postgresql://user@host/database``.
     wait
         Seconds to wait for another writer.
 
@@ -55,9 +56,11 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     ConfigError
         If the URL names no store.
     """
+    if url.startswith(("postgresql://", "postgres://")):
+        return _postgres(url, wait)
     kind, _, place = url.partition(":///")
-    if kind not in PLACES or not place:
-        raise ConfigError(f"{url!r} is not the URL of a store; {' or '.join(PLACES.values())} is")
+    if kind != "sqlite" or not place:
+        raise ConfigError(f"{url!r} is not the URL of a store; {' or '.join(PLACES)} is")
     from mdfactory.stores.sqlite import SqliteStore
 
     path = Path(os.path.expanduser(place)).absolute()
@@ -72,8 +75,32 @@ def _sqlite(settings: Settings, wait: float) -> Store:
     return SqliteStore(settings.sqlite.runs, settings.sqlite.results, wait=wait)
 
 
-PLACES: Final = {"sqlite": "sqlite:///folder"}
-"""Kind of store -> an example of its URL."""
+def _configured_postgres(settings: Settings, wait: float) -> Store:
+    if not settings.postgres:
+        raise ConfigError(
+            "[postgres] URL is not set, nor MDFACTORY_POSTGRES_URL; it may be "
+            "postgresql://user@host/database",
+            command="mdfactory config edit",
+        )
+    return _postgres(settings.postgres, wait)
 
-KINDS: Final[dict[str, Callable[[Settings, float], Store]]] = {"sqlite": _sqlite}
+
+def _postgres(url: str, wait: float) -> Store:
+    try:
+        from mdfactory.stores.postgres import PostgresStore
+    except ImportError as error:
+        raise ConfigError(
+            f"PostgreSQL needs psycopg, which cannot be loaded: {error}",
+            command="pip install 'mdfactory[postgres]'",
+        ) from error
+    return PostgresStore(url, wait=wait)
+
+
+PLACES: Final = ("sqlite:///folder", "postgresql://user@host/database")
+"""Examples of URLs."""
+
+KINDS: Final[dict[str, Callable[[Settings, float], Store]]] = {
+    "sqlite": _sqlite,
+    "postgres": _configured_postgres,
+}
 """Kind of store, as the configuration names it -> what opens it."""

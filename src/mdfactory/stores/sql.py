@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from mdfactory.errors import StoreError
 from mdfactory.records.query import Condition, Prefix, Query
@@ -29,19 +28,6 @@ BEYOND: Final = "\U0010ffff"
 """The last character: no text that starts with a prefix sorts after the prefix and this."""
 
 
-class Untyped(sa.types.UserDefinedType[Any]):
-    """A column without a type, as existing installations make them in SQLite.
-
-    Without a type SQLite keeps each value as it was put; a hash of digits stays a text.
-    """
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        """Return the empty type name."""
-        return ""
-
-
 class SqlTransaction(Transaction):
     """A transaction on one database connection.
 
@@ -54,6 +40,13 @@ class SqlTransaction(Transaction):
     location
         The store as a user would name it.
     """
+
+    insert: Callable[[sa.Table], Any]
+    """The database's own ``INSERT``, which can replace."""
+
+    text: sa.types.TypeEngine[Any]
+    integer: sa.types.TypeEngine[Any]
+    """Types of columns."""
 
     def __init__(
         self, connection: sa.Connection, schemas: Mapping[Place, str], location: str
@@ -68,7 +61,7 @@ class SqlTransaction(Transaction):
         return self._spelt(place).values()
 
     def make(self, table: Table) -> None:
-        """Create a table with untyped columns that may not be null, and a unique key."""
+        """Create a table whose columns may not be null, with a unique key."""
         self._sql(table).create(self._connection)
         self._spelling.pop(self._schemas[table.place], None)
 
@@ -89,14 +82,14 @@ class SqlTransaction(Transaction):
         if query.limit is not None:
             select = select.limit(min(query.limit, MOST))
         large = set(table.large) & set(schema.names)
-        options = self._connection.execution_options(yield_per=1 if large else BATCH)
-        with options.execute(select) as rows:
+        select = select.execution_options(yield_per=1 if large else BATCH)
+        with self._connection.execute(select) as rows:
             for some in _bounded(rows) if large else rows.partitions():
                 yield _batch(some, schema, table)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Insert rows, replacing those whose key exists."""
-        insert = sqlite.insert(self._sql(table))
+        insert = self.insert(self._sql(table))
         values = {name: insert.excluded[name] for name in table.columns if name not in table.key}
         upsert = (
             insert.on_conflict_do_update(index_elements=table.key, set_=values)
@@ -140,17 +133,20 @@ class SqlTransaction(Transaction):
         return sa.Table(
             self._spelt(table.place).get(table.id, table.name),
             sa.MetaData(),
-            *(sa.Column(name, Untyped, nullable=False) for name in table.columns),
+            *(sa.Column(one.name, self._type(one.type), nullable=False) for one in table.schema),
             sa.UniqueConstraint(*table.key),
             schema=self._schemas[table.place],
         )
+
+    def _type(self, kind: pa.DataType) -> sa.types.TypeEngine[Any]:
+        return self.integer if kind == pa.int64() else self.text
 
 
 def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
     column = source.c[condition.column]
     if isinstance(condition, Prefix):
         # A range, not LIKE: it is exact about case and uses the index of the key.
-        return column.between(condition.text, condition.text + BEYOND)
+        return sa.and_(column >= condition.text, column <= condition.text + BEYOND)
     return column.in_(condition.values)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite as dialect
 
 from mdfactory.errors import MDFactoryError, StoreError, StoreLockedError
 from mdfactory.records.tables import Place, Table
@@ -159,8 +160,24 @@ class SqliteStore(Store):
         return StoreError(f"{files}: the SQLite store cannot be {doing}: {error}")
 
 
+class Untyped(sa.types.UserDefinedType[Any]):
+    """A column without a type, as existing installations make them.
+
+    Without a type SQLite keeps each value as it was put; a hash of digits stays a text.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the empty type name."""
+        return ""
+
+
 class SqliteTransaction(SqlTransaction):
     """A transaction on SQLite files."""
+
+    insert = staticmethod(dialect.insert)
+    text = integer = Untyped()
 
     def make(self, table: Table) -> None:
         """Create a table; a new file gets the version that existing installations expect."""

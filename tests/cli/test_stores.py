@@ -1,0 +1,116 @@
+"""Every command of the page works the same on every store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory import Simulation
+
+Program = Callable[..., Any]
+
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kind of store that the configuration names, in each test one after the other."""
+    kind: str = request.param
+    if kind == "postgres":
+        monkeypatch.setenv("MDFACTORY_POSTGRES_URL", request.getfixturevalue("database"))
+    folder = Path(os.environ["MDFACTORY_CONFIG_DIR"])
+    folder.mkdir(parents=True)
+    (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
+    return kind
+
+
+def _lines(done: Any) -> list[dict[str, str]]:
+    names, *rows = (line.split("\t") for line in done.out.splitlines())
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@pytest.mark.usefixtures("kind")
+def test_a_campaign_goes_in_and_comes_back(
+    mdfactory: Program, campaign: Path, tmp_path: Path
+) -> None:
+    assert "mdfactory sync init all" in mdfactory("sync", "push", "all", campaign).err
+    for what in ("systems", "analysis", "artifacts", "all"):
+        assert mdfactory("sync", "init", what).code == 0
+    assert mdfactory("sync", "push", "systems", campaign).out.startswith("8 inserted")
+    assert mdfactory("sync", "push", "analysis", campaign).out.startswith("19 inserted")
+    assert mdfactory("sync", "push", "artifacts", campaign).out.startswith("6 inserted")
+    assert mdfactory("sync", "push", "systems", campaign).code == 1
+    assert mdfactory("sync", "push", "all", campaign, "--diff").out.startswith(
+        "0 inserted, 0 updated, 0 unchanged, 33 skipped"
+    )
+    assert mdfactory("sync", "push", "all", campaign, "--update").out.startswith(
+        "0 inserted, 0 updated, 33 unchanged"
+    )
+    assert mdfactory("sync", "push", "all", campaign, "--force").out.startswith(
+        "0 inserted, 33 updated"
+    )
+    rows = _lines(mdfactory("sync", "pull", "systems", "--status", "completed"))
+    assert len(rows) == 4
+    rows = _lines(mdfactory("sync", "pull", "systems", "--hash", "cc4d", "--full"))
+    built = Simulation.open(campaign / rows[0]["hash"]).build_input
+    assert rows[0]["input_data"] == built.canonical_json
+    assert len(_lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))) == 19
+    assert len(_lines(mdfactory("sync", "pull", "artifacts", "--overview"))) == 16
+    file = tmp_path / "rdf.parquet"
+    pull = ("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--hash", FIRST)
+    assert mdfactory(*pull, "--data", "--output", file).code == 0
+    own = pq.read_table(campaign / FIRST / ".analysis" / "rdf_oxygen.parquet")
+    assert pq.read_table(file).drop_columns("hash").equals(own)
+    file = tmp_path / "plots.json"
+    pull = ("sync", "pull", "artifacts", "--artifact-name", "density_plot", "--output", file)
+    assert mdfactory(*pull).code == 0
+    assert len([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]) == 3
+
+
+@pytest.mark.usefixtures("kind")
+def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
+    mdfactory("sync", "init", "all")
+    mdfactory("sync", "push", "all", campaign)
+    clear = ("sync", "clear", "analysis", "--yes")
+    assert mdfactory(*clear, "--analysis-name", "rdf_oxygen").code == 0
+    left = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
+    assert len(left) == 15
+    assert mdfactory(*clear, "--artifact-name", "density_plot", "--hash", "CC").code == 0
+    for flag in ("--analyses", "--artifacts", "--overview", "--all"):
+        assert mdfactory(*clear, flag).code == 0
+    assert mdfactory("sync", "clear", "systems", "--yes").out == (
+        "RUN_DATABASE: 8 records removed\n"
+    )
+    assert mdfactory("sync", "clear", "all", "--yes").out == "no records to remove\n"
+    done = mdfactory("sync", "init", "all", "--force", "--json")
+    assert all(one["existed"] and not one["removed"] for one in done.json["tables"])
+
+
+def test_a_password_appears_nowhere(
+    mdfactory: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = "postgresql://me:s3cret@127.0.0.1:1/lab"
+    monkeypatch.setenv("MDFACTORY_POSTGRES_URL", url)
+    config = tmp_path / "a.ini"
+    config.write_text("[database]\nTYPE = postgres\n", encoding="utf-8")
+    for command in (["config", "show"], ["config", "show", "--json"], ["sync", "pull", "systems"]):
+        done = mdfactory(*command, "--debug", "--config", config)
+        assert "s3cret" not in done.out + done.err
+    assert done.code == 1
+    assert "PostgreSQL store me@127.0.0.1/lab cannot be read" in done.err
+
+
+def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> None:
+    config = tmp_path / "a.ini"
+    for url, said in (("", "[postgres] URL is not set"), ("nonsense//", "is none that libpq")):
+        config.write_text(f"[database]\nTYPE = postgres\n[postgres]\nURL = {url}\n", "utf-8")
+        done = mdfactory("sync", "pull", "systems", "--config", config)
+        assert done.code == 1
+        assert said in done.err
+        assert "mdfactory config edit" in done.err
