@@ -235,7 +235,7 @@ def test_a_frame_that_was_changed_is_an_error(
     from contextlib import closing
 
     shown = mdfactory("config", "show", "--json").json["settings"]
-    (path,) = (one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
+    path = next(one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
     with closing(sqlite3.connect(path)) as database:
         database.execute(
             "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')"

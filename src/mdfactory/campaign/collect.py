@@ -86,6 +86,7 @@ def collect(
         if scope.items:
             for table, row in _results(simulation, scope, time, report):
                 yield from buffer.add(table, row)
+                del row  # it may be long, and is not held while the next one is made
     yield from buffer.rest()
 
 
@@ -101,19 +102,25 @@ class _Buffer:
         table, rows = self.rows.setdefault(table.id, (table, []))
         rows.append(row)
         self.size += sum(len(value) for value in row if isinstance(value, str))
+        del row
         if self.size > LARGEST:
             yield from self.rest()
         elif len(rows) == BATCH:
-            yield table, batch(rows, table.whole)
             self.size -= sum(len(value) for one in rows for value in one if isinstance(value, str))
-            rows.clear()
+            yield table, _batch(table, rows)
 
     def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        self.size = 0
         for table, rows in self.rows.values():
             if rows:
-                yield table, batch(rows, table.whole)
-                rows.clear()
-        self.size = 0
+                yield table, _batch(table, rows)
+
+
+def _batch(table: Table, rows: list[Row]) -> pa.RecordBatch:
+    """Turn rows into a batch, and forget them."""
+    made = batch(rows, table.whole)
+    rows.clear()
+    return made
 
 
 def _run(simulation: Simulation, time: str) -> Row:
@@ -152,17 +159,20 @@ def _results(
             continue
         table = item_table(kind, result.name)
         try:
-            values = VALUES[kind](simulation, result)
+            yield table, _row(table, simulation, result, time)
         except ResultError as error:
             report(Skipped(directory, one_line(f"{kind} {result.name}: {error}")))
-            continue
-        values |= {
-            "hash": simulation.hash,
-            "directory": directory,
-            "simulation_type": simulation.build_input.simulation_type.value,
-            "timestamp_utc": time,
-        }
-        yield table, tuple(values[name] for name in table.whole.names)
+
+
+def _row(table: Table, simulation: Simulation, result: Analysis | Artifact, time: str) -> Row:
+    values = VALUES[KINDS[type(result)]](simulation, result)
+    values |= {
+        "hash": simulation.hash,
+        "directory": str(simulation.directory),
+        "simulation_type": simulation.build_input.simulation_type.value,
+        "timestamp_utc": time,
+    }
+    return tuple(values[name] for name in table.whole.names)
 
 
 def _analysis(simulation: Simulation, analysis: Analysis) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -64,6 +65,7 @@ class Session:
         """Return the store that the configuration names."""
         from mdfactory.stores import open_store
 
+        _give_memory_back()
         return open_store(self.settings(), wait=self.wait)
 
     def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
@@ -99,6 +101,24 @@ class Session:
             {"output": str(output), "written": written},
         )
 
+
+def _give_memory_back() -> None:
+    """Have the memory of large frames given back to the system as soon as it is free.
+
+    Arrow's own pool keeps it for later, and so does glibc with blocks below a threshold that
+    grows to 32 MB as they are freed (mallopt(3), ``M_MMAP_THRESHOLD``): a push of frames of
+    that size would hold twice what it needs.
+    """
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(AttributeError, OSError):  # not glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**20)
+
+
+M_MMAP_THRESHOLD: Final = -3
 
 Given = Annotated[Session, Parameter(parse=False)]
 """The session, as a parameter that the launcher gives to a command."""

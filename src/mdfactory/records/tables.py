@@ -303,5 +303,6 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(numbers("q", values))])
     texts = [str.encode(value) for value in values]
     offsets = numbers("i", accumulate(map(len, texts), initial=0))
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
+    data = texts[0] if len(texts) == 1 else b"".join(texts)  # one text may be very long
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(kind, len(values), buffers)

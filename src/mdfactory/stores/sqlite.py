@@ -104,7 +104,11 @@ class SqliteStore(Store):
         }
         log.info("opening %s", ", ".join(str(path) for path in files.values()))
         database = sqlite3.connect(
-            uris.pop("main", ":memory:"), uri=True, isolation_level=None, timeout=0
+            uris.pop("main", ":memory:"),
+            uri=True,
+            isolation_level=None,
+            timeout=0,
+            cached_statements=0,  # each would keep the values that it was given last
         )
         try:
             for schema, uri in uris.items():

@@ -109,8 +109,9 @@ def push(
     with Spool() as spool:
         simulations = seen.simulations(discover(source), watch)
         for table, rows in collect(simulations, scope, now, seen.skipped.append):
-            spool.add(table, rows)
             seen.note(table, rows)
+            spool.add(table, rows)
+            del rows  # they may be long, and are not held while the next ones are read
         if not seen.folders and not seen.skipped:
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)

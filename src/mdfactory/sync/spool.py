@@ -18,7 +18,7 @@ from mdfactory.records.tables import Table
 
 __all__ = ["Spool"]
 
-BOUND: Final = 64 * 2**20
+BOUND: Final = 32 * 2**20
 
 
 class Spool:
