@@ -17,7 +17,7 @@ from mdfactory.cli.options import (
     catalogue,
     source_of,
 )
-from mdfactory.cli.session import Exit, Given, Session, examples
+from mdfactory.cli.session import Exit, Given, Session, examples, words_of
 from mdfactory.records.terms import ItemType, Mode, check_name
 
 if TYPE_CHECKING:
@@ -214,11 +214,11 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
         session.terminal.skipped(skipped.path, skipped.reason)
     tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
     counts = asdict(pushed.counts)
-    words = _words(counts, zeros=True)
+    words = words_of(counts, zeros=True)
     if pushed.skipped:
         words += f" ({len(pushed.skipped):,} invalid or not found)"
     if len(tables) > 1:
-        lines = [f"  {table}: {_words(each)}" for table, each in tables.items()]
+        lines = [f"  {table}: {words_of(each)}" for table, each in tables.items()]
         words = "\n".join([words, *lines])
     session.terminal.result(
         f"dry run, nothing was written; it would be: {words}" if dry_run else words,
@@ -231,7 +231,3 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
         },
     )
     return Exit.skipped if pushed.skipped else Exit.done
-
-
-def _words(counts: dict[str, int], *, zeros: bool = False) -> str:
-    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or zeros)

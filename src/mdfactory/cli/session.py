@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,14 +14,14 @@ from mdfactory.cli.render import Terminal
 from mdfactory.errors import OutputError, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from mdfactory.config import Settings
     from mdfactory.stores.base import Store
 
-__all__ = ["Exit", "Given", "Session", "examples"]
+__all__ = ["Exit", "Given", "Session", "examples", "words_of"]
 
 
 class Exit(IntEnum):
@@ -67,6 +67,15 @@ class Session:
 
         _give_memory_back()
         return open_store(self.settings(), wait=self.wait)
+
+    def store_at(self, place: str) -> Store:
+        """Return the store of a kind, as the configuration has it, or at a URL."""
+        from mdfactory.stores import KINDS, open_store, store_at
+
+        _give_memory_back()
+        if place in KINDS:
+            return open_store(replace(self.settings(), kind=place), wait=self.wait)
+        return store_at(place, wait=self.wait)
 
     def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
         """Show the overview on a terminal: simulations down, results across."""
@@ -122,6 +131,11 @@ M_MMAP_THRESHOLD: Final = -3
 
 Given = Annotated[Session, Parameter(parse=False)]
 """The session, as a parameter that the launcher gives to a command."""
+
+
+def words_of(counts: Mapping[str, int], *, zeros: bool = False) -> str:
+    """Return counts as words, such as ``8 inserted, 2 skipped``."""
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or zeros)
 
 
 def examples(*lines: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from mdfactory.cli.clear import app as clear
+from mdfactory.cli.copy import app as copy
 from mdfactory.cli.init import app as init
 from mdfactory.cli.pull import app as pull
 from mdfactory.cli.push import app as push
@@ -12,5 +13,5 @@ from mdfactory.cli.push import app as push
 __all__ = ["app"]
 
 app = App(name="sync")
-for part in (init, push, pull, clear):
+for part in (init, push, pull, clear, copy):
     app.command(part)

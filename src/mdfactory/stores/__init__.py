@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mdfactory.config import Settings
     from mdfactory.stores.base import Store
 
-__all__ = ["open_store", "store_at"]
+__all__ = ["KINDS", "open_store", "store_at"]
 
 
 def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
@@ -60,7 +60,8 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
         return _postgres(url, wait)
     kind, _, place = url.partition(":///")
     if kind != "sqlite" or not place:
-        raise ConfigError(f"{url!r} is not the URL of a store; {' or '.join(PLACES)} is")
+        kinds, places = ", ".join(KINDS), " or ".join(PLACES)
+        raise ConfigError(f"{url!r} is neither a kind of store ({kinds}) nor a URL ({places})")
     from mdfactory.stores.sqlite import SqliteStore
 
     path = Path(os.path.expanduser(place)).absolute()

@@ -15,7 +15,7 @@ from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, Simulation
 from mdfactory.stores.base import Transaction
 from mdfactory.sync.items import item_tables
 
-__all__ = ["Visited", "derive", "reset"]
+__all__ = ["Visited", "derive", "reset", "settle"]
 
 CHUNK: Final = 500
 """Simulations that are looked at together."""
@@ -65,11 +65,7 @@ def derive(
     rest = iter(visited)
     overview = _Overview(transaction, catalogue, pushed)
     while some := list(islice(rest, CHUNK)):
-        changed = overview.changed(some)
-        if changed:
-            values = ([row[name] for name in OVERVIEW.columns] for row in changed)
-            rows = batch([(*value[:-1], time) for value in values], OVERVIEW.schema)
-            transaction.write([(OVERVIEW, rows)], Mode.force)
+        _write(transaction, overview.changed(some), time)
 
 
 def reset(transaction: Transaction, where: tuple[Condition, ...], time: str) -> None:
@@ -79,9 +75,22 @@ def reset(transaction: Transaction, where: tuple[Condition, ...], time: str) -> 
     done = OneOf("status", (ItemStatus.completed.value,))
     # The answer is read to its end before anything is written to the table that it comes from.
     for rows in list(transaction.read(OVERVIEW, Query((*where, done)))):
-        cleared = [row | NOTHING | {"updated_at": time} for row in rows.to_pylist()]
-        renewed = batch([[row[name] for name in OVERVIEW.columns] for row in cleared], rows.schema)
-        transaction.write([(OVERVIEW, renewed)], Mode.force)
+        _write(transaction, [row | NOTHING for row in rows.to_pylist()], time)
+
+
+def settle(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
+    """Bring the rows that there are of some simulations in line with the records."""
+    overview = _Overview(transaction, Catalogue(), {})
+    rest = iter(hashes)
+    while some := tuple(islice(rest, CHUNK)):
+        _write(transaction, overview.settled(OneOf("hash", some)), time)
+
+
+def _write(transaction: Transaction, changed: list[Row], time: str) -> None:
+    if changed:
+        values = ([row[name] for name in OVERVIEW.columns] for row in changed)
+        rows = batch([(*value[:-1], time) for value in values], OVERVIEW.schema)
+        transaction.write([(OVERVIEW, rows)], Mode.force)
 
 
 class _Overview:
@@ -129,6 +138,16 @@ class _Overview:
         )
         return [row for row in rows if row]
 
+    def settled(self, hashes: OneOf) -> list[Row]:
+        """Return the rows that are there and disagree with the records."""
+        counts = self._counts(hashes)
+        rows = (
+            (row, row | NOTHING | _found(item, counts.get((hash_, item))))
+            for hash_, stored in self._stored(hashes).items()
+            for item, row in stored.items()
+        )
+        return [renewed for row, renewed in rows if renewed != row]
+
     def _row(
         self, one: Visited, item: Item, count: int | None, stored: Mapping[Item, Row]
     ) -> Row | None:
@@ -143,9 +162,7 @@ class _Overview:
             **NOTHING,
             "updated_at": there["updated_at"] if there else "",
         }
-        if count is not None:
-            row["status"] = ItemStatus.completed.value
-            row[COUNTS[item[0]]] = count
+        row |= _found(item, count)
         return None if row == there else row
 
     def _stored(self, hashes: OneOf) -> dict[str, dict[Item, Row]]:
@@ -166,6 +183,13 @@ class _Overview:
                 pairs = zip(*(column.to_pylist() for column in rows.columns), strict=True)
                 counts |= {(hash_, item): count for hash_, count in pairs}
         return counts
+
+
+def _found(item: Item, count: int | None) -> Row:
+    """Return what a row says of a result that is in the store."""
+    if count is None:
+        return {}
+    return {"status": ItemStatus.completed.value, COUNTS[item[0]]: count}
 
 
 COUNTS: Final = {ItemType.analysis: "row_count", ItemType.artifact: "file_count"}

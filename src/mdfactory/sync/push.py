@@ -26,7 +26,7 @@ from mdfactory.sync.items import require_items
 from mdfactory.sync.overview import Visited, derive
 from mdfactory.sync.spool import Spool
 
-__all__ = ["SYSTEMS", "Pushed", "Watch", "push"]
+__all__ = ["SYSTEMS", "Pushed", "Watch", "planned", "push"]
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def push(
         watch("writing", 0)
         with store.transaction(write=not dry_run) as transaction:
             if dry_run:
-                counts = _planned(transaction, _without(lost, spool), mode)
+                counts = planned(transaction, _without(lost, spool), mode)
             else:
                 for table in spool.tables():
                     transaction.create(table)
@@ -142,7 +142,7 @@ def _require(transaction: Transaction, scope: Scope) -> None:
         raise
 
 
-def _planned(transaction: Transaction, batches: Batches, mode: Mode) -> dict[str, Counts]:
+def planned(transaction: Transaction, batches: Batches, mode: Mode) -> dict[str, Counts]:
     """Tell what a write would do that also makes the tables that are missing."""
     missing: dict[str, Counts] = {}
 

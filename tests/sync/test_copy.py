@@ -1,0 +1,115 @@
+"""One store into another, with a proof."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mdfactory import Simulation
+from mdfactory.campaign.collect import Scope
+from mdfactory.errors import ConflictError, NotInitialisedError
+from mdfactory.records.merge import Counts
+from mdfactory.records.query import OneOf
+from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
+from mdfactory.records.terms import ItemType, Mode
+from mdfactory.stores.base import Store
+from mdfactory.stores.postgres import PostgresStore
+from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.sync.copy import copy
+from mdfactory.sync.manage import clear, initialise, select
+from mdfactory.sync.push import push
+from mdfactory.testing import MemoryStore
+
+ALL = Scope(systems=True, items=list(ItemType))
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
+
+
+@pytest.fixture
+def source(tmp_path: Path, campaign: Path) -> Store:
+    """A store with the campaign, and a frame that CSV cannot say."""
+    frame = pa.table({"x": [float("nan"), None, 1.0], "y": [[1], None, []]})
+    Simulation.open(campaign / FIRST).results.record_analysis("own", frame, unit="nm")
+    store = _sqlite(tmp_path / "source")
+    initialise(store, systems=True, items=list(ItemType))
+    push(store, str(campaign), scope=ALL)
+    return store
+
+
+def _sqlite(folder: Path) -> Store:
+    folder.mkdir(exist_ok=True)
+    return SqliteStore(folder / "runs.db", folder / "analysis.db")
+
+
+def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    with store.transaction() as transaction:
+        return {
+            table.id: sorted(
+                (row for rows in transaction.read(table) for row in rows.to_pylist()), key=str
+            )
+            for table in [*transaction.tables(), FRAMES]
+            if transaction.has(table)
+        }
+
+
+def test_a_copy_of_a_copy_of_a_copy_is_the_same(
+    source: Store, tmp_path: Path, database: str
+) -> None:
+    """From SQLite into PostgreSQL, into memory, and back into SQLite."""
+    places = [source, PostgresStore(database), MemoryStore(), _sqlite(tmp_path / "last")]
+    for one, other in pairwise(places):
+        copied = copy(one, other)
+        assert copied.identical
+        assert copied.tables["RUN_DATABASE"] == Counts(inserted=8)
+        assert _everything(other) == _everything(source)
+
+
+def test_a_copy_again_changes_nothing(source: Store, tmp_path: Path) -> None:
+    target = _sqlite(tmp_path / "target")
+    copy(source, target)
+    before = _everything(target)
+    with pytest.raises(ConflictError):
+        copy(source, target)
+    for mode in (Mode.skip, Mode.update, Mode.force):
+        assert copy(source, target, mode).identical
+        assert _everything(target) == before
+
+
+def test_a_dry_run_writes_nothing(source: Store, tmp_path: Path) -> None:
+    planned = copy(source, _sqlite(tmp_path / "target"), dry_run=True)
+    assert planned.tables["ANALYSIS_rdf_oxygen"] == Counts(inserted=4)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_the_overview_of_the_target_tells_of_the_target(source: Store, tmp_path: Path) -> None:
+    """The target lacks what the source has, and has what the source lacks."""
+    target = _sqlite(tmp_path / "target")
+    copy(source, target)
+    rdf, bonds = analysis_table("rdf_oxygen"), analysis_table("hydrogen_bonds")
+    clear(target, select(target, items=[rdf]))
+    clear(source, select(source, items=[bonds]))
+    copied = copy(source, target, Mode.skip)
+    assert not copied.identical
+    done = (OneOf("status", ("completed",)),)
+    for table in (rdf, bonds):
+        where = (*done, OneOf("item_name", (table.item_name,)))
+        assert target.count(OVERVIEW, where) == target.count(table) > 0
+
+
+def test_a_store_of_another_installation_is_copied(data: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "old")
+    for file in [folder, *folder.iterdir()]:
+        file.chmod(0o755)
+    target = _sqlite(tmp_path / "target")
+    assert copy(SqliteStore(folder / "runs.db", folder / "analysis.db"), target).identical
+    assert target.count(RUNS) == 8
+    assert target.count(OVERVIEW) == 56
+
+
+def test_a_store_without_tables_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NotInitialisedError, match="mdfactory sync init all"):
+        copy(_sqlite(tmp_path / "none"), _sqlite(tmp_path / "target"))
