@@ -14,6 +14,7 @@ __all__ = [
     "DeclinedError",
     "DuplicateSimulationError",
     "FrameCorruptError",
+    "FrameTooLargeError",
     "InvalidNameError",
     "InvalidRowsError",
     "MDFactoryError",
@@ -144,6 +145,21 @@ class ResultError(MDFactoryError, ValueError):
 
 class FrameCorruptError(MDFactoryError, ValueError):
     """What a store holds of a frame is not what was put there."""
+
+
+class FrameTooLargeError(MDFactoryError, ValueError):
+    """A frame takes more text than a cell of a store may hold.
+
+    Parameters
+    ----------
+    limit
+        Bytes that it may take.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"takes more than {limit >> 20} MiB as text, which is all that a store takes in a cell"
+        )
 
 
 class SchemasDifferError(MDFactoryError, ValueError):

@@ -48,13 +48,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock that a file stands for, while the block lasts; wait for it if need be.
 
-    The lock is one of the operating system (POSIX, also on network disks) and goes with the
-    process that holds it, however that ends. The file itself stays.
+    The lock is one of the operating system (``flock``, which Linux also takes on network disks,
+    and which keeps threads apart, too) and goes with the process that holds it, however that
+    ends. The file itself stays.
     """
     import fcntl
 
     with path.open("a") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

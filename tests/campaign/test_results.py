@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +331,44 @@ def test_a_script_that_is_killed_leaves_files_and_registry_in_agreement(
         assert wrong == []
     shutil.rmtree(tmp_path / ".analysis")
     assert read_registry(tmp_path).analyses == {}
+
+
+def test_what_cannot_be_written_leaves_the_earlier_result(results: Results) -> None:
+    results.record_analysis("keep", pa.table({"x": [1]}))
+    results.record_analysis("keep", pa.table({"x": [1, 2]}), note="half a character: \ud800")
+    assert results.registry().analyses["keep"].entry["extras"]["note"][-1] == "\ud800"
+    with pytest.raises(ResultError, match="neither a DataFrame nor an Arrow table"):
+        results.record_analysis("keep", [1, 2])  # type: ignore[arg-type]
+    assert results.load_analysis("keep").num_rows == 2
+    assert results.check() == []
+
+
+def test_threads_that_record_at_once_lose_nothing(results: Results) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        recorded = [
+            threads.submit(results.record_analysis, f"n{number}", pa.table({"x": [number]}))
+            for number in range(24)
+        ]
+    assert [one.result() for one in recorded] == [None] * 24
+    assert len(results.registry().analyses) == 24
+    assert results.check() == []
+
+
+def test_a_name_that_differs_only_in_case_is_refused(results: Results) -> None:
+    results.record_analysis("Foo", pa.table({"x": [1]}))
+    with pytest.raises(ResultError, match="'foo' differs from 'Foo' only in case"):
+        results.record_analysis("foo", pa.table({"x": [2]}))
+    assert results.load_analysis("Foo").to_pydict() == {"x": [1]}
+
+
+def test_a_frame_without_columns_has_no_rows(results: Results) -> None:
+    results.record_analysis("none", pd.DataFrame(index=range(4)))
+    assert results.load_analysis("none").num_rows == 0
+
+
+def test_one_file_may_be_given_by_itself(results: Results, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    results.record_artifact("notes", str(tmp_path / "notes.txt"))
+    assert results.registry().artifacts["notes"].files == ("artifacts/notes/notes.txt",)
+    with pytest.raises(ResultError, match="missing.txt is no file"):
+        results.record_artifact("notes", tmp_path / "missing.txt")

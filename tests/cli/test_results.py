@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,15 @@ def pushed(mdfactory: Program, campaign: Path) -> Path:
     mdfactory("sync", "init", "all")
     assert mdfactory("sync", "push", "all", campaign).code == 0
     return campaign
+
+
+def _execute(mdfactory: Program, statement: str) -> None:
+    """Change the store as another program would."""
+    shown = mdfactory("config", "show", "--json").json["settings"]
+    path = next(one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
+        database.commit()
 
 
 def _table(text: str) -> list[dict[str, str]]:
@@ -231,20 +244,65 @@ def test_a_frame_of_another_program_is_inferred_and_said_to_be(
 def test_a_frame_that_was_changed_is_an_error(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
-    import sqlite3
-    from contextlib import closing
-
-    shown = mdfactory("config", "show", "--json").json["settings"]
-    path = next(one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(
-            "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')"
-        )
-        database.commit()
+    _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')")
     done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
     assert done.code == 1
     assert "ANALYSIS_rdf_oxygen: record " in done.err
     assert "data_csv was changed" in done.err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("digest = 'x'", "keeps beside it was changed"),
+        ("arrow_ipc = 'AAAA'", "keeps beside it was changed"),
+        ("entry = 'no JSON'", "keeps beside it was changed"),
+        ("arrow_schema = 'AAAA'", "arrow_schema is not an Arrow schema"),
+    ],
+)
+def test_what_is_kept_beside_a_frame_is_checked(
+    mdfactory: Program, pushed: Path, change: str, said: str
+) -> None:
+    _execute(mdfactory, f"UPDATE _mdfactory_frame SET {change}")
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
+    assert done.code == 1
+    assert "ANALYSIS_rdf_oxygen: record 9696" in done.err
+    assert said in done.err
+    assert "Push it again with --force" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_count_that_is_no_number_is_named_with_its_record(
+    mdfactory: Program, pushed: Path
+) -> None:
+    _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET row_count = 'many'")
+    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
+    assert "ANALYSIS_rdf_oxygen: row_count of the record '9696" in done.err
+    assert "'many', not a number" in done.err
+
+
+def test_a_reader_that_has_enough_is_no_failure_of_the_store(
+    mdfactory: Program, pushed: Path
+) -> None:
+    pull = "sync pull analysis --analysis-name density_timeseries --data"
+    for where, code in (("| head -1", 0), ("> /dev/full", 1)):
+        command = f"set -o pipefail; {sys.executable} -m mdfactory {pull} {where}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert "SQLite" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_text_that_is_not_utf8_is_shown_as_far_as_it_can_be(
+    mdfactory: Program, pushed: Path
+) -> None:
+    bytes_ = pa.array([b"good", b"b\xffd"])
+    table = pa.table({"s": bytes_.cast(pa.binary()).view(pa.string())})
+    Simulation.open(pushed / FIRST).results.record_analysis("own", table)
+    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
+    assert mdfactory(*pull).out.splitlines()[2] == f"{FIRST}\tb\ufffdd"
+    assert mdfactory(*pull, "--json").json["rows"][1]["s"] == "b\ufffdd"
 
 
 # Clear

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections import Counter
@@ -137,7 +138,7 @@ def test_a_push_may_be_restricted_to_names(store: Store, campaign: Path) -> None
     scope = Scope(items=[ItemType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
     pushed = push(store, str(campaign), scope=scope)
     assert list(pushed.tables) == ["ANALYSIS_rdf_oxygen"]
-    assert pushed.warnings == ("no simulation has a result named no_such",)
+    assert [one.reason for one in pushed.skipped] == ["no simulation has a result named no_such"]
 
 
 @pytest.mark.parametrize("scope", [ANALYSES, ARTIFACTS, ALL])
@@ -350,6 +351,27 @@ def _no_artifact(folder: Path) -> None:
     (folder / "artifacts" / "density_plot" / "density_plot.png").unlink()
 
 
+def _loop(folder: Path) -> None:
+    (folder / "rdf_oxygen.parquet").unlink()
+    (folder / "rdf_oxygen.parquet").symlink_to("rdf_oxygen.parquet")
+
+
+def _pipe(name: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return spoil
+
+
+def _bomb(folder: Path) -> None:
+    """A file of a few kilobytes that is 20 GB as text."""
+    rows = 20_000
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), ["x" * 1_000_000])
+    pq.write_table(pa.table({"x": long}), folder / "rdf_oxygen.parquet")
+    _edited(lambda registry: registry["analyses"]["rdf_oxygen"].update(row_count=rows))(folder)
+
+
 def _huge(folder: Path) -> None:
     rows = 2**27
     table = pa.table({name: pa.nulls(rows, pa.int8()) for name in "abc"})
@@ -370,6 +392,10 @@ def _huge(folder: Path) -> None:
         (_no_artifact, "artifact density_plot: artifacts/density_plot/density_plot.png is mis", 1),
         (_not_utf8, ".analysis/metadata.json: is not valid JSON: ", 7),
         (_edited(lambda registry: registry.update(analyses=[])), "analyses: is not a mapping", 5),
+        (_loop, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
+        (_pipe("rdf_oxygen.parquet"), "analysis rdf_oxygen: rdf_oxygen.parquet cannot be re", 1),
+        (_pipe("metadata.json"), ".analysis/metadata.json: is not a file", 7),
+        (_bomb, "analysis rdf_oxygen: rdf_oxygen.parquet takes more than 256 MiB as text", 1),
         (_huge, "analysis rdf_oxygen: rdf_oxygen.parquet has 134,217,728 rows of 3 columns: ", 1),
     ],
 )
@@ -424,6 +450,17 @@ def test_a_cleared_table_is_not_yet_run_in_the_overview(store: Store, campaign: 
     assert not [row for row in _rows(store, FRAMES) if row["record_table"].endswith("oxygen")]
     rows = [row for row in _rows(store, OVERVIEW) if row["item_name"] == "rdf_oxygen"]
     assert {row["row_count"] for row in rows} == {0}
+
+
+def test_a_clear_finds_every_spelling_of_a_name(store: Store, campaign: Path) -> None:
+    """Pushed one after the other, each registry's spelling stands in the overview."""
+    names = ("MyThing", "mything", "myThing", "MYTHING")
+    for folder, name in zip(sorted(campaign.iterdir()), names, strict=False):
+        Simulation.open(folder).results.record_analysis(name, pa.table({"x": [1]}))
+        push(store, str(folder), scope=ANALYSES)
+    clear(store, select(store, items=[analysis_table("mything")]))
+    rows = [row for row in _rows(store, OVERVIEW) if row["item_name"].lower() == "mything"]
+    assert {row["status"] for row in rows} == {"not_yet_run"}
 
 
 def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Path) -> None:

@@ -12,9 +12,8 @@ import pyarrow as pa
 from mdfactory.campaign.registry import FOLDER, Analysis, Artifact
 from mdfactory.campaign.results import LARGEST_CELL
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import RegistryError, ResultError, one_line
-from mdfactory.records.digests import digest
-from mdfactory.records.frames import encode
+from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
+from mdfactory.records.frames import beside_digest, encode
 from mdfactory.records.tables import RUNS, Table, batch, item_table
 from mdfactory.records.terms import ItemType
 
@@ -25,9 +24,6 @@ BATCH: Final = 1000
 
 LARGEST: Final = 8 * 2**20
 """Characters of the records that are held before they are passed on, about."""
-
-TIMES: Final = {"created_at", "updated_at"}
-"""Keys of a registry entry that say nothing of the result."""
 
 Row = tuple[str | int, ...]
 
@@ -177,15 +173,10 @@ def _row(table: Table, simulation: Simulation, result: Analysis | Artifact, time
 
 def _analysis(simulation: Simulation, analysis: Analysis) -> dict[str, Any]:
     frame = simulation.results.read(analysis)
-    encoded = encode(frame)
-    for text in (encoded.data_csv, encoded.arrow_ipc):
-        if len(text) > LARGEST_CELL // 4 and len(text.encode()) > LARGEST_CELL:
-            raise ResultError(
-                f"{analysis.filename} is more than {LARGEST_CELL >> 20} MiB as text, "
-                "which is all that a cell of a store may hold"
-            )
-    said = {key: value for key, value in analysis.entry.items() if key not in TIMES}
-    kept = (encoded.arrow_schema, encoded.arrow_ipc, json.dumps(said, sort_keys=True))
+    try:
+        encoded = encode(frame, limit=LARGEST_CELL)
+    except FrameTooLargeError as error:
+        raise ResultError(f"{analysis.filename} {error}") from error
     return {
         "row_count": frame.num_rows,
         "columns": json.dumps(frame.column_names),
@@ -195,7 +186,7 @@ def _analysis(simulation: Simulation, analysis: Analysis) -> dict[str, Any]:
         "entry": json.dumps(analysis.entry),
         "csv_sha256": encoded.csv_sha256,
         "arrow_ipc": encoded.arrow_ipc,
-        "digest": digest(kept),
+        "digest": beside_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -135,7 +136,10 @@ def read_registry(directory: Path) -> Registry:
     """
     path = directory / FOLDER / FILE
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise RegistryError(f"{path}: is not a file")
             raw = file.read(LARGEST + 1)
     except FileNotFoundError:
         return Registry()
@@ -163,9 +167,12 @@ def write_registry(directory: Path, values: Mapping[str, Any]) -> None:
     OSError
         If it cannot be written; the registry is then as it was.
     """
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(values, indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, as in the name of a file that is not UTF-8
+        text = json.dumps(values, indent=2).encode()
     with replacing(directory / FOLDER / FILE) as file:
-        file.write(text.encode())
+        file.write(text)
 
 
 def inside(directory: Path, name: str) -> Path:
@@ -181,14 +188,27 @@ def inside(directory: Path, name: str) -> Path:
     path = folder / parts
     if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name:
         raise ValueError(f"{name!r} is not a path inside {FOLDER}")
-    if _through_symlink(folder, parts) and not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{name!r} leads outside {FOLDER}")
+    kinds = {_kind(folder / part) for part in parts.parents[:-1]} | {_kind(path)}
+    if stat.S_IFLNK in kinds:
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise ValueError(f"{name!r} leads outside {FOLDER}")
+        kinds = {_kind(path, follow=True)}
+    if kinds - {stat.S_IFREG, stat.S_IFDIR, MISSING}:
+        raise ValueError(f"{name!r} is not a file")
     return path
 
 
-def _through_symlink(folder: Path, parts: PurePosixPath) -> bool:
-    """Whether a part of the path below `folder` is a symlink: one call for each part."""
-    return any(os.path.islink(folder / part) for part in (parts, *parts.parents[:-1]))
+def _kind(path: Path, *, follow: bool = False) -> int:
+    """Return what a path leads to, as ``stat.S_IFMT`` has it."""
+    try:
+        return stat.S_IFMT(os.stat(path, follow_symlinks=follow).st_mode)
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        raise ValueError(f"{path.name!r} cannot be read: {error.strerror}") from error
+
+
+MISSING: Final = 0
 
 
 def _entries(

@@ -187,7 +187,8 @@ class Results:
         _check_extras(name, extras)
         table = _arrow(name, frame)
         filename = f"{name}.parquet"
-        values = {"filename": filename, "row_count": table.num_rows, "columns": table.column_names}
+        rows = table.num_rows if table.num_columns else 0  # Parquet keeps no rows without columns
+        values = {"filename": filename, "row_count": rows, "columns": table.column_names}
         self.folder.mkdir(exist_ok=True)
         with _staged(self.folder, filename) as staged:
             _write_parquet(table, staged)
@@ -211,7 +212,12 @@ class Results:
             path.unlink(missing_ok=True)
 
     def record_artifact(
-        self, name: str, files: Iterable[str | Path], *, move: bool = False, **extras: Any
+        self,
+        name: str,
+        files: str | Path | Iterable[str | Path],
+        *,
+        move: bool = False,
+        **extras: Any,
     ) -> None:
         """Record the files of an artifact; one of the same name is replaced.
 
@@ -220,7 +226,7 @@ class Results:
         name
             What to call it.
         files
-            Its files, which are copied into ``.analysis/artifacts/<name>``.
+            Its files, or the only one, which are copied into ``.analysis/artifacts/<name>``.
         move
             Move them instead.
         extras
@@ -235,7 +241,7 @@ class Results:
         """
         check_name(name)
         _check_extras(name, extras)
-        sources = [Path(file) for file in files]
+        sources = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
         self._check_sources(name, sources)
         folder = self.folder / "artifacts" / name
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -326,7 +332,8 @@ class Results:
     def _check_sources(self, name: str, sources: list[Path]) -> None:
         missing = [source for source in sources if not source.is_file()]
         if missing or not sources:
-            raise ResultError(f"artifact {name}: {missing[0] if missing else 'no file'} to record")
+            wrong = f"{missing[0]} is no file" if missing else "no file to record"
+            raise ResultError(f"artifact {name}: {wrong}")
         names = [source.name for source in sources]
         twice = [one for one in names if names.count(one) > 1]
         if twice:
@@ -339,6 +346,7 @@ class Results:
         """Take an entry out of the registry, let its files be replaced, and enter it anew."""
         now = datetime.now(UTC).isoformat()
         with self._lock():
+            self._check_spelling(section, name)
             earlier = self._leave(section, name)
             yield
             registry = self._values()
@@ -346,6 +354,15 @@ class Results:
             times = {"created_at": earlier.get("created_at", now), "updated_at": now}
             registry[section][name] = {**values, **times, "extras": dict(extras), **kept}
             write_registry(self.directory, registry)
+
+    def _check_spelling(self, section: str, name: str) -> None:
+        """Refuse a name that would be another one's in a store, where case does not count."""
+        for other in self._values()[section]:
+            if other.lower() == name.lower() and other != name:
+                raise ResultError(
+                    f"{self.directory}: {name!r} differs from {other!r} only in case, and there "
+                    "is a result of that name"
+                )
 
     def _leave(self, section: str, name: str) -> dict[str, Any]:
         """Take an entry out of the registry, and return it; an empty one if there was none."""
@@ -405,6 +422,10 @@ def _arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
         return frame
     try:
         return pa.Table.from_pandas(frame)
+    except AttributeError as error:
+        raise ResultError(
+            f"analysis {name}: a {type(frame).__name__} is neither a DataFrame nor an Arrow table"
+        ) from error
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise ResultError(f"analysis {name}: {one_line(error)}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +22,7 @@ __all__ = ["app"]
 
 app = App(name="pull", help="Pull from the store.")
 
-Done = Annotated[ItemStatus | None, Parameter(name="--status", group=FILTERS)]
+Done = Annotated[ItemStatus | None, Parameter(name="--status", group=FILTERS, name_transform=str)]
 
 
 @Parameter(name="*")
@@ -209,7 +210,7 @@ def _unordered(answer: Answer) -> Answer:
 
 
 def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None:
-    from mdfactory.records.stack import plain
+    from mdfactory.records.plain import plain
     from mdfactory.sync.frames import pull_frames
 
     store, terminal = session.store(), session.terminal
@@ -224,7 +225,8 @@ def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None
     ) as found:
         for sentence in found.notes:
             terminal.note(sentence)
-        rows = found.batches()
-        if answer.output is None:
-            rows = (plain(some, text=not terminal.json) for some in rows)
-        session.show(store, rows, found.schema, found.schema.names, answer.output)
+        with closing(found.batches()) as batches:  # before the store is, whatever happens
+            rows = batches
+            if answer.output is None:
+                rows = (plain(some, text=not terminal.json) for some in batches)
+            session.show(store, rows, found.schema, found.schema.names, answer.output)

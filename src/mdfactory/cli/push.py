@@ -218,7 +218,9 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
     if pushed.skipped:
         words += f" ({len(pushed.skipped):,} invalid or not found)"
     if len(tables) > 1:
-        lines = [f"  {table}: {words_of(each)}" for table, each in tables.items()]
+        lines = [
+            f"  {table}: {words_of(each)}" for table, each in tables.items() if any(each.values())
+        ]
         words = "\n".join([words, *lines])
     session.terminal.result(
         f"dry run, nothing was written; it would be: {words}" if dry_run else words,

@@ -17,23 +17,40 @@ import json
 import re
 from array import array as numbers
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate
 from operator import is_
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, WriteOptions, read_csv, write_csv
 
-from mdfactory.errors import FrameCorruptError
+from mdfactory.errors import FrameCorruptError, FrameTooLargeError
+from mdfactory.records.digests import digest
 
-__all__ = ["Frame", "decode", "encode", "infer", "schema_of", "text_of", "to_csv"]
+__all__ = [
+    "Frame",
+    "beside_digest",
+    "decode",
+    "empty_of",
+    "encode",
+    "infer",
+    "text_of",
+    "to_csv",
+]
+
+TIMES = {"created_at", "updated_at"}
+"""Keys of a registry entry that say nothing of the result."""
 
 PORTION = 1 << 21
 """Bytes of a table that become text at a time: intermediate copies are of this size."""
+
+FEW = 1 << 10
+"""Categories among which one may be much longer than the others."""
 
 LARGEST_BLOCK = (1 << 31) - 1
 
@@ -90,16 +107,31 @@ class Frame:
     arrow_ipc: str
 
 
-def encode(table: pa.Table) -> Frame:
-    """Turn a table into what `decode` turns into the same table."""
-    data, faithful = _csv(table)
+def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
+    """Turn a table into what `decode` turns into the same table.
+
+    Raises
+    ------
+    FrameTooLargeError
+        If a text would be longer than `limit` bytes.
+    """
+    data, faithful = _csv(table, limit)
     text, stored = _storable(data)
+    ipc = "" if faithful and stored is data else _base64(_stream(table, "zstd"))
+    if limit is not None and len(ipc) > limit:
+        raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
         arrow_schema=_base64(_schema(table.slice(0, 0))),
         csv_sha256=sha256(stored).hexdigest(),
-        arrow_ipc="" if faithful and stored is data else _base64(_stream(table, "zstd")),
+        arrow_ipc=ipc,
     )
+
+
+def beside_digest(arrow_schema: str, arrow_ipc: str, entry: Mapping[str, Any]) -> str:
+    """Return the digest of what is kept beside a frame, without the times of its entry."""
+    said = {key: value for key, value in entry.items() if key not in TIMES}
+    return digest((arrow_schema, arrow_ipc, json.dumps(said, sort_keys=True)))
 
 
 def decode(frame: Frame) -> pa.Table:
@@ -121,8 +153,8 @@ def decode(frame: Frame) -> pa.Table:
         raise FrameCorruptError(f"what is kept beside data_csv does not fit: {error}") from error
 
 
-def schema_of(arrow_schema: str) -> pa.Schema:
-    """Return the schema of a frame that was encoded, from `Frame.arrow_schema` alone.
+def empty_of(arrow_schema: str) -> pa.Table:
+    """Return a table like a frame that was encoded, without rows, from `Frame.arrow_schema`.
 
     Raises
     ------
@@ -130,7 +162,7 @@ def schema_of(arrow_schema: str) -> pa.Schema:
         If it is none.
     """
     try:
-        return pa.ipc.read_schema(pa.py_buffer(b64decode(arrow_schema, validate=True)))
+        return pa.ipc.open_stream(b64decode(arrow_schema, validate=True)).read_all()
     except (ValueError, OSError, pa.ArrowException) as error:
         raise FrameCorruptError(f"arrow_schema is not an Arrow schema: {error}") from error
 
@@ -168,7 +200,7 @@ def to_csv(table: pa.Table, *, header: bool) -> bytes:
     return _storable(b"".join([names, *lines]))[1]
 
 
-def _csv(table: pa.Table) -> tuple[bytes, bool]:
+def _csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
     """Return the text of a table, and whether it and the schema give the table back."""
     faithful, empty = _shows_all_rows(table), table.slice(0, 0).columns
     text = io.BytesIO()
@@ -176,13 +208,25 @@ def _csv(table: pa.Table) -> tuple[bytes, bool]:
     for batch, cells in _portions(table):
         faithful = faithful and all(map(_gives_back, cells, batch.columns, empty))
         text.write(_lines(cells, batch.schema.types))
+        if limit is not None and text.tell() > limit:
+            raise FrameTooLargeError(limit)
     return text.getvalue(), faithful
 
 
 def _portions(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
     rows = max(1 << 10, PORTION * table.num_rows // max(1, table.get_total_buffer_size()))
+    rows = max(1, min(rows, PORTION // max(1, *map(_longest, table.columns), 1)))
     for batch in table.to_batches(max_chunksize=rows) if table.num_columns else ():
         yield batch, [_cells(column) for column in batch.columns]
+
+
+def _longest(column: pa.ChunkedArray) -> int:
+    """Return the bytes of the longest category, which few bytes of a column may repeat."""
+    if not pa.types.is_dictionary(column.type) or not column.num_chunks:
+        return 0
+    values = column.chunk(0).dictionary
+    few = len(values) < FEW
+    return int(values.nbytes // 2 if few else values.nbytes // len(values))
 
 
 def _storable(data: bytes) -> tuple[str, bytes]:

@@ -173,10 +173,19 @@ def _batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.R
 def _cast(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Iterator[list[Any]]:
     """Bring values that another program stored in untyped columns to the declared types."""
     for row in rows:
-        try:
-            yield [
-                int(value) if field.type == pa.int64() else "" if value is None else str(value)
-                for value, field in zip(row, schema, strict=True)
-            ]
-        except (TypeError, ValueError) as error:
-            raise StoreError(f"{table.name}: row {tuple(row)!r:.200}: {error}") from error
+        yield [
+            _integer(value, f"{table.name}: {field.name} of the record {row[0]!r:.60}")
+            if field.type == pa.int64()
+            else ("" if value is None else str(value))
+            for value, field in zip(row, schema, strict=True)
+        ]
+
+
+def _integer(value: object, what: str) -> int:
+    """Return a number that another program may have stored as a text, or as a float."""
+    try:
+        return int(str(value).removesuffix(".0"))
+    except ValueError as error:
+        raise StoreError(
+            f"{what} is {value!r:.40}, not a number. Clear that record, and push it again"
+        ) from error

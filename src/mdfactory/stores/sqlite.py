@@ -60,7 +60,8 @@ class SqliteStore(Store):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
         deadline = time.monotonic() + self.wait
-        with self._translated(write=write):
+        outside: list[BaseException] = []
+        with self._translated(outside, write=write):
             files, schemas = self._layout(create)
             frozen = {
                 path: _state(path) for path in files.values() if not write and _is_frozen(path)
@@ -69,7 +70,11 @@ class SqliteStore(Store):
             engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
             with engine.connect() as connection:
                 self._patiently(lambda: _begin(database, files, write=write), deadline)
-                yield SqliteTransaction(connection, schemas, self.location)
+                try:
+                    yield SqliteTransaction(connection, schemas, self.location)
+                except OSError as error:  # of whoever uses the transaction
+                    outside.append(error)
+                    raise
                 self._patiently(lambda: database.execute("COMMIT"), deadline)
             if any(_state(path) != state for path, state in frozen.items()):
                 raise StoreError(
@@ -147,8 +152,8 @@ class SqliteStore(Store):
                 return
 
     @contextmanager
-    def _translated(self, *, write: bool) -> Iterator[None]:
-        """Turn errors of the database into ours."""
+    def _translated(self, outside: list[BaseException], *, write: bool) -> Iterator[None]:
+        """Turn errors of the database into ours, but not those that came from outside."""
         try:
             yield
         except MDFactoryError:
@@ -156,6 +161,8 @@ class SqliteStore(Store):
         except sa.exc.DBAPIError as error:
             raise self._error(error.orig or error, write=write) from error
         except (sqlite3.Error, OSError) as error:
+            if error in outside:
+                raise
             raise self._error(error, write=write) from error
 
     def _error(self, error: BaseException, *, write: bool) -> StoreError:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from mdfactory.errors import MDFactoryError, OutputError
 from mdfactory.files import replacing
 from mdfactory.records.frames import to_csv
-from mdfactory.records.stack import plain
+from mdfactory.records.plain import plain
 
 __all__ = ["export"]
 

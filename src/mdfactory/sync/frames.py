@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
-from mdfactory.records.frames import Frame, decode, infer, schema_of
+from mdfactory.records.frames import Frame, beside_digest, decode, empty_of, infer
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.stack import Stack, stack
-from mdfactory.records.tables import Table, analysis_table
+from mdfactory.records.tables import FRAMES, Table, analysis_table
 from mdfactory.stores.base import Key, Store, Transaction
 from mdfactory.sync.items import require_item
 from mdfactory.sync.pull import conditions, ordered
@@ -55,7 +57,7 @@ class Frames:
         note = f"the types of {these} are inferred from text: written by another program"
         return (*self.stacked.changes, note)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch]:
         """Stream the rows, simulation by simulation."""
         for hash_, frame in self.frames():
             yield from self.stacked.put(hash_, frame).to_batches(max_chunksize=BATCH)
@@ -135,25 +137,26 @@ class _Schemas:
     table: Table
     inferred: int = 0
 
-    def of(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Schema]]:
+    def of(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
         for some in _chunks(keys):
             hashes = [key[:-1] for key in some]
             kept = self.transaction.beside(self.table, hashes, ("arrow_schema",))
             for key in some:
                 if key in kept:
-                    yield key[0], schema_of(kept[key][0])
+                    kept_schema = kept[key][0]
+                    yield key[0], _named(self.table, key[0], partial(empty_of, kept_schema))
                 else:
                     self.inferred += 1
                     yield key[0], self._inferred(key[0])
 
-    def _inferred(self, hash_: str) -> pa.Schema:
+    def _inferred(self, hash_: str) -> pa.Table:
         query = Query((OneOf("hash", (hash_,)),), ("hash", "data_csv"))
         (text,) = (
             row["data_csv"]
             for rows in self.transaction.read(self.table, query)
             for row in rows.to_pylist()
         )
-        return _named(self.table, hash_, lambda: infer(text)).schema
+        return _named(self.table, hash_, lambda: infer(text))
 
 
 def _frame(table: Table, row: Mapping[str, Any]) -> pa.Table:
@@ -161,8 +164,11 @@ def _frame(table: Table, row: Mapping[str, Any]) -> pa.Table:
     parts = {name: row[name] for name in Frame.__dataclass_fields__}
 
     def read() -> pa.Table:
-        frame = decode(Frame(**parts)) if row["arrow_schema"] else infer(row["data_csv"])
-        if row["arrow_schema"] and frame.num_rows != row["row_count"]:
+        if not row["arrow_schema"]:
+            return infer(row["data_csv"])
+        _check_beside(row)
+        frame = decode(Frame(**parts))
+        if frame.num_rows != row["row_count"]:
             raise FrameCorruptError(
                 f"the frame has {frame.num_rows:,} rows, row_count is {row['row_count']:,}"
             )
@@ -171,7 +177,19 @@ def _frame(table: Table, row: Mapping[str, Any]) -> pa.Table:
     return _named(table, row["hash"], read)
 
 
-def _named(table: Table, hash_: str, read: Any) -> pa.Table:
+def _check_beside(row: Mapping[str, Any]) -> None:
+    """Refuse what is kept beside a frame if it is not what was put there."""
+    try:
+        entry = json.loads(row["entry"])
+    except ValueError:
+        entry = None
+    if not isinstance(entry, dict) or row["digest"] != beside_digest(
+        row["arrow_schema"], row["arrow_ipc"], entry
+    ):
+        raise FrameCorruptError(f"what {FRAMES.name} keeps beside it was changed")
+
+
+def _named(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
     """Say of which record it is that cannot be read."""
     try:
         return read()

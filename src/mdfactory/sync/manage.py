@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import NotInitialisedError, StoreChangedError, counted
-from mdfactory.records.query import Condition, OneOf
+from mdfactory.records.query import OneOf
 from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table
 from mdfactory.records.terms import ItemType
 from mdfactory.stores.base import Store, Transaction
@@ -191,15 +191,7 @@ def clear(store: Store, selection: Selection) -> dict[str, int]:
             raise StoreChangedError(
                 f"the store has changed: it is now {found}; nothing was cleared"
             )
-        if OVERVIEW not in selection.tables:
-            for table in removed:
-                if table.item:
-                    reset(transaction, (*where, *_about(table)), now)
+        results = [table for table in removed if table.item]
+        if results and OVERVIEW not in selection.tables:
+            reset(transaction, where, results, now)
     return {table.name: number for table, number in removed.items()}
-
-
-def _about(table: Table) -> tuple[Condition, ...]:
-    """Return the conditions for the overview's rows of one result, however it is spelt."""
-    written = table.name.partition("_")[2]
-    names = (written, written.lower(), written.upper())
-    return OneOf("item_type", (str(table.item),)), OneOf("item_name", names)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.records.query import Condition, OneOf, Query
-from mdfactory.records.tables import OVERVIEW, batch
+from mdfactory.records.tables import OVERVIEW, Table, batch
 from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, SimulationType
 from mdfactory.stores.base import Transaction
 from mdfactory.sync.items import item_tables
@@ -68,14 +68,25 @@ def derive(
         _write(transaction, overview.changed(some), time)
 
 
-def reset(transaction: Transaction, where: tuple[Condition, ...], time: str) -> None:
-    """Say of results that were cleared that they are not in the store."""
+def reset(
+    transaction: Transaction,
+    where: tuple[Condition, ...],
+    cleared: Collection[Table],
+    time: str,
+) -> None:
+    """Say of results that were cleared that they are not in the store, however they are spelt."""
     if not transaction.has(OVERVIEW):
         return
     done = OneOf("status", (ItemStatus.completed.value,))
+    gone = {(table.item, table.item_name.lower()) for table in cleared}
     # The answer is read to its end before anything is written to the table that it comes from.
     for rows in list(transaction.read(OVERVIEW, Query((*where, done)))):
-        _write(transaction, [row | NOTHING for row in rows.to_pylist()], time)
+        changed = [
+            row | NOTHING
+            for row in rows.to_pylist()
+            if (row["item_type"], row["item_name"].lower()) in gone
+        ]
+        _write(transaction, changed, time)
 
 
 def settle(transaction: Transaction, hashes: Iterable[str], time: str) -> None:

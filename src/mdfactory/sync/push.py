@@ -116,7 +116,7 @@ def push(
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)
         lost = seen.settle(mode)
-        seen.warn_of_unknown(scope)
+        seen.miss(scope, str(source))
         watch("writing", 0)
         with store.transaction(write=not dry_run) as transaction:
             if dry_run:
@@ -187,11 +187,12 @@ class _Seen:
             types = self.pushed.setdefault((table.item, name), set())
             types |= set(map(SimulationType, rows["simulation_type"].to_pylist()))
 
-    def warn_of_unknown(self, scope: Scope) -> None:
-        """Say which of the names that were asked for no simulation has."""
+    def miss(self, scope: Scope, source: str) -> None:
+        """Name what was asked for and no simulation has."""
         found = {name.lower() for _, name in self.pushed}
-        self.warnings += [
-            f"no simulation has a result named {name}" for name in sorted(scope.names - found)
+        self.skipped += [
+            Skipped(source, f"no simulation has a result named {name}")
+            for name in sorted(scope.names - found)
         ]
 
     def visited(self, lost: Collection[str]) -> Iterator[Visited]:
