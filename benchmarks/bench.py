@@ -1,0 +1,162 @@
+"""Where measurements are made: campaigns, prepared stores, and works on copies of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import FLOOR, PROGRAM, Cost, Work, cost
+
+RUNS = "runs.db"
+RESULTS = "analysis.db"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Parameters
+    ----------
+    work
+        What was done.
+    aim
+        For the ratio; for the peak memory where there is nothing to compare with.
+    ours
+        What it cost.
+    floor
+        What the other work cost.
+    """
+
+    work: str
+    aim: str
+    ours: Cost
+    floor: Cost | None = None
+
+    def __str__(self) -> str:
+        ratio = seconds = megabytes = ""
+        if self.floor:
+            ratio = f"{self.ours.seconds / self.floor.seconds:.2f}"
+            seconds, megabytes = f"{self.floor.seconds:.2f}", f"{self.floor.megabytes:.0f}"
+        return (
+            f"| {self.work} | {ratio} | {self.aim} | {self.ours.seconds:.2f} | {seconds} "
+            f"| {self.ours.cpu:.2f} | {self.ours.megabytes:.0f} | {megabytes} |"
+        )
+
+
+class Bench:
+    """Where measurements are made.
+
+    Parameters
+    ----------
+    root
+        A folder for campaigns and stores.
+    repeats
+        How often each process is run.
+    """
+
+    def __init__(self, root: Path, repeats: int) -> None:
+        self.root = root
+        self.repeats = repeats
+        self.prepared = root / "prepared"
+        self.output = root / "output.csv"
+        self.database = root / "floor.db"
+        self._store = root / "store"
+        # An installed program has its bytecode; where it may not be written, each start compiles.
+        self._environment = {
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
+        }
+
+    def ours(self, *arguments: str, start: str | None = None) -> Work:
+        """Return a command of ours, on a fresh copy of a prepared store, or on none."""
+        return self._work(arguments, self._store, lambda: self._use(start))
+
+    def reads(self, *arguments: str, store: str) -> Work:
+        """Return a command of ours that writes what it reads from a prepared store to a file."""
+        command = [*arguments, "--output", str(self.output)]
+        return self._work(command, self.prepared / store, lambda: None)
+
+    def floor(self, name: str, *arguments: object) -> Work:
+        """Return a floor; a database that it makes is not there yet."""
+        command = [*FLOOR, name, *map(str, arguments)]
+        return Work(command, lambda: self.database.unlink(missing_ok=True), self._environment)
+
+    def campaign(self, count: int) -> Path:
+        """Return a campaign of `count` folders."""
+        return self._made("make", self.root / f"campaign_{count}", count)
+
+    def results(self, count: int, analyses: int, rows: int) -> Path:
+        """Return a campaign of `count` folders, each with frames of some analyses."""
+        folder = self.root / f"results_{count}_{analyses}_{rows}"
+        return self._made("results", folder, count, analyses, rows)
+
+    def bulk(self, megabytes: int) -> Path:
+        """Return a campaign with `megabytes` of large frames."""
+        return self._made("bulk", self.root / f"bulk_{megabytes}", megabytes)
+
+    def records(self, count: int) -> str:
+        """Prepare a store with `count` records, and return its name."""
+        return self._made("store", self.prepared / f"records_{count}", count).name
+
+    def empty(self) -> str:
+        """Prepare a store with all tables and without records, and return its name."""
+        return self._after("empty", self.ours("sync", "init", "all"))
+
+    def pushed(self, campaign: Path, what: str, start: str) -> str:
+        """Prepare a store with the records of a campaign, and return its name."""
+        return self._after(campaign.name, self.ours(*push(campaign, what=what), start=start))
+
+    def compare(self, work: str, aim: str, ours: Work, floor: Work) -> Row:
+        """Measure two works beside each other."""
+        return Row(work, aim, *cost([ours, floor], self.repeats))
+
+    def alone(self, work: str, aim: str, ours: Work) -> Row:
+        """Measure a long work, once."""
+        return Row(work, aim, *cost([ours], 1))
+
+    def _work(self, arguments: Sequence[str], store: Path, before: Callable[[], None]) -> Work:
+        environment = {
+            "MDFACTORY_CONFIG_DIR": str(self.root / "config"),
+            "MDFACTORY_DATA_DIR": str(store),
+        }
+        return Work([*PROGRAM, *arguments], before, self._environment | environment)
+
+    def _made(self, verb: str, folder: Path, *sizes: int) -> Path:
+        if not folder.exists():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            script = [sys.executable, "-m", "benchmarks.campaigns", verb]
+            command = [*script, str(unfinished), *map(str, sizes)]
+            subprocess.run(command, check=True, env=os.environ | self._environment)
+            unfinished.rename(folder)
+        return folder
+
+    def _after(self, name: str, work: Work) -> str:
+        """Keep the store as a work leaves it."""
+        if not (self.prepared / name).exists():
+            cost([work], 1)
+            self.prepared.mkdir(parents=True, exist_ok=True)
+            self._store.rename(self.prepared / name)
+        return name
+
+    def _use(self, name: str | None) -> None:
+        shutil.rmtree(self._store, ignore_errors=True)
+        if name:
+            shutil.copytree(self.prepared / name, self._store, copy_function=_copy)
+
+
+def push(campaign: Path, *flags: str, what: str = "systems") -> list[str]:
+    """Return the arguments that push records of a campaign."""
+    return ["sync", "push", what, str(campaign), *flags]
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file down to the disk: else the commit that is measured would wait for it."""
+    shutil.copyfile(source, target)
+    with open(target, "rb") as file:
+        os.fsync(file)

@@ -1,0 +1,109 @@
+"""The rows of the table, in groups: what is measured, and beside what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from benchmarks.bench import RESULTS, RUNS, Bench, Row, push
+from benchmarks.measure import Work, calls_below
+
+ANALYSES = 5
+"""Analyses of a simulation that has results."""
+
+ANALYSIS = "area_per_lipid"
+"""The first of them."""
+
+HUNDREDTH = 100
+"""How many times smaller a small table is than a large one."""
+
+PEAK = "400 MB"
+"""The aim for the peak memory of a work of any size."""
+
+
+def start(bench: Bench) -> Iterator[Row]:
+    """Compare what needs no store with the help of a small program."""
+    floor = bench.floor("six_commands")
+    for arguments in ("--help", "--version", "config path"):
+        ours = bench.ours(*arguments.split())
+        yield bench.compare(f"start: {arguments}", "1.3", ours, floor)
+
+
+def systems(bench: Bench, sizes: Sequence[int], many: int) -> Iterator[Row]:
+    """Compare pushes of simulations with the folder floor, and with each other."""
+    none = bench.records(0)
+    for size in sizes:
+        campaign = bench.campaign(size)
+        first = bench.ours(*push(campaign), start=none)
+        floor = bench.floor("folders", campaign, bench.database)
+        yield bench.compare(f"push systems, {size:,} folders", "2", first, floor)
+        there = bench.pushed(campaign, "systems", none)
+        for flag, aim in (("--diff", "1"), ("--update", "1"), ("--force", "1.5")):
+            again = bench.ours(*push(campaign, flag), start=there)
+            yield bench.compare(f"again {flag}, {size:,}, to the first push", aim, again, first)
+    few = push(bench.campaign(100))
+    into_many, into_none = (bench.ours(*few, start=there) for there in (bench.records(many), none))
+    work = f"push 100 into {many:,} records, to into none"
+    yield bench.compare(work, "1.3", into_many, into_none)
+
+
+def results(bench: Bench, simulations: int, rows: int, table: int) -> Iterator[Row]:
+    """Compare pushes of analyses with the frame floor, and with each other."""
+    empty = bench.empty()
+    campaign = bench.results(simulations, ANALYSES, rows)
+    yield bench.compare(
+        f"push analyses, {simulations * ANALYSES:,} frames of {rows:,} rows",
+        "2",
+        bench.ours(*push(campaign, what="analysis"), start=empty),
+        bench.floor("frames", campaign, bench.database),
+    )
+    few = push(bench.results(10, ANALYSES, rows), what="analysis")
+    large = bench.pushed(bench.results(table, 1, rows), "analysis", empty)
+    into_many, into_none = (bench.ours(*few, start=there) for there in (large, empty))
+    work = f"push analyses of 10 into {table:,} of one, to into none"
+    yield bench.compare(work, "1.3", into_many, into_none)
+
+
+def pull(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
+    """Compare answers to a filter with the bare query and writer, and with each other."""
+    store = bench.records(many)
+    ours = bench.reads("sync", "pull", "systems", "--status", "completed", store=store)
+    floor = _query(bench, store, RUNS, "RUN_DATABASE", "status", "completed")
+    yield bench.compare(f"pull systems --status, of {many:,} records", "1.5", ours, floor)
+    small = max(1, table // HUNDREDTH)
+    (of_many, floor), (of_few, _) = (_pull_one(bench, size, rows) for size in (table, small))
+    yield bench.compare(f"pull analysis --hash, of {table:,} records", "1.5", of_many, floor)
+    work = f"pull analysis --hash, of {table:,}, to of {small:,}"
+    yield bench.compare(work, "1.1", of_many, of_few)
+
+
+def memory(bench: Bench, gigabytes: float, records: int) -> Iterator[Row]:
+    """Measure the peak memory of a large push and of a large answer."""
+    large = push(bench.bulk(round(1000 * gigabytes)), what="analysis")
+    work = f"push analyses, {gigabytes:g} GB in frames up to 20 MB"
+    yield bench.alone(work, PEAK, bench.ours(*large, start=bench.empty()))
+    everything = bench.reads("sync", "pull", "systems", store=bench.records(records))
+    yield bench.alone(f"pull systems --output, {records:,} records", PEAK, everything)
+
+
+def calls(bench: Bench, size: int) -> str:
+    """Count the file-system calls of a push, for each folder."""
+    campaign = bench.campaign(size)
+    pushing = bench.ours(*push(campaign), start=bench.records(0))
+    counted = calls_below(pushing, campaign)
+    each = ", ".join(f"{name} {number / size:.2f}" for name, number in sorted(counted.items()))
+    return f"File-system calls per folder, {size:,} folders: {each}"
+
+
+def _pull_one(bench: Bench, size: int, rows: int) -> tuple[Work, Work]:
+    """Return the pull of one record of an analysis of `size`, and its floor."""
+    campaign = bench.results(size, 1, rows)
+    store = bench.pushed(campaign, "analysis", bench.empty())
+    hash_ = min(os.listdir(campaign))
+    one = ("--analysis-name", ANALYSIS, "--hash", hash_)
+    floor = _query(bench, store, RESULTS, f"ANALYSIS_{ANALYSIS}", "hash", hash_)
+    return bench.reads("sync", "pull", "analysis", *one, store=store), floor
+
+
+def _query(bench: Bench, store: str, file: str, *question: str) -> Work:
+    return bench.floor("query", bench.prepared / store / file, *question, bench.output)
