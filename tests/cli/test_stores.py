@@ -18,7 +18,7 @@ Program = Callable[..., Any]
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "csv", "postgres"])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kind of store that the configuration names, in each test one after the other."""
     kind: str = request.param

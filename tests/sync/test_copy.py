@@ -18,6 +18,7 @@ from mdfactory.records.query import OneOf
 from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store
+from mdfactory.stores.csvfiles import CsvStore
 from mdfactory.stores.postgres import PostgresStore
 from mdfactory.stores.sqlite import SqliteStore
 from mdfactory.sync.copy import copy
@@ -59,8 +60,9 @@ def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
 def test_a_copy_of_a_copy_of_a_copy_is_the_same(
     source: Store, tmp_path: Path, database: str
 ) -> None:
-    """From SQLite into PostgreSQL, into memory, and back into SQLite."""
-    places = [source, PostgresStore(database), MemoryStore(), _sqlite(tmp_path / "last")]
+    """From SQLite into PostgreSQL, into CSV, into memory, and back into SQLite."""
+    files = CsvStore(tmp_path / "csv" / "runs.csv", tmp_path / "csv" / "analysis")
+    places = [source, PostgresStore(database), files, MemoryStore(), _sqlite(tmp_path / "last")]
     for one, other in pairwise(places):
         copied = copy(one, other)
         assert copied.identical

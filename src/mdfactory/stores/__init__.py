@@ -46,8 +46,8 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     ----------
     url
         ``sqlite:///folder`` with ``runs.db`` and ``analysis.db`` in it, or ``sqlite:///file`` for
-        one that holds both; an absolute path makes it four slashes. Or
-        ``postgresql://user@host/database``.
+        one that holds both; an absolute path makes it four slashes. ``csv:///folder`` with
+        ``runs.csv`` and the folder ``analysis`` in it. Or ``postgresql://user@host/database``.
     wait
         Seconds to wait for another writer.
 
@@ -59,12 +59,14 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, wait)
     kind, _, place = url.partition(":///")
-    if kind != "sqlite" or not place:
+    if kind not in {"sqlite", "csv"} or not place:
         kinds, places = ", ".join(KINDS), " or ".join(PLACES)
         raise ConfigError(f"{url!r} is neither a kind of store ({kinds}) nor a URL ({places})")
     from mdfactory.stores.sqlite import SqliteStore
 
     path = Path(os.path.expanduser(place)).absolute()
+    if kind == "csv":
+        return _csv(path / "runs.csv", path / "analysis", wait)
     if path.is_file():
         return SqliteStore(path, path, wait=wait)
     return SqliteStore(path / "runs.db", path / "analysis.db", wait=wait)
@@ -74,6 +76,12 @@ def _sqlite(settings: Settings, wait: float) -> Store:
     from mdfactory.stores.sqlite import SqliteStore
 
     return SqliteStore(settings.sqlite.runs, settings.sqlite.results, wait=wait)
+
+
+def _csv(runs: Path, results: Path, wait: float) -> Store:
+    from mdfactory.stores.csvfiles import CsvStore
+
+    return CsvStore(runs, results, wait=wait)
 
 
 def _configured_postgres(settings: Settings, wait: float) -> Store:
@@ -97,11 +105,12 @@ def _postgres(url: str, wait: float) -> Store:
     return PostgresStore(url, wait=wait)
 
 
-PLACES: Final = ("sqlite:///folder", "postgresql://user@host/database")
+PLACES: Final = ("sqlite:///folder", "csv:///folder", "postgresql://user@host/database")
 """Examples of URLs."""
 
 KINDS: Final[dict[str, Callable[[Settings, float], Store]]] = {
     "sqlite": _sqlite,
+    "csv": lambda settings, wait: _csv(settings.csv.runs, settings.csv.results, wait),
     "postgres": _configured_postgres,
 }
 """Kind of store, as the configuration names it -> what opens it."""

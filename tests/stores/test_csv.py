@@ -1,0 +1,495 @@
+"""The CSV store: the contract, and what is its own."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mdfactory.errors import (
+    NotInitialisedError,
+    StoreChangedError,
+    StoreError,
+    StoreLockedError,
+)
+from mdfactory.records.merge import Counts
+from mdfactory.records.query import OneOf, Query, Sort
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table
+from mdfactory.records.terms import Mode
+from mdfactory.stores.base import Store
+from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.testing import StoreTests
+from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
+from mdfactory.testing.stores import Rows
+
+
+class RawCsv:
+    """Reaches the files with the csv module alone."""
+
+    runs: Path
+    results: Path
+
+    def _file(self, table: Table) -> Path:
+        if table.place is Place.results:
+            return self.results / f"{table.name}.csv"
+        if table.id == RUNS.id:
+            return self.runs
+        return self.runs.with_name(f".{self.runs.name}.mdfactory") / f"{table.name}.csv"
+
+    def raw_rows(self, table: Table) -> Rows:
+        csv.field_size_limit(2**30)
+        with self._file(table).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert tuple(header) == table.columns
+        numbers = [str(kind) == "int64" for kind in table.schema.types]
+        return [
+            tuple(int(v) if number else v for v, number in zip(row, numbers, strict=True))
+            for row in rows
+        ]
+
+    def raw_put(self, table: Table, rows: Rows) -> None:
+        with self._file(table).open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+class TestCsv(RawCsv, StoreTests):
+    @pytest.fixture(autouse=True)
+    def _data(self, tmp_path: Path) -> None:
+        self.runs, self.results = tmp_path / "runs.csv", tmp_path / "analysis"
+
+    def opened(self, *, wait: float = 60.0) -> Store:
+        return CsvStore(self.runs, self.results, wait=wait)
+
+
+class TestCsvInOneFolder(TestCsv):
+    @pytest.fixture(autouse=True)
+    def _data(self, tmp_path: Path) -> None:
+        self.runs, self.results = tmp_path / "runs.csv", tmp_path
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "runs.csv", tmp_path / "analysis"
+
+
+@pytest.fixture
+def existing(tmp_path: Path, data: Path) -> tuple[Path, Path]:
+    """A store as an existing installation left it: 8 simulations."""
+    folder = Path(shutil.copytree(data / "existing_stores" / "csv", tmp_path / "store"))
+    return folder / "runs.csv", folder / "analysis"
+
+
+def _made(paths: tuple[Path, Path], *hashes: str) -> CsvStore:
+    store = CsvStore(*paths)
+    store.create(RUNS)
+    store.create(OVERVIEW)
+    store.write([(RUNS, records(RUNS, *map(run, hashes)))], Mode.refuse)
+    return store
+
+
+def _hashes(store: Store, table: Table = RUNS) -> list[str]:
+    read = store.read(table, Query(columns=("hash",)))
+    return [hash_ for rows in read for hash_ in rows["hash"].to_pylist()]
+
+
+# Interchange
+
+
+def test_a_file_is_the_page_s_columns_in_plain_csv(paths: tuple[Path, Path]) -> None:
+    store = _made(paths)
+    awkward = run("0012", input_data='{"a": "b,c"}', directory="Grüße\n", status="")
+    store.write([(RUNS, records(RUNS, awkward))], Mode.refuse)
+    assert paths[0].read_bytes().decode() == (
+        "hash,engine,parametrization,simulation_type,input_data,input_data_type,directory,status,"
+        'timestamp_utc\n0012,gromacs,smirnoff,mixedbox,"{""a"": ""b,c""}",BuildInput,"Grüße\n",,'
+        f"{THEN}\n"
+    )
+
+
+def test_pandas_reads_what_we_write(paths: tuple[Path, Path]) -> None:
+    pandas = pytest.importorskip("pandas")
+    store = _made(paths)
+    rows = [run(f"{number:04}", input_data=text) for number, text in enumerate(TEXTS)]
+    store.write([(RUNS, records(RUNS, *rows))], Mode.refuse)
+    frame = pandas.read_csv(paths[0], dtype=str, keep_default_na=False)
+    assert list(frame.columns) == list(RUNS.columns)
+    # pandas reads a carriage return in quotes as a newline.
+    assert [_lines(text) for text in frame["input_data"]] == [_lines(text) for text in TEXTS]
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+TEXTS = (*AWKWARD, "lone\rreturn", "\r", "\n", '"', '""', ",", "'", "\ufeffmark", "#", "\x01\x7f")
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "nul\0nul"])
+def test_control_characters_come_back_as_they_were(paths: tuple[Path, Path], text: str) -> None:
+    store = _made(paths)
+    row = run(text, input_data=text, timestamp_utc=text)
+    store.write([(RUNS, records(RUNS, run("first"), row, run("last")))], Mode.refuse)
+    store.write([(RUNS, records(RUNS, run("last", status="completed")))], Mode.force)
+    (rows,) = store.read(RUNS, Query(where=(OneOf("hash", (text,)),)))
+    assert rows.to_pylist() == [row]
+
+
+def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
+    store = CsvStore(*existing)
+    (rows,) = store.read(RUNS, Query(columns=("status",)))
+    assert Counter(rows["status"].to_pylist()) == {
+        "completed": 4,
+        "production": 1,
+        "equilibrated": 1,
+        "build": 2,
+    }
+    assert store.count(analysis_table("box_size_timeseries")) == 4
+
+
+def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
+    existing: tuple[Path, Path],
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    box = existing[1] / "ANALYSIS_BOX_SIZE_TIMESERIES.csv"
+    before = {path: path.read_bytes() for path in (existing[0], box)}
+    names = {path.name for path in existing[1].iterdir()}
+    store = CsvStore(*existing)
+    table = analysis_table("box_size_timeseries")
+    store.create(table)
+    written = [(RUNS, records(RUNS, run("NEW"))), (table, records(table, analysis("NEW")))]
+    store.write(written, Mode.refuse)
+    for path, text in before.items():
+        assert path.read_bytes().startswith(text)
+        frame = pandas.read_csv(path)
+        assert list(frame.columns) == text.decode().partition("\n")[0].split(",")
+        frame.to_csv(path, index=False)
+    assert {path.name for path in existing[1].glob("[!_.]*")} == names
+    assert store.count(RUNS) == 9
+    assert store.write(written, Mode.update) == {
+        RUNS.name: Counts(unchanged=1),
+        table.name: Counts(unchanged=1),
+    }
+
+
+def test_replacing_a_record_leaves_the_others_as_they_were(existing: tuple[Path, Path]) -> None:
+    store = CsvStore(*existing)
+    before = {hash_: row for row in _raw(existing[0]) for hash_ in row[:1]}
+    some = next(iter(before))
+    store.write([(RUNS, records(RUNS, run(some)))], Mode.force)
+    after = {row[0]: row for row in _raw(existing[0])}
+    assert after.pop(some) == list(run(some).values())
+    assert after == {hash_: row for hash_, row in before.items() if hash_ != some}
+
+
+def _raw(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_what_excel_saves_is_read_and_extended(paths: tuple[Path, Path]) -> None:
+    """A mark before the text, other line ends, the columns in another order."""
+    store = _made(paths)
+    columns = sorted(RUNS.columns)
+    with paths[0].open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([columns, [run("A", directory="é")[name] for name in columns]])
+    assert store.count(RUNS, (OneOf("hash", ("A",)),)) == 1
+    store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+    store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+    assert sorted(_hashes(store)) == ["A", "B"]
+    text = paths[0].read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfdirectory,")
+    assert text.count(b"\n") == text.count(b"\r\n") == 3
+
+
+def test_a_last_line_without_an_end_and_blank_lines_are_no_harm(paths: tuple[Path, Path]) -> None:
+    store = _made(paths, "A", "B")
+    text = paths[0].read_bytes().rstrip(b"\n")
+    paths[0].write_bytes(text.replace(b"\nB", b"\n\nB"))
+    store.write([(RUNS, records(RUNS, run("C")))], Mode.refuse)
+    assert _hashes(store) == ["A", "B", "C"]
+    paths[0].write_bytes(paths[0].read_bytes().rstrip(b"\n"))
+    store.write([(RUNS, records(RUNS, run("A"), run("D")))], Mode.force)
+    assert _hashes(store) == ["B", "C", "A", "D"]
+
+
+def test_numbers_that_pandas_made_floats_are_read(existing: tuple[Path, Path]) -> None:
+    path = existing[1] / "ANALYSIS_OVERVIEW.csv"
+    path.write_bytes(path.read_bytes().replace(b",2,0,", b",2.0,0.0,"))
+    rows = next(CsvStore(*existing).read(OVERVIEW))
+    assert 2 in rows["row_count"].to_pylist()
+
+
+def test_other_files_in_the_folder_are_left_alone(existing: tuple[Path, Path]) -> None:
+    for name in ("notes.csv", "Notes.csv", "ANALYSIS_.csv", "ANALYSIS_a b.csv", "x.txt"):
+        (existing[1] / name).write_text("anything", encoding="utf-8")
+    store = CsvStore(*existing)
+    before = {table.name for table in store.tables()}
+    store.create(analysis_table("fresh"))
+    assert {table.name for table in store.tables()} == before | {"ANALYSIS_fresh"}
+    assert (existing[1] / "notes.csv").read_text(encoding="utf-8") == "anything"
+
+
+# Names, files, rights
+
+
+def test_files_that_differ_only_in_case_are_refused_by_name(existing: tuple[Path, Path]) -> None:
+    upper = existing[1] / "ANALYSIS_LIPID_RG.csv"
+    lower = existing[1] / "ANALYSIS_lipid_rg.csv"
+    shutil.copy(upper, lower)
+    with pytest.raises(StoreError, match="init check") as caught:
+        CsvStore(*existing).tables()
+    assert str(upper) in str(caught.value)
+    assert str(lower) in str(caught.value)
+
+
+def test_stores_of_one_folder_do_not_share_what_describes_their_runs(tmp_path: Path) -> None:
+    stores = [CsvStore(tmp_path / name, tmp_path / "analysis") for name in ("a.csv", "b.csv")]
+    for store in stores:
+        store.create(RUNS)
+        store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    stores[0].create(RUNS, replace=True)
+    assert [store.count(RUNS) for store in stores] == [0, 1]
+    row = records(RUNS, run("A"))
+    assert stores[1].write([(RUNS, row)], Mode.update) == {RUNS.name: Counts(unchanged=1)}
+
+
+def test_a_link_and_its_file_are_one_store(tmp_path: Path, paths: tuple[Path, Path]) -> None:
+    store = _made(paths, "A")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "link.csv").symlink_to(paths[0])
+    linked = CsvStore(tmp_path / "home" / "link.csv", paths[1], wait=0.1)
+    with store.transaction(write=True), pytest.raises(StoreLockedError):
+        linked.delete(RUNS)
+    linked.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+    assert (tmp_path / "home" / "link.csv").is_symlink()
+    assert _hashes(store) == ["A", "B"]
+
+
+def test_a_table_that_is_a_link_is_not_replaced(existing: tuple[Path, Path]) -> None:
+    path = existing[1] / "ANALYSIS_OVERVIEW.csv"
+    path.rename(path.with_suffix(".elsewhere"))
+    path.symlink_to(path.with_suffix(".elsewhere"))
+    store = CsvStore(*existing)
+    assert store.count(OVERVIEW)
+    with pytest.raises(StoreError, match="symlink.*nothing was changed"):
+        store.delete(OVERVIEW)
+
+
+def test_a_replaced_file_keeps_its_mode_and_group(existing: tuple[Path, Path]) -> None:
+    existing[0].chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(existing[0], 0, 12345)
+    before = existing[0].stat()
+    CsvStore(*existing).write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    after = existing[0].stat()
+    assert (after.st_mode, after.st_gid) == (before.st_mode, before.st_gid)
+    assert after.st_ino != before.st_ino
+
+
+def test_who_shares_the_folder_shares_what_is_hidden(tmp_path: Path) -> None:
+    tmp_path.chmod(0o770)
+    _made((tmp_path / "runs.csv", tmp_path))
+    for name in (".mdfactory", ".runs.csv.mdfactory"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o770
+        assert (tmp_path / name / "lock").stat().st_mode & 0o777 == 0o660
+
+
+def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
+    with pytest.raises(NotInitialisedError):
+        CsvStore(*paths).count(RUNS)
+    assert not list(paths[0].parent.iterdir())
+
+
+def test_making_one_table_makes_no_other_place(paths: tuple[Path, Path]) -> None:
+    CsvStore(*paths).create(RUNS)
+    assert [path.exists() for path in paths] == [True, False]
+
+
+def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
+    store = CsvStore(tmp_path / "a" / "100% a?b#c;d é.csv", tmp_path / "c" / "x y")
+    store.create(RUNS)
+    store.create(OVERVIEW)
+    assert {table.name for table in store.tables()} == {RUNS.name, OVERVIEW.name}
+
+
+def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    store = _made(paths)
+    (tmp_path / "link").symlink_to(paths[0].name)
+    owned = [paths[0], tmp_path / "link", paths[1] / "ANALYSIS_new.csv"]
+    owned += [paths[1] / "_mdfactory_frame.csv", tmp_path / ".runs.csv.mdfactory" / "lock"]
+    assert all(map(store.owns, owned))
+    assert not any(map(store.owns, [tmp_path / "other.csv", paths[1] / "apl.csv", tmp_path]))
+
+
+def test_a_write_that_changes_nothing_touches_nothing(paths: tuple[Path, Path]) -> None:
+    store = _made(paths, "A")
+    before = paths[0].stat()
+    store.write([(RUNS, records(RUNS, run("A")))], Mode.skip)
+    store.delete(RUNS, (OneOf("hash", ("B",)),))
+    assert paths[0].stat() == before
+
+
+# What is broken is an error
+
+
+def _spoilt(paths: tuple[Path, Path], text: bytes) -> StoreError:
+    store = _made(paths, "A", "B")
+    paths[0].write_bytes(text.replace(b"HEADER", ",".join(RUNS.columns).encode()))
+    before = paths[0].read_bytes()
+    with pytest.raises(StoreError, match=re.escape(str(paths[0]))) as read:
+        list(store.read(RUNS))
+    with pytest.raises(StoreError, match="nothing was changed"):
+        store.write([(RUNS, records(RUNS, run("A"), run("C")))], Mode.force)
+    assert paths[0].read_bytes() == before
+    return read.value
+
+
+GOOD = b'A,b,c,d,"two\nlines",f,g,h,i\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "no header"),
+        (b"\n" + GOOD, "no header"),
+        (b"HEADER\n" + GOOD + b"B,b,c\n", "line 4 has 3 columns instead of 9"),
+        (b"HEADER\n" + GOOD + b"B,b,c,d,e,f,g,h,i,j\n", "line 4 has 10 columns instead of 9"),
+        (b"HEADER\n" + GOOD + b'B,b,c,d,"cut', "middle of a quoted cell"),
+        (b"HEADER\n" + GOOD + b"\xff,b,c,d,e,f,g,h,i\n", "line 4 is not in UTF-8"),
+        (b"\xff\xfeH\0", "no header"),
+        (b"hash,status\nA,build\n", "lacks engine, parametrization"),
+        (b"Unnamed: 0,HEADER\n0," + GOOD, "also has Unnamed: 0"),
+        (b"HEADER,hash\n", "also has hash"),
+    ],
+)
+def test_a_malformed_file_is_an_error_that_says_where(
+    paths: tuple[Path, Path], text: bytes, reason: str
+) -> None:
+    assert reason in str(_spoilt(paths, text))
+
+
+def test_a_value_that_is_no_number_is_an_error_that_names_the_column(
+    existing: tuple[Path, Path],
+) -> None:
+    path = existing[1] / "ANALYSIS_OVERVIEW.csv"
+    path.write_bytes(path.read_bytes().replace(b",2,0,", b",many,0,"))
+    with pytest.raises(StoreError, match="ANALYSIS_OVERVIEW.csv.*row_count.*many"):
+        list(CsvStore(*existing).read(OVERVIEW))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_of_the_wrong_kind_is_an_error_that_names_it(
+    paths: tuple[Path, Path], place: int
+) -> None:
+    store = _made(paths)
+    wrong = paths[place]
+    if place:
+        shutil.rmtree(wrong)
+        wrong.touch()
+    else:
+        wrong.unlink()
+        wrong.mkdir()
+    with pytest.raises(StoreError, match=re.escape(str(wrong))):
+        store.count(RUNS)
+    with pytest.raises(StoreError, match=re.escape(str(wrong))):
+        store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+
+
+def test_a_file_that_another_program_wrote_meanwhile_is_not_overwritten(
+    existing: tuple[Path, Path],
+) -> None:
+    store = CsvStore(*existing)
+    theirs = existing[0].read_bytes().replace(b"build\n", b"completed\n") + GOOD
+
+    def interrupted() -> None:
+        with store.transaction(write=True) as transaction:
+            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            existing[0].write_bytes(theirs)
+
+    with pytest.raises(StoreChangedError, match="nothing was changed"):
+        interrupted()
+    assert existing[0].read_bytes() == theirs
+
+
+def test_an_answer_that_another_program_cuts_short_is_an_error(paths: tuple[Path, Path]) -> None:
+    store = _made(paths)
+    many = [run(f"{number:05}", input_data="x" * 2_000) for number in range(6_000)]
+    store.write([(RUNS, records(RUNS, *many))], Mode.refuse)
+    answer = store.read(RUNS)
+    next(answer)
+    with paths[0].open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) // 2)
+    with pytest.raises(StoreChangedError, match="another program"):
+        list(answer)
+
+
+# Large files
+
+
+def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Path]) -> None:
+    store = _made(paths)
+    table = analysis_table("density")
+    store.create(table)
+    texts = {"A": "a", "B": 'x,"y"\n' * 2_000_000, "C": "\n" * 9_000_000, "D": '"' * 500_000}
+    rows = [analysis(hash_, data_csv=text) for hash_, text in texts.items()]
+    for row in rows:
+        store.write([(table, records(table, row))], Mode.refuse)
+    store.write([(table, records(table, analysis("A", data_csv="new")))], Mode.force)
+    read = {row["hash"]: row["data_csv"] for some in store.read(table) for row in some.to_pylist()}
+    assert read == texts | {"A": "new"}
+    (found,) = store.read(table, Query(where=(OneOf("hash", ("D",)),), columns=("data_csv",)))
+    assert found["data_csv"].to_pylist() == [texts["D"]]
+
+
+@pytest.mark.parametrize("bound", [2**10, 2**30])
+def test_a_long_answer_is_sorted(
+    paths: tuple[Path, Path], bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mdfactory.stores.csvsort.BOUND", bound)
+    store = _made(paths)
+    numbers = [number * 7919 % 6_007 for number in range(6_007)]
+    rows = [overview(f"{number:05}", "rdf", row_count=number) for number in numbers]
+    store.write([(OVERVIEW, records(OVERVIEW, *rows))], Mode.refuse)
+    answer = store.read(OVERVIEW, Query(columns=("hash",), sort=Sort("row_count", descending=True)))
+    hashes = [hash_ for rows in answer for hash_ in rows["hash"].to_pylist()]
+    assert hashes == [f"{number:05}" for number in range(6_006, -1, -1)]
+
+
+def test_a_transaction_of_many_writes_reads_its_own(paths: tuple[Path, Path]) -> None:
+    store = _made(paths, "00001", "00002", "x")
+    with store.transaction(write=True) as transaction:
+        for number in range(60):
+            row = run(f"{number:05}", status="completed")
+            transaction.write([(RUNS, records(RUNS, row))], Mode.force)
+        transaction.write([(RUNS, records(RUNS, run("00059")))], Mode.force)
+        assert transaction.delete(RUNS, (OneOf("hash", ("00058", "x")),)) == 2
+        assert transaction.count(RUNS) == 59
+        assert transaction.count(RUNS, (OneOf("status", ("completed",)),)) == 58
+    assert sorted(_hashes(store)) == [f"{number:05}" for number in (*range(58), 59)]
+
+
+def test_pandas_is_not_imported(paths: tuple[Path, Path]) -> None:
+    _made(paths, "A")
+    script = """
+import sys
+from pathlib import Path
+from mdfactory.records.query import Prefix, Query, Sort
+from mdfactory.records.tables import RUNS
+from mdfactory.records.terms import Mode
+from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.testing.records import records, run
+store = CsvStore(*map(Path, sys.argv[1:]))
+store.write([(RUNS, records(RUNS, run("A", status='"'), run("B")))], Mode.force)
+list(store.read(RUNS, Query(where=(Prefix("hash", "A"),), sort=Sort("hash"))))
+assert store.delete(RUNS) == 2
+sys.exit("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script, *map(str, paths)], check=False)
+    assert done.returncode == 0
