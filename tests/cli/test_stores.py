@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,50 @@ def test_a_campaign_goes_in_and_comes_back(
 
 
 @pytest.mark.usefixtures("kind")
+def test_a_store_is_checked(mdfactory: Program) -> None:
+    done = mdfactory("sync", "init", "check")
+    assert done.code == 1
+    assert "NO  table RUN_DATABASE: missing. Type: mdfactory sync init systems" in done.out
+    assert "NO  tables of 12 known analyses: missing: ANALYSIS_system_chemistry, " in done.out
+    mdfactory("sync", "init", "systems")
+    mdfactory("sync", "init", "artifacts")
+    done = mdfactory("sync", "init", "check")
+    assert done.code == 1
+    assert done.out.count("NO") == 1
+    mdfactory("sync", "init", "analysis")
+    done = mdfactory("sync", "init", "check", "--json")
+    assert done.code == 0
+    assert done.json["sound"]
+    assert [one["what"] for one in done.json["checks"]] == [
+        "can be read, and its format is known",
+        "can be written",
+        "table RUN_DATABASE",
+        "table ANALYSIS_OVERVIEW",
+        "tables of 12 known analyses",
+        "tables of 4 known artifacts",
+    ]
+
+
+def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path: Path) -> None:
+    config = tmp_path / "a.ini"
+    config.write_text("[database]\nTYPE = csv\n[csv]\nANALYSIS_DB_PATH = a\n", encoding="utf-8")
+    mdfactory("sync", "init", "all", "--config", config)
+    (tmp_path / "a" / "ANALYSIS_LIPID_RG.csv").write_text("hash\n", encoding="utf-8")
+    done = mdfactory("sync", "init", "check", "--config", config)
+    assert done.code == 1
+    assert "NO  can be read" in done.out
+    assert "ANALYSIS_LIPID_RG.csv" in done.out
+    assert "ANALYSIS_lipid_rg.csv" in done.out
+    config.write_text(
+        "[database]\nTYPE = postgres\n[postgres]\nURL = postgresql://127.0.0.1:1/lab\n", "utf-8"
+    )
+    done = mdfactory("sync", "init", "check", "--config", config)
+    assert done.code == 1
+    assert "NO  can be read" in done.out
+    assert "connection" in done.out
+
+
+@pytest.mark.usefixtures("kind")
 def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     mdfactory("sync", "push", "all", campaign)
@@ -90,6 +136,34 @@ def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
     assert mdfactory("sync", "clear", "all", "--yes").out == "no records to remove\n"
     done = mdfactory("sync", "init", "all", "--force", "--json")
     assert all(one["existed"] and not one["removed"] for one in done.json["tables"])
+
+
+@pytest.mark.parametrize("flag", ["--diff", "--update"])
+@pytest.mark.usefixtures("kind")
+def test_eight_processes_that_push_at_once_lose_nothing(
+    mdfactory: Program, campaign: Path, flag: str
+) -> None:
+    """Four push all of the campaign, four a quarter of it each."""
+    mdfactory("sync", "init", "all")
+    folders = sorted(path for path in campaign.iterdir() if path.is_dir())
+    quarters = [folders[start::4] for start in range(4)]
+    for number, quarter in enumerate(quarters):
+        (campaign.parent / f"{number}.yaml").write_text(
+            json.dumps({"system_directory": list(map(str, quarter))}), encoding="utf-8"
+        )
+    sources = [campaign] * 4 + [campaign.parent / f"{number}.yaml" for number in range(4)]
+    program = [sys.executable, "-m", "mdfactory", "sync", "push", "all", flag, "--json"]
+    pushes = [
+        subprocess.Popen([*program, str(source)], stdout=subprocess.PIPE) for source in sources
+    ]
+    done = [json.loads(push.communicate(timeout=120)[0]) for push in pushes]
+    assert [push.returncode for push in pushes] == [0] * 8
+    assert sum(one["counts"]["inserted"] for one in done) == 33
+    assert len(_lines(mdfactory("sync", "pull", "systems"))) == 8
+    overview = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
+    assert len(overview) == 19
+    again = mdfactory("sync", "push", "all", campaign, "--update", "--json").json["counts"]
+    assert again == {"inserted": 0, "updated": 0, "unchanged": 33, "skipped": 0}
 
 
 def test_a_password_appears_nowhere(

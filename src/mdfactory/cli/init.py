@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from mdfactory.cli.options import catalogue
-from mdfactory.cli.session import Given, Session, examples
+from mdfactory.cli.session import Exit, Given, Session, examples
 from mdfactory.errors import counted
 from mdfactory.records.terms import ItemType
 
 if TYPE_CHECKING:
+    from mdfactory.sync.check import Checked
     from mdfactory.sync.manage import Initialised
 
 __all__ = ["app"]
@@ -78,6 +79,33 @@ def everything(*, force: bool = False, session: Given) -> None:
         Remove all records and make the tables anew. There is no further question.
     """
     _initialise(session, systems=True, items=list(ItemType), force=force)
+
+
+@app.command(
+    help_epilogue=examples("mdfactory sync init check", "mdfactory sync init check --json"),
+)
+def check(*, session: Given) -> int:
+    """Tell whether the store can be read and written, and which of its tables are missing."""
+    from mdfactory.sync.check import check
+
+    store = session.store()
+    done = check(store, catalogue(session))
+    session.terminal.result(
+        "\n".join([store.location, *map(_line, done)]),
+        {
+            "store": store.location,
+            "sound": all(one.sound for one in done),
+            "checks": [asdict(one) | {"sound": one.sound} for one in done],
+        },
+    )
+    return Exit.done if all(one.sound for one in done) else Exit.failed
+
+
+def _line(one: Checked) -> str:
+    if one.sound:
+        return f"  ok  {one.what}"
+    remedy = f". Type: {one.command}" if one.command else ""
+    return f"  NO  {one.what}: {one.problem}{remedy}"
 
 
 def _initialise(
