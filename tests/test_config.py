@@ -6,9 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from mdfactory.campaign.catalogue import Catalogue
-from mdfactory.config import Settings, active_file, load, template
+from mdfactory.config import (
+    Settings,
+    active_file,
+    load,
+    masked,
+    password_in,
+    save,
+    template,
+    with_password,
+)
 from mdfactory.errors import ConfigError
 from mdfactory.records.terms import ItemType, SimulationType
 from mdfactory.stores import open_store
@@ -192,12 +202,103 @@ def test_the_environment_names_the_database_of_all_files(
     ("url", "shown"),
     [
         ("postgresql://me:s3cret@host/lab", "postgresql://me:***@host/lab"),
+        ("postgresql://me:s3:c/r@et@host:5432/lab", "postgresql://me:***@host:5432/lab"),
         ("postgresql://me@host:5432/lab", "postgresql://me@host:5432/lab"),
+        ("postgresql://host:5432/lab", "postgresql://host:5432/lab"),
         ("postgresql:///lab?host=/tmp/x&password=s3cret&user=me",
          "postgresql:///lab?host=/tmp/x&password=***&user=me"),
         ("host=h password=s3cret dbname=lab", "host=h password=*** dbname=lab"),
+        ("host=h password = 's3 c\\'ret' dbname=lab", "host=h password = *** dbname=lab"),
     ],
 )  # fmt: skip
 def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
     values = load(_write(tmp_path / "a.ini", f"[postgres]\nURL = {url}\n")).values
     assert next(one.shown for one in values if one.key == "URL") == shown
+    assert password_in(url) == (shown != url)
+
+
+# Settings that are written into a file
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("", "[csv]\nRUN_DB_PATH = new\n"),
+        ("[csv]\n", "[csv]\nRUN_DB_PATH = new\n"),
+        ("[csv]\nrun_db_path: old\nX = 1", "[csv]\nRUN_DB_PATH = new\nX = 1\n"),
+        ("[csv]\nRUN_DB_PATH = old\n  and more\nX = 1\n", "[csv]\nRUN_DB_PATH = new\nX = 1\n"),
+        ("[csv]\n  RUN_DB_PATH = old\n  X = 1\n", "[csv]\n  RUN_DB_PATH = new\n  X = 1\n"),
+        ("[csv]\n  X = 1\n", "[csv]\n  RUN_DB_PATH = new\n  X = 1\n"),
+        ("[csv]\n; RUN_DB_PATH = shown\n", "[csv]\n; RUN_DB_PATH = shown\nRUN_DB_PATH = new\n"),
+        (
+            "[csv]\n; RUN_DB_PATH = shown\nRUN_DB_PATH =\n",
+            "[csv]\n; RUN_DB_PATH = shown\nRUN_DB_PATH = new\n",
+        ),
+        (
+            "[sqlite]\nRUN_DB_PATH = a\n# why\n[slurm]\nX = b\n",
+            "[sqlite]\nRUN_DB_PATH = a\n# why\n[slurm]\nX = b\n\n[csv]\nRUN_DB_PATH = new\n",
+        ),
+        ("[csv]\r\nRUN_DB_PATH = a\r\n", "[csv]\r\nRUN_DB_PATH = new\r\n"),
+    ],
+)
+def test_a_value_changes_and_all_else_stays(tmp_path: Path, text: str, after: str) -> None:
+    file = tmp_path / "a.ini"
+    file.write_bytes(text.encode())
+    save(file, {("csv", "RUN_DB_PATH"): "new"})
+    assert file.read_bytes().decode() == after
+    assert load(file).csv.runs == tmp_path / "new"
+
+
+def test_a_new_file_shows_every_setting(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "a.ini"
+    save(file, {("database", "TYPE"): "csv"})
+    text = file.read_text(encoding="utf-8")
+    assert text.replace("TYPE = csv\n", "", 1) == template()
+    assert load(file).kind == "csv"
+
+
+def test_a_file_with_a_mark_at_its_head_is_changed(tmp_path: Path) -> None:
+    file = tmp_path / "a.ini"
+    file.write_text("[database]\nTYPE = csv\n", encoding="utf-8-sig")
+    save(file, {("database", "TYPE"): "sqlite"})
+    assert load(file).kind == "sqlite"
+
+
+def test_what_is_no_configuration_is_left_as_it_is(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.ini", "no section\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        save(file, {("database", "TYPE"): "csv"})
+    assert file.read_text(encoding="utf-8") == "no section\n"
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "two\n[sections]"])
+def test_what_would_be_read_as_something_else_is_not_written(tmp_path: Path, value: str) -> None:
+    file = _write(tmp_path / "a.ini", "[csv]\n")
+    with pytest.raises(ConfigError):
+        save(file, {("csv", "RUN_DB_PATH"): value})
+    assert file.read_text(encoding="utf-8") == "[csv]\n"
+
+
+URL = ("postgres", "URL")
+
+
+def test_a_password_is_written_where_only_its_owner_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.ini"
+    save(file, {URL: "postgresql://me:s3cret@host/lab"})
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load(file).warnings == ()
+    file.chmod(0o640)
+    assert "others may read it: chmod 600" in load(file).warnings[0]
+    with pytest.raises(ConfigError, match="chmod 600"):
+        save(file, {URL: "postgresql://me:an0ther@host/lab"})
+    assert "an0ther" not in file.read_text(encoding="utf-8")
+
+
+def test_a_password_joins_a_url_so_that_it_comes_back() -> None:
+    for url in ("postgresql://me@host/lab", "postgresql:///lab?host=/tmp"):
+        awkward = "a:b@c/d &=%"
+        whole = with_password(url, awkward)
+        parts = conninfo_to_dict(whole)
+        assert parts["password"] == awkward
+        assert parts["dbname"] == "lab"
+        assert "a:b" not in masked(whole)

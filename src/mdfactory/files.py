@@ -13,11 +13,18 @@ __all__ = ["locked", "replacing"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` at the end of the block, if all went well.
 
     A replaced file keeps its mode, and a symlink its target. What is no regular file, such as
     a pipe, cannot be replaced and is written to as it is.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mode
+        Mode of a new file; what the process gives to all of its files if None.
 
     Raises
     ------
@@ -29,7 +36,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    if target.exists():
+        mode = target.stat().st_mode & 0o777
+    elif mode is None:
+        mode = 0o666 & ~_umask()
     handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 Program = Callable[..., Any]
 
@@ -68,3 +70,140 @@ def test_what_goes_wrong_with_the_editor_is_told(
     done = mdfactory("config", "edit")
     assert (done.code, done.out) == (1, "")
     assert told in done.err
+
+
+def test_init_asks_and_writes_and_makes_the_store(
+    terminal: Callable[..., Any], mdfactory: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    file.write_text("; ours\n[slurm]\nACCOUNT = x\n", encoding="utf-8")
+    screen = terminal(
+        "config",
+        "init",
+        "--config",
+        file,
+        typed=[
+            ("Which store?", "\x1b[B\r"),
+            ("File of the simulations", "\r"),
+            ("Folder of the analyses and artifacts", f"\x15{tmp_path}/results\r"),
+            ("Make the tables that it lacks, now?", "y"),
+        ],
+        env={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
+    assert screen.code == 0
+    assert f"written to {file}" in screen.text
+    assert "18 tables made in the CSV store" in screen.text
+    assert file.read_text(encoding="utf-8") == (
+        "; ours\n[slurm]\nACCOUNT = x\n\n[database]\nTYPE = csv\n\n"
+        f"[csv]\nANALYSIS_DB_PATH = {tmp_path}/results\n"
+    )
+    assert mdfactory("sync", "init", "check", "--config", file).code == 0
+
+
+def test_init_takes_a_password_unseen(
+    terminal: Callable[..., Any], tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = conninfo_to_dict(database)
+    url = f"postgresql://{parts['user']}@/{parts['dbname']}?host={quote(str(parts['host']))}"
+    file = tmp_path / "lab.ini"
+    screen = terminal(
+        *("config", "init", "--config", file, "--type", "postgres"),
+        typed=[
+            ("URL of the database", f"postgresql://me:oops@host/lab\r\x15{url}\r"),
+            ("Password", "s3cret pass\r"),
+            ("Make the tables", "\r"),
+        ],
+        env={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
+    assert screen.code == 0, screen.text
+    assert "s3cret" not in screen.text
+    assert "18 tables made in the PostgreSQL store" in screen.text
+    assert "password=s3cret%20pass" in file.read_text(encoding="utf-8")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_init_that_is_interrupted_writes_nothing(
+    terminal: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    typed = [("Which store?", "\r"), ("File of the simulations", "\x03")]
+    env = {"PROMPT_TOOLKIT_NO_CPR": "1"}
+    screen = terminal("config", "init", "--config", file, typed=typed, env=env)
+    assert screen.code == 130
+    assert "nothing was left half-written" in screen.text
+    assert not file.exists()
+
+
+def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> None:
+    file = tmp_path / "lab.ini"
+    init = ("config", "init", "--config", file)
+    runs = tmp_path / "r.db"
+    done = mdfactory(*init, "--type", "sqlite", "--run-db-path", runs, "--json")
+    assert done.code == 0
+    assert done.json["path"] == str(file)
+    assert len(done.json["made"]) == 18
+    assert runs.exists()
+    done = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
+    assert (done.code, done.out) == (0, f"Type: mdfactory sync init check --config {file}\n")
+    assert not (tmp_path / "s.db").exists()
+    assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
+    assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]
+
+
+def test_a_relative_answer_means_what_it_means_where_it_is_typed(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "elsewhere" / "lab.ini"
+    init = ("config", "init", "--config", file, "--no-initialise")
+    mdfactory(*init, "--run-db-path", "here/r.db", "--analysis-db-path", "~/a.db")
+    shown = mdfactory("config", "show", "--config", file).out
+    assert str(tmp_path / "here" / "r.db") in shown
+    assert str(tmp_path / "home" / "a.db") in shown
+    assert "ANALYSIS_DB_PATH = ~/a.db" in file.read_text(encoding="utf-8")
+
+
+def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -> None:
+    secret, file = tmp_path / "secret", tmp_path / "lab.ini"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    init = ("config", "init", "--config", file, "--type", "postgres", "--no-initialise")
+    url = ("--url", "postgresql://me@host/lab")
+    done = mdfactory(*init, *url, "--password-file", secret, "--debug")
+    assert done.code == 0
+    assert "s3cret" not in done.out + done.err
+    text = file.read_text(encoding="utf-8")
+    assert "URL = postgresql://me@host/lab?password=s3cret\n" in text
+    assert mdfactory(*init, "--url", "postgresql://me@host/lab?password=").code == 0
+    assert file.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], 1, "there is no terminal to ask"),
+        (["--type", "oracle"], 2, "--type"),
+        (["--type", "csv", "--url", "postgresql://h/d"], 2, "--url does not go with --type csv"),
+        (["--type", "csv", "--analysis-db-path", "{file}"], 2, "is no folder"),
+        (["--type", "sqlite", "--run-db-path", "{folder}"], 2, "is a folder"),
+        (["--run-db-path", "$NOWHERE/r.db"], 2, "$NOWHERE is not set"),
+        (["--type", "postgres"], 2, "--url: give one such as postgresql://user@host"),
+        (["--type", "postgres", "--url", "postgresql://a:b@c/d"], 2, "leave the password out"),
+        (
+            ["--type", "postgres", "--url", "postgresql://c/d", "--password-file", "{folder}"],
+            1,
+            "cannot be read",
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_is_told_and_nothing_written(
+    mdfactory: Program, tmp_path: Path, arguments: list[str], code: int, told: str
+) -> None:
+    places = {"file": tmp_path / "file", "folder": tmp_path}
+    places["file"].write_text("", encoding="utf-8")
+    config = tmp_path / "lab.ini"
+    given = [argument.format(**places) for argument in arguments]
+    done = mdfactory("config", "init", "--config", config, *given)
+    assert done.code == code
+    assert told in done.err
+    assert not config.exists()

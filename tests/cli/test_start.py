@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"pandas", "numpy", "pyarrow", "rdkit", "sqlalchemy", "sqlite3", "pydantic", "yaml"}
+HEAVY |= {"questionary", "prompt_toolkit", "psycopg"}
 
 SCRIPT = """
 import contextlib, io, json, sys

@@ -1,20 +1,93 @@
-"""The commands that show and edit the configuration."""
+"""The commands that make, show and edit the configuration."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from mdfactory.cli.session import Given, examples
-from mdfactory.errors import ConfigError
+from mdfactory.cli.options import Yes, catalogue
+from mdfactory.cli.session import Given, Session, examples
+from mdfactory.cli.wizard import Answers, Asker, settings_of
+from mdfactory.errors import ConfigError, DeclinedError, counted
+from mdfactory.records.terms import ItemType
 
 __all__ = ["app"]
 
 app = App(name="config")
+
+
+@app.command(
+    help_epilogue=examples(
+        "mdfactory config init",
+        "mdfactory config init --type csv --analysis-db-path results --yes",
+        "mdfactory config init --type postgres --url postgresql://me@host/lab",
+    ),
+)
+def init(
+    *,
+    answers: Answers | None = None,
+    initialise: Annotated[bool | None, Parameter(negative="--no-initialise")] = None,
+    yes: Yes = False,
+    session: Given,
+) -> None:
+    """Choose a store, and where it is; ask for what no option says.
+
+    The answers are written into the configuration file, whose other settings and comments stay.
+
+    Parameters
+    ----------
+    initialise
+        Make the tables that the store lacks, or do not.
+    yes
+        Ask nothing: what no option says stays as it is.
+    """
+    from mdfactory.config import active_file, load, save
+
+    file = active_file(session.config)
+    asked = sys.stdin is not None and sys.stdin.isatty() and not yes
+    if not (asked or yes or answers or initialise is not None):
+        raise DeclinedError(
+            "there is no terminal to ask; nothing was changed",
+            command="mdfactory config init --type sqlite --yes",
+        )
+    asker = Asker(silent=not asked)
+    settings = load(session.config, may_miss=True)
+    values = settings_of(answers or Answers(), settings, asker, file.parent)
+    if initialise is None:
+        initialise = asker.sure("Make the tables that it lacks, now?", default=True)
+    save(file, values)
+    session.terminal.note(f"written to {file}")
+    made = _make_tables(session) if initialise else []
+    session.terminal.result(
+        _next(session, made),
+        {"path": str(file), "store": session.store().location, "made": made},
+    )
+
+
+def _make_tables(session: Session) -> list[str]:
+    """Make the tables that the store lacks; return their names."""
+    from mdfactory.sync.manage import initialise
+
+    tables = initialise(
+        session.store(), systems=True, items=list(ItemType), catalogue=catalogue(session)
+    )
+    return [one.table for one in tables if not one.existed]
+
+
+def _next(session: Session, made: Sequence[str]) -> str:
+    """Say what was done to the store, and what to type next."""
+    place = f" --config {shlex.quote(str(session.config))}" if session.config else ""
+    if made:
+        head = f"{counted(len(made), 'table')} made in the {session.store().location}"
+        return f"{head}. Type: mdfactory sync push all SOURCE{place}"
+    return f"Type: mdfactory sync init check{place}"
 
 
 @app.command(

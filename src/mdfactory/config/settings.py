@@ -1,4 +1,4 @@
-"""The configuration: INI files and the environment, made into one frozen settings object."""
+"""Settings: INI files and the environment, made into one frozen object."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from mdfactory.errors import ConfigError, InvalidNameError
+from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.records.terms import ItemType, SimulationType, check_name
 
-__all__ = ["Paths", "Setting", "Settings", "active_file", "load", "template"]
+__all__ = [
+    "Paths",
+    "Setting",
+    "Settings",
+    "active_file",
+    "load",
+    "masked",
+    "parsed",
+    "parser_of",
+    "password_in",
+    "template",
+    "valued",
+    "with_password",
+]
 
 NAMES: Final = {"analyses": ItemType.analysis, "artifacts": ItemType.artifact}
 
@@ -29,11 +43,17 @@ DEFAULTS: Final = {
 """All settings with their defaults; relative paths among these are below the data folder."""
 
 
+OTHERS: Final = 0o044
+"""Bits of a file's mode that let others read it."""
+
 POSTGRES_URL: Final = "MDFACTORY_POSTGRES_URL"
 """Environment variable that wins over ``[postgres] URL`` of all files."""
 
-PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)|(?<=password=)[^&\s]+")
-"""A password in the URL of a database."""
+PASSWORD: Final = re.compile(
+    r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
+    r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"
+)
+"""A password in the URL of a database, or in libpq's form of keywords and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +78,7 @@ class Setting:
     @property
     def shown(self) -> str:
         """The value as others may see it."""
-        return PASSWORD.sub("***", self.value) if self.key == "URL" else self.value
+        return masked(self.value) if self.key == "URL" else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +130,28 @@ def active_file(explicit: Path | None = None) -> Path:
     return _files(explicit)[-1]
 
 
-def load(explicit: Path | None = None) -> Settings:
+def masked(url: str, stars: str = "***") -> str:
+    """Return the URL of a database with `stars` in the place of its password."""
+
+    def hidden(found: re.Match[str]) -> str:
+        if found["key"]:
+            return f"{found['key']}{stars}"
+        return f"{found['user']}:{stars}@" if stars else f"{found['user']}@"
+
+    return PASSWORD.sub(hidden, url)
+
+
+def password_in(url: str) -> bool:
+    """Whether the URL of a database holds a password."""
+    return PASSWORD.search(url) is not None
+
+
+def with_password(url: str, password: str) -> str:
+    """Return the URL of a database with a password, in the query, where every URL may have it."""
+    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
+
+
+def load(explicit: Path | None = None, *, may_miss: bool = False) -> Settings:
     """Read the configuration.
 
     Later wins: defaults, the user's file, the file that ``MDFACTORY_CONFIG`` names, the file
@@ -120,6 +161,8 @@ def load(explicit: Path | None = None) -> Settings:
     ----------
     explicit
         The file of ``--config``.
+    may_miss
+        Whether files that were named need not exist: they are to be made.
 
     Raises
     ------
@@ -130,10 +173,10 @@ def load(explicit: Path | None = None) -> Settings:
     warnings: list[str] = []
     user, *named = _files(explicit)
     for file in [user, *named]:
-        if file in named or os.path.exists(file):  # also where it must not look
-            parser = _parsed(file)
+        if (file in named and not may_miss) or os.path.exists(file):  # also where it must not look
+            parser = parsed(file)
             found |= _settings(parser, file)
-            warnings += _misspelt(parser, file)
+            warnings += [*_misspelt(parser, file), *_open_secrets(parser, file)]
     url = os.environ.get(POSTGRES_URL)
     if url:
         found["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL)
@@ -173,7 +216,7 @@ def template() -> str:
 
 def _defaults() -> dict[tuple[str, str], Setting]:
     return {
-        place: Setting(*place, _value(place, default, _folder("DATA"), "default"), "default")
+        place: Setting(*place, valued(place, default, _folder("DATA"), "default"), "default")
         for place, default in DEFAULTS.items()
     }
 
@@ -196,23 +239,41 @@ def _folder(purpose: str) -> Path:
     return find[purpose]("mdfactory", appauthor=False)
 
 
-def _parsed(file: Path) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None)
+def parsed(file: Path) -> configparser.ConfigParser:
+    """Read one file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
     try:
-        parser.read_string(file.read_text(encoding="utf-8-sig"), source=str(file))
-    except configparser.Error as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
+        return parser_of(file.read_text(encoding="utf-8-sig"), file)
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
+
+
+def parser_of(text: str, file: Path) -> configparser.ConfigParser:
+    """Read the text of a file.
+
+    Raises
+    ------
+    ConfigError
+        If it is no configuration.
+    """
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text, source=str(file))
+    except configparser.Error as error:
+        raise ConfigError(f"the configuration {file} cannot be read: {one_line(error)}") from error
     return parser
 
 
 def _settings(parser: configparser.ConfigParser, file: Path) -> dict[tuple[str, str], Setting]:
     """Return the settings that a file makes; a blank value makes none."""
     return {
-        place: Setting(*place, _value(place, given, file.parent, str(file)), str(file))
+        place: Setting(*place, valued(place, given, file.parent, str(file)), str(file))
         for place in DEFAULTS
         if (given := parser.get(*place, fallback="").strip())
     }
@@ -242,8 +303,33 @@ def _misspelt(parser: configparser.ConfigParser, file: Path) -> list[str]:
     return warnings
 
 
-def _value(place: tuple[str, str], given: str, folder: Path, source: str) -> str:
-    """Return a value as it is used: a path is expanded, and absolute."""
+def _open_secrets(parser: configparser.ConfigParser, file: Path) -> list[str]:
+    """Return a warning if others can read a password."""
+    if not password_in(parser.get("postgres", "URL", fallback="")):
+        return []
+    open_to_others = os.stat(file).st_mode & OTHERS
+    return [f"{file} holds a password, and others may read it: chmod 600 it"] * bool(open_to_others)
+
+
+def valued(place: tuple[str, str], given: str, folder: Path, source: str) -> str:
+    """Return a value as it is used: a path is expanded, and absolute.
+
+    Parameters
+    ----------
+    place
+        Section and key.
+    given
+        As it stands in the file.
+    folder
+        What a relative path is relative to.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If the value can be none of this key.
+    """
     section, key = place
     if not key.endswith("_PATH"):
         return given

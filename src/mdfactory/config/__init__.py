@@ -1,0 +1,29 @@
+"""The configuration: what is set, by whom, and how it is written down."""
+
+from mdfactory.config.edit import save
+from mdfactory.config.settings import (
+    Paths,
+    Setting,
+    Settings,
+    active_file,
+    load,
+    masked,
+    password_in,
+    template,
+    valued,
+    with_password,
+)
+
+__all__ = [
+    "Paths",
+    "Setting",
+    "Settings",
+    "active_file",
+    "load",
+    "masked",
+    "password_in",
+    "save",
+    "template",
+    "valued",
+    "with_password",
+]
