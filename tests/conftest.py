@@ -11,9 +11,21 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures that tests counted: they are a part of the result."""
+    reports = terminalreporter.stats.get("passed", [])
+    figures = [
+        value for report in reports for name, value in report.user_properties if name == "figure"
+    ]
+    for figure in sorted(figures):
+        terminalreporter.line(f"counted: {figure}")
+
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "water_methanol"
@@ -91,3 +103,11 @@ def database(server: str) -> Iterator[str]:
         parts = psycopg.conninfo.conninfo_to_dict(server) | {"dbname": name}
         yield psycopg.conninfo.make_conninfo(**parts)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(database: str) -> str:
+    """The same, as a URL."""
+    parts = psycopg.conninfo.conninfo_to_dict(database)
+    name = parts.pop("dbname")
+    return f"postgresql:///{name}?{urlencode(parts)}"

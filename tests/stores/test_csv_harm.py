@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from mdfactory.records.tables import OVERVIEW, RUNS
-from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.records.tables import RUNS
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
 
@@ -168,50 +165,6 @@ tried(lambda: store.write(batches('b' * 30), Mode.force))
     assert _files(tmp_path) == files
 
 
-FORCE = "print('begun', flush=True); store.write(batches(sys.argv[2]), Mode.force)"
-
-
-def test_a_writer_that_is_killed_leaves_both_files_as_before_or_as_after(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], running: Callable[..., Any]
-) -> None:
-    """Kills between the first and the last write of a push that overwrites 6,000 records."""
-    _made(tmp_path)
-    with running(_command(FORCE, tmp_path, "b"), stdout=PIPE) as writer:
-        writer.stdout.readline()
-        begun = time.monotonic()
-        assert writer.wait(60) == 0
-        longest = time.monotonic() - begun
-    before, seen = "b", Counter[str]()
-    for attempt in range(10):
-        after = "ac"[attempt % 2]
-        with running(_command(FORCE, tmp_path, after), stdout=PIPE) as writer:
-            writer.stdout.readline()
-            time.sleep(random.uniform(0, longest))  # noqa: S311  # any instant will do
-            writer.send_signal(signal.SIGKILL)
-        now = _settled(tmp_path, {before, after})
-        seen["after" if now == after else "before"] += 1
-        before = now
-    with capsys.disabled():
-        print(f"\n10 kills: {dict(seen)}")  # noqa: T201  # the figure is part of the result
-
-
-def _settled(folder: Path, expected: set[str]) -> str:
-    """Read what a killed writer left, let the next one clear up, and read it again."""
-    script = """
-tried(seen)
-store.create(RUNS)
-tried(seen)
-"""
-    (read, left) = _run(script, folder).splitlines()
-    assert read == left
-    (now, other) = _letters(folder)
-    assert now == other
-    assert left == str([*now, *other])
-    assert now <= expected
-    assert not [name for name in _files(folder) if name.endswith(".staged")]
-    return now.pop()
-
-
 STEPS = """
 import shutil, signal
 
@@ -302,51 +255,6 @@ def test_a_decision_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
     assert said.count("elsewhere") == 2
     (tmp_path / "elsewhere").mkdir()
     assert _run("tried(seen)", tmp_path) == "['a', 'a']\n"
-
-
-def test_four_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    _run("[store.create(one) for one in (RUNS, OVERVIEW)]", tmp_path)
-    script = """
-for number in range(10):
-    own, shared = run(f"{sys.argv[2]}-{number}"), run(f"shared-{number}")
-    store.write([(RUNS, records(RUNS, own, shared)),
-                 (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
-"""
-    writers = [
-        subprocess.Popen(_command(script, tmp_path, str(number)), stderr=PIPE)
-        for number in range(4)
-    ]
-    for writer in writers:
-        _, said = writer.communicate(timeout=120)
-        waited = [line.startswith("waiting for process") for line in said.decode().splitlines()]
-        assert all(waited), said
-    store = CsvStore(tmp_path / "runs.csv", tmp_path / "analysis", wait=0.1)
-    hashes = [hash_ for rows in store.read(RUNS) for hash_ in rows["hash"].to_pylist()]
-    own = {f"{writer}-{number}" for writer in range(4) for number in range(10)}
-    assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in range(10)})
-    assert store.count(OVERVIEW) == 40
-    assert store.delete(RUNS) == 50
-
-
-def test_readers_always_see_a_complete_state(tmp_path: Path, running: Callable[..., Any]) -> None:
-    _made(tmp_path)
-    script = """
-for number in range(40):
-    store.write(batches("ab"[number % 2]), Mode.force)
-"""
-    with running(_command(script, tmp_path), stdout=PIPE) as writer:
-        reading = """
-while not sys.stdin.closed and os.path.exists(Path(sys.argv[1]) / "go on"):
-    tried(seen)
-"""
-        (tmp_path / "go on").touch()
-        with running(_command(reading, tmp_path), stdout=PIPE, text=True) as reader:
-            assert writer.wait(120) == 0
-            (tmp_path / "go on").unlink()
-            said, _ = reader.communicate(timeout=60)
-    states = Counter(said.splitlines())
-    assert set(states) <= {"['a', 'a']", "['b', 'b']"}
-    assert len(states) == 2
 
 
 HOLD = """

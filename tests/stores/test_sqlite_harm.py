@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -151,29 +147,3 @@ tried(lambda: store.write(batches('b' * 30), Mode.force))
     assert said.startswith("StoreError: ")
     assert "nothing was changed" in said
     assert _state(tmp_path) == {"runs.db": {"a"}, "analysis.db": {"a"}}
-
-
-def test_a_writer_that_is_killed_leaves_both_files_as_before_or_as_after(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], running: Callable[..., Any]
-) -> None:
-    """Kills between the first and the last write of a push that overwrites 6,000 records."""
-    _made(tmp_path)
-    script = "print('begun', flush=True); store.write(batches(sys.argv[2]), Mode.force)"
-    begun = time.monotonic()
-    _run(script, tmp_path, "b")
-    longest = time.monotonic() - begun
-    before, seen = "b", Counter[str]()
-    for attempt in range(10):
-        after = "ac"[attempt % 2]
-        command = [sys.executable, "-c", COMMON + script, str(tmp_path), after]
-        with running(command, stdout=PIPE) as writer:
-            writer.stdout.readline()
-            time.sleep(random.uniform(0, longest))  # noqa: S311  # any instant will do
-            writer.send_signal(signal.SIGKILL)
-        state = _state(tmp_path)
-        assert state in [{"runs.db": {one}, "analysis.db": {one}} for one in (before, after)]
-        (now,) = state["runs.db"]
-        seen["after" if now == after else "before"] += 1
-        before = now
-    with capsys.disabled():
-        print(f"\n10 kills: {dict(seen)}")  # noqa: T201  # the figure is part of the result

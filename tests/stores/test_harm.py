@@ -1,0 +1,171 @@
+"""Every store under harm: kills at any instant, many writers at once, readers meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+import pytest
+
+from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.stores import store_at
+from mdfactory.stores.base import Store
+from mdfactory.testing.harm import EMPTY, fill, state
+
+KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
+"""Kills of each operation on each store."""
+
+OPERATIONS = {"push --force": "fill b c", "clear": "clear", "init --force": "renew"}
+"""Name -> verb of `mdfactory.testing.harm`, and letters that it may take."""
+
+COMMON = """
+import sys
+from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.terms import Mode
+from mdfactory.stores import store_at
+from mdfactory.testing.harm import fill
+from mdfactory.testing.records import overview, records, run
+
+store = store_at(sys.argv[1], wait=60)
+"""
+
+
+def _command(script: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", COMMON + script, *arguments]
+
+
+@pytest.fixture(params=["sqlite", "csv", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("database_url"))
+    return f"{request.param}://{tmp_path}"
+
+
+@pytest.fixture
+def store(url: str) -> Store:
+    return store_at(url, wait=30)
+
+
+def _left(folder: Path) -> list[str]:
+    """Tell what is left of a killed writer in files of a store."""
+    suffixes = (".staged", "-journal", "-wal")
+    return [path.name for path in folder.rglob("*") if path.name.endswith(suffixes)]
+
+
+class Writer:
+    """A program that writes to a store, each time in a process of its own."""
+
+    def __init__(self, program: Popen[str]) -> None:
+        self._program = program
+
+    def start(self, *words: str) -> int:
+        """Begin an operation, and return the number of its process."""
+        self._program.stdin.write(f"{' '.join(words)}\n")
+        self._program.stdin.flush()
+        return int(self._program.stdout.readline())
+
+    def ended(self) -> int:
+        """Wait for its end, and return how it ended."""
+        return int(self._program.stdout.readline())
+
+    def seconds(self, *words: str) -> float:
+        """Measure an operation that nobody disturbs."""
+        begun = time.monotonic()
+        self.start(*words)
+        assert self.ended() == 0
+        return time.monotonic() - begun
+
+
+@pytest.fixture
+def writer(url: str, store: Store, running: Callable[..., Any]) -> Iterator[Writer]:
+    """A writer to a store that is full of ``a``."""
+    fill(store, "a")
+    program = [sys.executable, "-m", "mdfactory.testing.harm", url]
+    with running(program, stdin=PIPE, stdout=PIPE, text=True) as started:
+        yield Writer(started)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
+    operation: str,
+    store: Store,
+    writer: Writer,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Kills between the first and the last write of a transaction over 3,000 records."""
+    verb, *letters = OPERATIONS[operation].split()
+    longest, counts = 60.0, Counter[str]()
+    for _ in range(3):
+        fill(store, "a")
+        longest = min(longest, writer.seconds(verb, *letters[:1]))
+    for _ in range(KILLS):
+        if state(store) == EMPTY:
+            fill(store, "a")
+        before = state(store)
+        letter = [letter for letter in letters if letter != before][:1]
+        process = writer.start(verb, *letter)
+        time.sleep(random.uniform(0, 1.3 * longest))  # noqa: S311  # any instant
+        with suppress(ProcessLookupError):  # it was done already
+            os.kill(process, signal.SIGKILL)
+        writer.ended()
+        # Who reads before any writer has cleared up sees what all see afterwards.
+        read = state(store)
+        store.create(RUNS)
+        assert state(store) == read
+        assert read in {before, *(letter or EMPTY)}
+        assert _left(tmp_path) == []
+        counts["before" if read == before else "after"] += 1
+    what = f"{KILLS} kills in {operation}, {store.location.split()[0]}"
+    record_property("figure", f"{what}: {dict(counts)}")
+
+
+def test_processes_that_write_at_once_lose_nothing(url: str, store: Store) -> None:
+    """Eight of them, ten transactions each, of records of their own and of shared ones."""
+    store.create(RUNS)
+    store.create(OVERVIEW)
+    script = """
+for number in range(10):
+    own, shared = run(f"{sys.argv[2]}-{number}"), run(f"shared-{number}")
+    store.write([(RUNS, records(RUNS, own, shared)),
+                 (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
+"""
+    writers = [
+        subprocess.Popen(_command(script, url, str(number)), stderr=PIPE) for number in range(8)
+    ]
+    for writer in writers:
+        _, said = writer.communicate(timeout=120)
+        assert writer.returncode == 0, said
+    hashes = [hash_ for rows in store.read(RUNS) for hash_ in rows["hash"].to_pylist()]
+    own = {f"{writer}-{number}" for writer in range(8) for number in range(10)}
+    assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in range(10)})
+    assert store.count(OVERVIEW) == 80
+    assert store_at(url, wait=0.1).delete(RUNS) == 90
+
+
+def test_readers_always_see_a_complete_state(
+    url: str,
+    store: Store,
+    running: Callable[..., Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Reading goes on while another program pushes with --force, twenty times."""
+    fill(store, "a")
+    seen = Counter[str]()
+    writing = _command("[fill(store, 'ba'[number % 2]) for number in range(20)]", url)
+    with running(writing) as writer:
+        while writer.poll() is None:
+            seen[state(store)] += 1
+        assert writer.returncode == 0
+    assert set(seen) == {"a", "b"}
+    record_property("figure", f"{seen.total()} reads while written, {store.location.split()[0]}")
