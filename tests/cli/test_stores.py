@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mdfactory import Simulation
+from mdfactory.cli.app import run
+from mdfactory.records.tables import analysis_table
 
 Program = Callable[..., Any]
 
@@ -104,12 +107,12 @@ def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path
     config = tmp_path / "a.ini"
     config.write_text("[database]\nTYPE = csv\n[csv]\nANALYSIS_DB_PATH = a\n", encoding="utf-8")
     mdfactory("sync", "init", "all", "--config", config)
-    (tmp_path / "a" / "ANALYSIS_LIPID_RG.csv").write_text("hash\n", encoding="utf-8")
+    theirs = tmp_path / "a" / "ANALYSIS_LIPID_RG.csv"
+    theirs.write_text("hash\n", encoding="utf-8")
     done = mdfactory("sync", "init", "check", "--config", config)
     assert done.code == 1
     assert "NO  can be read" in done.out
-    assert "ANALYSIS_LIPID_RG.csv" in done.out
-    assert "ANALYSIS_lipid_rg.csv" in done.out
+    assert f"{theirs} and {tmp_path}/a/ANALYSIS_lipid_rg.csv differ only in case" in done.out
     config.write_text(
         "[database]\nTYPE = postgres\n[postgres]\nURL = postgresql://127.0.0.1:1/lab\n", "utf-8"
     )
@@ -117,6 +120,37 @@ def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path
     assert done.code == 1
     assert "NO  can be read" in done.out
     assert "connection" in done.out
+
+
+def _twice(folder: Path, theirs: str, ours: str) -> Path:
+    """Make a CSV store with one analysis in two files, each with records of these hashes."""
+    config = folder / "a.ini"
+    config.write_text("[database]\nTYPE = csv\n[csv]\nANALYSIS_DB_PATH = a\n", encoding="utf-8")
+    run(["sync", "init", "all", "--config", str(config)])
+    names = ",".join(analysis_table("lipid_rg").columns)
+    for name, hashes in (("LIPID_RG", theirs), ("lipid_rg", ours)):
+        lines = [names, *(f'{hash_},/x,bilayer,1,[],"x\n1\n",d,t' for hash_ in hashes)]
+        file = folder / "a" / f"ANALYSIS_{name}.csv"
+        file.write_text("\n".join(lines), encoding="utf-8")  # without a newline at its end
+    return config
+
+
+def test_a_check_says_how_two_files_of_one_table_become_one(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    config = _twice(tmp_path, "AB", "C")
+    done = mdfactory("sync", "init", "check", "--config", config, "--json")
+    (failed,) = done.json["checks"]
+    subprocess.run(["sh", "-c", failed["command"]], check=True)
+    pull = ("sync", "pull", "analysis", "--analysis-name", "lipid_rg", "--config", config)
+    assert [row["hash"] for row in _lines(mdfactory(*pull))] == ["A", "B", "C"]
+    assert not (tmp_path / "a" / "ANALYSIS_lipid_rg.csv").exists()
+    assert mdfactory("sync", "init", "check", "--config", config).code == 0
+
+
+def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
+    done = mdfactory("sync", "init", "check", "--config", _twice(tmp_path, "AB", "BA"))
+    assert "2 records of the same key stand in both (A, B)" in done.out
 
 
 @pytest.mark.usefixtures("kind")
@@ -138,7 +172,7 @@ def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
     assert all(one["existed"] and not one["removed"] for one in done.json["tables"])
 
 
-@pytest.mark.parametrize("flag", ["--diff", "--update"])
+@pytest.mark.parametrize("flag", ["--diff", "--update", "--force"])
 @pytest.mark.usefixtures("kind")
 def test_eight_processes_that_push_at_once_lose_nothing(
     mdfactory: Program, campaign: Path, flag: str
@@ -159,11 +193,55 @@ def test_eight_processes_that_push_at_once_lose_nothing(
     done = [json.loads(push.communicate(timeout=120)[0]) for push in pushes]
     assert [push.returncode for push in pushes] == [0] * 8
     assert sum(one["counts"]["inserted"] for one in done) == 33
+    seen = {"--diff": "skipped", "--update": "unchanged", "--force": "updated"}[flag]
+    assert sum(one["counts"][seen] for one in done) == 4 * 33
     assert len(_lines(mdfactory("sync", "pull", "systems"))) == 8
     overview = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
     assert len(overview) == 19
     again = mdfactory("sync", "push", "all", campaign, "--update", "--json").json["counts"]
     assert again == {"inserted": 0, "updated": 0, "unchanged": 33, "skipped": 0}
+
+
+@pytest.fixture(params=["sqlite", "csv"])
+def existing(request: pytest.FixtureRequest, data: Path, tmp_path: Path) -> Path:
+    """The configuration of a store that an existing installation made."""
+    kind, suffix = request.param, {"sqlite": ".db", "csv": ""}[request.param]
+    folder = tmp_path / "store"
+    shutil.copytree(data / "existing_stores" / kind, folder, copy_function=shutil.copyfile)
+    for path in [folder, *folder.iterdir()]:
+        path.chmod(0o755)
+    config = tmp_path / "a.ini"
+    config.write_text(
+        f"[database]\nTYPE = {kind}\n[{kind}]\nRUN_DB_PATH = store/runs.{suffix[1:] or 'csv'}\n"
+        f"ANALYSIS_DB_PATH = store/analysis{suffix}\n",
+        encoding="utf-8",
+    )
+    return config
+
+
+def test_a_store_of_an_existing_installation_is_read_and_extended(
+    mdfactory: Program, campaign: Path, existing: Path
+) -> None:
+    """And what it made stays where it looks for it, under the names that it gave."""
+    before = {path.name for path in existing.parent.rglob("store/**/*.csv")}
+    common = ("--config", existing)
+    assert mdfactory("sync", "init", "check", *common).code == 0
+    assert len(_lines(mdfactory("sync", "pull", "systems", *common))) == 8
+    pull = ("sync", "pull", "analysis", "--analysis-name", "box_size_timeseries", "--sort", "hash")
+    theirs = _lines(mdfactory(*pull, "--full", *common))
+    assert len(theirs) == 4
+    push = ("sync", "push", "all", campaign, "--json", *common)
+    new = mdfactory(*push, "--diff").json["counts"]
+    assert new["inserted"] + new["skipped"] == 33
+    renewed = mdfactory(*push, "--update").json["counts"]
+    assert (renewed["updated"], renewed["unchanged"]) == (new["skipped"], new["inserted"])
+    assert mdfactory(*push, "--update").json["counts"]["unchanged"] == 33
+    ours = _lines(mdfactory(*pull, "--full", *common))
+    assert [row["data_csv"] for row in ours] == [row["data_csv"] for row in theirs]
+    assert {row["directory"] for row in ours} == {str(campaign / row["hash"]) for row in ours}
+    after = {path.name for path in existing.parent.rglob("store/**/*.csv")}
+    assert before <= after
+    assert len({name.lower() for name in after}) == len(after)
 
 
 def test_a_password_appears_nowhere(
@@ -177,7 +255,21 @@ def test_a_password_appears_nowhere(
         done = mdfactory(*command, "--debug", "--config", config)
         assert "s3cret" not in done.out + done.err
     assert done.code == 1
-    assert "PostgreSQL store me@127.0.0.1/lab cannot be read" in done.err
+    assert "PostgreSQL store me@127.0.0.1:1/lab cannot be read" in done.err
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:s3@cret@h/lab", "postgresql://me:s3/cret@h/lab"])
+def test_a_url_whose_password_is_not_escaped_is_not_repeated(
+    mdfactory: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
+) -> None:
+    monkeypatch.setenv("MDFACTORY_POSTGRES_URL", url)
+    config = tmp_path / "a.ini"
+    config.write_text("[database]\nTYPE = postgres\n", encoding="utf-8")
+    for command in (["config", "show"], ["sync", "pull", "systems", "--wait", "1"]):
+        done = mdfactory(*command, "--debug", "--config", config)
+        assert "cret" not in done.out + done.err
+        assert "s3" not in done.out + done.err
+    assert done.code == 1
 
 
 def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> None:

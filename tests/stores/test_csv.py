@@ -243,7 +243,7 @@ def test_files_that_differ_only_in_case_are_refused_by_name(existing: tuple[Path
     upper = existing[1] / "ANALYSIS_LIPID_RG.csv"
     lower = existing[1] / "ANALYSIS_lipid_rg.csv"
     shutil.copy(upper, lower)
-    with pytest.raises(StoreError, match="init check") as caught:
+    with pytest.raises(StoreError, match="tail -n") as caught:
         CsvStore(*existing).tables()
     assert str(upper) in str(caught.value)
     assert str(lower) in str(caught.value)

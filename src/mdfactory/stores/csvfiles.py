@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import os
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
-from mdfactory.errors import MDFactoryError, StoreError
+from mdfactory.errors import SHOWN, MDFactoryError, StoreError, counted, one_line
 from mdfactory.records.tables import RUNS, Place, Table, table_named
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.csvcommit import Folder, Patience, recover, redirected
@@ -178,10 +181,7 @@ class Layout:
             name = RUNS.name if path == self.runs else path.stem
             same = found.setdefault((place, name.lower()), (name, path, instead.get(path) or path))
             if same[1] != path:
-                raise StoreError(
-                    f"{same[1]} and {path} differ only in case, and hold one table. Join them "
-                    "into one file; mdfactory sync init check says how"
-                )
+                raise _twice(same[1], path)
         return found
 
     def is_table(self, name: str) -> bool:
@@ -210,6 +210,42 @@ def _names(folder: Path) -> list[str]:
         return [name for name in os.listdir(folder) if name.endswith(".csv")]
     except FileNotFoundError:
         return []
+
+
+def _twice(one: Path, other: Path) -> StoreError:
+    """Say how two files of one table become one, which other installations see, too.
+
+    They see only names in upper case.
+    """
+    target, source = sorted((one, other), key=lambda path: not path.stem.isupper())
+    said = f"{one} and {other} differ only in case, and hold one table"
+    first, second = (_keys(path) for path in (target, source))
+    both = sorted(first & second)
+    if both:
+        few = ", ".join(" ".join(key) for key in both[:SHOWN])
+        return StoreError(
+            f"{said}. {counted(len(both), 'record')} of the same key stand in both ({few}"
+            f"{', ...' if both[SHOWN:] else ''}): remove them from one of the files, in an editor "
+            "or with pandas; what to type then is said next"
+        )
+    newline = "" if target.read_bytes()[-1:] == b"\n" else f"echo >> {quote(str(target))} && "
+    join = f"tail -n +2 {quote(str(source))} >> {quote(str(target))} && rm {quote(str(source))}"
+    return StoreError(f"{said}. No record stands in both; join them", command=newline + join)
+
+
+def _keys(path: Path) -> set[tuple[str, ...]]:
+    """Return the keys of the records in a file."""
+    table = table_named(path.stem, Place.results)
+    names = table.key if table else None  # a table that describes records: the whole row
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            return {tuple(str(row.get(name)) for name in names or row) for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StoreError(f"{path} cannot be read: {one_line(error)}") from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _opened(stack: ExitStack, listed: Listed) -> Files:

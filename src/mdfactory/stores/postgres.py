@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 LOCK: Final = 0x6D646661
 """First half of the advisory lock's number ("mdfa"); the second is the schema's own."""
+
+AWKWARD: Final = re.compile(r"//[^/?@]*[/?@].*@")
+"""A URL with an @ that does not end the name of the user and the password."""
 
 HOLDER: Final = """
 SELECT usename, coalesce(client_addr::text, 'this machine'), activity.pid
@@ -62,10 +66,19 @@ class PostgresStore(Store):
                 "postgresql://user@host/database",
                 command="mdfactory config edit",
             ) from error
+        if AWKWARD.search(
+            url
+        ):  # what libpq takes for a host is half a password; it is not repeated
+            raise ConfigError(
+                "in the URL of the PostgreSQL store, write %40 for an @ and %2F for a / in the "
+                "password; %40 for any other @",
+                command="mdfactory config edit",
+            )
         self._url = url
         self._secret = str(parts.get("password") or "")
         user = f"{parts['user']}@" if parts.get("user") else ""
-        place = f"{user}{parts.get('host') or 'localhost'}/{parts.get('dbname') or ''}"
+        port = f":{parts['port']}" if parts.get("port") else ""
+        place = f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
         self.location = f"PostgreSQL store {place}"
         self.wait = wait
 
