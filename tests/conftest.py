@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import psycopg
 import pytest
+
+if TYPE_CHECKING:
+    from foundry_server import FoundryServer
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -111,3 +114,16 @@ def database_url(database: str) -> str:
     parts = psycopg.conninfo.conninfo_to_dict(database)
     name = parts.pop("dbname")
     return f"postgresql:///{name}?{urlencode(parts)}"
+
+
+@pytest.fixture
+def foundry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FoundryServer]:
+    """A server that plays Palantir Foundry; a request for what it does not have fails the test."""
+    from foundry_server import FoundryServer
+
+    for name in [name for name in os.environ if name.startswith(("FDT_", "FOUNDRY_DEV_TOOLS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FoundryServer() as started:
+        yield started
+    assert not started.problems
