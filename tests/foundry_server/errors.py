@@ -29,7 +29,7 @@ def error_body(status: int, name: str, /, **parameters: Any) -> dict[str, Any]:
 class RefusedError(Exception):
     """A request that Foundry refuses: 400, unless another status is known (E2)."""
 
-    def __init__(self, name: str, /, status: int = 400, **parameters: Any) -> None:
+    def __init__(self, name: str, status: int = 400, /, **parameters: Any) -> None:
         super().__init__(name)
         self.status = status
         self.body = error_body(status, name, **parameters)

@@ -58,6 +58,18 @@ def kind_of(kind: pa.DataType) -> str | None:
     return found[0]
 
 
+def schema_of(table: pa.Table) -> dict[str, Any]:
+    """Return the schema that fits a table."""
+    return foundry_schema({each.name: kind_of(each.type) or "STRING" for each in table.schema})
+
+
+def dump(table: pa.Table) -> bytes:
+    """Return a table as a file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
 def arrow_schema(schema: dict[str, Any]) -> pa.Schema:
     """Return the types that a query over this schema gives."""
     fields = schema["fieldSchemaList"]

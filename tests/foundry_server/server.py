@@ -7,17 +7,21 @@ import socket
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
 from typing import Any, Self
 
+import pyarrow as pa
+
 from . import routes, sql  # noqa: F401 - fill the table of endpoints
 from .datasets import Dataset, Transaction, view
 from .errors import NothingError, RefusedError
 from .faults import Faults
 from .handler import Handler, Request
+from .parquet import dump, schema_of
 from .settings import Settings, User
 from .state import State
 from .wire import NOTHING, Call, Reply, find
@@ -53,8 +57,9 @@ class Listener(ThreadingHTTPServer):
 
     daemon_threads = False
 
-    def __init__(self, port: int, handler: type[Handler]) -> None:
+    def __init__(self, port: int, handler: type[Handler], problems: list[str]) -> None:
         self.open: set[socket.socket] = set()
+        self.problems = problems
         super().__init__(("127.0.0.1", port), handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -66,6 +71,10 @@ class Listener(ThreadingHTTPServer):
         """Close without a FIN of its own: a reset must be the first that the client hears."""
         self.open.discard(request)
         self.close_request(request)
+
+    def handle_error(self, *_: Any) -> None:
+        """Tell the test, and not the terminal."""
+        self.problems.append(traceback.format_exc())
 
     def close(self) -> None:
         """Stop listening, end all connections, wait for their threads."""
@@ -115,7 +124,8 @@ class FoundryServer:
         self.queries: dict[str, sql.Query] = {}
         self.caught_up = -math.inf
         self.stopping = threading.Event()
-        self._listener = Listener(port, type("Bound", (Handler,), {"foundry": self}))
+        handler = type("BoundHandler", (Handler,), {"foundry": self})
+        self._listener = Listener(port, handler, self.problems)
         self.domain = f"127.0.0.1:{self._listener.server_port}"
         self.url = f"{self.scheme}://{self.domain}"
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,))
@@ -203,6 +213,14 @@ class FoundryServer:
             made.schema = schema
             dataset.commit(made.rid, {})
         return made.rid
+
+    def put_existing(self, where: str, table: pa.Table, *, prefix: str = "data") -> str:
+        """Commit a table as an existing installation does: one file under a random name.
+
+        Its first push is named ``init_<uuid>.parquet``, all others ``data_<uuid>.parquet``.
+        """
+        files = {f"{prefix}_{uuid.uuid4()}.parquet": dump(table)}
+        return self.put(where, files, schema=schema_of(table))
 
     def leave_open(
         self,
