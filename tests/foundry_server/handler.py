@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A line of the log: times by `time.time`; no status means that no reply was sent."""
+    """A line of the log, with times by `time.time`.
+
+    No status means that no reply was sent; `ended` is when it was ready, or the connection gone.
+    """
 
     method: str
     path: str
@@ -55,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
             self._serve(entry)
         except (ConnectionError, CutShortError):
             self.close_connection = True
-        entry.ended = time.time()
+        entry.ended = entry.ended or time.time()
 
     def _serve(self, entry: Request) -> None:
         faults = self.foundry.faults.take(f"{self.command} {self.path}")
@@ -113,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, entry: Request, reply: Reply, missing: int = 0) -> None:
         """Send a reply, perhaps without its last bytes."""
-        entry.status = reply.status
+        entry.status, entry.ended = reply.status, time.time()
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)

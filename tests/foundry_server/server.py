@@ -56,6 +56,7 @@ class Listener(ThreadingHTTPServer):
     """A thread a connection; closing ends them all, so that no test leaves one behind."""
 
     daemon_threads = False
+    request_queue_size = 128  # with the usual 5, the sixth client at once waits a second
 
     def __init__(self, port: int, handler: type[Handler], problems: list[str]) -> None:
         self.open: set[socket.socket] = set()
