@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,24 @@ from foundry_server import FoundryServer
 
 
 @pytest.fixture
-def connect(foundry: FoundryServer, tmp_path: Path) -> Callable[[str], FoundryContext]:
-    """Return the client of who holds a token, without the client's own retries."""
+def connect(foundry: FoundryServer, tmp_path: Path) -> Iterator[Callable[..., FoundryContext]]:
+    """Return the client of who holds a token, without its own retries unless they are wanted."""
+    opened = ExitStack()
 
-    def context(token: str) -> FoundryContext:
-        config = Config(cache_dir=tmp_path, requests_session=requests.Session())
-        return FoundryContext(config, JWTTokenProvider(Host(foundry.domain, foundry.scheme), token))
+    def context(token: str, *, retries: bool = False) -> FoundryContext:
+        session = None if retries else requests.Session()
+        config = Config(cache_dir=tmp_path, requests_session=session)
+        host = Host(foundry.domain, foundry.scheme)
+        made = FoundryContext(config, JWTTokenProvider(host, token))
+        opened.enter_context(made.client)
+        return made
 
-    return context
+    with opened:
+        yield context
 
 
 @pytest.fixture
-def client(foundry: FoundryServer, connect: Callable[[str], FoundryContext]) -> FoundryContext:
+def client(foundry: FoundryServer, connect: Callable[..., FoundryContext]) -> FoundryContext:
     """The client of someone who may write."""
     return connect(foundry.token)
 

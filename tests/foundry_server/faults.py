@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import error_body
+
+BESIDES = ("delay", "before")
+"""Kinds that fall on a request besides another; one of each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +67,17 @@ class Faults:
         """Wait before the work is done; other faults apply, too."""
         return self._add("delay", pattern, skip, times, seconds=seconds)
 
+    def before(
+        self,
+        pattern: str,
+        action: Callable[[], object],
+        *,
+        skip: int = 0,
+        times: int | None = 1,
+    ) -> Fault:
+        """Do something else before the work is done; other faults apply, too."""
+        return self._add("before", pattern, skip, times, action=action)
+
     def reset(
         self, pattern: str, *, after_bytes: int = 0, skip: int = 0, times: int | None = 1
     ) -> Fault:
@@ -85,14 +100,15 @@ class Faults:
             self._rules.clear()
 
     def take(self, target: str) -> dict[str, Fault]:
-        """Return the faults of a request by kind: delays, and one other."""
+        """Return the faults of a request by kind: those besides, and one other."""
         with self._lock:
             due = [rule for rule in self._rules if rule.due(target)]
-            other = next((rule for rule in due if rule.kind != "delay"), None)
-            taken = [rule for rule in due if rule.kind == "delay" or rule is other]
-            for rule in taken:
+            taken: dict[str, Fault] = {}
+            for rule in due:
+                taken.setdefault(rule.kind if rule.kind in BESIDES else "other", rule)
+            for rule in taken.values():
                 rule.hits += 1
-        return {rule.kind: rule for rule in taken}
+        return {rule.kind: rule for rule in taken.values()}
 
     def _add(self, kind: str, pattern: str, skip: int, times: int | None, **detail: Any) -> Fault:
         rule = Fault(kind, re.compile(pattern), skip, times, detail=detail)

@@ -65,6 +65,8 @@ class Handler(BaseHTTPRequestHandler):
         entry.faults = tuple(faults)
         if "delay" in faults:
             self.foundry.stopping.wait(faults["delay"].detail["seconds"])
+        if "before" in faults:
+            faults["before"].detail["action"]()
         if "reset" in faults:
             self._read(entry, faults["reset"].detail["after_bytes"])
             self._reset()

@@ -67,7 +67,7 @@ def dump(table: pa.Table) -> bytes:
     """Return a table as a file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def arrow_schema(schema: dict[str, Any]) -> pa.Schema:
@@ -97,7 +97,7 @@ def hidden(name: str) -> bool:
 def load(name: str, content: bytes) -> pa.Table:
     """Return the table in one file."""
     try:
-        return pq.read_table(pa.BufferReader(content))
+        return pq.read_table(pa.BufferReader(content), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError(f"{name} is not a Parquet file: {error}") from error
 

@@ -27,7 +27,7 @@ def me(call: Call) -> Reply:
 @endpoint("GET", "/compass/api/resources")
 def resource_by_path(call: Call) -> Reply:
     """R1, R3."""
-    found = call.state.by_path.get(call.value("path").rstrip("/"))
+    found = call.state.by_path.get(call.value("path"))
     if found is None:
         raise NothingError
     return Reply.of(found.reply(call.query.get("decoration", [])))
@@ -190,7 +190,7 @@ def _wanted(name: str, ask: dict[str, Any]) -> bool:
         return False
     if ask.get("excludeHiddenFiles") and any(part[0] in "._" for part in name.split("/")):
         return False
-    return name >= ask.get("pageStartLogicalPath", "")
+    return name >= str(ask.get("pageStartLogicalPath", ""))
 
 
 @endpoint("POST", CATALOG + "/{rid}/transactions/{transaction}/files/remove", writes=True)

@@ -246,6 +246,11 @@ class FoundryServer:
         with self.state.lock:
             self._dataset(where).abort(rid)
 
+    def trash(self, where: str) -> None:
+        """Put a dataset into the trash: it is still found, and says so (R6)."""
+        with self.state.lock:
+            self.state.by_rid[self._dataset(where).rid].trashed = True
+
     def _dataset(self, where: str) -> Dataset:
         found = self.state.by_path.get(where) or self.state.by_rid.get(where)
         if found is None or found.dataset is None:

@@ -6,7 +6,8 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -33,7 +34,7 @@ class Ansi(Dialect):
     class Tokenizer(sqlglot.Tokenizer):
         """As the base, with backticks."""
 
-        IDENTIFIERS = ('"', "`")
+        IDENTIFIERS: ClassVar = ['"', "`"]
 
 
 DIALECTS: dict[str, Any] = {"SPARK": "spark", "ANSI": Ansi}
@@ -164,6 +165,8 @@ def run(text: str, dialect: str, tables: Tables) -> pa.Table:
     FailedQueryError
         If the query is wrong, or data cannot be read.
     """
+    if dialect not in DIALECTS:
+        raise RefusedError("Default:InvalidArgument", dialect=dialect)
     try:
         parsed = sqlglot.parse_one(text, read=DIALECTS[dialect])
         if not isinstance(parsed, exp.Query):
@@ -173,18 +176,23 @@ def run(text: str, dialect: str, tables: Tables) -> pa.Table:
         raise FailedQueryError(str(error)) from error
 
 
+@cache
+def _duckdb() -> duckdb.DuckDBPyConnection:
+    """Return the one database of the process: to start it takes longer than a query."""
+    return duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
+
+
 def _evaluate(parsed: exp.Query, tables: Tables) -> pa.Table:
     """Put tables in the place of references, and ask DuckDB."""
     inner = {each.alias_or_name for each in parsed.find_all(exp.CTE)}
-    config = {"enable_external_access": False, "threads": 1}
-    with duckdb.connect(":memory:", config=config) as database:
+    with _duckdb().cursor() as database:
         for number, each in enumerate(list(parsed.find_all(exp.Table))):
             if each.name in inner:
                 continue
             database.register(f"t{number}", tables.find(each).read())
             alias = each.alias or f"t{number}"
             each.replace(exp.alias_(exp.table_(f"t{number}"), alias, table=True))
-        return _settle(database.sql(parsed.sql("duckdb")).to_arrow_table())
+        return _settle(database.sql(parsed.sql("duckdb", identify=True)).to_arrow_table())
 
 
 def _settle(table: pa.Table) -> pa.Table:

@@ -23,12 +23,13 @@ class Resource:
     path: str
     user: str
     dataset: Dataset | None = None
+    trashed: bool = False
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def reply(self, decoration: list[str]) -> dict[str, Any]:
         """Return every field that the client demands (R2), and the decorations it asks for."""
         by = {"userId": self.user, "time": stamp(self.created)}
-        extra = {"path": self.path, "inTrash": False}
+        extra = {"path": self.path, "inTrash": self.trashed}
         return {
             "rid": self.rid,
             "name": self.path.rpartition("/")[2],
@@ -36,12 +37,16 @@ class Resource:
             "modified": by,
             "lastModified": self.created.timestamp(),
             "description": None,
-            "directlyTrashed": False,
+            "directlyTrashed": self.trashed,
             "isAutosave": False,
             "isHidden": False,
             "operations": [],
             "urlVariables": {},
         } | {name: extra[name] for name in decoration if name in extra}
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
 
 
 class State:
@@ -50,8 +55,8 @@ class State:
     def __init__(self, settings: Settings) -> None:
         self.lock = threading.RLock()
         self.settings = settings
-        self.by_path = {"": Resource(ROOT, "", "system")}
-        self.by_rid = {ROOT: self.by_path[""]}
+        self.by_path = {"/": Resource(ROOT, "/", "system")}
+        self.by_rid = {ROOT: self.by_path["/"]}
 
     def add(self, path: str, user: str, kind: str) -> Resource:
         """Put a folder or a dataset at a path."""
@@ -68,7 +73,7 @@ class State:
             raise RefusedError("Compass:NotFound", rid=parent_rid)
         if not name or "/" in name:
             raise RefusedError("Compass:IllegalName", name=name)
-        path = f"{parent.path}/{name}"
+        path = f"{parent.path.rstrip('/')}/{name}"
         if path in self.by_path:
             raise RefusedError("Compass:DuplicateName", name=name, parentRid=parent_rid)
         return self.add(path, user, FOLDER)
@@ -79,7 +84,7 @@ class State:
             raise RefusedError("Catalog:InvalidArgument", datasetPath=path)
         if path in self.by_path:
             raise RefusedError("Catalog:DuplicateDatasetName", datasetPath=path)
-        self._enter(path.rpartition("/")[0], user)
+        self._enter(_above(path), user)
         return self.add(path, user, DATASET)
 
     def _enter(self, folder: str, user: str) -> None:
@@ -89,7 +94,7 @@ class State:
             return
         if known or not self.settings.creates_parents:
             raise RefusedError("Compass:PathNotFound", path=folder)
-        self._enter(folder.rpartition("/")[0], user)
+        self._enter(_above(folder), user)
         self.add(folder, user, FOLDER)
 
     def dataset(self, rid: str, unknown: str = "Catalog:DatasetsNotFound") -> Dataset:

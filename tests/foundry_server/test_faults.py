@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 from foundry_dev_tools import FoundryContext
+from foundry_dev_tools.errors.dataset import DatasetHasOpenTransactionError
 from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from foundry_server import FoundryServer
@@ -187,6 +189,17 @@ def test_a_delay_does_not_hold_up_the_end_of_the_server() -> None:
     assert time.monotonic() - started < 5
 
 
+def test_something_else_happens_before_the_work(
+    foundry: FoundryServer, client: FoundryContext, rid: str
+) -> None:
+    opened = foundry.leave_open(rid)
+    foundry.faults.before("putFile", lambda: foundry.abort(rid, opened), skip=1)
+    client.data_proxy.api_put_file(rid, opened, "a", b"1")
+    with pytest.raises(FoundryAPIError):
+        client.data_proxy.api_put_file(rid, opened, "b", b"2")
+    assert foundry.dump(rid).files == {}
+
+
 @pytest.mark.parametrize("after_bytes", [0, 100_000])
 def test_a_reset_while_the_body_comes_leaves_the_work_undone(
     foundry: FoundryServer, client: FoundryContext, rid: str, after_bytes: int
@@ -223,18 +236,23 @@ def test_a_reply_is_cut_short_after_the_work(
 
 
 def test_the_clients_own_session_repeats_a_start_whose_reply_was_lost(
-    foundry: FoundryServer, client: FoundryContext, rid: str
+    foundry: FoundryServer, connect: Callable[..., FoundryContext], rid: str
 ) -> None:
-    from foundry_dev_tools import Config, Host, JWTTokenProvider
-    from foundry_dev_tools.errors.dataset import DatasetHasOpenTransactionError
-
-    provider = JWTTokenProvider(Host(foundry.domain, foundry.scheme), foundry.token)
-    usual = FoundryContext(Config(cache_dir=client.config.cache_dir), provider)
     foundry.faults.lose_reply("/transactions$")
     with pytest.raises(DatasetHasOpenTransactionError) as caught:
-        usual.catalog.api_start_transaction(rid, "master")
+        connect(foundry.token, retries=True).catalog.api_start_transaction(rid, "master")
     assert caught.value.open_transaction_rid == foundry.dump(rid).transactions[-1].rid
     assert len(foundry.requests("/transactions")) == 2
+
+
+def test_the_clients_own_session_goes_on_in_the_middle_of_a_file(
+    foundry: FoundryServer, connect: Callable[..., FoundryContext], rid: str
+) -> None:
+    opened = foundry.leave_open(rid)
+    foundry.faults.reset("putFile", after_bytes=1_000_000)
+    put = connect(foundry.token, retries=True).data_proxy.api_put_file
+    assert put(rid, opened, "a", io.BytesIO(bytes(3_000_000))).status_code == 204
+    assert len(foundry.dump(rid).transactions[-1].files["a"]) < 2_000_000
 
 
 def test_a_body_that_is_no_json_is_refused(foundry: FoundryServer) -> None:

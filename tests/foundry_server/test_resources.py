@@ -81,6 +81,14 @@ def test_a_missing_resource_is_a_204(client: FoundryContext) -> None:
         assert caught.value.response.status_code == 204
 
 
+def test_a_resource_in_the_trash_says_so(
+    foundry: FoundryServer, client: FoundryContext, rid: str
+) -> None:
+    foundry.trash("/lab/runs")
+    found = client.get_resource_by_path("/lab/runs")
+    assert (found.rid, found.in_trash, found.directly_trashed) == (rid, True, True)
+
+
 def test_a_folder_is_made_in_another(client: FoundryContext, rid: str) -> None:
     parent = client.get_resource_by_path("/lab").rid
     made = client.compass.api_create_folder("results", parent).json()["rid"]
@@ -89,6 +97,8 @@ def test_a_folder_is_made_in_another(client: FoundryContext, rid: str) -> None:
         client.compass.api_create_folder("results", parent)
     with pytest.raises(ResourceNotFoundError):
         client.compass.api_create_folder("more", rid)
+    top = client.compass.api_create_folder("top", client.get_resource_by_path("/").rid).json()
+    assert top["path"] == "/top"
 
 
 def test_a_dataset_is_made_with_the_folders_above_it(client: FoundryContext) -> None:
