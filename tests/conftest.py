@@ -125,5 +125,7 @@ def foundry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FoundryServer]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with FoundryServer() as started:
+        for name, value in started.environment().items():
+            monkeypatch.setenv(name, value)
         yield started
     assert not started.problems

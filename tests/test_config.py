@@ -73,6 +73,11 @@ def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "csv.RUN_DB_PATH": (str(data / "runs.csv"), "default"),
         "csv.ANALYSIS_DB_PATH": (str(data / "analysis"), "default"),
         "postgres.URL": ("", "default"),
+        "foundry.BASE_PATH": ("/Group Functions/mdfactory", "default"),
+        "foundry.ANALYSIS_NAME": ("analysis", "default"),
+        "foundry.RUN_DB_PATH": ("/Group Functions/mdfactory/runs", "default"),
+        "foundry.ANALYSIS_DB_PATH": ("/Group Functions/mdfactory/analysis", "default"),
+        "foundry.ARTIFACT_DB_PATH": ("/Group Functions/mdfactory/artifacts", "default"),
         **{
             f"catalogue.{one}_{kind}": ("", "default")
             for one in ("MIXEDBOX", "BILAYER", "LNP")

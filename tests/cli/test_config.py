@@ -122,6 +122,56 @@ def test_init_takes_a_password_unseen(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_init_asks_where_on_foundry_and_makes_nothing_unless_told(
+    terminal: Callable[..., Any], mdfactory: Program, foundry: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    screen = terminal(
+        *("config", "init", "--config", file),
+        typed=[
+            ("Which store?", "\x1b[A\r"),
+            ("Folder of the project", "\x15Group/mdf\r\x15/Group/mdf\r"),
+            ("Name of the folder of the analyses", "\x15a/b\r\x15results\r"),
+            ("Dataset of the simulations", "\r"),
+            ("Folder of the analyses", "\r"),
+            ("Folder of the artifacts", "\r"),
+            ("Make the tables that it lacks, now?", "\r"),
+        ],
+        env={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
+    assert screen.code == 0, screen.text
+    text = file.read_text(encoding="utf-8")
+    assert "\nBASE_PATH = /Group/mdf\n" in text
+    assert "\nANALYSIS_NAME = results\n" in text
+    assert "\nRUN_DB_PATH" not in text
+    assert not foundry.log
+    shown = mdfactory("config", "show", "--config", file).out
+    assert "/Group/mdf/results" in shown
+    assert "/Group/mdf/runs" in shown
+
+
+def test_init_takes_the_paths_of_foundry_as_options(
+    mdfactory: Program, foundry: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    init = ("config", "init", "--config", file, "--type", "foundry")
+    done = mdfactory(*init, "--base-path", "mdf")
+    assert done.code == 2
+    assert "--base-path: BASE_PATH is 'mdf'; it must be absolute" in done.err
+    assert "--analysis-name" in mdfactory(*init, "--analysis-name", "a/b").err
+    given = ("--base-path", "/Group/mdf", "--artifact-db-path", "files", "--json")
+    done = mdfactory(*init, *given, "--initialise")
+    assert len(done.json["made"]) == 18
+    done = mdfactory("sync", "init", "check", "--config", file)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[1] == f"  ok  connection to {foundry.url} as alice"
+    assert lines[2] == "  ok  BASE_PATH /Group/mdf"
+    assert lines[3] == "  ok  RUN_DB_PATH /Group/mdf/runs"
+    assert lines[4] == "  ok  ANALYSIS_DB_PATH /Group/mdf/analysis"
+    assert lines[5] == "  ok  ARTIFACT_DB_PATH /Group/mdf/files"
+
+
 def test_init_that_is_interrupted_writes_nothing(
     terminal: Callable[..., Any], tmp_path: Path
 ) -> None:

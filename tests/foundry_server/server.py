@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -74,7 +75,9 @@ class Listener(ThreadingHTTPServer):
         self.close_request(request)
 
     def handle_error(self, *_: Any) -> None:
-        """Tell the test, and not the terminal."""
+        """Tell the test, and not the terminal; of clients that were killed, nobody."""
+        if isinstance(sys.exception(), ConnectionError):
+            return
         self.problems.append(traceback.format_exc())
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Store
-from mdfactory.testing.harm import EMPTY, fill, state
+from mdfactory.testing.harm import EMPTY, fill, state, states
 
 KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
 """Kills of each operation on each store."""
@@ -44,8 +44,11 @@ def _command(script: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", COMMON + script, *arguments]
 
 
-@pytest.fixture(params=["sqlite", "csv", "postgres"])
+@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "foundry":
+        request.getfixturevalue("foundry")
+        return "foundry:///Group/mdfactory"
     if request.param == "postgres":
         return str(request.getfixturevalue("database_url"))
     return f"{request.param}://{tmp_path}"
@@ -114,20 +117,31 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
             fill(store, "a")
         before = state(store)
         letter = [letter for letter in letters if letter != before][:1]
+        (after,) = letter or [EMPTY]
         process = writer.start(verb, *letter)
         time.sleep(random.uniform(0, 1.3 * longest))  # noqa: S311  # any instant
         with suppress(ProcessLookupError):  # it was done already
             os.kill(process, signal.SIGKILL)
         writer.ended()
         # Who reads before any writer has cleared up sees what all see afterwards.
-        read = state(store)
+        read = states(store)
         store.create(RUNS)
-        assert state(store) == read
-        assert read in {before, *(letter or EMPTY)}
+        assert states(store) == read
         assert _left(tmp_path) == []
-        counts["before" if read == before else "after"] += 1
+        if _is_half(store, read, before, after):
+            writer.seconds(verb, *letter)
+            assert state(store) == after
+        counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
     what = f"{KILLS} kills in {operation}, {store.location.split()[0]}"
     record_property("figure", f"{what}: {dict(counts)}")
+
+
+def _is_half(store: Store, read: tuple[str, str], before: str, after: str) -> bool:
+    """Whether one table is as before and the other as after, which Foundry alone may leave."""
+    assert set(read) <= {before, after}
+    half = len(set(read)) == 2
+    assert not half or store.location.startswith("Foundry")
+    return half
 
 
 def test_processes_that_write_at_once_lose_nothing(url: str, store: Store) -> None:
@@ -159,13 +173,18 @@ def test_readers_always_see_a_complete_state(
     running: Callable[..., Any],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Reading goes on while another program pushes with --force, twenty times."""
+    """Reading goes on while another program pushes with --force, twenty times.
+
+    What is read of several tables is of one write, but on Foundry, where each table is.
+    """
     fill(store, "a")
-    seen = Counter[str]()
+    seen = Counter[tuple[str, str]]()
     writing = _command("[fill(store, 'ba'[number % 2]) for number in range(20)]", url)
     with running(writing) as writer:
         while writer.poll() is None:
-            seen[state(store)] += 1
+            seen[states(store)] += 1
         assert writer.returncode == 0
-    assert set(seen) == {"a", "b"}
+    assert {("a", "a"), ("b", "b")} <= set(seen)
+    halves = {pair for pair in seen if len(set(pair)) > 1}
+    assert not halves or store.location.startswith("Foundry")
     record_property("figure", f"{seen.total()} reads while written, {store.location.split()[0]}")

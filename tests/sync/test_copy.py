@@ -12,6 +12,7 @@ import pytest
 
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
+from mdfactory.config import FoundryPaths
 from mdfactory.errors import ConflictError, NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
@@ -19,6 +20,7 @@ from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.stores.foundry import FoundryStore
 from mdfactory.stores.postgres import PostgresStore
 from mdfactory.stores.sqlite import SqliteStore
 from mdfactory.sync.copy import copy
@@ -57,12 +59,15 @@ def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+@pytest.mark.usefixtures("foundry")
 def test_a_copy_of_a_copy_of_a_copy_is_the_same(
     source: Store, tmp_path: Path, database: str
 ) -> None:
-    """From SQLite into PostgreSQL, into CSV, into memory, and back into SQLite."""
+    """From SQLite through all other stores, and back into SQLite."""
     files = CsvStore(tmp_path / "csv" / "runs.csv", tmp_path / "csv" / "analysis")
-    places = [source, PostgresStore(database), files, MemoryStore(), _sqlite(tmp_path / "last")]
+    datasets = FoundryStore(FoundryPaths.below("/Group/mdfactory"))
+    places = [source, PostgresStore(database), files, datasets, MemoryStore()]
+    places.append(_sqlite(tmp_path / "last"))
     for one, other in pairwise(places):
         copied = copy(one, other)
         assert copied.identical

@@ -61,7 +61,8 @@ def init(
     settings = load(session.config, may_miss=True)
     values = settings_of(answers or Answers(), settings, asker, file.parent)
     if initialise is None:
-        initialise = asker.sure("Make the tables that it lacks, now?", default=True)
+        local = values["database", "TYPE"] != "foundry"
+        initialise = asker.sure("Make the tables that it lacks, now?", default=local)
     save(file, values)
     session.terminal.note(f"written to {file}")
     made = _make_tables(session) if initialise else []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Asker", "settings_of"]
 
-KINDS: Final = ("sqlite", "csv", "postgres")
+KINDS: Final = ("sqlite", "csv", "postgres", "foundry")
 
 LABELS: Final = {
     ("sqlite", "RUN_DB_PATH"): "File of the simulations",
@@ -26,8 +26,20 @@ LABELS: Final = {
     ("csv", "RUN_DB_PATH"): "File of the simulations",
     ("csv", "ANALYSIS_DB_PATH"): "Folder of the analyses and artifacts",
     ("postgres", "URL"): "URL of the database, without a password",
+    ("foundry", "BASE_PATH"): "Folder of the project, as /Project/folder",
+    ("foundry", "ANALYSIS_NAME"): "Name of the folder of the analyses in it",
+    ("foundry", "RUN_DB_PATH"): "Dataset of the simulations",
+    ("foundry", "ANALYSIS_DB_PATH"): "Folder of the analyses",
+    ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
 }
 """Section and key -> what is asked for."""
+
+FOLLOWING: Final = {
+    "RUN_DB_PATH": "runs",
+    "ANALYSIS_DB_PATH": "analyses",
+    "ARTIFACT_DB_PATH": "artifacts",
+}
+"""Settings of Foundry that follow from its BASE_PATH and ANALYSIS_NAME, if nothing else is set."""
 
 ANSWERS: Final = Group("Answers", help="What is not given is asked for.", sort_key=1)
 
@@ -42,18 +54,28 @@ class Answers:
     type
         Kind of the store.
     run_db_path
-        sqlite, csv: file of the simulations.
+        sqlite, csv: file of the simulations; foundry: dataset of them.
     analysis_db_path
-        sqlite: file of the analyses and artifacts; csv: folder of them.
+        sqlite: file of the analyses and artifacts; csv: folder of them; foundry: folder of the
+        analyses.
+    base_path
+        foundry: folder that all datasets are below, such as /Project/folder.
+    analysis_name
+        foundry: name of the folder of the analyses in it.
+    artifact_db_path
+        foundry: folder of the artifacts.
     url
         postgres: URL of the database, such as postgresql://user@host/database.
     password_file
         postgres: file whose first line is the password; - for standard input.
     """
 
-    type: Literal["sqlite", "csv", "postgres"] | None = None
+    type: Literal["sqlite", "csv", "postgres", "foundry"] | None = None
     run_db_path: str | None = None
     analysis_db_path: str | None = None
+    base_path: str | None = None
+    analysis_name: str | None = None
+    artifact_db_path: str | None = None
     url: str | None = None
     password_file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
 
@@ -142,10 +164,25 @@ def settings_of(
     _check_applies(given, kind, keys)
     found = {("database", "TYPE"): kind}
     for place in [(kind, key) for key in keys]:
-        value = _answer(place, given, current[place], asker, folder)
-        if value != current[place]:
+        usual = _usual(place, current | found, settings)
+        value = _answer(place, given, usual, asker, folder)
+        if value != usual:
             found[place] = value
     return found
+
+
+def _usual(
+    place: tuple[str, str], values: Mapping[tuple[str, str], str], settings: Settings
+) -> str:
+    """Return the default of an answer: what is in effect; on Foundry, it may follow from others."""
+    from mdfactory.config import FoundryPaths
+
+    source = next(one.source for one in settings.values if (one.section, one.key) == place)
+    kind, key = place
+    if kind != "foundry" or source != "default" or key not in {*FOLLOWING}:
+        return values[place]
+    base, name = (values["foundry", key] for key in ("BASE_PATH", "ANALYSIS_NAME"))
+    return str(getattr(FoundryPaths.below(base, name=name), FOLLOWING[key]))
 
 
 def _check_applies(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> None:
@@ -177,13 +214,21 @@ def _answer(
         raise UsageError(f"{_option(key)}: {error}") from error
     if key == "URL":
         return _with_password(current if answer == shown else answer, given, asker)
-    return _absolute(answer, folder) if answer else current
+    if not answer:
+        return current
+    return answer if place[0] == "foundry" else _absolute(answer, folder)
 
 
 def _check(place: tuple[str, str], answer: str, folder: Path) -> None:
-    from mdfactory.config import password_in, valued
+    from mdfactory.config import FoundryPaths, password_in, valued
 
     kind, key = place
+    if key == "BASE_PATH":
+        FoundryPaths.below(answer or "/default")
+    if key == "ANALYSIS_NAME":
+        FoundryPaths.below("/default", name=answer or "default")
+    if kind == "foundry":
+        return
     if key == "URL":
         if not answer.startswith(("postgresql://", "postgres://")):
             raise ConfigError("give one such as postgresql://user@host/database")

@@ -2,6 +2,7 @@
 
 from mdfactory.config.edit import save
 from mdfactory.config.settings import (
+    FoundryPaths,
     Paths,
     Setting,
     Settings,
@@ -15,6 +16,7 @@ from mdfactory.config.settings import (
 )
 
 __all__ = [
+    "FoundryPaths",
     "Paths",
     "Setting",
     "Settings",

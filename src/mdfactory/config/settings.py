@@ -6,7 +6,7 @@ import configparser
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.records.terms import ItemType, SimulationType, check_name
 
 __all__ = [
+    "FoundryPaths",
     "Paths",
     "Setting",
     "Settings",
@@ -38,6 +39,11 @@ DEFAULTS: Final = {
     ("csv", "RUN_DB_PATH"): "runs.csv",
     ("csv", "ANALYSIS_DB_PATH"): "analysis",
     ("postgres", "URL"): "",
+    ("foundry", "BASE_PATH"): "/Group Functions/mdfactory",
+    ("foundry", "ANALYSIS_NAME"): "analysis",
+    ("foundry", "RUN_DB_PATH"): "runs",
+    ("foundry", "ANALYSIS_DB_PATH"): "",
+    ("foundry", "ARTIFACT_DB_PATH"): "artifacts",
     **{("catalogue", f"{one}_{kind}".upper()): "" for one in SimulationType for kind in NAMES},
 }
 """All settings with their defaults; relative paths among these are below the data folder."""
@@ -90,6 +96,51 @@ class Paths:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundryPaths:
+    """Where a store keeps its datasets.
+
+    Parameters
+    ----------
+    base
+        The folder that relative paths are below.
+    runs
+        The dataset of the simulations.
+    analyses, artifacts
+        The folders of the datasets of analyses, the overview among them, and of artifacts.
+    """
+
+    base: str
+    runs: str
+    analyses: str
+    artifacts: str
+
+    @classmethod
+    def below(
+        cls,
+        base: str,
+        *,
+        name: str = "analysis",
+        runs: str = "runs",
+        analyses: str = "",
+        artifacts: str = "artifacts",
+    ) -> FoundryPaths:
+        """Return paths of which the relative ones are below `base`.
+
+        Raises
+        ------
+        ConfigError
+            If `base` is not absolute, or `name` no name of a folder.
+        """
+        if not base.startswith("/") or not base.strip("/"):
+            raise ConfigError(f"BASE_PATH is {base!r}; it must be absolute: /Project/folder")
+        if "/" in name or not name:
+            raise ConfigError(f"ANALYSIS_NAME is {name!r}; it must be the name of a folder")
+        paths = (runs, analyses or name, artifacts)
+        whole = (path if path.startswith("/") else f"{base.rstrip('/')}/{path}" for path in paths)
+        return cls(base.rstrip("/"), *(path.rstrip("/") for path in whole))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in effect.
 
@@ -101,6 +152,8 @@ class Settings:
         The stores in files.
     postgres
         The URL of the PostgreSQL store, empty if there is none.
+    foundry
+        The datasets of the Foundry store.
     catalogue
         Names of results that a user expects beside the known ones: type of simulation -> kind
         -> names.
@@ -114,6 +167,7 @@ class Settings:
     sqlite: Paths
     csv: Paths
     postgres: str
+    foundry: FoundryPaths
     catalogue: Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
@@ -191,6 +245,7 @@ def load(explicit: Path | None = None, *, may_miss: bool = False) -> Settings:
         sqlite=_paths(found, "sqlite"),
         csv=_paths(found, "csv"),
         postgres=found["postgres", "URL"].value,
+        foundry=_foundry(found),
         catalogue=catalogue,
         values=tuple(found.values()),
         warnings=tuple(warnings),
@@ -201,12 +256,39 @@ def _paths(found: Mapping[tuple[str, str], Setting], kind: str) -> Paths:
     return Paths(*(Path(found[kind, key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")))
 
 
+def _foundry(found: dict[tuple[str, str], Setting]) -> FoundryPaths:
+    """Return the paths of the datasets, and have them shown as they are used."""
+    given = {key: found["foundry", key] for section, key in DEFAULTS if section == "foundry"}
+    try:
+        paths = FoundryPaths.below(
+            given["BASE_PATH"].value,
+            name=given["ANALYSIS_NAME"].value,
+            runs=given["RUN_DB_PATH"].value,
+            analyses=given["ANALYSIS_DB_PATH"].value,
+            artifacts=given["ARTIFACT_DB_PATH"].value,
+        )
+    except ConfigError as error:
+        sources = ", ".join(dict.fromkeys(one.source for one in given.values()))
+        raise ConfigError(
+            f"{sources}: [foundry] {error}", command="mdfactory config edit"
+        ) from error
+    for key, path in (
+        ("BASE_PATH", paths.base),
+        ("RUN_DB_PATH", paths.runs),
+        ("ANALYSIS_DB_PATH", paths.analyses),
+        ("ARTIFACT_DB_PATH", paths.artifacts),
+    ):
+        found["foundry", key] = replace(given[key], value=path)
+    return paths
+
+
 def template() -> str:
     """Return a configuration file that sets nothing and shows every setting."""
     lines = ["; Settings of mdfactory. What is not set here keeps its default, which is shown."]
     lines += ["; Relative paths are relative to this file; ~ and $VAR are expanded."]
-    section = ""
-    for one in _defaults().values():
+    section, shown = "", _defaults()
+    _foundry(shown)
+    for one in shown.values():
         if one.section != section:
             section = one.section
             lines += ["", f"[{section}]"]
@@ -339,4 +421,6 @@ def valued(place: tuple[str, str], given: str, folder: Path, source: str) -> str
         raise ConfigError(f"{source}: [{section}] {key} = {given}: {unset[0]} is not set")
     if "\0" in expanded:
         raise ConfigError(f"{source}: [{section}] {key} holds a NUL character")
+    if section == "foundry":
+        return expanded
     return os.path.abspath(folder / os.path.expanduser(expanded))

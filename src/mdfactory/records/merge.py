@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -53,6 +53,7 @@ def resolve(
     keys: Sequence[K],
     contents: Sequence[str],
     mode: Mode,
+    left: Collection[K] = (),
 ) -> Resolution:
     """Decide what becomes of each incoming row.
 
@@ -60,17 +61,20 @@ def resolve(
     ----------
     existing
         Keys that are in the store already -> their content digest; the digests are only
-        looked at in mode ``update``.
+        looked at in mode ``update``, and of keys in `left`.
     keys, contents
         Key and content digest of each incoming row.
     mode
         What to do with a key that exists.
+    left
+        Keys whose stored record is one that a write left which was cut short: if nothing has
+        changed, that write is being repeated, and the record is unchanged in every mode.
     """
     resolution = Resolution()
     for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
-        _part(resolution, mode, known=key in existing, same=existing.get(key) == content).append(
-            position
-        )
+        known, same = key in existing, existing.get(key) == content
+        how = Mode.update if same and key in left else mode
+        _part(resolution, how, known=known, same=same).append(position)
     return resolution
 
 

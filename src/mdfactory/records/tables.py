@@ -20,6 +20,7 @@ __all__ = [
     "FRAMES",
     "OVERVIEW",
     "RUNS",
+    "STATE",
     "Place",
     "Table",
     "analysis_table",
@@ -177,6 +178,17 @@ FRAMES = Table(
 )
 """What plain CSV cannot say of a frame: see `records.frames.Frame`; ``entry`` is the registry's
 in JSON, and ``digest`` tells whether any of this has changed."""
+
+
+STATE = Table(
+    name="_mdfactory_state",
+    schema=_schema("kind name value"),
+    key=("kind", "name"),
+    place=Place.runs,
+)
+"""What a store must note of itself that cannot list its tables, or commit them together: the
+names of tables (kind ``table``), and writes (kind ``write``), so that one that was cut short
+can be told; see `stores.foundry`."""
 
 
 def analysis_table(name: str) -> Table:

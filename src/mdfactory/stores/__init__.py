@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mdfactory.config import FoundryPaths
 from mdfactory.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     url
         ``sqlite:///folder`` with ``runs.db`` and ``analysis.db`` in it, or ``sqlite:///file`` for
         one that holds both; an absolute path makes it four slashes. ``csv:///folder`` with
-        ``runs.csv`` and the folder ``analysis`` in it. Or ``postgresql://user@host/database``.
+        ``runs.csv`` and the folder ``analysis`` in it. ``foundry:///Project/folder`` with the
+        usual datasets below it. Or ``postgresql://user@host/database``.
     wait
         Seconds to wait for another writer.
 
@@ -59,6 +61,8 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, wait)
     kind, _, place = url.partition(":///")
+    if kind == "foundry" and place:
+        return _foundry(FoundryPaths.below(f"/{place}"), wait)
     if kind not in {"sqlite", "csv"} or not place:
         kinds, places = ", ".join(KINDS), " or ".join(PLACES)
         raise ConfigError(f"{url!r} is neither a kind of store ({kinds}) nor a URL ({places})")
@@ -94,6 +98,17 @@ def _configured_postgres(settings: Settings, wait: float) -> Store:
     return _postgres(settings.postgres, wait)
 
 
+def _foundry(paths: FoundryPaths, wait: float) -> Store:
+    try:
+        from mdfactory.stores.foundry import FoundryStore
+    except ImportError as error:
+        raise ConfigError(
+            f"Foundry needs foundry-dev-tools, which cannot be loaded: {error}",
+            command="pip install 'mdfactory[foundry]'",
+        ) from error
+    return FoundryStore(paths, wait=wait)
+
+
 def _postgres(url: str, wait: float) -> Store:
     try:
         from mdfactory.stores.postgres import PostgresStore
@@ -105,12 +120,18 @@ def _postgres(url: str, wait: float) -> Store:
     return PostgresStore(url, wait=wait)
 
 
-PLACES: Final = ("sqlite:///folder", "csv:///folder", "postgresql://user@host/database")
+PLACES: Final = (
+    "sqlite:///folder",
+    "csv:///folder",
+    "postgresql://user@host/database",
+    "foundry:///Project/folder",
+)
 """Examples of URLs."""
 
 KINDS: Final[dict[str, Callable[[Settings, float], Store]]] = {
     "sqlite": _sqlite,
     "csv": lambda settings, wait: _csv(settings.csv.runs, settings.csv.results, wait),
     "postgres": _configured_postgres,
+    "foundry": lambda settings, wait: _foundry(settings.foundry, wait),
 }
 """Kind of store, as the configuration names it -> what opens it."""

@@ -81,6 +81,16 @@ class Transaction(ABC):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove the rows with these keys; keys that are not there are passed over."""
 
+    def claim(self, table: Table) -> None:  # noqa: B027  # nothing to do where one lock holds all
+        """Keep others from changing a table that is about to be read, and then changed."""
+
+    def unfinished(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
+        """Return those of some times at which a write was cut short, and some of it is stored.
+
+        A store that commits all tables together never has any.
+        """
+        return ()
+
     def has(self, table: Table) -> bool:
         """Whether the table exists."""
         return any(name.lower() == table.id for name in self.names(table.place))
@@ -189,6 +199,8 @@ class Transaction(ABC):
         int
             The number of records removed.
         """
+        self.require(table)
+        self.claim(table)
         query = Query(where=where, columns=table.key)
         keys = [key for rows in self.read(table, query) for key in _keys(rows, table.key)]
         digests = digest_table(table.place)
@@ -244,12 +256,15 @@ class Transaction(ABC):
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
             self.require(table)
+            if store == self._store:
+                self.claim(table)
             keys = _keys(rows, table.key)
             if len(set(keys)) < len(keys):
                 raise ValueError(f"a key stands twice in the records for {table.name}")
             contents = content_digests(table, rows)
             compared = _with_beside(rows, contents)
-            resolution = resolve(self._existing(table, keys, mode), keys, compared, mode)
+            existing, left = self._existing(table, keys, mode)
+            resolution = resolve(existing, keys, compared, mode, left)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
             refused += [" ".join(keys[position]) for position in resolution.refuse]
@@ -282,14 +297,25 @@ class Transaction(ABC):
         ]
         self.put(digest_table(table.place), batch(digests, digest_table(table.place).schema))
 
-    def _existing(self, table: Table, keys: list[Key], mode: Mode) -> dict[Key, str | None]:
-        """Return those of the keys that are stored, in mode ``update`` with content digests."""
+    def _existing(
+        self, table: Table, keys: list[Key], mode: Mode
+    ) -> tuple[dict[Key, str | None], set[Key]]:
+        """Return those of the keys that are stored, and those that a cut write has left.
+
+        In mode ``update``, and of those that were left, with content digests.
+        """
         stored: dict[Key, str | None] = {}
+        left: set[Key] = set()
         for some in _chunks(keys):
             times = self._times(table, some)
-            digests = self._digests(table, times) if mode is Mode.update else {}
+            ask = times and mode is not Mode.update  # which leaves what is the same in any case
+            cut = self.unfinished(set(times.values())) if ask else ()
+            unfinished = {key: time for key, time in times.items() if time in cut}
+            compared = times if mode is Mode.update else unfinished
+            digests = self._digests(table, compared) if compared else {}
             stored |= {key: digests.get(key) for key in times}
-        return stored
+            left |= unfinished.keys()
+        return stored, left
 
     def _put_beside(self, table: Table, rows: pa.RecordBatch) -> None:
         """Keep what belongs beside records; of records that come without, nothing is kept."""
@@ -354,7 +380,8 @@ class Transaction(ABC):
         if foreign:
             for rows in self.scan(table, Query(where=(_hashes(foreign),))):
                 computed = zip(_keys(rows, table.key), content_digests(table, rows), strict=True)
-                digests |= {key: content for key, content in computed if key not in digests}
+                wanted = times.keys() - digests.keys()
+                digests |= {key: content for key, content in computed if key in wanted}
         beside = self.beside(table, times, ("digest",)) if table.beside else {}
         return {
             key: content + "".join(beside.get((*key, times[key]), ()))
@@ -394,6 +421,16 @@ class Store(ABC):
         self, *, write: bool, create: Collection[Place]
     ) -> AbstractContextManager[Transaction]:
         """Open a transaction; committed at the end of its block if it may write."""
+
+    def probes(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Yield what can be looked at one by one, if the store is not there as a whole.
+
+        Yields
+        ------
+        tuple
+            What is looked at; and what looks, tells what it found, or raises what is wrong.
+        """
+        yield from ()
 
     def owns(self, path: Path) -> bool:  # noqa: ARG002  # for stores in files
         """Whether a file is one that the store keeps its records in."""

@@ -20,8 +20,8 @@ from mdfactory.records.tables import Place, Table
 from mdfactory.stores.base import Key, Transaction
 from mdfactory.stores.csvcommit import STAGED, Change, Folder, commit
 from mdfactory.stores.csvrecords import CsvFile
-from mdfactory.stores.csvsort import in_order
 from mdfactory.stores.csvtext import header_line, integers, write
+from mdfactory.stores.sorting import in_order, limited
 
 __all__ = ["CsvTransaction", "Files", "Opened"]
 
@@ -236,7 +236,7 @@ class CsvTransaction(Transaction):
                 wide = Query(columns=tuple(names)).schema(table)
                 found = _typed(sheet.answer(query, names), wide, sheet.path)
                 answer = (rows.select(schema.names) for rows in in_order(found, query.sort, wide))
-            yield from _limited(answer, query.limit)
+            yield from limited(answer, query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""
@@ -317,17 +317,6 @@ def _typed(
         whole = pa.RecordBatch.from_arrays(columns, schema=schema)
         for start in range(0, whole.num_rows, BATCH):
             yield whole.slice(start, BATCH)
-
-
-def _limited(answer: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    if limit is None:
-        yield from answer
-        return
-    for rows in answer if limit else ():
-        yield rows.slice(0, limit)
-        limit -= min(limit, rows.num_rows)
-        if not limit:
-            return
 
 
 def _relative(path: Path, folder: Folder) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
@@ -56,15 +56,34 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
     Returns
     -------
     list of Checked
-        Whether it can be read, in a format that is known; written; and which tables it has.
+        What the store names one by one; whether it can be read, in a format that is known;
+        written; and which tables it has.
     """
+    probed = _probed(store)
+    if not all(one.sound for one in probed[:1]):  # without a connection, nothing else is known
+        return probed
     tables: list[Table] = []
-    done = [_tried("can be read, and its format is known", lambda: tables.extend(store.tables()))]
-    if not done[0].sound:
+    done = [
+        *probed,
+        _tried("can be read, and its format is known", lambda: tables.extend(store.tables())),
+    ]
+    if not done[-1].sound:
         return done
     if tables:
         done.append(_tried("can be written", lambda: _write(store)))
     return [*done, *_missing({table.id for table in tables}, catalogue)]
+
+
+def _probed(store: Store) -> list[Checked]:
+    """Look at what the store names one by one, up to a connection that fails."""
+    done: list[Checked] = []
+    for what, look in store.probes():
+        found: list[str] = []
+        one = _tried(what, lambda look=look, found=found: found.append(look()))  # type: ignore[misc]
+        done.append(replace(one, what=" ".join([what, *found])))
+        if not done[0].sound:
+            break
+    return done
 
 
 def _tried(what: str, action: Callable[[], object]) -> Checked:

@@ -18,7 +18,7 @@ from mdfactory.stores import store_at
 from mdfactory.stores.base import Batches, Store
 from mdfactory.testing.records import overview, records, run
 
-__all__ = ["EMPTY", "clear", "fill", "renew", "state"]
+__all__ = ["EMPTY", "clear", "fill", "renew", "state", "states"]
 
 SIMULATIONS: Final = 1500
 EMPTY: Final = "-"
@@ -47,12 +47,25 @@ def renew(store: Store) -> None:
 
 
 def state(store: Store) -> str:
-    """Return the letter that all records say, or `EMPTY` if there are none.
+    """Return the letter that all records of both tables say, or `EMPTY` if there are none.
 
     Raises
     ------
     AssertionError
         If the records are those of no single write.
+    """
+    runs, rows = states(store)
+    assert runs == rows, "the tables differ"
+    return runs
+
+
+def states(store: Store) -> tuple[str, str]:
+    """Return the same of each table by itself.
+
+    Raises
+    ------
+    AssertionError
+        If the records of one table are those of no single write.
     """
     with store.transaction() as transaction:
         runs, rows = (
@@ -62,10 +75,10 @@ def state(store: Store) -> str:
                 (OVERVIEW, Query(columns=("status",))),
             )
         )
-    assert runs == rows, "the tables differ"
-    assert len(runs) in {0, SIMULATIONS}, "some of the records are there"
-    assert len(set(runs)) < 2, "there are records of two writes"
-    return runs[0] if runs else EMPTY
+    for letters in (runs, rows):
+        assert len(letters) in {0, SIMULATIONS}, "some of the records are there"
+        assert len(set(letters)) < 2, "there are records of two writes"
+    return "".join(runs[:1]) or EMPTY, "".join(rows[:1]) or EMPTY
 
 
 def _batches(letter: str) -> Batches:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mdfactory.records.query import Sort
 
-__all__ = ["in_order"]
+__all__ = ["in_order", "limited"]
 
 BOUND: Final = 32 * 2**20
 """Bytes that are held in memory."""
@@ -88,3 +88,15 @@ def _gathered(
 
 def _joined(rows: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.Table.from_batches(rows).combine_chunks().to_batches()[0]
+
+
+def limited(rows: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield the first `limit` rows, or all."""
+    if limit is None:
+        yield from rows
+        return
+    for some in rows if limit else ():
+        yield some.slice(0, limit)
+        limit -= min(limit, some.num_rows)
+        if not limit:
+            return

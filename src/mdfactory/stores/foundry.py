@@ -1,0 +1,106 @@
+"""The Foundry store: a dataset a table, each committed by itself, all under one lock.
+
+Foundry commits one dataset at a time. So a write first decides and uploads everything, then
+notes which transactions it is about to commit, and commits them one by one: what describes
+records first, the overview last. Whoever comes after a write that was cut short can tell from
+the note, and repeating it completes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Final
+from weakref import finalize
+
+from mdfactory.config import FoundryPaths
+from mdfactory.errors import StoreError
+from mdfactory.records.tables import Place
+from mdfactory.stores.base import Store, Transaction
+from mdfactory.stores.foundrylock import STALE, Patience, hold
+from mdfactory.stores.foundryport import Port
+from mdfactory.stores.foundrytables import FoundryTransaction, home_of, told, usable
+
+__all__ = ["FoundryStore"]
+
+LOCK: Final = "_mdfactory_lock"
+"""Dataset whose one open transaction is the lock of all writers; nothing is ever in it."""
+
+
+class FoundryStore(Store):
+    """Records in datasets of Palantir Foundry.
+
+    Parameters
+    ----------
+    paths
+        Where they are.
+    wait
+        Seconds to wait for another writer.
+    stale
+        Seconds after which a lock is taken from a writer on another machine.
+    """
+
+    def __init__(self, paths: FoundryPaths, *, wait: float = 60.0, stale: float = STALE) -> None:
+        self.location = f"Foundry store {paths.runs}"
+        self.wait = wait
+        self._paths = paths
+        self._stale = stale
+
+    @cached_property
+    def _port(self) -> Port:
+        port = Port()
+        finalize(self, port.close)
+        return port
+
+    def probes(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Yield the connection, and each path that the configuration names."""
+        yield "connection", lambda: f"to {self._port.host} as {self._port.user()}"
+        paths = self._paths
+        for what, path, command in (
+            ("BASE_PATH", paths.base, ""),
+            ("RUN_DB_PATH", paths.runs, "mdfactory sync init systems"),
+            ("ANALYSIS_DB_PATH", paths.analyses, "mdfactory sync init analysis"),
+            ("ARTIFACT_DB_PATH", paths.artifacts, "mdfactory sync init artifacts"),
+        ):
+            yield what, partial(self._probe, path, command)
+
+    def _probe(self, path: str, command: str) -> str:
+        with told(self.location, "read"):
+            found = usable(self._port.find(path), path)
+        if found is None:
+            raise StoreError(f"{path} does not exist", command=command)
+        if found.is_dataset != (path == self._paths.runs):
+            raise StoreError(f"{path} is {'a dataset' if found.is_dataset else 'no dataset'}")
+        return path
+
+    @contextmanager
+    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
+        doing = "written; nothing was changed" if write else "read"
+        patience = Patience(self.wait, time.monotonic() + self.wait, self._stale)
+        lock = ("", "")
+        transaction: FoundryTransaction | None = None
+        try:
+            with told(self.location, doing):
+                if write:
+                    lock = self._lock(patience)
+            transaction = FoundryTransaction(
+                self._port, self._paths, self.location, patience if write else None
+            )
+            yield transaction
+            if write:
+                with told(self.location, doing):
+                    transaction.commit()
+        finally:
+            if transaction is not None:
+                transaction.close()
+            if lock[1]:
+                self._port.abort(*lock)
+
+    def _lock(self, patience: Patience) -> tuple[str, str]:
+        """Take the lock of all writers; return the dataset and the transaction that it is."""
+        path = f"{home_of(self._paths)}/{LOCK}"
+        found = usable(self._port.find(path), path)
+        rid = found.rid if found else self._port.create_dataset(path)
+        return rid, hold(self._port, rid, "APPEND", patience, self.location)

@@ -1,0 +1,332 @@
+"""One dataset in a transaction: its files as they were, and what is to become of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from mdfactory.errors import StoreChangedError, StoreError
+from mdfactory.records.query import OneOf, Query
+from mdfactory.records.tables import Table, array
+from mdfactory.stores.base import Key
+from mdfactory.stores.foundryfiles import (
+    BUCKETS,
+    bucket_name,
+    bucket_of,
+    buckets_of,
+    divided,
+    foundry_schema,
+    is_bucket,
+    is_seen,
+    matching,
+    read,
+    write,
+)
+from mdfactory.stores.foundrylock import Patience, hold
+from mdfactory.stores.foundryport import BRANCH, File, Port, Transaction
+
+__all__ = ["Sheet"]
+
+BOUND: Final = 32 * 2**20
+"""Bytes of new records of one dataset that are held in memory."""
+
+PAGES: Final = (100, 1000)
+"""How many transactions to look back: to the last one committed, and to the last SNAPSHOT."""
+
+
+@dataclass(slots=True)
+class Fresh:
+    """New records of one file of a dataset, in memory or in temporary files.
+
+    A record that was put again, or removed, stays where it is; `latest` tells which part has
+    the one that counts.
+    """
+
+    latest: dict[Key, int] = field(default_factory=dict)
+    parts: list[pa.RecordBatch | Path] = field(default_factory=list)
+
+
+class Sheet:
+    """A dataset in a transaction.
+
+    What is new is kept apart from the files until the end, when each file that has changed is
+    put together anew and uploaded. Files are downloaded once, when they are first needed.
+
+    Parameters
+    ----------
+    port
+        The connection.
+    table
+        Whose records it holds.
+    path, rid
+        The dataset.
+    """
+
+    def __init__(self, port: Port, table: Table, path: str, rid: str) -> None:
+        self.table = table
+        self.path = path
+        self.rid = rid
+        self.lock = ""
+        self._port = port
+        self._emptied = False
+        self._dirty: set[int] = set()
+        self._gone: dict[int, set[Key]] = {}
+        self._fresh: dict[int, Fresh] = {}
+        self._held = 0
+        self._local: dict[str, Path] = {}
+        self._described = False
+
+    @cached_property
+    def _history(self) -> list[Transaction]:
+        """The transactions that make the view, newest first, as far back as we look."""
+        found: list[Transaction] = []
+        for size in PAGES:
+            newest = self._port.history(self.rid, size)
+            found = [one for one in newest if one.status == "COMMITTED"]
+            kinds = [one.kind for one in found]
+            if "SNAPSHOT" in kinds:
+                return found[: kinds.index("SNAPSHOT") + 1]
+            if len(newest) < size:
+                return found
+        if not found:
+            raise StoreError(
+                f"{self.path}: none of its last {PAGES[-1]} transactions was committed"
+            )
+        return found
+
+    @property
+    def base(self) -> str:
+        """The last transaction that was committed, whose view is seen; empty if there is none."""
+        return self._history[0].rid if self._history else ""
+
+    @property
+    def start(self) -> str:
+        """The first transaction of the view; empty if it lies too far back."""
+        oldest = self._history[-1]
+        return oldest.rid if oldest.kind == "SNAPSHOT" or len(self._history) < PAGES[-1] else ""
+
+    @cached_property
+    def files(self) -> list[File]:
+        """The files of the view."""
+        return self._port.files(self.rid, self.base) if self.base else []
+
+    @cached_property
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="mdfactory-")
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether anything is to be written."""
+        return self._emptied or bool(self._dirty)
+
+    def claim(self, patience: Patience, location: str) -> None:
+        """Keep all others from changing the dataset.
+
+        Raises
+        ------
+        StoreLockedError
+            If another writer does not end in time.
+        StoreChangedError
+            If the dataset was changed since it was first looked at.
+        """
+        if self.lock:
+            return
+        self.lock = hold(self._port, self.rid, "UPDATE", patience, location)
+        seen = vars(self).pop("_history", None)
+        if seen is not None and seen[:1] != self._history[:1]:
+            raise StoreChangedError(
+                f"{self.path} was written by another program; nothing was changed. Try again"
+            )
+
+    def close(self) -> None:
+        """Give the dataset back as it was, if it was not committed, and remove temporary files."""
+        if self.lock:
+            self._port.abort(self.rid, self.lock)
+            self.lock = ""
+        if "_folder" in vars(self):
+            self._folder.cleanup()
+
+    # Reading
+
+    def scan(self, query: Query, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the records that meet the conditions, with these columns, in no order."""
+        if any(isinstance(one, OneOf) and not one.values for one in query.where):
+            return
+        needed = [*columns, *(one.column for one in query.where)]
+        needed += self.table.key if self._gone else ()
+        numbers = buckets_of(query) if "hash" in self.table.columns else {0}
+        for rows in self._rows(numbers, list(dict.fromkeys(needed))):
+            yield from matching(rows, query, columns)
+
+    def _rows(self, numbers: Collection[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the records with these numbers of files, as they are now."""
+        for file, number in self._sources(numbers):
+            yield from self._old(file, number, names)
+        for number in sorted(numbers):
+            yield from self._new(number, names)
+
+    def _sources(self, numbers: Collection[int]) -> Iterator[tuple[File, int | None]]:
+        """Yield the old files that records of these numbers may be in."""
+        wanted = {bucket_name(number): number for number in numbers}
+        for file in () if self._emptied else self.files:
+            if file.path in wanted or (is_seen(file.path) and not is_bucket(file.path)):
+                yield file, wanted.get(file.path)
+
+    def _old(
+        self, file: File, number: int | None, names: Sequence[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the old records of a file that are still there."""
+        dead = self._gone.get(number, set()) if number is not None else self._all_gone()
+        for rows in read(self._fetched(file), f"{self.path}: {file.path}", self.table, names):
+            yield _filtered(rows, [key not in dead for key in self._keys(rows)]) if dead else rows
+
+    def _all_gone(self) -> set[Key]:
+        return set().union(*self._gone.values())
+
+    def _fetched(self, file: File) -> Path:
+        """Return the local copy of a file."""
+        if file.path not in self._local:
+            path = Path(self._folder.name, f"{len(self._local)}.parquet")
+            path.write_bytes(self._port.read(self.rid, self.base, file))
+            self._local[file.path] = path
+        return self._local[file.path]
+
+    def _new(self, number: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the new records of a file."""
+        fresh = self._fresh.get(number, Fresh())
+        for position, part in enumerate(fresh.parts):
+            rows = _loaded(part)
+            counts = [fresh.latest.get(key) == position for key in self._keys(rows)]
+            yield _filtered(rows, counts).select(list(names))
+
+    def _keys(self, rows: pa.RecordBatch) -> list[Key]:
+        return list(zip(*(rows[name].to_pylist() for name in self.table.key), strict=True))
+
+    # Changing
+
+    def put(self, rows: pa.RecordBatch) -> None:
+        """Add records, in the place of those with their keys."""
+        for number, some in divided(self.table, rows):
+            fresh = self._fresh.setdefault(number, Fresh())
+            keys = self._keys(some)
+            fresh.latest |= dict.fromkeys(keys, len(fresh.parts))
+            fresh.parts.append(some)
+            self._gone.setdefault(number, set()).update(keys)
+            self._dirty.add(number)
+            self._held += some.nbytes
+        if self._held > BOUND:
+            self._spool()
+
+    def remove(self, keys: Collection[Key]) -> None:
+        """Remove the records with these keys."""
+        place = self.table.key.index("hash") if "hash" in self.table.key else None
+        for key in keys:
+            number = 0 if place is None else bucket_of(str(key[place]))
+            self._gone.setdefault(number, set()).add(key)
+            self._dirty.add(number)
+            if number in self._fresh:
+                self._fresh[number].latest.pop(key, None)
+
+    def empty(self) -> None:
+        """Remove all records."""
+        self._emptied = True
+        self._gone.clear()
+        self._fresh.clear()
+
+    def _spool(self) -> None:
+        """Move new records from memory into temporary files."""
+        for number, fresh in self._fresh.items():
+            for position, part in enumerate(fresh.parts):
+                if isinstance(part, pa.RecordBatch):
+                    path = Path(self._folder.name, f"{number}-{position}.arrow")
+                    with pa.ipc.new_file(path, part.schema) as file:
+                        file.write_batch(part)
+                    fresh.parts[position] = path
+        self._held = 0
+
+    # Writing
+
+    def upload(self) -> None:
+        """Put what has changed into the open transaction, and see that it has arrived."""
+        whole = self._emptied or not self.base or not all(is_bucket(one.path) for one in self.files)
+        if whole:
+            self._port.set_kind(self.rid, self.lock, "SNAPSHOT")
+            self._adopt()
+        lengths = {}
+        for number in range(BUCKETS) if whole else sorted(self._dirty):
+            content, rows = self._content(number)
+            if rows or not whole:
+                lengths[bucket_name(number)] = self._put(number, content)
+        if not lengths:  # a table without records has one file, which says what its columns are
+            lengths[bucket_name(0)] = self._put(0, self._content(0)[0])
+        self._check(lengths)
+        if whole or not self._port.has_schema(self.rid, self.base):
+            taken = self._port.put_schema(self.rid, self.lock, foundry_schema(self.table))
+            self._described = taken and not whole  # that a SNAPSHOT keeps it, nobody has seen
+        else:
+            self._described = True
+
+    def _adopt(self) -> None:
+        """Take over the records of files that are not divided as ours are."""
+        for file, number in list(self._sources(range(BUCKETS))):
+            for rows in self._old(file, number, self.table.columns):
+                self.put(rows)
+        self._emptied = True
+
+    def _content(self, number: int) -> tuple[bytes, int]:
+        """Return a file as it is to be, and the number of its records."""
+        path = Path(self._folder.name, "upload.parquet")
+        with path.open("wb") as file:
+            rows = write(file, self.table, self._rows({number}, self.table.columns))
+        return path.read_bytes(), rows
+
+    def _put(self, number: int, content: bytes) -> int:
+        self._port.put(self.rid, self.lock, bucket_name(number), content)
+        return len(content)
+
+    def _check(self, lengths: dict[str, int]) -> None:
+        """Refuse to go on if a file has not arrived whole."""
+        there = {
+            file.path: file.length for file in self._port.files(self.rid, BRANCH, with_open=True)
+        }
+        for path, length in lengths.items():
+            if there.get(path) != length:
+                raise StoreError(
+                    f"{self.path}: {there.get(path, 0)} bytes of {length} of {path} arrived; "
+                    "nothing was changed. Try again"
+                )
+
+    def commit(self) -> None:
+        """Let all others see what was uploaded.
+
+        Raises
+        ------
+        StoreChangedError
+            If someone has aborted the transaction meanwhile.
+        """
+        status = self._port.commit(self.rid, self.lock)
+        if status != "COMMITTED":
+            raise StoreChangedError(f"{self.path}: someone has aborted our transaction")
+        lock, self.lock = self.lock, ""
+        if not self._described and not self._port.has_schema(self.rid, lock):
+            self._port.put_schema(self.rid, lock, foundry_schema(self.table))
+
+
+def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:
+    if isinstance(part, pa.RecordBatch):
+        return part
+    with pa.ipc.open_file(part) as file:
+        return file.get_batch(0)
+
+
+def _filtered(rows: pa.RecordBatch, wanted: Sequence[bool]) -> pa.RecordBatch:
+    """Return the rows that are wanted."""
+    if all(wanted):
+        return rows
+    return rows.take(array([n for n, one in enumerate(wanted) if one], pa.int64()))

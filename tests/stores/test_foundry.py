@@ -1,0 +1,511 @@
+"""The Foundry store keeps the contract, and survives what may happen on the way to the service."""
+
+from __future__ import annotations
+
+import io
+import math
+import uuid
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from foundry_dev_tools import FoundryContext
+
+from foundry_server import READER, FoundryServer, dump
+from mdfactory.config import FoundryPaths
+from mdfactory.errors import (
+    ConfigError,
+    ConflictError,
+    NotInitialisedError,
+    StoreChangedError,
+    StoreError,
+    StoreLockedError,
+)
+from mdfactory.records.merge import Counts
+from mdfactory.records.query import Condition, OneOf, Prefix, Query
+from mdfactory.records.tables import (
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    batch,
+    digest_table,
+)
+from mdfactory.records.terms import Mode
+from mdfactory.stores.base import Store
+from mdfactory.stores.foundry import FoundryStore
+from mdfactory.stores.foundrytables import path_of
+from mdfactory.testing import StoreTests
+from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
+from mdfactory.testing.stores import Rows
+
+PATHS = FoundryPaths.below("/Group Functions/mdfactory")
+
+
+class TestFoundry(StoreTests):
+    @pytest.fixture(autouse=True)
+    def _data(self, foundry: FoundryServer) -> None:
+        self.server = foundry
+
+    def opened(self, *, wait: float = 60.0) -> Store:
+        return FoundryStore(PATHS, wait=wait)
+
+    def raw_rows(self, table: Table) -> Rows:
+        files = self.server.dump(path_of(table, PATHS)).files
+        parts = [
+            pq.read_table(io.BytesIO(content)).select(table.columns) for content in files.values()
+        ]
+        whole = pa.concat_tables(parts)
+        return list(zip(*(column.to_pylist() for column in whole.columns), strict=True))
+
+    def raw_put(self, table: Table, rows: Rows) -> None:
+        """Add a file under a random name, as existing installations do."""
+        added = pa.Table.from_batches([batch(rows, table.schema)])
+        files = {f"data_{uuid.uuid4()}.parquet": dump(added)}
+        self.server.put(path_of(table, PATHS), files)
+
+
+FRAME = analysis_table("density")
+HASHES = [f"{number:X}{number:039}" for number in range(16)]
+
+
+@pytest.fixture
+def store(foundry: FoundryServer) -> Store:  # it must be there
+    """A store with all tables and one simulation."""
+    made = FoundryStore(PATHS, wait=2)
+    with made.transaction(write=True) as transaction:
+        for table in (RUNS, OVERVIEW, FRAME):
+            transaction.create(table)
+        transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    return made
+
+
+def _push(store: Store, *hashes: str, mode: Mode = Mode.refuse, time: str = THEN) -> Counts:
+    """Write to three tables in one transaction."""
+    batches = [
+        (RUNS, records(RUNS, *(run(one, timestamp_utc=time) for one in hashes))),
+        (FRAME, records(FRAME, *(kept(one, timestamp_utc=time) for one in hashes))),
+        (
+            OVERVIEW,
+            records(OVERVIEW, *(overview(one, "density", updated_at=time) for one in hashes)),
+        ),
+    ]
+    with store.transaction(write=True) as transaction:
+        counts = transaction.write(batches[:2], mode)
+        transaction.write(batches[2:], Mode.update)
+    return sum(counts.values(), Counts())
+
+
+def _hashes(store: Store, table: Table = RUNS, *where: Condition) -> list[str]:
+    query = Query(where=where, columns=("hash",))
+    return sorted(one for rows in store.read(table, query) for one in rows["hash"].to_pylist())
+
+
+def _open(foundry: FoundryServer) -> list[str]:
+    """Return the paths of the datasets that have an open transaction."""
+    return [
+        path
+        for path, found in foundry.state.by_path.items()
+        if found.dataset and any(one.status == "OPEN" for one in foundry.dump(path).transactions)
+    ]
+
+
+# Requests that fail
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 500])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "GET /compass",
+        "reverse-transactions2",
+        "files3",
+        "GET /foundry-data-proxy",
+    ],
+)
+def test_a_failure_of_the_service_is_never_an_empty_answer(
+    store: Store, foundry: FoundryServer, pattern: str, status: int
+) -> None:
+    foundry.faults.answer(pattern, status, times=None)
+    for ask in (
+        lambda: _hashes(store),
+        lambda: store.count(RUNS),
+        store.tables,
+        lambda: _push(store, "B"),
+        lambda: store.create(RUNS),
+    ):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert not isinstance(caught.value, NotInitialisedError)
+        assert foundry.token not in str(caught.value)
+    foundry.faults.clear()
+    assert _hashes(store) == ["A"]
+    assert _open(foundry) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_sql_that_is_refused_is_an_error(store: Store, foundry: FoundryServer, status: int) -> None:
+    foundry.faults.answer("queries/execute", status, times=None, headers={"Retry-After": "0"})
+    with pytest.raises(StoreError):
+        _hashes(store, RUNS, OneOf("status", ("build",)))
+
+
+def test_a_gateway_that_gives_up_is_asked_again_and_then_is_an_error(
+    store: Store, foundry: FoundryServer
+) -> None:
+    foundry.faults.answer("GET /compass", 502, times=2)
+    assert _hashes(store) == ["A"]
+    foundry.faults.answer("GET /compass", 504, times=None)
+    with pytest.raises(StoreError, match="504"):
+        _hashes(store)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    "pattern",
+    ["GET /", "PUT /", "POST .*transactions$", "commit$", "putFile", "schemas", "queries"],
+)
+def test_a_busy_service_is_asked_again_when_it_says(
+    store: Store, foundry: FoundryServer, pattern: str, status: int
+) -> None:
+    busy = foundry.faults.answer(pattern, status, times=2, headers={"Retry-After": "0.01"})
+    assert _push(store, "B").inserted == 2
+    assert _hashes(store, RUNS, OneOf("status", ("build",))) == ["A", "B"]
+    assert busy.hits == 2
+
+
+LOST = [
+    "POST .*datasets$",
+    "branchesUnrestricted2",
+    "POST .*transactions$",
+    "POST .*transactions/[^/]*$",
+    "putFile",
+    "schemas",
+    "commit$",
+    "abortWithMetadata",
+    "files3",
+    "GET /compass",
+    "GET /foundry-data-proxy",
+]
+
+
+@pytest.mark.parametrize("kind", ["lose_reply", "reset", "truncate"])
+@pytest.mark.parametrize("pattern", LOST)
+def test_an_answer_that_is_lost_or_cut_does_no_harm(
+    foundry: FoundryServer, pattern: str, kind: str
+) -> None:
+    store = FoundryStore(PATHS, wait=2)
+    fault = getattr(foundry.faults, kind)(pattern, times=2)
+    for table in (RUNS, OVERVIEW, FRAME):
+        store.create(table)
+    assert _push(store, *HASHES).inserted == 32
+    assert fault.hits == 2
+    assert _hashes(store) == HASHES
+    assert _hashes(store, FRAME) == HASHES
+    assert _open(foundry) == []
+
+
+def test_an_upload_that_is_cut_is_sent_again_whole(store: Store, foundry: FoundryServer) -> None:
+    cut = foundry.faults.reset("putFile", after_bytes=1000, times=3)
+    assert _push(store, *HASHES[:9]).inserted == 18
+    assert cut.hits == 3
+    assert _hashes(store, FRAME) == HASHES[:9]
+
+
+@pytest.mark.parametrize("skip", range(8))
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
+    store: Store, foundry: FoundryServer, mode: Mode, skip: int
+) -> None:
+    """Between two commits, whichever, the service fails."""
+    foundry.faults.answer("commit$", 500, skip=skip, times=None)
+    said = ""
+    try:
+        _push(store, "B", "C", mode=mode)
+    except StoreError as error:
+        said = str(error)
+    foundry.faults.clear()
+    stored = len(_hashes(store)) + len(_hashes(store, FRAME))
+    assert ("A part is stored" in said) == (stored > 1 and skip < 7)
+    assert ("nothing was changed" in said) == (stored == 1)
+    assert _open(foundry) == []
+    if said:
+        counts = _push(store, "B", "C", mode=mode, time=LATER)
+        assert counts.inserted + counts.unchanged == 4
+    assert bool(said) == (skip < 7)
+    assert _hashes(store) == ["A", "B", "C"]
+    assert _hashes(store, FRAME) == ["B", "C"]
+    assert len(_hashes(store, OVERVIEW)) == 2
+    with store.transaction() as transaction:
+        whole = [row for rows in transaction.read_whole(FRAME) for row in rows.to_pylist()]
+    assert {row["arrow_schema"] for row in whole} == {"schema"}
+
+
+def test_a_write_that_was_whole_is_a_conflict_when_it_is_repeated(store: Store) -> None:
+    _push(store, "B")
+    with pytest.raises(ConflictError):
+        _push(store, "B", time=LATER)
+
+
+def test_a_cut_write_excuses_no_other_record(store: Store, foundry: FoundryServer) -> None:
+    foundry.faults.answer("commit$", 500, skip=5, times=None)
+    with pytest.raises(StoreError, match="A part is stored"):
+        _push(store, "B", time=LATER)
+    foundry.faults.clear()
+    with pytest.raises(ConflictError):
+        _push(store, "A")
+
+
+def test_what_was_aborted_by_another_is_not_stored(store: Store, foundry: FoundryServer) -> None:
+    """Someone takes the lock of a writer that seems to have gone, but has not."""
+
+    def fence() -> None:
+        (left,) = [one.rid for one in foundry.dump(PATHS.runs).transactions if one.status == "OPEN"]
+        foundry.abort(PATHS.runs, left)
+
+    foundry.faults.before("commit$", fence)
+    with pytest.raises(StoreError, match="aborted"):
+        _push(store, "B")
+    assert _hashes(store) == ["A"]
+    counts = _push(store, "B")
+    assert counts.inserted + counts.unchanged == 2
+    assert _hashes(store) == ["A", "B"]
+
+
+# Locks of others
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_a_transaction_that_is_not_ours_is_never_aborted(
+    store: Store, foundry: FoundryServer, *, echo: bool
+) -> None:
+    foundry.settings.echoes_record = echo
+    left = foundry.leave_open(PATHS.runs, age=10**6)
+    with pytest.raises(StoreLockedError, match=left):
+        _push(store, "B")
+    assert _hashes(store) == ["A"]
+    foundry.abort(PATHS.runs, left)
+    assert _push(store, "B").inserted == 2
+
+
+@pytest.mark.parametrize(("age", "taken"), [(7200, True), (1800, False)])
+def test_the_lock_of_a_writer_elsewhere_is_taken_when_it_is_stale(
+    store: Store, foundry: FoundryServer, *, age: int, taken: bool
+) -> None:
+    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=age, record={"mdfactory": mark})
+    if taken:
+        assert _push(store, "B").inserted == 2
+        return
+    with pytest.raises(StoreLockedError, match=r"process 1 .* of bob on node7"):
+        _push(store, "B")
+
+
+def test_a_start_whose_answer_is_lost_is_not_taken_for_ours_without_proof(
+    store: Store, foundry: FoundryServer
+) -> None:
+    foundry.settings.echoes_record = False
+    foundry.faults.lose_reply("POST .*transactions$", skip=1)
+    with pytest.raises(StoreLockedError, match="Foundry does not say"):
+        _push(store, "B")
+    assert _hashes(store) == ["A"]
+
+
+# However Foundry may be
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"start_sets_type": True},
+        {"head_shows_open": False},
+        {"lists_aborted": True},
+        {"echoes_record": False},
+        {"schema_survives_snapshot": True},
+        {"creates_parents": False},
+        {"page_cap": 2},
+        {"running_polls": 2},
+        {"fails_at_execute": True},
+        {"arrow_results": False},
+        {"sql_lag": math.inf},
+        {"sql_lag": 0.2},
+    ],
+    ids=str,
+)
+def test_it_works_either_way(foundry: FoundryServer, settings: dict[str, Any]) -> None:
+    if settings.get("creates_parents") is False:
+        foundry.put("/Group Functions/other")
+    for name, value in settings.items():
+        setattr(foundry.settings, name, value)
+    store = FoundryStore(PATHS, wait=2)
+    for table in (RUNS, OVERVIEW, FRAME):
+        store.create(table)
+    for hash_ in ("A1", "A2", "B"):
+        _push(store, hash_)
+    for _ in range(3):
+        assert _push(store, "A1", mode=Mode.skip).skipped == 2
+    assert _hashes(store, RUNS, Prefix("hash", "A")) == ["A1", "A2"]
+    assert _hashes(store, FRAME, OneOf("hash", ("B",))) == ["B"]
+    assert store.delete(RUNS, (Prefix("hash", "A"),)) == 2
+    assert _hashes(store) == ["B"]
+
+
+def test_a_schema_that_an_open_transaction_does_not_take_is_put_afterwards(
+    foundry: FoundryServer,
+) -> None:
+    store = FoundryStore(PATHS, wait=2)
+    foundry.faults.answer("POST .*schemas", 400)
+    store.create(RUNS)
+    assert foundry.dump(PATHS.runs).schema is not None
+
+
+# Existing installations
+
+
+def _theirs(foundry: FoundryServer, *hashes: str) -> None:
+    table = pa.Table.from_batches([records(RUNS, run("__PLACEHOLDER__"))])
+    foundry.put_existing(PATHS.runs, table, prefix="init")
+    for hash_ in hashes:
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run(hash_))]))
+
+
+def _select(foundry: FoundryServer, path: str) -> pa.Table:
+    """Read a dataset as existing installations do."""
+    context = FoundryContext()
+    with context.client:
+        return context.foundry_sql_server.query_foundry_sql(
+            f"SELECT * FROM `{path}`", return_type="arrow"
+        )
+
+
+def test_datasets_of_existing_installations_are_read_and_extended(foundry: FoundryServer) -> None:
+    _theirs(foundry, "A", "B")
+    store = FoundryStore(PATHS, wait=2)
+    assert [table.name for table in store.tables()] == [RUNS.name]
+    assert _hashes(store) == ["A", "B"]
+    assert _hashes(store, RUNS, OneOf("status", ("build",))) == ["A", "B"]
+    assert store.write([(RUNS, records(RUNS, run("A"), run("C")))], Mode.skip) == {
+        RUNS.name: Counts(inserted=1, skipped=1)
+    }
+    assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
+    _theirs(foundry, "D")
+    assert _hashes(store) == ["A", "B", "C", "D"]
+    assert store.delete(RUNS, (OneOf("hash", ("D",)),)) == 1
+    assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
+
+
+def test_types_and_columns_that_differ_are_brought_to_ours(foundry: FoundryServer) -> None:
+    path = path_of(OVERVIEW, PATHS)
+    rows = pa.Table.from_batches([records(OVERVIEW, overview("A", "rdf", row_count=7))])
+    place = rows.schema.get_field_index("row_count")
+    rows = rows.set_column(place, "row_count", rows["row_count"].cast(pa.float64()))
+    foundry.put_existing(path, rows.drop_columns("file_count").append_column("x", rows["hash"]))
+    store = FoundryStore(PATHS, wait=2)
+    (read,) = (row for some in store.read(OVERVIEW) for row in some.to_pylist())
+    assert (read["row_count"], read["file_count"]) == (7, 0)
+    assert [table.name for table in store.tables()] == [OVERVIEW.name]
+
+
+def test_all_datasets_answer_a_plain_select(store: Store, foundry: FoundryServer) -> None:
+    _push(store, "B", "C")
+    for table in (RUNS, FRAME, OVERVIEW):
+        rows = _select(foundry, path_of(table, PATHS))
+        assert set(rows.schema.names) == set(table.columns)
+        assert sorted(rows["hash"].to_pylist()) == _hashes(store, table)
+
+
+def test_a_write_meanwhile_by_a_program_without_our_lock_is_not_lost(
+    store: Store, foundry: FoundryServer
+) -> None:
+    with store.transaction(write=True) as transaction:
+        assert transaction.count(RUNS) == 1
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run("X"))]))
+        with pytest.raises(StoreChangedError, match="another program"):
+            transaction.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+    assert _hashes(store) == ["A", "X"]
+
+
+def test_a_file_that_is_no_parquet_is_an_error(store: Store, foundry: FoundryServer) -> None:
+    foundry.put(PATHS.runs, {"bucket-3.parquet": b"PAR1 and nothing else"})
+    with pytest.raises(StoreError, match=r"runs: bucket-3\.parquet cannot be read as Parquet"):
+        _hashes(store)
+
+
+def test_a_dataset_in_the_trash_is_an_error(store: Store, foundry: FoundryServer) -> None:
+    foundry.trash(PATHS.runs)
+    with pytest.raises(StoreError, match="is in the trash"):
+        _hashes(store)
+
+
+# Rights, secrets and cost
+
+
+def test_who_may_only_read_reads_and_is_told(
+    store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDT_CREDENTIALS__JWT", READER)
+    reader = FoundryStore(PATHS, wait=1)
+    assert _hashes(reader) == ["A"]
+    assert _hashes(reader, RUNS, OneOf("status", ("build",))) == ["A"]
+    with pytest.raises(StoreError, match="Ask the owner of the project"):
+        _push(reader, "B")
+    assert _hashes(store) == ["A"]
+    assert _open(foundry) == []
+
+
+def test_no_credentials_are_an_error_that_says_what_to_type(
+    foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in foundry.environment():
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="fdt config"):
+        _hashes(FoundryStore(PATHS))
+
+
+def test_a_service_that_is_not_there_is_an_error(
+    foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FDT_CREDENTIALS__DOMAIN", "127.0.0.1:1")
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        _hashes(FoundryStore(PATHS))
+
+
+def test_the_number_of_requests_does_not_grow_with_the_records(
+    store: Store, foundry: FoundryServer
+) -> None:
+    costs = []
+    for size in (100, 1_000):
+        hashes = [f"{number:04X}-{size}" for number in range(0, 65536, 65536 // size)]
+        _push(store, *hashes)
+        before = len(foundry.log)
+        _push(store, *(f"{hash_}-again" for hash_ in hashes))
+        costs.append(len(foundry.log) - before)
+    assert costs[1] <= costs[0]
+    for table in (RUNS, FRAME, OVERVIEW, digest_table(Place.runs)):
+        assert len(foundry.dump(path_of(table, PATHS)).files) <= 16
+
+
+def test_a_filtered_pull_asks_sql(store: Store, foundry: FoundryServer) -> None:
+    _push(store, *HASHES[1:])
+    before = len(foundry.log)
+    assert _hashes(store, RUNS, OneOf("hash", (HASHES[1],))) == [HASHES[1]]
+    asked = [str(one) for one in foundry.log[before:]]
+    assert not [one for one in asked if "bucket" in one and foundry.dump(PATHS.runs).rid in one]
+    assert [one for one in asked if "queries/execute" in one]
+
+
+def test_new_records_beyond_a_bound_lie_on_disk(store: Store) -> None:
+    text = "x" * 2**20
+    with store.transaction(write=True) as transaction:
+        for number in range(80):
+            row = kept(f"{number:02}", data_csv=text)
+            transaction.write([(FRAME, records(FRAME, row))], Mode.refuse)
+        changed = kept("07", data_csv="y")
+        transaction.write([(FRAME, records(FRAME, changed))], Mode.force)
+        transaction.delete(FRAME, (OneOf("hash", ("08",)),))
+    found = {row["hash"]: row["data_csv"] for rows in store.read(FRAME) for row in rows.to_pylist()}
+    assert len(found) == 79
+    assert found.pop("07") == "y"
+    assert set(found.values()) == {text}
