@@ -1,4 +1,4 @@
-"""Make synthetic campaigns, measure, and print one table: ``python -m benchmarks``."""
+"""Make synthetic campaigns, measure, and print tables: ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -11,30 +11,46 @@ from pathlib import Path
 
 from benchmarks import rows
 from benchmarks.bench import Bench, Row
+from benchmarks.stores import opened
 
 GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[Row]]] = {
     "start": lambda bench, _: rows.start(bench),
-    "systems": lambda bench, given: rows.systems(bench, given.sizes, given.many),
-    "results": lambda bench, given: rows.results(bench, given.simulations, given.rows, given.table),
+    "systems": lambda bench, given: rows.systems(bench, given.sizes),
+    "few": lambda bench, given: rows.few(bench, given.many, given.rows, given.table),
+    "append": lambda bench, given: rows.append(bench, given.many),
+    "results": lambda bench, given: rows.results(bench, given.simulations, given.rows),
     "pull": lambda bench, given: rows.pull(bench, given.many, given.rows, given.table),
     "memory": lambda bench, given: rows.memory(bench, given.gigabytes, given.records),
 }
 
+STORES = {
+    "sqlite": ("start", "systems", "few", "results", "pull", "memory"),
+    "csv": ("systems", "append", "results", "memory"),
+    "postgres": ("systems", "few", "results", "pull", "memory"),
+}
+"""Kind of store -> the groups that it has."""
+
 
 def main() -> None:
-    """Measure what is asked for, and print the table."""
+    """Measure what is asked for, and print a table for each kind of store."""
     options = _options()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"medians of {options.repeats}")
     with tempfile.TemporaryDirectory() as temporary:
-        bench = Bench(options.folder or Path(temporary), options.repeats)
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-        print(f"medians of {options.repeats}\n")
-        print("| work | ratio | aim | seconds | floor | CPU s | peak MB | floor MB |")
-        print("|---|---|---|---|---|---|---|---|")
-        for group in options.only:
-            for row in GROUPS[group](bench, options):
-                print(row, flush=True)
-        if options.calls:
-            print(f"\n{rows.calls(bench, options.sizes[0])}")
+        for kind in options.stores:
+            with opened(kind, options.folder or Path(temporary)) as stores:
+                _measure(Bench(options.folder or Path(temporary), stores, options.repeats), options)
+
+
+def _measure(bench: Bench, options: argparse.Namespace) -> None:
+    print(f"\n{bench.stores.kind}\n")
+    print("| work | ratio | aim | seconds | floor | CPU s | peak MB | floor MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for group in STORES[bench.stores.kind]:
+        for row in GROUPS[group](bench, options) if group in options.only else ():
+            print(row, flush=True)
+    if options.calls:
+        print(f"\n{rows.calls(bench, options.sizes[0])}")
 
 
 def _options() -> argparse.Namespace:
@@ -44,6 +60,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
+    add("--stores", nargs="+", choices=STORES, default=list(STORES), help="kinds of store")
     add("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="groups of rows")
     add("--repeats", type=int, default=5, help="runs of each process")
     add("--calls", action="store_true", help="count file-system calls, too (strace)")

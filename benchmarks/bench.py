@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import FLOOR, PROGRAM, Cost, Work, cost
+from benchmarks.stores import Stores
 
-RUNS = "runs.db"
-RESULTS = "analysis.db"
+STORE = "store"
+"""The store that works change: a fresh copy for each."""
+
+CAMPAIGNS = [sys.executable, "-m", "benchmarks.campaigns"]
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,19 @@ class Bench:
     Parameters
     ----------
     root
-        A folder for campaigns and stores.
+        A folder for campaigns.
+    stores
+        The stores that commands work on, all of one kind.
     repeats
         How often each process is run.
     """
 
-    def __init__(self, root: Path, repeats: int) -> None:
+    def __init__(self, root: Path, stores: Stores, repeats: int) -> None:
         self.root = root
+        self.stores = stores
         self.repeats = repeats
-        self.prepared = root / "prepared"
         self.output = root / "output.csv"
         self.database = root / "floor.db"
-        self._store = root / "store"
         # An installed program has its bytecode; where it may not be written, each start compiles.
         self._environment = {
             "PYTHONDONTWRITEBYTECODE": "",
@@ -74,16 +78,16 @@ class Bench:
 
     def ours(self, *arguments: str, start: str | None = None) -> Work:
         """Return a command of ours, on a fresh copy of a prepared store, or on none."""
-        return self._work(arguments, self._store, lambda: self._use(start))
+        return self._work(arguments, STORE, lambda: self.stores.renew(STORE, start))
 
     def reads(self, *arguments: str, store: str) -> Work:
         """Return a command of ours that writes what it reads from a prepared store to a file."""
         command = [*arguments, "--output", str(self.output)]
-        return self._work(command, self.prepared / store, lambda: None)
+        return self._work(command, store, lambda: None)
 
     def floor(self, name: str, *arguments: object) -> Work:
         """Return a floor; a database that it makes is not there yet."""
-        command = [*FLOOR, name, *map(str, arguments)]
+        command = [*FLOOR, name, *map(str, arguments), *self.stores.libraries]
         return Work(command, lambda: self.database.unlink(missing_ok=True), self._environment)
 
     def campaign(self, count: int) -> Path:
@@ -101,7 +105,9 @@ class Bench:
 
     def records(self, count: int) -> str:
         """Prepare a store with `count` records, and return its name."""
-        return self._made("store", self.prepared / f"records_{count}", count).name
+        command = [*CAMPAIGNS, "store", self.stores.url(STORE), str(count)]
+        work = Work(command, lambda: self.stores.renew(STORE), self._environment)
+        return self._after(f"records_{count}", work)
 
     def empty(self) -> str:
         """Prepare a store with all tables and without records, and return its name."""
@@ -119,44 +125,27 @@ class Bench:
         """Measure a long work, once."""
         return Row(work, aim, *cost([ours], 1))
 
-    def _work(self, arguments: Sequence[str], store: Path, before: Callable[[], None]) -> Work:
-        environment = {
-            "MDFACTORY_CONFIG_DIR": str(self.root / "config"),
-            "MDFACTORY_DATA_DIR": str(store),
-        }
-        return Work([*PROGRAM, *arguments], before, self._environment | environment)
+    def _work(self, arguments: Sequence[str], store: str, before: Callable[[], None]) -> Work:
+        environment = self._environment | self.stores.environment(store)
+        return Work([*PROGRAM, *arguments], before, environment)
 
     def _made(self, verb: str, folder: Path, *sizes: int) -> Path:
         if not folder.exists():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            script = [sys.executable, "-m", "benchmarks.campaigns", verb]
-            command = [*script, str(unfinished), *map(str, sizes)]
+            command = [*CAMPAIGNS, verb, str(unfinished), *map(str, sizes)]
             subprocess.run(command, check=True, env=os.environ | self._environment)
             unfinished.rename(folder)
         return folder
 
     def _after(self, name: str, work: Work) -> str:
         """Keep the store as a work leaves it."""
-        if not (self.prepared / name).exists():
+        if not self.stores.has(name):
             cost([work], 1)
-            self.prepared.mkdir(parents=True, exist_ok=True)
-            self._store.rename(self.prepared / name)
+            self.stores.rename(STORE, name)
         return name
-
-    def _use(self, name: str | None) -> None:
-        shutil.rmtree(self._store, ignore_errors=True)
-        if name:
-            shutil.copytree(self.prepared / name, self._store, copy_function=_copy)
 
 
 def push(campaign: Path, *flags: str, what: str = "systems") -> list[str]:
     """Return the arguments that push records of a campaign."""
     return ["sync", "push", what, str(campaign), *flags]
-
-
-def _copy(source: str, target: str) -> None:
-    """Copy a file down to the disk: else the commit that is measured would wait for it."""
-    shutil.copyfile(source, target)
-    with open(target, "rb") as file:
-        os.fsync(file)

@@ -1,7 +1,8 @@
 """Synthetic campaigns: the real format, with a realistic variety of molecules.
 
-``python -m benchmarks.campaigns make|results|bulk|store FOLDER SIZE...``: a process of its own,
-because the memory of the one that measures counts as that of the processes it starts.
+``python -m benchmarks.campaigns make|results|bulk FOLDER SIZE...`` and ``store URL SIZE``: a
+process of its own, because the memory of the one that measures counts as that of the processes
+it starts.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.records.tables import RUNS
 from mdfactory.records.terms import Mode, Status
-from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.stores import store_at
 
 LIPIDS = Path(__file__).parent.parent / "tests" / "data" / "lipid_annotations.json"
 SOLVENTS = {
@@ -94,7 +95,7 @@ def _lnp(chance: random.Random, number: int) -> dict[str, Any]:
     return {"simulation_type": "lnp", "system": system}
 
 
-def make(campaign: Path, count: int) -> None:
+def make(campaign: str, count: int) -> None:
     """Make a campaign of `count` folders, the four statuses in turn."""
     for number, built in enumerate(builds(count)):
         folder = _simulation(campaign, built)
@@ -103,7 +104,7 @@ def make(campaign: Path, count: int) -> None:
                 (folder / name).touch()
 
 
-def results(campaign: Path, count: int, analyses: int, rows: int) -> None:
+def results(campaign: str, count: int, analyses: int, rows: int) -> None:
     """Make a campaign of `count` folders, each with frames of `rows` rows."""
     for number, built in enumerate(builds(count)):
         names = list(ANALYSES)[:analyses]
@@ -111,7 +112,7 @@ def results(campaign: Path, count: int, analyses: int, rows: int) -> None:
         record(_simulation(campaign, built), frames)
 
 
-def bulk(campaign: Path, megabytes: int) -> None:
+def bulk(campaign: str, megabytes: int) -> None:
     """Make a campaign with `megabytes` of frames, five analyses in each folder."""
     left = megabytes * 10**6
     for number, built in enumerate(builds(megabytes)):
@@ -144,10 +145,9 @@ def record(folder: Path, frames: Mapping[str, pa.Table]) -> None:
     (below / "metadata.json").write_text(json.dumps(registry, indent=2), encoding="utf-8")
 
 
-def store(folder: Path, count: int) -> None:
-    """Make an SQLite store with `count` records in a folder, the four statuses in turn."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = SqliteStore(folder / "runs.db", folder / "analysis.db")
+def store(url: str, count: int) -> None:
+    """Make a store with `count` records, the four statuses in turn."""
+    made = store_at(url)
     made.create(RUNS)
     simulations = (
         Simulation(Path("/campaign", built.hash), built, status)
@@ -156,8 +156,8 @@ def store(folder: Path, count: int) -> None:
     made.write(collect(simulations, Scope(systems=True), TIME, print), Mode.refuse)
 
 
-def _simulation(campaign: Path, built: BuildInput) -> Path:
-    folder = campaign / built.hash
+def _simulation(campaign: str, built: BuildInput) -> Path:
+    folder = Path(campaign, built.hash)
     folder.mkdir(parents=True)
     text = yaml.dump(json.loads(built.canonical_json), Dumper=yaml.CSafeDumper)
     (folder / f"{built.hash}.yaml").write_text(text, encoding="utf-8")
@@ -172,4 +172,4 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 
 if __name__ == "__main__":
-    VERBS[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    VERBS[sys.argv[1]](sys.argv[2], *map(int, sys.argv[3:]))

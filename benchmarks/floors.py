@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 
-def six_commands() -> None:
+def six_commands(*_: str) -> None:
     """Show the help of a program with six commands."""
     from cyclopts import App
 
@@ -31,20 +32,50 @@ def six_commands() -> None:
     app(["--help"])
 
 
-def folders(root: str, database: str) -> None:
+def folders(root: str, database: str, *libraries: str) -> None:
     """Scan folders, read each YAML, hash its JSON, insert once: no validation, no models."""
+    import sqlite3
+
+    rows = _runs(root, libraries)
+    connection = sqlite3.connect(database)
+    connection.execute(
+        "CREATE TABLE RUN_DATABASE (hash NOT NULL, engine, parametrization, simulation_type, "
+        "input_data, input_data_type, directory, status, timestamp_utc, UNIQUE (hash))"
+    )
+    connection.executemany("INSERT INTO RUN_DATABASE VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.commit()
+    connection.close()
+
+
+def append(root: str, file: str, copy: str, *libraries: str) -> None:
+    """Read folders likewise, read the hashes of a CSV file, copy it, append the new rows."""
+    import csv
+    import shutil
+
+    import pyarrow as pa
+    from pyarrow.csv import ConvertOptions, read_csv
+
+    rows = _runs(root, libraries)
+    only = ConvertOptions(include_columns=["hash"], column_types={"hash": pa.string()})
+    there = set(read_csv(file, convert_options=only)["hash"].to_pylist())
+    shutil.copyfile(file, copy)
+    with open(copy, "a", newline="", encoding="utf-8") as text:
+        csv.writer(text, lineterminator="\n").writerows(row for row in rows if row[0] not in there)
+
+
+def _runs(root: str, libraries: Sequence[str]) -> list[tuple[str, ...]]:
     import hashlib
     import json
     import os
-    import sqlite3
 
     import cyclopts  # noqa: F401
     import pyarrow  # noqa: F401  # ICN001
     import pydantic  # noqa: F401
     import rdkit.Chem.EnumerateStereoisomers  # noqa: F401
-    import sqlalchemy  # noqa: F401
     import yaml
 
+    for library in libraries:
+        import_module(library)
     rows = []
     with os.scandir(root) as entries:
         directories = [entry.path for entry in entries if entry.is_dir()]
@@ -59,17 +90,10 @@ def folders(root: str, database: str) -> None:
         digest = hashlib.sha1(text.encode()).hexdigest()
         row = (digest, values["engine"], values["parametrization"], values["simulation_type"])
         rows.append((*row, text, "BuildInput", directory, status, "2026-01-01T00:00:00+00:00"))
-    connection = sqlite3.connect(database)
-    connection.execute(
-        "CREATE TABLE RUN_DATABASE (hash NOT NULL, engine, parametrization, simulation_type, "
-        "input_data, input_data_type, directory, status, timestamp_utc, UNIQUE (hash))"
-    )
-    connection.executemany("INSERT INTO RUN_DATABASE VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    connection.commit()
-    connection.close()
+    return rows
 
 
-def frames(root: str, database: str) -> None:
+def frames(root: str, database: str, *libraries: str) -> None:
     """Read each Parquet file, write CSV text with Arrow, insert once: no validation, no digests."""
     import glob
     import io
@@ -81,10 +105,12 @@ def frames(root: str, database: str) -> None:
     import pyarrow.compute as pc
     import pydantic  # noqa: F401
     import rdkit.Chem.EnumerateStereoisomers  # noqa: F401
-    import sqlalchemy  # noqa: F401
     import yaml  # noqa: F401
     from pyarrow.csv import WriteOptions, write_csv
     from pyarrow.parquet import ParquetFile
+
+    for library in libraries:
+        import_module(library)
 
     def written(column: pa.ChunkedArray) -> pa.ChunkedArray:
         """Write ``True`` and ``5.0`` where Arrow writes ``true`` and ``5``."""
@@ -119,21 +145,23 @@ def frames(root: str, database: str) -> None:
     connection.close()
 
 
-def query(database: str, table: str, column: str, value: str, output: str) -> None:
+def query(database: str, table: str, column: str, value: str, output: str, *libraries: str) -> None:
     """Write the rows of one table that have this value to a CSV file, with Arrow."""
-    import sqlite3
-
     import cyclopts  # noqa: F401
     import pyarrow as pa
-    import sqlalchemy  # noqa: F401
     from pyarrow.csv import CSVWriter
+
+    for library in libraries:
+        import_module(library)
+    driver, mark = ("psycopg", "%s") if "://" in database else ("sqlite3", "?")
 
     def texts(values: Sequence[object]) -> pa.Array:
         builder = pa.lib.StringBuilder()  # as fast as pyarrow.array, which would import pandas
         builder.append_values(list(map(str, values)))
         return builder.finish()
 
-    rows = sqlite3.connect(database).execute(f"SELECT * FROM {table} WHERE {column} = ?", (value,))
+    connection = import_module(driver).connect(database)
+    rows = connection.execute(f'SELECT * FROM "{table}" WHERE {column} = {mark}', (value,))
     names = [name for name, *_ in rows.description]
     with CSVWriter(output, pa.schema([(name, pa.string()) for name in names])) as writer:
         while some := rows.fetchmany(2000):
@@ -144,6 +172,7 @@ def query(database: str, table: str, column: str, value: str, output: str) -> No
 FLOORS: dict[str, Callable[..., None]] = {
     "six_commands": six_commands,
     "folders": folders,
+    "append": append,
     "frames": frames,
     "query": query,
 }

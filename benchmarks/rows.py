@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from benchmarks.bench import RESULTS, RUNS, Bench, Row, push
+from benchmarks.bench import Bench, Row, push
 from benchmarks.measure import Work, calls_below
+from benchmarks.stores import RESULTS, RUNS
 
 ANALYSES = 5
 """Analyses of a simulation that has results."""
@@ -15,7 +16,7 @@ ANALYSIS = "area_per_lipid"
 """The first of them."""
 
 HUNDREDTH = 100
-"""How many times smaller a small table is than a large one."""
+"""Records of a small push; how many times smaller a small table is than a large one."""
 
 PEAK = "400 MB"
 """The aim for the peak memory of a work of any size."""
@@ -29,7 +30,7 @@ def start(bench: Bench) -> Iterator[Row]:
         yield bench.compare(f"start: {arguments}", "1.3", ours, floor)
 
 
-def systems(bench: Bench, sizes: Sequence[int], many: int) -> Iterator[Row]:
+def systems(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
     """Compare pushes of simulations with the folder floor, and with each other."""
     none = bench.records(0)
     for size in sizes:
@@ -41,27 +42,37 @@ def systems(bench: Bench, sizes: Sequence[int], many: int) -> Iterator[Row]:
         for flag, aim in (("--diff", "1"), ("--update", "1"), ("--force", "1.5")):
             again = bench.ours(*push(campaign, flag), start=there)
             yield bench.compare(f"again {flag}, {size:,}, to the first push", aim, again, first)
-    few = push(bench.campaign(100))
-    into_many, into_none = (bench.ours(*few, start=there) for there in (bench.records(many), none))
-    work = f"push 100 into {many:,} records, to into none"
-    yield bench.compare(work, "1.3", into_many, into_none)
 
 
-def results(bench: Bench, simulations: int, rows: int, table: int) -> Iterator[Row]:
-    """Compare pushes of analyses with the frame floor, and with each other."""
-    empty = bench.empty()
+def results(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
+    """Compare a push of analyses with the frame floor."""
     campaign = bench.results(simulations, ANALYSES, rows)
-    yield bench.compare(
-        f"push analyses, {simulations * ANALYSES:,} frames of {rows:,} rows",
-        "2",
-        bench.ours(*push(campaign, what="analysis"), start=empty),
-        bench.floor("frames", campaign, bench.database),
-    )
-    few = push(bench.results(10, ANALYSES, rows), what="analysis")
-    large = bench.pushed(bench.results(table, 1, rows), "analysis", empty)
-    into_many, into_none = (bench.ours(*few, start=there) for there in (large, empty))
+    work = f"push analyses, {simulations * ANALYSES:,} frames of {rows:,} rows"
+    ours = bench.ours(*push(campaign, what="analysis"), start=bench.empty())
+    yield bench.compare(work, "2", ours, bench.floor("frames", campaign, bench.database))
+
+
+def few(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
+    """Compare pushes of a few records into many with those into none."""
+    hundred = push(bench.campaign(HUNDREDTH))
+    stores = bench.records(many), bench.records(0)
+    into_many, into_none = (bench.ours(*hundred, start=there) for there in stores)
+    work = f"push {HUNDREDTH} into {many:,} records, to into none"
+    yield bench.compare(work, "1.3", into_many, into_none)
+    ten = push(bench.results(10, ANALYSES, rows), what="analysis")
+    stores = bench.pushed(bench.results(table, 1, rows), "analysis", bench.empty()), bench.empty()
+    into_many, into_none = (bench.ours(*ten, start=there) for there in stores)
     work = f"push analyses of 10 into {table:,} of one, to into none"
     yield bench.compare(work, "1.3", into_many, into_none)
+
+
+def append(bench: Bench, many: int) -> Iterator[Row]:
+    """Compare a push of a few records into a large file with the floor that copies it."""
+    campaign = bench.campaign(HUNDREDTH)
+    store = bench.records(many)
+    ours = bench.ours(*push(campaign), start=store)
+    floor = bench.floor("append", campaign, bench.stores.part(store, RUNS), bench.output)
+    yield bench.compare(f"push {HUNDREDTH} into {many:,} records", "2", ours, floor)
 
 
 def pull(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
@@ -106,4 +117,4 @@ def _pull_one(bench: Bench, size: int, rows: int) -> tuple[Work, Work]:
 
 
 def _query(bench: Bench, store: str, file: str, *question: str) -> Work:
-    return bench.floor("query", bench.prepared / store / file, *question, bench.output)
+    return bench.floor("query", bench.stores.part(store, file), *question, bench.output)
