@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mdfactory.errors import (
@@ -23,7 +25,7 @@ from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table
 from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
+from mdfactory.stores.base import Batches, Store
 from mdfactory.stores.csvfiles import CsvStore
 from mdfactory.testing import StoreTests
 from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
@@ -473,6 +475,32 @@ def test_a_transaction_of_many_writes_reads_its_own(paths: tuple[Path, Path]) ->
         assert transaction.count(RUNS) == 59
         assert transaction.count(RUNS, (OneOf("status", ("completed",)),)) == 58
     assert sorted(_hashes(store)) == [f"{number:05}" for number in (*range(58), 59)]
+
+
+class _Memory(bytearray):
+    """Memory of which it can be told whether anything still uses it."""
+
+
+def test_records_that_were_written_are_not_held(paths: tuple[Path, Path]) -> None:
+    table = analysis_table("rg")
+    store = CsvStore(*paths)
+    store.create(table)
+    used: list[weakref.ref[_Memory]] = []
+
+    def batches() -> Batches:
+        for number in range(4):
+            sink = pa.BufferOutputStream()
+            rows = records(table, analysis(f"{number}", data_csv="x" * 10_000))
+            with pa.ipc.new_stream(sink, rows.schema) as writer:
+                writer.write_batch(rows)
+            memory = _Memory(sink.getvalue())
+            used.append(weakref.ref(memory))
+            yield table, pa.ipc.open_stream(pa.py_buffer(memory)).read_next_batch()
+            del memory, rows
+            assert [one() for one in used[:-1]] == [None] * number
+
+    store.write(batches(), Mode.refuse)
+    assert len(used) == store.count(table) == 4
 
 
 def test_pandas_is_not_imported(paths: tuple[Path, Path]) -> None:

@@ -33,6 +33,9 @@ LIGHT: Final = 128
 CHUNKS: Final = 32
 """Arrays of a column that is kept, beyond which they become one."""
 
+SHORT: Final = 2 * PART
+"""Bytes of a part of which all columns may be held."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -135,8 +138,8 @@ class CsvFile:
             yield pa.RecordBatch.from_arrays(taken, list(columns))
             return
         for part, some in groupby(numbers, self._part_of):
-            rows = self._whole(part)
-            yield rows.take(array([one - part.first for one in some], pa.int64())).select(columns)
+            rows = self._some(part, columns)
+            yield rows.take(array([one - part.first for one in some], pa.int64()))
 
     def keep(self, columns: Collection[str]) -> None:
         """Hold columns of all records in memory."""
@@ -291,21 +294,24 @@ class CsvFile:
     def _part_of(self, number: int) -> Part:
         return self._parts[bisect_right(self._parts, number, key=lambda part: part.first) - 1]
 
-    def _whole(self, part: Part) -> pa.RecordBatch:
-        """Parse all columns of a part; the last one is kept, since the next question is near."""
+    def _some(self, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
+        """Parse columns of a part: all of a short one, kept since the next question is near."""
+        if part.length > SHORT:
+            return self._parse(self._read(part.offset, part.length), part, columns)
         if self._parsed is None or self._parsed[0] != part:
-            self._parsed = None
             text = self._read(part.offset, part.length)
             self._parsed = part, self._parse(text, part, self.header)
-        return self._parsed[1]
+        return self._parsed[1].select(list(columns))
 
     def _bulky(self) -> frozenset[str]:
         """Return the columns that are too long to be kept, to judge by the first records."""
         if self._heavy is None:
-            rows = self._whole(self._parts[0])
-            self._heavy = frozenset(
-                name for name in self.header if rows[name].nbytes > LIGHT * rows.num_rows
+            large = self._table.large
+            rows = self._some(self._parts[0], [name for name in self.header if name not in large])
+            names = (
+                name for name in rows.schema.names if rows[name].nbytes > LIGHT * rows.num_rows
             )
+            self._heavy = frozenset((*large, *names))
         return self._heavy
 
     # Writing
@@ -338,7 +344,7 @@ class CsvFile:
             self.size += length
             self.alive += b"\1" * some.num_rows
             for name, column in self._kept.items():
-                chunks = [*column.chunks, texts[self.header.index(name)]]
+                chunks = [*column.chunks, _copied(texts[self.header.index(name)])]
                 self._kept[name] = _few_chunks(pa.chunked_array(chunks, pa.string()))
         self._state = _state(self._handle)
 
@@ -384,6 +390,11 @@ def _mask(condition: Condition, column: pa.Array | pa.ChunkedArray) -> pa.Array 
 def _booleans(values: bytearray) -> pa.Array:
     buffers = [None, pa.py_buffer(bytes(values))]
     return pa.Array.from_buffers(pa.uint8(), len(values), buffers).cast(pa.bool_())
+
+
+def _copied(column: pa.Array) -> pa.Array:
+    """Return a column that holds no more than itself: those of a batch may share one memory."""
+    return array(column.to_pylist(), pa.string())
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
