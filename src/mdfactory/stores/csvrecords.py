@@ -10,7 +10,9 @@ import io
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -33,8 +35,13 @@ LIGHT: Final = 128
 CHUNKS: Final = 32
 """Arrays of a column that is kept, beyond which they become one."""
 
+AHEAD: Final = 2 * PART
+"""Bytes of the texts that may be read before they are asked for."""
+
 SHORT: Final = 2 * PART
 """Bytes of a part of which all columns may be held."""
+
+Text = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +173,24 @@ class CsvFile:
 
     def _batches(self, columns: Sequence[str]) -> Iterator[tuple[Part, pa.RecordBatch]]:
         """Parse the file part by part; the parts are noted on the way."""
+
+        def parse(part: Part, text: Text) -> pa.RecordBatch:
+            return self._parse(text, part, columns)
+
         if self._complete:
-            for part in list(self._parts):
-                yield part, self._parse(self._read(part.offset, part.length), part, columns)
+            known = list(self._parts)
+            texts = ((part, self._read(part.offset, part.length)) for part in known)
+            yield from _ahead(texts, parse)
             return
         parts: list[Part] = []
         first = 0
-        for offset, text in self._texts():
-            part = Part(offset, len(text), first, 0)
-            rows = self._parse(text, part, columns)
-            part = replace(part, rows=rows.num_rows)
-            parts.append(part)
+        for part, rows in _ahead(self._texts(), parse):
+            counted = replace(part, first=first, rows=rows.num_rows)
+            parts.append(counted)
             first += rows.num_rows
             if len(self.alive) < first:
                 self.alive += b"\1" * (first - len(self.alive))
-            yield part, rows
+            yield counted, rows
         self._parts, self._complete = parts, True
 
     def _check(self) -> None:
@@ -190,20 +200,21 @@ class CsvFile:
                 "Try again"
             )
 
-    def _texts(self) -> Iterator[tuple[int, bytes]]:
-        """Divide the file into texts of whole records."""
+    def _texts(self) -> Iterator[tuple[Part, Text]]:
+        """Divide the file into texts of whole records, which are not counted yet."""
         offset, length = self.start, PART
         while offset < self.size:
             text = self._read(offset, min(length, self.size - offset))
-            if offset + len(text) < self.size:
-                text = text[: complete(text)]
-                if not text:
+            end = len(text)
+            if offset + end < self.size:
+                end = complete(text)
+                if not end:
                     length *= 2
                     continue
             elif text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
-            yield offset, text
-            offset += len(text)
+            yield Part(offset, end, 0, 0), memoryview(text)[:end]  # a copy would take as long again
+            offset += end
             if length > PART and complete(text[:PART]):  # the long record has gone by
                 length = PART
 
@@ -217,7 +228,7 @@ class CsvFile:
         self._check()
         return text
 
-    def _parse(self, text: bytes, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
+    def _parse(self, text: Text, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
         try:
             rows = pacsv.read_csv(
                 pa.BufferReader(text),
@@ -237,7 +248,7 @@ class CsvFile:
             return pa.RecordBatch.from_arrays([array([], pa.string()) for _ in columns], columns)
         return rows.combine_chunks().to_batches()[0]
 
-    def _explained(self, text: bytes, offset: int, error: Exception) -> StoreError:
+    def _explained(self, text: Text, offset: int, error: Exception) -> StoreError:
         """Say in which line a text is malformed; only then is Python's reader asked."""
         before = 1 + sum(
             self._read(start, min(PART, offset - start)).count(b"\n")
@@ -245,7 +256,7 @@ class CsvFile:
         )
         limit = csv.field_size_limit(sys.maxsize)
         try:
-            lines = io.StringIO(text.decode(errors="surrogateescape"), newline="")
+            lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
             reader, line = csv.reader(lines), before
             for row in reader:
                 if row and len(row) != len(self.header):
@@ -379,6 +390,31 @@ class CsvFile:
     def sync(self) -> None:
         """Bring the file to disk."""
         os.fsync(self._handle)
+
+
+def _ahead(
+    texts: Iterable[tuple[Part, Text]], parse: Callable[[Part, Text], pa.RecordBatch]
+) -> Iterator[tuple[Part, pa.RecordBatch]]:
+    """Parse texts in another thread, while the next ones are read and these are looked at.
+
+    Long ones are not held for that: a text counts, together with what is made of it.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        waiting: deque[tuple[Part, Future[pa.RecordBatch]]] = deque()
+        for part, text in texts:
+            waiting.append((part, worker.submit(parse, part, text)))
+            del text
+            while sum(part.length for part, _ in waiting) > AHEAD:
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
+
+
+def _first(
+    waiting: deque[tuple[Part, Future[pa.RecordBatch]]],
+) -> tuple[Part, pa.RecordBatch]:
+    part, parsed = waiting.popleft()
+    return part, parsed.result()
 
 
 def _mask(condition: Condition, column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

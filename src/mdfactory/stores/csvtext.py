@@ -30,8 +30,12 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-PART: Final = 4 * 2**20
-"""Bytes that are read, parsed or written together; more if one record is longer."""
+PART: Final = 15 * 2**16
+"""Bytes that are read, parsed or written together; more if one record is longer.
+
+Less than a MiB: blocks of memory from there on come fresh from the system each time, see
+`cli.session`, which would cost as much as the parsing.
+"""
 
 MARK: Final = b"\xef\xbb\xbf"
 """What some programs write before UTF-8."""
