@@ -33,3 +33,11 @@ def test_the_benchmarks_print_a_row_for_each_work(kind: str, tmp_path: Path) -> 
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + sum(expected.values())
     assert all(len(row.split("|")) == len(rows[0].split("|")) for row in rows)
+
+
+def test_the_requests_to_foundry_are_counted() -> None:
+    command = [sys.executable, "-m", "benchmarks.foundry", "--sizes", "120", "--megabytes", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 8
+    assert all(int(row[2]) > 0 for row in rows[1:])

@@ -454,7 +454,7 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
 def test_a_long_answer_is_sorted(
     paths: tuple[Path, Path], bound: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mdfactory.stores.csvsort.BOUND", bound)
+    monkeypatch.setattr("mdfactory.stores.sorting.BOUND", bound)
     store = _made(paths)
     numbers = [number * 7919 % 6_007 for number in range(6_007)]
     rows = [overview(f"{number:05}", "rdf", row_count=number) for number in numbers]

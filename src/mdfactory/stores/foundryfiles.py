@@ -128,7 +128,9 @@ def write(file: IO[bytes], table: Table, rows: Iterable[pa.RecordBatch]) -> int:
     """
     schema = pa.schema([one.with_nullable(True) for one in table.schema])  # noqa: FBT003
     number, held, size = 0, [], 0
-    with pq.ParquetWriter(file, schema, compression="snappy") as writer:
+    short = [name for name in table.columns if name not in table.large]
+    options = {"use_dictionary": short, "write_statistics": list(table.key)}  # not of megabytes
+    with pq.ParquetWriter(file, schema, compression="snappy", **options) as writer:
         for some in rows:
             held.append(some)
             number += some.num_rows
@@ -165,13 +167,13 @@ def read(source: Any, what: str, table: Table, columns: Sequence[str]) -> Iterat
         If it is no such file.
     """
     try:
-        file = pq.ParquetFile(source)
+        file = pq.ParquetFile(source, pre_buffer=False)
         names = list(dict.fromkeys(["hash", *columns] if "hash" in table.columns else columns))
         there = [name for name in names if name in file.schema_arrow.names]
         total = sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
         each = total // max(1, file.metadata.num_rows)
         size = min(BATCH, max(1, LARGEST // max(1, each)))
-        for some in file.iter_batches(batch_size=size, columns=there):
+        for some in file.iter_batches(size, columns=there, use_threads=False):
             rows = typed(some, table, names, what)
             if rows.num_rows:
                 yield rows.select(list(columns))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -33,23 +34,25 @@ from mdfactory.stores.foundryport import BRANCH, File, Port, Transaction
 
 __all__ = ["Sheet"]
 
-BOUND: Final = 32 * 2**20
-"""Bytes of new records of one dataset that are held in memory."""
-
 PAGES: Final = (100, 1000)
 """How many transactions to look back: to the last one committed, and to the last SNAPSHOT."""
 
 
 @dataclass(slots=True)
-class Fresh:
-    """New records of one file of a dataset, in memory or in temporary files.
+class Changes:
+    """What is new in one file of a dataset, in memory or in temporary files.
 
-    A record that was put again, or removed, stays where it is; `latest` tells which part has
-    the one that counts.
+    A record that was put again, or removed, stays where it is: `latest` tells which part has
+    the one that counts, or `GONE`. Records are known there by a digest of their key, since
+    there may be millions.
     """
 
-    latest: dict[Key, int] = field(default_factory=dict)
+    latest: dict[bytes, int] = field(default_factory=dict)
     parts: list[pa.RecordBatch | Path] = field(default_factory=list)
+
+
+GONE: Final = -1
+NO_CHANGES: Final = Changes()
 
 
 class Sheet:
@@ -75,10 +78,8 @@ class Sheet:
         self.lock = ""
         self._port = port
         self._emptied = False
-        self._dirty: set[int] = set()
-        self._gone: dict[int, set[Key]] = {}
-        self._fresh: dict[int, Fresh] = {}
-        self._held = 0
+        self._changes: dict[int, Changes] = {}
+        self.held = 0
         self._local: dict[str, Path] = {}
         self._described = False
 
@@ -123,7 +124,7 @@ class Sheet:
     @property
     def is_dirty(self) -> bool:
         """Whether anything is to be written."""
-        return self._emptied or bool(self._dirty)
+        return self._emptied or bool(self._changes)
 
     def claim(self, patience: Patience, location: str) -> None:
         """Keep all others from changing the dataset.
@@ -159,17 +160,19 @@ class Sheet:
         if any(isinstance(one, OneOf) and not one.values for one in query.where):
             return
         needed = [*columns, *(one.column for one in query.where)]
-        needed += self.table.key if self._gone else ()
+        needed += self.table.key if self._changes else ()
         numbers = buckets_of(query) if "hash" in self.table.columns else {0}
-        for rows in self._rows(numbers, list(dict.fromkeys(needed))):
-            yield from matching(rows, query, columns)
+        for rows in self._rows(numbers, list(dict.fromkeys(needed)), query):
+            yield rows.select(list(columns))
 
-    def _rows(self, numbers: Collection[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the records with these numbers of files, as they are now."""
+    def _rows(
+        self, numbers: Collection[int], names: Sequence[str], query: Query
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the records with these numbers of files that a query asks for, as they are now."""
         for file, number in self._sources(numbers):
-            yield from self._old(file, number, names)
+            yield from self._old(file, number, names, query)
         for number in sorted(numbers):
-            yield from self._new(number, names)
+            yield from self._new(number, names, query)
 
     def _sources(self, numbers: Collection[int]) -> Iterator[tuple[File, int | None]]:
         """Yield the old files that records of these numbers may be in."""
@@ -179,15 +182,18 @@ class Sheet:
                 yield file, wanted.get(file.path)
 
     def _old(
-        self, file: File, number: int | None, names: Sequence[str]
+        self, file: File, number: int | None, names: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
         """Yield the old records of a file that are still there."""
-        dead = self._gone.get(number, set()) if number is not None else self._all_gone()
+        numbers = self._changes if number is None else [number]
+        changed = [self._changes[one].latest for one in numbers if one in self._changes]
         for rows in read(self._fetched(file), f"{self.path}: {file.path}", self.table, names):
-            yield _filtered(rows, [key not in dead for key in self._keys(rows)]) if dead else rows
-
-    def _all_gone(self) -> set[Key]:
-        return set().union(*self._gone.values())
+            for some in matching(rows, query, names):
+                if not changed:
+                    yield some
+                    continue
+                ids = self._ids(some)
+                yield _filtered(some, [not any(one in these for these in changed) for one in ids])
 
     def _fetched(self, file: File) -> Path:
         """Return the local copy of a file."""
@@ -197,58 +203,50 @@ class Sheet:
             self._local[file.path] = path
         return self._local[file.path]
 
-    def _new(self, number: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _new(self, number: int, names: Sequence[str], query: Query) -> Iterator[pa.RecordBatch]:
         """Yield the new records of a file."""
-        fresh = self._fresh.get(number, Fresh())
-        for position, part in enumerate(fresh.parts):
-            rows = _loaded(part)
-            counts = [fresh.latest.get(key) == position for key in self._keys(rows)]
-            yield _filtered(rows, counts).select(list(names))
+        changes = self._changes.get(number, NO_CHANGES)
+        for position, part in enumerate(changes.parts):
+            for some in matching(_loaded(part), query, names):
+                counts = [changes.latest[one] == position for one in self._ids(some)]
+                yield _filtered(some, counts)
 
-    def _keys(self, rows: pa.RecordBatch) -> list[Key]:
-        return list(zip(*(rows[name].to_pylist() for name in self.table.key), strict=True))
+    def _ids(self, rows: pa.RecordBatch) -> list[bytes]:
+        columns = (rows[name].to_pylist() for name in self.table.key)
+        return [_id(key) for key in zip(*columns, strict=True)]
 
     # Changing
 
     def put(self, rows: pa.RecordBatch) -> None:
         """Add records, in the place of those with their keys."""
         for number, some in divided(self.table, rows):
-            fresh = self._fresh.setdefault(number, Fresh())
-            keys = self._keys(some)
-            fresh.latest |= dict.fromkeys(keys, len(fresh.parts))
-            fresh.parts.append(some)
-            self._gone.setdefault(number, set()).update(keys)
-            self._dirty.add(number)
-            self._held += some.nbytes
-        if self._held > BOUND:
-            self._spool()
+            changes = self._changes.setdefault(number, Changes())
+            changes.latest |= dict.fromkeys(self._ids(some), len(changes.parts))
+            changes.parts.append(some)
+            self.held += some.nbytes
 
     def remove(self, keys: Collection[Key]) -> None:
         """Remove the records with these keys."""
         place = self.table.key.index("hash") if "hash" in self.table.key else None
         for key in keys:
-            number = 0 if place is None else bucket_of(str(key[place]))
-            self._gone.setdefault(number, set()).add(key)
-            self._dirty.add(number)
-            if number in self._fresh:
-                self._fresh[number].latest.pop(key, None)
+            number = 0 if place is None else bucket_of(key[place])
+            self._changes.setdefault(number, Changes()).latest[_id(key)] = GONE
 
     def empty(self) -> None:
         """Remove all records."""
         self._emptied = True
-        self._gone.clear()
-        self._fresh.clear()
+        self._changes.clear()
 
-    def _spool(self) -> None:
-        """Move new records from memory into temporary files."""
-        for number, fresh in self._fresh.items():
-            for position, part in enumerate(fresh.parts):
+    def spool(self) -> None:
+        """Move new records from memory into temporary files; `held` tells how many bytes."""
+        for number, changes in self._changes.items():
+            for position, part in enumerate(changes.parts):
                 if isinstance(part, pa.RecordBatch):
                     path = Path(self._folder.name, f"{number}-{position}.arrow")
                     with pa.ipc.new_file(path, part.schema) as file:
                         file.write_batch(part)
-                    fresh.parts[position] = path
-        self._held = 0
+                    changes.parts[position] = path
+        self.held = 0
 
     # Writing
 
@@ -259,7 +257,7 @@ class Sheet:
             self._port.set_kind(self.rid, self.lock, "SNAPSHOT")
             self._adopt()
         lengths = {}
-        for number in range(BUCKETS) if whole else sorted(self._dirty):
+        for number in range(BUCKETS) if whole else sorted(self._changes):
             content, rows = self._content(number)
             if rows or not whole:
                 lengths[bucket_name(number)] = self._put(number, content)
@@ -275,7 +273,7 @@ class Sheet:
     def _adopt(self) -> None:
         """Take over the records of files that are not divided as ours are."""
         for file, number in list(self._sources(range(BUCKETS))):
-            for rows in self._old(file, number, self.table.columns):
+            for rows in self._old(file, number, self.table.columns, Query()):
                 self.put(rows)
         self._emptied = True
 
@@ -283,7 +281,7 @@ class Sheet:
         """Return a file as it is to be, and the number of its records."""
         path = Path(self._folder.name, "upload.parquet")
         with path.open("wb") as file:
-            rows = write(file, self.table, self._rows({number}, self.table.columns))
+            rows = write(file, self.table, self._rows({number}, self.table.columns, Query()))
         return path.read_bytes(), rows
 
     def _put(self, number: int, content: bytes) -> int:
@@ -316,6 +314,11 @@ class Sheet:
         lock, self.lock = self.lock, ""
         if not self._described and not self._port.has_schema(self.rid, lock):
             self._port.put_schema(self.rid, lock, foundry_schema(self.table))
+
+
+def _id(key: Iterable[object]) -> bytes:
+    """Return a digest of a key, 128 bits."""
+    return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 
 
 def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:

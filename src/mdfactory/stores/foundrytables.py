@@ -31,6 +31,9 @@ __all__ = ["FoundryTransaction", "home_of", "path_of", "told", "usable"]
 
 log = logging.getLogger(__name__)
 
+BOUND: Final = 32 * 2**20
+"""Bytes of new records that are held in memory."""
+
 FEW: Final = 200
 """Values in the conditions of a query, beyond which files are read and not SQL."""
 
@@ -234,8 +237,15 @@ class FoundryTransaction(Transaction):
         sheet = self._claimed(table)
         with self._told("written; nothing was changed"):
             sheet.put(rows)
+            self._make_room()
         if table.is_record and len(self._written) <= TIMES:
             self._written.update(rows[table.time].to_pylist())
+
+    def _make_room(self) -> None:
+        sheets = [sheet for sheet in self._sheets.values() if sheet and sheet.held]
+        if sum(sheet.held for sheet in sheets) > BOUND:
+            for sheet in sheets:
+                sheet.spool()
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Note that records are to go."""
