@@ -122,10 +122,13 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
         with suppress(ProcessLookupError):  # it was done already
             os.kill(process, signal.SIGKILL)
         writer.ended()
-        # Who reads before any writer has cleared up sees what all see afterwards.
-        read = states(store)
+        # Who reads before any writer has cleared up sees what all see afterwards; but a server
+        # may still be doing what the killed program asked of it last.
+        early = states(store)
         store.create(RUNS)
-        assert states(store) == read
+        read = states(store)
+        assert early == read or _has_server(store)
+        assert set(early) <= {before, after}
         assert _left(tmp_path) == []
         if _is_half(store, read, before, after):
             writer.seconds(verb, *letter)
@@ -133,6 +136,10 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
         counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
     what = f"{KILLS} kills in {operation}, {store.location.split()[0]}"
     record_property("figure", f"{what}: {dict(counts)}")
+
+
+def _has_server(store: Store) -> bool:
+    return store.location.startswith(("Foundry", "PostgreSQL"))
 
 
 def _is_half(store: Store, read: tuple[str, str], before: str, after: str) -> bool:
