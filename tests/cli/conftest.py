@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,3 +110,17 @@ def on_a_terminal(
 @pytest.fixture
 def terminal() -> Callable[..., Screen]:
     return on_a_terminal
+
+
+@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kind of store that the configuration names, in each test one after the other."""
+    kind: str = request.param
+    if kind == "foundry":
+        request.getfixturevalue("foundry")
+    if kind == "postgres":
+        monkeypatch.setenv("MDFACTORY_POSTGRES_URL", request.getfixturevalue("database"))
+    folder = Path(os.environ["MDFACTORY_CONFIG_DIR"])
+    folder.mkdir(parents=True)
+    (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
+    return kind

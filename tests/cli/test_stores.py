@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,20 +20,6 @@ from mdfactory.records.tables import analysis_table
 Program = Callable[..., Any]
 
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
-
-
-@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kind of store that the configuration names, in each test one after the other."""
-    kind: str = request.param
-    if kind == "foundry":
-        request.getfixturevalue("foundry")
-    if kind == "postgres":
-        monkeypatch.setenv("MDFACTORY_POSTGRES_URL", request.getfixturevalue("database"))
-    folder = Path(os.environ["MDFACTORY_CONFIG_DIR"])
-    folder.mkdir(parents=True)
-    (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
-    return kind
 
 
 def _lines(done: Any) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simula
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
 from mdfactory.errors import SourceError
 
-__all__ = ["CsvSource", "Found", "Source", "discover"]
+__all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
 Found = Simulation | Skipped
 
@@ -40,7 +40,23 @@ class CsvSource:
         return f"{self.file} below {self.root}"
 
 
-Source = str | CsvSource
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders that are known already, such as those that a store's records name.
+
+    Parameters
+    ----------
+    paths
+        Absolute paths; those that are not there are passed over.
+    """
+
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.paths):,} folders"
+
+
+Source = str | CsvSource | Folders
 
 
 def discover(source: Source) -> Iterator[Found]:
@@ -66,6 +82,8 @@ def discover(source: Source) -> Iterator[Found]:
     """
     if isinstance(source, CsvSource):
         return _of_rows(source, read_rows(source.file))
+    if isinstance(source, Folders):
+        return _known(source.paths)
     path = _absolute(source)
     if os.path.isdir(path):  # false for a path that cannot be, where pathlib raises
         return _walk([path])
@@ -77,6 +95,36 @@ def discover(source: Source) -> Iterator[Found]:
             return _walk(folders)
         raise SourceError(source, "no folder matches this pattern")
     raise SourceError(source, "there is no such folder, build summary or pattern")
+
+
+def roots(source: Source) -> list[str]:
+    """Return the folders that a SOURCE stands for: what is below them belongs to it.
+
+    Raises
+    ------
+    SourceError
+        If there is no such SOURCE.
+    """
+    if isinstance(source, Folders):
+        return list(source.paths)
+    if isinstance(source, CsvSource):
+        return [str(_absolute(str(source.root)))]
+    path = _absolute(source)
+    if os.path.isfile(path):
+        listed = _summary(source, path)
+        moved = (str(path.parent / hash_) for _, hash_ in listed if HASH.fullmatch(hash_))
+        return [*(str(_absolute(name, path.parent)) for name, _ in listed), *moved]
+    if glob.has_magic(source) and not os.path.isdir(path):
+        return sorted({str(_absolute(str(folder))) for folder in _matches(source)})
+    return [str(path)]
+
+
+def _known(paths: Iterable[str]) -> Iterator[Found]:
+    for path in sorted(set(paths)):
+        if os.path.isdir(path):
+            found, _ = _visit(Path(path))
+            if found:
+                yield found
 
 
 def _absolute(path: str, parent: Path | None = None) -> Path:

@@ -31,6 +31,7 @@ class Exit(IntEnum):
     failed = 1
     usage = 2
     skipped = 3
+    differs = 4
     interrupted = 130
 
 

@@ -9,9 +9,11 @@ from mdfactory.cli.copy import app as copy
 from mdfactory.cli.init import app as init
 from mdfactory.cli.pull import app as pull
 from mdfactory.cli.push import app as push
+from mdfactory.cli.relocate import app as relocate
+from mdfactory.cli.status import app as status
 
 __all__ = ["app"]
 
 app = App(name="sync")
-for part in (init, push, pull, clear, copy):
+for part in (init, push, pull, status, clear, copy, relocate):
     app.command(part)

@@ -258,22 +258,47 @@ class Transaction(ABC):
             self.require(table)
             if store == self._store:
                 self.claim(table)
-            keys = _keys(rows, table.key)
-            if len(set(keys)) < len(keys):
-                raise ValueError(f"a key stands twice in the records for {table.name}")
             contents = content_digests(table, rows)
-            compared = _with_beside(rows, contents)
-            existing, left = self._existing(table, keys, mode)
-            resolution = resolve(existing, keys, compared, mode, left)
+            resolution = self.judge(table, rows, mode, contents)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
-            refused += [" ".join(keys[position]) for position in resolution.refuse]
+            if resolution.refuse:
+                keys = _keys(rows, table.key)
+                refused += [" ".join(keys[position]) for position in resolution.refuse]
             if not refused:
                 store(table, rows, contents, resolution)
         conflicts = {table: keys for table, keys in conflicts.items() if keys}
         if conflicts:
             raise ConflictError(conflicts)
         return counts
+
+    def judge(
+        self, table: Table, rows: pa.RecordBatch, mode: Mode, contents: list[str] | None = None
+    ) -> Resolution:
+        """Decide what a write of records would do with each; nothing is written.
+
+        Parameters
+        ----------
+        table
+            Their table; it must exist.
+        rows
+            The records, no key twice, in ``table.schema`` or ``table.whole``.
+        mode
+            What to do with keys that are in the store already.
+        contents
+            Their content digests, if they are known.
+
+        Raises
+        ------
+        ValueError
+            If a key stands twice.
+        """
+        keys = _keys(rows, table.key)
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"a key stands twice in the records for {table.name}")
+        compared = _with_beside(rows, contents or content_digests(table, rows))
+        existing, left = self._existing(table, keys, mode)
+        return resolve(existing, keys, compared, mode, left)
 
     def _store(
         self, table: Table, rows: pa.RecordBatch, contents: list[str], resolution: Resolution

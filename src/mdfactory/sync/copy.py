@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.digests import content_digests, digest
@@ -18,6 +14,7 @@ from mdfactory.records.tables import OVERVIEW, Place, Table
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store, Transaction
 from mdfactory.sync.overview import settle
+from mdfactory.sync.parts import parts
 from mdfactory.sync.push import Watch, planned
 
 __all__ = ["Copied", "Side", "copy"]
@@ -119,21 +116,7 @@ def _records(reader: Transaction, tables: list[Table], watch: Watch) -> Batches:
         for rows in reader.read_whole(table) if table.beside else reader.read(table):
             done += rows.num_rows
             watch("copying", done)
-            yield from ((table, part) for part in _parts(table, rows))
-
-
-def _parts(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Part the records that have nothing beside them, which others wrote, from those that do."""
-    if table.beside is None:
-        yield rows
-        return
-    bare = pc.equal(pc.binary_length(rows[table.extras[0]]), ZERO)
-    for part in (rows.filter(pc.invert(bare)), rows.filter(bare).select(table.columns)):
-        if part.num_rows:
-            yield part
-
-
-ZERO: Final = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])[0]
+            yield from ((table, part) for part in parts(table, rows))
 
 
 def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Found, Source, discover
+from mdfactory.campaign.discover import Folders, Found, Source, discover
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, NotInitialisedError, SourceError
 from mdfactory.records.merge import Counts
@@ -26,7 +27,7 @@ from mdfactory.sync.items import require_items
 from mdfactory.sync.overview import Visited, derive
 from mdfactory.sync.spool import Spool
 
-__all__ = ["SYSTEMS", "Pushed", "Watch", "planned", "push"]
+__all__ = ["SYSTEMS", "Campaign", "Pushed", "Watch", "planned", "push", "read_campaign"]
 
 log = logging.getLogger(__name__)
 
@@ -105,28 +106,85 @@ def push(
     with store.transaction() as transaction:
         _require(transaction, scope)
     now = datetime.now(UTC).isoformat()
-    seen = _Seen()
+    with read_campaign(source, scope, mode, now, watch) as campaign:
+        watch("writing", 0)
+        with store.transaction(write=not dry_run) as transaction:
+            if dry_run:
+                counts = planned(transaction, campaign.batches(), mode)
+            else:
+                for table in campaign.spool.tables():
+                    transaction.create(table)
+                counts = transaction.write(campaign.batches(), mode)
+                seen = campaign.seen
+                derive(transaction, seen.visited(campaign.lost), catalogue, seen.pushed, now)
+    return Pushed(counts, tuple(campaign.seen.skipped), tuple(campaign.seen.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What one walk of a campaign found.
+
+    Parameters
+    ----------
+    seen
+        What it came by.
+    spool
+        The records.
+    lost
+        Folders that give way to another one of the same simulation.
+    """
+
+    seen: Seen
+    spool: Spool
+    lost: list[str]
+
+    def batches(self) -> Batches:
+        """Yield the records, each simulation's from one folder."""
+        gone = array(self.lost, pa.string())
+        for table, rows in self.spool:
+            kept = rows.filter(pc.invert(pc.is_in(rows["directory"], gone))) if self.lost else rows
+            yield table, kept
+
+
+@contextmanager
+def read_campaign(
+    source: Source, scope: Scope, mode: Mode, time: str, watch: Watch
+) -> Iterator[Campaign]:
+    """Read a campaign from disk, for the block of a ``with`` statement; no store is held.
+
+    Parameters
+    ----------
+    source
+        Where; see `campaign.discover.discover`.
+    scope
+        Which records.
+    mode
+        What to do with a simulation that stands in two folders: refuse, or take one.
+    time
+        When this is, as records have it.
+    watch
+        Is told of the progress.
+
+    Raises
+    ------
+    SourceError
+        If there is no such SOURCE, or no simulation in it.
+    DuplicateSimulationError
+        In mode ``refuse``, if a simulation stands in two folders.
+    """
+    seen = Seen()
     with Spool() as spool:
         simulations = seen.simulations(discover(source), watch)
-        for table, rows in collect(simulations, scope, now, seen.skipped.append):
+        for table, rows in collect(simulations, scope, time, seen.skipped.append):
             seen.note(table, rows)
             spool.add(table, rows)
             del rows  # they may be long, and are not held while the next ones are read
-        if not seen.folders and not seen.skipped:
+        if not (seen.folders or seen.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)
         lost = seen.settle(mode)
         seen.miss(scope, str(source))
-        watch("writing", 0)
-        with store.transaction(write=not dry_run) as transaction:
-            if dry_run:
-                counts = planned(transaction, _without(lost, spool), mode)
-            else:
-                for table in spool.tables():
-                    transaction.create(table)
-                counts = transaction.write(_without(lost, spool), mode)
-                derive(transaction, seen.visited(lost), catalogue, seen.pushed, now)
-    return Pushed(counts, tuple(seen.skipped), tuple(seen.warnings))
+        yield Campaign(seen, spool, lost)
 
 
 def _require(transaction: Transaction, scope: Scope) -> None:
@@ -158,7 +216,7 @@ def planned(transaction: Transaction, batches: Batches, mode: Mode) -> dict[str,
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """What one walk of a campaign came across."""
 
     folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -215,9 +273,3 @@ class _Seen:
             left = ", ".join(path for _, path in others)
             self.warnings.append(f"{hash_} stands in several folders: took {taken}, left {left}")
         return [path for places in twice.values() for _, path in places[1:]]
-
-
-def _without(lost: list[str], batches: Batches) -> Batches:
-    gone = array(lost, pa.string())
-    for table, rows in batches:
-        yield table, rows.filter(pc.invert(pc.is_in(rows["directory"], gone))) if lost else rows

@@ -1,0 +1,40 @@
+"""Records that have something beside them, apart from those that have not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mdfactory.records.tables import Table
+
+__all__ = ["parts"]
+
+ZERO: Final = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])[0]
+"""`pyarrow.scalar` would import pandas."""
+
+
+def parts(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Part records with nothing beside them, which others wrote, from those that have something.
+
+    Parameters
+    ----------
+    table
+        Their table.
+    rows
+        Records in ``table.whole``.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Records to write: in ``table.whole``, or in ``table.schema``.
+    """
+    if table.beside is None:
+        yield rows
+        return
+    bare = pc.equal(pc.binary_length(rows[table.extras[0]]), ZERO)
+    for part in (rows.filter(pc.invert(bare)), rows.filter(bare).select(table.columns)):
+        if part.num_rows:
+            yield part

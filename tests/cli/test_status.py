@@ -1,0 +1,203 @@
+"""Disk beside store: what is in step, and what is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mdfactory import Simulation
+
+Program = Callable[..., Any]
+
+BUILD = "2071DE6353CF75B3049856E059488D3CE307F956"
+NONE = dict.fromkeys(("new", "changed", "unchanged", "gone_from_disk", "only_in_store"), 0)
+DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
+
+
+def _status(mdfactory: Program, *arguments: object) -> Any:
+    return mdfactory("sync", "status", *arguments, "--json").json
+
+
+def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
+    return sorted((one["state"], one["table"], one["hash"], one["what"]) for one in found["rows"])
+
+
+@pytest.fixture
+def pushed(mdfactory: Program, campaign: Path) -> Path:
+    """The campaign, which is in the store."""
+    mdfactory("sync", "init", "all")
+    assert mdfactory("sync", "push", "all", campaign).code == 0
+    return campaign
+
+
+@pytest.mark.usefixtures("kind")
+def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
+    mdfactory("sync", "init", "all")
+    done = mdfactory("sync", "status", campaign, "--exit-code")
+    assert done.code == 4
+    assert done.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
+    assert f"mdfactory sync push all {campaign} --update" in done.out
+    assert mdfactory("sync", "status", campaign).code == 0
+    assert mdfactory("sync", "push", "all", campaign, "--update").code == 0
+    for source in ([campaign], []):
+        done = mdfactory("sync", "status", *source, "--exit-code")
+        assert (done.code, done.out.splitlines()[-1]) == (0, "in step")
+    (campaign / BUILD / "prod.xtc").touch()
+    results = Simulation.open(campaign / DONE).results
+    results.record_analysis("rdf_oxygen", pa.table({"r": [1.0, 2.0]}))
+    results.remove_artifact("density_plot")
+    found = _status(mdfactory, campaign)
+    written = mdfactory("sync", "push", "all", campaign, "--update", "-n", "--json").json
+    assert sum(one["changed"] for one in found["counts"].values()) == 2
+    assert written["counts"]["updated"] == 2
+    assert _rows(found) == [
+        ("changed", "ANALYSIS_rdf_oxygen", DONE, ["row_count: 105 -> 2", "columns", "data"]),
+        ("changed", "RUN_DATABASE", BUILD, ["status: build -> production"]),
+        ("only_in_store", "ARTIFACT_density_plot", DONE, []),
+    ]
+    mdfactory("sync", "push", "all", campaign, "--update")
+    assert [one[0] for one in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
+
+
+def test_what_has_changed_is_told(mdfactory: Program, pushed: Path) -> None:
+    results = Simulation.open(pushed / DONE).results
+    frame = pq.read_table(pushed / DONE / ".analysis" / "rdf_oxygen.parquet")
+    results.record_analysis("rdf_oxygen", frame, unit="nm")
+    picture = pushed / DONE / ".analysis" / "picture.png"
+    picture.write_bytes(b"another")
+    results.record_artifact("density_plot", picture, move=True)
+    moved = shutil.move(pushed / BUILD, pushed / "elsewhere")
+    found = _rows(_status(mdfactory, pushed))
+    assert found == [
+        ("changed", "ANALYSIS_rdf_oxygen", DONE, ["types or extras"]),
+        ("changed", "ARTIFACT_density_plot", DONE, ["files", "checksums"]),
+        ("changed", "RUN_DATABASE", BUILD, [f"directory: {pushed / BUILD} -> {moved}"]),
+    ]
+    said = mdfactory("sync", "status", pushed, "--long").out
+    assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in said
+
+
+def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed: Path) -> None:
+    shutil.rmtree(pushed / DONE)
+    found = _status(mdfactory, pushed)
+    assert not found["in_step"]
+    assert found["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
+    assert {one[2] for one in _rows(found)} == {DONE}
+    assert _status(mdfactory)["counts"] == found["counts"]
+    assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
+
+
+def test_records_elsewhere_are_left_out(mdfactory: Program, pushed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "campaign2"
+    shutil.copytree(pushed / BUILD, other / BUILD)
+    found = _status(mdfactory, other)
+    assert found["counts"]["systems"] == NONE | {"changed": 1}
+    assert _status(mdfactory, pushed / DONE)["in_step"]
+    summary = tmp_path / "summary.yaml"
+    summary.write_text(json.dumps({"system_directory": [str(pushed / DONE)]}), encoding="utf-8")
+    found = _status(mdfactory, summary)
+    assert found["in_step"]
+    assert found["counts"]["systems"] == NONE | {"unchanged": 1}
+
+
+def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed: Path) -> None:
+    (pushed / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
+    done = mdfactory("sync", "status", pushed)
+    assert done.code == 3
+    assert f"skipped: {pushed / BUILD}: " in done.err
+    assert _rows(_status(mdfactory, pushed)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
+
+
+def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed: Path) -> None:
+    shutil.copytree(pushed / DONE, pushed / "copy")
+    done = mdfactory("sync", "status", pushed)
+    assert f"{DONE} stands in several folders" in done.err
+
+
+def test_a_store_of_another_installation_is_compared(
+    mdfactory: Program, campaign: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(data / "existing_stores" / "sqlite", folder, copy_function=shutil.copyfile)
+    config = tmp_path / "old.ini"
+    config.write_text(
+        "[sqlite]\nRUN_DB_PATH=old/runs.db\nANALYSIS_DB_PATH=old/analysis.db\n", "utf-8"
+    )
+    found = _status(mdfactory, campaign, "--config", config)
+    assert found["counts"]["systems"] == NONE | {"changed": 8}
+    told = {what for one in found["rows"] for what in one["what"] if "ANALYSIS" in one["table"]}
+    assert "not exact yet: another program wrote it" in told
+
+
+def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:
+    done = mdfactory("sync", "status", campaign)
+    assert done.code == 1
+    assert "mdfactory sync init all" in done.err
+
+
+# Relocate
+
+
+@pytest.mark.usefixtures("kind")
+def test_relocated_records_are_the_same_but_for_their_directory(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    before = _records(mdfactory)
+    new = str(shutil.move(pushed, tmp_path / "archive" / "campaign"))
+    move = ("sync", "relocate", pushed, new)
+    planned = mdfactory(*move, "--dry-run", "--json").json
+    assert _records(mdfactory) == before
+    done = mdfactory(*move, "--json").json
+    assert done["tables"] == planned["tables"]
+    assert sum(done["tables"].values()) == 89
+    after = _records(mdfactory)
+    assert after == [
+        {name: str(value).replace(str(pushed), new) for name, value in row.items()}
+        for row in before
+    ]
+    assert mdfactory("sync", "status", new, "--exit-code").code == 0
+    assert mdfactory("sync", "status", "--exit-code").code == 0
+    file = tmp_path / "rdf.parquet"
+    pull = ("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--hash", DONE)
+    assert mdfactory(*pull, "--data", "--output", file).code == 0
+    own = pq.read_table(Path(new) / DONE / ".analysis" / "rdf_oxygen.parquet")
+    assert pq.read_table(file).drop_columns("hash").equals(own)
+
+
+def _records(mdfactory: Program) -> list[dict[str, str]]:
+    commands = [
+        ("systems", "--full"),
+        ("analysis", "--full"),
+        ("artifacts", "--full"),
+        ("analysis", "--analysis-name", "rdf_oxygen", "--full"),
+    ]
+    found = []
+    for what in commands:
+        done = mdfactory("sync", "pull", *what, "--json")
+        found += [{name: str(value) for name, value in row.items()} for row in done.json["rows"]]
+    return sorted(found, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
+
+
+def test_a_folder_whose_name_only_begins_alike_is_left(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    start = str(pushed)[:-2]
+    done = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
+    assert sum(done["tables"].values()) == 0
+    done = mdfactory("sync", "relocate", f"{pushed / DONE}/", tmp_path / "new", "--json").json
+    assert done["tables"]["RUN_DATABASE"] == 1
+    shown = mdfactory("sync", "pull", "systems", "--hash", DONE, "--json").json["rows"]
+    assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
+
+
+def test_relocating_to_the_same_folder_is_refused(mdfactory: Program, pushed: Path) -> None:
+    done = mdfactory("sync", "relocate", pushed, f"{pushed}/.")
+    assert done.code == 2
+    assert "are the same folder" in done.err
