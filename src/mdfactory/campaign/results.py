@@ -148,6 +148,29 @@ class Results:
             )
         return frame
 
+    def check_rows(self, analysis: Analysis) -> None:
+        """Refuse an analysis whose file has another number of rows; only its footer is read.
+
+        Raises
+        ------
+        ResultError
+            If the file is missing, is no Parquet file, or has another number of rows.
+        """
+        import pyarrow as pa
+        from pyarrow.parquet import read_metadata
+
+        filename = analysis.filename
+        try:
+            rows = read_metadata(inside(self.directory, filename)).num_rows
+        except FileNotFoundError as error:
+            raise ResultError(f"{filename} is missing") from error
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
+        if rows != analysis.row_count:
+            raise ResultError(
+                f"{filename} has {rows:,} rows, but the registry says {analysis.row_count:,}"
+            )
+
     def require(self, artifact: Artifact) -> None:
         """Refuse an artifact that the registry lists if one of its files is not there.
 
@@ -289,7 +312,10 @@ class Results:
         findings = [Finding(one.name or FILE, one.reason) for one in registry.problems]
         known = {self.folder / FILE, self.folder / LOCK}
         for name, analysis in registry.analyses.items():
-            findings += self._check_analysis(name, analysis.filename, analysis.row_count)
+            try:
+                self.check_rows(analysis)
+            except ResultError as error:
+                findings.append(Finding(name, str(error)))
             known.add(self.folder / analysis.filename)
         for name, artifact in registry.artifacts.items():
             findings += self._check_files(name, artifact.checksums)
@@ -300,22 +326,6 @@ class Results:
             for path in orphans
             if path not in known
         ]
-
-    def _check_analysis(self, name: str, filename: str, row_count: int) -> Iterator[Finding]:
-        import pyarrow as pa
-        from pyarrow.parquet import read_metadata
-
-        try:
-            rows = read_metadata(inside(self.directory, filename)).num_rows
-        except FileNotFoundError:
-            yield Finding(name, f"{filename} is missing")
-        except (OSError, ValueError, pa.ArrowException) as error:
-            yield Finding(name, f"{filename} cannot be read: {one_line(error)}")
-        else:
-            if rows != row_count:
-                yield Finding(
-                    name, f"{filename} has {rows:,} rows, but the registry says {row_count:,}"
-                )
 
     def _check_files(self, name: str, checksums: Mapping[str, str]) -> Iterator[Finding]:
         for file, checksum in checksums.items():

@@ -11,9 +11,10 @@ from mdfactory.cli.pull import app as pull
 from mdfactory.cli.push import app as push
 from mdfactory.cli.relocate import app as relocate
 from mdfactory.cli.status import app as status
+from mdfactory.cli.verify import app as verify
 
 __all__ = ["app"]
 
 app = App(name="sync")
-for part in (init, push, pull, status, clear, copy, relocate):
+for part in (init, push, pull, status, verify, clear, copy, relocate):
     app.command(part)

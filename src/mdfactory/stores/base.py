@@ -398,7 +398,7 @@ class Transaction(ABC):
         """
         digests = {
             key: content
-            for key, content, digest in self._kept(table, list(times))
+            for key, content, digest in self.kept(table, list(times))
             if key in times and record_digest(content, times[key]) == digest
         }
         foreign = [key for key in times if key not in digests]
@@ -413,7 +413,14 @@ class Transaction(ABC):
             for key, content in digests.items()
         }
 
-    def _kept(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
+    def kept(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
+        """Yield the digests that are kept of all records with the hashes of some keys.
+
+        Yields
+        ------
+        tuple
+            Key of the record, be it there or not; its content digest; its record digest.
+        """
         digests = digest_table(table.place)
         if not keys or not self.has(digests):
             return

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -108,7 +109,9 @@ class PostgresStore(Store):
             schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
             if schema is None:
                 raise StoreError(f"{self.location}: no schema of the search_path exists")
-            yield PostgresTransaction(connection, dict.fromkeys(Place, schema), self.location)
+            told = partial(self._error, write=write)
+            schemas = dict.fromkeys(Place, schema)
+            yield PostgresTransaction(connection, schemas, self.location, told)
             if write:
                 self._commit(connection)
 

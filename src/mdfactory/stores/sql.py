@@ -39,6 +39,8 @@ class SqlTransaction(Transaction):
         Place -> the schema that holds its tables; places that do not exist are absent.
     location
         The store as a user would name it.
+    error
+        Makes an error of ours of one of the database.
     """
 
     insert: Callable[[sa.Table], Any]
@@ -49,9 +51,14 @@ class SqlTransaction(Transaction):
     """Types of columns."""
 
     def __init__(
-        self, connection: sa.Connection, schemas: Mapping[Place, str], location: str
+        self,
+        connection: sa.Connection,
+        schemas: Mapping[Place, str],
+        location: str,
+        error: Callable[[BaseException], StoreError],
     ) -> None:
         self.location = location
+        self._error = error
         self._connection = connection
         self._schemas = schemas
         self._spelling: dict[str, dict[str, str]] = {}
@@ -83,9 +90,12 @@ class SqlTransaction(Transaction):
             select = select.limit(min(query.limit, MOST))
         large = set(table.large) & set(schema.names)
         select = select.execution_options(yield_per=1 if large else BATCH)
-        with self._connection.execute(select) as rows:
-            for some in _bounded(rows) if large else rows.partitions():
-                yield _batch(some, schema, table)
+        try:
+            with self._connection.execute(select) as rows:
+                for some in _bounded(rows) if large else rows.partitions():
+                    yield _batch(some, schema, table)
+        except sa.exc.DBAPIError as error:  # here, so that others can be read all the same
+            raise self._error(error.orig or error) from error
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Insert rows, replacing those whose key exists."""

@@ -71,7 +71,8 @@ class SqliteStore(Store):
             with engine.connect() as connection:
                 self._patiently(lambda: _begin(database, files, write=write), deadline)
                 try:
-                    yield SqliteTransaction(connection, schemas, self.location)
+                    told = partial(self._error, write=write)
+                    yield SqliteTransaction(connection, schemas, self.location, told)
                 except OSError as error:  # of whoever uses the transaction
                     outside.append(error)
                     raise

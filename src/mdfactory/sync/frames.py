@@ -20,7 +20,7 @@ from mdfactory.stores.base import Key, Store, Transaction
 from mdfactory.sync.items import require_item
 from mdfactory.sync.pull import conditions, ordered
 
-__all__ = ["Frames", "pull_frames"]
+__all__ = ["Frames", "frame_of", "pull_frames"]
 
 CHUNK: Final = 500
 """Records that are asked for together."""
@@ -74,7 +74,7 @@ class Frames:
             query = Query((_hashes(some),), sort=self.query.sort)
             for rows in self.transaction.read_whole(self.table, query):
                 for row in rows.to_pylist():
-                    yield row["hash"], _frame(self.table, row)
+                    yield row["hash"], frame_of(self.table, row)
 
 
 @contextmanager
@@ -159,8 +159,21 @@ class _Schemas:
         return _named(self.table, hash_, lambda: infer(text))
 
 
-def _frame(table: Table, row: Mapping[str, Any]) -> pa.Table:
-    """Return the frame of one record, as it was recorded."""
+def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
+    """Return the frame of one record, as it was recorded.
+
+    Parameters
+    ----------
+    table
+        An analysis.
+    row
+        The record, with what is kept beside it.
+
+    Raises
+    ------
+    FrameCorruptError
+        If what the store holds is not what was put there.
+    """
     parts = {name: row[name] for name in Frame.__dataclass_fields__}
 
     def read() -> pa.Table:

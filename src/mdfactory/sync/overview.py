@@ -15,7 +15,7 @@ from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, Simulation
 from mdfactory.stores.base import Transaction
 from mdfactory.sync.items import item_tables
 
-__all__ = ["Visited", "derive", "reset", "settle"]
+__all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
 
 CHUNK: Final = 500
 """Simulations that are looked at together."""
@@ -95,6 +95,12 @@ def settle(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
     rest = iter(hashes)
     while some := tuple(islice(rest, CHUNK)):
         _write(transaction, overview.settled(OneOf("hash", some)), time)
+
+
+def disagreeing(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
+    """Return the rows of some simulations that do not say what the records say, as they should."""
+    overview = _Overview(transaction, Catalogue(), {})
+    return overview.settled(OneOf("hash", tuple(hashes)))
 
 
 def _write(transaction: Transaction, changed: list[Row], time: str) -> None:

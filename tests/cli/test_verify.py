@@ -1,0 +1,93 @@
+"""The command that checks a store, on every store."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from mdfactory.config import load
+from mdfactory.records.query import OneOf, Query
+from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_table, batch
+from mdfactory.stores import open_store
+
+Program = Callable[..., Any]
+
+DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
+TABLES = [RUNS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_plot")]
+
+
+@pytest.fixture
+def pushed(mdfactory: Program, campaign: Path) -> Path:
+    mdfactory("sync", "init", "all")
+    assert mdfactory("sync", "push", "all", campaign).code == 0
+    return campaign
+
+
+@pytest.mark.usefixtures("kind")
+def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed: Path) -> None:
+    """One in each table, in a column that chance takes."""
+    done = mdfactory("sync", "verify", pushed)
+    assert (done.code, done.out) == (0, "89 records checked, 0 problems\n")
+    with open_store(load()).transaction(write=True) as transaction:
+        for table in TABLES:
+            query = Query((OneOf("hash", (DONE,)),))
+            (row, *_) = next(iter(transaction.scan(table, query))).to_pylist()
+            names = [name for name in table.columns if isinstance(row[name], str)]
+            column = random.choice(names)  # noqa: S311  # any will do
+            place = random.randrange(len(row[column]))  # noqa: S311
+            letter = chr(ord(row[column][place]) ^ 1)
+            changed = row[column][:place] + letter + row[column][place + 1 :]
+            transaction.remove(table, [tuple(row[name] for name in table.key)])
+            values = [[(row | {column: changed})[name] for name in table.columns]]
+            transaction.put(table, batch(values, table.schema))
+    done = mdfactory("sync", "verify", "--json")
+    assert done.code == 4
+    assert not done.json["sound"]
+    assert {one["table"] for one in done.json["rows"]} >= {table.name for table in TABLES}
+
+
+@pytest.mark.usefixtures("kind")
+def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed: Path) -> None:
+    (pushed / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
+    done = mdfactory("sync", "verify", "--quick")
+    assert done.code == 4
+    assert f"ANALYSIS_rdf_oxygen {DONE}: {pushed / DONE}: rdf_oxygen.parquet is missing" in done.out
+    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in done.out
+    assert done.out.splitlines()[-1] == "89 records checked, 1 problem"
+
+
+def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed: Path) -> None:
+    done = mdfactory("sync", "verify", pushed, "--since", "cc", "--json")
+    assert done.code == 0
+    assert done.json["checked"]["RUN_DATABASE"] == 4
+
+
+def test_a_run_that_is_interrupted_says_how_to_go_on(
+    mdfactory: Program, pushed: Path, running: Callable[..., Any]
+) -> None:
+    """Ctrl-C comes while a large artifact is read."""
+    program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed)]
+    large = next((pushed / DONE / ".analysis" / "artifacts").rglob("*.png"))
+    with large.open("wb") as file:
+        file.truncate(2**36)  # a sparse file, which takes a minute to read
+    with running(program, stdout=PIPE, stderr=PIPE, text=True) as started:
+        time.sleep(3)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert "records checked" in out
+    assert "To go on: mdfactory sync verify --since 0BDC04" in err
+
+
+def test_a_store_without_tables_is_an_error(mdfactory: Program) -> None:
+    done = mdfactory("sync", "verify")
+    assert done.code == 1
+    assert "mdfactory sync init all" in done.err
