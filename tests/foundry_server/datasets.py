@@ -198,6 +198,10 @@ class Dataset:
 
     def history(self, ref: str, *, with_open: bool) -> list[Transaction]:
         """Return the transactions that lead to `ref`, newest first (T8)."""
+        if ref in self.transactions:
+            whole = self.history(self.transactions[ref].branch, with_open=with_open)
+            places = [place for place, each in enumerate(whole) if each.rid == ref]
+            return whole[places[0] :] if places else []
         end = self.end(ref) if with_open else self.committed(ref)
         found = list(end.back()) if end else []
         if not self.settings.lists_aborted:

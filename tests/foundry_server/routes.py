@@ -154,7 +154,8 @@ def history(call: Call, rid: str, ref: str) -> Reply:
     """T8."""
     dataset = call.state.dataset(rid)
     found = dataset.history(ref, with_open=call.says("includeOpenExclusiveTransaction"))
-    shown = found[: int(call.value("pageSize", "100"))]
+    size = min(int(call.value("pageSize", "100")), call.server.settings.history_cap)
+    shown = found[:size]
     values = [{"rid": t.rid, "transaction": transaction_reply(dataset, t)} for t in shown]
     return Reply.of({"values": values, "nextPageToken": None})
 

@@ -39,6 +39,8 @@ class Settings:
         Whether a SNAPSHOT inherits the schema of the view before it (S3).
     creates_parents
         Whether creating a dataset creates the folders above it (R5).
+    history_cap
+        The most transactions in an answer, however many were asked for (T8).
     page_cap
         The most files on a page, however many were asked for (F2).
     null_columns
@@ -56,5 +58,6 @@ class Settings:
     echoes_record: bool = True
     schema_survives_snapshot: bool = False
     creates_parents: bool = True
+    history_cap: int = 1000
     page_cap: int = 1000
     null_columns: str = "STRING"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import signal
+import subprocess
+import sys
+import traceback
 import uuid
 from typing import Any
 
@@ -36,6 +40,7 @@ from mdfactory.records.tables import (
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.foundry import FoundryStore
+from mdfactory.stores.foundrylock import place_of
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.testing import StoreTests
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
@@ -313,7 +318,135 @@ def test_a_start_whose_answer_is_lost_is_not_taken_for_ours_without_proof(
     assert _hashes(store) == ["A"]
 
 
+def test_a_dead_lock_that_may_not_be_taken_is_waited_for(
+    store: Store, foundry: FoundryServer
+) -> None:
+    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=10**6, record={"mdfactory": mark})
+    foundry.faults.answer("abortWithMetadata", 403, times=None)
+    before = len(foundry.log)
+    with pytest.raises(StoreLockedError, match="of bob on node7"):
+        _push(store, "B")
+    assert len(foundry.log) - before < 200
+
+
+def test_a_lock_that_this_process_has_left_is_taken(store: Store, foundry: FoundryServer) -> None:
+    """An outage in which nothing could be given back, in a notebook that goes on."""
+    foundry.faults.answer("putFile", 500, times=None)
+    aborts = foundry.faults.answer("abortWithMetadata", 500, times=None)
+    with pytest.raises(StoreError):
+        _push(store, "B")
+    assert aborts.hits
+    assert _open(foundry) != []
+    foundry.faults.clear()
+    assert _push(store, "B").inserted == 2
+
+
+@pytest.mark.parametrize("born", ["", "0"])
+def test_the_lock_of_a_process_that_has_ended_is_taken(
+    store: Store, foundry: FoundryServer, born: str
+) -> None:
+    """Also where the system does not tell when processes began."""
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    mark = {"nonce": "n", "process": int(ended.stdout), "born": born, "place": place_of()}
+    foundry.leave_open(PATHS.runs, record={"mdfactory": mark})
+    assert _push(store, "B").inserted == 2
+
+
 # However Foundry may be
+
+
+@pytest.mark.parametrize("cap", [2, 3])
+def test_a_history_that_comes_in_short_pages_hides_nothing(
+    store: Store, foundry: FoundryServer, cap: int
+) -> None:
+    foundry.settings.lists_aborted = True
+    for number in range(8):
+        foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
+        _push(store, f"B{number}")
+    for _ in range(5):
+        foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
+    foundry.settings.history_cap = cap
+    assert len(_hashes(store)) == 9
+    assert len(_hashes(store, RUNS, OneOf("status", ("build",)))) == 9
+    assert store.create(RUNS) == 0
+    assert len(_hashes(store)) == 9
+
+
+def test_a_history_that_tells_too_little_is_an_error(store: Store, foundry: FoundryServer) -> None:
+    foundry.settings.lists_aborted = True
+    foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
+    foundry.settings.history_cap = 1
+    with pytest.raises(StoreError, match="tells of no transaction that made them"):
+        store.create(RUNS)
+    foundry.settings.history_cap = 1000
+    assert _hashes(store) == ["A"]
+
+
+def test_many_transactions_that_were_aborted_do_no_harm(
+    store: Store, foundry: FoundryServer
+) -> None:
+    foundry.settings.lists_aborted = True
+    for _ in range(1_200):
+        foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
+    assert _hashes(store) == ["A"]
+    assert _push(store, "B").inserted == 2
+
+
+def test_a_write_that_changes_nothing_opens_no_dataset(
+    store: Store, foundry: FoundryServer
+) -> None:
+    before = len(foundry.dump(PATHS.runs).transactions)
+    _push(store, "A", mode=Mode.skip)
+    _push(store, "A", mode=Mode.update)
+    assert len(foundry.dump(PATHS.runs).transactions) == before
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
+def test_a_schema_that_fails_after_the_commit_is_warned_of_and_mended(
+    foundry: FoundryServer, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    store = FoundryStore(PATHS, wait=2)
+    foundry.faults.answer("POST .*schemas", 400, times=4)  # while the transactions are open
+    foundry.faults.answer("schemas", status, times=None, headers={"Retry-After": "0"})
+    store.create(RUNS)
+    assert "SQL cannot read it" in caplog.text
+    foundry.faults.clear()
+    assert foundry.dump(PATHS.runs).schema is None
+    assert store.create(RUNS) == 0
+    assert foundry.dump(PATHS.runs).schema is not None
+
+
+def test_a_dataset_that_was_deleted_stops_no_other(store: Store, foundry: FoundryServer) -> None:
+    _push(store, "B")
+    gone = foundry.state.by_path.pop(path_of(FRAME, PATHS))
+    foundry.state.by_rid.pop(gone.rid)
+    with pytest.raises(ConflictError):
+        store.write([(RUNS, records(RUNS, run("B", status="completed")))], Mode.refuse)
+    assert store.write([(RUNS, records(RUNS, run("C")))], Mode.refuse)
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "s3cret\r", "s3crét", "s3 cret"])
+def test_a_token_that_no_header_can_hold_is_not_shown(
+    foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    assert foundry.url
+    monkeypatch.setenv("FDT_CREDENTIALS__JWT", token)
+    with pytest.raises(ConfigError, match="fdt config") as caught:
+        _hashes(FoundryStore(PATHS))
+    assert "s3c" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
+    store: Store, foundry: FoundryServer
+) -> None:
+    foundry.faults.before("commit$", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        _push(store, "B")
+    assert _hashes(store) == ["A", "B"]
+    assert _hashes(store, FRAME) == ["B"]
+    assert _open(foundry) == []
 
 
 @pytest.mark.parametrize(
@@ -422,9 +555,56 @@ def test_a_write_meanwhile_by_a_program_without_our_lock_is_not_lost(
     with store.transaction(write=True) as transaction:
         assert transaction.count(RUNS) == 1
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run("X"))]))
+        with pytest.raises(ConflictError):
+            transaction.write([(RUNS, records(RUNS, run("B"), run("X")))], Mode.refuse)
+        counts = transaction.write([(RUNS, records(RUNS, run("B"), run("X")))], Mode.skip)
+    assert counts == {RUNS.name: Counts(inserted=1, skipped=1)}
+    assert _hashes(store) == ["A", "B", "X"]
+
+
+def test_a_write_meanwhile_to_what_was_only_looked_up_is_an_error(
+    store: Store, foundry: FoundryServer
+) -> None:
+    with store.transaction(write=True) as transaction:
+        assert transaction.count(RUNS) == 1
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run("X"))]))
         with pytest.raises(StoreChangedError, match="another program"):
-            transaction.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+            transaction.put(RUNS, records(RUNS, run("B")))
     assert _hashes(store) == ["A", "X"]
+
+
+def test_of_a_key_that_stands_twice_the_newest_record_is_kept(foundry: FoundryServer) -> None:
+    for status, time in (("completed", LATER), ("build", THEN)):
+        rows = records(RUNS, run("A", status=status, timestamp_utc=time), run(time))
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([rows]))
+    twice = records(RUNS, run("T"), run("T", status="completed", timestamp_utc=LATER))
+    foundry.put_existing(PATHS.runs, pa.Table.from_batches([twice]))
+    store = FoundryStore(PATHS, wait=2)
+    store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+    rows = [row for some in store.read(RUNS) for row in some.to_pylist()]
+    assert sorted(row["hash"] for row in rows) == sorted(["A", "B", "T", THEN, LATER])
+    assert {row["status"] for row in rows if row["hash"] in {"A", "T"}} == {"completed"}
+
+
+def test_a_column_that_would_be_lost_is_not(foundry: FoundryServer) -> None:
+    rows = pa.Table.from_batches([records(RUNS, run("A"))])
+    foundry.put_existing(PATHS.runs, rows.append_column("user_note", pa.array(["mine"])))
+    store = FoundryStore(PATHS, wait=2)
+    with pytest.raises(StoreError, match=r"user_note.*nothing was changed"):
+        store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+    assert _hashes(store) == ["A"]
+    assert _open(foundry) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), "", "7.0", [7]])
+def test_an_odd_cell_of_another_program_stops_nothing(foundry: FoundryServer, value: Any) -> None:
+    rows = pa.Table.from_batches([records(OVERVIEW, overview("A", "rdf"))])
+    name = "directory" if isinstance(value, list) else "row_count"
+    place = rows.schema.get_field_index(name)
+    changed = rows.set_column(place, name, pa.array([value]))
+    foundry.put(path_of(OVERVIEW, PATHS), {"data_1.parquet": dump(changed)})
+    (read,) = (row for some in FoundryStore(PATHS).read(OVERVIEW) for row in some.to_pylist())
+    assert read[name] == {"7.0": 7, "[7]": "[7]"}.get(str(value), 0)
 
 
 def test_a_file_that_is_no_parquet_is_an_error(store: Store, foundry: FoundryServer) -> None:

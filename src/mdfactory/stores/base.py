@@ -81,8 +81,15 @@ class Transaction(ABC):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove the rows with these keys; keys that are not there are passed over."""
 
-    def claim(self, table: Table) -> None:  # noqa: B027  # nothing to do where one lock holds all
-        """Keep others from changing a table that is about to be read, and then changed."""
+    def claim(self, table: Table) -> bool:  # noqa: ARG002  # nothing to do where one lock holds all
+        """Keep others from changing a table that is about to be changed.
+
+        Returns
+        -------
+        bool
+            Whether it was changed since it was read: what was decided is to be decided again.
+        """
+        return False
 
     def unfinished(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
         """Return those of some times at which a write was cut short, and some of it is stored.
@@ -256,10 +263,11 @@ class Transaction(ABC):
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
             self.require(table)
-            if store == self._store:
-                self.claim(table)
             contents = content_digests(table, rows)
             resolution = self.judge(table, rows, mode, contents)
+            changes = resolution.insert or resolution.replace
+            if changes and store == self._store and self.claim(table):
+                resolution = self.judge(table, rows, mode, contents)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
             if resolution.refuse:

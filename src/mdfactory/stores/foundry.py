@@ -19,7 +19,7 @@ from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Place
 from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.foundrylock import STALE, Patience, hold
+from mdfactory.stores.foundrylock import STALE, Patience, hold, release
 from mdfactory.stores.foundryport import Port
 from mdfactory.stores.foundrytables import FoundryTransaction, home_of, told, usable
 
@@ -96,7 +96,7 @@ class FoundryStore(Store):
             if transaction is not None:
                 transaction.close()
             if lock[1]:
-                self._port.abort(*lock)
+                release(self._port, *lock)
 
     def _lock(self, patience: Patience) -> tuple[str, str]:
         """Take the lock of all writers; return the dataset and the transaction that it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ __all__ = [
     "bucket_of",
     "buckets_of",
     "divided",
+    "extra_columns",
     "foundry_schema",
     "is_bucket",
     "is_seen",
@@ -181,6 +183,21 @@ def read(source: Any, what: str, table: Table, columns: Sequence[str]) -> Iterat
         raise StoreError(f"{what} cannot be read as Parquet: {one_line(error)}") from error
 
 
+def extra_columns(source: Any, what: str, table: Table) -> list[str]:
+    """Return the columns of a Parquet file that records do not have; an index is none.
+
+    Raises
+    ------
+    StoreError
+        If it is no such file.
+    """
+    try:
+        names = pq.read_schema(source).names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{what} cannot be read as Parquet: {one_line(error)}") from error
+    return [one for one in names if one not in table.columns and not one.startswith("__index_")]
+
+
 def typed(rows: pa.RecordBatch, table: Table, columns: Sequence[str], what: str) -> pa.RecordBatch:
     """Give rows the declared types, and leave out those that are no records."""
     schema = Query(columns=tuple(columns)).schema(table)
@@ -209,10 +226,15 @@ def _cast(column: pa.Array, kind: pa.DataType, what: str) -> pa.Array:
         if kind == pa.int64():
             if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
                 column = pc.replace_substring_regex(column, r"\.0*$", "")
+                column = pc.if_else(pc.equal(column, ""), ZERO.cast(pa.string()), column)
+            if pa.types.is_floating(column.type):
+                column = pc.if_else(pc.is_nan(column), ZERO.cast(column.type), column)
             return pc.fill_null(pc.cast(column, kind), ZERO)
         if pa.types.is_timestamp(column.type):
             moments = (one and one.isoformat() for one in column.to_pylist())
             return array([moment or "" for moment in moments], kind)
+        if pa.types.is_nested(column.type):
+            return array([json.dumps(one) for one in column.to_pylist()], kind)
         return pc.fill_null(pc.cast(column, kind), NOTHING)
     except pa.ArrowException as error:
         raise StoreError(f"{what}: {one_line(error)}") from error

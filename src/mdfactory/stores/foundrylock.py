@@ -24,7 +24,7 @@ from uuid import uuid4
 from mdfactory.errors import StoreLockedError
 from mdfactory.stores.foundryport import OpenElsewhereError, Port, Transaction
 
-__all__ = ["STALE", "Patience", "hold"]
+__all__ = ["STALE", "Patience", "forget", "hold", "place_of", "release"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,12 @@ STALE: Final = 3600.0
 
 MARK: Final = "mdfactory"
 """Where in a record ours stands."""
+
+EAGER: Final = 3
+"""Tries before there is a word of warning."""
+
+HELD: Final[set[str]] = set()
+"""Open transactions of this process: another one that is marked as its own was left behind."""
 
 LONGEST: Final = 2.0
 """Seconds between two tries at the most."""
@@ -80,43 +86,51 @@ def hold(port: Port, rid: str, kind: str, patience: Patience, location: str) -> 
     """
     nonce = uuid4().hex
     record = {MARK: _self() | {"nonce": nonce}}
-    attempt, warned = 0, False
+    attempt = 0
     while True:
         try:
-            mine = port.start(rid, record, kind)
+            return _prepared(port, rid, port.start(rid, record, kind), kind)
         except OpenElsewhereError as error:
             other = port.transaction(rid, error.rid)
-        else:
-            return _prepared(port, rid, mine, kind)
-        if other.status != "OPEN":
-            continue  # it has just ended
         theirs = _mark(other)
-        if theirs.get("nonce") == nonce:  # the answer to our own start was lost
+        if other.status == "OPEN" and theirs.get("nonce") == nonce:  # the answer was lost
             return _prepared(port, rid, other.rid, kind)
-        if _is_dead(theirs, other, patience.stale):
+        if other.status == "OPEN" and _is_dead(theirs, other, patience.stale):
             log.warning("taking the lock from %s, which has gone", _name(theirs, other))
-            port.abort(rid, other.rid)
-            continue
+            if port.abort(rid, other.rid) and attempt < EAGER:
+                attempt += 1
+                continue
         if time.monotonic() >= patience.deadline:
             raise StoreLockedError(
                 f"{location} is held by {_name(theirs, other)}; waited {patience.wait:g} s. "
                 + _remedy(theirs, rid)
             )
-        if attempt > 2 and not warned:  # noqa: PLR2004  # after a second or so
-            warned = True
+        if attempt == EAGER:  # after a second or so
             log.warning("waiting for %s", _name(theirs, other))
         _pause(attempt, patience)
         attempt += 1
 
 
+def release(port: Port, rid: str, transaction: str) -> None:
+    """Give a dataset back as it was."""
+    port.abort(rid, transaction)
+    forget(transaction)
+
+
+def forget(transaction: str) -> None:
+    """Know no longer of a transaction that has ended."""
+    HELD.discard(transaction)
+
+
 def _prepared(port: Port, rid: str, transaction: str, kind: str) -> str:
     """Make a transaction one of this kind: to name it at its start is not enough."""
+    HELD.add(transaction)
     if kind == "APPEND":
         return transaction
     try:
         port.set_kind(rid, transaction, kind)
     except BaseException:
-        port.abort(rid, transaction)
+        release(port, rid, transaction)
         raise
     return transaction
 
@@ -133,13 +147,29 @@ def _is_dead(theirs: Mapping[str, Any], other: Transaction, stale: float) -> boo
     """
     if not theirs:
         return False
-    if theirs.get("place") == _place():
-        return theirs.get("born") != _born(int(theirs.get("process", 0)))
+    if theirs.get("place") == place_of():
+        return _has_ended(theirs, other)
     age = other.age
     if age < 0 and other.started:
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):
             age = (datetime.now(UTC) - datetime.fromisoformat(other.started)).total_seconds()
     return age > stale
+
+
+def _has_ended(theirs: Mapping[str, Any], other: Transaction) -> bool:
+    """Whether a writer whose processes we can see has ended, or let go of a transaction."""
+    process, born = int(theirs.get("process", 0)), theirs.get("born")
+    if process == os.getpid() and born == _born(process):
+        return other.rid not in HELD
+    if born:
+        return str(born) != _born(process)
+    try:  # a system that does not tell when a process began
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _mark(transaction: Transaction) -> Mapping[str, Any]:
@@ -170,14 +200,14 @@ def _self() -> dict[str, Any]:
     return {
         "process": os.getpid(),
         "born": _born(os.getpid()),
-        "place": _place(),
+        "place": place_of(),
         "host": socket.gethostname(),
         "user": getpass.getuser(),
         "command": " ".join([os.path.basename(program) or "python", *plain]),
     }
 
 
-def _place() -> str:
+def place_of() -> str:
     """Name the system whose processes we can see: a host since its start, or a container."""
     parts = [socket.gethostname()]
     with suppress(OSError):

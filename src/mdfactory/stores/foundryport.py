@@ -22,6 +22,7 @@ from foundry_dev_tools.config.config import (
     parse_credentials_config,
     parse_general_config,
 )
+from foundry_dev_tools.config.token_provider import JWTTokenProvider, TokenProvider
 from foundry_dev_tools.errors.compass import (
     DuplicateNameError,
     PathNotFoundError,
@@ -51,6 +52,7 @@ from mdfactory.stores.foundrysending import (
 
 __all__ = [
     "BRANCH",
+    "PAGE",
     "DoubtError",
     "File",
     "OpenElsewhereError",
@@ -66,6 +68,9 @@ BRANCH: Final = "master"
 
 COMMITS: Final = 3
 """How often a commit is tried that the service does not do."""
+
+PAGE: Final = 100
+"""Transactions that are asked for together."""
 
 POLL: Final = 0.2
 """Seconds between questions whether a query is done."""
@@ -166,6 +171,7 @@ class Port:
                 command="fdt config",
             ) from None
         self.host = self._context.host.url
+        _check_token(self._context.token_provider)
         self._ask = Sender(self.host)
 
     def close(self) -> None:
@@ -232,14 +238,20 @@ class Port:
         above = self._create_folder(parent)
         return self._made(path, self._context.compass.api_create_folder, name, above)
 
-    def history(self, rid: str, size: int) -> list[Transaction]:
-        """Return the newest transactions of a dataset that are not open, newest first."""
+    def history(self, rid: str, ref: str) -> list[Transaction]:
+        """Return transactions of a dataset that are not open, newest first, from one of them on.
+
+        There may be more of them; a dataset without its branch has none.
+        """
         ask = self._context.catalog.api_get_reverse_transactions2
         try:
-            found = self._ask.json("reading transactions", ask, rid, BRANCH, size)
+            found = self._ask.send("reading transactions", ask, rid, ref, PAGE)
         except BranchNotFoundError:
             return []
-        return [_transaction(one["transaction"]) for one in found["values"]]
+        if found.status_code == requests.codes.no_content:
+            return []
+        values = parsed(found)["values"]
+        return [_transaction(one["transaction"]) for one in values]
 
     def transaction(self, rid: str, transaction: str) -> Transaction:
         """Return a transaction of a dataset."""
@@ -266,8 +278,8 @@ class Port:
                 File(one["logicalPath"], int(one["fileMetadata"]["length"]))
                 for one in page["values"]
             ]
-            token = page.get("nextPageToken")
-            if token is None:
+            last, token = token, page.get("nextPageToken")
+            if not token or token == last:
                 return found
 
     def read(self, rid: str, end: str, file: File) -> bytes:
@@ -293,7 +305,7 @@ class Port:
             return False
         return True
 
-    def query(self, text: str) -> pa.Table:
+    def query(self, text: str) -> pa.RecordBatchReader:
         """Return the answer to a query in Spark's SQL.
 
         Raises
@@ -321,7 +333,7 @@ class Port:
         if answer.content[:1] != b"A":
             raise QueryFailedError("the answer is not in Arrow")
         try:
-            return pa.ipc.open_stream(answer.content[1:]).read_all()
+            return pa.ipc.open_stream(pa.py_buffer(answer.content).slice(1))
         except pa.ArrowInvalid as error:
             raise QueryFailedError(one_line(error)) from error
 
@@ -335,18 +347,36 @@ class Port:
         OpenElsewhereError
             If one is open; after a reply that was lost, that may be our own.
         """
-        begin = self._context.catalog.api_start_transaction
-        options = {"record": dict(record), "start_transaction_type": kind}
         try:
-            begun = self._ask.json(
-                "starting a transaction", begin, rid, BRANCH, again=True, **options
-            )
+            return self._start(rid, record, kind)
         except BranchNotFoundError:
             self.create_branch(rid)
-            return self.start(rid, record, kind)
+            return self._start(rid, record, kind)
+
+    def _start(self, rid: str, record: Mapping[str, Any], kind: str) -> str:
+        begin = self._context.catalog.api_start_transaction
+        options = {"record": dict(record), "start_transaction_type": kind}
+        what = "starting a transaction"
+        try:
+            begun = self._ask.json(what, begin, rid, BRANCH, again=True, **options)
         except DatasetHasOpenTransactionError as error:
-            raise OpenElsewhereError(str(error.open_transaction_rid)) from error
+            named = error.kwargs.get("open_transaction_rid")
+            raise OpenElsewhereError(str(named or self._open(rid))) from error
         return str(begun["rid"])
+
+    def _open(self, rid: str) -> str:
+        """Return the open transaction of a dataset."""
+        ask = self._context.catalog.api_get_reverse_transactions2
+        found = self._ask.json(
+            "looking for the open transaction",
+            ask,
+            rid,
+            BRANCH,
+            PAGE,
+            include_open_exclusive_transaction=True,
+        )
+        known = (_transaction(one["transaction"]) for one in found["values"])
+        return next((one.rid for one in known if one.status == "OPEN"), "")
 
     def set_kind(self, rid: str, transaction: str, kind: str) -> None:
         """Make a transaction one of this kind."""
@@ -389,6 +419,8 @@ class Port:
                 status = self._status(rid, transaction)
                 if status != "OPEN":
                     return status
+                if isinstance(error, StoreError) and attempt == COMMITS - 1:
+                    raise
                 if isinstance(error, FoundryAPIError) or attempt == COMMITS - 1:
                     raise said("committing", error) from error
                 pause(attempt)
@@ -401,16 +433,31 @@ class Port:
             return self.transaction(rid, transaction).status
         except (FoundryAPIError, StoreError) as error:
             raise DoubtError(
-                f"whether {transaction} of {rid} was committed is not known: {one_line(error)}"
+                f"whether {transaction} of {rid} was committed is not known: "
+                f"{one_line(said('asking for it', error))}"
             ) from error
 
-    def abort(self, rid: str, transaction: str) -> None:
-        """Abort a transaction, as far as that can be done; what cannot is left to others."""
+    def abort(self, rid: str, transaction: str) -> bool:
+        """Abort a transaction; return whether it has ended."""
         abort = self._context.catalog.api_abort_transaction
         try:
             self._ask.send("aborting", abort, rid, transaction, again=True)
         except (FoundryAPIError, MDFactoryError) as error:
             log.debug("could not abort %s of %s: %s", transaction, rid, type(error).__name__)
+            return False
+        return True
+
+
+def _check_token(provider: TokenProvider) -> None:
+    """Refuse a token that no header can hold, before an error shows it."""
+    if isinstance(provider, JWTTokenProvider):
+        token = str(provider.token)
+        if not (token and token.isascii() and token.isprintable() and " " not in token):
+            raise ConfigError(
+                "the token for Foundry is empty, or has a space, a newline or another character "
+                "in it that no token has",
+                command="fdt config",
+            )
 
 
 def _transaction(values: Mapping[str, Any], now: str | None = None) -> Transaction:
@@ -419,7 +466,7 @@ def _transaction(values: Mapping[str, Any], now: str | None = None) -> Transacti
     if started and now:
         try:
             age = (parsedate_to_datetime(now) - datetime.fromisoformat(started)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             log.debug("no age from %s and %s", started, now)
     return Transaction(
         str(values["rid"]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import requests
@@ -33,7 +36,7 @@ TIMEOUT: Final = (10, 300)
 TRIES: Final = 6
 """How often a request is sent at most."""
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that the service may ask us to wait before we ask again, at most."""
 
 BUSY: Final = frozenset({429, 503})
@@ -197,10 +200,20 @@ def _reason(error: Exception) -> str:
 
 
 def pause(attempt: int, response: requests.Response | None = None) -> None:
-    """Wait as long as the service asks, or a little longer each time."""
-    asked = response.headers.get("Retry-After", "") if response is not None else ""
+    """Wait as long as the service asks, up to a minute, or a little longer each time."""
+    asked = _asked(response.headers.get("Retry-After", "")) if response is not None else None
+    if asked is None:
+        asked = random.uniform(0.5, 1) * 0.1 * 2**attempt  # noqa: S311  # jitter, no secret
+    time.sleep(min(max(asked, 0.0), PATIENCE))
+
+
+def _asked(text: str) -> float | None:
+    """Return the seconds that a Retry-After asks for: a number, or a date."""
     try:
-        seconds = float(asked)
+        seconds = float(text)
     except ValueError:
-        seconds = random.uniform(0.5, 1) * 0.1 * 2**attempt  # noqa: S311  # jitter, no secret
-    time.sleep(min(max(seconds, 0.0), PATIENCE))
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return seconds if math.isfinite(seconds) else None

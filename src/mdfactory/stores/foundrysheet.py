@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from mdfactory.stores.foundryfiles import (
     bucket_of,
     buckets_of,
     divided,
+    extra_columns,
     foundry_schema,
     is_bucket,
     is_seen,
@@ -29,13 +31,13 @@ from mdfactory.stores.foundryfiles import (
     read,
     write,
 )
-from mdfactory.stores.foundrylock import Patience, hold
-from mdfactory.stores.foundryport import BRANCH, File, Port, Transaction
+from mdfactory.stores.foundrylock import Patience, forget, hold, release
+from mdfactory.stores.foundryport import BRANCH, PAGE, File, Port, Transaction
 
 __all__ = ["Sheet"]
 
-PAGES: Final = (100, 1000)
-"""How many transactions to look back: to the last one committed, and to the last SNAPSHOT."""
+BACK: Final = 20
+"""Pages of transactions to look back for the SNAPSHOT that a view begins with, for SQL."""
 
 
 @dataclass(slots=True)
@@ -76,41 +78,53 @@ class Sheet:
         self.path = path
         self.rid = rid
         self.lock = ""
+        self.committed = ""
         self._port = port
         self._emptied = False
         self._changes: dict[int, Changes] = {}
         self.held = 0
         self._local: dict[str, Path] = {}
-        self._described = False
+        self._pages: dict[str, list[Transaction]] = {}
 
     @cached_property
-    def _history(self) -> list[Transaction]:
-        """The transactions that make the view, newest first, as far back as we look."""
-        found: list[Transaction] = []
-        for size in PAGES:
-            newest = self._port.history(self.rid, size)
-            found = [one for one in newest if one.status == "COMMITTED"]
-            kinds = [one.kind for one in found]
-            if "SNAPSHOT" in kinds:
-                return found[: kinds.index("SNAPSHOT") + 1]
-            if len(newest) < size:
-                return found
-        if not found:
-            raise StoreError(
-                f"{self.path}: none of its last {PAGES[-1]} transactions was committed"
-            )
-        return found
-
-    @property
     def base(self) -> str:
-        """The last transaction that was committed, whose view is seen; empty if there is none."""
-        return self._history[0].rid if self._history else ""
+        """The last transaction that was committed, whose view is seen; empty if there is none.
 
-    @property
+        A service may answer with fewer transactions than it was asked for, and list those that
+        were aborted: only a page without anything new is the end.
+        """
+        any_seen = False
+        for one in self._back():
+            if one.status == "COMMITTED":
+                return one.rid
+            any_seen = True
+        if any_seen and self._port.files(self.rid, BRANCH):
+            raise StoreError(
+                f"{self.path} has files, but Foundry tells of no transaction that made them"
+            )
+        return ""
+
+    @cached_property
     def start(self) -> str:
-        """The first transaction of the view; empty if it lies too far back."""
-        oldest = self._history[-1]
-        return oldest.rid if oldest.kind == "SNAPSHOT" or len(self._history) < PAGES[-1] else ""
+        """The SNAPSHOT that the view begins with; empty if it is not found."""
+        for one in islice(self._back(), BACK * PAGE):
+            if one.status == "COMMITTED" and one.kind == "SNAPSHOT":
+                return one.rid
+        return ""
+
+    def _back(self) -> Iterator[Transaction]:
+        """Yield the transactions of the dataset, newest first."""
+        seen: set[str] = set()
+        ref = BRANCH
+        while True:
+            if ref not in self._pages:
+                self._pages[ref] = self._port.history(self.rid, ref)
+            fresh = [one for one in self._pages[ref] if one.rid not in seen]
+            if not fresh:
+                return
+            yield from fresh
+            seen.update(one.rid for one in fresh)
+            ref = fresh[-1].rid
 
     @cached_property
     def files(self) -> list[File]:
@@ -126,29 +140,35 @@ class Sheet:
         """Whether anything is to be written."""
         return self._emptied or bool(self._changes)
 
-    def claim(self, patience: Patience, location: str) -> None:
+    def claim(self, patience: Patience, location: str) -> bool:
         """Keep all others from changing the dataset.
+
+        Returns
+        -------
+        bool
+            Whether it was changed since it was first looked at; it is then seen as it is now.
 
         Raises
         ------
         StoreLockedError
             If another writer does not end in time.
-        StoreChangedError
-            If the dataset was changed since it was first looked at.
         """
         if self.lock:
-            return
+            return False
         self.lock = hold(self._port, self.rid, "UPDATE", patience, location)
-        seen = vars(self).pop("_history", None)
-        if seen is not None and seen[:1] != self._history[:1]:
-            raise StoreChangedError(
-                f"{self.path} was written by another program; nothing was changed. Try again"
-            )
+        seen = vars(self).pop("base", None)
+        self._pages.clear()
+        if seen is None or seen == self.base:
+            return False
+        vars(self).pop("start", None)
+        vars(self).pop("files", None)
+        self._local.clear()
+        return True
 
     def close(self) -> None:
         """Give the dataset back as it was, if it was not committed, and remove temporary files."""
         if self.lock:
-            self._port.abort(self.rid, self.lock)
+            release(self._port, self.rid, self.lock)
             self.lock = ""
         if "_folder" in vars(self):
             self._folder.cleanup()
@@ -265,17 +285,47 @@ class Sheet:
             lengths[bucket_name(0)] = self._put(0, self._content(0)[0])
         self._check(lengths)
         if whole or not self._port.has_schema(self.rid, self.base):
-            taken = self._port.put_schema(self.rid, self.lock, foundry_schema(self.table))
-            self._described = taken and not whole  # that a SNAPSHOT keeps it, nobody has seen
-        else:
-            self._described = True
+            self._port.put_schema(self.rid, self.lock, foundry_schema(self.table))
 
     def _adopt(self) -> None:
-        """Take over the records of files that are not divided as ours are."""
-        for file, number in list(self._sources(range(BUCKETS))):
+        """Take over the records of files that are not divided as ours are.
+
+        Of a key that stands in them several times, the newest record counts.
+        """
+        files = list(self._sources(range(BUCKETS)))
+        for file, _ in files:
+            self._check_columns(file)
+        newest = self._newest(files)
+        for file, number in files:
             for rows in self._old(file, number, self.table.columns, Query()):
-                self.put(rows)
+                times = rows[self.table.time].to_pylist() if self.table.time else [""] * len(rows)
+                ids = zip(self._ids(rows), times, strict=True)
+                wanted = [
+                    newest.pop(one, None) is not None if newest.get(one) == time else False
+                    for one, time in ids
+                ]
+                self.put(_filtered(rows, wanted))
         self._emptied = True
+
+    def _newest(self, files: Iterable[tuple[File, int | None]]) -> dict[bytes, str]:
+        """Return the newest time of each key in some files."""
+        newest: dict[bytes, str] = {}
+        names = [*self.table.key, *([self.table.time] if self.table.time else [])]
+        for file, number in files:
+            for rows in self._old(file, number, names, Query()):
+                times = rows[self.table.time].to_pylist() if self.table.time else [""] * len(rows)
+                for one, time in zip(self._ids(rows), times, strict=True):
+                    newest[one] = max(time, newest.get(one, ""))
+        return newest
+
+    def _check_columns(self, file: File) -> None:
+        """Refuse to put together anew what would lose a column."""
+        extra = extra_columns(self._fetched(file), f"{self.path}: {file.path}", self.table)
+        if extra:
+            raise StoreError(
+                f"{self.path}: {file.path} has columns that records do not have, and that would "
+                f"be lost: {', '.join(extra)}; nothing was changed. Move them to another dataset"
+            )
 
     def _content(self, number: int) -> tuple[bytes, int]:
         """Return a file as it is to be, and the number of its records."""
@@ -301,19 +351,28 @@ class Sheet:
                 )
 
     def commit(self) -> None:
-        """Let all others see what was uploaded.
+        """Let all others see what was uploaded; nothing is done if that is done already.
 
         Raises
         ------
         StoreChangedError
             If someone has aborted the transaction meanwhile.
         """
+        if not self.lock:
+            return
         status = self._port.commit(self.rid, self.lock)
+        self.committed, self.lock = self.lock, ""
+        forget(self.committed)
         if status != "COMMITTED":
+            self.committed = ""
             raise StoreChangedError(f"{self.path}: someone has aborted our transaction")
-        lock, self.lock = self.lock, ""
-        if not self._described and not self._port.has_schema(self.rid, lock):
-            self._port.put_schema(self.rid, lock, foundry_schema(self.table))
+
+    def describe(self) -> bool:
+        """See that the newest view has its schema, without which SQL does not read it."""
+        end = self.committed or self.base
+        return self._port.has_schema(self.rid, end) or self._port.put_schema(
+            self.rid, end, foundry_schema(self.table)
+        )
 
 
 def _id(key: Iterable[object]) -> bytes:

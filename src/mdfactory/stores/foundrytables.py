@@ -16,7 +16,14 @@ import pyarrow as pa
 from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.config import FoundryPaths
-from mdfactory.errors import MDFactoryError, NotInitialisedError, StoreError, counted, one_line
+from mdfactory.errors import (
+    MDFactoryError,
+    NotInitialisedError,
+    StoreChangedError,
+    StoreError,
+    counted,
+    one_line,
+)
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, RUNS, STATE, Place, Table, batch, table_named
 from mdfactory.records.terms import ItemType
@@ -37,7 +44,7 @@ BOUND: Final = 32 * 2**20
 FEW: Final = 200
 """Values in the conditions of a query, beyond which files are read and not SQL."""
 
-NOTED: Final = 20
+NOTED: Final = 50
 """Writes that are remembered, so that one that was cut short is known when it is repeated."""
 
 TIMES: Final = 1000
@@ -151,6 +158,10 @@ class FoundryTransaction(Transaction):
             if sheet is None:
                 rid = self._port.create_dataset(path)
                 sheet = self._sheets[path] = Sheet(self._port, table, path, rid)
+            elif not sheet.base:
+                self._port.create_branch(
+                    sheet.rid
+                )  # whoever made the dataset may have been cut short
             sheet.claim(self._patience, self.location)
             sheet.empty()
             self._dropped.discard(path)
@@ -168,17 +179,48 @@ class FoundryTransaction(Transaction):
         sheet.empty()
         self._dropped.add(sheet.path)
 
-    def claim(self, table: Table) -> None:
-        """Open the one transaction of a dataset."""
-        self._claimed(table)
-
-    def _claimed(self, table: Table) -> Sheet:
+    def claim(self, table: Table) -> bool:
+        """Open the one transaction of a dataset; tell whether another program has changed it."""
         with self._told("written; nothing was changed"):
             sheet = self._sheet(table)
             if sheet is None or self._patience is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            sheet.claim(self._patience, self.location)
-            return sheet
+            return sheet.claim(self._patience, self.location)
+
+    def create(self, table: Table, *, replace: bool = False) -> int:
+        """Make a record table if it is missing, or anew; mend one that SQL cannot read."""
+        existed = self.has(table)
+        removed = super().create(table, replace=replace)
+        sheet = self._sheet(table)
+        if existed and not replace and sheet and not sheet.is_dirty:
+            self._describe_sheet(sheet)
+        return removed
+
+    def _describe_sheet(self, sheet: Sheet) -> None:
+        try:
+            with self._told("described"):
+                described = sheet.describe()
+        except MDFactoryError as error:
+            described, reason = False, f": {one_line(error)}"
+        else:
+            reason = ""
+        if not described:
+            log.warning(
+                "%s has no schema, so that SQL cannot read it%s. Type: mdfactory sync init all",
+                sheet.path,
+                reason,
+            )
+
+    def _claimed(self, table: Table) -> Sheet:
+        """Return a dataset whose transaction is open, and which is as it was read."""
+        if self.claim(table):
+            raise StoreChangedError(
+                f"{path_of(table, self._paths)} was written by another program; nothing was "
+                "changed. Try again"
+            )
+        sheet = self._sheet(table)
+        assert sheet is not None  # noqa: S101  # or claim had raised
+        return sheet
 
     def _sheet(self, table: Table) -> Sheet | None:
         path = path_of(table, self._paths)
@@ -228,7 +270,7 @@ class FoundryTransaction(Transaction):
             return None
         return (
             rows
-            for some in answer.to_batches()
+            for some in answer
             for rows in matching(typed(some, table, columns, sheet.path), query, names)
         )
 
@@ -274,9 +316,14 @@ class FoundryTransaction(Transaction):
 
     def _is_cut(self, note: Note) -> bool:
         if note.cut is None:
-            statuses = (self._port.transaction(*one).status for one in note.transactions)
-            note.cut = any(status != "COMMITTED" for status in statuses)
+            note.cut = not all(map(self._is_committed, note.transactions))
         return note.cut
+
+    def _is_committed(self, place: tuple[str, str]) -> bool:
+        try:
+            return self._port.transaction(*place).status == "COMMITTED"
+        except FoundryAPIError:  # it has a name: there is no such dataset, or transaction, any more
+            return False
 
     def commit(self) -> None:
         """Upload all that has changed, then commit one dataset after the other.
@@ -293,16 +340,21 @@ class FoundryTransaction(Transaction):
         changed.sort(key=_order)
         for sheet in changed:
             sheet.upload()
-        interrupted: KeyboardInterrupt | None = None
-        for number, sheet in enumerate(changed):
-            try:
+        self._commit(changed)
+        for sheet in changed:
+            self._describe_sheet(sheet)
+
+    def _commit(self, changed: Sequence[Sheet]) -> None:
+        """Commit one dataset after the other; what has begun is brought to its end."""
+        interrupted: BaseException | None = None
+        for sheet in changed:
+            while sheet.lock:
                 try:
                     sheet.commit()
-                except KeyboardInterrupt as stop:  # what is decided is brought to its end
+                except (KeyboardInterrupt, SystemExit) as stop:
                     interrupted = stop
-                    sheet.commit()
-            except MDFactoryError as error:
-                raise self._half(changed[:number], error) from error
+                except MDFactoryError as error:
+                    raise self._half(changed, error) from error
         if interrupted:
             raise interrupted
 
@@ -315,14 +367,16 @@ class FoundryTransaction(Transaction):
         names = sorted(name for name, _ in self._state((OneOf("kind", ("write",)),)))
         self.remove(STATE, [("write", name) for name in names[:-NOTED]])
 
-    def _half(self, done: Sequence[Sheet], error: MDFactoryError) -> StoreError:
+    def _half(self, changed: Sequence[Sheet], error: MDFactoryError) -> StoreError:
         """Say how much is stored, and that repeating the write stores the rest."""
-        stored = [sheet for sheet in done if sheet.table.is_record]
+        stored = [sheet for sheet in changed if sheet.committed and sheet.table.is_record]
         if not stored and not isinstance(error, DoubtError):
             return StoreError(f"{error}; nothing was changed")
-        what = counted(len(stored), "table")
+        part = (
+            f"A part is stored ({counted(len(stored), 'table')})" if stored else "It may be stored"
+        )
         return StoreError(
-            f"{error}. A part is stored ({what}), since Foundry commits one dataset at a time. "
+            f"{error}. {part}, since Foundry commits one dataset at a time. "
             "Repeat the same command: it completes the rest"
         )
 
