@@ -259,6 +259,29 @@ def test_a_url_whose_password_is_not_escaped_is_not_repeated(
     assert done.code == 1
 
 
+@pytest.mark.parametrize("status", [200, 401, 403, 500])
+def test_a_token_appears_nowhere(
+    mdfactory: Program, campaign: Path, foundry: Any, tmp_path: Path, status: int
+) -> None:
+    config = tmp_path / "a.ini"
+    config.write_text("[database]\nTYPE = foundry\n", encoding="utf-8")
+    mdfactory("sync", "init", "all", "--config", config)
+    if status != 200:
+        foundry.faults.answer(".", status, times=None)
+    for command in (
+        ["config", "show"],
+        ["sync", "init", "check"],
+        ["sync", "push", "all", campaign],
+        ["sync", "pull", "systems", "--status", "completed"],
+        ["sync", "status", campaign],
+        ["sync", "clear", "all", "--yes"],
+    ):
+        done = mdfactory(*command, "--debug", "--config", config)
+        assert foundry.token not in done.out + done.err
+        assert "Bearer" not in done.out + done.err
+        assert (done.code == 0) == (status == 200 or command[0] == "config")
+
+
 def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "a.ini"
     for url, said in (("", "[postgres] URL is not set"), ("nonsense//", "is none that libpq")):
