@@ -124,3 +124,11 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     folder.mkdir(parents=True)
     (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
     return kind
+
+
+@pytest.fixture
+def pushed_all(mdfactory: Program, campaign: Path) -> Path:
+    """The campaign, all of which is in the store."""
+    mdfactory("sync", "init", "all")
+    assert mdfactory("sync", "push", "all", campaign).code == 0
+    return campaign

@@ -29,14 +29,6 @@ def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
     return sorted((one["state"], one["table"], one["hash"], one["what"]) for one in found["rows"])
 
 
-@pytest.fixture
-def pushed(mdfactory: Program, campaign: Path) -> Path:
-    """The campaign, which is in the store."""
-    mdfactory("sync", "init", "all")
-    assert mdfactory("sync", "push", "all", campaign).code == 0
-    return campaign
-
-
 @pytest.mark.usefixtures("kind")
 def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
@@ -66,27 +58,27 @@ def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -
     assert [one[0] for one in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
 
 
-def test_what_has_changed_is_told(mdfactory: Program, pushed: Path) -> None:
-    results = Simulation.open(pushed / DONE).results
-    frame = pq.read_table(pushed / DONE / ".analysis" / "rdf_oxygen.parquet")
+def test_what_has_changed_is_told(mdfactory: Program, pushed_all: Path) -> None:
+    results = Simulation.open(pushed_all / DONE).results
+    frame = pq.read_table(pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet")
     results.record_analysis("rdf_oxygen", frame, unit="nm")
-    picture = pushed / DONE / ".analysis" / "picture.png"
+    picture = pushed_all / DONE / ".analysis" / "picture.png"
     picture.write_bytes(b"another")
     results.record_artifact("density_plot", picture, move=True)
-    moved = shutil.move(pushed / BUILD, pushed / "elsewhere")
-    found = _rows(_status(mdfactory, pushed))
+    moved = shutil.move(pushed_all / BUILD, pushed_all / "elsewhere")
+    found = _rows(_status(mdfactory, pushed_all))
     assert found == [
         ("changed", "ANALYSIS_rdf_oxygen", DONE, ["types or extras"]),
         ("changed", "ARTIFACT_density_plot", DONE, ["files", "checksums"]),
-        ("changed", "RUN_DATABASE", BUILD, [f"directory: {pushed / BUILD} -> {moved}"]),
+        ("changed", "RUN_DATABASE", BUILD, [f"directory: {pushed_all / BUILD} -> {moved}"]),
     ]
-    said = mdfactory("sync", "status", pushed, "--long").out
+    said = mdfactory("sync", "status", pushed_all, "--long").out
     assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in said
 
 
-def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed: Path) -> None:
-    shutil.rmtree(pushed / DONE)
-    found = _status(mdfactory, pushed)
+def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed_all: Path) -> None:
+    shutil.rmtree(pushed_all / DONE)
+    found = _status(mdfactory, pushed_all)
     assert not found["in_step"]
     assert found["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
     assert {one[2] for one in _rows(found)} == {DONE}
@@ -94,30 +86,32 @@ def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed: Path) -> No
     assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
 
 
-def test_records_elsewhere_are_left_out(mdfactory: Program, pushed: Path, tmp_path: Path) -> None:
+def test_records_elsewhere_are_left_out(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "campaign2"
-    shutil.copytree(pushed / BUILD, other / BUILD)
+    shutil.copytree(pushed_all / BUILD, other / BUILD)
     found = _status(mdfactory, other)
     assert found["counts"]["systems"] == NONE | {"changed": 1}
-    assert _status(mdfactory, pushed / DONE)["in_step"]
+    assert _status(mdfactory, pushed_all / DONE)["in_step"]
     summary = tmp_path / "summary.yaml"
-    summary.write_text(json.dumps({"system_directory": [str(pushed / DONE)]}), encoding="utf-8")
+    summary.write_text(json.dumps({"system_directory": [str(pushed_all / DONE)]}), encoding="utf-8")
     found = _status(mdfactory, summary)
     assert found["in_step"]
     assert found["counts"]["systems"] == NONE | {"unchanged": 1}
 
 
-def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed: Path) -> None:
-    (pushed / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
-    done = mdfactory("sync", "status", pushed)
+def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed_all: Path) -> None:
+    (pushed_all / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
+    done = mdfactory("sync", "status", pushed_all)
     assert done.code == 3
-    assert f"skipped: {pushed / BUILD}: " in done.err
-    assert _rows(_status(mdfactory, pushed)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
+    assert f"skipped: {pushed_all / BUILD}: " in done.err
+    assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
-def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed: Path) -> None:
-    shutil.copytree(pushed / DONE, pushed / "copy")
-    done = mdfactory("sync", "status", pushed)
+def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed_all: Path) -> None:
+    shutil.copytree(pushed_all / DONE, pushed_all / "copy")
+    done = mdfactory("sync", "status", pushed_all)
     assert f"{DONE} stands in several folders" in done.err
 
 
@@ -147,11 +141,11 @@ def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) 
 
 @pytest.mark.usefixtures("kind")
 def test_relocated_records_are_the_same_but_for_their_directory(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     before = _records(mdfactory)
-    new = str(shutil.move(pushed, tmp_path / "archive" / "campaign"))
-    move = ("sync", "relocate", pushed, new)
+    new = str(shutil.move(pushed_all, tmp_path / "archive" / "campaign"))
+    move = ("sync", "relocate", pushed_all, new)
     planned = mdfactory(*move, "--dry-run", "--json").json
     assert _records(mdfactory) == before
     done = mdfactory(*move, "--json").json
@@ -159,7 +153,7 @@ def test_relocated_records_are_the_same_but_for_their_directory(
     assert sum(done["tables"].values()) == 89
     after = _records(mdfactory)
     assert after == [
-        {name: str(value).replace(str(pushed), new) for name, value in row.items()}
+        {name: str(value).replace(str(pushed_all), new) for name, value in row.items()}
         for row in before
     ]
     assert mdfactory("sync", "status", new, "--exit-code").code == 0
@@ -186,18 +180,18 @@ def _records(mdfactory: Program) -> list[dict[str, str]]:
 
 
 def test_a_folder_whose_name_only_begins_alike_is_left(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
-    start = str(pushed)[:-2]
+    start = str(pushed_all)[:-2]
     done = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
     assert sum(done["tables"].values()) == 0
-    done = mdfactory("sync", "relocate", f"{pushed / DONE}/", tmp_path / "new", "--json").json
+    done = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
     assert done["tables"]["RUN_DATABASE"] == 1
     shown = mdfactory("sync", "pull", "systems", "--hash", DONE, "--json").json["rows"]
     assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
 
 
-def test_relocating_to_the_same_folder_is_refused(mdfactory: Program, pushed: Path) -> None:
-    done = mdfactory("sync", "relocate", pushed, f"{pushed}/.")
+def test_relocating_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
+    done = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
     assert done.code == 2
     assert "are the same folder" in done.err

@@ -24,17 +24,10 @@ DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
 TABLES = [RUNS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_plot")]
 
 
-@pytest.fixture
-def pushed(mdfactory: Program, campaign: Path) -> Path:
-    mdfactory("sync", "init", "all")
-    assert mdfactory("sync", "push", "all", campaign).code == 0
-    return campaign
-
-
 @pytest.mark.usefixtures("kind")
-def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed: Path) -> None:
+def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
     """One in each table, in a column that chance takes."""
-    done = mdfactory("sync", "verify", pushed)
+    done = mdfactory("sync", "verify", pushed_all)
     assert (done.code, done.out) == (0, "89 records checked, 0 problems\n")
     with open_store(load()).transaction(write=True) as transaction:
         for table in TABLES:
@@ -55,27 +48,30 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed: Path) -> N
 
 
 @pytest.mark.usefixtures("kind")
-def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed: Path) -> None:
-    (pushed / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
+def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
+    (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
     done = mdfactory("sync", "verify", "--quick")
     assert done.code == 4
-    assert f"ANALYSIS_rdf_oxygen {DONE}: {pushed / DONE}: rdf_oxygen.parquet is missing" in done.out
+    assert (
+        f"ANALYSIS_rdf_oxygen {DONE}: {pushed_all / DONE}: rdf_oxygen.parquet is missing"
+        in done.out
+    )
     assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in done.out
     assert done.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 
-def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed: Path) -> None:
-    done = mdfactory("sync", "verify", pushed, "--since", "cc", "--json")
+def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed_all: Path) -> None:
+    done = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
     assert done.code == 0
     assert done.json["checked"]["RUN_DATABASE"] == 4
 
 
 def test_a_run_that_is_interrupted_says_how_to_go_on(
-    mdfactory: Program, pushed: Path, running: Callable[..., Any]
+    mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
 ) -> None:
     """Ctrl-C comes while a large artifact is read."""
-    program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed)]
-    large = next((pushed / DONE / ".analysis" / "artifacts").rglob("*.png"))
+    program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed_all)]
+    large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
     with large.open("wb") as file:
         file.truncate(2**36)  # a sparse file, which takes a minute to read
     with running(program, stdout=PIPE, stderr=PIPE, text=True) as started:

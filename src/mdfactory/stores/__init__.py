@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -99,25 +100,27 @@ def _configured_postgres(settings: Settings, wait: float) -> Store:
 
 
 def _foundry(paths: FoundryPaths, wait: float) -> Store:
-    try:
+    with _needing("foundry", "foundry-dev-tools"):
         from mdfactory.stores.foundry import FoundryStore
-    except ImportError as error:
-        raise ConfigError(
-            f"Foundry needs foundry-dev-tools, which cannot be loaded: {error}",
-            command="pip install 'mdfactory[foundry]'",
-        ) from error
     return FoundryStore(paths, wait=wait)
 
 
 def _postgres(url: str, wait: float) -> Store:
-    try:
+    with _needing("postgres", "psycopg"):
         from mdfactory.stores.postgres import PostgresStore
+    return PostgresStore(url, wait=wait)
+
+
+@contextmanager
+def _needing(extra: str, library: str) -> Iterator[None]:
+    """Say of a library that is missing how to get it."""
+    try:
+        yield
     except ImportError as error:
         raise ConfigError(
-            f"PostgreSQL needs psycopg, which cannot be loaded: {error}",
-            command="pip install 'mdfactory[postgres]'",
+            f"a store of kind {extra} needs {library}, which cannot be loaded: {error}",
+            command=f"pip install 'mdfactory[{extra}]'",
         ) from error
-    return PostgresStore(url, wait=wait)
 
 
 PLACES: Final = (

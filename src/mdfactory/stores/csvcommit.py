@@ -27,8 +27,9 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, one_line
 from mdfactory.stores.csvtext import write
+from mdfactory.stores.patience import Patience
 
-__all__ = ["Change", "Folder", "Patience", "commit", "recover", "redirected"]
+__all__ = ["Change", "Folder", "commit", "recover", "redirected"]
 
 log = logging.getLogger(__name__)
 
@@ -83,22 +84,6 @@ class Record:
     def is_pending(self) -> bool:
         """Whether anything remains to be done."""
         return bool(self.change.moves or self.change.drops)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for another writer.
-
-    Parameters
-    ----------
-    wait
-        In seconds.
-    deadline
-        When that is over, on the monotonic clock.
-    """
-
-    wait: float
-    deadline: float
 
 
 class Folder:

@@ -17,8 +17,9 @@ from typing import Final
 from mdfactory.errors import SHOWN, MDFactoryError, StoreError, counted, one_line
 from mdfactory.records.tables import RUNS, Place, Table, table_named
 from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.csvcommit import Folder, Patience, recover, redirected
+from mdfactory.stores.csvcommit import Folder, recover, redirected
 from mdfactory.stores.csvtables import CsvTransaction, Files, Opened
+from mdfactory.stores.patience import Patience
 
 __all__ = ["CsvStore"]
 
@@ -70,7 +71,7 @@ class CsvStore(Store):
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
-        patience = Patience(self.wait, time.monotonic() + self.wait)
+        patience = Patience(self.wait)
         told = partial(_told, self.location, write=write)
         with ExitStack() as stack:
             with told():

@@ -8,7 +8,6 @@ the note, and repeating it completes it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -19,9 +18,10 @@ from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Place
 from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.foundrylock import STALE, Patience, hold, release
+from mdfactory.stores.foundrylock import hold, release
 from mdfactory.stores.foundryport import Port
 from mdfactory.stores.foundrytables import FoundryTransaction, home_of, told, usable
+from mdfactory.stores.patience import Patience
 
 __all__ = ["FoundryStore"]
 
@@ -38,15 +38,12 @@ class FoundryStore(Store):
         Where they are.
     wait
         Seconds to wait for another writer.
-    stale
-        Seconds after which a lock is taken from a writer on another machine.
     """
 
-    def __init__(self, paths: FoundryPaths, *, wait: float = 60.0, stale: float = STALE) -> None:
+    def __init__(self, paths: FoundryPaths, *, wait: float = 60.0) -> None:
         self.location = f"Foundry store {paths.runs}"
         self.wait = wait
         self._paths = paths
-        self._stale = stale
 
     @cached_property
     def _port(self) -> Port:
@@ -78,7 +75,7 @@ class FoundryStore(Store):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
         doing = "written; nothing was changed" if write else "read"
-        patience = Patience(self.wait, time.monotonic() + self.wait, self._stale)
+        patience = Patience(self.wait)
         lock = ("", "")
         transaction: FoundryTransaction | None = None
         try:

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +22,9 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreLockedError
 from mdfactory.stores.foundryport import OpenElsewhereError, Port, Transaction
+from mdfactory.stores.patience import Patience
 
-__all__ = ["STALE", "Patience", "forget", "hold", "place_of", "release"]
+__all__ = ["forget", "hold", "place_of", "release"]
 
 log = logging.getLogger(__name__)
 
@@ -42,25 +42,6 @@ HELD: Final[set[str]] = set()
 
 LONGEST: Final = 2.0
 """Seconds between two tries at the most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for another writer.
-
-    Parameters
-    ----------
-    wait
-        In seconds.
-    deadline
-        When that is over, on the monotonic clock.
-    stale
-        Seconds after which a lock is taken from a writer that cannot be looked at.
-    """
-
-    wait: float
-    deadline: float
-    stale: float = STALE
 
 
 def hold(port: Port, rid: str, kind: str, patience: Patience, location: str) -> str:
@@ -95,7 +76,7 @@ def hold(port: Port, rid: str, kind: str, patience: Patience, location: str) -> 
         theirs = _mark(other)
         if other.status == "OPEN" and theirs.get("nonce") == nonce:  # the answer was lost
             return _prepared(port, rid, other.rid, kind)
-        if other.status == "OPEN" and _is_dead(theirs, other, patience.stale):
+        if other.status == "OPEN" and _is_dead(theirs, other):
             log.warning("taking the lock from %s, which has gone", _name(theirs, other))
             if port.abort(rid, other.rid) and attempt < EAGER:
                 attempt += 1
@@ -140,7 +121,7 @@ def _pause(attempt: int, patience: Patience) -> None:
     time.sleep(random.uniform(0.3, 1) * longest)  # noqa: S311  # jitter, no secret
 
 
-def _is_dead(theirs: Mapping[str, Any], other: Transaction, stale: float) -> bool:
+def _is_dead(theirs: Mapping[str, Any], other: Transaction) -> bool:
     """Whether a lock is that of a program of ours that has ended without giving it back.
 
     A transaction without our mark is never touched: nobody knows what it is.
@@ -153,7 +134,7 @@ def _is_dead(theirs: Mapping[str, Any], other: Transaction, stale: float) -> boo
     if age < 0 and other.started:
         with suppress(ValueError, TypeError):
             age = (datetime.now(UTC) - datetime.fromisoformat(other.started)).total_seconds()
-    return age > stale
+    return age > STALE
 
 
 def _has_ended(theirs: Mapping[str, Any], other: Transaction) -> bool:

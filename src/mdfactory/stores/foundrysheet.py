@@ -31,8 +31,9 @@ from mdfactory.stores.foundryfiles import (
     read,
     write,
 )
-from mdfactory.stores.foundrylock import Patience, forget, hold, release
+from mdfactory.stores.foundrylock import forget, hold, release
 from mdfactory.stores.foundryport import BRANCH, PAGE, File, Port, Transaction
+from mdfactory.stores.patience import Patience
 
 __all__ = ["Sheet"]
 

@@ -29,9 +29,9 @@ from mdfactory.records.tables import OVERVIEW, RUNS, STATE, Place, Table, batch,
 from mdfactory.records.terms import ItemType
 from mdfactory.stores.base import Key, Transaction
 from mdfactory.stores.foundryfiles import matching, sql, typed
-from mdfactory.stores.foundrylock import Patience
 from mdfactory.stores.foundryport import BRANCH, DoubtError, Port, QueryFailedError, Resource
 from mdfactory.stores.foundrysheet import Sheet
+from mdfactory.stores.patience import Patience
 from mdfactory.stores.sorting import in_order, limited
 
 __all__ = ["FoundryTransaction", "home_of", "path_of", "told", "usable"]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mdfactory.errors import NotInitialisedError
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, Place, Table
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store, Transaction
+from mdfactory.sync.items import require_tables
 from mdfactory.sync.overview import settle
 from mdfactory.sync.parts import parts
 from mdfactory.sync.push import Watch, planned
@@ -94,9 +94,7 @@ def copy(
         source.transaction() as reader,
         target.transaction(write=not dry_run, create=places) as writer,
     ):
-        tables = reader.tables()
-        if not tables:
-            raise NotInitialisedError("of ours", source.location, "mdfactory sync init all")
+        tables = require_tables(reader)
         batches = _records(reader, tables, watch)
         if dry_run:
             return Copied(planned(writer, batches, mode), {})

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from mdfactory.errors import NotInitialisedError, UnknownNameError
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import OVERVIEW, Table, item_table
+from mdfactory.records.tables import OVERVIEW, RUNS, Table, item_table
 from mdfactory.records.terms import Item, ItemType
 from mdfactory.stores.base import Transaction
 
-__all__ = ["item_tables", "require_item", "require_items"]
+__all__ = ["item_tables", "require_item", "require_items", "require_tables"]
+
+
+def require_tables(transaction: Transaction) -> list[Table]:
+    """Return the tables that a store has.
+
+    Raises
+    ------
+    NotInitialisedError
+        If it has none.
+    """
+    tables = transaction.tables()
+    if not tables:
+        raise NotInitialisedError(RUNS.name, transaction.location, "mdfactory sync init all")
+    return tables
 
 
 def require_items(transaction: Transaction, kind: ItemType) -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mdfactory.errors import NotInitialisedError, UsageError
+from mdfactory.errors import UsageError
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import RUNS, Table, array
+from mdfactory.records.tables import Table, array
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
+from mdfactory.sync.items import require_tables
 from mdfactory.sync.parts import parts
 from mdfactory.sync.push import Watch
 
@@ -78,9 +79,7 @@ def relocate(
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")
     with store.transaction(write=not dry_run) as transaction:
-        tables = transaction.tables()
-        if not tables:
-            raise NotInitialisedError(RUNS.name, transaction.location, "mdfactory sync init all")
+        tables = require_tables(transaction)
         moved: dict[str, int] = {}
         for table in tables:
             if not dry_run:

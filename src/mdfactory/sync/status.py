@@ -21,11 +21,12 @@ from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import CsvSource, Folders, Source, roots
 from mdfactory.campaign.rows import read_rows
 from mdfactory.campaign.simulation import Skipped
-from mdfactory.errors import NotInitialisedError, one_line
+from mdfactory.errors import one_line
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Table, array
+from mdfactory.records.tables import OVERVIEW, Table, array
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store, Transaction
+from mdfactory.sync.items import require_tables
 from mdfactory.sync.push import Watch, read_campaign
 
 __all__ = ["Difference", "State", "Status", "below", "status"]
@@ -150,10 +151,7 @@ def status(store: Store, source: Source | None, *, watch: Watch = lambda *_: Non
 
 def _tables(transaction: Transaction) -> list[Table]:
     """Return the tables of what is on disk; the overview is derived."""
-    tables = transaction.tables()
-    if not tables:
-        raise NotInitialisedError(RUNS.name, transaction.location, "mdfactory sync init all")
-    return [table for table in tables if table.id != OVERVIEW.id]
+    return [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
 
 
 def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[str]:

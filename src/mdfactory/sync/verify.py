@@ -14,12 +14,13 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
-from mdfactory.errors import NotInitialisedError, StoreError, one_line
+from mdfactory.errors import StoreError, one_line
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, digest_table
 from mdfactory.stores.base import Key, Store, Transaction
 from mdfactory.sync.damage import Patterns, judge
+from mdfactory.sync.items import require_tables
 from mdfactory.sync.meaning import problems_of
 from mdfactory.sync.ondisk import problems_on_disk
 from mdfactory.sync.overview import disagreeing
@@ -146,9 +147,7 @@ class _Run:
         self._quick = quick
         self._orphans: dict[str, tuple[Table, list[tuple[Key, str]]]] = {}
         with store.transaction() as transaction:
-            self._tables = transaction.tables()
-        if not self._tables:
-            raise NotInitialisedError(RUNS.name, store.location, "mdfactory sync init all")
+            self._tables = require_tables(transaction)
 
     def hashes(self) -> list[str]:
         """Return the hashes of all records, and of all that a digest is kept of, sorted."""
