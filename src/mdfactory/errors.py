@@ -154,11 +154,15 @@ class FrameTooLargeError(MDFactoryError, ValueError):
     ----------
     limit
         Bytes that it may take.
+    shape
+        Its rows and columns, if they say enough.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, shape: str = "") -> None:
+        has = f"has {shape}: it " if shape else ""
         super().__init__(
-            f"takes more than {limit >> 20} MiB as text, which is all that a store takes in a cell"
+            f"{has}takes more than {limit >> 20} MiB as text, "
+            "which is all that a store takes in a cell"
         )
 
 

@@ -30,7 +30,7 @@ from mdfactory.campaign.registry import (
     read_registry,
     write_registry,
 )
-from mdfactory.errors import RegistryError, ResultError, one_line
+from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.files import locked
 from mdfactory.records.terms import check_name
 
@@ -44,6 +44,9 @@ SCHEMA_VERSION: Final = "1.0"
 LOCK: Final = ".metadata.lock"
 LARGEST_CELL: Final = 256 * 2**20
 """Bytes of the longest text that a store takes in one cell."""
+
+LONGEST_NAME: Final = 80
+"""Characters of the name of a file that a message shows."""
 
 ENTRY: Final = {
     "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
@@ -123,27 +126,22 @@ class Results:
             rows than the registry says; the message does not say which simulation it is of.
         """
         import pyarrow as pa
-        from pyarrow.parquet import ParquetFile
 
+        from mdfactory.campaign.parquet import read_frame
+
+        shown = _shown(analysis.filename)
         try:
-            with ParquetFile(inside(self.directory, analysis.filename)) as file:
-                shape = file.metadata.num_rows, file.metadata.num_columns
-                if shape[0] * shape[1] > LARGEST_CELL:  # each value takes a byte of text at least
-                    raise ResultError(
-                        f"{analysis.filename} has {shape[0]:,} rows of {shape[1]:,} columns: "
-                        f"more than the {LARGEST_CELL >> 20} MiB that a cell of a store may hold"
-                    )
-                frame = file.read()
-                frame.schema.names  # noqa: B018  # not all that Parquet may hold is UTF-8
+            frame = read_frame(inside(self.directory, analysis.filename), LARGEST_CELL)
+            frame.schema.names  # noqa: B018  # not all that Parquet may hold is UTF-8
         except FileNotFoundError as error:
-            raise ResultError(f"{analysis.filename} is missing") from error
+            raise ResultError(f"{shown} is missing") from error
+        except FrameTooLargeError as error:
+            raise ResultError(f"{shown} {error}") from error
         except (OSError, ValueError, pa.ArrowException) as error:
-            if isinstance(error, ResultError):
-                raise
-            raise ResultError(f"{analysis.filename} cannot be read: {one_line(error)}") from error
+            raise ResultError(f"{shown} cannot be read: {one_line(error)}") from error
         if frame.num_rows != analysis.row_count:
             raise ResultError(
-                f"{analysis.filename} has {frame.num_rows:,} rows, but the "
+                f"{shown} has {frame.num_rows:,} rows, but the "
                 f"registry says {analysis.row_count:,}. Record the analysis again"
             )
         return frame
@@ -397,6 +395,11 @@ class Results:
 
     def _lacks(self, kind: str, name: str, known: Iterable[str]) -> str:
         return f"{self.directory} has no {kind} {name!r}; it has {', '.join(known) or 'none'}"
+
+
+def _shown(name: str) -> str:
+    """Return a name as a message has room for it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def sha256(path: Path) -> str:

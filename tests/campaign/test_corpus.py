@@ -1,0 +1,35 @@
+"""Bad input, one by one: each is named with its reason, and what is sound of it is pushed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from corpus import Member, members, place
+from mdfactory.campaign.collect import Scope, collect
+from mdfactory.campaign.discover import discover
+from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.records.terms import ItemType
+
+ALL = Scope(systems=True, items=list(ItemType))
+MEMBERS = [member for member in members() if not member.rights]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=[member.name for member in MEMBERS])
+def test_bad_input_is_named(tmp_path: Path, member: Member) -> None:
+    placed = place(member, tmp_path)
+    found = list(discover(str(tmp_path)))
+    skipped = [item for item in found if isinstance(item, Skipped)]
+    simulations = [item for item in found if isinstance(item, Simulation)]
+    records = collect(simulations, ALL, "2026-01-01T00:00:00+00:00", skipped.append)
+    stored = {
+        table.name for table, rows in records if str(placed.folder) in rows["directory"].to_pylist()
+    }
+    assert stored == member.stored
+    assert len(skipped) == len(member.reasons), skipped
+    for item, reason in zip(skipped, member.reasons, strict=True):
+        assert re.search(reason, item.reason), item.reason
+        assert len(item.reason.splitlines()) == 1
+        assert item.path == placed.named

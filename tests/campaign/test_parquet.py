@@ -1,0 +1,37 @@
+"""Frames are read whole or refused unread, never refused if a store could take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, reject
+
+from mdfactory.campaign.parquet import read_frame
+from mdfactory.errors import FrameTooLargeError
+from mdfactory.records.frames import encode
+from mdfactory.testing.frames import MODERATE, tables
+
+
+@given(table=tables())
+@MODERATE
+def test_a_frame_whose_text_fits_is_read(
+    tmp_path_factory: pytest.TempPathFactory, table: pa.Table
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "frame.parquet"
+    try:
+        pq.write_table(table, path)
+    except pa.ArrowException:  # Parquet does not take all that Arrow does
+        reject()
+    text = encode(pq.ParquetFile(path).read()).data_csv.encode()
+    assert read_frame(path, len(text)).num_rows == pq.ParquetFile(path).metadata.num_rows
+
+
+def test_a_structure_without_values_takes_no_room(tmp_path: Path) -> None:
+    fields = pa.struct([(f"field_{number}", pa.int8()) for number in range(300)])
+    pq.write_table(pa.table({"x": pa.nulls(1_000, fields)}), tmp_path / "x.parquet")
+    assert read_frame(tmp_path / "x.parquet", 1_000).num_rows == 1_000
+    with pytest.raises(FrameTooLargeError, match="has 1,000 rows of 1 columns"):
+        read_frame(tmp_path / "x.parquet", 999)
