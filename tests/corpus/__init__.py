@@ -7,6 +7,6 @@ __all__ = ["ALL", "NOTHING", "SYSTEM", "Member", "Placed", "members", "place", "
 
 def members() -> list[Member]:
     """Return all members that are folders of a campaign."""
-    from corpus import frames
+    from corpus import frames, registries
 
-    return [*frames.MEMBERS]
+    return [*registries.MEMBERS, *frames.MEMBERS]

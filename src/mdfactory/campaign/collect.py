@@ -79,7 +79,7 @@ def collect(
     for simulation in simulations:
         if scope.systems:
             yield from buffer.add(RUNS, _run(simulation, time))
-        if scope.items:
+        if scope.items and not simulation.bare:
             for table, row in _results(simulation, scope, time, report):
                 yield from buffer.add(table, row)
                 del row  # it may be long, and is not held while the next one is made

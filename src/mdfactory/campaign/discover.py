@@ -7,10 +7,11 @@ import glob
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.rows import Problem, Row, Rows, read_rows
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
@@ -236,7 +237,10 @@ def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Li
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
-    found = read_simulation(directory, listing.files, others=listing.others, claimed=claimed)
+    others = [*listing.others, *listing.folders, *listing.links]
+    found = read_simulation(directory, listing.files, others=others, claimed=claimed)
+    if isinstance(found, Simulation) and FOLDER not in others and FOLDER not in listing.files:
+        found = replace(found, bare=True)
     return found, listing
 
 

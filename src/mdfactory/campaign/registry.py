@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
@@ -30,6 +32,12 @@ SECTIONS: Final = {ItemType.analysis: "analyses", ItemType.artifact: "artifacts"
 FILE: Final = "metadata.json"
 LARGEST: Final = 64 * 2**20
 """Bytes of the largest registry that is read."""
+
+MOST: Final = 1_000_000
+DEEPEST: Final = 64
+"""Values and levels that a registry may have."""
+
+SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 Entry = TypeVar("Entry")
 
@@ -141,22 +149,66 @@ def read_registry(directory: Path) -> Registry:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise RegistryError(f"{path}: is not a file")
             raw = file.read(LARGEST + 1)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if os.path.islink(path) or os.path.islink(path.parent):
+            raise RegistryError(f"{path}: cannot be read: it points to nothing") from error
         return Registry()
     except OSError as error:
         raise RegistryError(f"{path}: cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST:
         raise RegistryError(f"{path}: is larger than {LARGEST >> 20} MiB")
     try:
-        values = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise RegistryError(f"{path}: is not valid JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise RegistryError(f"{path}: holds no mapping")
+        values = _parsed(raw)
+    except ValueError as error:
+        raise RegistryError(f"{path}: {error}") from error
     problems: list[Problem] = []
     analyses = _entries(values, ItemType.analysis, _analysis, problems)
     artifacts = _entries(values, ItemType.artifact, _artifact, problems)
     return Registry(analyses, artifacts, tuple(problems), values)
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """Return what a registry says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, says a key twice, or is beyond any bound of a registry.
+    """
+    opened = raw.count(b"[") + raw.count(b"{")
+    if opened + raw.count(b",") > MOST:  # each takes many times its bytes in memory
+        raise ValueError(f"holds more than {MOST:,} values")
+    try:
+        values = json.loads(raw, object_pairs_hook=_mapping)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError("holds no mapping")  # noqa: TRY004  # of the file, not of ours
+    if opened > DEEPEST and _nests(values):
+        raise ValueError(f"nests more than {DEEPEST} levels")
+    return values
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise ValueError(f"the key {twice!r:.80} stands twice")
+    return values
+
+
+def _nests(value: Any) -> bool:
+    """Whether there are more levels than can be written and read again in any place."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inner(one)]
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def write_registry(directory: Path, values: Mapping[str, Any]) -> None:
@@ -205,7 +257,9 @@ def _kind(path: Path, *, follow: bool = False) -> int:
     except FileNotFoundError:
         return MISSING
     except OSError as error:
-        raise ValueError(f"{path.name!r} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{path.name!r:.80} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # half a character
+        raise ValueError(f"{path.name!r:.80} cannot be the name of a file") from error
 
 
 MISSING: Final = 0
@@ -249,9 +303,12 @@ def _artifact(name: str, entry: Mapping[str, Any]) -> Artifact:
     checksums = _checked(entry.get("checksums"), dict, "checksums")
     for file in files:
         _checked(file, str, "a file")
-        _checked(checksums.get(file), str, f"the checksum of {file!r}")
     if len(set(files)) < len(files):
         raise ValueError("a file stands twice in files")
+    for file in files:
+        checksum = _checked(checksums.get(file), str, f"the checksum of {file!r:.80}")
+        if not SHA256.fullmatch(checksum):
+            raise ValueError(f"the checksum of {file!r:.80} is no SHA-256: {checksum!r:.80}")
     return Artifact(name, tuple(files), {file: checksums[file] for file in files}, entry)
 
 

@@ -46,12 +46,15 @@ class Simulation:
         How far it has come.
     warnings
         What is odd about it, though it is valid; a line each.
+    bare
+        Whether it is known to have no results, so that none are looked for.
     """
 
     directory: Path
     build_input: BuildInput
     status: Status
     warnings: tuple[str, ...] = ()
+    bare: bool = False
 
     @classmethod
     def open(cls, directory: str | Path) -> Simulation:
@@ -130,7 +133,7 @@ def read_simulation(
     files
         Names of the files in it.
     others
-        Names of what is neither file nor folder, such as a dangling symlink.
+        Names of what is no file, such as a folder or a dangling symlink.
     claimed
         Whether something says that it is a simulation, such as a build summary.
 
