@@ -1,12 +1,13 @@
 """Bad input of every kind, made by code: what may lie in a campaign, and what is said of it."""
 
-from corpus.members import ALL, NOTHING, SYSTEM, Member, Placed, place, write
+from corpus.members import Member, Placed, place, write
 
-__all__ = ["ALL", "NOTHING", "SYSTEM", "Member", "Placed", "members", "place", "write"]
+__all__ = ["Member", "Placed", "members", "place", "write"]
 
 
 def members() -> list[Member]:
     """Return all members that are folders of a campaign."""
-    from corpus import frames, registries
+    from corpus import build_inputs, folders, frames, registries, yamls
 
-    return [*registries.MEMBERS, *frames.MEMBERS]
+    rooms = (yamls, build_inputs, registries, frames, folders)
+    return [member for room in rooms for member in room.MEMBERS]

@@ -169,6 +169,7 @@ LARGE: list[tuple[str, Spoil, str]] = [
     ("250 million floats", _many(FLOATS, 250), "256 MiB"),
     ("100 million floats", _many(FLOATS.cast(pa.float32()), 100), "256 MiB"),
     ("100 million booleans", _many(ZEROS.cast(pa.bool_()), 100), "256 MiB"),
+    ("nulls of 2 GB", _many(pa.nulls(100, pa.binary(MILLION)), 20), "cannot be read: .* 1 GiB"),
     ("a list of 200 million zeros", _many(LISTS, 200), "256 MiB"),
     ("400 million nulls", _frame(_nulls), "256 MiB"),
 ]

@@ -57,8 +57,10 @@ def _is_small(file: ParquetFile, limit: int) -> bool:
     """Whether even with each value as long as the whole file it cannot be large: it mostly is."""
     metadata = file.metadata
     size = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    flat = not any(map(pa.types.is_nested, file.schema_arrow.types))
-    return flat and metadata.num_rows * (size + metadata.num_columns) <= limit
+    kinds = file.schema_arrow.types
+    if any(map(pa.types.is_nested, kinds)) or any(map(pa.types.is_fixed_size_binary, kinds)):
+        return False
+    return bool(metadata.num_rows * (size + metadata.num_columns) <= limit)
 
 
 def _chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
@@ -80,8 +82,10 @@ def _check_size(file: ParquetFile, limit: int) -> None:
             fixed += chunk.num_values * metadata.schema.column(leaf).length
     # A row of a list has a value if it is empty, too; all further ones are items with a comma.
     items = max(values, default=0) - metadata.num_rows
-    if items * 2 > limit or fixed > ROOM:
+    if items * 2 > limit:
         raise FrameTooLargeError(limit)
+    if fixed > ROOM:
+        raise ValueError(f"its bytes of fixed length take more than {ROOM >> 30} GiB in memory")
 
 
 def _most(chunk: ColumnChunkMetaData) -> int:

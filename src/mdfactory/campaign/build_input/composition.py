@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.base import MOST, Model, Real, Whole
 from mdfactory.campaign.build_input.species import LipidSpecies, Species, molecular_weight
 
 __all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
@@ -26,7 +26,7 @@ TOLERANCE: Final = 1e-9
 """How far fractions may be from summing to 1."""
 
 TotalCount = Annotated[
-    int, Field(ge=0), BeforeValidator(lambda given: 0 if given is None else given)
+    Whole, Field(ge=0, le=MOST), BeforeValidator(lambda given: 0 if given is None else given)
 ]
 """A number of molecules; null is as good as absent."""
 
@@ -50,9 +50,9 @@ class Ionization(Model):
     """
 
     neutralize: bool = True
-    concentration: Annotated[float, Field(ge=0)] = 0.15
-    min_distance: Annotated[float, Field(ge=0)] = 5.0
-    seed: int | None = None
+    concentration: Annotated[Real, Field(ge=0)] = 0.15
+    min_distance: Annotated[Real, Field(ge=0)] = 5.0
+    seed: Whole | None = None
 
 
 class MixedBox(Model):
@@ -72,7 +72,7 @@ class MixedBox(Model):
 
     species: list[Species]
     total_count: TotalCount = 0
-    target_density: float = 1.0
+    target_density: Real = 1.0
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
@@ -100,7 +100,7 @@ class Bilayer(Model):
 
     species: list[LipidSpecies]
     total_count: TotalCount = 0
-    z_padding: Annotated[float, Field(ge=0)] = 20.0
+    z_padding: Annotated[Real, Field(ge=0)] = 20.0
     monolayer: bool = False
     ionization: Ionization = Ionization()
 
@@ -133,9 +133,9 @@ class Core(Model):
     """
 
     species: list[Species]
-    target_density: Annotated[float, Field(gt=0)] = 0.95
-    replication_factor: int = 1
-    input_fractions: Annotated[dict[str, float], Field(default_factory=dict)]
+    target_density: Annotated[Real, Field(gt=0)] = 0.95
+    replication_factor: Whole = 1
+    input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _settle_fractions(self) -> Self:
@@ -148,7 +148,7 @@ class Core(Model):
         mass = self.target_density * volume / CUBIC_CENTIMETRE * DALTONS
         weights = (molecular_weight(one.smiles) for one in self.species)
         fractions = self.input_fractions.values()
-        total = ceil(mass / sum(f * w for f, w in zip(fractions, weights, strict=True)))
+        total = _rounded_up(mass / sum(f * w for f, w in zip(fractions, weights, strict=True)))
         factor, counts = _first_ample(
             {n: _shares(fractions, ceil(total / n**3)) for n in (4, 3, 2, 1)}
         )
@@ -173,9 +173,9 @@ class Shell(Model):
     """
 
     species: list[LipidSpecies]
-    z0: float = 10.0
-    area_per_lipid: Annotated[float, Field(gt=0)] = 65.0
-    input_fractions: Annotated[dict[str, float], Field(default_factory=dict)]
+    z0: Real = 10.0
+    area_per_lipid: Annotated[Real, Field(gt=0)] = 65.0
+    input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _settle_fractions(self) -> Self:
@@ -184,7 +184,7 @@ class Shell(Model):
 
     def filled(self, radius: float) -> Self:
         """Return this shell with its counts, on a sphere of this radius in angstrom."""
-        total = ceil(4 * pi * radius**2 / self.area_per_lipid)
+        total = _rounded_up(4 * pi * radius**2 / self.area_per_lipid)
         fractions = self.input_fractions.values()
         _, counts = _first_ample(
             {part: _shares(fractions, ceil(total * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}
@@ -209,11 +209,11 @@ class Lnp(Model):
         The salt.
     """
 
-    radius: Annotated[float, Field(gt=0)]
-    shell_thickness: Annotated[float, Field(gt=0)] = 28.0
+    radius: Annotated[Real, Field(gt=0)]
+    shell_thickness: Annotated[Real, Field(gt=0)] = 28.0
     core: Core
     shell: Shell
-    padding: Annotated[float, Field(ge=0)] = 25.0
+    padding: Annotated[Real, Field(ge=0)] = 25.0
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
@@ -296,6 +296,13 @@ def _input_fractions(species: Sequence[Species], given: Mapping[str, float]) -> 
     if given and given != settled:
         raise ValueError(f"input_fractions: {dict(given)} are not those of the species, {settled}")
     return settled
+
+
+def _rounded_up(number: float) -> int:
+    whole = ceil(number)
+    if whole > MOST:
+        raise OverflowError(f"{number:g} molecules")
+    return whole
 
 
 def _shares(fractions: Iterable[float], total: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.base import MOST, Model, Real, Whole
 
 __all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
 
@@ -18,6 +18,9 @@ RESNAME: Final = 3
 
 LONGEST: Final = 5_000
 """Characters of a SMILES; far beyond this RDKit takes minutes, or the process with it."""
+
+CENTRES: Final = 12
+"""Centres whose stereochemistry may be left open, as long as all of it is one isomer."""
 
 
 @lru_cache(maxsize=65536)
@@ -52,18 +55,29 @@ def canonical_smiles(smiles: str) -> str:
 def _respelt(smiles: str) -> str:
     """Return RDKit's spelling of a molecule."""
     from rdkit import Chem, rdBase
-    from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers
 
     with rdBase.BlockLogs():
         molecule: Any = Chem.MolFromSmiles(smiles)  # the stubs forget that it may be None
         if molecule is None or not molecule.GetNumAtoms():
             raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
-        if len(list(islice(EnumerateStereoisomers(molecule), 2))) > 1:
+        if _is_open(molecule):
             raise ValueError(
                 f"{smiles!r} leaves stereochemistry open; write every centre (@, @@) and "
                 "double bond (/, \\), also the phosphorus of a phospholipid"
             )
         return str(Chem.MolToSmiles(molecule))
+
+
+def _is_open(molecule: Any) -> bool:
+    """Whether a molecule has more than one stereoisomer, or too many candidates to tell.
+
+    In a cage every spelling of its centres may be the same isomer, and all are tried.
+    """
+    from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
+
+    if molecule.GetNumAtoms() > CENTRES and GetStereoisomerCount(molecule) > 2**CENTRES:
+        return True
+    return len(list(islice(EnumerateStereoisomers(molecule), 2))) > 1
 
 
 @lru_cache(maxsize=65536)
@@ -92,7 +106,7 @@ def _resname(given: str) -> str:
 
 Smiles = Annotated[str, AfterValidator(canonical_smiles)]
 Resname = Annotated[str, AfterValidator(_resname)]
-Atoms = Annotated[tuple[int, ...], BeforeValidator(lambda given: () if given is None else given)]
+Atoms = Annotated[tuple[Whole, ...], BeforeValidator(lambda given: () if given is None else given)]
 """Indices of atoms, 0-based in the canonical SMILES; null is as good as absent."""
 
 
@@ -111,8 +125,8 @@ class Species(Model):
         The molecule, as RDKit's canonical isomeric SMILES.
     """
 
-    fraction: Annotated[float | None, Field(ge=0)] = None
-    count: Annotated[int | None, Field(ge=0)] = None
+    fraction: Annotated[Real | None, Field(ge=0)] = None
+    count: Annotated[Whole | None, Field(ge=0, le=MOST)] = None
     resname: Resname
     smiles: Smiles
 
