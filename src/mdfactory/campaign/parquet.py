@@ -103,7 +103,7 @@ def _measure(path: Path, metadata: FileMetaData, limit: int) -> None:
     fronts = {chunk.path_in_schema for chunk in chunks if FRONT in chunk.encodings}
     # Arrow makes no categories of these; each may be as long as all that is said of them.
     longest = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in fronts]
-    rows = min(PORTION // max(1, metadata.num_columns), limit // max([1, *longest]))
+    rows = min(PORTION // max(1, metadata.num_columns), limit // (8 * max([1, *longest])))
     least = 0
     with ParquetFile(path, read_dictionary=sorted(texts - fronts)) as file:
         for batch in file.iter_batches(batch_size=max(1, rows)):

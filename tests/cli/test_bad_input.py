@@ -1,0 +1,107 @@
+"""Bad input among good: all that is good is pushed, all that is bad is named, on every store."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from corpus import Placed, members, write
+from mdfactory.config import load
+from mdfactory.records.tables import OVERVIEW
+from mdfactory.records.terms import ItemStatus
+from mdfactory.stores import open_store
+
+Program = Callable[..., Any]
+Done = subprocess.CompletedProcess[str]
+
+HERE = Path(__file__).parent.parent
+MEMORY, TIME = 2_500, 200
+"""Megabytes of addresses, which libraries take several hundred of, and seconds of computing."""
+
+RECORDS = 33
+"""Of the example campaign."""
+
+
+def _limited(*arguments: object, rights: bool) -> Done:
+    """Run the program with little memory and time, as someone whom permissions bind."""
+    launcher = [*([] if rights else [HERE / "rightless.py"]), HERE / "limited.py", MEMORY, TIME]
+    command = [sys.executable, *map(str, launcher), *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, env=environment, text=True, capture_output=True, timeout=280, check=False
+    )
+
+
+def _stored() -> tuple[dict[str, set[str]], int]:
+    """Return which tables have a record of which folder, and how many records there are."""
+    store, found, records = open_store(load()), defaultdict(set), 0
+    for table in store.tables():
+        for rows in store.read(table):
+            if table.name == OVERVIEW.name:
+                done = [one["status"] == ItemStatus.completed for one in rows.to_pylist()]
+                records -= sum(done)
+                continue
+            for row in rows.to_pylist():
+                found[row["directory"]].add(table.name)
+                records += 1
+    return found, records
+
+
+def _assert_named(placed: Sequence[Placed], skipped: Sequence[dict[str, str]]) -> None:
+    """Prove that each bad member is named with its reason, on one line, and nothing else is."""
+    reasons = defaultdict(list)
+    for one in skipped:
+        assert len(one["reason"].splitlines()) == 1, one
+        reasons[one["path"]].append(one["reason"])
+    for one in placed:
+        said = reasons.pop(one.named, [])
+        assert len(said) == len(one.member.reasons), (one.member.name, said)
+        for expected, reason in zip(one.member.reasons, said, strict=True):
+            assert re.search(expected, reason), (one.member.name, reason)
+    assert not reasons
+
+
+def test_bad_input_is_named_and_all_else_is_pushed(
+    mdfactory: Program,
+    campaign: Path,
+    kind: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    # The server of the tests may run as another user, whose socket is closed to us without rights.
+    rights = kind == "postgres"
+    placed = write((one for one in members() if not (rights and one.rights)), campaign / "bad")
+    push = ("sync", "push", "all", campaign, "--update")
+    mdfactory("sync", "init", "all")
+    done = _limited(*push, "--json", rights=rights)
+    assert done.returncode == 3, done.stderr[-2_000:]
+    said = json.loads(done.stdout)
+    _assert_named(placed, said["skipped"])
+    assert "Traceback" not in done.stderr
+    *lines, peak = done.stderr.splitlines()
+    assert len([line for line in lines if line.startswith("skipped: ")]) == len(said["skipped"])
+    found, missing = _stored()
+    for one in placed:
+        folder = os.fsencode(one.folder).decode(errors="replace")
+        assert found.pop(folder, set()) == one.member.stored, one.member.name
+    assert set(found) == {str(path) for path in campaign.iterdir() if len(path.name) == 40}
+    assert sum(map(len, found.values())) == RECORDS
+    good = sum(len(one.member.stored) for one in placed)
+    assert said["counts"]["inserted"] == RECORDS + good
+    assert missing == len([one for one in placed if one.member.stored]) + 8
+    warned = [one.member.warned for one in placed if one.member.warned]
+    assert all(any(re.search(each, line) for line in said["warnings"]) for each in warned)
+    again = _limited(*push, "--debug", rights=rights)
+    assert again.returncode == 3
+    assert "Traceback" not in again.stderr
+    assert f"{RECORDS + good} unchanged" in again.stdout
+    bad = sum(bool(one.member.reasons) for one in placed)
+    record_property(
+        "figure", f"bad input, {kind}: {len(placed)} members, {bad} of them named, {peak}"
+    )
