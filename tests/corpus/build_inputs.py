@@ -100,6 +100,7 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("a SMILES that is a number", BOX, f"{FIRST}.smiles", 7, "smiles: "),
     ("a SMILES of 10,000", BOX, f"{FIRST}.smiles", "C" * 10_000, "10,000 characters"),
     ("a SMILES with NUL", BOX, f"{FIRST}.smiles", "C\0C", "is not the SMILES"),
+    ("a SMILES that ends in NUL", BOX, f"{FIRST}.smiles", "O\0", "is not the SMILES"),
     ("open stereochemistry", BOX, f"{FIRST}.smiles", "CC(O)F", "leaves stereochemistry open"),
     ("an open double bond", BOX, f"{FIRST}.smiles", "CC=CC", "leaves stereochemistry open"),
     (

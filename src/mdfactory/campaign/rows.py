@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
@@ -16,6 +18,12 @@ __all__ = ["Problem", "Row", "Rows", "read_rows"]
 
 SPECIES: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
 """``system.species.SOL.count``: the list, the resname, the field."""
+
+LONGEST_LINE: Final = 2**20
+"""Characters of a line; a row of a campaign has a few hundred."""
+
+DEEPEST: Final = 16
+"""Levels of a column's path; the deepest of a BuildInput has five."""
 
 NUMBERED: Final = re.compile(r"((?:\w+\.)*species)\.(\d+)")
 """``system.species.0``, as a problem names a species."""
@@ -90,14 +98,29 @@ def read_rows(file: Path) -> Rows:
         If it cannot be read as such, or its header is wrong.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, strict=True)
+        with _opened(file) as text:
+            reader = csv.reader(_lines(text), strict=True)
             header = [name.strip() for name in next(reader, [])]
             columns = _columns(file, header)
             return _read(reader, len(header), columns)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(str(file), f"cannot be read as CSV: {reason}") from error
+
+
+def _opened(file: Path) -> TextIO:
+    """Open a file, or a pipe: one that nobody writes to is empty, and not waited for."""
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(handle, True)  # for whoever does write to it
+    return os.fdopen(handle, encoding="utf-8-sig", newline="")
+
+
+def _lines(text: TextIO) -> Iterator[str]:
+    """Yield lines, and refuse one that has no end."""
+    while line := text.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise csv.Error(f"a line has more than {LONGEST_LINE:,} characters")
+        yield line
 
 
 def _columns(file: Path, header: Sequence[str]) -> dict[int, str]:
@@ -109,21 +132,31 @@ def _columns(file: Path, header: Sequence[str]) -> dict[int, str]:
     if "simulation_type" not in names:
         hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
         raise SourceError(str(file), f"no column 'simulation_type' in its header{hint}")
+    times = Counter(names)
+    outer: dict[str, str] = {}
     for name in names:
-        if problem := _wrong(name, names):
+        for dot in re.finditer(r"\.", name) if name.count(".") < DEEPEST else ():
+            outer.setdefault(name[: dot.start()], name)
+    for name in names:
+        if problem := _wrong(name, times, outer):
             raise SourceError(str(file), problem)
     return columns
 
 
-def _wrong(name: str, names: Sequence[str]) -> str:
-    """Return what is wrong with a column of the header, or nothing."""
+def _wrong(name: str, times: Mapping[str, int], outer: Mapping[str, str]) -> str:
+    """Return what is wrong with a column of the header, or nothing.
+
+    `times` tells how often each stands there, `outer` a column that is inside of a path.
+    """
     if not name:
         return "a column without a name in its header"
-    if names.count(name) > 1:
-        return f"the column {name!r} stands twice in its header"
+    if times[name] > 1:
+        return f"the column {name!r:.200} stands twice in its header"
+    if name.count(".") >= DEEPEST:
+        return f"the column {name!r:.80} nests more than {DEEPEST} levels"
     if "species" in name.split(".") and not SPECIES.fullmatch(name):
         return f"no column {name!r}; a species is system.species.<RESNAME>.<smiles|count|fraction>"
-    inner = next((other for other in names if other.startswith(f"{name}.")), None)
+    inner = outer.get(name)
     return f"the columns {name!r} and {inner!r} exclude each other" if inner else ""
 
 

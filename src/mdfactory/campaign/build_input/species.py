@@ -44,6 +44,8 @@ def canonical_smiles(smiles: str) -> str:
     """
     if len(smiles) > LONGEST:
         raise ValueError(f"the SMILES has {len(smiles):,} characters; {LONGEST:,} are the most")
+    if "\0" in smiles:  # where RDKit would stop reading
+        raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
     spellings = [_respelt(smiles)]
     while (spelling := _respelt(spellings[-1])) not in spellings:
         spellings.append(spelling)
