@@ -351,3 +351,23 @@ def test_the_overview_is_rows_where_they_are_asked_for(
 ) -> None:
     text = terminal("sync", "pull", "analysis", *flags, env={"COLUMNS": "250"}).text
     assert "item_name" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", ["a; DROP TABLE x", "../a", "overview", "x" * 49])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("push", "analysis", ".", "--analysis-name"),
+        ("push", "artifacts", ".", "--artifact-name"),
+        ("pull", "analysis", "--analysis-name"),
+        ("pull", "artifacts", "--artifact-name"),
+        ("clear", "analysis", "--yes", "--analysis-name"),
+    ],
+)
+def test_a_name_that_cannot_be_is_a_usage_error(
+    mdfactory: Program, command: tuple[str, ...], name: str
+) -> None:
+    mdfactory("sync", "init", "all")
+    done = mdfactory("sync", *command, name)
+    assert done.code == 2
+    assert name in done.err

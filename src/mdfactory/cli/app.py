@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError,
 from mdfactory import __version__
 from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Exit, Session, examples
-from mdfactory.errors import MDFactoryError, OutputError, UsageError
+from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
 
 __all__ = ["app", "run"]
 
@@ -113,7 +113,9 @@ def _end(
         if config and error.command.startswith("mdfactory "):
             error.command += f" --config {quote(str(config))}"
         terminal.error(error)
-        return Exit.usage if isinstance(error, UsageError) else Exit.failed
+        # Names in folders and in the configuration are told of in other ways.
+        usage = isinstance(error, UsageError | InvalidNameError)
+        return Exit.usage if usage else Exit.failed
     except OSError as error:
         # What is left in the buffer of standard output must go somewhere when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
