@@ -126,20 +126,6 @@ def terminal() -> Callable[..., Screen]:
     return on_a_terminal
 
 
-@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kind of store that the configuration names, in each test one after the other."""
-    kind: str = request.param
-    if kind == "foundry":
-        request.getfixturevalue("foundry")
-    if kind == "postgres":
-        monkeypatch.setenv("MDFACTORY_POSTGRES_URL", request.getfixturevalue("database"))
-    folder = Path(os.environ["MDFACTORY_CONFIG_DIR"])
-    folder.mkdir(parents=True)
-    (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
-    return kind
-
-
 @pytest.fixture
 def pushed_all(mdfactory: Program, campaign: Path) -> Path:
     """The campaign, all of which is in the store."""
