@@ -155,6 +155,18 @@ def test_a_summary_gives_the_folders_that_it_lists_in_its_order(
     assert set(found) == set(_found(campaign))
 
 
+def test_a_summary_may_list_a_hundred_thousand_simulations(tmp_path: Path) -> None:
+    summary = tmp_path / "all.yaml"
+    folders = [f"{'0' * 120}/{number:040X}" for number in range(100_000)]
+    lines = ["system_directory:", *(f"- {one}" for one in folders), "hash:"]
+    lines += [f"- {one[-40:]}" for one in folders]
+    summary.write_text("\n".join(lines), encoding="utf-8")
+    assert summary.stat().st_size > 2 * 10**7
+    first = next(discover(str(summary)))
+    assert isinstance(first, Skipped)
+    assert "there is no such folder" in first.reason
+
+
 def test_a_summary_of_a_campaign_that_moved_finds_its_folders(campaign: Path) -> None:
     summary = campaign / "campaign.yaml"
     text = summary.read_text(encoding="utf-8").replace("./", "/scratch/gone/")

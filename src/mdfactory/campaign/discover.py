@@ -9,13 +9,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.rows import Problem, Row, Rows, read_rows
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
 from mdfactory.errors import SourceError
+
+LARGEST: Final = 64 * 2**20
+"""Bytes that a build summary may have: some hundred thousand simulations."""
+
+MOST: Final = 10**6
+"""Values that it may hold."""
 
 __all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
@@ -277,7 +283,7 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
     try:
-        values = load(read_bytes(path))
+        values = load(read_bytes(path, LARGEST), MOST)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None

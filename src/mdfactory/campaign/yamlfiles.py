@@ -44,40 +44,54 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
     """Return what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    largest
+        Bytes that it may have.
 
     Raises
     ------
     UnreadableError
-        If it cannot be read, or is larger than any BuildInput.
+        If it cannot be read, or is larger.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(largest + 1)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    if len(raw) > LARGEST:
-        raise UnreadableError(f"is larger than {LARGEST >> 20} MiB")
+    if len(raw) > largest:
+        raise UnreadableError(f"is larger than {largest >> 20} MiB")
     return raw
 
 
-def load(raw: bytes) -> Any:
+def load(raw: bytes, most: int = MOST) -> Any:
     """Return what YAML text says.
+
+    Parameters
+    ----------
+    raw
+        The text.
+    most
+        Values that it may hold.
 
     Raises
     ------
     UnreadableError
-        If it is no YAML, gives a key twice, or is beyond any bound of a BuildInput.
+        If it is no YAML, gives a key twice, or is beyond its bounds.
     """
     try:
         if len(raw) > SMALL:
-            _check_events(raw)
+            _check_events(raw, most)
         loader = _Loader(raw)
         try:
             node = loader.get_single_node()
             if b"*" in raw:
-                _check_aliases(node)
+                _check_aliases(node, most)
             return None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
@@ -89,7 +103,7 @@ def load(raw: bytes) -> Any:
         raise UnreadableError(f"a value does not fit its tag: {_reason(error)}") from error
 
 
-def _check_events(raw: bytes) -> None:
+def _check_events(raw: bytes, most: int) -> None:
     depth = 0
     for number, event in enumerate(yaml.parse(raw, _Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -100,11 +114,11 @@ def _check_events(raw: bytes) -> None:
             raise UnreadableError(f"holds a value of more than {LONGEST:,} characters")
         if depth > DEEPEST:
             raise UnreadableError(f"nests more than {DEEPEST} levels")
-        if number > MOST:
-            raise UnreadableError(f"holds more than {MOST:,} values")
+        if number > most:
+            raise UnreadableError(f"holds more than {most:,} values")
 
 
-def _check_aliases(root: yaml.Node) -> None:
+def _check_aliases(root: yaml.Node, most: int) -> None:
     """Refuse aliases that stand for more values than a file may hold, and ones in themselves."""
     sizes: dict[int, float] = {}
 
@@ -114,8 +128,8 @@ def _check_aliases(root: yaml.Node) -> None:
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
         return sizes[id(node)]
 
-    if size(root) > MOST:
-        raise UnreadableError(f"its aliases stand for more than {MOST:,} values")
+    if size(root) > most:
+        raise UnreadableError(f"its aliases stand for more than {most:,} values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
