@@ -299,11 +299,10 @@ class Sheet:
         newest = self._newest(files)
         for file, number in files:
             for rows in self._old(file, number, self.table.columns, Query()):
-                times = rows[self.table.time].to_pylist() if self.table.time else [""] * len(rows)
-                ids = zip(self._ids(rows), times, strict=True)
+                # One that is taken is forgotten: the same record may stand there again.
                 wanted = [
-                    newest.pop(one, None) is not None if newest.get(one) == time else False
-                    for one, time in ids
+                    newest.get(one) == time and newest.pop(one) == time
+                    for one, time in self._stamps(rows)
                 ]
                 self.put(_filtered(rows, wanted))
         self._emptied = True
@@ -314,10 +313,14 @@ class Sheet:
         names = [*self.table.key, *([self.table.time] if self.table.time else [])]
         for file, number in files:
             for rows in self._old(file, number, names, Query()):
-                times = rows[self.table.time].to_pylist() if self.table.time else [""] * len(rows)
-                for one, time in zip(self._ids(rows), times, strict=True):
+                for one, time in self._stamps(rows):
                     newest[one] = max(time, newest.get(one, ""))
         return newest
+
+    def _stamps(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
+        """Yield the key of each record, as a digest, and its time."""
+        times = rows[self.table.time].to_pylist() if self.table.time else [""] * rows.num_rows
+        return zip(self._ids(rows), times, strict=True)
 
     def _check_columns(self, file: File) -> None:
         """Refuse to put together anew what would lose a column."""
