@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from mdfactory.cli.options import CampaignCsv, source_of
 from mdfactory.cli.session import Exit, Given, Session, examples
@@ -34,7 +34,7 @@ def verify(
     *,
     table: CampaignCsv | None = None,
     quick: bool = False,
-    since: Annotated[str, Parameter()] = "",
+    since: str = "",
     session: Given,
 ) -> int:
     """Check that the store holds what was put there, and that the disk still agrees.

@@ -20,7 +20,14 @@ from mdfactory.records.tables import Place
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.foundrylock import hold, release
 from mdfactory.stores.foundryport import Port
-from mdfactory.stores.foundrytables import FoundryTransaction, home_of, told, usable
+from mdfactory.stores.foundrytables import (
+    UNREAD,
+    UNWRITTEN,
+    FoundryTransaction,
+    home_of,
+    told,
+    usable,
+)
 from mdfactory.stores.patience import Patience
 
 __all__ = ["FoundryStore"]
@@ -64,7 +71,7 @@ class FoundryStore(Store):
             yield what, partial(self._probe, path, command)
 
     def _probe(self, path: str, command: str) -> str:
-        with told(self.location, "read"):
+        with told(self.location, UNREAD):
             found = usable(self._port.find(path), path)
         if found is None:
             raise StoreError(f"{path} does not exist", command=command)
@@ -74,7 +81,7 @@ class FoundryStore(Store):
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
-        doing = "written; nothing was changed" if write else "read"
+        doing = UNWRITTEN if write else UNREAD
         patience = Patience(self.wait)
         lock = ("", "")
         transaction: FoundryTransaction | None = None

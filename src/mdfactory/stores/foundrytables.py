@@ -34,12 +34,24 @@ from mdfactory.stores.foundrysheet import Sheet
 from mdfactory.stores.patience import Patience
 from mdfactory.stores.sorting import in_order, limited
 
-__all__ = ["FoundryTransaction", "home_of", "path_of", "told", "usable"]
+__all__ = [
+    "UNREAD",
+    "UNWRITTEN",
+    "FoundryTransaction",
+    "home_of",
+    "path_of",
+    "told",
+    "usable",
+]
 
 log = logging.getLogger(__name__)
 
 BOUND: Final = 32 * 2**20
 """Bytes of new records that are held in memory."""
+
+UNREAD: Final = "read"
+UNWRITTEN: Final = "written; nothing was changed"
+"""What cannot be done to a store, as `told` says it."""
 
 FEW: Final = 200
 """Values in the conditions of a query, beyond which files are read and not SQL."""
@@ -103,7 +115,7 @@ class FoundryTransaction(Transaction):
 
         Foundry is not asked what lies in a folder.
         """
-        with self._told("read"):
+        with self._told(UNREAD):
             known = {name.lower(): name for name in self._noted(place)}
             if place is Place.results:
                 known = {OVERVIEW.id: OVERVIEW.name} | self._in_overview() | known
@@ -140,7 +152,7 @@ class FoundryTransaction(Transaction):
     def has(self, table: Table) -> bool:
         """Whether the dataset exists, and anything was ever committed to it."""
         path = path_of(table, self._paths)
-        with self._told("read"):
+        with self._told(UNREAD):
             sheet = self._sheet(table)
             return (
                 sheet is not None
@@ -152,16 +164,14 @@ class FoundryTransaction(Transaction):
         """Make a dataset; it counts as one only when its first transaction is committed."""
         if self._patience is None:
             raise NotInitialisedError(table.name, self.location, table.command)
-        with self._told("written; nothing was changed"):
+        with self._told(UNWRITTEN):
             path = path_of(table, self._paths)
             sheet = self._sheet(table)
             if sheet is None:
                 rid = self._port.create_dataset(path)
                 sheet = self._sheets[path] = Sheet(self._port, table, path, rid)
-            elif not sheet.base:
-                self._port.create_branch(
-                    sheet.rid
-                )  # whoever made the dataset may have been cut short
+            elif not sheet.base:  # whoever made the dataset may have been cut short
+                self._port.create_branch(sheet.rid)
             sheet.claim(self._patience, self.location)
             sheet.empty()
             self._dropped.discard(path)
@@ -181,7 +191,7 @@ class FoundryTransaction(Transaction):
 
     def claim(self, table: Table) -> bool:
         """Open the one transaction of a dataset; tell whether another program has changed it."""
-        with self._told("written; nothing was changed"):
+        with self._told(UNWRITTEN):
             sheet = self._sheet(table)
             if sheet is None or self._patience is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
@@ -239,7 +249,7 @@ class FoundryTransaction(Transaction):
         names = list(schema.names)
         if query.sort and query.sort.column not in names:
             names.append(query.sort.column)
-        with self._told("read"):
+        with self._told(UNREAD):
             sheet = self._sheet(table)
             if sheet is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
@@ -277,7 +287,7 @@ class FoundryTransaction(Transaction):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Note records that are to be stored."""
         sheet = self._claimed(table)
-        with self._told("written; nothing was changed"):
+        with self._told(UNWRITTEN):
             sheet.put(rows)
             self._make_room()
         if table.is_record and len(self._written) <= TIMES:
@@ -298,7 +308,7 @@ class FoundryTransaction(Transaction):
 
     def unfinished(self, times: Collection[str]) -> Collection[str]:
         """Return the times of which a write has committed some datasets, and not all."""
-        with self._told("read"):
+        with self._told(UNREAD):
             return [
                 time
                 for time in times
