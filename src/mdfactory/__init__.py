@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mdfactory.version import __version__
+
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
     from mdfactory.campaign.results import Results
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from mdfactory.errors import MDFactoryError
     from mdfactory.notebook import Records, open_store
 
-__version__ = "0.1.0"
 __all__ = [
     "BuildInput",
     "MDFactoryError",

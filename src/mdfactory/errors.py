@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = [
     "BuildInputError",
+    "ChangedSinceError",
     "ConfigError",
     "ConflictError",
     "DeclinedError",
@@ -29,6 +30,7 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "StoreVersionError",
+    "UndoError",
     "UnknownNameError",
     "UsageError",
     "counted",
@@ -241,14 +243,9 @@ class ConflictError(MDFactoryError, ValueError):
     """
 
     def __init__(self, conflicts: Mapping[str, Sequence[str]]) -> None:
-        lines = []
-        for table, keys in conflicts.items():
-            first = ", ".join(keys[:SHOWN])
-            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-            lines.append(f"  {table}: {counted(len(keys), 'record')}: {first}{more}")
         super().__init__(
             "already in the store; nothing was written:\n"
-            + "\n".join(lines)
+            + "\n".join(_named(conflicts))
             + "\nRepeat with --diff to add only what is missing, --update to also renew what "
             "changed, or --force to overwrite."
         )
@@ -258,6 +255,36 @@ class ConflictError(MDFactoryError, ValueError):
     def details(self) -> dict[str, object]:
         """The keys that exist, by table."""
         return {"conflicts": self.conflicts}
+
+
+class UndoError(MDFactoryError):
+    """There is nothing to undo, or it cannot be undone."""
+
+
+class ChangedSinceError(UndoError):
+    """Records are no longer as the operation left them that was to be undone.
+
+    Parameters
+    ----------
+    operation
+        Its number.
+    changed
+        Table name -> the keys of those records, each as text.
+    """
+
+    def __init__(self, operation: int, changed: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(
+            f"no longer as operation {operation} left them; nothing was undone:\n"
+            + "\n".join(_named(changed))
+            + "\nWhat changed them since? If it is in the log, undo that first, by its number",
+            command="mdfactory sync log",
+        )
+        self.changed = {table: tuple(keys) for table, keys in changed.items()}
+
+    @property
+    def details(self) -> dict[str, object]:
+        """The keys of the records, by table."""
+        return {"changed": self.changed}
 
 
 class StoreError(MDFactoryError, OSError):
@@ -340,3 +367,13 @@ def one_line(reason: object) -> str:
     """Return a reason on one line, cut if it is very long."""
     line = " ".join(str(reason).split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+
+
+def _named(records: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each table: how many of its records, and the keys of the first."""
+    lines = []
+    for table, keys in records.items():
+        first = ", ".join(keys[:SHOWN])
+        more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+        lines.append(f"  {table}: {counted(len(keys), 'record')}: {first}{more}")
+    return lines

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -38,10 +39,11 @@ from mdfactory.records.tables import (
     digest_table,
 )
 from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
+from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.foundry import FoundryStore
 from mdfactory.stores.foundrylock import place_of
 from mdfactory.stores.foundrytables import path_of
+from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 from mdfactory.testing.stores import Rows
@@ -59,8 +61,10 @@ class TestFoundry(StoreTests):
 
     def raw_rows(self, table: Table) -> Rows:
         files = self.server.dump(path_of(table, PATHS)).files
+        schema = pa.schema([one.with_nullable(True) for one in table.schema])  # noqa: FBT003
         parts = [
-            pq.read_table(io.BytesIO(content)).select(table.columns) for content in files.values()
+            pq.read_table(io.BytesIO(content)).select(table.columns).cast(schema)
+            for content in files.values()
         ]
         whole = pa.concat_tables(parts)
         return list(zip(*(column.to_pylist() for column in whole.columns), strict=True))
@@ -246,6 +250,65 @@ def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     with store.transaction() as transaction:
         whole = [row for rows in transaction.read_whole(FRAME) for row in rows.to_pylist()]
     assert {row["arrow_schema"] for row in whole} == {"schema"}
+
+
+@pytest.mark.parametrize("skip", range(10))
+def test_a_cut_write_is_undone_with_the_one_that_completed_it(
+    store: Store, foundry: FoundryServer, skip: int
+) -> None:
+    """Between two commits, whichever, the service fails; the push is repeated, and taken back."""
+    before = _everything(store)
+    foundry.faults.answer("commit$", 500, skip=skip, times=None)
+    with suppress(StoreError), store.operation("push") as one:
+        _change(one, THEN)
+    foundry.faults.clear()
+    with store.operation("push") as one:
+        _change(one, LATER)
+    whole = _everything(store)
+    for expected in (before, whole):
+        undo(store)
+        assert _everything(store) == expected
+
+
+@pytest.mark.parametrize("skip", range(10))
+def test_an_undo_that_was_cut_short_is_completed_by_repeating_it(
+    store: Store, foundry: FoundryServer, skip: int
+) -> None:
+    before = _everything(store)
+    with store.operation("push") as one:
+        _change(one, THEN)
+    whole = _everything(store)
+    foundry.faults.answer("commit$", 500, skip=skip, times=None)
+    with suppress(StoreError):
+        undo(store)
+    foundry.faults.clear()
+    if len(history(store)) == 1:  # it was cut
+        undo(store)
+    assert _everything(store) == before
+    undo(store)
+    assert _everything(store) == whole
+
+
+def _change(one: Transaction, time: str) -> None:
+    """Change a record and add others, in three tables."""
+    one.write(
+        [(RUNS, records(RUNS, run("A", status="completed", timestamp_utc=time)))], Mode.update
+    )
+    one.write([(RUNS, records(RUNS, run("B", timestamp_utc=time)))], Mode.update)
+    one.write([(FRAME, records(FRAME, kept("B", timestamp_utc=time)))], Mode.update)
+    one.write([(OVERVIEW, records(OVERVIEW, overview("B", "density")))], Mode.update)
+
+
+def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    with store.transaction() as transaction:
+        return {
+            table.name: sorted(
+                tuple(row.values())
+                for rows in transaction.scan(table, Query())
+                for row in rows.to_pylist()
+            )
+            for table in (RUNS, OVERVIEW, FRAME)
+        }
 
 
 def test_a_write_that_was_whole_is_a_conflict_when_it_is_repeated(store: Store) -> None:

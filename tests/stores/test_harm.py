@@ -20,12 +20,18 @@ import pytest
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Store
-from mdfactory.testing.harm import EMPTY, fill, state, states
+from mdfactory.testing.harm import EMPTY, clear, fill, state, states
 
 KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
 """Kills of each operation on each store."""
 
-OPERATIONS = {"push --force": "fill b c", "clear": "clear", "init --force": "renew"}
+OPERATIONS = {
+    "push": "add b",
+    "push --force": "fill b c",
+    "clear": "clear",
+    "init --force": "renew",
+    "undo": "undo",
+}
 """Name -> verb of `mdfactory.testing.harm`, and letters that it may take."""
 
 COMMON = """
@@ -109,14 +115,13 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
     verb, *letters = OPERATIONS[operation].split()
     longest, counts = 60.0, Counter[str]()
     for _ in range(3):
-        fill(store, "a")
+        _prepare(store, verb)
         longest = min(longest, writer.seconds(verb, *letters[:1]))
     for _ in range(KILLS):
-        if state(store) == EMPTY:
-            fill(store, "a")
+        _prepare(store, verb)
         before = state(store)
         letter = [letter for letter in letters if letter != before][:1]
-        (after,) = letter or [EMPTY]
+        (after,) = letter or ["a" if verb == "undo" else EMPTY]
         process = writer.start(verb, *letter)
         time.sleep(random.uniform(0, 1.3 * longest))  # noqa: S311  # any instant
         with suppress(ProcessLookupError):  # it was done already
@@ -136,6 +141,17 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
         counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
     what = f"{KILLS} kills in {operation}, {store.location.split()[0]}"
     record_property("figure", f"{what}: {dict(counts)}")
+
+
+def _prepare(store: Store, verb: str) -> None:
+    """Bring a store into a state in which an operation has all to do."""
+    if verb == "undo":
+        fill(store, "a")
+        fill(store, "b")
+    elif verb == "add":
+        clear(store)
+    elif state(store) == EMPTY:
+        fill(store, "a")
 
 
 def _has_server(store: Store) -> bool:

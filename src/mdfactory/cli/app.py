@@ -83,7 +83,7 @@ def _launch(
     except CycloptsError as error:
         return _usage(terminal, error)
     if "session" in injected:
-        bound.arguments["session"] = Session(terminal, config, wait)
+        bound.arguments["session"] = Session(terminal, config, wait, tokens)
     code = _end(command, bound, terminal, config)
     incomplete = command == app.help_print and path and not HELP & set(rest)
     return Exit.usage if incomplete else code

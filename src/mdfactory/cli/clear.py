@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mdfactory.cli.options import Hash, Names, Yes
+from mdfactory.cli.options import Hash, Names, Purge, Yes
 from mdfactory.cli.session import Given, Session, examples
 from mdfactory.errors import UsageError, counted
 from mdfactory.records.terms import ItemType
@@ -26,7 +26,7 @@ app = App(name="clear", help="Remove records from the store.")
         "mdfactory sync clear systems --hash 24BD07 --yes",
     ),
 )
-def systems(*, hash_: Hash = None, yes: Yes = False, session: Given) -> None:
+def systems(*, hash_: Hash = None, yes: Yes = False, purge: Purge = False, session: Given) -> None:
     """Remove the records of simulations from the store. Nothing on disk is touched.
 
     Parameters
@@ -35,11 +35,13 @@ def systems(*, hash_: Hash = None, yes: Yes = False, session: Given) -> None:
         First digits of the hash, in any case.
     yes
         Do not ask.
+    purge
+        Keep nothing of the records: neither this nor anything before it can be undone.
     """
     from mdfactory.sync.manage import select
 
     store = session.store()
-    _clear(session, store, select(store, systems=True, hash_prefix=hash_), yes=yes)
+    _clear(session, store, select(store, systems=True, hash_prefix=hash_), yes=yes, purge=purge)
 
 
 @app.command(
@@ -59,6 +61,7 @@ def analysis(
     all_: bool = False,
     hash_: Hash = None,
     yes: Yes = False,
+    purge: Purge = False,
     session: Given,
 ) -> None:
     """Remove records of analyses and artifacts from the store. Nothing on disk is touched.
@@ -83,6 +86,8 @@ def analysis(
         First digits of the hash, in any case.
     yes
         Do not ask.
+    purge
+        Keep nothing of the records: neither this nor anything before it can be undone.
     """
     if not (analysis_name or artifact_name or overview or analyses or artifacts or all_):
         raise UsageError(
@@ -101,7 +106,7 @@ def analysis(
         items=[*map(analysis_table, analysis_name), *map(artifact_table, artifact_name)],
         hash_prefix=hash_,
     )
-    _clear(session, store, selection, yes=yes)
+    _clear(session, store, selection, yes=yes, purge=purge)
 
 
 @app.command(
@@ -111,7 +116,9 @@ def analysis(
         "mdfactory sync clear all --hash 24BD07",
     ),
 )
-def everything(*, hash_: Hash = None, yes: Yes = False, session: Given) -> None:
+def everything(
+    *, hash_: Hash = None, yes: Yes = False, purge: Purge = False, session: Given
+) -> None:
     """Remove all records from the store, of simulations too. Nothing on disk is touched.
 
     Parameters
@@ -120,15 +127,17 @@ def everything(*, hash_: Hash = None, yes: Yes = False, session: Given) -> None:
         First digits of the hash, in any case.
     yes
         Do not ask.
+    purge
+        Keep nothing of the records: neither this nor anything before it can be undone.
     """
     from mdfactory.sync.manage import select
 
     store = session.store()
     selection = select(store, systems=True, overview=True, kinds=list(ItemType), hash_prefix=hash_)
-    _clear(session, store, selection, yes=yes)
+    _clear(session, store, selection, yes=yes, purge=purge)
 
 
-def _clear(session: Session, store: Store, selection: Selection, *, yes: bool) -> None:
+def _clear(session: Session, store: Store, selection: Selection, *, yes: bool, purge: bool) -> None:
     from mdfactory.sync.manage import clear
 
     if selection.total and not yes:
@@ -137,8 +146,11 @@ def _clear(session: Session, store: Store, selection: Selection, *, yes: bool) -
         if len(lines) > 1:
             session.terminal.say("\n".join(lines))
             what = f"these {counted(selection.total, 'record')}"
-        session.terminal.confirm(f"Remove {what} from the {store.location}?", "nothing was cleared")
-    removed = clear(store, selection)
+        forever = ", for good" if purge else ""
+        session.terminal.confirm(
+            f"Remove {what} from the {store.location}{forever}?", "nothing was cleared"
+        )
+    removed = clear(store, selection, purge=purge, command=session.typed)
     words = [
         f"{table}: {counted(number, 'record')} removed"
         for table, number in removed.items()

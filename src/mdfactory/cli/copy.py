@@ -53,7 +53,7 @@ def copy(
         raise UsageError(f"--from and --to are the same: {source.location}")
     mode = conflicts.mode if conflicts else Mode.refuse
     with session.terminal.progress() as watch:
-        copied = copy(source, target, mode, dry_run=dry_run, watch=watch)
+        copied = copy(source, target, mode, dry_run=dry_run, command=session.typed, watch=watch)
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
     lines = [
         f"{table}: {words_of(counts)}" for table, counts in tables.items() if any(counts.values())

@@ -115,7 +115,12 @@ def _initialise(
 
     store = session.store()
     done = initialise(
-        store, systems=systems, items=items, catalogue=catalogue(session), force=force
+        store,
+        systems=systems,
+        items=items,
+        catalogue=catalogue(session),
+        force=force,
+        command=session.typed,
     )
     lines = [f"{one.table}: {_what(one, force)}" for one in done]
     session.terminal.result(

@@ -26,6 +26,7 @@ __all__ = [
     "Limit",
     "Names",
     "OrderBy",
+    "Purge",
     "Type",
     "Yes",
     "catalogue",
@@ -76,6 +77,7 @@ class Conflicts:
 
 DryRun = Annotated[bool, Parameter(name=("--dry-run", "-n"))]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
+Purge = Annotated[bool, Parameter(negative=())]
 
 SOURCES: Final = Group("Campaign CSV", sort_key=1)
 

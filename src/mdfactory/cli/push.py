@@ -202,6 +202,7 @@ def _push(
             scope,
             catalogue=catalogue(session),
             dry_run=dry_run,
+            command=session.typed,
             watch=watch,
         )
     return _report(pushed, session, dry_run=dry_run)

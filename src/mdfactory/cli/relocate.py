@@ -39,7 +39,9 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Given) 
     from mdfactory.sync.relocate import relocate
 
     with session.terminal.progress() as watch:
-        moved = relocate(session.store(), old, new, dry_run=dry_run, watch=watch)
+        moved = relocate(
+            session.store(), old, new, dry_run=dry_run, command=session.typed, watch=watch
+        )
     if moved.total and not os.path.isdir(moved.new):
         session.terminal.warn(f"there is no folder {moved.new} on this machine")
     lines = [f"  {table}: {number:,}" for table, number in moved.tables.items() if number]

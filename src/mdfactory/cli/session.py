@@ -47,11 +47,23 @@ class Session:
         The file of ``--config``.
     wait
         Seconds to wait for another writer.
+    words
+        The command line, without the options that every command has.
     """
 
     terminal: Terminal
     config: Path | None = None
     wait: float = 60.0
+    words: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> str:
+        """The command line for the log of the store, without what is secret in it."""
+        from shlex import join
+
+        from mdfactory.config import masked
+
+        return join(["mdfactory", *map(masked, self.words)])
 
     def settings(self) -> Settings:
         """Read the configuration."""
@@ -76,7 +88,9 @@ class Session:
         _give_memory_back()
         if place in KINDS:
             return open_store(replace(self.settings(), kind=place), wait=self.wait)
-        return store_at(place, wait=self.wait)
+        store = store_at(place, wait=self.wait)
+        store.keep = self.settings().keep
+        return store
 
     def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
         """Show the overview on a terminal: simulations down, results across."""

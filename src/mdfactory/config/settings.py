@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
-from mdfactory.records.terms import ItemType, SimulationType, check_name
+from mdfactory.records.terms import ItemType, Keep, SimulationType, check_name
 
 __all__ = [
     "FoundryPaths",
@@ -44,6 +44,8 @@ DEFAULTS: Final = {
     ("foundry", "RUN_DB_PATH"): "runs",
     ("foundry", "ANALYSIS_DB_PATH"): "",
     ("foundry", "ARTIFACT_DB_PATH"): "artifacts",
+    ("history", "OPERATIONS"): "10",
+    ("history", "SIZE"): "1 GB",
     **{("catalogue", f"{one}_{kind}".upper()): "" for one in SimulationType for kind in NAMES},
 }
 """All settings with their defaults; relative paths among these are below the data folder."""
@@ -157,6 +159,8 @@ class Settings:
     catalogue
         Names of results that a user expects beside the known ones: type of simulation -> kind
         -> names.
+    keep
+        How much stores keep, so that operations can be undone.
     values
         Every setting with its source, to be shown.
     warnings
@@ -169,6 +173,7 @@ class Settings:
     postgres: str
     foundry: FoundryPaths
     catalogue: Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]
+    keep: Keep
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
 
@@ -247,6 +252,7 @@ def load(explicit: Path | None = None, *, may_miss: bool = False) -> Settings:
         postgres=found["postgres", "URL"].value,
         foundry=_foundry(found),
         catalogue=catalogue,
+        keep=Keep(_number(found["history", "OPERATIONS"]), _bytes(found["history", "SIZE"])),
         values=tuple(found.values()),
         warnings=tuple(warnings),
     )
@@ -369,6 +375,28 @@ def _names(setting: Setting) -> tuple[str, ...]:
     except InvalidNameError as error:
         place = f"{setting.source}: [{setting.section}] {setting.key}"
         raise ConfigError(f"{place}: {error}", command="mdfactory config edit") from error
+
+
+def _number(setting: Setting) -> int:
+    """Return a number of things, 0 or more."""
+    if not re.fullmatch(r"[0-9]{1,9}", setting.value):
+        raise _wrong(setting, "a number, 0 or more")
+    return int(setting.value)
+
+
+def _bytes(setting: Setting) -> int:
+    """Return a size in bytes, which may have a unit."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([KMGT]?)B?", setting.value.upper())
+    if not found:
+        raise _wrong(setting, "a size, such as 500 MB or 2 GB")
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2] or " "))
+
+
+def _wrong(setting: Setting, right: str) -> ConfigError:
+    return ConfigError(
+        f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: it is {right}",
+        command="mdfactory config edit",
+    )
 
 
 def _misspelt(parser: configparser.ConfigParser, file: Path) -> list[str]:

@@ -16,7 +16,6 @@ import io
 import json
 import re
 from array import array as numbers
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, WriteOptions,
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.records.digests import digest
+from mdfactory.records.packed import base64, pack, stream, unpack
 
 __all__ = [
     "Frame",
@@ -117,12 +117,12 @@ def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
     """
     data, faithful = _csv(table, limit)
     text, stored = _storable(data)
-    ipc = "" if faithful and stored is data else _base64(_stream(table, "zstd"))
+    ipc = "" if faithful and stored is data else pack(table)
     if limit is not None and len(ipc) > limit:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=_base64(_schema(table.slice(0, 0))),
+        arrow_schema=base64(_schema(table.slice(0, 0))),
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
@@ -146,8 +146,7 @@ def decode(frame: Frame) -> pa.Table:
     if sha256(data).hexdigest() != frame.csv_sha256:
         raise FrameCorruptError("data_csv was changed: its SHA-256 is not csv_sha256")
     try:
-        kept = b64decode(frame.arrow_ipc or frame.arrow_schema, validate=True)
-        table = pa.ipc.open_stream(kept).read_all()
+        table = unpack(frame.arrow_ipc or frame.arrow_schema).read_all()
         return table if frame.arrow_ipc else _read(data, table)
     except (ValueError, OSError, pa.ArrowException) as error:
         raise FrameCorruptError(f"what is kept beside data_csv does not fit: {error}") from error
@@ -162,7 +161,7 @@ def empty_of(arrow_schema: str) -> pa.Table:
         If it is none.
     """
     try:
-        return pa.ipc.open_stream(b64decode(arrow_schema, validate=True)).read_all()
+        return unpack(arrow_schema).read_all()
     except (ValueError, OSError, pa.ArrowException) as error:
         raise FrameCorruptError(f"arrow_schema is not an Arrow schema: {error}") from error
 
@@ -422,19 +421,7 @@ def _schema(empty: pa.Table) -> pa.Buffer:
     if all(kind.id in EXACT for kind in empty.schema.types):
         return empty.schema.serialize()
     columns = [_like(column) for column in empty.columns]
-    return _stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
-
-
-def _stream(rows: pa.Table | pa.RecordBatch, compression: str | None = None) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
-        writer.write(rows)
-    return sink.getvalue()
-
-
-def _base64(data: pa.Buffer) -> str:
-    return b64encode(data).decode()
+    return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
 
 
 def _gives_back(cells: pa.Array, column: pa.Array, empty: pa.ChunkedArray) -> bool:

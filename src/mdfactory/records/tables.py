@@ -30,7 +30,9 @@ __all__ = [
     "digest_table",
     "format_table",
     "item_table",
+    "log_table",
     "table_named",
+    "undo_table",
 ]
 
 FORMAT_VERSION = 1
@@ -260,6 +262,41 @@ def format_table(place: Place) -> Table:
     """Return the one-row table that tells the version of the ``_mdfactory_*`` tables."""
     return Table(
         name="_mdfactory_format", schema=_schema("version:int"), key=("version",), place=place
+    )
+
+
+@cache
+def log_table(place: Place) -> Table:
+    """Return the table that tells what was done to the records in one place of a store.
+
+    Its rows are those of `records.history.Entry`.
+    """
+    return Table(
+        name="_mdfactory_log",
+        schema=_schema(
+            "operation:int place places time who host version command changes made dropped "
+            "undoes:int slot:int size:int"
+        ),
+        key=("operation", "place"),
+        place=place,
+    )
+
+
+@cache
+def undo_table(place: Place, slot: int) -> Table:
+    """Return the table that keeps what one operation changed in one place of a store.
+
+    There is one for each operation that can be undone, and the next one takes the table of
+    the one that is forgotten. A row is a part of what was done, in the order in which it was:
+    the keys of records with the stamps that they were left with, and the records as they were
+    before, both packed; see `records.history`.
+    """
+    return Table(
+        name=f"_mdfactory_undo_{place}_{slot}",
+        schema=_schema("part:int operation:int record_table left before"),
+        key=("part",),
+        place=place,
+        large=("left", "before"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +14,7 @@ __all__ = [
     "Item",
     "ItemStatus",
     "ItemType",
+    "Keep",
     "Mode",
     "Parametrization",
     "SimulationType",
@@ -105,3 +107,24 @@ class Mode(StrEnum):
     skip = "skip"
     force = "force"
     update = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much is kept, so that operations can be undone.
+
+    Parameters
+    ----------
+    operations
+        The number of operations; nothing is kept if it is 0.
+    size
+        Bytes of all of them together.
+    """
+
+    operations: int = 10
+    size: int = 10**9
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is kept."""
+        return self.operations > 0 and self.size > 0

@@ -38,7 +38,9 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
             f"[database] TYPE is {settings.kind!r}; it may be {', '.join(KINDS)}",
             command="mdfactory config edit",
         )
-    return KINDS[settings.kind](settings, wait)
+    store = KINDS[settings.kind](settings, wait)
+    store.keep = settings.keep
+    return store
 
 
 def store_at(url: str, *, wait: float = 60.0) -> Store:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
 from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.history import ABSENT, stamp
 from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, OneOf, Query
 from mdfactory.records.tables import (
@@ -29,18 +30,17 @@ from mdfactory.records.tables import (
     format_table,
     table_named,
 )
-from mdfactory.records.terms import Mode
+from mdfactory.records.terms import Keep, Mode
+from mdfactory.stores.images import imaged, images
+from mdfactory.stores.journal import Journal
+from mdfactory.stores.rows import Key, chunks, digest_key, hashes, keys_of, taken
 
 __all__ = ["Batches", "Key", "Store", "Transaction"]
 
-Key = tuple[str, ...]
 Batches = Iterable[tuple[Table, pa.RecordBatch]]
 """Records to write, each batch in the schema of its table; a key stands in them once."""
 
 _Put = Callable[[Table, pa.RecordBatch, list[str], Resolution], None]
-
-LOOKUP: Final = 1000
-"""Keys that are looked up or removed in one go."""
 
 
 class Transaction(ABC):
@@ -56,6 +56,9 @@ class Transaction(ABC):
 
     location: str
     """The store as a user would name it, for messages."""
+
+    journal: Journal | None = None
+    """Is told of all that is about to change, if this is an operation that can be undone."""
 
     @abstractmethod
     def names(self, place: Place) -> Collection[str]:
@@ -98,6 +101,11 @@ class Transaction(ABC):
         """
         return ()
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the write before this one was cut short, and some of it may be stored."""
+        return False
+
     def has(self, table: Table) -> bool:
         """Whether the table exists."""
         return any(name.lower() == table.id for name in self.names(table.place))
@@ -122,13 +130,15 @@ class Transaction(ABC):
         int
             The number of rows that were removed.
         """
-        self._describe(table.place)
+        self.describe(table.place)
         removed = 0
         if replace and self.has(table):
             removed = self.delete(table)
             self.drop(table)
         if not self.has(table):
             self.make(table)
+            if self.journal and not replace:
+                self.journal.made(table)
         return removed
 
     def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
@@ -156,9 +166,9 @@ class Transaction(ABC):
             where it belongs to a record of another time: another program has written it again.
         """
         for rows in self.read(table, query):
-            beside = self.beside(table, _keys(rows, table.key), table.extras)
+            beside = self.beside(table, keys_of(rows, table.key), table.extras)
             blank = ("",) * len(table.extras)
-            kept = [beside.get(key, blank) for key in _keys(rows, (*table.key, table.time))]
+            kept = [beside.get(key, blank) for key in keys_of(rows, (*table.key, table.time))]
             columns = list(zip(*kept, strict=True)) or [()] * len(table.extras)
             arrays = [array(column, pa.string()) for column in columns]
             yield pa.RecordBatch.from_arrays([*rows.columns, *arrays], schema=table.whole)
@@ -208,16 +218,25 @@ class Transaction(ABC):
         """
         self.require(table)
         self.claim(table)
-        query = Query(where=where, columns=table.key)
-        keys = [key for rows in self.read(table, query) for key in _keys(rows, table.key)]
-        digests = digest_table(table.place)
-        described = self.has(digests)
-        for some in _chunks(keys):
-            self.remove(table, some)
-            self._forget_beside(table, some)
-            if described:
-                self.remove(digests, [_digest_key(table, key) for key in some])
+        noting = self.journal if self.journal and self.journal.keeps else None
+        query = Query(where=where, columns=None if noting else table.key)
+        keys: list[Key] = []
+        for rows in self.read(table, query):
+            keys += keys_of(rows, table.key)
+            if noting:
+                noting.note(table, rows, [ABSENT] * rows.num_rows, imaged(self, table, rows))
+        for some in chunks(keys):
+            self.forget(table, some)
+        if self.journal:
+            self.journal.count(table, {"removed": len(keys)})
         return len(keys)
+
+    def forget(self, table: Table, keys: Sequence[Key]) -> None:
+        """Remove records, and what is kept of them elsewhere."""
+        self.remove(table, keys)
+        self.forget_beside(table, keys)
+        if self.has(digest_table(table.place)):
+            self.remove(digest_table(table.place), [digest_key(table, key) for key in keys])
 
     def require(self, table: Table) -> None:
         """Refuse to go on without a table.
@@ -250,7 +269,7 @@ class Transaction(ABC):
     def _all(self, table: Table) -> Iterator[pa.RecordBatch]:
         return self.scan(table, Query()) if self.has(table) else iter(())
 
-    def _describe(self, place: Place) -> None:
+    def describe(self, place: Place) -> None:
         """Make the tables that describe records, in a place that has none yet."""
         if self.has(digest_table(place)):
             return
@@ -271,7 +290,7 @@ class Transaction(ABC):
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
             if resolution.refuse:
-                keys = _keys(rows, table.key)
+                keys = keys_of(rows, table.key)
                 refused += [" ".join(keys[position]) for position in resolution.refuse]
             if not refused:
                 store(table, rows, contents, resolution)
@@ -301,7 +320,7 @@ class Transaction(ABC):
         ValueError
             If a key stands twice.
         """
-        keys = _keys(rows, table.key)
+        keys = keys_of(rows, table.key)
         if len(set(keys)) < len(keys):
             raise ValueError(f"a key stands twice in the records for {table.name}")
         compared = _with_beside(rows, contents or content_digests(table, rows))
@@ -311,24 +330,56 @@ class Transaction(ABC):
     def _store(
         self, table: Table, rows: pa.RecordBatch, contents: list[str], resolution: Resolution
     ) -> None:
+        if self.journal:
+            self.journal.count(table, asdict(resolution.counts))
         positions = sorted(resolution.insert + resolution.replace)
         if not positions:
             return
-        self._describe(table.place)
-        if len(positions) < rows.num_rows:
-            rows = rows.take(array(positions, pa.int64()))
+        self.describe(table.place)
+        old = keys_of(taken(rows, resolution.replace), table.key) if resolution.replace else []
+        rows = taken(rows, positions)
+        keys = keys_of(rows, table.key)
+        contents = [contents[position] for position in positions]
+        digests = list(map(record_digest, contents, rows[table.time].to_pylist()))
+        if self.journal and self.journal.keeps:
+            self._tell_journal(table, rows, keys, digests, old)
         self.put(table, rows.select(table.columns))
-        self._put_beside(table, rows)
-        digests = [
-            (*_digest_key(table, key), content, record_digest(content, time))
-            for key, content, time in zip(
-                _keys(rows, table.key),
-                [contents[position] for position in positions],
-                rows[table.time].to_pylist(),
-                strict=True,
-            )
+        self.put_beside(table, rows)
+        described = [
+            (*digest_key(table, key), content, digest)
+            for key, content, digest in zip(keys, contents, digests, strict=True)
         ]
-        self.put(digest_table(table.place), batch(digests, digest_table(table.place).schema))
+        self.put(digest_table(table.place), batch(described, digest_table(table.place).schema))
+
+    def _tell_journal(
+        self,
+        table: Table,
+        rows: pa.RecordBatch,
+        keys: list[Key],
+        digests: list[str],
+        old: list[Key],
+    ) -> None:
+        """Have noted what is about to be stored, and what is there in its place.
+
+        Parameters
+        ----------
+        table
+            The table.
+        rows, keys, digests
+            The records, their keys, their record digests.
+        old
+            Keys of those that are there already.
+        """
+        assert self.journal is not None  # noqa: S101  # or there was nothing to note
+        is_kept = table.beside is not None and table.extras[0] in rows.schema.names
+        beside = rows["digest"].to_pylist() if is_kept else [""] * rows.num_rows
+        left = list(map(stamp, digests, beside))
+        place = {key: position for position, key in enumerate(keys)}
+        for found in images(self, table, old):
+            there = [place.pop(key) for key in keys_of(found, table.key)]
+            self.journal.note(table, found, [left[one] for one in there], found)
+        fresh = list(place.values())
+        self.journal.note(table, taken(rows, fresh), [left[one] for one in fresh])
 
     def _existing(
         self, table: Table, keys: list[Key], mode: Mode
@@ -339,7 +390,7 @@ class Transaction(ABC):
         """
         stored: dict[Key, str | None] = {}
         left: set[Key] = set()
-        for some in _chunks(keys):
+        for some in chunks(keys):
             times = self._times(table, some)
             ask = times and mode is not Mode.update  # which leaves what is the same in any case
             cut = self.unfinished(set(times.values())) if ask else ()
@@ -350,10 +401,10 @@ class Transaction(ABC):
             left |= unfinished.keys()
         return stored, left
 
-    def _put_beside(self, table: Table, rows: pa.RecordBatch) -> None:
+    def put_beside(self, table: Table, rows: pa.RecordBatch) -> None:
         """Keep what belongs beside records; of records that come without, nothing is kept."""
         if table.beside is None or table.extras[0] not in rows.schema.names:
-            self._forget_beside(table, _keys(rows, table.key))
+            self.forget_beside(table, keys_of(rows, table.key))
             return
         if not self.has(table.beside):
             self.make(table.beside)
@@ -361,7 +412,8 @@ class Transaction(ABC):
         columns = [names if name == "record_table" else rows[name] for name in table.beside.columns]
         self.put(table.beside, pa.RecordBatch.from_arrays(columns, schema=table.beside.schema))
 
-    def _forget_beside(self, table: Table, keys: Sequence[Key]) -> None:
+    def forget_beside(self, table: Table, keys: Sequence[Key]) -> None:
+        """Remove what is kept beside records."""
         if table.beside and self.has(table.beside):
             self.remove(table.beside, [(table.id, *key) for key in keys])
 
@@ -385,16 +437,16 @@ class Transaction(ABC):
         if not (table.beside and self.has(table.beside)):
             return {}
         known = (*table.key, table.time)
-        where = (OneOf("record_table", (table.id,)), _hashes(keys))
+        where = (OneOf("record_table", (table.id,)), hashes(keys))
         kept = self.scan(table.beside, Query(where=where, columns=(*known, *columns)))
-        found = (row for some in kept for row in _keys(some, (*known, *columns)))
+        found = (row for some in kept for row in keys_of(some, (*known, *columns)))
         return {row[: len(known)]: row[len(known) :] for row in found}
 
     def _times(self, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
         wanted = set(keys)
-        query = Query(where=(_hashes(keys),), columns=(*table.key, table.time))
+        query = Query(where=(hashes(keys),), columns=(*table.key, table.time))
         found = [
-            key for rows in self.scan(table, query) for key in _keys(rows, query.columns or ())
+            key for rows in self.scan(table, query) for key in keys_of(rows, query.columns or ())
         ]
         return {key[:-1]: key[-1] for key in found if key[:-1] in wanted}
 
@@ -411,8 +463,8 @@ class Transaction(ABC):
         }
         foreign = [key for key in times if key not in digests]
         if foreign:
-            for rows in self.scan(table, Query(where=(_hashes(foreign),))):
-                computed = zip(_keys(rows, table.key), content_digests(table, rows), strict=True)
+            for rows in self.scan(table, Query(where=(hashes(foreign),))):
+                computed = zip(keys_of(rows, table.key), content_digests(table, rows), strict=True)
                 wanted = times.keys() - digests.keys()
                 digests |= {key: content for key, content in computed if key in wanted}
         beside = self.beside(table, times, ("digest",)) if table.beside else {}
@@ -432,7 +484,7 @@ class Transaction(ABC):
         digests = digest_table(table.place)
         if not keys or not self.has(digests):
             return
-        where = (OneOf("record_table", (table.id,)), _hashes(keys))
+        where = (OneOf("record_table", (table.id,)), hashes(keys))
         width = 1 + len(table.key)
         for rows in self.scan(digests, Query(where=where)):
             for values in zip(*(column.to_pylist() for column in rows.columns), strict=True):
@@ -455,6 +507,9 @@ class Store(ABC):
 
     location: str
     """The store as a user would name it, for messages."""
+
+    keep: Keep = Keep()
+    """How much is kept, so that operations can be undone."""
 
     @abstractmethod
     def _open(
@@ -503,6 +558,27 @@ class Store(ABC):
             transaction.check_format()
             yield transaction
 
+    @contextmanager
+    def operation(self, command: str, *, create: Collection[Place] = ()) -> Iterator[Transaction]:
+        """Open a writing transaction that leaves an entry in the log, and can be undone.
+
+        Parameters
+        ----------
+        command
+            What was typed, for the log.
+        create
+            Places that may be made if they are not there yet.
+
+        Raises
+        ------
+        StoreError
+            As `transaction` does.
+        """
+        with self.transaction(write=True, create=create) as transaction:
+            transaction.journal = Journal(transaction, command, self.keep)
+            yield transaction
+            transaction.journal.close()
+
     def tables(self) -> list[Table]:
         """Return the record tables that exist; see `Transaction.tables`."""
         with self.transaction() as transaction:
@@ -539,26 +615,8 @@ class Store(ABC):
             return transaction.delete(table, where)
 
 
-def _keys(rows: pa.RecordBatch, columns: tuple[str, ...]) -> list[Key]:
-    return list(zip(*(rows[name].to_pylist() for name in columns), strict=True))
-
-
-def _chunks(keys: list[Key]) -> Iterator[list[Key]]:
-    for start in range(0, len(keys), LOOKUP):
-        yield keys[start : start + LOOKUP]
-
-
-def _hashes(keys: Iterable[Key]) -> OneOf:
-    return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
-
-
 def _with_beside(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
     """Return what tells a changed record: its content, and what is kept beside it."""
     if "digest" not in rows.schema.names:
         return contents
     return list(map("".join, zip(contents, rows["digest"].to_pylist(), strict=True)))
-
-
-def _digest_key(table: Table, key: Key) -> Key:
-    blanks = ("",) * (len(digest_table(table.place).key) - 1 - len(key))
-    return (table.id, *key, *blanks)

@@ -2,8 +2,8 @@
 
 Foundry commits one dataset at a time. So a write first decides and uploads everything, then
 notes which transactions it is about to commit, and commits them one by one: what describes
-records first, the overview last. Whoever comes after a write that was cut short can tell from
-the note, and repeating it completes it.
+records first, then the records, the overview, and the log last. Whoever comes after a write that
+was cut short can tell from the note, and repeating it completes it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,16 @@ from mdfactory.errors import (
     one_line,
 )
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, STATE, Place, Table, batch, table_named
+from mdfactory.records.tables import (
+    OVERVIEW,
+    RUNS,
+    STATE,
+    Place,
+    Table,
+    batch,
+    log_table,
+    table_named,
+)
 from mdfactory.records.terms import ItemType
 from mdfactory.stores.base import Key, Transaction
 from mdfactory.stores.foundryfiles import matching, sql, typed
@@ -72,7 +81,7 @@ class Note:
     times
         Times of its records; None if they are too many to be told.
     transactions
-        Dataset and transaction of each of its tables.
+        Dataset and transaction of each of its tables, in the order of their commits.
     cut
         Whether some of them were not committed; None until it is asked.
     """
@@ -318,11 +327,18 @@ class FoundryTransaction(Transaction):
                 )
             ]
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the latest write did not come to the last of its commits."""
+        with self._told(UNREAD):
+            return bool(self._notes) and not self._is_committed(self._notes[-1].transactions[-1])
+
     @cached_property
     def _notes(self) -> list[Note]:
-        """What earlier writes said that they were about to commit."""
-        notes = [json.loads(value) for _, value in self._state((OneOf("kind", ("write",)),))]
-        return [Note(note["times"], note["transactions"]) for note in notes]
+        """What earlier writes said that they were about to commit, the latest last."""
+        notes = sorted(self._state((OneOf("kind", ("write",)),)))
+        told = (json.loads(value) for _, value in notes)
+        return [Note(note["times"], note["transactions"]) for note in told]
 
     def _is_cut(self, note: Note) -> bool:
         if note.cut is None:
@@ -345,7 +361,7 @@ class FoundryTransaction(Transaction):
         """
         changed = [sheet for sheet in self._sheets.values() if sheet and sheet.is_dirty]
         if len(changed) > 1:
-            self._announce(changed)
+            self._announce(sorted(changed, key=_order))
         changed = [sheet for sheet in self._sheets.values() if sheet and sheet.is_dirty]
         changed.sort(key=_order)
         for sheet in changed:
@@ -422,6 +438,8 @@ def _order(sheet: Sheet) -> tuple[int, str]:
     table = sheet.table
     if table.id == STATE.id:
         return 0, ""
+    if table.id == log_table(table.place).id:
+        return 4, sheet.path
     if not table.is_record:
         return 1, sheet.path
     return (3 if table.id == OVERVIEW.id else 2), sheet.path

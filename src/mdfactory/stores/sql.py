@@ -110,6 +110,8 @@ class SqlTransaction(Transaction):
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Delete the rows with these keys."""
+        if not keys:
+            return
         source = self._sql(table)
         same = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
         names = (f"key_{name}" for name in table.key)

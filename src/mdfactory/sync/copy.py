@@ -66,6 +66,7 @@ def copy(
     mode: Mode = Mode.refuse,
     *,
     dry_run: bool = False,
+    command: str = "copy",
     watch: Watch = lambda *_: None,
 ) -> Copied:
     """Copy all tables of a store into another one, in one transaction.
@@ -78,6 +79,8 @@ def copy(
         What to do with records that the target has already.
     dry_run
         Only tell what would be written.
+    command
+        What was typed, for the log of the target.
     watch
         Is told of the progress.
 
@@ -89,10 +92,9 @@ def copy(
         In mode ``refuse``, if the target has a record already. Nothing was written.
     """
     now = datetime.now(UTC).isoformat()
-    places = () if dry_run else set(Place)
     with (
         source.transaction() as reader,
-        target.transaction(write=not dry_run, create=places) as writer,
+        target.transaction() if dry_run else target.operation(command, create=set(Place)) as writer,
     ):
         tables = require_tables(reader)
         batches = _records(reader, tables, watch)

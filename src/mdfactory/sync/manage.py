@@ -45,6 +45,7 @@ def initialise(
     items: Collection[ItemType] = (),
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     force: bool = False,
+    command: str = "init --force",
 ) -> list[Initialised]:
     """Make the tables of a store that are missing, in one transaction.
 
@@ -60,11 +61,18 @@ def initialise(
         The results that have a table before there is one.
     force
         Empty and make anew what is there: all tables of these kinds, and their part of the
-        overview.
+        overview. That can be undone.
+    command
+        What was typed, for the log; what is only made is not told there.
     """
     places = {Place.runs} if systems else set()
     places |= {Place.results} if items else set()
-    with store.transaction(write=True, create=places) as transaction:
+    opened = (
+        store.operation(command, create=places)
+        if force
+        else store.transaction(write=True, create=places)
+    )
+    with opened as transaction:
         done = [_made(transaction, RUNS, force=force)] if systems else []
         if items:
             existed = transaction.has(OVERVIEW)
@@ -166,11 +174,24 @@ def select(
         return Selection({one: transaction.count(one, where) for one in there}, hash_prefix)
 
 
-def clear(store: Store, selection: Selection) -> dict[str, int]:
+def clear(
+    store: Store, selection: Selection, *, purge: bool = False, command: str = "clear"
+) -> dict[str, int]:
     """Remove the selected records, in one transaction.
 
     The overview, unless it is cleared itself, says of results that go that they are not in
     the store.
+
+    Parameters
+    ----------
+    store
+        Where.
+    selection
+        What to remove.
+    purge
+        Keep nothing, so that neither this nor anything before it can be undone.
+    command
+        What was typed, for the log.
 
     Returns
     -------
@@ -184,7 +205,9 @@ def clear(store: Store, selection: Selection) -> dict[str, int]:
     """
     where = conditions(selection.hash_prefix, {})
     now = datetime.now(UTC).isoformat()
-    with store.transaction(write=True) as transaction:
+    with store.operation(command) as transaction:
+        if purge and transaction.journal:
+            transaction.journal.purge()
         removed = {table: transaction.delete(table, where) for table in selection.tables}
         if removed != selection.tables:
             found = Selection(removed, selection.hash_prefix)

@@ -70,6 +70,7 @@ def push(
     *,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     dry_run: bool = False,
+    command: str = "push",
     watch: Watch = lambda *_: None,
 ) -> Pushed:
     """Push records of a campaign: of its simulations, their analyses, their artifacts.
@@ -89,6 +90,8 @@ def push(
         Which results are expected of a simulation, for the overview.
     dry_run
         Only tell what would be written.
+    command
+        What was typed, for the log.
     watch
         Is told of the progress.
 
@@ -108,7 +111,7 @@ def push(
     now = datetime.now(UTC).isoformat()
     with read_campaign(source, scope, mode, now, watch) as campaign:
         watch("writing", 0)
-        with store.transaction(write=not dry_run) as transaction:
+        with store.transaction() if dry_run else store.operation(command) as transaction:
             if dry_run:
                 counts = planned(transaction, campaign.batches(), mode)
             else:

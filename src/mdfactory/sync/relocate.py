@@ -51,6 +51,7 @@ def relocate(
     new: str,
     *,
     dry_run: bool = False,
+    command: str = "relocate",
     watch: Watch = lambda *_: None,
 ) -> Relocated:
     """Rewrite the directory of all records of what was in a folder that has been moved.
@@ -65,6 +66,8 @@ def relocate(
         The folder before and after.
     dry_run
         Only tell what would be changed.
+    command
+        What was typed, for the log.
     watch
         Is told of the progress.
 
@@ -78,7 +81,7 @@ def relocate(
     before, after = (os.path.abspath(os.path.expanduser(path)) for path in (old, new))
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")
-    with store.transaction(write=not dry_run) as transaction:
+    with store.transaction() if dry_run else store.operation(command) as transaction:
         tables = require_tables(transaction)
         moved: dict[str, int] = {}
         for table in tables:

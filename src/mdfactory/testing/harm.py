@@ -16,32 +16,38 @@ from mdfactory.records.tables import OVERVIEW, RUNS, Place
 from mdfactory.records.terms import Mode
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Batches, Store
+from mdfactory.sync.history import undo
 from mdfactory.testing.records import overview, records, run
 
-__all__ = ["EMPTY", "clear", "fill", "renew", "state", "states"]
+__all__ = ["EMPTY", "add", "clear", "fill", "renew", "state", "states"]
 
 SIMULATIONS: Final = 1500
 EMPTY: Final = "-"
 
 
-def fill(store: Store, letter: str) -> None:
+def fill(store: Store, letter: str, mode: Mode = Mode.force) -> None:
     """Overwrite all records of two tables; all of them say the letter."""
-    with store.transaction(write=True, create=set(Place)) as transaction:
+    with store.operation("fill", create=set(Place)) as transaction:
         transaction.create(RUNS)
         transaction.create(OVERVIEW)
-        transaction.write(_batches(letter), Mode.force)
+        transaction.write(_batches(letter), mode)
+
+
+def add(store: Store, letter: str) -> None:
+    """Put records where there are none; all of them say the letter."""
+    fill(store, letter, Mode.refuse)
 
 
 def clear(store: Store) -> None:
     """Delete all records of both tables."""
-    with store.transaction(write=True) as transaction:
+    with store.operation("clear") as transaction:
         transaction.delete(RUNS)
         transaction.delete(OVERVIEW)
 
 
 def renew(store: Store) -> None:
     """Make both tables anew."""
-    with store.transaction(write=True) as transaction:
+    with store.operation("renew") as transaction:
         transaction.create(RUNS, replace=True)
         transaction.create(OVERVIEW, replace=True)
 
@@ -87,7 +93,18 @@ def _batches(letter: str) -> Batches:
     yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=letter) for one in hashes))
 
 
-OPERATIONS: Final[dict[str, Callable[..., None]]] = {"fill": fill, "clear": clear, "renew": renew}
+def take_back(store: Store) -> None:
+    """Undo the latest operation: a second time, what that did is undone."""
+    undo(store)
+
+
+OPERATIONS: Final[dict[str, Callable[..., None]]] = {
+    "add": add,
+    "fill": fill,
+    "clear": clear,
+    "renew": renew,
+    "undo": take_back,
+}
 
 
 def _serve(store: Store) -> None:

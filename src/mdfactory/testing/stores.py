@@ -7,7 +7,7 @@ read and what is written are tested apart.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -41,6 +41,7 @@ from mdfactory.records.tables import (
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
+from mdfactory.testing.history import HistoryTests
 from mdfactory.testing.records import (
     AWKWARD,
     DENSITY,
@@ -58,7 +59,7 @@ __all__ = ["StoreTests"]
 Rows = list[tuple[Any, ...]]
 
 
-class StoreTests(ABC):
+class StoreTests(HistoryTests):
     """The promises of `Store`, as tests. Every store passes all of them."""
 
     @abstractmethod

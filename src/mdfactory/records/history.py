@@ -1,0 +1,146 @@
+"""History: what operations did to a store, and what must be known to take one back.
+
+A record *as a whole* is an image: all its columns, the digests that are kept of it, and what
+is kept beside it. Its *stamp* is a digest of that, of its content and its time, which tells
+whether anybody has changed it since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from typing import Any, Final
+
+import pyarrow as pa
+
+from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.tables import Table
+
+__all__ = ["ABSENT", "BESIDE", "Entry", "image_schema", "is_between", "keyed", "stamp", "stamps"]
+
+HALF: Final = 16
+WIDTH: Final = 2 * HALF
+"""Bytes of a stamp: one half tells of the record itself, the other of what is kept beside it."""
+
+ABSENT: Final = bytes(WIDTH)
+"""The stamp of a record that is not there."""
+
+BESIDE: Final = "beside_"
+"""What names of columns begin with that are kept beside a record."""
+
+Changes = dict[str, dict[str, int]]
+"""Table -> what became of records -> how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one operation did in one place of a store.
+
+    Parameters
+    ----------
+    operation
+        Its number: they count from 1, in the order in which they were done.
+    place
+        Where this was.
+    places
+        All places in which the same operation did anything.
+    time
+        When: ISO 8601, in UTC.
+    who, host
+        Who did it, and on which machine.
+    version
+        Version of the program.
+    command
+        What was typed.
+    changes
+        What became of the records of each table.
+    made, dropped
+        Tables that were not there before, and that were not there afterwards.
+    undoes
+        Number of the operation that this one took back; 0 if it is none of those.
+    slot
+        Which table keeps what it changed; -1 if none does.
+    size
+        Bytes that are kept of it.
+    """
+
+    operation: int
+    place: str
+    places: tuple[str, ...]
+    time: str
+    who: str
+    host: str
+    version: str
+    command: str
+    changes: Changes = field(default_factory=dict)
+    made: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    undoes: int = 0
+    slot: int = -1
+    size: int = 0
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Entry:
+        """Return the entry of a row of ``_mdfactory_log``."""
+        told = {name: json.loads(row[name]) for name in ("changes", "made", "dropped")}
+        told |= {name: tuple(told[name]) for name in ("made", "dropped")}
+        return cls(**row | told | {"places": tuple(row["places"].split())})
+
+    def row(self) -> list[Any]:
+        """Return the entry as a row of ``_mdfactory_log``."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        told = {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
+        return list((values | told | {"places": " ".join(self.places)}).values())
+
+
+def image_schema(table: Table) -> pa.Schema:
+    """Return the columns of a record as a whole: its own, its digests, and those beside it."""
+    extra = [pa.field(name, pa.string(), nullable=False) for name in ("content", "digest")]
+    if table.beside:
+        kept = (table.beside.schema.field(name) for name in (table.time, *table.extras))
+        extra += [one.with_name(f"{BESIDE}{one.name}") for one in kept]
+    return pa.schema([*table.schema, *extra])
+
+
+def stamp(digest: str, beside: str = "") -> bytes:
+    """Return the stamp of a record.
+
+    Parameters
+    ----------
+    digest
+        Its record digest.
+    beside
+        The digest of what is kept beside it, empty if nothing is.
+    """
+    kept = sha256(beside.encode()).digest()[:HALF] if beside else bytes(HALF)
+    return bytes.fromhex(digest[: 2 * HALF]) + kept
+
+
+def is_between(one: bytes, first: bytes, second: bytes) -> bool:
+    """Whether a record is as one stamp says, or as another.
+
+    A write that is cut short may store what is beside a record, and not the record: so each is
+    asked by itself.
+    """
+    return one[:HALF] in {first[:HALF], second[:HALF]} and one[HALF:] in {
+        first[HALF:],
+        second[HALF:],
+    }
+
+
+def stamps(table: Table, images: pa.RecordBatch) -> list[bytes]:
+    """Return the stamps of records as they are, whatever digests are kept of them."""
+    contents = content_digests(table, images)
+    times = images[table.time].to_pylist()
+    beside = images[f"{BESIDE}digest"].to_pylist() if table.beside else [""] * images.num_rows
+    digests = map(record_digest, contents, times)
+    return list(map(stamp, digests, beside))
+
+
+def keyed(keys: Iterable[pa.Array], names: Sequence[str], left: Sequence[bytes]) -> pa.RecordBatch:
+    """Return the keys of records with the stamps that they were left with, as ``left``."""
+    data = pa.py_buffer(b"".join(left))
+    column = pa.Array.from_buffers(pa.binary(WIDTH), len(left), [None, data])
+    return pa.RecordBatch.from_arrays([*keys, column], names=[*names, "left"])

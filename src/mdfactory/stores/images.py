@@ -1,0 +1,154 @@
+"""Records as a whole: read with all that a store keeps of them, and put back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from mdfactory.records.history import ABSENT, BESIDE, image_schema, is_between, stamps
+from mdfactory.records.query import Query
+from mdfactory.records.tables import Table, array, batch, digest_table
+from mdfactory.stores.rows import Key, chunks, digest_key, hashes, keys_of, taken
+
+if TYPE_CHECKING:
+    from mdfactory.stores.base import Transaction
+
+__all__ = ["imaged", "images", "put_back"]
+
+
+def images(transaction: Transaction, table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
+    """Stream the records with some keys as a whole; those that are not there are passed over."""
+    wanted = set(keys)
+    for some in chunks(keys):
+        for rows in transaction.scan(table, Query(where=(hashes(some),))):
+            found = enumerate(keys_of(rows, table.key))
+            those = taken(rows, [position for position, key in found if key in wanted])
+            if those.num_rows:
+                yield imaged(transaction, table, those)
+
+
+def imaged(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return records with all else that is kept of them; what is not kept is blank."""
+    keys = keys_of(rows, table.key)
+    digests = {key: values for key, *values in transaction.kept(table, keys)}
+    extra = [digests.get(key, ("", "")) for key in keys]
+    if table.beside:
+        width, blank = len(table.key), ("",) * (1 + len(table.extras))
+        kept = transaction.beside(table, keys, table.extras)
+        beside = {key[:width]: (*key[width:], *values) for key, values in kept.items()}
+        extra = [(*one, *beside.get(key, blank)) for one, key in zip(extra, keys, strict=True)]
+    schema = image_schema(table)
+    texts = list(zip(*extra, strict=True)) or [()] * (len(schema) - len(table.schema))
+    columns = [array(column, pa.string()) for column in texts]
+    return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=schema)
+
+
+def put_back(
+    transaction: Transaction, table: Table, left: pa.RecordBatch, before: pa.RecordBatch
+) -> tuple[dict[str, int], list[str]]:
+    """Put records back as they were, if they still are as they were left.
+
+    Parameters
+    ----------
+    transaction
+        Where; it may write.
+    table
+        Their table.
+    left
+        Their keys, and the stamps that they were left with.
+    before
+        Those that were there before, as a whole.
+
+    Returns
+    -------
+    tuple
+        How many were inserted, updated, removed, and unchanged, since they are as they were
+        already; and the keys, as text, of records that someone has changed since. Those are
+        left alone.
+    """
+    transaction.claim(table)
+    target = _stamped(table, before)
+    then = dict(zip(keys_of(left, table.key), left["left"].to_pylist(), strict=True))
+    now: dict[Key, bytes] = {}
+
+    def differs(key: Key) -> bool:
+        return now.get(key, ABSENT) != target.get(key, ABSENT)
+
+    def is_ours(key: Key) -> bool:
+        return is_between(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
+
+    # All is read and noted before any of it is changed: the answer streams.
+    for found in images(transaction, table, list(then)):
+        now |= _stamped(table, found)
+        _note(transaction, table, found, target, lambda key: differs(key) and is_ours(key))
+    wrong = [" ".join(key) for key in then if not is_ours(key)]
+    renewed = {key for key in then if differs(key) and is_ours(key)}
+    _note(transaction, table, left, target, (renewed - now.keys()).__contains__, images=False)
+    going = [key for key in renewed if key not in target]
+    coming = _chosen(table, before, renewed.__contains__)
+    for some in chunks(going):
+        transaction.forget(table, some)
+    _put(transaction, table, coming)
+    updated = sum(key in now for key in keys_of(coming, table.key))
+    numbers = {
+        "inserted": coming.num_rows - updated,
+        "updated": updated,
+        "removed": len(going),
+        "unchanged": len(then) - len(renewed) - len(wrong),
+    }
+    return numbers, wrong
+
+
+def _stamped(table: Table, rows: pa.RecordBatch) -> dict[Key, bytes]:
+    return dict(zip(keys_of(rows, table.key), stamps(table, rows), strict=True))
+
+
+def _chosen(table: Table, rows: pa.RecordBatch, wanted: Callable[[Key], bool]) -> pa.RecordBatch:
+    keys = enumerate(keys_of(rows, table.key))
+    return taken(rows, [position for position, key in keys if wanted(key)])
+
+
+def _note(
+    transaction: Transaction,
+    table: Table,
+    rows: pa.RecordBatch,
+    target: Mapping[Key, bytes],
+    wanted: Callable[[Key], bool],
+    *,
+    images: bool = True,
+) -> None:
+    """Have noted what some records are, and what they are going to be."""
+    if transaction.journal:
+        those = _chosen(table, rows, wanted)
+        left = [target.get(key, ABSENT) for key in keys_of(those, table.key)]
+        transaction.journal.note(table, those, left, those if images else None)
+
+
+def _put(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> None:
+    """Put records, with what was kept of them, or see that nothing is kept."""
+    if not rows.num_rows:
+        return
+    transaction.put(table, rows.select(table.columns))
+    digests = digest_table(table.place)
+    kept = _chosen_by(rows, "digest")
+    values = zip(keys_of(kept, table.key), keys_of(kept, ("content", "digest")), strict=True)
+    described = [(*digest_key(table, key), *both) for key, both in values]
+    transaction.put(digests, batch(described, digests.schema))
+    bare = _chosen_by(rows, "digest", blank=True)
+    transaction.remove(digests, [digest_key(table, key) for key in keys_of(bare, table.key)])
+    if table.beside:
+        prefixed = [one for one in rows.schema.names if one.startswith(BESIDE)]
+        first = f"{BESIDE}{table.extras[0]}"
+        bare = _chosen_by(rows, first, blank=True)
+        transaction.forget_beside(table, keys_of(bare, table.key))
+        kept = _chosen_by(rows, first).select([*table.key, *prefixed])
+        names = [name.removeprefix(BESIDE) for name in kept.schema.names]
+        transaction.put_beside(table, pa.RecordBatch.from_arrays(kept.columns, names=names))
+
+
+def _chosen_by(rows: pa.RecordBatch, column: str, *, blank: bool = False) -> pa.RecordBatch:
+    """Return the rows that say something in a column, or those that do not."""
+    values = enumerate(rows[column].to_pylist())
+    return taken(rows, [position for position, value in values if (not value) is blank])

@@ -1,0 +1,266 @@
+"""The journal of one operation: an entry in the log, and what must be known to take it back."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from mdfactory.records.history import Entry, keyed
+from mdfactory.records.packed import pack
+from mdfactory.records.query import Query
+from mdfactory.records.tables import Place, Table, batch, log_table, undo_table
+from mdfactory.records.terms import Keep
+from mdfactory.version import __version__
+
+if TYPE_CHECKING:
+    from mdfactory.stores.base import Transaction
+
+__all__ = ["Journal", "entries"]
+
+
+def entries(transaction: Transaction) -> list[Entry]:
+    """Return all entries of the log, in order: one for each place that an operation changed.
+
+    An operation that was cut short while its entries were stored is not among them.
+    """
+    found: dict[tuple[int, str], Entry] = {}
+    for table in map(log_table, Place):
+        for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
+            for entry in map(Entry.read, rows.to_pylist()):
+                found[entry.operation, entry.place] = entry  # both places may be one schema
+    last = max((operation for operation, _ in found), default=0)
+    latest = [entry for entry in found.values() if entry.operation == last]
+    if latest and len(latest) < len(latest[0].places) and transaction.is_cut:
+        found = {key: entry for key, entry in found.items() if entry.operation != last}
+    return [found[key] for key in sorted(found)]
+
+
+@dataclass(slots=True)
+class Side:
+    """What an operation did in one place of a store.
+
+    Parameters
+    ----------
+    changes
+        Table -> what became of records -> how many.
+    made, dropped
+        Tables that were not there before, and that are not there any more.
+    part
+        Number of the next part to be kept; None before the first.
+    size
+        Bytes that are kept.
+    """
+
+    changes: dict[str, Counter[str]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    part: int | None = None
+    size: int = 0
+
+
+class Journal:
+    """Takes note of an operation, in the store, while it is done.
+
+    Parameters
+    ----------
+    transaction
+        The transaction of the operation.
+    command
+        What was typed.
+    keep
+        How much is kept of the latest operations, this one included. What goes beyond that is
+        forgotten, the oldest first; one that is too large by itself is not kept.
+    """
+
+    def __init__(self, transaction: Transaction, command: str, keep: Keep) -> None:
+        self.undoes = 0
+        self.keeps = keep.anything
+        self._transaction = transaction
+        self._command = command
+        self._keep = keep
+        self._sides: dict[Place, Side] = {}
+
+    @cached_property
+    def _earlier(self) -> list[Entry]:
+        return entries(self._transaction)
+
+    @property
+    def _operation(self) -> int:
+        return 1 + max((one.operation for one in self._earlier), default=0)
+
+    @cached_property
+    def _slot(self) -> int:
+        taken = {one.slot for one in self._earlier}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+    def count(self, table: Table, numbers: Mapping[str, int]) -> None:
+        """Count what becomes of records."""
+        changes = self._side(table).changes.setdefault(table.name, Counter())
+        changes.update({what: number for what, number in numbers.items() if number})
+
+    def made(self, table: Table) -> None:
+        """Note that a table was not there before."""
+        self._side(table).made.append(table.name)
+
+    def dropped(self, table: Table) -> None:
+        """Note that a table is not there any more."""
+        side = self._side(table)
+        if table.name in side.made:
+            side.made.remove(table.name)
+        else:
+            side.dropped.append(table.name)
+
+    def note(
+        self,
+        table: Table,
+        rows: pa.RecordBatch,
+        left: Sequence[bytes],
+        before: pa.RecordBatch | None = None,
+    ) -> None:
+        """Note what becomes of records, before it happens.
+
+        Parameters
+        ----------
+        table
+            Their table.
+        rows
+            The records: their keys are what counts.
+        left
+            The stamp that each is left with.
+        before
+            The same records as they are now, as a whole; None if they are not there.
+        """
+        if not (self.keeps and rows.num_rows):
+            return
+        side = self._side(table)
+        undo = undo_table(table.place, self._slot)
+        if side.part is None:
+            self._begin(undo, side)
+        keys = keyed([rows[name] for name in table.key], table.key, left)
+        number = side.part or 0
+        part = (number, self._operation, table.name, pack(keys), pack(before) if before else "")
+        side.part = number + 1
+        side.size += len(part[-2]) + len(part[-1])
+        if sum(one.size for one in self._sides.values()) > self._keep.size:
+            self.forget()
+        else:
+            self._transaction.put(undo, batch([part], undo.schema))
+
+    def forget(self) -> None:
+        """Keep nothing of this operation."""
+        self.keeps = False
+
+    def purge(self) -> None:
+        """Keep nothing of this operation, nor of any earlier one."""
+        self.forget()
+        self._keep = Keep(0)
+
+    def close(self) -> None:
+        """Put the entry into the log, and forget what goes beyond the bound."""
+        if self.keeps and self._transaction.is_cut:
+            self._complete()
+        tables = self._transaction.tables()
+        if not self._sides and tables:
+            self._side(tables[0])
+        if not self.keeps:
+            self._drop()
+        now = datetime.now(UTC).isoformat()
+        fresh = [
+            Entry(
+                self._operation,
+                place,
+                tuple(self._sides),
+                now,
+                _user(),
+                socket.gethostname(),
+                __version__,
+                self._command,
+                {name: dict(counts) for name, counts in side.changes.items()},
+                tuple(side.made),
+                tuple(side.dropped),
+                self.undoes,
+                -1 if side.part is None else self._slot,
+                side.size,
+            )
+            for place, side in self._sides.items()
+        ]
+        changed = [*self._forgotten(fresh), *fresh]
+        for entry in changed:
+            log = log_table(Place(entry.place))
+            if not self._transaction.has(log):
+                self._transaction.describe(log.place)
+                self._transaction.make(log)
+            self._transaction.put(log, batch([entry.row()], log.schema))
+
+    def _drop(self) -> None:
+        """Remove what was kept of this operation; only now, since tables may be read till here."""
+        for place, side in self._sides.items():
+            if side.part is not None:
+                self._transaction.drop(undo_table(place, self._slot))
+            side.part, side.size = None, 0
+
+    def _forgotten(self, fresh: Sequence[Entry]) -> list[Entry]:
+        """Drop what is kept of operations beyond the bound; return their entries, renewed."""
+        kept = [one for one in (*self._earlier, *fresh) if one.slot >= 0]
+        size = sum(one.size for one in kept)
+        operations = sorted({one.operation for one in kept})
+        gone: list[Entry] = []
+        while operations and (len(operations) > self._keep.operations or size > self._keep.size):
+            oldest = operations.pop(0)
+            for one in (one for one in kept if one.operation == oldest):
+                undo = undo_table(Place(one.place), one.slot)
+                if self._transaction.has(undo):
+                    self._transaction.drop(undo)
+                gone.append(replace(one, slot=-1, size=0))
+                size -= one.size
+        return gone
+
+    def _side(self, table: Table) -> Side:
+        return self._sides.setdefault(table.place, Side())
+
+    def _begin(self, undo: Table, side: Side) -> None:
+        """Make the table for this operation anew, unless there is something in it to complete."""
+        if self._transaction.has(undo):
+            if self._transaction.is_cut:
+                self._adopt(undo, side)
+            if side.part is not None:
+                return
+            self._transaction.drop(undo)
+        self._transaction.describe(undo.place)
+        self._transaction.make(undo)
+        side.part = 0
+
+    def _complete(self) -> None:
+        """Take over what a write that was cut short has left, where this one changed nothing."""
+        for place in Place:
+            side, undo = self._sides.get(place, Side()), undo_table(place, self._slot)
+            if side.part is None and self._transaction.has(undo):
+                self._adopt(undo, side)
+                if side.part is not None:
+                    self._sides[place] = side
+
+    def _adopt(self, undo: Table, side: Side) -> None:
+        """Count the parts of a write that never came to its entry in the log.
+
+        They must be undone with this operation, so that all becomes as the latest entry left it.
+        """
+        for rows in self._transaction.scan(undo, Query()):
+            for row in rows.to_pylist():
+                if row["operation"] == self._operation:
+                    side.part = max(side.part or 0, row["part"] + 1)
+                    side.size += len(row["left"]) + len(row["before"])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return ""

@@ -1,0 +1,363 @@
+"""The part of the contract suite that is about the log of a store, and about undo."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mdfactory.errors import ChangedSinceError, ConflictError, UndoError
+from mdfactory.records.query import OneOf
+from mdfactory.records.tables import (
+    FRAMES,
+    OVERVIEW,
+    RUNS,
+    Place,
+    Table,
+    analysis_table,
+    digest_table,
+    undo_table,
+)
+from mdfactory.records.terms import Keep, Mode
+from mdfactory.stores.base import Store, Transaction
+from mdfactory.sync.history import history, undo
+from mdfactory.testing.records import DENSITY, LATER, analysis, kept, overview, records, run
+
+__all__ = ["HistoryTests"]
+
+Rows = list[tuple[Any, ...]]
+
+TABLES = (RUNS, OVERVIEW, DENSITY, FRAMES, *map(digest_table, Place))
+"""All tables that an undo brings back."""
+
+FRESH = analysis_table("fresh")
+
+
+def _insert(one: Transaction) -> None:
+    one.write(
+        [
+            (RUNS, records(RUNS, run("C"), run("D"))),
+            (OVERVIEW, records(OVERVIEW, overview("C", "density"))),
+            (DENSITY, records(DENSITY, kept("C"))),
+            (DENSITY, records(DENSITY, analysis("D"))),
+        ],
+        Mode.refuse,
+    )
+
+
+def _force(one: Transaction) -> None:
+    one.write(
+        [
+            (RUNS, records(RUNS, run("A", status="completed", timestamp_utc=LATER), run("C"))),
+            (OVERVIEW, records(OVERVIEW, overview("A", "rdf", row_count=7))),
+            (DENSITY, records(DENSITY, kept("B", data_csv="x\n2\n", timestamp_utc=LATER))),
+            (DENSITY, records(DENSITY, analysis("A", timestamp_utc=LATER))),
+        ],
+        Mode.force,
+    )
+
+
+def _beside(one: Transaction) -> None:
+    one.write([(DENSITY, records(DENSITY, kept("A", digest="2", entry="{}")))], Mode.update)
+
+
+def _clear(one: Transaction) -> None:
+    for table in (RUNS, OVERVIEW, DENSITY):
+        one.delete(table)
+
+
+def _clear_some(one: Transaction) -> None:
+    one.delete(DENSITY, (OneOf("hash", ("A",)),))
+    one.delete(OVERVIEW, (OneOf("item_name", ("rdf",)),))
+
+
+def _anew(one: Transaction) -> None:
+    for table in (RUNS, OVERVIEW, DENSITY):
+        one.create(table, replace=True)
+
+
+def _twice(one: Transaction) -> None:
+    _clear(one)
+    _force(one)
+    _beside(one)
+    one.delete(RUNS, (OneOf("hash", ("C",)),))
+
+
+OPERATIONS: dict[str, Callable[[Transaction], None]] = {
+    "insert": _insert,
+    "force": _force,
+    "beside": _beside,
+    "clear": _clear,
+    "clear some": _clear_some,
+    "anew": _anew,
+    "twice": _twice,
+}
+
+
+class HistoryTests(ABC):
+    """What every store promises of its log, and of undo, as tests."""
+
+    @abstractmethod
+    def opened(self, *, wait: float = 60.0) -> Store:
+        """Return a store on the data of this test; another call, another object on them."""
+
+    @abstractmethod
+    def raw_rows(self, table: Table) -> Rows:
+        """Return all rows of a table as they lie in the store, read past it."""
+
+    @abstractmethod
+    def raw_put(self, table: Table, rows: Rows) -> None:
+        """Add rows to a table past the store, as another program would."""
+
+    def _raw(self) -> dict[str, Rows]:
+        """Return all rows of all tables, read past the store."""
+        return {f"{table.place}/{table.name}": sorted(self.raw_rows(table)) for table in TABLES}
+
+    @pytest.fixture
+    def filled(self, store: Store) -> Store:
+        """Return a store with records of all kinds: ours, and some of another program."""
+        _write(store, RUNS, run("A"), run("B"))
+        _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
+        _write(store, DENSITY, kept("A"), kept("B", arrow_ipc="b" * 1_000))
+        self.raw_put(DENSITY, [tuple(analysis("E").values())])
+        self.raw_put(RUNS, [tuple(run("E").values())])
+        return store
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_an_operation_can_be_undone_and_done_again_bit_for_bit(
+        self, filled: Store, name: str
+    ) -> None:
+        before = self._raw()
+        with filled.operation(name) as one:
+            OPERATIONS[name](one)
+        after = self._raw()
+        assert after != before
+        for expected in (before, after, before, after):
+            undo(self.opened())
+            assert self._raw() == expected
+
+    def test_operations_can_be_undone_one_after_the_other(self, filled: Store) -> None:
+        states = [self._raw()]
+        for name in ("force", "beside", "clear some", "twice", "anew"):
+            _operate(filled, name)
+            states.append(self._raw())
+        for number in range(len(states) - 1, 0, -1):
+            assert undo(filled, number).changed
+            assert self._raw() == states[number - 1]
+
+    def test_records_of_another_program_are_undone_and_stay_without_digests(
+        self, filled: Store
+    ) -> None:
+        before = self._raw()
+        with filled.operation("force") as one:
+            one.write([(RUNS, records(RUNS, run("E", status="completed")))], Mode.force)
+            one.write([(DENSITY, records(DENSITY, kept("E")))], Mode.force)
+        undo(filled)
+        assert self._raw() == before
+
+    def test_a_dry_run_of_an_undo_tells_and_changes_nothing(self, filled: Store) -> None:
+        _operate(filled, "force")
+        after = self._raw()
+        planned = undo(filled, dry_run=True)
+        assert self._raw() == after
+        assert len(history(filled)) == 1
+        assert planned.changes == undo(filled).changes
+
+    def test_the_log_tells_what_was_done(self, filled: Store) -> None:
+        with filled.operation("push this") as one:
+            _force(one)
+        with filled.operation("push nothing") as one:
+            one.write([(RUNS, records(RUNS, run("A")))], Mode.skip)
+        undo(filled, command="undo it")
+        undone, nothing, push = history(self.opened())
+        assert [one.number for one in (undone, nothing, push)] == [3, 2, 1]
+        assert [one.entries[0].command for one in (undone, nothing, push)] == [
+            "undo it",
+            "push nothing",
+            "push this",
+        ]
+        assert push.changes == {
+            RUNS.name: {"inserted": 1, "updated": 1},
+            OVERVIEW.name: {"updated": 1},
+            DENSITY.name: {"updated": 2},
+        }
+        assert push.undone_by == 3
+        assert undone.entries[0].undoes == 1
+        assert undone.changes[RUNS.name] == {"updated": 1, "removed": 1}
+        assert not nothing.changed
+        assert nothing.changes == {RUNS.name: {"skipped": 1}}
+        assert all(entry.who and entry.host and entry.version for entry in push.entries)
+        assert push.entries[0].time.endswith("+00:00")
+
+    def test_an_operation_that_fails_leaves_no_entry(self, filled: Store) -> None:
+        before = self._raw()
+        with pytest.raises(ConflictError):
+            _fail(filled)
+        assert history(filled) == []
+        assert self._raw() == before
+
+    def test_a_table_that_an_operation_made_goes_and_comes_with_it(self, filled: Store) -> None:
+        with filled.operation("push") as one:
+            one.create(FRESH)
+            one.write([(FRESH, records(FRESH, kept("A")))], Mode.refuse)
+        undo(filled)
+        assert FRESH.id not in {table.id for table in filled.tables() if filled.count(table)}
+        undo(filled)
+        assert filled.count(FRESH) == 1
+
+    def test_a_table_with_records_of_another_program_stays(self, filled: Store) -> None:
+        with filled.operation("push") as one:
+            one.create(FRESH)
+            one.write([(FRESH, records(FRESH, kept("A")))], Mode.refuse)
+        self.raw_put(FRESH, [tuple(analysis("X").values())])
+        undo(filled)
+        assert filled.count(FRESH) == 1
+
+    # Other programs
+
+    @pytest.mark.parametrize(
+        "foreign",
+        [
+            lambda store: _write(store, RUNS, run("A", directory="/else"), mode=Mode.force),
+            lambda store: store.delete(RUNS, (OneOf("hash", ("A",)),)),
+            lambda store: _write(store, RUNS, run("A", timestamp_utc="now"), mode=Mode.force),
+        ],
+        ids=["changed", "removed", "written again"],
+    )
+    def test_a_record_that_was_changed_since_is_named_and_nothing_is_undone(
+        self, filled: Store, foreign: Callable[[Store], None]
+    ) -> None:
+        _operate(filled, "force")
+        foreign(filled)
+        state = self._raw()
+        with pytest.raises(ChangedSinceError, match="RUN_DATABASE: 1 record: A") as caught:
+            undo(filled)
+        assert caught.value.changed == {RUNS.name: ("A",)}
+        assert self._raw() == state
+        assert len(history(filled)) == 1
+
+    def test_a_record_that_came_back_since_it_was_cleared_is_named(self, filled: Store) -> None:
+        _operate(filled, "clear")
+        self.raw_put(RUNS, [tuple(run("B", status="completed").values())])
+        self.raw_put(DENSITY, [tuple(analysis("A", timestamp_utc=LATER).values())])
+        with pytest.raises(ChangedSinceError) as caught:
+            undo(filled)
+        assert caught.value.changed == {RUNS.name: ("B",), DENSITY.name: ("A",)}
+
+    def test_what_is_kept_beside_a_record_counts(self, filled: Store) -> None:
+        _operate(filled, "insert")
+        _write(filled, DENSITY, kept("C", digest="other"), mode=Mode.force)
+        with pytest.raises(ChangedSinceError, match="ANALYSIS_density: 1 record: C"):
+            undo(filled)
+
+    def test_records_of_another_program_that_came_since_stay(self, filled: Store) -> None:
+        _operate(filled, "anew")
+        self.raw_put(RUNS, [tuple(run("F").values())])
+        undo(filled)
+        assert sorted(row[0] for row in self.raw_rows(RUNS)) == ["A", "B", "E", "F"]
+
+    def test_what_is_as_it_was_before_needs_no_undo(self, filled: Store) -> None:
+        before = self._raw()
+        _operate(filled, "force")
+        _write(filled, RUNS, run("A"), mode=Mode.force)
+        undo(filled)
+        assert self._raw() == before
+
+    # How much is kept
+
+    def test_only_the_latest_operations_can_be_undone(self, filled: Store) -> None:
+        filled.keep = Keep(2)
+        for number in range(4):
+            with filled.operation("push") as one:
+                status = str(number)
+                one.write([(RUNS, records(RUNS, run("A", status=status)))], Mode.force)
+        assert [one.can_be_undone for one in history(filled)] == [True, True, False, False]
+        with pytest.raises(UndoError, match=r"operation 1 .*not kept"):
+            undo(filled, 1)
+        undo(filled, 4)
+        assert [one.can_be_undone for one in history(filled)] == [True, True, False, False, False]
+        kept_in = {entry.slot for one in history(filled) for entry in one.entries} - {-1}
+        assert kept_in <= {0, 1, 2}
+
+    def test_an_operation_that_is_too_large_is_done_and_not_kept(self, filled: Store) -> None:
+        filled.keep = Keep(10, 40_000)
+        _operate(filled, "force")
+        with filled.operation("push") as one:
+            many = [run(f"{number}", input_data=os.urandom(4_000).hex()) for number in range(9)]
+            one.write([(RUNS, records(RUNS, *many))], Mode.refuse)
+            one.delete(RUNS)
+        large, small = history(filled)
+        assert filled.count(RUNS) == 0
+        assert not large.can_be_undone
+        assert large.size == 0
+        assert sum(one.size for one in history(filled)) <= 40_000
+        assert small.can_be_undone
+        with pytest.raises(UndoError, match="operation 2"):
+            undo(filled)
+
+    def test_nothing_is_kept_if_so_configured(self, filled: Store) -> None:
+        _operate(filled, "force")
+        filled.keep = Keep(0)
+        _operate(filled, "clear")
+        assert [one.can_be_undone for one in history(filled)] == [False, False]
+        assert len(history(filled)) == 2
+
+    def test_a_purge_keeps_nothing_of_what_was_there(self, filled: Store) -> None:
+        _operate(filled, "force")
+        with filled.operation("clear --purge") as one:
+            assert one.journal
+            one.journal.purge()
+            _clear(one)
+        assert [one.can_be_undone for one in history(filled)] == [False, False]
+        for place in Place:
+            for slot in range(3):
+                with _no_table():
+                    assert self.raw_rows(undo_table(place, slot)) == []
+
+    def test_nothing_to_undo_is_said(self, filled: Store) -> None:
+        with pytest.raises(UndoError, match="nothing to undo"):
+            undo(filled)
+        with pytest.raises(UndoError, match="no operation 7"):
+            undo(filled, 7)
+
+    def test_many_records_are_undone(self, filled: Store) -> None:
+        many = [run(f"{number:05}") for number in range(3_000)]
+        _write(filled, RUNS, *many)
+        before = self._raw()
+        renewed = [row | {"status": "completed"} for row in many]
+        with filled.operation("push") as one:
+            one.write([(RUNS, records(RUNS, *renewed))], Mode.force)
+            one.delete(RUNS)
+        undo(filled)
+        assert self._raw() == before
+
+
+@contextmanager
+def _no_table() -> Iterator[None]:
+    """Let a table be missing, however that shows where it is looked for."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception:  # noqa: BLE001, S110  # as many ways as there are databases
+        pass
+
+
+def _fail(store: Store) -> None:
+    with store.operation("push") as one:
+        one.delete(DENSITY)
+        one.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+        one.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+
+
+def _operate(store: Store, name: str) -> None:
+    with store.operation(name) as one:
+        OPERATIONS[name](one)
+
+
+def _write(store: Store, table: Table, *rows: dict[str, Any], mode: Mode = Mode.refuse) -> None:
+    store.write([(table, records(table, *rows))], mode)

@@ -1,0 +1,9 @@
+"""The version of the program, which records of what was done also tell."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["__version__"]
+
+__version__: Final = "0.1.0"

@@ -1,0 +1,239 @@
+"""The log of a store, and undo, as users meet them: after each command, on each kind of store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mdfactory import __version__
+from mdfactory.cli.render import Terminal
+from mdfactory.cli.session import Session
+from mdfactory.config import load
+from mdfactory.records.query import Query
+from mdfactory.records.tables import FRAMES, RUNS, Place, analysis_table, digest_table
+from mdfactory.records.terms import Mode
+from mdfactory.stores import open_store, store_at
+from mdfactory.testing.records import analysis, records
+
+from .conftest import Program, Screen
+
+State = dict[str, list[tuple[Any, ...]]]
+
+
+def state(url: str | None = None) -> State:
+    """Return all rows of all tables, with all that is kept of them; empty tables count as none."""
+    store = store_at(url) if url else open_store(load())
+    with store.transaction() as transaction:
+        described = [one for one in (FRAMES, *map(digest_table, Place)) if transaction.has(one)]
+        tables = [*transaction.tables(), *described]
+        whole = {
+            f"{table.place}/{table.name}": sorted(
+                tuple(row.values())
+                for rows in transaction.scan(table, Query())
+                for row in rows.to_pylist()
+            )
+            for table in tables
+        }
+    return {name: rows for name, rows in whole.items() if rows}
+
+
+def _push(mdfactory: Program, campaign: Path) -> None:
+    moved = campaign.parent / "moved"
+    shutil.copytree(campaign, moved)
+    mdfactory("sync", "clear", "all", "--hash", "24BD", "--yes")
+    assert mdfactory("sync", "push", "all", moved, "--update").code == 0
+
+
+def _push_own(mdfactory: Program, campaign: Path) -> None:
+    """Push a result that the store has no table for yet."""
+    mdfactory("sync", "clear", "all", "--yes")
+    assert mdfactory("sync", "push", "all", campaign).code == 0
+
+
+COMMANDS: dict[str, Callable[[Program, Path], Any]] = {
+    "push": _push_own,
+    "push --update": _push,
+    "push --force": lambda run, campaign: run("sync", "push", "all", campaign, "--force"),
+    "clear": lambda run, _: run("sync", "clear", "all", "--yes"),
+    "clear analysis": lambda run, _: run(
+        "sync", "clear", "analysis", "--analyses", "--hash", "CC4D", "--yes"
+    ),
+    "init --force": lambda run, _: run("sync", "init", "all", "--force"),
+    "relocate": lambda run, campaign: run("sync", "relocate", campaign, "/archive"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_command_did_is_undone_and_done_again_bit_for_bit(
+    name: str, kind: str, mdfactory: Program, pushed_all: Path
+) -> None:
+    states = [state()]
+    COMMANDS[name](mdfactory, pushed_all)
+    operations = mdfactory("sync", "log", "--json").json["operations"]
+    assert operations[0]["command"].startswith(f"mdfactory sync {name.split(maxsplit=1)[0]}")
+    assert operations[0]["can_be_undone"]
+    last = state()
+    assert last != states[0]
+    while len(operations) > 1:  # back to the state before, one by one
+        undone = mdfactory("sync", "undo", operations.pop(0)["operation"])
+        assert undone.code == 0, undone.err
+    assert state() == states[0], kind
+    assert mdfactory("sync", "undo").code == 0
+    if name not in {"push", "push --update"}:
+        assert state() == last
+        assert mdfactory("sync", "undo").code == 0
+        assert state() == states[0]
+
+
+def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_path: Path) -> None:
+    target = f"sqlite:///{tmp_path}/target" if kind != "sqlite" else f"csv:///{tmp_path}/target"
+    (tmp_path / "target").mkdir()
+    assert mdfactory("sync", "copy", "--from", kind, "--to", target).code == 0
+    other = state(target)
+    assert len(other) > 5
+    assert mdfactory("sync", "clear", "all", "--yes").code == 0
+    before = state()
+    assert mdfactory("sync", "copy", "--from", target, "--to", kind).code == 0
+    after = state()
+    assert after.keys() == other.keys()
+    mdfactory("sync", "undo")
+    assert state() == before
+    mdfactory("sync", "undo")
+    assert state() == after
+    assert str(pushed_all) in str(after)
+
+
+def test_the_log_names_who_did_what(mdfactory: Program, pushed_all: Path) -> None:
+    mdfactory("sync", "push", "systems", pushed_all, "--update")
+    mdfactory("sync", "undo")
+    undone, nothing, push = mdfactory("sync", "log", "--json").json["operations"]
+    assert push["command"] == f"mdfactory sync push all {pushed_all}"
+    assert push["changes"]["RUN_DATABASE"] == {"inserted": 8}
+    assert push["version"] == __version__
+    assert push["who"]
+    assert push["host"]
+    assert push["time"].endswith("+00:00")
+    assert push["undone_by"] == 3
+    assert (undone["operation"], undone["undoes"]) == (3, 1)
+    assert nothing["changes"] == {"RUN_DATABASE": {"unchanged": 8}}
+    assert not nothing["can_be_undone"]
+    header, *rows = mdfactory("sync", "log", "--limit", 2).rows
+    assert header[:2] == ["operation", "time"]
+    assert [row[0] for row in rows] == ["3", "2"]
+
+
+def test_the_log_on_a_terminal(pushed_all: Path, terminal: Callable[..., Screen]) -> None:
+    assert terminal("sync", "undo").code == 0
+    shown = terminal("sync", "log")
+    assert shown.code == 0
+    assert f"mdfactory sync push all {pushed_all}" in shown.text
+    assert "RUN_DATABASE: 8 inserted" in shown.text
+    assert "undone by 2" in shown.text
+
+
+def test_passwords_do_not_come_into_the_log() -> None:
+    words = ("sync", "copy", "--from", "postgresql://me:hunter2@host/db", "--to", "sqlite")
+    typed = Session(Terminal(), words=words).typed
+    assert "hunter2" not in typed
+    assert "postgresql://me:***@host/db" in typed
+
+
+def test_what_another_program_wrote_since_is_named_and_stays(
+    kind: str, mdfactory: Program, pushed_all: Path
+) -> None:
+    mdfactory("sync", "push", "all", pushed_all, "--force")
+    store = open_store(load())
+    (rows,) = store.read(RUNS, Query(limit=1))
+    row = rows.to_pylist()[0] | {"status": "production"}
+    table = next(one for one in store.tables() if one.name == "ANALYSIS_rdf_oxygen")
+    store.write([(RUNS, records(RUNS, row))], Mode.force)
+    store.write([(table, records(table, analysis("0" * 40)))], Mode.refuse)
+    before = state()
+    result = mdfactory("sync", "undo")
+    assert result.code == 1
+    assert "no longer as operation 2 left them; nothing was undone" in result.err
+    assert f"RUN_DATABASE: 1 record: {row['hash']}" in result.err
+    assert "Traceback" not in result.err
+    told = mdfactory("sync", "undo", "--json").json
+    assert told["changed"] == {"RUN_DATABASE": [row["hash"]]}
+    assert state() == before, kind
+
+
+def test_a_clear_for_good_keeps_nothing(mdfactory: Program, pushed_all: Path) -> None:
+    mdfactory("sync", "push", "all", pushed_all, "--force")
+    assert mdfactory("sync", "clear", "all", "--purge", "--yes").code == 0
+    result = mdfactory("sync", "undo")
+    assert result.code == 1
+    assert "cannot be undone" in result.err
+    assert not any(one["can_be_undone"] for one in _log(mdfactory))
+    assert not any(one["bytes_kept"] for one in _log(mdfactory))
+
+
+def test_the_configuration_says_how_much_is_kept(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "few.ini"
+    config.write_text("[history]\nOPERATIONS = 1\n", encoding="utf-8")
+    mdfactory("sync", "push", "all", pushed_all, "--force", "--config", config)
+    assert [one["can_be_undone"] for one in _log(mdfactory)] == [True, False]
+    config.write_text("[history]\nSIZE = 0\n", encoding="utf-8")
+    mdfactory("sync", "push", "all", pushed_all, "--force", "--config", config)
+    assert [one["can_be_undone"] for one in _log(mdfactory)] == [False, False, False]
+    assert mdfactory("sync", "undo").code == 1
+
+
+@pytest.mark.parametrize("line", ["OPERATIONS = x", "OPERATIONS = -1", "SIZE = 1 XB", "SIZE = -"])
+def test_a_bound_that_is_none_is_refused(line: str, mdfactory: Program, tmp_path: Path) -> None:
+    config = tmp_path / "odd.ini"
+    config.write_text(f"[history]\n{line}\n", encoding="utf-8")
+    result = mdfactory("sync", "log", "--config", config)
+    assert result.code == 1
+    assert f"[history] {line}" in result.err
+
+
+def test_nothing_to_undo(mdfactory: Program) -> None:
+    assert "mdfactory sync init all" in mdfactory("sync", "undo").err
+    mdfactory("sync", "init", "all")
+    result = mdfactory("sync", "undo")
+    assert (result.code, result.err) == (
+        1,
+        "error: there is nothing to undo: the log tells of no change\n",
+    )
+    assert "nothing was done" in mdfactory("sync", "log").err
+    assert mdfactory("sync", "log", "--json").json["operations"] == []
+    assert mdfactory("sync", "undo", "4").code == 1
+
+
+def test_a_dry_run_leaves_no_trace(kind: str, mdfactory: Program, pushed_all: Path) -> None:
+    before = state()
+    result = mdfactory("sync", "undo", "--dry-run")
+    assert "RUN_DATABASE: 8 removed" in result.out
+    assert state() == before, kind
+    assert len(_log(mdfactory)) == 1
+    assert pushed_all.is_dir()
+
+
+def test_undoing_twice_is_said(mdfactory: Program, pushed_all: Path) -> None:
+    mdfactory("sync", "undo", 1)
+    result = mdfactory("sync", "undo", 1)
+    assert result.code == 0
+    assert mdfactory("sync", "log", "--json").json["operations"][0]["made"] == []
+    assert "is undone already" in result.out
+    assert pushed_all.is_dir()
+
+
+def test_a_table_of_the_own_lab_goes_with_the_push_that_made_it(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    mdfactory("sync", "undo")
+    assert analysis_table("rdf_oxygen").name not in {t.name for t in open_store(load()).tables()}
+    assert pushed_all.is_dir()
+
+
+def _log(mdfactory: Program) -> list[dict[str, Any]]:
+    operations: list[dict[str, Any]] = mdfactory("sync", "log", "--json").json["operations"]
+    return operations
