@@ -78,6 +78,8 @@ def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "foundry.RUN_DB_PATH": ("/Group Functions/mdfactory/runs", "default"),
         "foundry.ANALYSIS_DB_PATH": ("/Group Functions/mdfactory/analysis", "default"),
         "foundry.ARTIFACT_DB_PATH": ("/Group Functions/mdfactory/artifacts", "default"),
+        "history.OPERATIONS": ("10", "default"),
+        "history.SIZE": ("1 GB", "default"),
         **{
             f"catalogue.{one}_{kind}": ("", "default")
             for one in ("MIXEDBOX", "BILAYER", "LNP")
