@@ -45,6 +45,7 @@ def _own_settings(
         monkeypatch.delenv(name)
     monkeypatch.setenv("MDFACTORY_CONFIG_DIR", str(home / "config"))
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
+    monkeypatch.setenv("MDFACTORY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("COLUMNS", "120")
 
 

@@ -403,3 +403,30 @@ def test_an_existing_installation_s_store_is_used_as_it_is(
         mdfactory("sync", "clear", "systems", "--yes", *ours).out
         == "RUN_DATABASE: 8 records removed\n"
     )
+
+
+def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
+    store: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
+    index = Path(os.environ["MDFACTORY_CACHE_DIR"]) / "scan.db"
+    assert store("sync", "push", "systems", campaign, "--no-cache").code == 0
+    assert not index.exists()
+    for jobs in ("1", "4"):
+        result = store("sync", "push", "systems", campaign, "--update", "--jobs", jobs)
+        assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
+    assert index.exists()
+    monkeypatch.setattr("mdfactory.campaign.simulation.read_file", None)  # nothing is read
+    (campaign / "campaign.yaml").unlink()
+    result = store("sync", "push", "systems", campaign, "--update")
+    assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
+    assert "8" in store("sync", "status", campaign).out
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many", "1000"])
+def test_a_number_of_jobs_that_is_none_is_refused(
+    store: Program, campaign: Path, jobs: str
+) -> None:
+    result = store("sync", "push", "systems", campaign, "--jobs", jobs)
+    assert result.code == 2
+    assert "jobs" in result.err

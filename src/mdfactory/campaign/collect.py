@@ -13,7 +13,6 @@ from mdfactory.campaign.registry import FOLDER, Analysis, Artifact
 from mdfactory.campaign.results import LARGEST_CELL
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
-from mdfactory.records.frames import beside_digest, encode
 from mdfactory.records.tables import RUNS, Table, batch, item_table
 from mdfactory.records.terms import ItemType
 
@@ -120,7 +119,7 @@ def _batch(table: Table, rows: list[Row]) -> pa.RecordBatch:
 
 
 def _run(simulation: Simulation, time: str) -> Row:
-    built = simulation.build_input
+    built = simulation.identity
     values = {
         "hash": built.hash,
         "engine": built.engine.value,
@@ -165,13 +164,15 @@ def _row(table: Table, simulation: Simulation, result: Analysis | Artifact, time
     values |= {
         "hash": simulation.hash,
         "directory": str(simulation.directory),
-        "simulation_type": simulation.build_input.simulation_type.value,
+        "simulation_type": simulation.identity.simulation_type.value,
         "timestamp_utc": time,
     }
     return tuple(values[name] for name in table.whole.names)
 
 
 def _analysis(simulation: Simulation, analysis: Analysis) -> dict[str, Any]:
+    from mdfactory.records.frames import beside_digest, encode
+
     frame = simulation.results.read(analysis)
     try:
         encoded = encode(frame, limit=LARGEST_CELL)

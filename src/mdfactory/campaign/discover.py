@@ -7,15 +7,19 @@ import glob
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.campaign.registry import FOLDER
-from mdfactory.campaign.rows import Problem, Row, Rows, read_rows
+from mdfactory.campaign.ahead import Ahead
+from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
 from mdfactory.errors import SourceError
+
+if TYPE_CHECKING:
+    from mdfactory.campaign.rows import Problem, Row, Rows
 
 LARGEST: Final = 64 * 2**20
 """Bytes that a build summary may have: some hundred thousand simulations."""
@@ -66,7 +70,7 @@ class Folders:
 Source = str | CsvSource | Folders
 
 
-def discover(source: Source) -> Iterator[Found]:
+def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
     """Find the simulations of a SOURCE, in the order of their paths.
 
     Parameters
@@ -75,6 +79,8 @@ def discover(source: Source) -> Iterator[Found]:
         A folder: itself if it is a simulation, otherwise every simulation below it. A glob
         pattern: the folders that it matches, likewise. A build summary YAML: the folders
         that it lists. A campaign CSV: the folders of its rows, found in one walk.
+    reading
+        How folders are read.
 
     Yields
     ------
@@ -88,18 +94,20 @@ def discover(source: Source) -> Iterator[Found]:
         the first item.
     """
     if isinstance(source, CsvSource):
-        return _of_rows(source, read_rows(source.file))
+        from mdfactory.campaign.rows import read_rows
+
+        return _of_rows(source, read_rows(source.file), reading)
     if isinstance(source, Folders):
-        return _known(source.paths)
+        return _known(source.paths, reading)
     path = _absolute(source)
     if os.path.isdir(path):  # false for a path that cannot be, where pathlib raises
-        return _walk([path])
+        return _walk([path], reading)
     if os.path.isfile(path):
-        return _listed(path, _summary(source, path))
+        return _listed(path, _summary(source, path), reading)
     if glob.has_magic(source):
         folders = sorted({_absolute(str(folder)) for folder in _matches(source)})
         if folders:
-            return _walk(folders)
+            return _walk(folders, reading)
         raise SourceError(source, "no folder matches this pattern")
     raise SourceError(source, "there is no such folder, build summary or pattern")
 
@@ -126,12 +134,12 @@ def roots(source: Source) -> list[str]:
     return [str(path)]
 
 
-def _known(paths: Iterable[str]) -> Iterator[Found]:
-    for path in sorted(set(paths)):
-        if os.path.isdir(path):
-            found, _ = _visit(Path(path))
-            if found:
-                yield found
+def _known(paths: Iterable[str], reading: Reading) -> Iterator[Found]:
+    def found(path: str) -> Found | None:
+        return _visit(Path(path), reading)[0] if os.path.isdir(path) else None
+
+    with Ahead(found, reading.jobs) as ahead:
+        yield from filter(None, ahead.each(sorted(set(paths))))
 
 
 def _absolute(path: str, parent: Path | None = None) -> Path:
@@ -186,12 +194,14 @@ def _listing(directory: Path) -> _Listing:
     listing = _Listing()
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.is_symlink():
+            if entry.is_file(follow_symlinks=False):  # most are, and this is asked for first
+                listing.files.add(entry.name)
+            elif entry.is_symlink():
                 _follow(entry, listing)
             elif entry.is_dir():
                 listing.folders.append(entry.name)
             else:
-                (listing.files if entry.is_file() else listing.others).add(entry.name)
+                listing.others.add(entry.name)
     listing.folders.sort()
     listing.links.sort()
     return listing
@@ -208,23 +218,32 @@ def _follow(entry: os.DirEntry[str], listing: _Listing) -> None:
     (listing.files if found else listing.others).add(entry.name)
 
 
-def _walk(roots: Iterable[Path]) -> Iterator[Found]:
+def _walk(roots: Iterable[Path], reading: Reading) -> Iterator[Found]:
     """Yield the simulations in or below folders, each real folder once.
 
     Symlinks are followed after all else, so that a simulation is known by its own path
     where it has one, and a loop of them ends at a folder that was seen.
     """
+    with Ahead(partial(_visit, reading=reading), reading.jobs) as visits:
+        yield from _walked(roots, visits)
+
+
+def _walked(
+    roots: Iterable[Path], visits: Ahead[Path, tuple[Found | None, _Listing]]
+) -> Iterator[Found]:
     seen: set[str] = set()
     links = deque(roots)
     while links:
         link = links.popleft()
         stack = [(link, os.path.realpath(link))]
         while stack:
+            visits.expect(directory for directory, _ in reversed(stack))
             directory, real = stack.pop()
             if real in seen:
+                visits.skip(directory)
                 continue
             seen.add(real)
-            found, listing = _visit(directory)
+            found, listing = visits.of(directory)
             if found:
                 yield found
             if isinstance(found, Simulation):
@@ -234,7 +253,9 @@ def _walk(roots: Iterable[Path]) -> Iterator[Found]:
             links += [directory / name for name in listing.links if not name.startswith(".")]
 
 
-def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Listing]:
+def _visit(
+    directory: Path, reading: Reading, *, claimed: bool = False
+) -> tuple[Found | None, _Listing]:
     try:
         listing = _listing(directory)
         str(directory).encode()
@@ -244,27 +265,27 @@ def _visit(directory: Path, *, claimed: bool = False) -> tuple[Found | None, _Li
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
     others = [*listing.others, *listing.folders, *listing.links]
-    found = read_simulation(directory, listing.files, others=others, claimed=claimed)
-    if isinstance(found, Simulation) and FOLDER not in others and FOLDER not in listing.files:
-        found = replace(found, bare=True)
+    found = read_simulation(
+        directory, listing.files, others=others, claimed=claimed, index=reading.index
+    )
     return found, listing
 
 
-def _of_rows(source: CsvSource, rows: Rows) -> Iterator[Found]:
+def _of_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Found]:
     """Yield the folders of rows, and what is the matter with rows that have none."""
     root = _absolute(str(source.root))
     if not os.path.isdir(root):
         raise SourceError(str(source.root), "there is no such folder to search")
-    return _matching(source, rows, root)
+    return _matching(source, rows, root, reading)
 
 
-def _matching(source: CsvSource, rows: Rows, root: Path) -> Iterator[Found]:
+def _matching(source: CsvSource, rows: Rows, root: Path, reading: Reading) -> Iterator[Found]:
     for problem in rows.problems:
         yield Skipped(_row(source, problem), problem.reason)
     wanted = {row.build_input.hash: row for row in rows.rows}
     found: set[str] = set()
     reasons: dict[str, str] = {}
-    for item in _walk([root]):
+    for item in _walk([root], reading):
         if isinstance(item, Skipped):
             reasons[Path(item.path).name.upper()] = f"; {item.path}: {item.reason}"
         elif item.hash in wanted:
@@ -303,18 +324,23 @@ def _lacks(path: Path, values: Any) -> str:
     return "it has no list 'system_directory' of folders"
 
 
-def _listed(summary: Path, folders: Sequence[tuple[str, str]]) -> Iterator[Found]:
+def _listed(summary: Path, folders: Sequence[tuple[str, str]], reading: Reading) -> Iterator[Found]:
     """Yield what a summary lists; a folder that moved is looked for beside the summary."""
-    seen = set()
-    for name, hash_ in folders:
+
+    def found(one: tuple[str, str]) -> tuple[Path | None, Found | None]:
+        name, hash_ = one
         listed = _absolute(name, summary.parent)
         moved = summary.parent / hash_
         places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
         directory = next((place for place in places if os.path.isdir(place)), None)
         if directory is None:
-            yield Skipped(str(listed), f"listed in {summary.name}, but there is no such folder")
-        elif directory not in seen:
+            missing = f"listed in {summary.name}, but there is no such folder"
+            return None, Skipped(str(listed), missing)
+        return directory, _visit(directory, reading, claimed=True)[0]
+
+    seen = set()
+    with Ahead(found, reading.jobs) as ahead:
+        for directory, one in ahead.each(folders):
+            if one and (directory is None or directory not in seen):
+                yield one
             seen.add(directory)
-            found, _ = _visit(directory, claimed=True)
-            if found:
-                yield found

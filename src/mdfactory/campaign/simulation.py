@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
+from mdfactory.campaign.yamlfiles import UnreadableError, load, read_file
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.records.terms import Status
+from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
 
-__all__ = ["Simulation", "Skipped", "read_simulation", "status_of"]
+if TYPE_CHECKING:
+    from mdfactory.campaign.build_input import BuildInput
+    from mdfactory.campaign.scan import ScanIndex
+
+__all__ = ["Identity", "Simulation", "Skipped", "read_simulation", "status_of"]
 
 HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
 CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
@@ -33,6 +38,27 @@ STAGES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What a simulation is, as its BuildInput says.
+
+    Parameters
+    ----------
+    hash
+        The identity of the BuildInput.
+    simulation_type, engine, parametrization
+        Of which kinds it is.
+    canonical_json
+        The BuildInput as a whole.
+    """
+
+    hash: str
+    simulation_type: SimulationType
+    engine: Engine
+    parametrization: Parametrization
+    canonical_json: str
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """A simulation folder as it was found.
 
@@ -40,8 +66,8 @@ class Simulation:
     ----------
     directory
         Its absolute path.
-    build_input
-        What it was built from.
+    identity
+        What it is.
     status
         How far it has come.
     warnings
@@ -51,7 +77,7 @@ class Simulation:
     """
 
     directory: Path
-    build_input: BuildInput
+    identity: Identity
     status: Status
     warnings: tuple[str, ...] = ()
     bare: bool = False
@@ -88,7 +114,14 @@ class Simulation:
     @property
     def hash(self) -> str:
         """The identity of its BuildInput."""
-        return self.build_input.hash
+        return self.identity.hash
+
+    @property
+    def build_input(self) -> BuildInput:
+        """What it was built from."""
+        from mdfactory.campaign.build_input import BuildInput
+
+        return BuildInput.parse(json.loads(self.identity.canonical_json))
 
     @property
     def results(self) -> Results:
@@ -123,6 +156,7 @@ def read_simulation(
     *,
     others: Collection[str] = (),
     claimed: bool = False,
+    index: ScanIndex | None = None,
 ) -> Simulation | Skipped | None:
     """Read one folder.
 
@@ -136,6 +170,8 @@ def read_simulation(
         Names of what is no file, such as a folder or a dangling symlink.
     claimed
         Whether something says that it is a simulation, such as a build summary.
+    index
+        What was read before.
 
     Returns
     -------
@@ -145,13 +181,18 @@ def read_simulation(
     own = _own_names(directory.name)
     reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     for name in _candidates(directory.name, files):
-        found = _read(directory, name, files)
+        before = _remembered(directory, name, files, index) if index else None
+        found = before or _read(directory, name, files, index)
         if isinstance(found, Simulation):
-            return found
+            return found if FOLDER in others or FOLDER in files else _bare(found)
         reasons += [found] if found else []
     if claimed:
         reasons.append("it holds no BuildInput YAML")
     return Skipped(str(directory), one_line(reasons[0])) if reasons else None
+
+
+def _bare(found: Simulation) -> Simulation:
+    return Simulation(found.directory, found.identity, found.status, found.warnings, bare=True)
 
 
 def _own_names(folder: str) -> tuple[str, str]:
@@ -159,17 +200,22 @@ def _own_names(folder: str) -> tuple[str, str]:
     return f"{folder}.yaml", "build.yaml"
 
 
-def _candidates(folder: str, files: Collection[str]) -> list[str]:
+def _candidates(folder: str, files: Collection[str]) -> Iterator[str]:
+    """Yield the YAML files of a folder; those that are its own come first, and mostly suffice."""
     own = [name for name in _own_names(folder) if name in files]
+    yield from own
     others = (name for name in files if name.endswith((".yaml", ".yml")) and name not in own)
-    return own + sorted(others)
+    yield from sorted(others)
 
 
-def _read(directory: Path, name: str, files: Collection[str]) -> Simulation | str | None:
+def _read(
+    directory: Path, name: str, files: Collection[str], index: ScanIndex | None
+) -> Simulation | str | None:
     """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
+    path = f"{directory}/{name}"
     own = name in _own_names(directory.name)
     try:
-        raw = read_bytes(directory / name)
+        raw, before = read_file(path)
     except UnreadableError as error:
         return f"{name}: {error}" if own or error.__cause__ else None
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
@@ -180,12 +226,32 @@ def _read(directory: Path, name: str, files: Collection[str]) -> Simulation | st
         return f"{name}: {error}" if own or len(set(CLAIM.findall(raw))) > 1 else None
     if not _claims(values, own=own):
         return None
+    from mdfactory.campaign.build_input import BuildInput
+
     try:
-        build_input = BuildInput.parse(values)
+        built = BuildInput.parse(values)
     except BuildInputError as error:
         return f"{name}: {error}"
-    warnings = tuple(_warnings(directory, name, values, build_input.hash))
-    return Simulation(directory, build_input, status_of(files), warnings)
+    kinds = (built.simulation_type, built.engine, built.parametrization)
+    identity = Identity(built.hash, *kinds, built.canonical_json)
+    unknown = [str(key) for key in values if key not in BuildInput.model_fields]
+    warnings = tuple(_warnings(directory, name, unknown, built.hash))
+    if index:
+        index.note(path, before, [built.hash, *kinds, built.canonical_json, warnings])
+    return Simulation(directory, identity, status_of(files), warnings)
+
+
+def _remembered(
+    directory: Path, name: str, files: Collection[str], index: ScanIndex
+) -> Simulation | None:
+    """Return a simulation as it was read before; how far it has come is seen anew."""
+    known = index.find(f"{directory}/{name}")
+    if not known:
+        return None
+    hash_, kind, engine, parametrization, canonical_json, warnings = known
+    kinds = SimulationType(kind), Engine(engine), Parametrization(parametrization)
+    identity = Identity(hash_, *kinds, canonical_json)
+    return Simulation(directory, identity, status_of(files), tuple(warnings))
 
 
 def _claims(values: Any, *, own: bool) -> bool:
@@ -197,8 +263,7 @@ def _claims(values: Any, *, own: bool) -> bool:
     return "simulation_type" in values and "system" in values
 
 
-def _warnings(directory: Path, name: str, values: Mapping[str, Any], hash_: str) -> Iterator[str]:
-    unknown = [str(key) for key in values if key not in BuildInput.model_fields]
+def _warnings(directory: Path, name: str, unknown: Sequence[str], hash_: str) -> Iterator[str]:
     if unknown:
         yield one_line(f"{directory / name}: ignored unknown keys: {', '.join(unknown)}")
     if HASH.fullmatch(directory.name) and directory.name.upper() != hash_:

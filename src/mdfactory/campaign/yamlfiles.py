@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ import yaml
 
 from mdfactory.errors import one_line
 
-__all__ = ["UnreadableError", "load", "read_bytes"]
+__all__ = ["UnreadableError", "load", "read_bytes", "read_file"]
 
 LARGEST: Final = 4 * 2**20
 """Bytes of the largest YAML file that is read; a BuildInput has a few thousand at most."""
@@ -45,7 +46,12 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
-    """Return what a file holds.
+    """Return what a file holds; see `read_file`."""
+    return read_file(path, largest)[0]
+
+
+def read_file(path: str | Path, largest: int = LARGEST) -> tuple[bytes, os.stat_result]:
+    """Return what a file holds, and what it was like before it was read.
 
     Parameters
     ----------
@@ -60,13 +66,16 @@ def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
         If it cannot be read, or is larger.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(largest + 1)
+        with open(path, "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            raw = file.read(min(largest, status.st_size) + 1)
+            while status.st_size < len(raw) <= largest and (more := file.read(largest)):
+                raw += more  # it has grown since
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
     if len(raw) > largest:
         raise UnreadableError(f"is larger than {largest >> 20} MiB")
-    return raw
+    return raw, status
 
 
 def load(raw: bytes, most: int = MOST) -> Any:

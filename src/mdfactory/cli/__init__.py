@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -10,6 +11,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the program that ``mdfactory`` names."""
+    gc.set_threshold(100_000, 50, 100)  # a push makes many objects, and hardly any cycles
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         from mdfactory.cli.app import run

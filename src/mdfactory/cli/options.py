@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from cyclopts import ArgumentCollection, Group, Parameter
+from cyclopts import ArgumentCollection, Group, Parameter, validators
 
 from mdfactory.cli.session import Session
 from mdfactory.errors import UsageError
@@ -15,6 +17,7 @@ from mdfactory.records.terms import Mode, SimulationType
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.campaign.discover import Source
+    from mdfactory.campaign.scan import Reading
 
 __all__ = [
     "CONFLICTS",
@@ -27,6 +30,7 @@ __all__ = [
     "Names",
     "OrderBy",
     "Purge",
+    "Reads",
     "Type",
     "Yes",
     "catalogue",
@@ -73,6 +77,45 @@ class Conflicts:
         """The one that was chosen."""
         chosen = {Mode.skip: self.diff, Mode.force: self.force, Mode.update: self.update}
         return next((mode for mode, given in chosen.items() if given), Mode.refuse)
+
+
+READING: Final = Group("Reading", sort_key=3)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How folders are read.
+
+    Parameters
+    ----------
+    jobs
+        Folders that are read at once. By default as many as pay: one on a disk that answers at
+        once, more on a slow file system.
+    no_cache
+        Read all files, also those that have not changed since they were read last.
+    """
+
+    jobs: Annotated[
+        int | None,
+        Parameter(
+            name=("--jobs", "-j"), group=READING, validator=validators.Number(gte=1, lte=256)
+        ),
+    ] = None
+    no_cache: Annotated[bool, Parameter(negative=(), group=READING)] = False
+
+    @contextmanager
+    def opened(self) -> Iterator[Reading]:
+        """Open what is known of earlier reading, for the block of a ``with`` statement."""
+        from mdfactory.campaign.scan import Reading, ScanIndex
+
+        if self.no_cache:
+            yield Reading(None, self.jobs)
+            return
+        from mdfactory.config import cache_folder
+
+        with ScanIndex(cache_folder() / "scan.db") as index:
+            yield Reading(index, self.jobs)
 
 
 DryRun = Annotated[bool, Parameter(name=("--dry-run", "-n"))]

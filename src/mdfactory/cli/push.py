@@ -14,6 +14,7 @@ from mdfactory.cli.options import (
     Conflicts,
     DryRun,
     Names,
+    Reads,
     catalogue,
     source_of,
 )
@@ -43,6 +44,7 @@ def systems(
     *,
     table: CampaignCsv | None = None,
     conflicts: Conflicts | None = None,
+    reads: Reads | None = None,
     dry_run: DryRun = False,
     session: Given,
 ) -> int:
@@ -60,6 +62,7 @@ def systems(
         session,
         source_of(source, table),
         conflicts,
+        reads,
         systems=True,
         dry_run=dry_run,
     )
@@ -79,6 +82,7 @@ def analysis(
     analysis_name: Names = (),
     table: CampaignCsv | None = None,
     conflicts: Conflicts | None = None,
+    reads: Reads | None = None,
     dry_run: DryRun = False,
     session: Given,
 ) -> int:
@@ -98,6 +102,7 @@ def analysis(
         session,
         source_of(source, table),
         conflicts,
+        reads,
         items=[ItemType.analysis],
         names=analysis_name,
         dry_run=dry_run,
@@ -117,6 +122,7 @@ def artifacts(
     artifact_name: Names = (),
     table: CampaignCsv | None = None,
     conflicts: Conflicts | None = None,
+    reads: Reads | None = None,
     dry_run: DryRun = False,
     session: Given,
 ) -> int:
@@ -138,6 +144,7 @@ def artifacts(
         session,
         source_of(source, table),
         conflicts,
+        reads,
         items=[ItemType.artifact],
         names=artifact_name,
         dry_run=dry_run,
@@ -157,6 +164,7 @@ def everything(
     *,
     table: CampaignCsv | None = None,
     conflicts: Conflicts | None = None,
+    reads: Reads | None = None,
     dry_run: DryRun = False,
     session: Given,
 ) -> int:
@@ -174,6 +182,7 @@ def everything(
         session,
         source_of(source, table),
         conflicts,
+        reads,
         systems=True,
         items=list(ItemType),
         dry_run=dry_run,
@@ -184,6 +193,7 @@ def _push(
     session: Session,
     source: Source,
     conflicts: Conflicts | None,
+    reads: Reads | None,
     *,
     systems: bool = False,
     items: Collection[ItemType] = (),
@@ -194,7 +204,8 @@ def _push(
     from mdfactory.sync.push import push
 
     scope = Scope(systems, items, frozenset(check_name(name).lower() for name in names))
-    with session.terminal.progress() as watch:
+    how = reads or Reads()
+    with session.terminal.progress() as watch, how.opened() as reading:
         pushed = push(
             session.store(),
             source,
@@ -203,6 +214,7 @@ def _push(
             catalogue=catalogue(session),
             dry_run=dry_run,
             command=session.typed,
+            reading=reading,
             watch=watch,
         )
     return _report(pushed, session, dry_run=dry_run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mdfactory.cli.options import CampaignCsv, source_of
+from mdfactory.cli.options import CampaignCsv, Reads, source_of
 from mdfactory.cli.session import Exit, Given, examples
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def status(
     /,
     *,
     table: CampaignCsv | None = None,
+    reads: Reads | None = None,
     long: bool = False,
     exit_code: bool = False,
     session: Given,
@@ -57,8 +58,9 @@ def status(
     from mdfactory.sync.status import State, status
 
     where = source_of(source, table) if source or table else None
-    with session.terminal.progress() as watch:
-        found = status(session.store(), where, watch=watch)
+    how = reads or Reads()
+    with session.terminal.progress() as watch, how.opened() as reading:
+        found = status(session.store(), where, reading=reading, watch=watch)
     for warning in found.warnings:
         session.terminal.warn(warning)
     for skipped in found.skipped:

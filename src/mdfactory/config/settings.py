@@ -20,6 +20,7 @@ __all__ = [
     "Setting",
     "Settings",
     "active_file",
+    "cache_folder",
     "load",
     "masked",
     "parsed",
@@ -316,14 +317,23 @@ def _files(explicit: Path | None) -> list[Path]:
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
+def cache_folder() -> Path:
+    """Return the folder of what can be made again at any time; it need not exist."""
+    return _folder("CACHE")
+
+
 def _folder(purpose: str) -> Path:
-    """Return the folder for ``CONFIG`` or ``DATA``: the environment's, or the platform's."""
+    """Return the folder for a purpose: the environment's, or the platform's."""
     moved = os.environ.get(f"MDFACTORY_{purpose}_DIR")
     if moved:
         return Path(os.path.expanduser(moved)).absolute()
     import platformdirs
 
-    find = {"CONFIG": platformdirs.user_config_path, "DATA": platformdirs.user_data_path}
+    find = {
+        "CONFIG": platformdirs.user_config_path,
+        "DATA": platformdirs.user_data_path,
+        "CACHE": platformdirs.user_cache_path,
+    }
     return find[purpose]("mdfactory", appauthor=False)
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Folders, Found, Source, discover
+from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, NotInitialisedError, SourceError
 from mdfactory.records.merge import Counts
@@ -71,6 +72,7 @@ def push(
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     dry_run: bool = False,
     command: str = "push",
+    reading: Reading = PLAIN,
     watch: Watch = lambda *_: None,
 ) -> Pushed:
     """Push records of a campaign: of its simulations, their analyses, their artifacts.
@@ -92,6 +94,8 @@ def push(
         Only tell what would be written.
     command
         What was typed, for the log.
+    reading
+        How folders are read.
     watch
         Is told of the progress.
 
@@ -109,7 +113,7 @@ def push(
     with store.transaction() as transaction:
         _require(transaction, scope)
     now = datetime.now(UTC).isoformat()
-    with read_campaign(source, scope, mode, now, watch) as campaign:
+    with read_campaign(source, scope, mode, now, watch, reading=reading) as campaign:
         watch("writing", 0)
         with store.transaction() if dry_run else store.operation(command) as transaction:
             if dry_run:
@@ -151,7 +155,13 @@ class Campaign:
 
 @contextmanager
 def read_campaign(
-    source: Source, scope: Scope, mode: Mode, time: str, watch: Watch
+    source: Source,
+    scope: Scope,
+    mode: Mode,
+    time: str,
+    watch: Watch,
+    *,
+    reading: Reading = PLAIN,
 ) -> Iterator[Campaign]:
     """Read a campaign from disk, for the block of a ``with`` statement; no store is held.
 
@@ -167,6 +177,8 @@ def read_campaign(
         When this is, as records have it.
     watch
         Is told of the progress.
+    reading
+        How folders are read.
 
     Raises
     ------
@@ -177,7 +189,7 @@ def read_campaign(
     """
     seen = Seen()
     with Spool() as spool:
-        simulations = seen.simulations(discover(source), watch)
+        simulations = seen.simulations(discover(source, reading), watch)
         for table, rows in collect(simulations, scope, time, seen.skipped.append):
             seen.note(table, rows)
             spool.add(table, rows)
@@ -238,7 +250,7 @@ class Seen:
             self.warnings += item.warnings
             place = (-item.status.rank, str(item.directory))
             self.folders.setdefault(item.hash, []).append(place)
-            self.types[item.hash] = item.build_input.simulation_type
+            self.types[item.hash] = item.identity.simulation_type
             yield item
 
     def note(self, table: Table, rows: pa.RecordBatch) -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import CsvSource, Folders, Source, roots
-from mdfactory.campaign.rows import read_rows
+from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.query import OneOf, Prefix, Query
@@ -105,7 +105,13 @@ class Status:
         self.differences.append(difference)
 
 
-def status(store: Store, source: Source | None, *, watch: Watch = lambda *_: None) -> Status:
+def status(
+    store: Store,
+    source: Source | None,
+    *,
+    reading: Reading = PLAIN,
+    watch: Watch = lambda *_: None,
+) -> Status:
     """Compare a campaign with a store.
 
     Parameters
@@ -114,6 +120,8 @@ def status(store: Store, source: Source | None, *, watch: Watch = lambda *_: Non
         The store.
     source
         The campaign; all folders that the store's records name if None.
+    reading
+        How folders are read.
     watch
         Is told of the progress.
 
@@ -132,7 +140,7 @@ def status(store: Store, source: Source | None, *, watch: Watch = lambda *_: Non
     found = Status()
     seen: dict[str, set[str]] = {}
     with (
-        read_campaign(source, EVERYTHING, Mode.update, now, watch) as campaign,
+        read_campaign(source, EVERYTHING, Mode.update, now, watch, reading=reading) as campaign,
         store.transaction() as transaction,
     ):
         watch("comparing", 0)
@@ -230,6 +238,8 @@ class _Rest:
         self._folders = None if isinstance(source, Folders) else frozenset(roots(source))
         self._those: set[str] | None = None
         if isinstance(source, CsvSource):
+            from mdfactory.campaign.rows import read_rows
+
             self._those = {row.build_input.hash for row in read_rows(source.file).rows}
         self._is_there = cache(os.path.isdir)
 

@@ -1,0 +1,249 @@
+"""How folders are read: what was read of them before, and how many at once.
+
+Reading a BuildInput costs a hundred times what it costs to see that its file has not changed.
+So what was read is kept in an index in the user's cache folder. It is a convenience: without it
+all is read again, and whatever is the matter with it, it is thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mdfactory.version import __version__
+
+__all__ = ["PLAIN", "Reading", "ScanIndex"]
+
+log = logging.getLogger(__name__)
+
+FORMAT: Final = 1
+
+SETTLED: Final = 2 * 10**9
+"""Nanoseconds since a file was changed, after which another change shows in its times."""
+
+HELD: Final = 1000
+"""New entries that are held before they are written."""
+
+PATIENCE: Final = 5.0
+"""Seconds to wait for another process that writes, before the index is done without."""
+
+FAR: Final = 256
+"""Entries that are read at once, as long as most of them are asked for."""
+
+Stamp = tuple[int, int, int, int]
+"""Size, times of the last change of content and of the file (nanoseconds), inode."""
+
+
+class ScanIndex:
+    """What was read from files, as long as they have not changed. Close it, or use ``with``.
+
+    It may be used by several threads, and by several processes at once.
+
+    Parameters
+    ----------
+    file
+        Where it is kept; made if it is not there.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._fresh: list[tuple[str, *Stamp, int, str]] = []
+        self._ahead: dict[str, tuple[Any, ...]] = {}
+        self._width = 1
+        self._database = self._opened()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def find(self, path: str) -> Any:
+        """Return what was read from a file, if it has not changed since; else None."""
+        with self._lock:
+            row = self._ask(path)
+        if row is None:
+            return None
+        *known, check, content = row
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        if tuple(known) != _stamp(status) or check != _check(path, content):
+            return None
+        try:
+            return json.loads(content)
+        except ValueError:
+            return None
+
+    def note(self, path: str, status: os.stat_result, content: Any) -> None:
+        """Keep what was read from a file.
+
+        Parameters
+        ----------
+        path
+            Its absolute path.
+        status
+            What the file was like before it was read.
+        content
+            What was read: anything that JSON can say.
+        """
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < SETTLED:
+            return
+        text = json.dumps(content, ensure_ascii=False)
+        row = (path, *_stamp(status), _check(path, text), text)
+        with self._lock:
+            self._fresh.append(row)
+            if len(self._fresh) == HELD:
+                self._write()
+
+    def close(self) -> None:
+        """Write what is new, and close the file."""
+        with self._lock:
+            self._write()
+            if self._database:
+                self._database.close()
+                self._database = None
+
+    def _opened(self) -> sqlite3.Connection | None:
+        for _ in range(2):
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                database = sqlite3.connect(
+                    self._file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+                )
+                try:
+                    if _is_ours(database):
+                        return database
+                except BaseException:
+                    database.close()
+                    raise
+                database.close()
+                log.debug("%s is of another version, and is made anew", self._file)
+            except (sqlite3.Error, OSError) as error:
+                log.debug("%s cannot be used: %s", self._file, error)
+                if _is_busy(error):
+                    return None
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
+        return None
+
+    def _ask(self, path: str) -> tuple[Any, ...] | None:
+        """Return what is kept of a file. Files are mostly asked for in the order of their paths."""
+        if path not in self._ahead and self._database:
+            used = 2 * len(self._ahead) <= self._width
+            self._width = min(FAR, 2 * self._width) if used else 1
+            try:
+                rows = self._database.execute(FIND, (path, self._width)).fetchall()
+            except (sqlite3.Error, UnicodeEncodeError) as error:
+                self._give_up(error)
+                return None
+            self._ahead = {row[0]: row[1:] for row in rows}
+        return self._ahead.pop(path, None)
+
+    def _write(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        if self._database is None or not fresh:
+            return
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(PUT, fresh)
+            self._database.execute("COMMIT")
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Do without the index from here on; a damaged one is thrown away."""
+        log.debug("%s cannot be used: %s", self._file, error)
+        if self._database is None or _is_busy(error) or isinstance(error, UnicodeEncodeError):
+            return
+        self._database.close()
+        self._database = None
+        with suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How folders are read.
+
+    Parameters
+    ----------
+    index
+        What was read before; nothing is taken from before if None.
+    jobs
+        Number of folders that are read at once; as many as pay if None: one where reading
+        does not wait, more on a slow file system.
+    """
+
+    index: ScanIndex | None = None
+    jobs: int | None = None
+
+
+PLAIN: Final = Reading(jobs=1)
+"""Read all folders, one after the other."""
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    """Whether an index is one that this program has made, or is new; it is then ours."""
+    ours = f"{FORMAT} mdfactory {__version__} rdkit {version('rdkit')}"
+    if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
+        database.execute(MAKE)
+        database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (ours,))
+        database.execute("COMMIT")
+    database.execute("PRAGMA synchronous = OFF")  # what a crash damages is found, and thrown away
+    versions = database.execute("SELECT version FROM meta").fetchall()
+    database.execute("SELECT path, size, mtime, ctime, inode, checked, content FROM read LIMIT 1")
+    return versions == [(ours,)]
+
+
+MAKE: Final = """
+CREATE TABLE IF NOT EXISTS read (
+    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
+    checked INTEGER, content TEXT
+) WITHOUT ROWID
+"""
+FIND: Final = """
+SELECT path, size, mtime, ctime, inode, checked, content FROM read
+WHERE path >= ? ORDER BY path LIMIT ?
+"""
+PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, _signed(status.st_ino)
+
+
+def _signed(number: int) -> int:
+    """Return a number of 64 bits as SQLite keeps it."""
+    return number - 2**64 if number >= 2**63 else number
+
+
+def _check(path: str, content: str) -> int:
+    return zlib.crc32(f"{path}\0{content}".encode(errors="surrogatepass"))
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -1,0 +1,241 @@
+"""The scan index: it never tells anything but what is on disk now."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mdfactory.campaign import simulation
+from mdfactory.campaign.discover import discover
+from mdfactory.campaign.scan import Reading, ScanIndex
+from mdfactory.campaign.simulation import Simulation, Skipped
+
+
+@pytest.fixture
+def settled(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The campaign, whose files count as old enough to be kept."""
+    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 10**7)
+    time.sleep(0.05)
+    return campaign
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "scan.db"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names the files that are read, and not taken from the index."""
+    names: list[str] = []
+
+    def read_file(path: Any, *rest: Any) -> Any:
+        if not str(path).endswith("campaign.yaml"):  # the summary, which is no BuildInput
+            names.append(str(path))
+        return real(path, *rest)
+
+    real = simulation.read_file
+    monkeypatch.setattr(simulation, "read_file", read_file)
+    return names
+
+
+def _scan(source: Path, file: Path, jobs: int | None = 1) -> list[Simulation | Skipped]:
+    with ScanIndex(file) as index:
+        return list(discover(str(source), Reading(index, jobs)))
+
+
+def _own(folder: Path) -> Path:
+    return next(iter(folder.glob("*.yaml")))
+
+
+def test_what_has_not_changed_is_not_read_again(settled: Path, file: Path, read: list[str]) -> None:
+    plain = list(discover(str(settled)))
+    read.clear()
+    assert _scan(settled, file) == plain
+    assert len(read) == len(plain)
+    read.clear()
+    assert _scan(settled, file) == plain
+    assert read == []
+
+
+def _edit(path: Path) -> None:
+    """Change a character, and nothing else that the usual programs would show."""
+    before = path.stat()
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("count: 4", "count: 5", 1), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replace(path: Path) -> None:
+    copy = path.with_suffix(".new")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+def _grow(path: Path) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("change", [_edit, _replace, _grow, Path.touch])
+def test_a_file_that_has_changed_is_read_again(
+    settled: Path, file: Path, read: list[str], change: Callable[[Path], None]
+) -> None:
+    first = _scan(settled, file)[0]
+    assert isinstance(first, Simulation)
+    changed = _own(first.directory)
+    change(changed)
+    read.clear()
+    again = _scan(settled, file)
+    assert read == [str(changed)]
+    assert again == list(discover(str(settled)))
+
+
+def test_the_status_is_never_from_before(settled: Path, file: Path) -> None:
+    first = _scan(settled, file)[0]
+    assert isinstance(first, Simulation)
+    for name in ("prod.gro", "prod.xtc", "min.gro", "nvt.gro", "npt.gro"):
+        (first.directory / name).unlink(missing_ok=True)
+    assert first.status.value != "build"
+    again = _scan(settled, file)[0]
+    assert isinstance(again, Simulation)
+    assert again.status.value == "build"
+
+
+def test_a_file_that_has_just_been_written_is_not_kept(
+    campaign: Path, file: Path, read: list[str]
+) -> None:
+    """It may change again without a change of its times."""
+    for folder in campaign.iterdir():
+        if folder.is_dir():
+            _own(folder).touch()
+    _scan(campaign, file)
+    read.clear()
+    found = _scan(campaign, file)
+    assert len(read) == len(found)
+
+
+def test_a_folder_that_was_moved_is_read_again(
+    settled: Path, file: Path, read: list[str], tmp_path: Path
+) -> None:
+    _scan(settled, file)
+    moved = settled.rename(tmp_path / "moved")
+    read.clear()
+    found = _scan(moved, file)
+    assert len(read) == len(found)
+    assert found == list(discover(str(moved)))
+
+
+def test_a_yaml_that_has_gone_is_gone(settled: Path, file: Path) -> None:
+    first = _scan(settled, file)[0]
+    assert isinstance(first, Simulation)
+    _own(first.directory).unlink()
+    assert _scan(settled, file) == list(discover(str(settled)))
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _garbage(file: Path) -> None:
+    file.write_bytes(os.urandom(10_000))
+
+
+def _torn(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    file.write_bytes(data)
+
+
+def _older(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE meta SET version = '0 mdfactory 0.0.1 rdkit 1'")
+        database.execute("UPDATE read SET content = replace(content, 'gromacs', 'other')")
+
+
+def _foreign(file: Path) -> None:
+    file.unlink()
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE read (a, b)")
+
+
+def _changed(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE read SET content = replace(content, 'gromacs', 'grumacs')")
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("harm", [_empty, _garbage, _torn, _older, _foreign, _changed, _folder])
+def test_an_index_that_cannot_be_trusted_is_thrown_away(
+    settled: Path, file: Path, harm: Callable[[Path], None]
+) -> None:
+    plain = _scan(settled, file)
+    harm(file)
+    for _ in range(2):
+        assert _scan(settled, file) == plain
+
+
+def test_where_nothing_can_be_kept_all_is_read(settled: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"a file")
+    assert _scan(settled, tmp_path / "cache" / "scan.db") == list(discover(str(settled)))
+
+
+def test_another_process_that_writes_is_not_waited_for_long(
+    settled: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _scan(settled, file)
+    monkeypatch.setattr("mdfactory.campaign.scan.PATIENCE", 0.1)
+    with sqlite3.connect(file) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert _scan(settled, file) == list(discover(str(settled)))
+    assert file.is_file()
+
+
+def test_several_processes_use_one_index_at_once(settled: Path, file: Path, tmp_path: Path) -> None:
+    for number in range(30):
+        shutil.copytree(settled, tmp_path / "many" / str(number))
+    time.sleep(2.1)
+    script = """
+import sys
+from mdfactory.campaign.discover import discover
+from mdfactory.campaign.scan import Reading, ScanIndex
+for _ in range(3):
+    with ScanIndex(sys.argv[2]) as index:
+        print(len(list(discover(sys.argv[1], Reading(index, 4)))))
+""".replace("ScanIndex(sys.argv[2])", "ScanIndex(__import__('pathlib').Path(sys.argv[2]))")
+    command = [sys.executable, "-c", script, str(tmp_path / "many"), str(file)]
+    programs = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    expected = str(len(list(discover(str(tmp_path / "many")))))
+    for program in programs:
+        out, err = program.communicate(timeout=60)
+        assert out.split() == [expected] * 3, err
+    assert _scan(tmp_path / "many", file) == list(discover(str(tmp_path / "many")))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 16, None])
+def test_threads_find_the_same_in_the_same_order(
+    settled: Path, file: Path, tmp_path: Path, jobs: int | None
+) -> None:
+    for number in range(10):
+        shutil.copytree(settled, tmp_path / "many" / str(number))
+    (tmp_path / "many" / "loop").symlink_to(tmp_path / "many")
+    (tmp_path / "many" / "3" / "again").symlink_to(tmp_path / "many" / "4")
+    plain = list(discover(str(tmp_path / "many")))
+    assert len(plain) >= 80
+    for _ in range(2):
+        assert _scan(tmp_path / "many", file, jobs) == plain
