@@ -107,6 +107,26 @@ def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_p
     assert str(pushed_all) in str(after)
 
 
+def test_a_copy_into_an_empty_store_is_undone_and_done_again(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
+    target = f"csv:///{tmp_path}/target"
+    (tmp_path / "target").mkdir()
+    mdfactory("sync", "copy", "--from", "sqlite", "--to", target)
+    copied = state(target)
+    other = tmp_path / "other.ini"
+    paths = (
+        f"RUN_DB_PATH = {tmp_path}/target/runs.csv\nANALYSIS_DB_PATH = {tmp_path}/target/analysis"
+    )
+    other.write_text(f"[database]\nTYPE = csv\n[csv]\n{paths}\n", encoding="utf-8")
+    assert mdfactory("sync", "undo", "--config", other).code == 0
+    assert state(target) == {}
+    assert mdfactory("sync", "log", "--config", other).code == 0
+    assert mdfactory("sync", "undo", "--config", other).code == 0
+    assert state(target) == copied
+    assert pushed_all.is_dir()
+
+
 def test_the_log_names_who_did_what(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "push", "systems", pushed_all, "--update")
     mdfactory("sync", "undo")

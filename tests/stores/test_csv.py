@@ -27,6 +27,7 @@ from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_tabl
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store
 from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.sync.history import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
 from mdfactory.testing.stores import Rows
@@ -59,6 +60,22 @@ class RawCsv:
     def raw_put(self, table: Table, rows: Rows) -> None:
         with self._file(table).open("a", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def test_a_key_that_stands_twice_is_overwritten_and_both_come_back(tmp_path: Path) -> None:
+    """Another program may have appended it."""
+    store = CsvStore(tmp_path / "runs.csv", tmp_path / "analysis")
+    store.create(RUNS)
+    store.write([(RUNS, records(RUNS, run("A"), run("B")))], Mode.refuse)
+    lines = (tmp_path / "runs.csv").read_text(encoding="utf-8")
+    twice = f"{lines}{lines.splitlines()[-1].replace('build', 'completed')}\n"
+    (tmp_path / "runs.csv").write_text(twice, encoding="utf-8")
+    with store.operation("push") as one:
+        one.write([(RUNS, records(RUNS, run("B", status="production")))], Mode.force)
+    assert store.count(RUNS) == 2
+    undo(store)
+    text = (tmp_path / "runs.csv").read_text(encoding="utf-8")
+    assert sorted(text.splitlines()) == sorted(twice.splitlines())
 
 
 class TestCsv(RawCsv, StoreTests):

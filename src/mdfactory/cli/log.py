@@ -10,6 +10,7 @@ from cyclopts import App
 
 from mdfactory.cli.options import Limit
 from mdfactory.cli.session import Exit, Given, Session, examples, words_of
+from mdfactory.errors import one_line
 
 if TYPE_CHECKING:
     from mdfactory.sync.history import Operation
@@ -40,10 +41,12 @@ def log(*, limit: Limit = None, session: Given) -> int:
     from mdfactory.sync.history import history
 
     Query(limit=limit).check(RUNS)
-    operations = history(session.store())[:limit]
+    operations = history(session.store())
+    nothing = not operations
+    operations = operations[:limit]
     if session.terminal.json:
         session.terminal.result("", {"operations": list(map(_told, operations))})
-    elif not operations:
+    elif nothing:
         session.terminal.note("nothing was done to this store yet, as far as the log tells")
     else:
         _show(session, operations)
@@ -78,7 +81,7 @@ def _lines(one: Operation) -> Iterator[str]:
     who = " on ".join(filter(None, (entry.who, entry.host)))
     state = _state(one)
     yield f"{one.number:>4}  {entry.time[:19].replace('T', ' ')} UTC  {who}"
-    yield f"      {entry.command}"
+    yield f"      {one_line(entry.command)}"
     for table, counts in one.changes.items():
         if any(counts.values()):
             yield f"      {table}: {words_of(counts)}"

@@ -6,6 +6,7 @@ from cyclopts import App
 
 from mdfactory.cli.options import DryRun
 from mdfactory.cli.session import Exit, Given, examples, words_of
+from mdfactory.errors import one_line
 
 __all__ = ["app"]
 
@@ -43,7 +44,7 @@ def undo(operation: int | None = None, /, *, dry_run: DryRun = False, session: G
         )
     number, entry = undone.operation.number, undone.operation.entries[0]
     doing = "would be undone" if dry_run else "undone"
-    what = f"{entry.command} ({entry.time[:19].replace('T', ' ')} UTC)"
+    what = f"{one_line(entry.command)} ({entry.time[:19].replace('T', ' ')} UTC)"
     head = f"operation {number} {doing}: {what}"
     if not undone.changed:
         head = f"operation {number} is undone already, nothing is to be changed: {what}"

@@ -15,10 +15,23 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.records.digests import content_digests, record_digest
-from mdfactory.records.tables import Table
+from mdfactory.records.digests import content_digests, digest, record_digest
+from mdfactory.records.tables import Place, Table
 
-__all__ = ["ABSENT", "BESIDE", "Entry", "image_schema", "is_between", "keyed", "stamp", "stamps"]
+__all__ = [
+    "ABSENT",
+    "BESIDE",
+    "Entry",
+    "Part",
+    "image_schema",
+    "is_between",
+    "keyed",
+    "stamp",
+    "stamps",
+]
+
+LAST: Final = 2**53
+"""No operation has a number as large as this."""
 
 HALF: Final = 16
 WIDTH: Final = 2 * HALF
@@ -83,8 +96,18 @@ class Entry:
 
     @classmethod
     def read(cls, row: dict[str, Any]) -> Entry:
-        """Return the entry of a row of ``_mdfactory_log``."""
+        """Return the entry of a row of ``_mdfactory_log``.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        if not 0 < row["operation"] < LAST or row["place"] not in list(Place):
+            raise ValueError("there is no such operation")
         told = {name: json.loads(row[name]) for name in ("changes", "made", "dropped")}
+        if not _is_said(told):
+            raise ValueError("it says nothing that can be understood")
         told |= {name: tuple(told[name]) for name in ("made", "dropped")}
         return cls(**row | told | {"places": tuple(row["places"].split())})
 
@@ -93,6 +116,73 @@ class Entry:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         told = {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
         return list((values | told | {"places": " ".join(self.places)}).values())
+
+
+def _is_said(told: dict[str, Any]) -> bool:
+    """Whether what a row says in JSON is what an entry says."""
+    names = [told["made"], told["dropped"]]
+    counts = list(told["changes"].values()) if isinstance(told["changes"], dict) else [None]
+    return all(
+        isinstance(some, list) and all(isinstance(name, str) for name in some) for some in names
+    ) and all(
+        isinstance(some, dict) and all(isinstance(count, int) for count in some.values())
+        for some in counts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what an operation did.
+
+    Parameters
+    ----------
+    number
+        Parts count from 0, in the order in which they were done.
+    operation
+        The number of the operation.
+    table
+        Name of the table.
+    left
+        Packed: keys of records, and the stamps that they were left with.
+    before
+        Packed: those that were there before, as a whole; empty if none was.
+    """
+
+    number: int
+    operation: int
+    table: str
+    left: str
+    before: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.left) + len(self.before)
+
+    @staticmethod
+    def key(number: int) -> str:
+        """Return the key of a part: its number, behind a digit that all are divided by."""
+        return f"{number % 16:x}{number:08}"
+
+    def row(self) -> tuple[str | int, ...]:
+        """Return it as a row of ``_mdfactory_undo_*``."""
+        values = (self.key(self.number), self.operation, self.table, self.left, self.before)
+        return (*values, digest(values))
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Part:
+        """Return the part of a row.
+
+        Raises
+        ------
+        ValueError
+            If anything of it has been changed.
+        """
+        *values, told = row.values()
+        if digest(values) != told:
+            raise ValueError("a part of what was kept has been changed")
+        key, *rest = values
+        return cls(int(key[1:]), *rest)
 
 
 def image_schema(table: Table) -> pa.Schema:

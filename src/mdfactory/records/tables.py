@@ -287,14 +287,15 @@ def undo_table(place: Place, slot: int) -> Table:
     """Return the table that keeps what one operation changed in one place of a store.
 
     There is one for each operation that can be undone, and the next one takes the table of
-    the one that is forgotten. A row is a part of what was done, in the order in which it was:
-    the keys of records with the stamps that they were left with, and the records as they were
-    before, both packed; see `records.history`.
+    the one that is forgotten. A row is a part of what was done: the keys of records with the
+    stamps that they were left with, and the records as they were before, both packed, and a
+    digest of all that; see `records.history`. Its column ``hash``, by which every store finds
+    rows, and divides them, is the number of the part.
     """
     return Table(
         name=f"_mdfactory_undo_{place}_{slot}",
-        schema=_schema("part:int operation:int record_table left before"),
-        key=("part",),
+        schema=_schema("hash operation:int record_table left before digest"),
+        key=("hash",),
         place=place,
         large=("left", "before"),
     )

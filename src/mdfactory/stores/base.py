@@ -131,13 +131,13 @@ class Transaction(ABC):
             The number of rows that were removed.
         """
         self.describe(table.place)
-        removed = 0
-        if replace and self.has(table):
+        removed, existed = 0, self.has(table)
+        if replace and existed:
             removed = self.delete(table)
             self.drop(table)
         if not self.has(table):
             self.make(table)
-            if self.journal and not replace:
+            if self.journal and not existed:
                 self.journal.made(table)
         return removed
 
@@ -375,10 +375,12 @@ class Transaction(ABC):
         beside = rows["digest"].to_pylist() if is_kept else [""] * rows.num_rows
         left = list(map(stamp, digests, beside))
         place = {key: position for position, key in enumerate(keys)}
+        there: set[Key] = set()
         for found in images(self, table, old):
-            there = [place.pop(key) for key in keys_of(found, table.key)]
-            self.journal.note(table, found, [left[one] for one in there], found)
-        fresh = list(place.values())
+            known = keys_of(found, table.key)  # another program may have one of them twice
+            there.update(known)
+            self.journal.note(table, found, [left[place[key]] for key in known], found)
+        fresh = [position for key, position in place.items() if key not in there]
         self.journal.note(table, taken(rows, fresh), [left[one] for one in fresh])
 
     def _existing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from mdfactory.stores.rows import Key, chunks, digest_key, hashes, keys_of, take
 if TYPE_CHECKING:
     from mdfactory.stores.base import Transaction
 
-__all__ = ["imaged", "images", "put_back"]
+__all__ = ["Restored", "imaged", "images", "put_back"]
 
 
 def images(transaction: Transaction, table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
@@ -45,30 +46,59 @@ def imaged(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> pa.R
     return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=schema)
 
 
+@dataclass(slots=True)
+class Restored:
+    """What became, or would become, of records that were put back.
+
+    Parameters
+    ----------
+    inserted, updated, removed, unchanged
+        How many came back, became what they were, went, or were so already.
+    ours
+        Keys of these.
+    changed
+        Keys of records that someone has changed since; they were left alone.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    ours: set[Key] = field(default_factory=set)
+    changed: set[Key] = field(default_factory=set)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers by their names."""
+        names = ("inserted", "updated", "removed", "unchanged")
+        return {name: getattr(self, name) for name in names}
+
+
 def put_back(
-    transaction: Transaction, table: Table, left: pa.RecordBatch, before: pa.RecordBatch
-) -> tuple[dict[str, int], list[str]]:
+    transaction: Transaction,
+    table: Table,
+    left: pa.RecordBatch,
+    before: pa.RecordBatch,
+    planned: dict[tuple[str, Key], bytes] | None = None,
+) -> Restored:
     """Put records back as they were, if they still are as they were left.
 
     Parameters
     ----------
     transaction
-        Where; it may write.
+        Where; it may write, unless this is only planned.
     table
         Their table.
     left
         Their keys, and the stamps that they were left with.
     before
         Those that were there before, as a whole.
-
-    Returns
-    -------
-    tuple
-        How many were inserted, updated, removed, and unchanged, since they are as they were
-        already; and the keys, as text, of records that someone has changed since. Those are
-        left alone.
+    planned
+        If given, nothing is changed: it takes the stamps that records would have, by table and
+        key, and they count as those that they have.
     """
-    transaction.claim(table)
+    if planned is None:
+        transaction.claim(table)
     target = _stamped(table, before)
     then = dict(zip(keys_of(left, table.key), left["left"].to_pylist(), strict=True))
     now: dict[Key, bytes] = {}
@@ -80,25 +110,30 @@ def put_back(
         return is_between(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
 
     # All is read and noted before any of it is changed: the answer streams.
-    for found in images(transaction, table, list(then)):
+    for found in images(transaction, table, list(then)) if transaction.has(table) else ():
         now |= _stamped(table, found)
         _note(transaction, table, found, target, lambda key: differs(key) and is_ours(key))
-    wrong = [" ".join(key) for key in then if not is_ours(key)]
-    renewed = {key for key in then if differs(key) and is_ours(key)}
+    if planned is not None:
+        now |= {key: planned[table.id, key] for key in then if (table.id, key) in planned}
+    ours = {key for key in then if is_ours(key)}
+    renewed = {key for key in ours if differs(key)}
     _note(transaction, table, left, target, (renewed - now.keys()).__contains__, images=False)
-    going = [key for key in renewed if key not in target]
-    coming = _chosen(table, before, renewed.__contains__)
-    for some in chunks(going):
-        transaction.forget(table, some)
-    _put(transaction, table, coming)
-    updated = sum(key in now for key in keys_of(coming, table.key))
-    numbers = {
-        "inserted": coming.num_rows - updated,
-        "updated": updated,
-        "removed": len(going),
-        "unchanged": len(then) - len(renewed) - len(wrong),
-    }
-    return numbers, wrong
+    there = {key for key in renewed if now.get(key, ABSENT) != ABSENT}
+    going = [key for key in there if key not in target]
+    if planned is None:
+        for some in chunks(going):
+            transaction.forget(table, some)
+        _put(transaction, table, _chosen(table, before, renewed.__contains__))
+    else:
+        planned |= {(table.id, key): target.get(key, ABSENT) for key in ours}
+    return Restored(
+        inserted=len(renewed) - len(there),
+        updated=len(there) - len(going),
+        removed=len(going),
+        unchanged=len(ours) - len(renewed),
+        ours=ours,
+        changed=then.keys() - ours,
+    )
 
 
 def _stamped(table: Table, rows: pa.RecordBatch) -> dict[Key, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mdfactory.records.history import Entry, keyed
+from mdfactory.records.history import Entry, Part, keyed
 from mdfactory.records.packed import pack
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Place, Table, batch, log_table, undo_table
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "entries"]
 
+log = logging.getLogger(__name__)
+
 
 def entries(transaction: Transaction) -> list[Entry]:
     """Return all entries of the log, in order: one for each place that an operation changed.
@@ -34,7 +37,17 @@ def entries(transaction: Transaction) -> list[Entry]:
     found: dict[tuple[int, str], Entry] = {}
     for table in map(log_table, Place):
         for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
-            for entry in map(Entry.read, rows.to_pylist()):
+            for row in rows.to_pylist():
+                try:
+                    entry = Entry.read(row)
+                except ValueError as error:
+                    log.warning(
+                        "%s: an entry of %s is damaged, and passed over: %s",
+                        transaction.location,
+                        table.name,
+                        error,
+                    )
+                    continue
                 found[entry.operation, entry.place] = entry  # both places may be one schema
     last = max((operation for operation, _ in found), default=0)
     latest = [entry for entry in found.values() if entry.operation == last]
@@ -145,23 +158,29 @@ class Journal:
         if side.part is None:
             self._begin(undo, side)
         keys = keyed([rows[name] for name in table.key], table.key, left)
-        number = side.part or 0
-        part = (number, self._operation, table.name, pack(keys), pack(before) if before else "")
-        side.part = number + 1
-        side.size += len(part[-2]) + len(part[-1])
+        images = pack(before) if before else ""
+        part = Part(side.part or 0, self._operation, table.name, pack(keys), images)
+        side.part = part.number + 1
+        side.size += part.size
         if sum(one.size for one in self._sides.values()) > self._keep.size:
             self.forget()
         else:
-            self._transaction.put(undo, batch([part], undo.schema))
+            self._transaction.put(undo, batch([part.row()], undo.schema))
 
     def forget(self) -> None:
         """Keep nothing of this operation."""
         self.keeps = False
 
     def purge(self) -> None:
-        """Keep nothing of this operation, nor of any earlier one."""
+        """Keep nothing of this operation, nor of any earlier one, in the log or not."""
         self.forget()
         self._keep = Keep(0)
+        for place in Place:
+            prefix = undo_table(place, 0).id.rstrip("0")
+            for name in list(self._transaction.names(place)):
+                number = name.lower().removeprefix(prefix)
+                if number.isdecimal():
+                    self._transaction.drop(undo_table(place, int(number)))
 
     def close(self) -> None:
         """Put the entry into the log, and forget what goes beyond the bound."""
@@ -182,7 +201,7 @@ class Journal:
                 _user(),
                 socket.gethostname(),
                 __version__,
-                self._command,
+                _storable(self._command),
                 {name: dict(counts) for name, counts in side.changes.items()},
                 tuple(side.made),
                 tuple(side.dropped),
@@ -194,11 +213,11 @@ class Journal:
         ]
         changed = [*self._forgotten(fresh), *fresh]
         for entry in changed:
-            log = log_table(Place(entry.place))
-            if not self._transaction.has(log):
-                self._transaction.describe(log.place)
-                self._transaction.make(log)
-            self._transaction.put(log, batch([entry.row()], log.schema))
+            table = log_table(Place(entry.place))
+            if not self._transaction.has(table):
+                self._transaction.describe(table.place)
+                self._transaction.make(table)
+            self._transaction.put(table, batch([entry.row()], table.schema))
 
     def _drop(self) -> None:
         """Remove what was kept of this operation; only now, since tables may be read till here."""
@@ -231,12 +250,21 @@ class Journal:
         if self._transaction.has(undo):
             if self._transaction.is_cut:
                 self._adopt(undo, side)
-            if side.part is not None:
-                return
-            self._transaction.drop(undo)
-        self._transaction.describe(undo.place)
-        self._transaction.make(undo)
-        side.part = 0
+            if side.part is None:
+                self._empty(undo)
+        else:
+            self._transaction.describe(undo.place)
+            self._transaction.make(undo)
+        side.part = side.part or 0
+
+    def _empty(self, undo: Table) -> None:
+        """Remove what is left of others; to drop the table would disturb what is being read."""
+        keys = [
+            (key,)
+            for rows in self._transaction.scan(undo, Query(columns=undo.key))
+            for key in rows["hash"].to_pylist()
+        ]
+        self._transaction.remove(undo, keys)
 
     def _complete(self) -> None:
         """Take over what a write that was cut short has left, where this one changed nothing."""
@@ -255,12 +283,18 @@ class Journal:
         for rows in self._transaction.scan(undo, Query()):
             for row in rows.to_pylist():
                 if row["operation"] == self._operation:
-                    side.part = max(side.part or 0, row["part"] + 1)
-                    side.size += len(row["left"]) + len(row["before"])
+                    part = Part.read(row)
+                    side.part = max(side.part or 0, part.number + 1)
+                    side.size += part.size
+
+
+def _storable(text: str) -> str:
+    """Return a text without what stores do not take, such as bytes of a path that are not UTF-8."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _user() -> str:
     try:
-        return getpass.getuser()
+        return _storable(getpass.getuser())
     except (KeyError, OSError):  # a user without a name, as in some containers
         return ""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mdfactory.errors import ChangedSinceError, StoreError, UndoError
-from mdfactory.records.history import Changes, Entry, image_schema
+from mdfactory.errors import (
+    ChangedSinceError,
+    MDFactoryError,
+    StoreChangedError,
+    StoreError,
+    UndoError,
+)
+from mdfactory.records.history import Changes, Entry, Part, image_schema
 from mdfactory.records.packed import unpack
-from mdfactory.records.query import Query, Sort
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Place, Table, batch, table_named, undo_table
 from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.images import put_back
+from mdfactory.stores.images import Restored, put_back
 from mdfactory.stores.journal import entries
+from mdfactory.stores.rows import Key
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.push import Watch
 
@@ -109,8 +115,10 @@ def history(store: Store) -> list[Operation]:
         If the store has no tables.
     """
     with store.transaction() as transaction:
-        require_tables(transaction)
-        return _operations(transaction)
+        operations = _operations(transaction)
+        if not operations:
+            require_tables(transaction)
+        return operations
 
 
 def undo(
@@ -147,51 +155,62 @@ def undo(
     NotInitialisedError
         If the store has no tables.
     """
-    if not dry_run:
-        with store.operation(command) as transaction:
-            return _undo(transaction, number, watch)
-    undone: list[Undone] = []
-    with suppress(_TriedError), store.transaction(write=True) as transaction:
-        undone.append(_undo(transaction, number, watch))
-        raise _TriedError
-    return undone[0]
-
-
-class _TriedError(Exception):
-    """Ends a transaction that was only tried."""
+    with store.transaction() as transaction:
+        operation = _chosen(_operations(transaction), number, transaction)
+        if dry_run:
+            return _undo(transaction, operation, watch, planned={})
+    with store.operation(command) as transaction:
+        now = _chosen(_operations(transaction), number, transaction)
+        if now.number != operation.number:
+            raise StoreChangedError(
+                f"operation {now.number} was done meanwhile ({now.entries[0].command}); "
+                "nothing was undone. Look at it before you repeat the undo",
+                command="mdfactory sync log",
+            )
+        return _undo(transaction, now, watch)
 
 
 def _operations(transaction: Transaction) -> list[Operation]:
-    found: dict[int, list[Entry]] = defaultdict(list)
+    """Return what the log tells, the latest first.
+
+    What has the same number in two files and not the same time is not the same operation: one
+    of the files was put back from a backup.
+    """
+    found: dict[tuple[int, str], list[Entry]] = defaultdict(list)
     for entry in entries(transaction):
-        found[entry.operation].append(entry)
-    undone = {
-        entry.undoes: number for number in sorted(found) for entry in found[number] if entry.undoes
-    }
+        found[entry.operation, entry.time].append(entry)
+    undone = {entry.undoes: one for one, _ in sorted(found) for entry in found[one, _]}
     return [
-        Operation(number, tuple(found[number]), undone.get(number, 0))
-        for number in sorted(found, reverse=True)
+        Operation(number, tuple(found[number, time]), undone.get(number, 0))
+        for number, time in sorted(found, reverse=True)
     ]
 
 
-def _undo(transaction: Transaction, number: int | None, watch: Watch) -> Undone:
-    earlier = [table.name for table in require_tables(transaction)]
-    operation = _chosen(_operations(transaction), number)
+def _undo(
+    transaction: Transaction,
+    operation: Operation,
+    watch: Watch,
+    planned: dict[tuple[str, Key], bytes] | None = None,
+) -> Undone:
+    """Take an operation back, or tell what that would do if it is only planned."""
+    earlier = [table.name for table in transaction.tables()]
     if transaction.journal:
         transaction.journal.undoes = operation.number
     changes: dict[str, Counter[str]] = defaultdict(Counter)
-    changed: dict[str, dict[str, None]] = defaultdict(dict)
+    changed: dict[str, dict[Key, None]] = defaultdict(dict)
     for entry in operation.entries:
-        for table, numbers, wrong in _put_back(transaction, entry):
-            changes[table.name].update(numbers)
-            changed[table.name] |= dict.fromkeys(wrong)
+        for table, restored in _put_back(transaction, entry, planned):
+            changes[table.name].update(restored.counts)
+            # One that was written several times counts as it was before the first of them.
+            those = changed[table.name]
+            changed[table.name] = {key: None for key in those if key not in restored.ours}
+            changed[table.name] |= dict.fromkeys(restored.changed)
             watch("undoing", sum(map(Counter.total, changes.values())))
     changed = {table: keys for table, keys in changed.items() if keys}
     if changed:
-        raise ChangedSinceError(
-            operation.number, {table: list(keys) for table, keys in changed.items()}
-        )
-    for entry in operation.entries:
+        named = {table: [" ".join(key) for key in keys] for table, keys in changed.items()}
+        raise ChangedSinceError(operation.number, named)
+    for entry in operation.entries if planned is None else ():
         for name in entry.made:
             _drop_if_empty(transaction, _table(name, entry))
     later = [table.name for table in transaction.tables()]
@@ -204,27 +223,23 @@ def _undo(transaction: Transaction, number: int | None, watch: Watch) -> Undone:
 
 
 def _put_back(
-    transaction: Transaction, entry: Entry
-) -> Iterator[tuple[Table, dict[str, int], list[str]]]:
-    """Take back what an operation did in one place.
-
-    Yields
-    ------
-    tuple
-        Table; what became of how many records; keys of those that someone has changed since.
-    """
-    for name in entry.dropped:
+    transaction: Transaction, entry: Entry, planned: dict[tuple[str, Key], bytes] | None
+) -> Iterator[tuple[Table, Restored]]:
+    """Take back what an operation did in one place; yield what became of records, part by part."""
+    for name in entry.dropped if planned is None else ():
         transaction.create(_table(name, entry))
     for table, left, before in _parts(transaction, entry):
-        if not transaction.has(table):  # another program has removed it
+        if planned is None and not transaction.has(table):  # another program has removed it
             transaction.create(table)
-        numbers, wrong = put_back(transaction, table, left, before)
+        restored = put_back(transaction, table, left, before, planned)
         if transaction.journal:
-            transaction.journal.count(table, numbers)
-        yield table, numbers, wrong
+            transaction.journal.count(table, restored.counts)
+        yield table, restored
 
 
-def _chosen(operations: Sequence[Operation], number: int | None) -> Operation:
+def _chosen(
+    operations: Sequence[Operation], number: int | None, transaction: Transaction
+) -> Operation:
     """Return the operation to take back.
 
     Raises
@@ -232,15 +247,17 @@ def _chosen(operations: Sequence[Operation], number: int | None) -> Operation:
     UndoError
         If there is none, or it cannot be taken back.
     """
+    if not operations:
+        require_tables(transaction)
     if number is None:
-        found = next((one for one in operations if one.changed), None)
+        found = next((one for one in operations if one.changed or not one.is_whole), None)
         if found is None:
             raise UndoError("there is nothing to undo: the log tells of no change")
     else:
         found = next((one for one in operations if one.number == number), None)
         if found is None:
             raise UndoError(f"there is no operation {number}", command="mdfactory sync log")
-        if not found.changed:
+        if found.is_whole and not found.changed:
             raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
     if not found.is_whole:
         raise UndoError(
@@ -274,21 +291,41 @@ def _parts(
         f"{transaction.location}: what was kept of operation {entry.operation} in {undo.name} is "
         "damaged; nothing was undone"
     )
-    latest_first = Query(sort=Sort("part", descending=True))
-    for rows in transaction.scan(undo, latest_first) if transaction.has(undo) else ():
-        for part in rows.to_pylist():
-            size += len(part["left"]) + len(part["before"])
-            if part["operation"] != entry.operation:
+    try:
+        for part in _latest_first(transaction, undo):
+            if part.operation != entry.operation:
                 raise damaged
-            table = _table(part["record_table"], entry)
-            try:
-                left = unpack(part["left"]).read_next_batch()
-                before = unpack(part["before"]).read_next_batch() if part["before"] else None
-            except (ValueError, OSError, pa.ArrowException, StopIteration) as error:
-                raise damaged from error
+            size += part.size
+            table = _table(part.table, entry)
+            left = unpack(part.left).read_next_batch()
+            before = unpack(part.before).read_next_batch() if part.before else None
             yield table, left, before or batch([], image_schema(table))
+    except (ValueError, pa.ArrowException) as error:
+        if isinstance(error, MDFactoryError):
+            raise
+        raise damaged from error
     if size != entry.size:
         raise damaged
+
+
+def _latest_first(transaction: Transaction, undo: Table) -> Iterator[Part]:
+    """Yield the parts that are kept, one at a time: they may be long.
+
+    Raises
+    ------
+    ValueError
+        If one has been changed.
+    """
+    if not transaction.has(undo):
+        return
+    keys = [
+        key
+        for rows in transaction.scan(undo, Query(columns=("hash",)))
+        for key in rows["hash"].to_pylist()
+    ]
+    for key in sorted(keys, key=lambda one: one[1:], reverse=True):
+        for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
+            yield from map(Part.read, rows.to_pylist())
 
 
 def _drop_if_empty(transaction: Transaction, table: Table) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from mdfactory.errors import ChangedSinceError, ConflictError, UndoError
-from mdfactory.records.query import OneOf
+from mdfactory.errors import (
+    ChangedSinceError,
+    ConflictError,
+    StoreChangedError,
+    StoreError,
+    UndoError,
+)
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
     FRAMES,
     OVERVIEW,
@@ -20,6 +28,7 @@ from mdfactory.records.tables import (
     Table,
     analysis_table,
     digest_table,
+    log_table,
     undo_table,
 )
 from mdfactory.records.terms import Keep, Mode
@@ -87,6 +96,10 @@ def _twice(one: Transaction) -> None:
     one.delete(RUNS, (OneOf("hash", ("C",)),))
 
 
+def _insert_fresh(one: Transaction) -> None:
+    one.write([(RUNS, records(RUNS, run("Y")))], Mode.refuse)
+
+
 OPERATIONS: dict[str, Callable[[Transaction], None]] = {
     "insert": _insert,
     "force": _force,
@@ -95,6 +108,7 @@ OPERATIONS: dict[str, Callable[[Transaction], None]] = {
     "clear some": _clear_some,
     "anew": _anew,
     "twice": _twice,
+    "insert fresh": _insert_fresh,
 }
 
 
@@ -158,6 +172,52 @@ class HistoryTests(ABC):
             one.write([(DENSITY, records(DENSITY, kept("E")))], Mode.force)
         undo(filled)
         assert self._raw() == before
+
+    @pytest.mark.parametrize("name", ["force", "twice"])
+    def test_an_undo_of_what_is_undone_changes_nothing(self, filled: Store, name: str) -> None:
+        _operate(filled, name)
+        undo(filled, 1)
+        before = self._raw()
+        planned = undo(filled, 1, dry_run=True)
+        assert planned.changes == undo(filled, 1).changes
+        assert planned.changed == (name == "twice")  # it made and removed a record on the way
+        assert self._raw() == before
+
+    def test_tables_that_an_operation_made_anew_and_first_go_with_it(self, empty: Store) -> None:
+        with empty.operation("init --force", create=set(Place)) as one:
+            _anew(one)
+        undo(empty)  # Foundry alone cannot do without a table again
+        tables = self.opened().tables()
+        assert tables == [] or empty.location.startswith("Foundry")
+        undo(empty)  # of the undo, in a store without tables
+        assert {table.id for table in self.opened().tables()} == {
+            table.id for table in (RUNS, OVERVIEW, DENSITY)
+        }
+
+    def test_an_undo_is_not_done_if_something_was_done_meanwhile(self, filled: Store) -> None:
+        _operate(filled, "force")
+        errors: list[Exception] = []
+
+        def try_to_undo() -> None:
+            try:
+                undo(self.opened())
+            except StoreChangedError as error:
+                errors.append(error)
+
+        other = Thread(target=try_to_undo)
+        with filled.operation("push") as one:
+            one.write([(RUNS, records(RUNS, run("X")))], Mode.refuse)
+            other.start()
+            time.sleep(0.5)
+        other.join()
+        assert ["operation 2 was done meanwhile" in str(error) for error in errors] == [True]
+        assert len(history(filled)) == 2
+
+    def test_a_dry_run_needs_no_lock(self, filled: Store) -> None:
+        _operate(filled, "twice")
+        with filled.transaction(write=True):
+            planned = undo(self.opened(wait=0.1), dry_run=True)
+        assert planned.changes == undo(filled).changes
 
     def test_a_dry_run_of_an_undo_tells_and_changes_nothing(self, filled: Store) -> None:
         _operate(filled, "force")
@@ -266,6 +326,65 @@ class HistoryTests(ABC):
         _write(filled, RUNS, run("A"), mode=Mode.force)
         undo(filled)
         assert self._raw() == before
+
+    # Damage
+
+    @pytest.mark.parametrize("column", ["left", "before", "record_table", "operation"])
+    def test_what_was_kept_and_is_damaged_is_not_put_back(self, filled: Store, column: str) -> None:
+        _operate(filled, "force")
+        undos = undo_table(Place.runs, 0)
+        with filled.transaction(write=True) as one:
+            (rows,) = one.scan(undos, Query(limit=1))
+            row = rows.to_pylist()[0]
+            value = row[column]
+            row[column] = 7 if column == "operation" else f"{value[:9]}A{value[10:]}A"
+            one.put(undos, records(undos, row))
+        state = self._raw()
+        for dry_run in (True, False):
+            with pytest.raises(StoreError, match="damaged; nothing was undone"):
+                undo(filled, dry_run=dry_run)
+        assert self._raw() == state
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"changes": "{broken"},
+            {"changes": '{"RUN_DATABASE": 3}'},
+            {"changes": "[1]"},
+            {"made": "null"},
+            {"dropped": "[1]"},
+            {"place": "elsewhere"},
+            {"operation": 2**63 - 1},
+        ],
+    )
+    def test_a_damaged_entry_of_the_log_is_in_nobody_s_way(
+        self, filled: Store, damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _operate(filled, "force")
+        table = log_table(Place.runs)
+        with filled.transaction(write=True) as one:
+            (rows,) = one.scan(table, Query(limit=1))
+            one.put(table, records(table, rows.to_pylist()[0] | {"operation": 9} | damage))
+        _operate(filled, "insert fresh")
+        assert "damaged" in caplog.text
+        assert {one.number for one in history(filled)} >= {1, 2}
+        assert undo(filled, 2).changed
+
+    def test_one_number_of_two_operations_is_told(self, filled: Store) -> None:
+        """One of two files was put back from a backup, and work went on."""
+        _operate(filled, "force")
+        table = log_table(Place.runs)
+        with filled.transaction(write=True) as one:
+            rows = [row for some in one.scan(table, Query()) for row in some.to_pylist()]
+            (row,) = [row for row in rows if row["place"] == "runs"]
+            one.put(table, records(table, row | {"time": "2020-01-01T00:00:00+00:00"}))
+        with pytest.raises(UndoError, match="also changed another file"):
+            undo(filled)
+
+    def test_a_command_that_is_not_utf_8_is_told_as_far_as_it_can_be(self, filled: Store) -> None:
+        with filled.operation("push s\udcff\0") as one:
+            _force(one)
+        assert history(filled)[0].entries[0].command == "push s\\udcff\\0"
 
     # How much is kept
 
