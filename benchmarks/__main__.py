@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import rows
-from benchmarks.bench import Bench, Row
+from benchmarks.bench import COLUMNS, Bench
+from benchmarks.page import PAGE, table
 from benchmarks.stores import opened
 
-GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[Row]]] = {
+GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "start": lambda bench, _: rows.start(bench),
     "systems": lambda bench, given: rows.systems(bench, given.sizes),
     "few": lambda bench, given: rows.few(bench, given.many, given.rows, given.table),
@@ -32,10 +33,8 @@ STORES = {
 
 
 def main() -> None:
-    """Measure what is asked for, and print a table for each kind of store."""
+    """Measure what is asked for, print tables, and write them where they are to be kept."""
     options = _options()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"medians of {options.repeats}")
     with tempfile.TemporaryDirectory() as temporary:
         for kind in options.stores:
             with opened(kind, options.folder or Path(temporary)) as stores:
@@ -43,12 +42,14 @@ def main() -> None:
 
 
 def _measure(bench: Bench, options: argparse.Namespace) -> None:
-    print(f"\n{bench.stores.kind}\n")
-    print("| work | ratio | aim | seconds | floor | CPU s | peak MB | floor MB |")
-    print("|---|---|---|---|---|---|---|---|")
-    for group in STORES[bench.stores.kind]:
-        for row in GROUPS[group](bench, options) if group in options.only else ():
-            print(row, flush=True)
+    kind = bench.stores.kind
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    groups = [group for group in STORES[kind] if group in options.only]
+    page, repeats = options.write, options.repeats
+    with table(kind, COLUMNS, command=command, repeats=repeats, page=page) as add:
+        for group in groups:
+            for row in GROUPS[group](bench, options):
+                add(row)
     if options.calls:
         print(f"\n{rows.calls(bench, options.sizes[0])}")
 
@@ -65,6 +66,14 @@ def _options() -> argparse.Namespace:
     add("--repeats", type=int, default=5, help="runs of each process")
     add("--calls", action="store_true", help="count file-system calls, too (strace)")
     add("--folder", type=Path, help="keep campaigns and stores here")
+    add(
+        "--write",
+        type=Path,
+        nargs="?",
+        const=PAGE,
+        metavar="PAGE",
+        help="renew the tables of a page",
+    )
     add = parser.add_argument_group("sizes").add_argument
     add("--sizes", type=int, nargs="+", default=[2_000, 8_000], help="folders of campaigns")
     add("--many", type=int, default=100_000, help="records of a large store")

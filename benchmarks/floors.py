@@ -76,7 +76,7 @@ def _runs(root: str, libraries: Sequence[str]) -> list[tuple[str, ...]]:
 
     for library in libraries:
         import_module(library)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     with os.scandir(root) as entries:
         directories = [entry.path for entry in entries if entry.is_dir()]
     for directory in directories:
