@@ -6,12 +6,16 @@ import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
-from benchmarks import rows
+from benchmarks import figures, growth, rows
 from benchmarks.bench import COLUMNS, Bench
 from benchmarks.page import PAGE, table
+from benchmarks.plot import draw
 from benchmarks.stores import opened
 
 GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
@@ -22,14 +26,23 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "results": lambda bench, given: rows.results(bench, given.simulations, given.rows),
     "pull": lambda bench, given: rows.pull(bench, given.many, given.rows, given.table),
     "memory": lambda bench, given: rows.memory(bench, given.gigabytes, given.records),
+    "growth": lambda bench, given: growth.growth(
+        bench, given.growth, given.growth_records, given.growth_repeats, _keeper(given)
+    ),
 }
 
+OWN = {"growth": growth.COLUMNS}
+"""Groups that have a table of their own -> its columns; the others are in that of the store."""
+
 STORES = {
-    "sqlite": ("start", "systems", "few", "results", "pull", "memory"),
+    "sqlite": ("start", "systems", "few", "results", "pull", "memory", "growth"),
     "csv": ("systems", "append", "results", "memory"),
     "postgres": ("systems", "few", "results", "pull", "memory"),
 }
 """Kind of store -> the groups that it has."""
+
+GROWTH = [100, 1_000, 10_000, 100_000]
+RECORDS = [1_000, 10_000, 100_000, 1_000_000]
 
 
 def main() -> None:
@@ -45,13 +58,28 @@ def _measure(bench: Bench, options: argparse.Namespace) -> None:
     kind = bench.stores.kind
     command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     groups = [group for group in STORES[kind] if group in options.only]
-    page, repeats = options.write, options.repeats
-    with table(kind, COLUMNS, command=command, repeats=repeats, page=page) as add:
-        for group in groups:
-            for row in GROUPS[group](bench, options):
-                add(row)
+    for name, members in groupby(groups, lambda group: group if group in OWN else kind):
+        repeats = options.growth_repeats if name == "growth" else options.repeats
+        columns = OWN.get(name, COLUMNS)
+        with table(name, columns, command=command, repeats=repeats, page=options.write) as add:
+            for group in members:
+                for row in GROUPS[group](bench, options):
+                    add(row)
+    if options.write and "growth" in groups:
+        draw(figures.read(_csv(options.write)), options.write.with_suffix(".svg"))
     if options.calls:
         print(f"\n{rows.calls(bench, options.sizes[0])}")
+
+
+def _csv(page: Path) -> Path:
+    return page.with_suffix(".csv")
+
+
+def _keeper(options: argparse.Namespace) -> Callable[[Collection[figures.Figure]], None]:
+    """Return what takes figures of growth: it writes them to their file, if there is to be one."""
+    if not options.write:
+        return lambda _: None
+    return partial(figures.keep, _csv(options.write))
 
 
 def _options() -> argparse.Namespace:
@@ -66,14 +94,8 @@ def _options() -> argparse.Namespace:
     add("--repeats", type=int, default=5, help="runs of each process")
     add("--calls", action="store_true", help="count file-system calls, too (strace)")
     add("--folder", type=Path, help="keep campaigns and stores here")
-    add(
-        "--write",
-        type=Path,
-        nargs="?",
-        const=PAGE,
-        metavar="PAGE",
-        help="renew the tables of a page",
-    )
+    renew = "renew the tables of a page, and beside it the figures and the plot of growth"
+    add("--write", type=Path, nargs="?", const=PAGE, metavar="PAGE", help=renew)
     add = parser.add_argument_group("sizes").add_argument
     add("--sizes", type=int, nargs="+", default=[2_000, 8_000], help="folders of campaigns")
     add("--many", type=int, default=100_000, help="records of a large store")
@@ -82,7 +104,13 @@ def _options() -> argparse.Namespace:
     add("--table", type=int, default=5_000, help="records of a large analysis")
     add("--gigabytes", type=float, default=0.5, help="frames to push in little memory")
     add("--records", type=int, default=200_000, help="records to write in little memory")
-    return parser.parse_args()
+    add("--growth", type=int, nargs="+", default=GROWTH, help="folders of growing campaigns")
+    add("--growth-records", type=int, nargs="+", default=RECORDS, help="records of growing stores")
+    add("--growth-repeats", type=int, default=1, help="runs of each process on these")
+    options = parser.parse_args()
+    if options.write and "growth" in options.only and not find_spec("matplotlib"):
+        parser.error("the plot needs matplotlib: pip install 'mdfactory[bench]'")
+    return options
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.__main__ import STORES
+from benchmarks.__main__ import OWN, STORES
 from benchmarks.bench import COLUMNS
+from benchmarks.figures import Figure, keep, read
 from benchmarks.foundry import COLUMNS as FOUNDRY
+from benchmarks.growth import Growth, compared
+from benchmarks.measure import Cost
 from benchmarks.page import PAGE, renewed, table
+from benchmarks.plot import draw, spread
 
 ROOT = Path(__file__).parent.parent
 
@@ -128,5 +132,66 @@ def test_rows_are_kept_when_a_measurement_fails(tmp_path: Path) -> None:
 
 def test_the_page_has_each_table() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for name, columns in (dict.fromkeys(STORES, COLUMNS) | {"foundry": FOUNDRY}).items():
+    for name, columns in (dict.fromkeys(STORES, COLUMNS) | OWN | {"foundry": FOUNDRY}).items():
         assert renewed(text, name, columns, (), "") == text
+
+
+def _costs(*seconds: float) -> list[Cost]:
+    return [Cost(one, one, 100) for one in seconds]
+
+
+def test_growth_is_that_of_what_one_more_costs() -> None:
+    start, small, large = _costs(0.5, 0.5 + 0.999, 0.5 + 1.5 * 99.999)
+    grown = Growth("push", (1_000, 100_000), start, small, large)
+    assert grown.each == pytest.approx((0.001, 0.0015))
+    assert grown.ratio == pytest.approx(1.5)
+    begins = "| growth of push, 1,000 -> 100,000 | 1.50 | 1.2 | 1.500 | 1.000 | 150.50 | 1.50 |"
+    assert str(grown).startswith(begins)
+    assert len(str(grown).split("|")) == len(OWN["growth"]) + 2
+
+
+def test_growth_that_is_lost_in_the_start_has_no_ratio() -> None:
+    start, small, large = _costs(0.5, 0.49, 0.6)
+    grown = Growth("floor: listing", (10, 1_000), start, small, large)
+    assert grown.ratio is None
+    assert str(grown).startswith("| growth of floor: listing, 10 -> 1,000 |  |  |")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((1, 100, 1_000, 10_000, 100_000), [(1_000, 100_000)]),
+        ((1, 2, 4), [(2, 4)]),
+        ((1, 50, 300, 40_000), [(300, 40_000)]),
+        ((1, 5), []),
+        ((1,), []),
+    ],
+)
+def test_the_largest_size_is_compared_with_about_a_hundredth(
+    sizes: tuple[int, ...], expected: list[tuple[int, int]]
+) -> None:
+    (one,) = _costs(1)
+    assert [grown.sizes for grown in compared({"it": dict.fromkeys(sizes, one)})] == expected
+
+
+def test_figures_of_the_same_size_and_work_are_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "figures.csv"
+    keep(file, [Figure(1, "push", 0.5), Figure(10, "push", 1), Figure(1, "a floor, bare", 0.1)])
+    keep(file, [Figure(10, "push", 2), Figure(2, "push", 0.75)])
+    expected = [Figure(1, "a floor, bare", 0.1)]
+    expected += [Figure(1, "push", 0.5), Figure(2, "push", 0.75), Figure(10, "push", 2)]
+    assert read(file) == expected
+
+
+def test_labels_are_moved_apart_in_their_order() -> None:
+    assert spread([0.5, 0.1, 0.5, 0.52], 0.25) == [0.5, 0.1, 0.75, 1.0]
+
+
+def test_the_same_figures_are_drawn_alike(tmp_path: Path) -> None:
+    works = ("push systems", "floor of push systems", "pull systems")
+    figures = [Figure(size, work, size / 10) for work in works for size in (1, 1_000)]
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    draw(figures, first)
+    draw(figures, second)
+    assert first.read_bytes() == second.read_bytes()
+    assert all(f"<!-- {work} -->" in first.read_text(encoding="utf-8") for work in works)
