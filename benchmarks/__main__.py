@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import figures, growth, rows
+from benchmarks import figures, growth, rows, slow
 from benchmarks.bench import COLUMNS, Bench
 from benchmarks.page import PAGE, table
 from benchmarks.plot import draw
@@ -29,13 +29,14 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "growth": lambda bench, given: growth.growth(
         bench, given.growth, given.growth_records, given.growth_repeats, _keeper(given)
     ),
+    "slow": lambda bench, given: slow.slow(bench, given.sizes[0], given.delay),
 }
 
-OWN = {"growth": growth.COLUMNS}
+OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}
 """Groups that have a table of their own -> its columns; the others are in that of the store."""
 
 STORES = {
-    "sqlite": ("start", "systems", "few", "results", "pull", "memory", "growth"),
+    "sqlite": ("start", "systems", "few", "results", "pull", "memory", "growth", "slow"),
     "csv": ("systems", "append", "results", "memory"),
     "postgres": ("systems", "few", "results", "pull", "memory"),
 }
@@ -107,6 +108,7 @@ def _options() -> argparse.Namespace:
     add("--growth", type=int, nargs="+", default=GROWTH, help="folders of growing campaigns")
     add("--growth-records", type=int, nargs="+", default=RECORDS, help="records of growing stores")
     add("--growth-repeats", type=int, default=1, help="runs of each process on these")
+    add("--delay", type=float, default=1.0, help="milliseconds of a call to a slow disk")
     options = parser.parse_args()
     if options.write and "growth" in options.only and not find_spec("matplotlib"):
         parser.error("the plot needs matplotlib: pip install 'mdfactory[bench]'")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from benchmarks.growth import Growth, compared
 from benchmarks.measure import Cost
 from benchmarks.page import PAGE, renewed, table
 from benchmarks.plot import draw, spread
+from benchmarks.slowdisk import slow
+
+from mdfactory.records.tables import RUNS
+from mdfactory.stores import store_at
 
 ROOT = Path(__file__).parent.parent
 
@@ -195,3 +200,38 @@ def test_the_same_figures_are_drawn_alike(tmp_path: Path) -> None:
     draw(figures, second)
     assert first.read_bytes() == second.read_bytes()
     assert all(f"<!-- {work} -->" in first.read_text(encoding="utf-8") for work in works)
+
+
+def test_calls_below_a_folder_are_counted_in_all_threads(tmp_path: Path) -> None:
+    root, beside = tmp_path / "root", tmp_path / "root_too"
+    root.mkdir()
+    beside.mkdir()
+    file = root / "file"
+    plain = os.stat, open
+    with slow(root, 0) as counted:
+        file.write_text("text", encoding="utf-8")
+        os.close(os.open(file, os.O_RDONLY))
+        open(file=bytes(file), encoding="utf-8").close()
+        assert os.path.islink(file) is False
+        assert not (root / "absent").exists()
+        assert os.listdir(root) == ["file"]
+        with os.scandir(root) as entries:
+            assert all(entry.is_file() for entry in entries)
+        (beside / "file").write_text("text", encoding="utf-8")
+        os.listdir(beside)
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(os.stat, [file] * 100))
+    assert counted == {"open": 3, "lstat": 1, "stat": 101, "listdir": 1, "scandir": 1}
+    assert (os.stat, open) == plain
+
+
+def test_a_push_from_a_slow_disk_lists_and_opens_each_folder_once(campaign: Path) -> None:
+    folders = len(list(campaign.glob("*/*.yaml")))
+    (campaign / "campaign.yaml").unlink()  # read as well, as it could be a simulation's
+    store_at(f"sqlite:///{os.environ['MDFACTORY_DATA_DIR']}").create(RUNS)
+    command = [sys.executable, "-m", "benchmarks.slowdisk", "1", str(campaign), "--"]
+    command += ["sync", "push", "systems", str(campaign)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    last = done.stderr.splitlines()[-1]
+    assert f" open {folders}, " in last
+    assert f" scandir {folders + 1}, " in last
