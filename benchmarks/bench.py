@@ -16,6 +16,8 @@ from benchmarks.stores import Stores
 STORE = "store"
 """The store that works change: a fresh copy for each."""
 
+COLUMNS = ("work", "ratio", "aim", "seconds", "floor", "CPU s", "peak MB", "floor MB")
+
 CAMPAIGNS = [sys.executable, "-m", "benchmarks.campaigns"]
 
 

@@ -47,6 +47,18 @@ def folders(root: str, database: str, *libraries: str) -> None:
     connection.close()
 
 
+def listing(root: str, *_: str) -> None:
+    """List a folder and each folder in it; import nothing."""
+    import os
+
+    with os.scandir(root) as entries:
+        directories = [entry.path for entry in entries if entry.is_dir()]
+    for directory in directories:
+        with os.scandir(directory) as entries:
+            for _entry in entries:
+                pass
+
+
 def append(root: str, file: str, copy: str, *libraries: str) -> None:
     """Read folders likewise, read the hashes of a CSV file, copy it, append the new rows."""
     import csv
@@ -76,7 +88,7 @@ def _runs(root: str, libraries: Sequence[str]) -> list[tuple[str, ...]]:
 
     for library in libraries:
         import_module(library)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     with os.scandir(root) as entries:
         directories = [entry.path for entry in entries if entry.is_dir()]
     for directory in directories:
@@ -172,6 +184,7 @@ def query(database: str, table: str, column: str, value: str, output: str, *libr
 FLOORS: dict[str, Callable[..., None]] = {
     "six_commands": six_commands,
     "folders": folders,
+    "listing": listing,
     "append": append,
     "frames": frames,
     "query": query,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, push
 from benchmarks.measure import PROGRAM, Work, cost
+from benchmarks.page import PAGE, table
 from benchmarks.stores import opened
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from foundry_server import FoundryServer
+
+COLUMNS = ("work", "requests", "datasets", "files put", "largest MB", "seconds", "peak MB")
 
 FEW = 100
 """Simulations of a small push."""
@@ -71,25 +75,26 @@ def rows(
 
 
 def main() -> None:
-    """Measure, and print one table."""
+    """Measure, print one table, and write it where it is to be kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.foundry", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 8_000])
     parser.add_argument("--megabytes", type=int, default=300)
+    parser.add_argument("--write", type=Path, nargs="?", const=PAGE, metavar="PAGE")
     options = parser.parse_args()
+    command = shlex.join(["python", "-m", "benchmarks.foundry", *sys.argv[1:]])
     with (
         tempfile.TemporaryDirectory() as folder,
         opened("sqlite", Path(folder)) as stores,
         FoundryServer() as server,
+        table("foundry", COLUMNS, command=command, repeats=1, page=options.write) as add,
     ):
         root = Path(folder)
         bench = Bench(root, stores, 1)
         (root / "settings").mkdir()
         os.environ["NO_PROXY"] = "127.0.0.1"
         asked = Asked(server, root / "settings")
-        print("| work | requests | datasets | files put | largest MB | seconds | peak MB |")
-        print("|---|---|---|---|---|---|---|")
         for row in rows(bench, asked, options.sizes, options.megabytes, root / "output.csv"):
-            print(row, flush=True)
+            add(row)
 
 
 if __name__ == "__main__":
