@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +79,23 @@ class Bench:
             "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
         }
 
-    def ours(self, *arguments: str, start: str | None = None) -> Work:
-        """Return a command of ours, on a fresh copy of a prepared store, or on none."""
-        return self._work(arguments, STORE, lambda: self.stores.renew(STORE, start))
+    def ours(self, *arguments: str, start: str | None = None, known: bool = False) -> Work:
+        """Return a command of ours, on a fresh copy of a prepared store, or on none.
+
+        What was read of campaigns when stores were prepared is remembered if it is `known`.
+        """
+
+        def before() -> None:
+            self.stores.renew(STORE, start)
+            if not known:
+                shutil.rmtree(self.root / "cache", ignore_errors=True)
+
+        return self._work(arguments, STORE, before, known=known)
 
     def reads(self, *arguments: str, store: str) -> Work:
         """Return a command of ours that writes what it reads from a prepared store to a file."""
         command = [*arguments, "--output", str(self.output)]
-        return self._work(command, store, lambda: None)
+        return self._work(command, store, lambda: None, known=True)
 
     def floor(self, name: str, *arguments: object) -> Work:
         """Return a floor; a database that it makes is not there yet."""
@@ -117,7 +127,8 @@ class Bench:
 
     def pushed(self, campaign: Path, what: str, start: str) -> str:
         """Prepare a store with the records of a campaign, and return its name."""
-        return self._after(campaign.name, self.ours(*push(campaign, what=what), start=start))
+        work = self.ours(*push(campaign, what=what), start=start, known=True)
+        return self._after(campaign.name, work)
 
     def compare(self, work: str, aim: str, ours: Work, floor: Work) -> Row:
         """Measure two works beside each other."""
@@ -127,8 +138,12 @@ class Bench:
         """Measure a long work, once."""
         return Row(work, aim, *cost([ours], 1))
 
-    def _work(self, arguments: Sequence[str], store: str, before: Callable[[], None]) -> Work:
+    def _work(
+        self, arguments: Sequence[str], store: str, before: Callable[[], None], *, known: bool
+    ) -> Work:
+        cache = self.root / ("known" if known else "cache")
         environment = self._environment | self.stores.environment(store)
+        environment["MDFACTORY_CACHE_DIR"] = str(cache)
         return Work([*PROGRAM, *arguments], before, environment)
 
     def _made(self, verb: str, folder: Path, *sizes: int) -> Path:
@@ -138,6 +153,7 @@ class Bench:
             command = [*CAMPAIGNS, verb, str(unfinished), *map(str, sizes)]
             subprocess.run(command, check=True, env=os.environ | self._environment)
             unfinished.rename(folder)
+            time.sleep(2.1)  # files that are younger than two seconds are not remembered
         return folder
 
     def _after(self, name: str, work: Work) -> str:

@@ -59,6 +59,13 @@ def listing(root: str, *_: str) -> None:
                 pass
 
 
+def unchanged(root: str, *libraries: str) -> None:
+    """List the same, with the imports of a command that looks whether anything has changed."""
+    for library in ("cyclopts", "pyarrow", "pyarrow.compute", "sqlite3", *libraries):
+        import_module(library)
+    listing(root)
+
+
 def append(root: str, file: str, copy: str, *libraries: str) -> None:
     """Read folders likewise, read the hashes of a CSV file, copy it, append the new rows."""
     import csv
@@ -185,6 +192,7 @@ FLOORS: dict[str, Callable[..., None]] = {
     "six_commands": six_commands,
     "folders": folders,
     "listing": listing,
+    "unchanged": unchanged,
     "append": append,
     "frames": frames,
     "query": query,

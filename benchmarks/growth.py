@@ -141,8 +141,8 @@ def _campaigns(bench: Bench, size: int) -> dict[str, Work]:
     there = bench.pushed(campaign, "systems", none)
     return {
         "push systems": bench.ours(*push(campaign), start=none),
-        "push systems --update": bench.ours(*push(campaign, "--update"), start=there),
-        "status": bench.ours("sync", "status", str(campaign), start=there),
+        "push systems --update": bench.ours(*push(campaign, "--update"), start=there, known=True),
+        "status": bench.ours("sync", "status", str(campaign), start=there, known=True),
         f"{FLOOR} of push systems": bench.floor("folders", campaign, bench.database),
         f"{FLOOR}: listing": bench.floor("listing", campaign),
     }

@@ -40,8 +40,19 @@ def systems(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
         yield bench.compare(f"push systems, {size:,} folders", "2", first, floor)
         there = bench.pushed(campaign, "systems", none)
         for flag, aim in (("--diff", "1"), ("--update", "1"), ("--force", "1.5")):
-            again = bench.ours(*push(campaign, flag), start=there)
+            again = bench.ours(*push(campaign, flag), start=there, known=True)
             yield bench.compare(f"again {flag}, {size:,}, to the first push", aim, again, first)
+        anew = bench.ours(*push(campaign, "--update", "--no-cache"), start=there)
+        yield bench.compare(f"again --update --no-cache, {size:,}, to the first", "1", anew, first)
+        listing = bench.floor("unchanged", campaign)
+        for work, arguments in (
+            ("again --update", push(campaign, "--update")),
+            ("status", ["sync", "status", str(campaign)]),
+        ):
+            known = bench.ours(*arguments, start=there, known=True)
+            yield bench.compare(
+                f"{work}, {size:,} unchanged, to start and listing", "1.5", known, listing
+            )
 
 
 def results(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
