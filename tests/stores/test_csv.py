@@ -29,8 +29,8 @@ from mdfactory.stores.base import Batches, Store
 from mdfactory.stores.csvfiles import CsvStore
 from mdfactory.sync.history import undo
 from mdfactory.testing import StoreTests
+from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
-from mdfactory.testing.stores import Rows
 
 
 class RawCsv:

@@ -45,8 +45,8 @@ from mdfactory.stores.foundrylock import place_of
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
+from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
-from mdfactory.testing.stores import Rows
 
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 

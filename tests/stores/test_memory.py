@@ -9,7 +9,7 @@ from mdfactory.records.tables import Table, batch
 from mdfactory.stores.base import Store
 from mdfactory.testing import MemoryStore, StoreTests
 from mdfactory.testing.memory import Memory
-from mdfactory.testing.stores import Rows
+from mdfactory.testing.raw import Rows
 
 
 class TestMemory(StoreTests):

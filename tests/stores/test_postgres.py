@@ -9,7 +9,7 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.base import Store
 from mdfactory.stores.postgres import PostgresStore
 from mdfactory.testing import StoreTests
-from mdfactory.testing.stores import Rows
+from mdfactory.testing.raw import Rows
 
 
 class TestPostgres(StoreTests):

@@ -30,8 +30,8 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.sqlite import SqliteStore
 from mdfactory.testing import StoreTests
+from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import records, run
-from mdfactory.testing.stores import Rows
 
 
 class RawSqlite:

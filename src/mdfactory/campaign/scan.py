@@ -7,13 +7,13 @@ all is read again, and whatever is the matter with it, it is thrown away.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import threading
 import time
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -37,6 +37,9 @@ HELD: Final = 1000
 
 PATIENCE: Final = 5.0
 """Seconds to wait for another process that writes, before the index is done without."""
+
+BETWEEN: Final = "\x1f"
+"""What stands between texts that are kept together; JSON never holds it."""
 
 FAR: Final = 256
 """Entries that are read at once, as long as most of them are asked for."""
@@ -75,7 +78,7 @@ class ScanIndex:
     ) -> None:
         self.close()
 
-    def find(self, path: str) -> Any:
+    def find(self, path: str) -> list[str] | None:
         """Return what was read from a file, if it has not changed since; else None."""
         with self._lock:
             row = self._ask(path)
@@ -88,12 +91,9 @@ class ScanIndex:
             return None
         if tuple(known) != _stamp(status) or check != _check(path, content):
             return None
-        try:
-            return json.loads(content)
-        except ValueError:
-            return None
+        return str(content).split(BETWEEN)
 
-    def note(self, path: str, status: os.stat_result, content: Any) -> None:
+    def note(self, path: str, status: os.stat_result, content: Sequence[str]) -> None:
         """Keep what was read from a file.
 
         Parameters
@@ -103,11 +103,13 @@ class ScanIndex:
         status
             What the file was like before it was read.
         content
-            What was read: anything that JSON can say.
+            What was read, as texts.
         """
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < SETTLED:
             return
-        text = json.dumps(content, ensure_ascii=False)
+        text = BETWEEN.join(content)
+        if text.count(BETWEEN) >= len(content):
+            return
         row = (path, *_stamp(status), _check(path, text), text)
         with self._lock:
             self._fresh.append(row)
@@ -222,7 +224,7 @@ MAKE: Final = """
 CREATE TABLE IF NOT EXISTS read (
     path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
     checked INTEGER, content TEXT
-) WITHOUT ROWID
+)
 """
 FIND: Final = """
 SELECT path, size, mtime, ctime, inode, checked, content FROM read

@@ -28,6 +28,8 @@ CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
+NOTHING: Final = "[]"
+
 STAGES: Final = {
     Status.completed: {"prod.gro"},
     Status.production: {"prod.xtc"},
@@ -237,7 +239,7 @@ def _read(
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
     warnings = tuple(_warnings(directory, name, unknown, built.hash))
     if index:
-        index.note(path, before, [built.hash, *kinds, built.canonical_json, warnings])
+        index.note(path, before, [built.hash, *kinds, built.canonical_json, json.dumps(warnings)])
     return Simulation(directory, identity, status_of(files), warnings)
 
 
@@ -251,7 +253,8 @@ def _remembered(
     hash_, kind, engine, parametrization, canonical_json, warnings = known
     kinds = SimulationType(kind), Engine(engine), Parametrization(parametrization)
     identity = Identity(hash_, *kinds, canonical_json)
-    return Simulation(directory, identity, status_of(files), tuple(warnings))
+    told = () if warnings == NOTHING else tuple(json.loads(warnings))
+    return Simulation(directory, identity, status_of(files), told)
 
 
 def _claims(values: Any, *, own: bool) -> bool:

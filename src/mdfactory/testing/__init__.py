@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("mdfactory.testing.stores")
+pytest.register_assert_rewrite("mdfactory.testing.stores", "mdfactory.testing.history")
 
 from mdfactory.testing.memory import MemoryStore  # noqa: E402
 from mdfactory.testing.stores import StoreTests  # noqa: E402

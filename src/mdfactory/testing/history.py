@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -34,11 +33,10 @@ from mdfactory.records.tables import (
 from mdfactory.records.terms import Keep, Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.sync.history import history, undo
+from mdfactory.testing.raw import Raw, Rows
 from mdfactory.testing.records import DENSITY, LATER, analysis, kept, overview, records, run
 
 __all__ = ["HistoryTests"]
-
-Rows = list[tuple[Any, ...]]
 
 TABLES = (RUNS, OVERVIEW, DENSITY, FRAMES, *map(digest_table, Place))
 """All tables that an undo brings back."""
@@ -112,20 +110,8 @@ OPERATIONS: dict[str, Callable[[Transaction], None]] = {
 }
 
 
-class HistoryTests(ABC):
+class HistoryTests(Raw):
     """What every store promises of its log, and of undo, as tests."""
-
-    @abstractmethod
-    def opened(self, *, wait: float = 60.0) -> Store:
-        """Return a store on the data of this test; another call, another object on them."""
-
-    @abstractmethod
-    def raw_rows(self, table: Table) -> Rows:
-        """Return all rows of a table as they lie in the store, read past it."""
-
-    @abstractmethod
-    def raw_put(self, table: Table, rows: Rows) -> None:
-        """Add rows to a table past the store, as another program would."""
 
     def _raw(self) -> dict[str, Rows]:
         """Return all rows of all tables, read past the store."""

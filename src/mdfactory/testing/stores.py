@@ -7,7 +7,6 @@ read and what is written are tested apart.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -42,6 +41,7 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.history import HistoryTests
+from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import (
     AWKWARD,
     DENSITY,
@@ -56,23 +56,9 @@ from mdfactory.testing.records import (
 
 __all__ = ["StoreTests"]
 
-Rows = list[tuple[Any, ...]]
-
 
 class StoreTests(HistoryTests):
     """The promises of `Store`, as tests. Every store passes all of them."""
-
-    @abstractmethod
-    def opened(self, *, wait: float = 60.0) -> Store:
-        """Return a store on the data of this test; another call, another object on them."""
-
-    @abstractmethod
-    def raw_rows(self, table: Table) -> Rows:
-        """Return all rows of a table as they lie in the store, read past it."""
-
-    @abstractmethod
-    def raw_put(self, table: Table, rows: Rows) -> None:
-        """Add rows to a table past the store, as another program would."""
 
     def _digests(self, table: Table) -> Rows:
         """Return the raw digests of the records of one table."""
