@@ -14,11 +14,11 @@ __all__ = ["Ahead"]
 TRIED: Final = 24
 """Pieces of work that are looked at, to tell whether threads pay."""
 
-MANY: Final = 16
-"""Threads where they pay."""
+MANY: Final = 8
+"""Threads where they pay: more would have to wait for each other, and not for the disk."""
 
 PATIENCE: Final = 0.0005
-"""Seconds that a piece of work must wait on average, so that threads pay."""
+"""Seconds that most pieces of work must wait, so that threads pay."""
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -44,7 +44,7 @@ class Ahead(Generic[Item, Result]):
         self._begun: dict[Item, Future[Result]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._done = 0
-        self._waited = 0.0
+        self._slow = 0
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +95,8 @@ class Ahead(Generic[Item, Result]):
         begun, busy = time.perf_counter(), time.thread_time()
         result = self._work(item)
         worked = time.thread_time() - busy
-        self._waited += time.perf_counter() - begun - worked
+        self._slow += time.perf_counter() - begun - worked > PATIENCE
         self._done += 1
         if self._done == TRIED:
-            self._jobs = MANY if self._waited > TRIED * PATIENCE else 1
+            self._jobs = MANY if 2 * self._slow > TRIED else 1
         return result

@@ -86,52 +86,62 @@ def collect(
 
 
 @dataclass(slots=True)
+class _Waiting:
+    """Rows of one table that wait to become a batch, and the number of their characters."""
+
+    table: Table
+    rows: list[Row] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass(slots=True)
 class _Buffer:
     """Rows that wait to become a batch of their table."""
 
-    rows: dict[str, tuple[Table, list[Row]]] = field(default_factory=dict)
+    tables: dict[str, _Waiting] = field(default_factory=dict)
     size: int = 0
 
     def add(self, table: Table, row: Row) -> Iterator[tuple[Table, pa.RecordBatch]]:
         """Take a row, and give batches where enough have come together."""
-        table, rows = self.rows.setdefault(table.id, (table, []))
-        rows.append(row)
-        self.size += sum(len(value) for value in row if isinstance(value, str))
+        waiting = self.tables.get(table.id)
+        if waiting is None:
+            waiting = self.tables[table.id] = _Waiting(table)
+        waiting.rows.append(row)
+        size = sum([len(value) for value in row if isinstance(value, str)])
+        waiting.size += size
+        self.size += size
         del row
         if self.size > LARGEST:
             yield from self.rest()
-        elif len(rows) == BATCH:
-            self.size -= sum(len(value) for one in rows for value in one if isinstance(value, str))
-            yield table, _batch(table, rows)
+        elif len(waiting.rows) == BATCH:
+            yield self._made(waiting)
 
     def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
-        self.size = 0
-        for table, rows in self.rows.values():
-            if rows:
-                yield table, _batch(table, rows)
+        """Give what is left."""
+        yield from (self._made(waiting) for waiting in self.tables.values() if waiting.rows)
 
-
-def _batch(table: Table, rows: list[Row]) -> pa.RecordBatch:
-    """Turn rows into a batch, and forget them."""
-    made = batch(rows, table.whole)
-    rows.clear()
-    return made
+    def _made(self, waiting: _Waiting) -> tuple[Table, pa.RecordBatch]:
+        """Turn rows into a batch, and forget them."""
+        made = batch(waiting.rows, waiting.table.whole)
+        waiting.rows.clear()
+        self.size -= waiting.size
+        waiting.size = 0
+        return waiting.table, made
 
 
 def _run(simulation: Simulation, time: str) -> Row:
     built = simulation.identity
-    values = {
-        "hash": built.hash,
-        "engine": built.engine.value,
-        "parametrization": built.parametrization.value,
-        "simulation_type": built.simulation_type.value,
-        "input_data": built.canonical_json,
-        "input_data_type": "BuildInput",
-        "directory": str(simulation.directory),
-        "status": simulation.status.value,
-        "timestamp_utc": time,
-    }
-    return tuple(values[name] for name in RUNS.columns)
+    return (  # in the order of `RUNS.columns`
+        built.hash,
+        built.engine.value,
+        built.parametrization.value,
+        built.simulation_type.value,
+        built.canonical_json,
+        "BuildInput",
+        str(simulation.directory),
+        simulation.status.value,
+        time,
+    )
 
 
 def _results(

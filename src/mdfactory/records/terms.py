@@ -54,7 +54,10 @@ class Status(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order of progress, 0 for ``build``."""
-        return list(Status).index(self)
+        return RANKS[self]
+
+
+RANKS: Final = {status: rank for rank, status in enumerate(Status)}
 
 
 class SimulationType(StrEnum):

@@ -1,0 +1,60 @@
+"""Work that is done ahead of its turn: in order, by as many threads as pay."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from mdfactory.campaign.ahead import MANY, TRIED, Ahead
+
+
+def _threads(waiting: range, jobs: int | None) -> list[int]:
+    """Return which threads did a hundred pieces of work, of which some wait."""
+    threads: list[int] = []
+
+    def work(number: int) -> int:
+        threads.append(threading.get_ident())
+        if number in waiting:
+            time.sleep(0.005)
+        return number
+
+    with Ahead(work, jobs) as ahead:
+        assert list(ahead.each(range(100))) == list(range(100))
+    return threads
+
+
+@pytest.mark.parametrize("jobs", [None, 1])
+def test_work_that_does_not_wait_is_done_without_threads(jobs: int | None) -> None:
+    assert set(_threads(range(0), jobs)) == {threading.get_ident()}
+
+
+def test_a_few_pieces_that_wait_are_no_reason_for_threads() -> None:
+    """Such as the listing of the campaign's own folder, which may be long."""
+    assert set(_threads(range(TRIED // 2), None)) == {threading.get_ident()}
+
+
+def test_work_that_waits_is_done_by_threads() -> None:
+    threads = _threads(range(100), None)
+    assert set(threads[:TRIED]) == {threading.get_ident()}
+    assert 1 < len(set(threads[TRIED:])) <= MANY
+
+
+def test_as_many_threads_as_were_asked_for_do_the_work() -> None:
+    threads = _threads(range(100), 3)
+    assert threading.get_ident() not in threads
+    assert len(set(threads)) == 3
+
+
+def test_an_error_comes_where_its_item_comes() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    with Ahead(work, 4) as ahead:
+        results = ahead.each(range(10))
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(ValueError, match="three"):
+            next(results)
