@@ -53,7 +53,7 @@ def entries(transaction: Transaction) -> list[Entry]:
     latest = [entry for entry in found.values() if entry.operation == last]
     if latest and len(latest) < len(latest[0].places) and transaction.is_cut:
         found = {key: entry for key, entry in found.items() if entry.operation != last}
-    return [found[key] for key in sorted(found)]
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] != Place.runs))]
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Journal:
     def _earlier(self) -> list[Entry]:
         return entries(self._transaction)
 
-    @property
+    @cached_property
     def _operation(self) -> int:
         return 1 + max((one.operation for one in self._earlier), default=0)
 
