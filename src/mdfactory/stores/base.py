@@ -336,52 +336,56 @@ class Transaction(ABC):
         if not positions:
             return
         self.describe(table.place)
-        old = keys_of(taken(rows, resolution.replace), table.key) if resolution.replace else []
+        old = taken(rows, resolution.replace)
         rows = taken(rows, positions)
         keys = keys_of(rows, table.key)
         contents = [contents[position] for position in positions]
-        digests = list(map(record_digest, contents, rows[table.time].to_pylist()))
+        times = rows[table.time].to_pylist()
+        digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
         if self.journal and self.journal.keeps:
-            self._tell_journal(table, rows, keys, digests, old)
+            self._tell(self.journal, table, rows, digests, keys_of(old, table.key))
         self.put(table, rows.select(table.columns))
         self.put_beside(table, rows)
         described = [
             (*digest_key(table, key), content, digest)
-            for key, content, digest in zip(keys, contents, digests, strict=True)
+            for (key, digest), content in zip(digests.items(), contents, strict=True)
         ]
         self.put(digest_table(table.place), batch(described, digest_table(table.place).schema))
 
-    def _tell_journal(
+    def _tell(
         self,
+        journal: Journal,
         table: Table,
         rows: pa.RecordBatch,
-        keys: list[Key],
-        digests: list[str],
+        digests: dict[Key, str],
         old: list[Key],
     ) -> None:
         """Have noted what is about to be stored, and what is there in its place.
 
         Parameters
         ----------
+        journal
+            The journal.
         table
             The table.
-        rows, keys, digests
-            The records, their keys, their record digests.
+        rows
+            The records.
+        digests
+            Their keys, in their order -> their record digests.
         old
             Keys of those that are there already.
         """
-        assert self.journal is not None  # noqa: S101  # or there was nothing to note
         is_kept = table.beside is not None and table.extras[0] in rows.schema.names
         beside = rows["digest"].to_pylist() if is_kept else [""] * rows.num_rows
-        left = list(map(stamp, digests, beside))
-        place = {key: position for position, key in enumerate(keys)}
+        left = list(map(stamp, digests.values(), beside))
+        place = {key: position for position, key in enumerate(digests)}
         there: set[Key] = set()
         for found in images(self, table, old):
             known = keys_of(found, table.key)  # another program may have one of them twice
             there.update(known)
-            self.journal.note(table, found, [left[place[key]] for key in known], found)
+            journal.note(table, found, [left[place[key]] for key in known], found)
         fresh = [position for key, position in place.items() if key not in there]
-        self.journal.note(table, taken(rows, fresh), [left[one] for one in fresh])
+        journal.note(table, taken(rows, fresh), [left[one] for one in fresh])
 
     def _existing(
         self, table: Table, keys: list[Key], mode: Mode

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table, array
+from mdfactory.stores.rows import taken
 
 __all__ = [
     "BUCKETS",
@@ -105,8 +106,7 @@ def divided(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.Record
     for position, hash_ in enumerate(rows["hash"].to_pylist()):
         positions.setdefault(bucket_of(hash_), []).append(position)
     for number, those in positions.items():
-        whole = len(those) == rows.num_rows
-        yield number, rows if whole else rows.take(array(those, pa.int64()))
+        yield number, taken(rows, those)
 
 
 def foundry_schema(table: Table) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import Table, array
+from mdfactory.records.tables import Table
 from mdfactory.stores.base import Key
 from mdfactory.stores.foundryfiles import (
     BUCKETS,
@@ -34,6 +34,7 @@ from mdfactory.stores.foundryfiles import (
 from mdfactory.stores.foundrylock import forget, hold, release
 from mdfactory.stores.foundryport import BRANCH, PAGE, File, Port, Transaction
 from mdfactory.stores.patience import Patience
+from mdfactory.stores.rows import taken
 
 __all__ = ["Sheet"]
 
@@ -393,6 +394,4 @@ def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:
 
 def _filtered(rows: pa.RecordBatch, wanted: Sequence[bool]) -> pa.RecordBatch:
     """Return the rows that are wanted."""
-    if all(wanted):
-        return rows
-    return rows.take(array([n for n, one in enumerate(wanted) if one], pa.int64()))
+    return taken(rows, [position for position, one in enumerate(wanted) if one])

@@ -117,7 +117,7 @@ def put_back(
         now |= {key: planned[table.id, key] for key in then if (table.id, key) in planned}
     ours = {key for key in then if is_ours(key)}
     renewed = {key for key in ours if differs(key)}
-    _note(transaction, table, left, target, (renewed - now.keys()).__contains__, images=False)
+    _note(transaction, table, left, target, (renewed - now.keys()).__contains__, there=False)
     there = {key for key in renewed if now.get(key, ABSENT) != ABSENT}
     going = [key for key in there if key not in target]
     if planned is None:
@@ -152,13 +152,13 @@ def _note(
     target: Mapping[Key, bytes],
     wanted: Callable[[Key], bool],
     *,
-    images: bool = True,
+    there: bool = True,
 ) -> None:
     """Have noted what some records are, and what they are going to be."""
     if transaction.journal:
         those = _chosen(table, rows, wanted)
         left = [target.get(key, ABSENT) for key in keys_of(those, table.key)]
-        transaction.journal.note(table, those, left, those if images else None)
+        transaction.journal.note(table, those, left, those if there else None)
 
 
 def _put(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> None:

@@ -177,9 +177,10 @@ def _operations(transaction: Transaction) -> list[Operation]:
     of the files was put back from a backup.
     """
     found: dict[tuple[int, str], list[Entry]] = defaultdict(list)
+    undone: dict[int, int] = {}
     for entry in entries(transaction):
         found[entry.operation, entry.time].append(entry)
-    undone = {entry.undoes: one for one, _ in sorted(found) for entry in found[one, _]}
+        undone[entry.undoes] = entry.operation  # the latest comes last
     return [
         Operation(number, tuple(found[number, time]), undone.get(number, 0))
         for number, time in sorted(found, reverse=True)

@@ -13,6 +13,7 @@ from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import Table, array
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
+from mdfactory.stores.rows import taken
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.parts import parts
 from mdfactory.sync.push import Watch
@@ -120,7 +121,7 @@ def _moved(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
     """Return the rows of what was in a folder, with their new directories."""
     renamed = [_renamed(directory, old, new) for directory in rows["directory"].to_pylist()]
     those = [position for position, directory in enumerate(renamed) if directory is not None]
-    kept = rows.take(array(those, pa.int64()))
+    kept = taken(rows, those)
     directories = array([renamed[position] for position in those], pa.string())
     columns = [directories if name == "directory" else kept[name] for name in kept.schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=kept.schema)

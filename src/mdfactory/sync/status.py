@@ -23,9 +23,10 @@ from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import OVERVIEW, Table, array
+from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store, Transaction
+from mdfactory.stores.rows import taken
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.push import Watch, read_campaign
 
@@ -179,7 +180,7 @@ def _compared(
     judged = transaction.judge(table, rows, Mode.update)
     found.counts[KINDS[table.item]][State.unchanged] += len(judged.unchanged)
     yield from (Difference(State.new, table.name, *pairs[position]) for position in judged.insert)
-    changed = rows.take(array(judged.replace, pa.int64()))
+    changed = taken(rows, judged.replace)
     stored = _stored(transaction, table, changed["hash"].to_pylist())
     for row in _light(table, changed):
         what = tuple(_what(stored.get(row["hash"], {}), row))
