@@ -31,7 +31,7 @@ def _folder(root: Path, name: str = "folder", **files: str) -> Path:
 
 
 def _read(folder: Path, *, claimed: bool = False) -> Simulation | Skipped | None:
-    return read_simulation(folder, {path.name for path in folder.iterdir()}, claimed=claimed)
+    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, claimed=claimed)
 
 
 def _simulation(folder: Path) -> Simulation:

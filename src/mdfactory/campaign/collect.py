@@ -77,7 +77,7 @@ def collect(
     buffer = _Buffer()
     for simulation in simulations:
         if scope.systems:
-            yield from buffer.add(RUNS, _run(simulation, time))
+            yield from buffer.add(RUNS, (*simulation.content, time))
         if scope.items and not simulation.bare:
             for table, row in _results(simulation, scope, time, report):
                 yield from buffer.add(table, row)
@@ -129,26 +129,11 @@ class _Buffer:
         return waiting.table, made
 
 
-def _run(simulation: Simulation, time: str) -> Row:
-    built = simulation.identity
-    return (  # in the order of `RUNS.columns`
-        built.hash,
-        built.engine.value,
-        built.parametrization.value,
-        built.simulation_type.value,
-        built.canonical_json,
-        "BuildInput",
-        str(simulation.directory),
-        simulation.status.value,
-        time,
-    )
-
-
 def _results(
     simulation: Simulation, scope: Scope, time: str, report: Callable[[Skipped], object]
 ) -> Iterator[tuple[Table, Row]]:
     """Yield a row for each result; what cannot be recorded is reported and passed over."""
-    directory = str(simulation.directory)
+    directory = simulation.path
     try:
         registry = simulation.results.registry()
     except RegistryError as error:
@@ -173,7 +158,7 @@ def _row(table: Table, simulation: Simulation, result: Analysis | Artifact, time
     values = VALUES[KINDS[type(result)]](simulation, result)
     values |= {
         "hash": simulation.hash,
-        "directory": str(simulation.directory),
+        "directory": simulation.path,
         "simulation_type": simulation.identity.simulation_type.value,
         "timestamp_utc": time,
     }

@@ -105,7 +105,7 @@ def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
     if os.path.isfile(path):
         return _listed(path, _summary(source, path), reading)
     if glob.has_magic(source):
-        folders = sorted({_absolute(str(folder)) for folder in _matches(source)})
+        folders = _matches(source)
         if folders:
             return _walk(folders, reading)
         raise SourceError(source, "no folder matches this pattern")
@@ -123,32 +123,32 @@ def roots(source: Source) -> list[str]:
     if isinstance(source, Folders):
         return list(source.paths)
     if isinstance(source, CsvSource):
-        return [str(_absolute(str(source.root)))]
+        return [_absolute(source.root)]
     path = _absolute(source)
     if os.path.isfile(path):
-        listed = _summary(source, path)
-        moved = (str(path.parent / hash_) for _, hash_ in listed if HASH.fullmatch(hash_))
-        return [*(str(_absolute(name, path.parent)) for name, _ in listed), *moved]
+        listed, parent = _summary(source, path), os.path.dirname(path)
+        moved = (os.path.join(parent, hash_) for _, hash_ in listed if HASH.fullmatch(hash_))
+        return [*(_absolute(name, parent) for name, _ in listed), *moved]
     if glob.has_magic(source) and not os.path.isdir(path):
-        return sorted({str(_absolute(str(folder))) for folder in _matches(source)})
-    return [str(path)]
+        return _matches(source)
+    return [path]
 
 
 def _known(paths: Iterable[str], reading: Reading) -> Iterator[Found]:
     def found(path: str) -> Found | None:
-        return _visit(Path(path), reading)[0] if os.path.isdir(path) else None
+        return _visit(path, reading)[0] if os.path.isdir(path) else None
 
     with Ahead(found, reading.jobs) as ahead:
         yield from filter(None, ahead.each(sorted(set(paths))))
 
 
-def _absolute(path: str, parent: Path | None = None) -> Path:
+def _absolute(path: str | Path, parent: str = "") -> str:
     """Return an absolute path without ``..``, with symlinks as the user wrote them."""
-    return Path(os.path.abspath((parent or Path()) / os.path.expanduser(path)))
+    return os.path.abspath(os.path.join(parent, os.path.expanduser(path)))
 
 
-def _matches(source: str) -> Iterator[Path]:
-    """Yield the folders that a pattern matches.
+def _matches(source: str) -> list[str]:
+    """Return the folders that a pattern matches, in order.
 
     ``**`` does not follow symlinks, which may go round in circles; `glob.glob` does.
     """
@@ -156,7 +156,7 @@ def _matches(source: str) -> Iterator[Path]:
     folders = [Path(pattern.anchor) if pattern.anchor else Path.cwd()]
     for part in pattern.parts[bool(pattern.anchor) :]:
         folders = [below for folder in folders for below in _step(folder, part)]
-    yield from folders
+    return sorted({_absolute(folder) for folder in folders})
 
 
 def _step(folder: Path, part: str) -> Iterator[Path]:
@@ -189,7 +189,7 @@ class _Listing:
     links: list[str] = field(default_factory=list)
 
 
-def _listing(directory: Path) -> _Listing:
+def _listing(directory: str | Path) -> _Listing:
     """List a folder; only what symlinks point to is asked for with a call each."""
     listing = _Listing()
     with os.scandir(directory) as entries:
@@ -218,7 +218,7 @@ def _follow(entry: os.DirEntry[str], listing: _Listing) -> None:
     (listing.files if found else listing.others).add(entry.name)
 
 
-def _walk(roots: Iterable[Path], reading: Reading) -> Iterator[Found]:
+def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Found]:
     """Yield the simulations in or below folders, each real folder once.
 
     Symlinks are followed after all else, so that a simulation is known by its own path
@@ -229,7 +229,7 @@ def _walk(roots: Iterable[Path], reading: Reading) -> Iterator[Found]:
 
 
 def _walked(
-    roots: Iterable[Path], visits: Ahead[Path, tuple[Found | None, _Listing]]
+    roots: Iterable[str], visits: Ahead[str, tuple[Found | None, _Listing]]
 ) -> Iterator[Found]:
     seen: set[str] = set()
     links = deque(roots)
@@ -248,19 +248,20 @@ def _walked(
                 yield found
             if isinstance(found, Simulation):
                 continue
+            within = directory if directory.endswith("/") else f"{directory}/"
             below = [name for name in listing.folders if not name.startswith(".")]
-            stack += [(directory / name, f"{real}/{name}") for name in reversed(below)]
-            links += [directory / name for name in listing.links if not name.startswith(".")]
+            stack += [(within + name, f"{real}/{name}") for name in reversed(below)]
+            links += [within + name for name in listing.links if not name.startswith(".")]
 
 
 def _visit(
-    directory: Path, reading: Reading, *, claimed: bool = False
+    directory: str, reading: Reading, *, claimed: bool = False
 ) -> tuple[Found | None, _Listing]:
     try:
         listing = _listing(directory)
-        str(directory).encode()
+        directory.encode()
     except OSError as error:
-        return Skipped(str(directory), f"the folder cannot be read: {error.strerror}"), _Listing()
+        return Skipped(directory, f"the folder cannot be read: {error.strerror}"), _Listing()
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
@@ -273,13 +274,13 @@ def _visit(
 
 def _of_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Found]:
     """Yield the folders of rows, and what is the matter with rows that have none."""
-    root = _absolute(str(source.root))
+    root = _absolute(source.root)
     if not os.path.isdir(root):
         raise SourceError(str(source.root), "there is no such folder to search")
     return _matching(source, rows, root, reading)
 
 
-def _matching(source: CsvSource, rows: Rows, root: Path, reading: Reading) -> Iterator[Found]:
+def _matching(source: CsvSource, rows: Rows, root: str, reading: Reading) -> Iterator[Found]:
     for problem in rows.problems:
         yield Skipped(_row(source, problem), problem.reason)
     wanted = {row.build_input.hash: row for row in rows.rows}
@@ -287,7 +288,7 @@ def _matching(source: CsvSource, rows: Rows, root: Path, reading: Reading) -> It
     reasons: dict[str, str] = {}
     for item in _walk([root], reading):
         if isinstance(item, Skipped):
-            reasons[Path(item.path).name.upper()] = f"; {item.path}: {item.reason}"
+            reasons[os.path.basename(item.path).upper()] = f"; {item.path}: {item.reason}"
         elif item.hash in wanted:
             found.add(item.hash)
             yield item
@@ -301,7 +302,7 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
     return f"{source.file}: row {row.number} (line {row.line})"
 
 
-def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
+def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
     try:
         values = load(read_bytes(path, LARGEST), MOST)
@@ -309,7 +310,7 @@ def _summary(source: str, path: Path) -> Sequence[tuple[str, str]]:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
     if not isinstance(folders, list):
-        raise SourceError(source, f"not a build summary: {_lacks(path, values)}")
+        raise SourceError(source, f"not a build summary: {_lacks(Path(path), values)}")
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
         hashes = [os.path.basename(str(name)) for name in folders]
@@ -324,18 +325,19 @@ def _lacks(path: Path, values: Any) -> str:
     return "it has no list 'system_directory' of folders"
 
 
-def _listed(summary: Path, folders: Sequence[tuple[str, str]], reading: Reading) -> Iterator[Found]:
+def _listed(summary: str, folders: Sequence[tuple[str, str]], reading: Reading) -> Iterator[Found]:
     """Yield what a summary lists; a folder that moved is looked for beside the summary."""
+    parent, file = os.path.split(summary)
 
-    def found(one: tuple[str, str]) -> tuple[Path | None, Found | None]:
+    def found(one: tuple[str, str]) -> tuple[str | None, Found | None]:
         name, hash_ = one
-        listed = _absolute(name, summary.parent)
-        moved = summary.parent / hash_
+        listed = _absolute(name, parent)
+        moved = os.path.join(parent, hash_)
         places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
         directory = next((place for place in places if os.path.isdir(place)), None)
         if directory is None:
-            missing = f"listed in {summary.name}, but there is no such folder"
-            return None, Skipped(str(listed), missing)
+            missing = f"listed in {file}, but there is no such folder"
+            return None, Skipped(listed, missing)
         return directory, _visit(directory, reading, claimed=True)[0]
 
     seen = set()

@@ -114,7 +114,7 @@ def _is_there(folder: Path, built: BuildInput) -> bool:
     names = {entry.name for entry in folder.iterdir()}
     if not names:
         return False
-    found = read_simulation(folder, names)
+    found = read_simulation(str(folder), names)
     if isinstance(found, Simulation) and found.hash == built.hash:
         return True
     raise OutputError(f"{folder} holds something else than its BuildInput; move it away")

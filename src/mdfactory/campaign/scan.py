@@ -23,11 +23,11 @@ from typing import Any, Final, Self
 
 from mdfactory.version import __version__
 
-__all__ = ["PLAIN", "Reading", "ScanIndex"]
+__all__ = ["PLAIN", "Known", "Reading", "ScanIndex", "Stamp", "stamp"]
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 SETTLED: Final = 2 * 10**9
 """Nanoseconds since a file was changed, after which another change shows in its times."""
@@ -46,6 +46,22 @@ FAR: Final = 256
 
 Stamp = tuple[int, int, int, int]
 """Size, times of the last change of content and of the file (nanoseconds), inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read from a file that has not changed since.
+
+    Parameters
+    ----------
+    stamp
+        What the file is like.
+    content
+        What was read, as texts.
+    """
+
+    stamp: Stamp
+    content: Sequence[str]
 
 
 class ScanIndex:
@@ -78,39 +94,39 @@ class ScanIndex:
     ) -> None:
         self.close()
 
-    def find(self, path: str) -> list[str] | None:
+    def find(self, path: str) -> Known | None:
         """Return what was read from a file, if it has not changed since; else None."""
         with self._lock:
             row = self._ask(path)
         if row is None:
             return None
-        *known, check, content = row
         try:
-            status = os.stat(path)
+            now = stamp(os.stat(path))
         except OSError:
             return None
-        if tuple(known) != _stamp(status) or check != _check(path, content):
+        if row[:4] != now or row[4] != _check(path, row[5]):
             return None
-        return str(content).split(BETWEEN)
+        return Known(now, str(row[5]).split(BETWEEN))
 
-    def note(self, path: str, status: os.stat_result, content: Sequence[str]) -> None:
+    def note(self, path: str, read: Stamp, content: Sequence[str]) -> None:
         """Keep what was read from a file.
 
         Parameters
         ----------
         path
             Its absolute path.
-        status
+        read
             What the file was like before it was read.
         content
             What was read, as texts.
         """
-        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < SETTLED:
+        _, changed, touched, _ = read
+        if time.time_ns() - max(changed, touched) < SETTLED:
             return
         text = BETWEEN.join(content)
         if text.count(BETWEEN) >= len(content):
             return
-        row = (path, *_stamp(status), _check(path, text), text)
+        row = (path, *read, _check(path, text), text)
         with self._lock:
             self._fresh.append(row)
             if len(self._fresh) == HELD:
@@ -233,7 +249,8 @@ WHERE path >= ? ORDER BY path LIMIT ?
 PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
-def _stamp(status: os.stat_result) -> Stamp:
+def stamp(status: os.stat_result) -> Stamp:
+    """Return what tells a file that has changed."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, _signed(status.st_ino)
 
 

@@ -6,19 +6,19 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
+from mdfactory.campaign.scan import ScanIndex, Stamp, stamp
 from mdfactory.campaign.yamlfiles import UnreadableError, load, read_file
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
 
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
-    from mdfactory.campaign.scan import ScanIndex
 
 __all__ = ["Identity", "Simulation", "Skipped", "read_simulation", "status_of"]
 
@@ -66,7 +66,7 @@ class Simulation:
 
     Parameters
     ----------
-    directory
+    path
         Its absolute path.
     identity
         What it is.
@@ -76,13 +76,16 @@ class Simulation:
         What is odd about it, though it is valid; a line each.
     bare
         Whether it is known to have no results, so that none are looked for.
+    digest
+        The digest of its `content`, if that is known from earlier reading; else empty.
     """
 
-    directory: Path
+    path: str
     identity: Identity
     status: Status
     warnings: tuple[str, ...] = ()
     bare: bool = False
+    digest: str = field(default="", compare=False)
 
     @classmethod
     def open(cls, directory: str | Path) -> Simulation:
@@ -103,9 +106,9 @@ class Simulation:
         >>> simulation = Simulation.open("campaign/0BDC04CC...")  # doctest: +SKIP
         >>> simulation.status, simulation.results.load_analysis("density")  # doctest: +SKIP
         """
-        path = Path(os.path.abspath(directory))  # keeps symlinks
+        path = os.path.abspath(directory)  # keeps symlinks
         try:
-            files = {entry.name for entry in path.iterdir() if entry.is_file()}
+            files = {entry.name for entry in Path(path).iterdir() if entry.is_file()}
         except OSError as error:
             raise SourceError(str(directory), f"cannot be read: {error.strerror}") from error
         found = read_simulation(path, files, claimed=True)
@@ -114,9 +117,29 @@ class Simulation:
         raise SourceError(str(directory), found.reason if found else "is not a simulation")
 
     @property
+    def directory(self) -> Path:
+        """Its absolute path."""
+        return Path(self.path)
+
+    @property
     def hash(self) -> str:
         """The identity of its BuildInput."""
         return self.identity.hash
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What its record says, but for the time: in the order of the columns of ``RUNS``."""
+        built = self.identity
+        return (
+            built.hash,
+            built.engine.value,
+            built.parametrization.value,
+            built.simulation_type.value,
+            built.canonical_json,
+            "BuildInput",
+            self.path,
+            self.status.value,
+        )
 
     @property
     def build_input(self) -> BuildInput:
@@ -128,7 +151,7 @@ class Simulation:
     @property
     def results(self) -> Results:
         """Its analyses and artifacts."""
-        return Results(self.directory)
+        return Results(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +176,7 @@ def status_of(files: Collection[str]) -> Status:
 
 
 def read_simulation(
-    directory: Path,
+    directory: str,
     files: Collection[str],
     *,
     others: Collection[str] = (),
@@ -180,21 +203,39 @@ def read_simulation(
     Simulation, Skipped or None
         None if nothing says that it is a simulation.
     """
-    own = _own_names(directory.name)
+    folder = os.path.basename(directory)
+    own = _own_names(folder)
     reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
-    for name in _candidates(directory.name, files):
-        before = _remembered(directory, name, files, index) if index else None
-        found = before or _read(directory, name, files, index)
+    bare = FOLDER not in others and FOLDER not in files
+    for name in _candidates(own, files):
+        place = _Place(directory, name, files, bare, is_own=name in own)
+        found = (_remembered(place, index) if index else None) or _read(place, index)
         if isinstance(found, Simulation):
-            return found if FOLDER in others or FOLDER in files else _bare(found)
+            return found
         reasons += [found] if found else []
     if claimed:
         reasons.append("it holds no BuildInput YAML")
-    return Skipped(str(directory), one_line(reasons[0])) if reasons else None
+    return Skipped(directory, one_line(reasons[0])) if reasons else None
 
 
-def _bare(found: Simulation) -> Simulation:
-    return Simulation(found.directory, found.identity, found.status, found.warnings, bare=True)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A YAML file that may be a BuildInput, in a folder with some files."""
+
+    directory: str
+    name: str
+    files: Collection[str]
+    bare: bool
+    is_own: bool
+
+    @property
+    def path(self) -> str:
+        return f"{self.directory}/{self.name}"
+
+    def simulation(
+        self, identity: Identity, status: Status, warnings: tuple[str, ...], digest: str = ""
+    ) -> Simulation:
+        return Simulation(self.directory, identity, status, warnings, self.bare, digest)
 
 
 def _own_names(folder: str) -> tuple[str, str]:
@@ -202,22 +243,18 @@ def _own_names(folder: str) -> tuple[str, str]:
     return f"{folder}.yaml", "build.yaml"
 
 
-def _candidates(folder: str, files: Collection[str]) -> Iterator[str]:
+def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
     """Yield the YAML files of a folder; those that are its own come first, and mostly suffice."""
-    own = [name for name in _own_names(folder) if name in files]
-    yield from own
+    yield from (name for name in own if name in files)
     others = (name for name in files if name.endswith((".yaml", ".yml")) and name not in own)
     yield from sorted(others)
 
 
-def _read(
-    directory: Path, name: str, files: Collection[str], index: ScanIndex | None
-) -> Simulation | str | None:
+def _read(place: _Place, index: ScanIndex | None) -> Simulation | str | None:
     """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
-    path = f"{directory}/{name}"
-    own = name in _own_names(directory.name)
+    name, own = place.name, place.is_own
     try:
-        raw, before = read_file(path)
+        raw, before = read_file(place.path)
     except UnreadableError as error:
         return f"{name}: {error}" if own or error.__cause__ else None
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
@@ -237,24 +274,39 @@ def _read(
     kinds = (built.simulation_type, built.engine, built.parametrization)
     identity = Identity(built.hash, *kinds, built.canonical_json)
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
-    warnings = tuple(_warnings(directory, name, unknown, built.hash))
+    warnings = tuple(_warnings(place, unknown, built.hash))
+    simulation = place.simulation(identity, status_of(place.files), warnings)
     if index:
-        index.note(path, before, [built.hash, *kinds, built.canonical_json, json.dumps(warnings)])
-    return Simulation(directory, identity, status_of(files), warnings)
+        _remember(simulation, place.path, stamp(before), index)
+    return simulation
 
 
-def _remembered(
-    directory: Path, name: str, files: Collection[str], index: ScanIndex
-) -> Simulation | None:
+def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) -> str:
+    """Keep what was read from a file, and return the digest of the content of the record."""
+    from mdfactory.records.digests import digest
+
+    built, content = simulation.identity, digest(simulation.content)
+    kinds = (built.simulation_type, built.engine, built.parametrization)
+    told = json.dumps(simulation.warnings)
+    index.note(
+        path, read, [built.hash, *kinds, simulation.status, content, told, built.canonical_json]
+    )
+    return content
+
+
+def _remembered(place: _Place, index: ScanIndex) -> Simulation | None:
     """Return a simulation as it was read before; how far it has come is seen anew."""
-    known = index.find(f"{directory}/{name}")
+    known = index.find(place.path)
     if not known:
         return None
-    hash_, kind, engine, parametrization, canonical_json, warnings = known
+    hash_, kind, engine, parametrization, status, content, warnings, canonical_json = known.content
     kinds = SimulationType(kind), Engine(engine), Parametrization(parametrization)
     identity = Identity(hash_, *kinds, canonical_json)
     told = () if warnings == NOTHING else tuple(json.loads(warnings))
-    return Simulation(directory, identity, status_of(files), told)
+    seen = status_of(place.files)
+    if seen != status:
+        content = _remember(place.simulation(identity, seen, told), place.path, known.stamp, index)
+    return place.simulation(identity, seen, told, content)
 
 
 def _claims(values: Any, *, own: bool) -> bool:
@@ -266,8 +318,9 @@ def _claims(values: Any, *, own: bool) -> bool:
     return "simulation_type" in values and "system" in values
 
 
-def _warnings(directory: Path, name: str, unknown: Sequence[str], hash_: str) -> Iterator[str]:
+def _warnings(place: _Place, unknown: Sequence[str], hash_: str) -> Iterator[str]:
+    folder = os.path.basename(place.directory)
     if unknown:
-        yield one_line(f"{directory / name}: ignored unknown keys: {', '.join(unknown)}")
-    if HASH.fullmatch(directory.name) and directory.name.upper() != hash_:
-        yield f"{directory}: the folder is named after another hash; its BuildInput has {hash_}"
+        yield one_line(f"{place.path}: ignored unknown keys: {', '.join(unknown)}")
+    if HASH.fullmatch(folder) and folder.upper() != hash_:
+        yield f"{place.directory}: the folder is named after another hash; its BuildInput has {hash_}"

@@ -45,7 +45,7 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+def read_bytes(path: str | Path, largest: int = LARGEST) -> bytes:
     """Return what a file holds; see `read_file`."""
     return read_file(path, largest)[0]
 

@@ -248,7 +248,7 @@ class Seen:
                 self.skipped.append(item)
                 continue
             self.warnings += item.warnings
-            place = (-item.status.rank, str(item.directory))
+            place = (-item.status.rank, item.path)
             self.folders.setdefault(item.hash, []).append(place)
             self.types[item.hash] = item.identity.simulation_type
             yield item
