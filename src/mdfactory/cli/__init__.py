@@ -11,11 +11,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the program that ``mdfactory`` names."""
-    gc.set_threshold(100_000, 50, 100)  # a push makes many objects, and hardly any cycles
+    gc.set_threshold(300_000, 50, 100)  # a push makes many objects, and hardly any cycles
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         from mdfactory.cli.app import run
 
-        sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+        gc.freeze()  # else all that was imported is looked through on the way out
+        sys.exit(code)
     except KeyboardInterrupt:  # before or after the command itself
         sys.exit(130)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mdfactory.errors import QueryError
 from mdfactory.records.tables import Table
@@ -98,6 +97,8 @@ def apply(query: Query, rows: pa.Table) -> pa.Table:
 
 
 def _mask(condition: Condition, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
     if isinstance(condition, Prefix):
         return pc.starts_with(column, condition.text)
     return pc.is_in(column, value_set=pa.array(condition.values, column.type))

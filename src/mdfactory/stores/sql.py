@@ -159,7 +159,9 @@ def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
     if isinstance(condition, Prefix):
         # A range, not LIKE: it is exact about case and uses the index of the key.
         return sa.and_(column >= condition.text, column <= condition.text + BEYOND)
-    return column.in_(condition.values)
+    # One parameter for all values, so that they are not looked at one by one.
+    values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)
+    return column.in_(values)
 
 
 def _bounded(rows: Iterable[sa.Row[Any]]) -> Iterator[list[sa.Row[Any]]]:
