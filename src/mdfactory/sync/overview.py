@@ -13,6 +13,7 @@ from mdfactory.records.query import Condition, OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Table, batch
 from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, SimulationType
 from mdfactory.stores.base import Transaction
+from mdfactory.stores.rows import keys_of
 from mdfactory.sync.items import item_tables
 
 __all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
@@ -23,6 +24,7 @@ CHUNK: Final = 500
 NOTHING: Final = {"status": ItemStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
 
 Row = dict[str, Any]
+Values = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,21 @@ class _Overview:
             }
             for one in SimulationType
         }
+        self._blank = {
+            one: {item: self._said(item, None) for item in items}
+            for one, items in self._expected.items()
+        }
 
     def changed(self, visited: list[Visited]) -> list[Row]:
         """Return the rows of some simulations that are not yet as they must be."""
         hashes = OneOf("hash", tuple(one.hash for one in visited))
-        stored = self._stored(hashes)
         counts = self._counts(hashes)
+        found = self._read(hashes)
+        differ = {hash_ for hash_, *_ in found ^ self._usual(visited, counts)}
+        if not differ:
+            return []
+        visited = [one for one in visited if one.hash in differ]
+        stored = self._stored(OneOf("hash", tuple(differ)))
         rows = (
             self._row(one, item, counts.get((one.hash, item)), stored[one.hash])
             for one in visited
@@ -154,6 +165,32 @@ class _Overview:
             )
         )
         return [row for row in rows if row]
+
+    def _read(self, hashes: OneOf) -> set[Values]:
+        """Return what rows say, but for their time."""
+        columns = OVERVIEW.columns[:-1]
+        batches = self._transaction.read(OVERVIEW, Query((hashes,), columns))
+        return {values for rows in batches for values in keys_of(rows, columns)}
+
+    def _usual(self, visited: list[Visited], counts: Mapping[tuple[str, Item], int]) -> set[Values]:
+        """Return what rows say, but for their time, as long as nothing is out of the ordinary."""
+        results: dict[str, list[tuple[Item, int]]] = defaultdict(list)
+        for (hash_, item), count in counts.items():
+            results[hash_].append((item, count))
+        usual: set[Values] = set()
+        for one in visited:
+            kind = one.simulation_type
+            own = (one.hash, kind.value, one.directory)
+            said = self._blank[kind]
+            if one.hash in results:
+                said = said | {item: self._said(item, count) for item, count in results[one.hash]}
+            usual |= {own + values for values in said.values()}
+        return usual
+
+    def _said(self, item: Item, count: int | None) -> Values:
+        """Return what a row says of a result, from ``item_type`` to ``file_count``."""
+        row = NOTHING | _found(item, count)
+        return item[0].value, self._spelling[item], *(row[name] for name in NOTHING)
 
     def settled(self, hashes: OneOf) -> list[Row]:
         """Return the rows that are there and disagree with the records."""
