@@ -416,11 +416,33 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
         result = store("sync", "push", "systems", campaign, "--update", "--jobs", jobs)
         assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
     assert index.exists()
-    monkeypatch.setattr("mdfactory.campaign.simulation.read_file", None)  # nothing is read
+    monkeypatch.setattr("mdfactory.campaign.yamlfiles.read_file", None)  # nothing is read
     (campaign / "campaign.yaml").unlink()
     result = store("sync", "push", "systems", campaign, "--update")
     assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
     assert "8" in store("sync", "status", campaign).out
+
+
+@pytest.mark.usefixtures("kind")
+def test_what_was_read_before_is_as_good_on_every_store(
+    mdfactory: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
+    mdfactory("sync", "init", "all")
+    update = ("sync", "push", "all", campaign, "--update", "--json")
+    everything = 8 + 19 + 6
+    assert mdfactory(*update).json["counts"] == ZERO | {"inserted": everything}
+    assert mdfactory(*update).json["counts"] == ZERO | {"unchanged": everything}
+    assert mdfactory("sync", "status", campaign, "--json").json["in_step"]
+    mdfactory("sync", "clear", "analysis", "--analysis-name", "rdf_oxygen", "--yes")
+    (next(campaign.glob("*/prod.xtc")).parent / "prod.gro").touch()
+    some = mdfactory(*update).json
+    lacking = some["tables"]["ANALYSIS_rdf_oxygen"]
+    assert lacking == ZERO | {"inserted": 4}
+    assert some["counts"]["inserted"] == 4
+    assert mdfactory("sync", "verify", "--json").code == 0
+    plain = mdfactory(*update, "--no-cache", "--dry-run").json
+    assert plain["counts"] == ZERO | {"unchanged": everything}
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "many", "1000"])

@@ -6,16 +6,15 @@ import fnmatch
 import glob
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.ahead import Ahead
 from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
-from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
 from mdfactory.errors import SourceError
 
 if TYPE_CHECKING:
@@ -175,47 +174,49 @@ def _step(folder: Path, part: str) -> Iterator[Path]:
             if not name.startswith("."):
                 yield from _step(folder / name, part)
         return
-    names = fnmatch.filter(listing.folders + listing.links, part)
+    names = fnmatch.filter([*listing.folders, *listing.links], part)
     yield from (folder / name for name in names if part[0] == "." or name[0] != ".")
 
 
-@dataclass(slots=True)
-class _Listing:
-    """What one folder holds, read in one go."""
+class _Listing(NamedTuple):
+    """Names of what one folder holds, read in one go: files, folders, links to folders."""
 
-    files: set[str] = field(default_factory=set)
-    others: set[str] = field(default_factory=set)
-    folders: list[str] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
+    files: Collection[str] = ()
+    others: Collection[str] = ()
+    folders: Sequence[str] = ()
+    links: Sequence[str] = ()
 
 
 def _listing(directory: str | Path) -> _Listing:
     """List a folder; only what symlinks point to is asked for with a call each."""
-    listing = _Listing()
     with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.is_file(follow_symlinks=False):  # most are, and this is asked for first
-                listing.files.add(entry.name)
-            elif entry.is_symlink():
-                _follow(entry, listing)
-            elif entry.is_dir():
-                listing.folders.append(entry.name)
+        found = list(entries)
+    files = {entry.name for entry in found if entry.is_file(follow_symlinks=False)}
+    if len(files) == len(found):  # most folders of a campaign are simulations without results
+        return _Listing(files)
+    others: set[str] = set()
+    folders: list[str] = []
+    links: list[str] = []
+    for entry in found:
+        if entry.is_symlink():
+            folder = _leads_to_folder(entry)
+            if folder:
+                links.append(entry.name)
             else:
-                listing.others.add(entry.name)
-    listing.folders.sort()
-    listing.links.sort()
-    return listing
+                (others if folder is None else files).add(entry.name)
+        elif entry.is_dir():
+            folders.append(entry.name)
+        elif entry.name not in files:
+            others.add(entry.name)
+    return _Listing(files, others, sorted(folders), sorted(links))
 
 
-def _follow(entry: os.DirEntry[str], listing: _Listing) -> None:
+def _leads_to_folder(link: os.DirEntry[str]) -> bool | None:
+    """Whether a symlink leads to a folder, not a file; None if it leads to neither."""
     try:
-        if entry.is_dir():
-            listing.links.append(entry.name)
-            return
-        found = entry.is_file()
+        return link.is_dir() or (False if link.is_file() else None)
     except OSError:  # a loop of symlinks
-        found = False
-    (listing.files if found else listing.others).add(entry.name)
+        return None
 
 
 def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Found]:
@@ -265,7 +266,7 @@ def _visit(
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
-    others = [*listing.others, *listing.folders, *listing.links]
+    others = {*listing.others, *listing.folders, *listing.links}
     found = read_simulation(
         directory, listing.files, others=others, claimed=claimed, index=reading.index
     )
@@ -304,6 +305,8 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 
 def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
+    from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
+
     try:
         values = load(read_bytes(path, LARGEST), MOST)
     except UnreadableError as error:

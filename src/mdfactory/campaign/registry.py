@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
+from mdfactory.campaign.scan import ScanIndex, stamp
 from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import replacing
 from mdfactory.records.terms import ItemType, check_name
@@ -129,13 +130,15 @@ class Registry:
     whole: dict[str, Any] = field(default_factory=dict)
 
 
-def read_registry(directory: Path) -> Registry:
+def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     """Read the registry of a simulation folder; one without a registry has no results.
 
     Parameters
     ----------
     directory
         The simulation folder.
+    index
+        What was read before.
 
     Raises
     ------
@@ -143,16 +146,27 @@ def read_registry(directory: Path) -> Registry:
         If the file cannot be read as a registry at all.
     """
     path = directory / FOLDER / FILE
+    known = index.find(str(path)) if index else None
+    values = json.loads(known[1][0]) if known else _values(path, index)
+    problems: list[Problem] = []
+    analyses = _entries(values, ItemType.analysis, _analysis, problems)
+    artifacts = _entries(values, ItemType.artifact, _artifact, problems)
+    return Registry(analyses, artifacts, tuple(problems), values)
+
+
+def _values(path: Path, index: ScanIndex | None) -> dict[str, Any]:
+    """Read what a registry says; nothing if there is none."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 raise RegistryError(f"{path}: is not a file")
             raw = file.read(LARGEST + 1)
     except FileNotFoundError as error:
         if os.path.islink(path) or os.path.islink(path.parent):
             raise RegistryError(f"{path}: cannot be read: it points to nothing") from error
-        return Registry()
+        return {}
     except OSError as error:
         raise RegistryError(f"{path}: cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST:
@@ -161,10 +175,9 @@ def read_registry(directory: Path) -> Registry:
         values = _parsed(raw)
     except ValueError as error:
         raise RegistryError(f"{path}: {error}") from error
-    problems: list[Problem] = []
-    analyses = _entries(values, ItemType.analysis, _analysis, problems)
-    artifacts = _entries(values, ItemType.artifact, _artifact, problems)
-    return Registry(analyses, artifacts, tuple(problems), values)
+    if index:
+        index.note(str(path), stamp(status), [json.dumps(values)])
+    return values
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mdfactory.campaign.scan import ScanIndex
+
 __all__ = ["Finding", "Results", "sha256"]
 
 SCHEMA_VERSION: Final = "1.0"
@@ -89,15 +91,20 @@ class Results:
         self.directory = Path(directory)
         self.folder = self.directory / FOLDER
 
-    def registry(self) -> Registry:
+    def registry(self, index: ScanIndex | None = None) -> Registry:
         """Read the registry as it is now.
+
+        Parameters
+        ----------
+        index
+            What was read before.
 
         Raises
         ------
         RegistryError
             If it cannot be read.
         """
-        return read_registry(self.directory)
+        return read_registry(self.directory, index)
 
     def load_analysis(self, name: str) -> pa.Table:
         """Return the frame of an analysis.

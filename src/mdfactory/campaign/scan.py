@@ -1,8 +1,9 @@
 """How folders are read: what was read of them before, and how many at once.
 
-Reading a BuildInput costs a hundred times what it costs to see that its file has not changed.
-So what was read is kept in an index in the user's cache folder. It is a convenience: without it
-all is read again, and whatever is the matter with it, it is thrown away.
+Reading a BuildInput costs a hundred times what it costs to see that its file has not changed, and
+reading a frame a thousand times. So what was read is kept in an index in the user's cache folder.
+It is a convenience: without it all is read again, and whatever is the matter with it, it is thrown
+away.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from mdfactory.version import __version__
 
-__all__ = ["PLAIN", "Known", "Reading", "ScanIndex", "Stamp", "stamp"]
+__all__ = ["PLAIN", "Reading", "ScanIndex", "Stamp", "stamp"]
 
 log = logging.getLogger(__name__)
 
@@ -44,24 +46,11 @@ BETWEEN: Final = "\x1f"
 FAR: Final = 256
 """Entries that are read at once, as long as most of them are asked for."""
 
+MANY: Final = 8 * FAR
+"""Entries that are held until they are asked for."""
+
 Stamp = tuple[int, int, int, int]
 """Size, times of the last change of content and of the file (nanoseconds), inode."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was read from a file that has not changed since.
-
-    Parameters
-    ----------
-    stamp
-        What the file is like.
-    content
-        What was read, as texts.
-    """
-
-    stamp: Stamp
-    content: Sequence[str]
 
 
 class ScanIndex:
@@ -81,6 +70,7 @@ class ScanIndex:
         self._fresh: list[tuple[str, *Stamp, int, str]] = []
         self._ahead: dict[str, tuple[Any, ...]] = {}
         self._width = 1
+        self._used = 1
         self._database = self._opened()
 
     def __enter__(self) -> Self:
@@ -94,8 +84,8 @@ class ScanIndex:
     ) -> None:
         self.close()
 
-    def find(self, path: str) -> Known | None:
-        """Return what was read from a file, if it has not changed since; else None."""
+    def find(self, path: str) -> tuple[Stamp, list[str]] | None:
+        """Return what a file is like, and what was read from it, if it has not changed since."""
         with self._lock:
             row = self._ask(path)
         if row is None:
@@ -104,9 +94,10 @@ class ScanIndex:
             now = stamp(os.stat(path))
         except OSError:
             return None
-        if row[:4] != now or row[4] != _check(path, row[5]):
+        content = str(row[5])
+        if row[:4] != now or row[4] != _check(path, content):
             return None
-        return Known(now, str(row[5]).split(BETWEEN))
+        return now, content.split(BETWEEN)
 
     def note(self, path: str, read: Stamp, content: Sequence[str]) -> None:
         """Keep what was read from a file.
@@ -164,17 +155,31 @@ class ScanIndex:
         return None
 
     def _ask(self, path: str) -> tuple[Any, ...] | None:
-        """Return what is kept of a file. Files are mostly asked for in the order of their paths."""
+        """Return what is kept of a file. Folders are mostly asked for in the order of their paths.
+
+        So the entries of a folder, and of those that follow, are read together.
+        """
         if path not in self._ahead and self._database:
-            used = 2 * len(self._ahead) <= self._width
-            self._width = min(FAR, 2 * self._width) if used else 1
+            self._width = min(FAR, 2 * self._width) if 2 * self._used >= self._width else 1
+            self._used = 0
             try:
-                rows = self._database.execute(FIND, (path, self._width)).fetchall()
+                if self._width > 1:
+                    self._read(path[: path.rindex("/") + 1], self._width)
+                if path not in self._ahead:
+                    self._read(path, 1)
             except (sqlite3.Error, UnicodeEncodeError) as error:
                 self._give_up(error)
                 return None
-            self._ahead = {row[0]: row[1:] for row in rows}
+        self._used += 1
         return self._ahead.pop(path, None)
+
+    def _read(self, start: str, number: int) -> None:
+        """Read entries from a path on, and forget what nobody has asked for."""
+        rows = self._database.execute(FIND, (start, number)) if self._database else ()
+        for row in rows:
+            self._ahead[row[0]] = row[1:]
+        for path in list(islice(self._ahead, max(0, len(self._ahead) - MANY))):
+            del self._ahead[path]
 
     def _write(self) -> None:
         fresh, self._fresh = self._fresh, []
@@ -223,7 +228,9 @@ PLAIN: Final = Reading(jobs=1)
 
 def _is_ours(database: sqlite3.Connection) -> bool:
     """Whether an index is one that this program has made, or is new; it is then ours."""
-    ours = f"{FORMAT} mdfactory {__version__} rdkit {version('rdkit')}"
+    import pyarrow as pa  # which writes the text of frames
+
+    ours = f"{FORMAT} mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
     if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         database.execute("BEGIN IMMEDIATE")
         database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
@@ -260,7 +267,8 @@ def _signed(number: int) -> int:
 
 
 def _check(path: str, content: str) -> int:
-    return zlib.crc32(f"{path}\0{content}".encode(errors="surrogatepass"))
+    whole = zlib.crc32(path.encode(errors="surrogatepass"))
+    return zlib.crc32(content.encode(errors="surrogatepass"), whole)
 
 
 def _is_busy(error: Exception) -> bool:

@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan import ScanIndex, Stamp, stamp
-from mdfactory.campaign.yamlfiles import UnreadableError, load, read_file
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
 
@@ -203,13 +203,14 @@ def read_simulation(
     Simulation, Skipped or None
         None if nothing says that it is a simulation.
     """
-    folder = os.path.basename(directory)
-    own = _own_names(folder)
+    own = _own_names(directory)
     reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     bare = FOLDER not in others and FOLDER not in files
+    folder = _Folder(directory, status_of(files), bare)
     for name in _candidates(own, files):
-        place = _Place(directory, name, files, bare, is_own=name in own)
-        found = (_remembered(place, index) if index else None) or _read(place, index)
+        found = (_remembered(folder, name, index) if index else None) or _read(
+            folder, name, index, own=name in own
+        )
         if isinstance(found, Simulation):
             return found
         reasons += [found] if found else []
@@ -218,29 +219,23 @@ def read_simulation(
     return Skipped(directory, one_line(reasons[0])) if reasons else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A YAML file that may be a BuildInput, in a folder with some files."""
+class _Folder(NamedTuple):
+    """What is seen of a folder when it is listed, as in `Simulation`."""
 
-    directory: str
-    name: str
-    files: Collection[str]
+    path: str
+    status: Status
     bare: bool
-    is_own: bool
-
-    @property
-    def path(self) -> str:
-        return f"{self.directory}/{self.name}"
 
     def simulation(
-        self, identity: Identity, status: Status, warnings: tuple[str, ...], digest: str = ""
+        self, identity: Identity, warnings: tuple[str, ...], digest: str = ""
     ) -> Simulation:
-        return Simulation(self.directory, identity, status, warnings, self.bare, digest)
+        """Return the simulation that it is, if it is what was read."""
+        return Simulation(self.path, identity, self.status, warnings, self.bare, digest)
 
 
-def _own_names(folder: str) -> tuple[str, str]:
+def _own_names(directory: str) -> tuple[str, str]:
     """Names under which a folder's own BuildInput is looked for first."""
-    return f"{folder}.yaml", "build.yaml"
+    return f"{directory.rpartition('/')[2]}.yaml", "build.yaml"
 
 
 def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
@@ -250,11 +245,15 @@ def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
     yield from sorted(others)
 
 
-def _read(place: _Place, index: ScanIndex | None) -> Simulation | str | None:
+def _read(
+    folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
+) -> Simulation | str | None:
     """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
-    name, own = place.name, place.is_own
+    from mdfactory.campaign.yamlfiles import UnreadableError, load, read_file
+
+    path = f"{folder.path}/{name}"
     try:
-        raw, before = read_file(place.path)
+        raw, before = read_file(path)
     except UnreadableError as error:
         return f"{name}: {error}" if own or error.__cause__ else None
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
@@ -274,10 +273,9 @@ def _read(place: _Place, index: ScanIndex | None) -> Simulation | str | None:
     kinds = (built.simulation_type, built.engine, built.parametrization)
     identity = Identity(built.hash, *kinds, built.canonical_json)
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
-    warnings = tuple(_warnings(place, unknown, built.hash))
-    simulation = place.simulation(identity, status_of(place.files), warnings)
+    simulation = folder.simulation(identity, tuple(_warnings(folder, name, unknown, built.hash)))
     if index:
-        _remember(simulation, place.path, stamp(before), index)
+        _remember(simulation, path, stamp(before), index)
     return simulation
 
 
@@ -288,25 +286,30 @@ def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) 
     built, content = simulation.identity, digest(simulation.content)
     kinds = (built.simulation_type, built.engine, built.parametrization)
     told = json.dumps(simulation.warnings)
-    index.note(
-        path, read, [built.hash, *kinds, simulation.status, content, told, built.canonical_json]
-    )
+    texts = [built.hash, *kinds, simulation.status, content, told, built.canonical_json]
+    index.note(path, read, texts)
     return content
 
 
-def _remembered(place: _Place, index: ScanIndex) -> Simulation | None:
+def _remembered(folder: _Folder, name: str, index: ScanIndex) -> Simulation | None:
     """Return a simulation as it was read before; how far it has come is seen anew."""
-    known = index.find(place.path)
+    path = f"{folder.path}/{name}"
+    known = index.find(path)
     if not known:
         return None
-    hash_, kind, engine, parametrization, status, content, warnings, canonical_json = known.content
-    kinds = SimulationType(kind), Engine(engine), Parametrization(parametrization)
-    identity = Identity(hash_, *kinds, canonical_json)
-    told = () if warnings == NOTHING else tuple(json.loads(warnings))
-    seen = status_of(place.files)
-    if seen != status:
-        content = _remember(place.simulation(identity, seen, told), place.path, known.stamp, index)
-    return place.simulation(identity, seen, told, content)
+    read, (hash_, kind, engine, parametrization, status, content, told, canonical_json) = known
+    identity = Identity(hash_, *_kinds(kind, engine, parametrization), canonical_json)
+    warnings = () if told == NOTHING else tuple(json.loads(told))
+    if status != folder.status:
+        content = _remember(folder.simulation(identity, warnings), path, read, index)
+    return folder.simulation(identity, warnings, content)
+
+
+@cache
+def _kinds(
+    kind: str, engine: str, parametrization: str
+) -> tuple[SimulationType, Engine, Parametrization]:
+    return SimulationType(kind), Engine(engine), Parametrization(parametrization)
 
 
 def _claims(values: Any, *, own: bool) -> bool:
@@ -318,9 +321,10 @@ def _claims(values: Any, *, own: bool) -> bool:
     return "simulation_type" in values and "system" in values
 
 
-def _warnings(place: _Place, unknown: Sequence[str], hash_: str) -> Iterator[str]:
-    folder = os.path.basename(place.directory)
+def _warnings(folder: _Folder, name: str, unknown: Sequence[str], hash_: str) -> Iterator[str]:
+    called = os.path.basename(folder.path)
     if unknown:
-        yield one_line(f"{place.path}: ignored unknown keys: {', '.join(unknown)}")
-    if HASH.fullmatch(folder) and folder.upper() != hash_:
-        yield f"{place.directory}: the folder is named after another hash; its BuildInput has {hash_}"
+        yield one_line(f"{folder.path}/{name}: ignored unknown keys: {', '.join(unknown)}")
+    if HASH.fullmatch(called) and called.upper() != hash_:
+        named = "the folder is named after another hash"
+        yield f"{folder.path}: {named}; its BuildInput has {hash_}"

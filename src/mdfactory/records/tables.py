@@ -18,6 +18,7 @@ from mdfactory.records.terms import ItemType, check_name
 __all__ = [
     "FORMAT_VERSION",
     "FRAMES",
+    "KNOWN",
     "OVERVIEW",
     "RUNS",
     "STATE",
@@ -119,6 +120,11 @@ class Table:
         return pa.schema([*self.schema, *beside])
 
     @property
+    def digested(self) -> pa.Schema:
+        """The columns of `whole`, and ``content``, the content digest."""
+        return self.whole.append(KNOWN.field("content"))
+
+    @property
     def is_record(self) -> bool:
         """Whether rows are records of simulations, which have a digest each."""
         return bool(self.time)
@@ -130,6 +136,10 @@ def _schema(columns: str) -> pa.Schema:
     kinds = {"": pa.string(), "int": pa.int64()}
     return pa.schema([pa.field(name, kinds[kind], nullable=False) for name, _, kind in fields])
 
+
+KNOWN = _schema("hash directory simulation_type content digest")
+"""What is known of a record that was not read again: whose it is, its content digest, and the
+``digest`` of what is kept beside it, or nothing if nothing is; see `records.digests`."""
 
 RUNS = Table(
     name="RUN_DATABASE",

@@ -186,7 +186,8 @@ class Transaction(ABC):
         Parameters
         ----------
         batches
-            The records; no key twice. A batch in ``table.whole`` also has what is kept beside.
+            The records; no key twice. A batch in ``table.whole`` also has what is kept beside,
+            one in ``table.digested`` their content digests, too.
         mode
             What to do with keys that are in the store already.
 
@@ -207,6 +208,32 @@ class Transaction(ABC):
     def plan(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
         """Tell what `write` would do, and do nothing."""
         return self._merge(batches, mode, lambda *_: None)
+
+    def leave(self, table: Table, rows: pa.RecordBatch, mode: Mode) -> tuple[Counts, Sequence[int]]:
+        """Leave records that are in the store as they are, if a write would do so.
+
+        Parameters
+        ----------
+        table
+            Their table.
+        rows
+            What is known of them, in ``KNOWN``.
+        mode
+            What a write would do with keys that are in the store already.
+
+        Returns
+        -------
+        tuple
+            What became of the records that are left; positions of those that are not, and must
+            be written as a whole.
+        """
+        if not self.has(table):
+            return Counts(), range(rows.num_rows)
+        resolution = self.judge(table, rows, mode)
+        left = Counts(unchanged=len(resolution.unchanged), skipped=len(resolution.skip))
+        if self.journal:
+            self.journal.count(table, asdict(left))
+        return left, [*resolution.insert, *resolution.replace, *resolution.refuse]
 
     def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
         """Remove the records that meet the conditions, and what is kept of them elsewhere.
@@ -282,7 +309,7 @@ class Transaction(ABC):
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
             self.require(table)
-            contents = content_digests(table, rows)
+            contents = _contents(table, rows)
             resolution = self.judge(table, rows, mode, contents)
             changes = resolution.insert or resolution.replace
             if changes and store == self._store and self.claim(table):
@@ -309,7 +336,8 @@ class Transaction(ABC):
         table
             Their table; it must exist.
         rows
-            The records, no key twice, in ``table.schema`` or ``table.whole``.
+            The records, no key twice, in ``table.schema``, ``table.whole`` or
+            ``table.digested``; or what is known of them, in ``KNOWN``.
         mode
             What to do with keys that are in the store already.
         contents
@@ -323,7 +351,7 @@ class Transaction(ABC):
         keys = keys_of(rows, table.key)
         if len(set(keys)) < len(keys):
             raise ValueError(f"a key stands twice in the records for {table.name}")
-        compared = _with_beside(rows, contents or content_digests(table, rows))
+        compared = _with_beside(rows, contents or _contents(table, rows))
         existing, left = self._existing(table, keys, mode)
         return resolve(existing, keys, compared, mode, left)
 
@@ -491,10 +519,10 @@ class Transaction(ABC):
         if not keys or not self.has(digests):
             return
         where = (OneOf("record_table", (table.id,)), hashes(keys))
-        width = 1 + len(table.key)
-        for rows in self.scan(digests, Query(where=where)):
-            for values in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-                yield values[1:width], values[-2], values[-1]
+        columns = (*table.key, "content", "digest")
+        for rows in self.scan(digests, Query(where, columns)):
+            for values in keys_of(rows, columns):
+                yield values[:-2], values[-2], values[-1]
 
 
 class Store(ABC):
@@ -619,6 +647,12 @@ class Store(ABC):
         """Remove records in a transaction of their own; see `Transaction.delete`."""
         with self.transaction(write=True) as transaction:
             return transaction.delete(table, where)
+
+
+def _contents(table: Table, rows: pa.RecordBatch) -> list[str]:
+    """Return the content digests of records, which they may come with."""
+    came = "content" in rows.schema.names
+    return list(rows["content"].to_pylist()) if came else content_digests(table, rows)
 
 
 def _with_beside(rows: pa.RecordBatch, contents: list[str]) -> list[str]:

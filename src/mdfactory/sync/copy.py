@@ -12,10 +12,11 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, Place, Table
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store, Transaction
+from mdfactory.sync.gather import Watch
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.overview import settle
 from mdfactory.sync.parts import parts
-from mdfactory.sync.push import Watch, planned
+from mdfactory.sync.push import planned
 
 __all__ = ["Copied", "Side", "copy"]
 

@@ -23,8 +23,8 @@ from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.images import Restored, put_back
 from mdfactory.stores.journal import entries
 from mdfactory.stores.rows import Key
+from mdfactory.sync.gather import Watch
 from mdfactory.sync.items import require_tables
-from mdfactory.sync.push import Watch
 
 __all__ = ["Operation", "Undone", "history", "undo"]
 

@@ -14,9 +14,9 @@ from mdfactory.records.tables import Table, array
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.rows import taken
+from mdfactory.sync.gather import Watch
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.parts import parts
-from mdfactory.sync.push import Watch
 
 __all__ = ["Relocated", "relocate"]
 

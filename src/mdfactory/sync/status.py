@@ -7,12 +7,13 @@ write.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 import pyarrow as pa
@@ -27,8 +28,8 @@ from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.rows import taken
+from mdfactory.sync.gather import Campaign, Watch, read_campaign
 from mdfactory.sync.items import require_tables
-from mdfactory.sync.push import Watch, read_campaign
 
 __all__ = ["Difference", "State", "Status", "below", "status"]
 
@@ -138,23 +139,36 @@ def status(
         if source is None:
             source = Folders(tuple(dict.fromkeys(_directories(transaction, tables))))
     now = datetime.now(UTC).isoformat()
-    found = Status()
-    seen: dict[str, set[str]] = {}
-    with (
-        read_campaign(source, EVERYTHING, Mode.update, now, watch, reading=reading) as campaign,
-        store.transaction() as transaction,
-    ):
-        watch("comparing", 0)
-        for table, rows in campaign.batches():
-            seen.setdefault(table.id, set()).update(rows["hash"].to_pylist())
-            for difference in _compared(transaction, table, rows, found):
-                found.note(table, difference)
-        rest = _Rest(source)
-        for table in tables:
-            for difference in rest.of(transaction, table, seen.get(table.id, set())):
-                found.note(table, difference)
+    with read_campaign(source, EVERYTHING, Mode.update, now, watch, reading=reading) as campaign:
+
+        def compared() -> Status:
+            watch("comparing", 0)
+            with store.transaction() as transaction:
+                return _status(transaction, tables, campaign, source)
+
+        found = campaign.attempt(compared)
     found.skipped = tuple(campaign.seen.skipped)
     found.warnings = tuple(campaign.seen.warnings)
+    return found
+
+
+def _status(
+    transaction: Transaction, tables: Sequence[Table], campaign: Campaign, source: Source
+) -> Status:
+    """Compare what was found on disk with what a store has."""
+    found = Status()
+    for table, counts in campaign.left(transaction, Mode.update):
+        found.counts[KINDS[table.item]][State.unchanged] += counts.unchanged
+    for table, rows in campaign.batches():
+        for difference in _compared(transaction, table, rows, found):
+            found.note(table, difference)
+    seen: dict[str, set[str]] = defaultdict(set)
+    for table, rows in chain(campaign.batches(), campaign.others()):
+        seen[table.id].update(rows["hash"].to_pylist())
+    rest = _Rest(source)
+    for table in tables:
+        for difference in rest.of(transaction, table, seen[table.id]):
+            found.note(table, difference)
     return found
 
 

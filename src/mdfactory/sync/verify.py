@@ -20,11 +20,11 @@ from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, digest_table
 from mdfactory.stores.base import Key, Store, Transaction
 from mdfactory.sync.damage import Patterns, judge
+from mdfactory.sync.gather import Watch
 from mdfactory.sync.items import require_tables
 from mdfactory.sync.meaning import problems_of
 from mdfactory.sync.ondisk import problems_on_disk
 from mdfactory.sync.overview import disagreeing
-from mdfactory.sync.push import Watch
 from mdfactory.sync.status import below
 
 __all__ = ["Finding", "Verified", "verify"]

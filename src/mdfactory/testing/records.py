@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.records.tables import OVERVIEW, RUNS, Table, analysis_table, batch
+from mdfactory.records.digests import content_digests
+from mdfactory.records.tables import KNOWN, OVERVIEW, RUNS, Table, analysis_table, batch
 
-__all__ = ["AWKWARD", "THEN", "analysis", "kept", "overview", "records", "run"]
+__all__ = ["AWKWARD", "THEN", "analysis", "kept", "known", "overview", "records", "run"]
 
 THEN: Final = "2026-01-02T03:04:05.678901+00:00"
 LATER: Final = "2026-02-03T04:05:06.789012+00:00"
@@ -94,6 +95,19 @@ def records(table: Table, *rows: Record) -> pa.RecordBatch:
     """Return rows as a batch in the schema of their table."""
     schema = table.whole if all("digest" in row for row in rows) else table.schema
     return batch([[row[name] for name in schema.names] for row in rows], schema)
+
+
+def known(table: Table, *rows: Record) -> pa.RecordBatch:
+    """Return what is known of records that are not read."""
+    contents = content_digests(table, records(table, *rows))
+    said = ("hash", "directory", "simulation_type")
+    return batch(
+        [
+            (*(row[name] for name in said), content, row.get("digest", ""))
+            for row, content in zip(rows, contents, strict=True)
+        ],
+        KNOWN,
+    )
 
 
 def kept(hash_: str, **values: str | int) -> Record:

@@ -34,13 +34,15 @@ from mdfactory.records.tables import (
     Place,
     Table,
     analysis_table,
+    array,
+    batch,
     digest_table,
     format_table,
 )
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
-from mdfactory.testing.history import HistoryTests
+from mdfactory.testing.history import FRESH, HistoryTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import (
     AWKWARD,
@@ -49,6 +51,7 @@ from mdfactory.testing.records import (
     LATER,
     analysis,
     kept,
+    known,
     overview,
     records,
     run,
@@ -279,6 +282,59 @@ class StoreTests(HistoryTests):
         _write(store, RUNS, run("A"))
         with pytest.raises(ConflictError):
             store.plan([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+
+    # Records that were not read
+
+    @pytest.mark.parametrize("table", [RUNS, DENSITY], ids=lambda table: table.name)
+    @pytest.mark.parametrize(
+        ("mode", "left", "others"),
+        [
+            (Mode.update, Counts(unchanged=1), [1, 2]),
+            (Mode.skip, Counts(skipped=2), [2]),
+            (Mode.force, Counts(), [0, 1, 2]),
+            (Mode.refuse, Counts(), [0, 1, 2]),
+        ],
+    )
+    def test_what_is_known_of_a_record_tells_whether_it_is_left(
+        self, store: Store, table: Table, mode: Mode, left: Counts, others: list[int]
+    ) -> None:
+        example = kept if table is DENSITY else run
+        _write(store, table, example("A"), example("B"))
+        before = _rows(store, table)
+        rows = known(table, example("A"), example("B", directory="/moved/B"), example("C"))
+        with store.operation("push") as one:
+            counts, positions = one.leave(table, rows, mode)
+            assert (counts, sorted(positions)) == (left, others)
+        assert _rows(store, table) == before
+
+    def test_what_is_kept_beside_a_record_tells_too(self, store: Store) -> None:
+        _write(store, DENSITY, kept("A", digest="1"), kept("B", digest="1"))
+        rows = known(DENSITY, kept("A", digest="1"), kept("B", digest="2"))
+        with store.transaction() as transaction:
+            left = transaction.leave(DENSITY, rows, Mode.update)
+            assert left == (Counts(unchanged=1), [1])
+
+    def test_nothing_is_left_in_a_table_that_is_not_there(self, store: Store) -> None:
+        rows = known(FRESH, kept("A"), kept("B"))
+        with store.transaction() as transaction:
+            counts, positions = transaction.leave(FRESH, rows, Mode.update)
+            assert (counts, list(positions)) == (Counts(), [0, 1])
+
+    @pytest.mark.parametrize("table", [RUNS, DENSITY], ids=lambda table: table.name)
+    def test_records_that_come_with_their_digests_are_stored_alike(
+        self, store: Store, table: Table
+    ) -> None:
+        row = kept("A") if table is DENSITY else run("A")
+        rows = batch([[row[name] for name in table.whole.names]], table.whole)
+        contents = content_digests(table, rows)
+        whole = pa.RecordBatch.from_arrays(
+            [*rows.columns, array(contents, pa.string())], schema=table.digested
+        )
+        store.write([(table, whole)], Mode.refuse)
+        with store.transaction() as transaction:
+            found = list(transaction.kept(table, [("A",)]))
+        time = rows[table.time][0].as_py()
+        assert found == [(("A",), contents[0], record_digest(contents[0], time))]
 
     # Digests
 
