@@ -29,7 +29,9 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "growth": lambda bench, given: growth.growth(
         bench, given.growth, given.growth_records, given.growth_repeats, _keeper(given)
     ),
-    "slow": lambda bench, given: slow.slow(bench, given.sizes[0], given.delay),
+    "slow": lambda bench, given: slow.slow(
+        bench, given.sizes[0], given.simulations, given.rows, given.delay
+    ),
 }
 
 OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}

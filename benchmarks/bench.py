@@ -128,7 +128,7 @@ class Bench:
     def pushed(self, campaign: Path, what: str, start: str) -> str:
         """Prepare a store with the records of a campaign, and return its name."""
         work = self.ours(*push(campaign, what=what), start=start, known=True)
-        return self._after(campaign.name, work)
+        return self._after(f"{campaign.name}_{what}_in_{start}", work)
 
     def compare(self, work: str, aim: str, ours: Work, floor: Work) -> Row:
         """Measure two works beside each other."""

@@ -150,7 +150,7 @@ def store(url: str, count: int) -> None:
     made = store_at(url)
     made.create(RUNS)
     simulations = (
-        Simulation(Path("/campaign", built.hash), built, status)
+        Simulation(f"/campaign/{built.hash}", built, status)
         for built, status in zip(builds(count), cycle(Status), strict=False)
     )
     made.write(collect(simulations, Scope(systems=True), TIME, print), Mode.refuse)

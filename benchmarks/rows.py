@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from benchmarks.bench import Bench, Row, push
 from benchmarks.measure import Work, calls_below
@@ -44,15 +45,14 @@ def systems(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
             yield bench.compare(f"again {flag}, {size:,}, to the first push", aim, again, first)
         anew = bench.ours(*push(campaign, "--update", "--no-cache"), start=there)
         yield bench.compare(f"again --update --no-cache, {size:,}, to the first", "1", anew, first)
-        listing = bench.floor("unchanged", campaign)
-        for work, arguments in (
-            ("again --update", push(campaign, "--update")),
-            ("status", ["sync", "status", str(campaign)]),
+        with_overview = bench.pushed(campaign, "systems", bench.empty())
+        update, status = push(campaign, "--update"), ["sync", "status", str(campaign)]
+        for work, arguments, store in (
+            (f"again --update, {size:,}", update, there),
+            (f"again --update, {size:,} with an overview,", update, with_overview),
+            (f"status, {size:,}", status, there),
         ):
-            known = bench.ours(*arguments, start=there, known=True)
-            yield bench.compare(
-                f"{work}, {size:,} unchanged, to start and listing", "1.5", known, listing
-            )
+            yield _unchanged(bench, work, campaign, store, arguments)
 
 
 def results(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
@@ -61,6 +61,9 @@ def results(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
     work = f"push analyses, {simulations * ANALYSES:,} frames of {rows:,} rows"
     ours = bench.ours(*push(campaign, what="analysis"), start=bench.empty())
     yield bench.compare(work, "2", ours, bench.floor("frames", campaign, bench.database))
+    there = bench.pushed(campaign, "all", bench.empty())
+    work = f"again all --update, {simulations * ANALYSES:,} frames"
+    yield _unchanged(bench, work, campaign, there, push(campaign, "--update", what="all"))
 
 
 def few(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
@@ -115,6 +118,17 @@ def calls(bench: Bench, size: int) -> str:
     counted = calls_below(pushing, campaign)
     each = ", ".join(f"{name} {number / size:.2f}" for name, number in sorted(counted.items()))
     return f"File-system calls per folder, {size:,} folders: {each}"
+
+
+def _unchanged(
+    bench: Bench, work: str, campaign: Path, store: str, arguments: Sequence[str]
+) -> Row:
+    """Compare a look at a campaign that has not changed with a list of its folders."""
+    known, listing = (
+        bench.ours(*arguments, start=store, known=True),
+        bench.floor("unchanged", campaign),
+    )
+    return bench.compare(f"{work} unchanged, to start and listing", "1.5", known, listing)
 
 
 def _pull_one(bench: Bench, size: int, rows: int) -> tuple[Work, Work]:

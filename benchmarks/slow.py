@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from benchmarks.bench import Bench, push
 from benchmarks.measure import PROGRAM, Work
+from benchmarks.rows import ANALYSES
 
 COLUMNS = ("work", "ratio", "seconds", "calls", "calls x delay / jobs")
 
@@ -48,34 +48,38 @@ class Slow:
         return f"| {self.work} | {ratio} | {self.seconds:.2f} | {self.calls:,} | {self.least:.2f} |"
 
 
-def slow(bench: Bench, size: int, delay: float) -> Iterator[Slow]:
-    """Measure pushes of a campaign from a disk that is slow, with one reader and with several.
+def slow(bench: Bench, size: int, simulations: int, rows: int, delay: float) -> Iterator[Slow]:
+    """Measure pushes of campaigns from a disk that is slow, with one reader and with several.
 
     Parameters
     ----------
     bench
         Where to measure.
     size
-        Folders of the campaign.
+        Folders of a campaign without results, which is pushed for the first time.
+    simulations, rows
+        Folders of a campaign with results, and rows of each frame: it is pushed again unchanged.
     delay
         Milliseconds of each call.
     """
     campaign, none = bench.campaign(size), bench.records(0)
-    for jobs, flags in _jobs():
-        push_ = bench.ours(*push(campaign, *flags), start=none)
-        command = [*SLOW, str(delay), str(campaign), "--", *push_.command[len(PROGRAM) :]]
-        runs = [_once(replace(push_, command=command)) for _ in range(bench.repeats)]
-        seconds, calls = map(statistics.median, zip(*runs, strict=True))
-        work = f"push systems -j {jobs}, {size:,} folders, {delay:g} ms a call"
-        yield Slow(work, seconds, round(calls), calls * delay / 1000 / jobs)
-
-
-def _jobs() -> list[tuple[int, tuple[str, ...]]]:
-    """Return numbers of readers and the flags for them; one and none if it cannot be told."""
-    asked = [*PROGRAM, *push(Path(), "--help")]
-    if "--jobs" not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
-        return [(1, ())]
-    return [(jobs, ("--jobs", str(jobs))) for jobs in JOBS]
+    results, empty = bench.results(simulations, ANALYSES, rows), bench.empty()
+    again = push(results, "--update", what="all")
+    works = {
+        f"push systems, {size:,} folders": (bench.ours(*push(campaign), start=none), campaign),
+        f"again all --update, {simulations * ANALYSES:,} frames unchanged": (
+            bench.ours(*again, start=bench.pushed(results, "all", empty), known=True),
+            results,
+        ),
+    }
+    for what, (work, folder) in works.items():
+        for jobs in JOBS:
+            arguments = [*work.command[len(PROGRAM) :], "-j", str(jobs)]
+            slowed = [*SLOW, str(delay), str(folder), "--", *arguments]
+            runs = [_once(replace(work, command=slowed)) for _ in range(bench.repeats)]
+            seconds, calls = map(statistics.median, zip(*runs, strict=True))
+            least = calls * delay / 1000 / jobs
+            yield Slow(f"{what} -j {jobs}, {delay:g} ms a call", seconds, round(calls), least)
 
 
 def _once(work: Work) -> tuple[float, int]:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mdfactory.campaign.ahead import MANY, TRIED, Ahead
+from mdfactory.campaign.ahead import HEAVY, MANY, TRIED, Ahead
 
 
 def _threads(waiting: range, jobs: int | None) -> list[int]:
@@ -58,3 +58,19 @@ def test_an_error_comes_where_its_item_comes() -> None:
         assert [next(results) for _ in range(3)] == [0, 1, 2]
         with pytest.raises(ValueError, match="three"):
             next(results)
+
+
+@pytest.mark.parametrize(("weight", "most"), [(0, 8), (HEAVY // 3, 4), (2 * HEAVY, 2)])
+def test_what_is_heavy_is_not_done_far_ahead(weight: int, most: int) -> None:
+    begun = 0
+
+    def weigh(_: int) -> int:
+        nonlocal begun
+        begun += 1
+        return weight
+
+    with Ahead(str, 4, weigh) as ahead:
+        for number, result in enumerate(ahead.each(range(50))):
+            assert result == str(number)
+            assert begun - number <= most
+    assert begun == 50

@@ -337,6 +337,23 @@ def test_only_what_the_store_lacks_is_read_again(
     assert read == ["density_timeseries"] * 4
 
 
+@pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
+def test_threads_find_the_same(
+    both: tuple[Store, Store], campaign: Path, file: Path, change: Callable[[Path], None]
+) -> None:
+    store, other = both
+    change(campaign)
+    with ScanIndex(file) as index:
+        found = [
+            _compared(push(one, str(campaign), mode, ALL, reading=Reading(index, jobs)))
+            for mode in (Mode.skip, Mode.update)
+            for one, jobs in ((store, 8), (other, 1))
+        ]
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert _all_but_times(store) == _all_but_times(other)
+
+
 def test_a_store_that_was_not_pushed_to_gets_all(
     store: Store, other: Store, campaign: Path, file: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -20,6 +21,9 @@ MANY: Final = 8
 PATIENCE: Final = 0.0005
 """Seconds that most pieces of work must wait, so that threads pay."""
 
+HEAVY: Final = 16 * 2**20
+"""Bytes of what is done ahead together, about; one piece of work may be longer."""
+
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 
@@ -36,11 +40,19 @@ class Ahead(Generic[Item, Result]):
         done without, and more than one thread does the others if those have waited, as for a
         file system on another machine. Where work computes, threads would only be in each
         other's way.
+    weigh
+        Tells how much the work on an item will hold, in bytes, about.
     """
 
-    def __init__(self, work: Callable[[Item], Result], jobs: int | None) -> None:
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        jobs: int | None,
+        weigh: Callable[[Item], int] = lambda _: 0,
+    ) -> None:
         self._work = work
         self._jobs = jobs
+        self._weigh = weigh
         self._begun: dict[Item, Future[Result]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._done = 0
@@ -55,46 +67,72 @@ class Ahead(Generic[Item, Result]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads; what was begun and not asked for is given up."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
     def expect(self, items: Iterable[Item]) -> None:
         """Begin with the items that come next, as far as there are threads for them."""
-        if not self._jobs or self._jobs == 1:
+        if not self._has_threads:
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._jobs)
-        for item in islice(items, 2 * self._jobs):
+        for item in islice(items, self._most):
             if item not in self._begun:
-                self._begun[item] = self._pool.submit(self._work, item)
+                self._begun[item] = self._begin(item)
 
     def of(self, item: Item) -> Result:
         """Return what the work on an item gives; it raises what that raises."""
         begun = self._begun.pop(item, None)
-        if begun:
-            return begun.result()
-        return self._measured(item) if self._jobs is None else self._work(item)
+        return begun.result() if begun else self._at_once(item)
 
     def each(self, items: Iterable[Item]) -> Iterator[Result]:
         """Yield what the work on each item gives, in their order."""
         rest = iter(items)
-        next_ones: list[Item] = []
-        while True:
-            next_ones += islice(rest, max(1, 2 * (self._jobs or 1) - len(next_ones)))
-            if not next_ones:
+        while not self._has_threads:
+            item = next(rest, None)
+            if item is None:
                 return
-            self.expect(next_ones)
-            yield self.of(next_ones.pop(0))
+            yield self._at_once(item)
+        begun: deque[tuple[int, Future[Result]]] = deque()
+        weight = 0
+        for item in rest:
+            begun.append((self._weigh(item), self._begin(item)))
+            weight += begun[-1][0]
+            while len(begun) >= self._most or (weight > HEAVY and len(begun) > 1):
+                own, first = begun.popleft()
+                weight -= own
+                yield first.result()
+                del first
+        while begun:
+            yield begun.popleft()[1].result()
 
     def skip(self, item: Item) -> None:
         """Forget an item that was expected, and is not asked for."""
         self._begun.pop(item, None)
 
-    def _measured(self, item: Item) -> Result:
-        """Do the work, and tell after some time whether threads pay."""
-        begun, busy = time.perf_counter(), time.thread_time()
+    @property
+    def _has_threads(self) -> bool:
+        return self._jobs is not None and self._jobs > 1
+
+    @property
+    def _most(self) -> int:
+        """Number of items that are begun, at most: none of the threads waits for the next one."""
+        return 2 * (self._jobs or 1)
+
+    def _begin(self, item: Item) -> Future[Result]:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._jobs)
+        return self._pool.submit(self._work, item)
+
+    def _at_once(self, item: Item) -> Result:
+        """Do the work without a thread, and tell after some time whether threads pay."""
+        if self._jobs is not None:
+            return self._work(item)
+        begun, busy = time.perf_counter(), time.process_time()  # that of Arrow's threads, too
         result = self._work(item)
-        worked = time.thread_time() - busy
+        worked = time.process_time() - busy
         self._slow += time.perf_counter() - begun - worked > PATIENCE
         self._done += 1
         if self._done == TRIED:

@@ -6,26 +6,34 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple, Self
 
 import pyarrow as pa
 
-from mdfactory.campaign.registry import FOLDER, Analysis, Artifact
+from mdfactory.campaign.ahead import Ahead
+from mdfactory.campaign.registry import FOLDER, Analysis, Artifact, Registry
 from mdfactory.campaign.results import LARGEST_CELL
-from mdfactory.campaign.scan import ScanIndex, Stamp, stamp
+from mdfactory.campaign.scan import PLAIN, Reading, Stamp, stamp
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.records.digests import digest
 from mdfactory.records.tables import KNOWN, RUNS, Table, batch, item_table
 from mdfactory.records.terms import ItemType
 
-__all__ = ["Before", "Scope", "collect"]
+__all__ = ["Scope", "collect"]
 
 BATCH: Final = 1000
 """Records of one batch, at most."""
 
 LARGEST: Final = 8 * 2**20
 """Characters of the records that are held before they are passed on, about."""
+
+PORTION: Final = 64
+"""Simulations whose results are looked at together."""
+
+CELL: Final = 12
+"""Characters of a value of a frame, about."""
 
 Row = tuple[str | int, ...]
 
@@ -60,29 +68,12 @@ class Scope:
         return self.only is None or simulation.path in self.only.get(table.id, ())
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What earlier reading is good for.
-
-    Parameters
-    ----------
-    index
-        What was read before.
-    suffices
-        Whether of a record that was read before, and whose files have not changed, only what
-        `records.tables.KNOWN` says is of interest.
-    """
-
-    index: ScanIndex | None = None
-    suffices: bool = False
-
-
 def collect(
     simulations: Iterable[Simulation],
     scope: Scope,
     time: str,
     report: Callable[[Skipped], object],
-    before: Before = Before(),  # frozen
+    reading: Reading = PLAIN,
 ) -> Iterator[tuple[Table, pa.RecordBatch]]:
     """Stream the records of simulations.
 
@@ -96,24 +87,25 @@ def collect(
         When they are recorded: ISO 8601 in UTC, with offset.
     report
         Is told of results that are passed over, with the reason.
-    before
-        What was read earlier.
+    reading
+        How results are read.
 
     Yields
     ------
     (Table, pyarrow.RecordBatch)
-        Up to 1,000 records of one table, in its ``digested`` schema, or in ``KNOWN`` if what was
-        read earlier suffices.
+        Up to 1,000 records of one table, in its ``digested`` schema, or in ``KNOWN`` if that
+        suffices (`Reading.brief`).
     """
-    buffer = _Buffer()
-    for simulation in simulations:
-        if scope.systems and scope.wants(RUNS, simulation):
-            row, known = _run(simulation, time, before)
-            yield from buffer.add(RUNS, row, known=known)
-        if scope.items and not simulation.bare:
-            for table, row, known in _results(simulation, scope, time, report, before):
-                yield from buffer.add(table, row, known=known)
-                del row  # it may be long, and is not held while the next one is made
+    buffer, rest = _Buffer(), iter(simulations)
+    with _Results(scope, time, report, reading) as results:
+        while some := list(islice(rest, PORTION)):
+            for simulation in some:
+                if scope.systems and scope.wants(RUNS, simulation):
+                    yield from buffer.add(RUNS, _run(simulation, time, brief=reading.brief))
+            if scope.items:
+                for table, row in results.of(one for one in some if not one.bare):
+                    yield from buffer.add(table, row)
+                    del row  # it may be long, and is not held while the next one is made
     yield from buffer.rest()
 
 
@@ -134,8 +126,9 @@ class _Buffer:
     tables: dict[tuple[str, bool], _Waiting] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, table: Table, row: Row, *, known: bool) -> Iterator[tuple[Table, pa.RecordBatch]]:
+    def add(self, table: Table, row: Row) -> Iterator[tuple[Table, pa.RecordBatch]]:
         """Take a row, and give batches where enough have come together."""
+        known = len(row) == len(KNOWN)
         waiting = self.tables.get((table.id, known))
         if waiting is None:
             waiting = _Waiting(table, KNOWN if known else table.digested)
@@ -163,48 +156,100 @@ class _Buffer:
         return waiting.table, made
 
 
-def _run(simulation: Simulation, time: str, before: Before) -> tuple[Row, bool]:
-    """Return the row of a simulation, and whether it only says what is known of it."""
-    if before.suffices and simulation.digest:
-        return _known(simulation, simulation.digest, ""), True
-    return (*simulation.content, time, digest(simulation.content)), False
+def _run(simulation: Simulation, time: str, *, brief: bool) -> Row:
+    """Return the row of a simulation, or what is known of it if that suffices."""
+    if brief and simulation.digest:
+        return _known(simulation, simulation.digest, "")
+    return *simulation.content, time, digest(simulation.content)
 
 
 def _known(simulation: Simulation, content: str, beside: str) -> Row:
-    """Return what is known of a record, in the order of ``KNOWN``."""
+    """Return what is known of a record, in the order of ``KNOWN``: no whole row is as short."""
     kind = simulation.identity.simulation_type.value
     return simulation.hash, simulation.path, kind, content, beside
 
 
-def _results(
-    simulation: Simulation,
-    scope: Scope,
-    time: str,
-    report: Callable[[Skipped], object],
-    before: Before,
-) -> Iterator[tuple[Table, Row, bool]]:
-    """Yield a row for each result; what cannot be recorded is reported and passed over."""
-    directory = simulation.path
-    try:
-        registry = simulation.results.registry(before.index)
-    except RegistryError as error:
-        report(Skipped(directory, one_line(error).removeprefix(f"{directory}/")))
-        return
-    for problem in registry.problems:
-        if scope.takes(problem.kind, problem.name):
-            report(Skipped(directory, one_line(problem)))
-    results: list[Analysis | Artifact] = [*registry.analyses.values(), *registry.artifacts.values()]
-    for result in results:
-        kind = KINDS[type(result)]
-        if not scope.takes(kind, result.name):
-            continue
-        table = item_table(kind, result.name)
-        if not scope.wants(table, simulation):
-            continue
+class _Result(NamedTuple):
+    """A result that is to be recorded."""
+
+    table: Table
+    simulation: Simulation
+    entry: Analysis | Artifact
+
+
+class _Results:
+    """Makes the rows of results, some ahead of their turn if that pays. Use it in ``with``."""
+
+    def __init__(
+        self, scope: Scope, time: str, report: Callable[[Skipped], object], reading: Reading
+    ) -> None:
+        self._scope = scope
+        self._time = time
+        self._report = report
+        self._reading = reading
+        self._registries = Ahead(self._look, reading.jobs)
+        self._rows = Ahead(self._make, reading.jobs, _length)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._registries.close()
+        self._rows.close()
+
+    def of(self, simulations: Iterable[Simulation]) -> Iterator[tuple[Table, Row]]:
+        """Yield a row for each result; what cannot be recorded is reported and passed over."""
+        for made in self._rows.each(self._found(simulations)):
+            if isinstance(made, Skipped):
+                self._report(made)
+            else:
+                yield made
+            del made
+
+    def _found(self, simulations: Iterable[Simulation]) -> Iterator[_Result]:
+        for simulation, registry in self._registries.each(simulations):
+            if isinstance(registry, Skipped):
+                self._report(registry)
+                continue
+            for problem in registry.problems:
+                if self._scope.takes(problem.kind, problem.name):
+                    self._report(Skipped(simulation.path, one_line(problem)))
+            entries: tuple[Analysis | Artifact, ...] = (
+                *registry.analyses.values(),
+                *registry.artifacts.values(),
+            )
+            for entry in entries:
+                kind = KINDS[type(entry)]
+                if self._scope.takes(kind, entry.name):
+                    table = item_table(kind, entry.name)
+                    if self._scope.wants(table, simulation):
+                        yield _Result(table, simulation, entry)
+
+    def _look(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
+        path = simulation.path
         try:
-            yield table, *ROWS[kind](table, simulation, result, time, before)
+            return simulation, simulation.results.registry(self._reading.index)
+        except RegistryError as error:
+            return simulation, Skipped(path, one_line(error).removeprefix(f"{path}/"))
+
+    def _make(self, result: _Result) -> tuple[Table, Row] | Skipped:
+        table, simulation, entry = result
+        try:
+            if isinstance(entry, Artifact):
+                return table, _artifact(table, simulation, entry, self._time)
+            return table, _analysis(table, simulation, entry, self._time, self._reading)
         except ResultError as error:
-            report(Skipped(directory, one_line(f"{kind} {result.name}: {error}")))
+            kind = KINDS[type(entry)]
+            return Skipped(simulation.path, one_line(f"{kind} {entry.name}: {error}"))
+
+
+def _length(result: _Result) -> int:
+    """Return how long the text of a result is, about."""
+    entry = result.entry
+    if isinstance(entry, Artifact):
+        return 0
+    columns = entry.entry.get("columns")
+    return entry.row_count * CELL * (len(columns) if isinstance(columns, list) else 1)
 
 
 def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str) -> Row:
@@ -220,19 +265,19 @@ def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str
 
 
 def _analysis(
-    table: Table, simulation: Simulation, analysis: Analysis, time: str, before: Before
-) -> tuple[Row, bool]:
+    table: Table, simulation: Simulation, analysis: Analysis, time: str, reading: Reading
+) -> Row:
     from mdfactory.records.frames import beside_digest, encode
 
+    index = reading.index
     entry = json.dumps(analysis.entry)
     kind = simulation.identity.simulation_type.value
     said = digest([simulation.hash, kind, entry])  # and the file says the rest
     path = f"{simulation.path}/{FOLDER}/{analysis.filename}"
-    if before.index and before.suffices:
-        known = before.index.find(path)
-        if known and known[1][0] == said:
-            return _known(simulation, *known[1][1:]), True
-    read = _stamp(path) if before.index else None
+    known = index.find(path) if index and reading.brief else None
+    if known and known[1][0] == said:
+        return _known(simulation, *known[1][1:])
+    read = _stamp(path) if index else None
     frame = simulation.results.read(analysis)
     try:
         encoded = encode(frame, limit=LARGEST_CELL)
@@ -251,9 +296,9 @@ def _analysis(
         "digest": beside,
     }
     row = _row(table, simulation, values, time)
-    if before.index and read:
-        before.index.note(path, read, [said, str(row[-1]), beside])
-    return row, False
+    if index and read:
+        index.note(path, read, [said, str(row[-1]), beside])
+    return row
 
 
 def _stamp(path: str) -> Stamp | None:
@@ -264,26 +309,14 @@ def _stamp(path: str) -> Stamp | None:
         return None
 
 
-def _artifact(
-    table: Table,
-    simulation: Simulation,
-    artifact: Artifact,
-    time: str,
-    before: Before,  # noqa: ARG001  # its files are not read
-) -> tuple[Row, bool]:
+def _artifact(table: Table, simulation: Simulation, artifact: Artifact, time: str) -> Row:
     simulation.results.require(artifact)
     values = {
         "file_count": len(artifact.files),
         "files": json.dumps(artifact.files),
         "checksums": json.dumps(artifact.checksums),
     }
-    return _row(table, simulation, values, time), False
+    return _row(table, simulation, values, time)
 
 
 KINDS: Final[dict[type, ItemType]] = {Analysis: ItemType.analysis, Artifact: ItemType.artifact}
-
-ROWS: Final[dict[ItemType, Callable[..., tuple[Row, bool]]]] = {
-    ItemType.analysis: _analysis,
-    ItemType.artifact: _artifact,
-}
-"""What makes the row of a result of each kind."""

@@ -214,12 +214,16 @@ class Reading:
     index
         What was read before; nothing is taken from before if None.
     jobs
-        Number of folders that are read at once; as many as pay if None: one where reading
+        Number of folders, and of results, that are read at once; as many as pay if None: one where reading
         does not wait, more on a slow file system.
+    brief
+        Whether of a record that was read before, and whose files have not changed, only what
+        `records.tables.KNOWN` says is of interest.
     """
 
     index: ScanIndex | None = None
     jobs: int | None = None
+    brief: bool = False
 
 
 PLAIN: Final = Reading(jobs=1)

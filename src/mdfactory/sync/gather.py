@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from mdfactory.campaign.collect import Before, Scope, collect
+from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Folders, Found, Source, discover
 from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Simulation, Skipped
@@ -190,10 +190,10 @@ class Campaign:
         for table, rows in self.known:
             yield table, _without(rows, self.lost | self.completed[table.id])
 
-    def read(self, source: Source, before: Before) -> None:
+    def read(self, source: Source, reading: Reading) -> None:
         """Walk a source."""
-        simulations = self.seen.simulations(discover(source, self.reading), self.watch)
-        self._take(simulations, self.scope, before)
+        simulations = self.seen.simulations(discover(source, reading), self.watch)
+        self._take(simulations, self.scope, reading)
 
     def attempt(self, work: Callable[[], Result]) -> Result:
         """Do something with a store, until all records are read that it needs.
@@ -217,10 +217,10 @@ class Campaign:
         log.info("%d folders are read again: the store has other records of them", len(folders))
         found = discover(Folders(tuple(sorted(folders))), self.reading)
         scope = replace(self.scope, only={id_: set(some) for id_, some in unread.items()})
-        self._take(self.seen.again(found, folders, self.watch), scope, Before(self.reading.index))
+        self._take(self.seen.again(found, folders, self.watch), scope, self.reading)
 
-    def _take(self, simulations: Iterable[Simulation], scope: Scope, before: Before) -> None:
-        for table, rows in collect(simulations, scope, self.time, self.seen.report, before):
+    def _take(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
+        for table, rows in collect(simulations, scope, self.time, self.seen.report, reading):
             self.seen.note(table, rows)
             (self.known if rows.schema.equals(KNOWN) else self.records).add(table, rows)
             del rows  # they may be long, and are not held while the next ones are read
@@ -265,7 +265,7 @@ def read_campaign(
     with Spool() as records, Spool() as known:
         seen = Seen()
         campaign = Campaign(seen, records, known, scope, time, reading, watch)
-        campaign.read(source, Before(reading.index, mode in {Mode.update, Mode.skip}))
+        campaign.read(source, replace(reading, brief=mode in {Mode.update, Mode.skip}))
         if not (seen.folders or seen.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)
