@@ -61,7 +61,7 @@ def listing(root: str, *_: str) -> None:
 
 def unchanged(root: str, *libraries: str) -> None:
     """List the same, with the imports of a command that looks whether anything has changed."""
-    for library in ("cyclopts", "pyarrow", "pyarrow.compute", "sqlite3", *libraries):
+    for library in ("cyclopts", "pyarrow", "sqlite3", *libraries):
         import_module(library)
     listing(root)
 

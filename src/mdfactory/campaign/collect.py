@@ -126,7 +126,7 @@ class _Buffer:
     tables: dict[tuple[str, bool], _Waiting] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, table: Table, row: Row) -> Iterator[tuple[Table, pa.RecordBatch]]:
+    def add(self, table: Table, row: Row) -> Iterable[tuple[Table, pa.RecordBatch]]:
         """Take a row, and give batches where enough have come together."""
         known = len(row) == len(KNOWN)
         waiting = self.tables.get((table.id, known))
@@ -134,14 +134,13 @@ class _Buffer:
             waiting = _Waiting(table, KNOWN if known else table.digested)
             self.tables[table.id, known] = waiting
         waiting.rows.append(row)
-        size = sum([len(value) for value in row if isinstance(value, str)])
+        texts = row if known else [value for value in row if isinstance(value, str)]
+        size = sum(map(len, texts))  # type: ignore[arg-type]  # what is known is all text
         waiting.size += size
         self.size += size
-        del row
         if self.size > LARGEST:
-            yield from self.rest()
-        elif len(waiting.rows) == BATCH:
-            yield self._made(waiting)
+            return self.rest()
+        return [self._made(waiting)] if len(waiting.rows) == BATCH else ()
 
     def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
         """Give what is left."""
@@ -165,8 +164,8 @@ def _run(simulation: Simulation, time: str, *, brief: bool) -> Row:
 
 def _known(simulation: Simulation, content: str, beside: str) -> Row:
     """Return what is known of a record, in the order of ``KNOWN``: no whole row is as short."""
-    kind = simulation.identity.simulation_type.value
-    return simulation.hash, simulation.path, kind, content, beside
+    built = simulation.identity
+    return built.hash, simulation.path, built.simulation_type, content, beside
 
 
 class _Result(NamedTuple):

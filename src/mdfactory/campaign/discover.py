@@ -266,10 +266,9 @@ def _visit(
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
-    others = {*listing.others, *listing.folders, *listing.links}
-    found = read_simulation(
-        directory, listing.files, others=others, claimed=claimed, index=reading.index
-    )
+    files, *rest = listing
+    others = {name for names in rest for name in names} if any(rest) else ()
+    found = read_simulation(directory, files, others=others, claimed=claimed, index=reading.index)
     return found, listing
 
 

@@ -214,8 +214,8 @@ class Reading:
     index
         What was read before; nothing is taken from before if None.
     jobs
-        Number of folders, and of results, that are read at once; as many as pay if None: one where reading
-        does not wait, more on a slow file system.
+        Number of folders, and of results, that are read at once; as many as pay if None: one
+        where reading does not wait, more on a slow file system.
     brief
         Whether of a record that was read before, and whose files have not changed, only what
         `records.tables.KNOWN` says is of interest.

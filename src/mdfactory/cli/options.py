@@ -90,8 +90,8 @@ class Reads:
     Parameters
     ----------
     jobs
-        Folders and results that are read at once. By default as many as pay: one on a disk that answers at
-        once, more on a slow file system.
+        Folders and results that are read at once. By default as many as pay: one on a disk that
+        answers at once, more on a slow file system.
     no_cache
         Read all files, also those that have not changed since they were read last.
     """
