@@ -24,10 +24,11 @@ from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, DuplicateSimulationError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import FRAMES, RUNS, analysis_table
+from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.sync.gather import CHANGED
 from mdfactory.sync.manage import initialise
 from mdfactory.sync.push import Pushed, push
 from mdfactory.sync.status import Status, status
@@ -394,9 +395,9 @@ def test_a_folder_that_changes_before_it_is_read_again_is_named(
                     path.write_text(text.replace("count: ", "count: 1"), encoding="utf-8")
 
     pushed = _push(store, campaign, Mode.update, file, watch=watch)
-    reason = "has changed while the campaign was read. Push it again"
-    assert pushed.skipped == (Skipped(str(folder), reason),)
+    assert pushed.skipped == (Skipped(str(folder), CHANGED),)
     assert store.count(RUNS) == 7
+    assert store.count(OVERVIEW, (OneOf("hash", (SOME,)),)) == 0
     assert store.count(RUNS, (OneOf("hash", (SOME,)),)) == 0
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 Watch = Callable[[str, int], None]
 """Is told what is being done, and the number of items done so far."""
+
+CHANGED: Final = "has changed while the campaign was read. Push it again"
 
 Result = TypeVar("Result")
 
@@ -53,7 +55,7 @@ class Seen:
     folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     types: dict[str, SimulationType] = field(default_factory=dict)
     pushed: dict[Item, set[SimulationType]] = field(default_factory=dict)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def simulations(self, found: Iterable[Found], watch: Watch) -> Iterator[Simulation]:
@@ -61,7 +63,7 @@ class Seen:
         for number, item in enumerate(found, start=1):
             watch("reading simulations", number)
             if isinstance(item, Skipped):
-                self.skipped.append(item)
+                self.report(item)
                 continue
             self.warnings += item.warnings
             place = (-item.status.rank, item.path)
@@ -81,13 +83,17 @@ class Seen:
                 if any(path == item.path for _, path in places):
                     rest.discard(item.path)
                     yield item
-        changed = "has changed while the campaign was read. Push it again"
-        self.skipped += [Skipped(directory, changed) for directory in sorted(rest)]
+        for directory in sorted(rest):
+            self.report(Skipped(directory, CHANGED))
+        self.folders = {
+            hash_: places
+            for hash_, places in self.folders.items()
+            if not any(path in rest for _, path in places)
+        }
 
     def report(self, skipped: Skipped) -> None:
         """Take note of something that is passed over, once."""
-        if skipped not in self.skipped:
-            self.skipped.append(skipped)
+        self.skipped[skipped] = None
 
     def note(self, table: Table, rows: pa.RecordBatch) -> None:
         """Take note of the results that come by."""
@@ -99,10 +105,8 @@ class Seen:
     def miss(self, scope: Scope, source: str) -> None:
         """Name what was asked for and no simulation has."""
         found = {name.lower() for _, name in self.pushed}
-        self.skipped += [
-            Skipped(source, f"no simulation has a result named {name}")
-            for name in sorted(scope.names - found)
-        ]
+        for name in sorted(scope.names - found):
+            self.report(Skipped(source, f"no simulation has a result named {name}"))
 
     def visited(self, lost: Collection[str]) -> Iterator[Visited]:
         """Return the simulations, each in the folder that counts."""
