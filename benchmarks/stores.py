@@ -177,7 +177,7 @@ def opened(kind: str, root: Path) -> Iterator[Stores]:
 
 FILES = {
     "sqlite": lambda root: Files(root, "sqlite", ".db", "sqlalchemy"),
-    "csv": lambda root: Files(root, "csv", ".csv", "pyarrow.csv"),
+    "csv": lambda root: Files(root, "csv", ".csv", "pyarrow.csv", "pyarrow.compute"),
 }
 
 
