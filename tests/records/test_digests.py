@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from mdfactory.records.digests import content_digests, record_digest
+from mdfactory.records.digests import PART, content_digests, digest, record_digest
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.testing.records import LATER, overview, records, run
 
@@ -36,3 +36,11 @@ def test_text_that_moves_from_one_column_to_the_next_is_a_change() -> None:
         run("A", engine="a", parametrization="bc"),
     )
     assert _content(one) != _content(other)
+
+
+@pytest.mark.parametrize("text", ["0.1,2\n", "ä,2\n", "\U0001f9ea"])
+@pytest.mark.parametrize("more", [0, 1, PART // 2])
+def test_long_text_is_digested_in_parts_as_in_one(text: str, more: int) -> None:
+    long = (text * PART)[: PART + more]
+    whole = hashlib.sha256(b"1:A" + b"%d:" % len(long.encode()) + long.encode())
+    assert digest(("A", long)) == whole.hexdigest()

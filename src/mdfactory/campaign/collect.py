@@ -283,9 +283,11 @@ def _analysis(
     except FrameTooLargeError as error:
         raise ResultError(f"{analysis.filename} {error}") from error
     beside = beside_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry)
+    rows, columns = frame.num_rows, json.dumps(frame.column_names)
+    del frame  # its text is as long, and is what is needed from here on
     values = {
-        "row_count": frame.num_rows,
-        "columns": json.dumps(frame.column_names),
+        "row_count": rows,
+        "columns": columns,
         "data_csv": encoded.data_csv,
         "data_path": f"{FOLDER}/{analysis.filename}",
         "arrow_schema": encoded.arrow_schema,

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.records.tables import Table
 
 __all__ = ["content_digests", "digest", "record_digest"]
+
+PART: Final = 2**20
+"""Characters of a long text that are encoded at a time."""
 
 
 def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
@@ -42,7 +46,13 @@ def digest(values: Sequence[str | int]) -> str:
     """Return the digest of some values in their order, 64 lower-case hex digits."""
     whole = sha256()
     for value in values:
-        text = str(value).encode()
-        whole.update(b"%d:" % len(text))
-        whole.update(text)  # by itself: a frame may be of many megabytes
+        text = str(value)
+        if len(text) > PART and text.isascii():  # a frame of many megabytes mostly is
+            whole.update(b"%d:" % len(text))
+            for start in range(0, len(text), PART):
+                whole.update(text[start : start + PART].encode())
+            continue
+        encoded = text.encode()
+        whole.update(b"%d:" % len(encoded))
+        whole.update(encoded)
     return whole.hexdigest()
