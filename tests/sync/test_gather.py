@@ -335,6 +335,7 @@ def test_only_what_the_store_lacks_is_read_again(
     monkeypatch.setattr(Results, "read", noted)
     pushed = _push(store, campaign, Mode.update, file)
     assert pushed.tables[DENSITY.name] == Counts(inserted=4)
+    assert list(pushed.tables) == [RUNS.name, *sorted(pushed.tables.keys() - {RUNS.name})]
     assert read == ["density_timeseries"] * 4
 
 

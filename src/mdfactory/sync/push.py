@@ -115,7 +115,8 @@ def push(
             return counts
 
         counts = campaign.attempt(written)
-    return Pushed(counts, tuple(seen.skipped), tuple(seen.warnings))
+    simulations_first = dict(sorted(counts.items(), key=lambda one: (one[0] != RUNS.name, one[0])))
+    return Pushed(simulations_first, tuple(seen.skipped), tuple(seen.warnings))
 
 
 def _written(
