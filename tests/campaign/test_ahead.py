@@ -60,17 +60,26 @@ def test_an_error_comes_where_its_item_comes() -> None:
             next(results)
 
 
-@pytest.mark.parametrize(("weight", "most"), [(0, 8), (HEAVY // 3, 4), (2 * HEAVY, 2)])
+@pytest.mark.parametrize(("weight", "most"), [(0, 8), (HEAVY // 3, 3), (2 * HEAVY, 1)])
 def test_what_is_heavy_is_not_done_far_ahead(weight: int, most: int) -> None:
-    begun = 0
+    begun: list[int] = []
+    with Ahead(begun.append, 4, lambda _: weight) as ahead:
+        for number, _ in enumerate(ahead.each(range(50))):
+            assert number < len(begun) <= number + most
+    assert sorted(begun) == list(range(50))
 
-    def weigh(_: int) -> int:
-        nonlocal begun
-        begun += 1
-        return weight
 
-    with Ahead(str, 4, weigh) as ahead:
-        for number, result in enumerate(ahead.each(range(50))):
-            assert result == str(number)
-            assert begun - number <= most
-    assert begun == 50
+def test_work_that_computes_longer_than_it_waits_is_done_without_threads() -> None:
+    threads = set()
+
+    def work(number: int) -> int:
+        threads.add(threading.get_ident())
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+        time.sleep(0.001)
+        return number
+
+    with Ahead(work, None) as ahead:
+        assert list(ahead.each(range(TRIED + 10))) == list(range(TRIED + 10))
+    assert threads == {threading.get_ident()}

@@ -19,10 +19,10 @@ MANY: Final = 8
 """Threads where they pay: more would have to wait for each other, and not for the disk."""
 
 PATIENCE: Final = 0.0005
-"""Seconds that most pieces of work must wait, so that threads pay."""
+"""Seconds that most pieces of work must wait, and longer than they work, so that threads pay."""
 
 HEAVY: Final = 16 * 2**20
-"""Bytes of what is done ahead together, about; one piece of work may be longer."""
+"""Bytes of what is done ahead together, about; what is longer is done by itself."""
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -98,13 +98,12 @@ class Ahead(Generic[Item, Result]):
         begun: deque[tuple[int, Future[Result]]] = deque()
         weight = 0
         for item in rest:
-            begun.append((self._weigh(item), self._begin(item)))
-            weight += begun[-1][0]
-            while len(begun) >= self._most or (weight > HEAVY and len(begun) > 1):
-                own, first = begun.popleft()
-                weight -= own
-                yield first.result()
-                del first
+            own = self._weigh(item)
+            while begun and (len(begun) == self._most or weight + own > HEAVY):
+                weight -= begun[0][0]
+                yield begun.popleft()[1].result()
+            begun.append((own, self._begin(item)))
+            weight += own
         while begun:
             yield begun.popleft()[1].result()
 
@@ -133,7 +132,7 @@ class Ahead(Generic[Item, Result]):
         begun, busy = time.perf_counter(), time.process_time()  # that of Arrow's threads, too
         result = self._work(item)
         worked = time.process_time() - busy
-        self._slow += time.perf_counter() - begun - worked > PATIENCE
+        self._slow += time.perf_counter() - begun - worked > max(PATIENCE, worked)
         self._done += 1
         if self._done == TRIED:
             self._jobs = MANY if 2 * self._slow > TRIED else 1
