@@ -162,7 +162,9 @@ def _values(path: Path, index: ScanIndex | None) -> dict[str, Any]:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise RegistryError(f"{path}: is not a file")
-            raw = file.read(LARGEST + 1)
+            raw = file.read(min(LARGEST, status.st_size) + 1)  # room is made for what is asked
+            if status.st_size < len(raw) <= LARGEST:  # it has grown since
+                raw += file.read(LARGEST)
     except FileNotFoundError as error:
         if os.path.islink(path) or os.path.islink(path.parent):
             raise RegistryError(f"{path}: cannot be read: it points to nothing") from error
