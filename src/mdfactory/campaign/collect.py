@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,7 +13,7 @@ import pyarrow as pa
 from mdfactory.campaign.ahead import Ahead
 from mdfactory.campaign.registry import FOLDER, Analysis, Artifact, Registry
 from mdfactory.campaign.results import LARGEST_CELL
-from mdfactory.campaign.scan import PLAIN, Reading, Stamp, stamp
+from mdfactory.campaign.scan import PLAIN, Reading, stamp_at
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.records.digests import digest
@@ -134,8 +133,7 @@ class _Buffer:
             waiting = _Waiting(table, KNOWN if known else table.digested)
             self.tables[table.id, known] = waiting
         waiting.rows.append(row)
-        texts = row if known else [value for value in row if isinstance(value, str)]
-        size = sum(map(len, texts))  # type: ignore[arg-type]  # what is known is all text
+        size = sum([len(value) for value in row if isinstance(value, str)])
         waiting.size += size
         self.size += size
         if self.size > LARGEST:
@@ -276,7 +274,7 @@ def _analysis(
     known = index.find(path) if index and reading.brief else None
     if known and known[1][0] == said:
         return _known(simulation, *known[1][1:])
-    read = _stamp(path) if index else None
+    read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
     try:
         encoded = encode(frame, limit=LARGEST_CELL)
@@ -300,14 +298,6 @@ def _analysis(
     if index and read:
         index.note(path, read, [said, str(row[-1]), beside])
     return row
-
-
-def _stamp(path: str) -> Stamp | None:
-    """Return what a file is like; None if that cannot be known."""
-    try:
-        return stamp(os.stat(path))
-    except (OSError, ValueError):
-        return None
 
 
 def _artifact(table: Table, simulation: Simulation, artifact: Artifact, time: str) -> Row:

@@ -25,7 +25,7 @@ from typing import Any, Final, Self
 
 from mdfactory.version import __version__
 
-__all__ = ["PLAIN", "Reading", "ScanIndex", "Stamp", "stamp"]
+__all__ = ["PLAIN", "Reading", "ScanIndex", "Stamp", "stamp", "stamp_at"]
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +90,8 @@ class ScanIndex:
             row = self._ask(path)
         if row is None:
             return None
-        try:
-            now = stamp(os.stat(path))
-        except OSError:
-            return None
-        content = str(row[5])
-        if row[:4] != now or row[4] != _check(path, content):
+        now, content = stamp_at(path), str(row[5])
+        if now is None or row[:4] != now or row[4] != _check(path, content):
             return None
         return now, content.split(BETWEEN)
 
@@ -263,6 +259,14 @@ PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?)"
 def stamp(status: os.stat_result) -> Stamp:
     """Return what tells a file that has changed."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, _signed(status.st_ino)
+
+
+def stamp_at(path: str) -> Stamp | None:
+    """Return what a file is like; None if that cannot be known."""
+    try:
+        return stamp(os.stat(path))
+    except (OSError, ValueError):
+        return None
 
 
 def _signed(number: int) -> int:
