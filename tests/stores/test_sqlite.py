@@ -273,10 +273,11 @@ def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> 
 def test_values_of_other_types_are_read_as_declared(existing: tuple[Path, Path]) -> None:
     with closing(sqlite3.connect(existing[1])) as database, database:
         database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = '7', directory = 12")
-    (rows,) = SqliteStore(*existing).read(
-        OVERVIEW, Query(columns=("row_count", "directory"), limit=1)
-    )
-    assert rows.to_pylist() == [{"row_count": 7, "directory": "12"}]
+    query = Query(columns=("row_count", "directory"), limit=1)
+    with SqliteStore(*existing).transaction() as transaction:
+        (rows,) = transaction.read(OVERVIEW, query)
+        assert rows.to_pylist() == [{"row_count": 7, "directory": "12"}]
+        assert list(transaction.values(OVERVIEW, query)) == [(7, "12")]
 
 
 def test_a_value_that_is_no_number_is_an_error_that_names_the_table(
@@ -284,8 +285,10 @@ def test_a_value_that_is_no_number_is_an_error_that_names_the_table(
 ) -> None:
     with closing(sqlite3.connect(existing[1])) as database, database:
         database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = 'many'")
-    with pytest.raises(StoreError, match="ANALYSIS_OVERVIEW.*many"):
-        list(SqliteStore(*existing).read(OVERVIEW))
+    with SqliteStore(*existing).transaction() as transaction:
+        for read in (transaction.read, transaction.values):
+            with pytest.raises(StoreError, match="ANALYSIS_OVERVIEW.*many"):
+                list(read(OVERVIEW, Query()))
 
 
 def _no_database(path: Path) -> None:

@@ -71,22 +71,17 @@ def resolve(
         changed, that write is being repeated, and the record is unchanged in every mode.
     """
     resolution = Resolution()
+    others = {
+        Mode.refuse: resolution.refuse,
+        Mode.skip: resolution.skip,
+        Mode.force: resolution.replace,
+        Mode.update: resolution.replace,
+    }[mode]
     for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
-        known, same = key in existing, existing.get(key) == content
-        how = Mode.update if same and key in left else mode
-        _part(resolution, how, known=known, same=same).append(position)
+        if key not in existing:
+            resolution.insert.append(position)
+        elif existing[key] == content and (mode is Mode.update or key in left):
+            resolution.unchanged.append(position)
+        else:
+            others.append(position)
     return resolution
-
-
-def _part(resolution: Resolution, mode: Mode, *, known: bool, same: bool) -> list[int]:
-    if not known:
-        return resolution.insert
-    match mode:
-        case Mode.refuse:
-            return resolution.refuse
-        case Mode.skip:
-            return resolution.skip
-        case Mode.force:
-            return resolution.replace
-        case Mode.update:
-            return resolution.unchanged if same else resolution.replace

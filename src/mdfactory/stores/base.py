@@ -33,7 +33,7 @@ from mdfactory.records.tables import (
 from mdfactory.records.terms import Keep, Mode
 from mdfactory.stores.images import imaged, images
 from mdfactory.stores.journal import Journal
-from mdfactory.stores.rows import Key, chunks, digest_key, hashes, keys_of, taken
+from mdfactory.stores.rows import Key, Values, chunks, digest_key, hashes, keys_of, taken
 
 __all__ = ["Batches", "Key", "Store", "Transaction"]
 
@@ -179,6 +179,17 @@ class Transaction(ABC):
         """Return the number of records that meet the conditions; `limit` is enough."""
         query = Query(where=where, columns=table.key[:1], limit=limit)
         return sum(rows.num_rows for rows in self.read(table, query))
+
+    def values(self, table: Table, query: Query) -> Iterator[Values]:
+        """Stream the answer to a query as tuples: of what is looked at, and not passed on.
+
+        Yields
+        ------
+        tuple
+            The values of a row, texts and integers, in the order of the query's columns.
+        """
+        for rows in self.scan(table, query):
+            yield from keys_of(rows, query.columns or table.columns)
 
     def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
         """Write records under a conflict mode, and their digests.
@@ -472,17 +483,14 @@ class Transaction(ABC):
             return {}
         known = (*table.key, table.time)
         where = (OneOf("record_table", (table.id,)), hashes(keys))
-        kept = self.scan(table.beside, Query(where=where, columns=(*known, *columns)))
-        found = (row for some in kept for row in keys_of(some, (*known, *columns)))
+        found = self.values(table.beside, Query(where=where, columns=(*known, *columns)))
         return {row[: len(known)]: row[len(known) :] for row in found}
 
     def _times(self, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
         wanted = set(keys)
         query = Query(where=(hashes(keys),), columns=(*table.key, table.time))
-        found = [
-            key for rows in self.scan(table, query) for key in keys_of(rows, query.columns or ())
-        ]
-        return {key[:-1]: key[-1] for key in found if key[:-1] in wanted}
+        found = self.values(table, query)
+        return {values[:-1]: values[-1] for values in found if values[:-1] in wanted}
 
     def _digests(self, table: Table, times: Mapping[Key, str]) -> dict[Key, str]:
         """Return the content digests of stored records.
@@ -519,10 +527,8 @@ class Transaction(ABC):
         if not keys or not self.has(digests):
             return
         where = (OneOf("record_table", (table.id,)), hashes(keys))
-        columns = (*table.key, "content", "digest")
-        for rows in self.scan(digests, Query(where, columns)):
-            for values in keys_of(rows, columns):
-                yield values[:-2], values[-2], values[-1]
+        for values in self.values(digests, Query(where, (*table.key, "content", "digest"))):
+            yield values[:-2], values[-2], values[-1]
 
 
 class Store(ABC):

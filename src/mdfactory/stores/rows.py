@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import Table, array, digest_table
 
-__all__ = ["Key", "chunks", "digest_key", "hashes", "keys_of", "taken"]
+__all__ = ["Key", "Values", "chunks", "digest_key", "hashes", "keys_of", "taken"]
 
 Key = tuple[str, ...]
+
+Values = tuple[Any, ...]
+"""Some columns of a row: texts and integers."""
 
 LOOKUP: Final = 1000
 """Keys that are looked up or removed in one go."""

@@ -12,6 +12,7 @@ from mdfactory.errors import StoreError
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Place, Table, batch
 from mdfactory.stores.base import Key, Transaction
+from mdfactory.stores.rows import Values
 
 __all__ = ["SqlTransaction"]
 
@@ -79,21 +80,37 @@ class SqlTransaction(Transaction):
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the answer to a ``SELECT``."""
-        source = self._sql(table)
         schema = query.schema(table)
-        select = sa.select(*(source.c[name] for name in schema.names))
+        for some in self._answer(table, query):
+            yield _batch(some, schema, table)
+
+    def values(self, table: Table, query: Query) -> Iterator[Values]:
+        """Stream the answer as the database gives it, where its columns are of our types."""
+        schema = query.schema(table)
+        kinds = [{int if one.type == pa.int64() else str} for one in schema]
+        for some in self._answer(table, query):
+            columns = list(zip(*some, strict=True))
+            if all(map(set.issuperset, kinds, (map(type, column) for column in columns))):
+                yield from zip(*columns, strict=True)
+            else:
+                yield from map(tuple, _cast(some, schema, table))
+
+    def _answer(self, table: Table, query: Query) -> Iterator[Sequence[sa.Row[Any]]]:
+        """Yield the rows of a ``SELECT``, some at a time."""
+        source = self._sql(table)
+        names = query.columns or table.columns
+        select = sa.select(*(source.c[name] for name in names))
         select = select.where(*(_clause(source, condition) for condition in query.where))
         if query.sort:
             column = source.c[query.sort.column]
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
             select = select.limit(min(query.limit, MOST))
-        large = set(table.large) & set(schema.names)
+        large = set(table.large) & set(names)
         select = select.execution_options(yield_per=1 if large else BATCH)
         try:
             with self._connection.execute(select) as rows:
-                for some in _bounded(rows) if large else rows.partitions():
-                    yield _batch(some, schema, table)
+                yield from _bounded(rows) if large else rows.partitions()
         except sa.exc.DBAPIError as error:  # here, so that others can be read all the same
             raise self._error(error.orig or error) from error
 

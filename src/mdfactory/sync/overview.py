@@ -13,7 +13,7 @@ from mdfactory.records.query import Condition, OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Table, batch
 from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, SimulationType
 from mdfactory.stores.base import Transaction
-from mdfactory.stores.rows import keys_of
+from mdfactory.stores.rows import Values
 from mdfactory.sync.items import item_tables
 
 __all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
@@ -24,7 +24,6 @@ CHUNK: Final = 500
 NOTHING: Final = {"status": ItemStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
 
 Row = dict[str, Any]
-Values = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +167,7 @@ class _Overview:
 
     def _read(self, hashes: OneOf) -> set[Values]:
         """Return what rows say, but for their time."""
-        columns = OVERVIEW.columns[:-1]
-        batches = self._transaction.read(OVERVIEW, Query((hashes,), columns))
-        return {values for rows in batches for values in keys_of(rows, columns)}
+        return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
     def _usual(self, visited: list[Visited], counts: Mapping[tuple[str, Item], int]) -> set[Values]:
         """Return what rows say, but for their time, as long as nothing is out of the ordinary."""
@@ -233,9 +230,8 @@ class _Overview:
         counts: dict[tuple[str, Item], int] = {}
         for item, table in self._tables.items():
             columns = ("hash", COUNTS[item[0]])
-            for rows in self._transaction.read(table, Query((hashes,), columns)):
-                pairs = zip(*(column.to_pylist() for column in rows.columns), strict=True)
-                counts |= {(hash_, item): count for hash_, count in pairs}
+            found = self._transaction.values(table, Query((hashes,), columns))
+            counts |= {(hash_, item): count for hash_, count in found}
         return counts
 
 

@@ -561,10 +561,12 @@ def _write(
 
 
 def _rows(store: Store, table: Table, query: Query | None = None) -> Rows:
-    answer = pa.Table.from_batches(
-        store.read(table, query), schema=(query or Query()).schema(table)
-    )
-    return _tuples(answer.columns)
+    query = query or Query()
+    answer = pa.Table.from_batches(store.read(table, query), schema=query.schema(table))
+    rows = _tuples(answer.columns)
+    with store.transaction() as transaction:
+        assert list(transaction.values(table, query)) == rows
+    return rows
 
 
 def _tuples(columns: Sequence[pa.ChunkedArray]) -> Rows:
