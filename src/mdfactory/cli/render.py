@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.cli.layout import matrix, printable, separated, table
 from mdfactory.errors import DeclinedError, MDFactoryError
@@ -223,18 +223,24 @@ def _level(*, quiet: bool, verbose: bool, debug: bool) -> int:
     return logging.ERROR if quiet else logging.WARNING
 
 
+EVERY: Final = 0.1
+"""Seconds between two changes of the line that shows progress, as it goes on."""
+
+
 class _Progress:
     """A live line on standard error, once the work has taken a second."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self._next = time.monotonic() + 1
+        self._what = ""
         self._bar: Progress | None = None
 
     def show(self, what: str, done: int) -> None:
-        if self._bar is None:
-            if time.monotonic() < self._begun + 1:
-                return
-            self._bar = _bar()
+        now = time.monotonic()
+        if now < self._next and not (self._bar and what != self._what):
+            return
+        self._next, self._what = now + EVERY, what
+        self._bar = self._bar or _bar()
         amount = f" {done:,}" if done else ""
         self._bar.update(self._bar.task_ids[0], description=f"{what}{amount}")
 
