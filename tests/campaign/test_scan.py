@@ -18,6 +18,7 @@ from mdfactory.campaign import yamlfiles
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.scan import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.records.digests import digest
 
 
 @pytest.fixture
@@ -65,6 +66,19 @@ def test_what_has_not_changed_is_not_read_again(settled: Path, file: Path, read:
     read.clear()
     assert _scan(settled, file) == plain
     assert read == []
+
+
+def test_only_the_digest_is_told_where_that_is_enough(settled: Path, file: Path) -> None:
+    plain = [one for one in discover(str(settled)) if isinstance(one, Simulation)]
+    _scan(settled, file)
+    with ScanIndex(file) as index:
+        found = list(discover(str(settled), Reading(index, 1, brief=True)))
+    for one, whole in zip(found, plain, strict=True):
+        assert isinstance(one, Simulation)
+        assert (one.hash, one.path, one.status) == (whole.hash, whole.path, whole.status)
+        assert one.digest == digest(whole.content)
+        with pytest.raises(ValueError, match="only the digest is known"):
+            _ = one.content
 
 
 def _edit(path: Path) -> None:
@@ -172,12 +186,20 @@ def _changed(file: Path) -> None:
         database.execute("UPDATE read SET content = replace(content, 'gromacs', 'grumacs')")
 
 
+def _changed_at_length(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE read SET long = replace(long, 'gromacs', 'grumacs')")
+
+
 def _folder(file: Path) -> None:
     file.unlink()
     file.mkdir()
 
 
-@pytest.mark.parametrize("harm", [_empty, _garbage, _torn, _older, _foreign, _changed, _folder])
+@pytest.mark.parametrize(
+    "harm",
+    [_empty, _garbage, _torn, _older, _foreign, _changed, _changed_at_length, _folder],
+)
 def test_an_index_that_cannot_be_trusted_is_thrown_away(
     settled: Path, file: Path, harm: Callable[[Path], None]
 ) -> None:

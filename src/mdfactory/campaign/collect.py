@@ -100,7 +100,7 @@ def collect(
         while some := list(islice(rest, PORTION)):
             for simulation in some:
                 if scope.systems and scope.wants(RUNS, simulation):
-                    yield from buffer.add(RUNS, _run(simulation, time, brief=reading.brief))
+                    yield from buffer.add(RUNS, _run(simulation, time))
             if scope.items:
                 for table, row in results.of(one for one in some if not one.bare):
                     yield from buffer.add(table, row)
@@ -110,7 +110,7 @@ def collect(
 
 @dataclass(slots=True)
 class _Waiting:
-    """Rows that wait to become a batch, and the number of their characters."""
+    """Rows that wait to become a batch, and the number of their characters if they may be long."""
 
     table: Table
     schema: pa.Schema
@@ -133,11 +133,12 @@ class _Buffer:
             waiting = _Waiting(table, KNOWN if known else table.digested)
             self.tables[table.id, known] = waiting
         waiting.rows.append(row)
-        size = sum([len(value) for value in row if isinstance(value, str)])
-        waiting.size += size
-        self.size += size
-        if self.size > LARGEST:
-            return self.rest()
+        if not known:
+            size = sum([len(value) for value in row if isinstance(value, str)])
+            waiting.size += size
+            self.size += size
+            if self.size > LARGEST:
+                return self.rest()
         return [self._made(waiting)] if len(waiting.rows) == BATCH else ()
 
     def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
@@ -153,9 +154,9 @@ class _Buffer:
         return waiting.table, made
 
 
-def _run(simulation: Simulation, time: str, *, brief: bool) -> Row:
+def _run(simulation: Simulation, time: str) -> Row:
     """Return the row of a simulation, or what is known of it if that suffices."""
-    if brief and simulation.digest:
+    if simulation.digest:
         return _known(simulation, simulation.digest, "")
     return *simulation.content, time, digest(simulation.content)
 

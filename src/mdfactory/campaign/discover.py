@@ -247,8 +247,8 @@ def _walked(
             found, listing = visits.of(directory)
             if found:
                 yield found
-            if isinstance(found, Simulation):
-                continue
+                if isinstance(found, Simulation):
+                    continue
             within = directory if directory.endswith("/") else f"{directory}/"
             below = [name for name in listing.folders if not name.startswith(".")]
             stack += [(within + name, f"{real}/{name}") for name in reversed(below)]
@@ -266,9 +266,10 @@ def _visit(
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
-    files, *rest = listing
-    others = {name for names in rest for name in names} if any(rest) else ()
-    found = read_simulation(directory, files, others=others, claimed=claimed, index=reading.index)
+    files, others, folders, links = listing
+    if folders or links:
+        others = {*others, *folders, *links}
+    found = read_simulation(directory, files, others=others, claimed=claimed, reading=reading)
     return found, listing
 
 

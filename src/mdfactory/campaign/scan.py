@@ -29,7 +29,7 @@ __all__ = ["PLAIN", "Reading", "ScanIndex", "Stamp", "stamp", "stamp_at"]
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 SETTLED: Final = 2 * 10**9
 """Nanoseconds since a file was changed, after which another change shows in its times."""
@@ -67,7 +67,7 @@ class ScanIndex:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._fresh: list[tuple[str, *Stamp, int, str]] = []
+        self._fresh: list[tuple[str, *Stamp, int, str, int, str]] = []
         self._ahead: dict[str, tuple[Any, ...]] = {}
         self._width = 1
         self._used = 1
@@ -86,16 +86,32 @@ class ScanIndex:
 
     def find(self, path: str) -> tuple[Stamp, list[str]] | None:
         """Return what a file is like, and what was read from it, if it has not changed since."""
-        with self._lock:
-            row = self._ask(path)
+        row = self._ahead.pop(path, None)
+        if row is None:
+            with self._lock:
+                row = self._ask(path)
+        else:
+            self._used += 1
         if row is None:
             return None
         now, content = stamp_at(path), str(row[5])
-        if now is None or row[:4] != now or row[4] != _check(path, content):
+        if row[:4] != now or row[4] != _check(path, content):
             return None
         return now, content.split(BETWEEN)
 
-    def note(self, path: str, read: Stamp, content: Sequence[str]) -> None:
+    def find_long(self, path: str, read: Stamp) -> str | None:
+        """Return the long text that was noted of a file when it was like this."""
+        found: list[tuple[Any, ...]] = []
+        with self._lock:
+            if self._database:
+                try:
+                    found = self._database.execute(FIND_LONG, (path,)).fetchall()
+                except (sqlite3.Error, UnicodeEncodeError) as error:
+                    self._give_up(error)
+        long = str(found[0][1]) if found else ""
+        return long if found and found[0][0] == _check(path, f"{read}{long}") else None
+
+    def note(self, path: str, read: Stamp, content: Sequence[str], long: str = "") -> None:
         """Keep what was read from a file.
 
         Parameters
@@ -106,6 +122,8 @@ class ScanIndex:
             What the file was like before it was read.
         content
             What was read, as texts.
+        long
+            A text that is not always asked for.
         """
         _, changed, touched, _ = read
         if time.time_ns() - max(changed, touched) < SETTLED:
@@ -113,7 +131,7 @@ class ScanIndex:
         text = BETWEEN.join(content)
         if text.count(BETWEEN) >= len(content):
             return
-        row = (path, *read, _check(path, text), text)
+        row = (path, *read, _check(path, text), text, _check(path, f"{read}{long}"), long)
         with self._lock:
             self._fresh.append(row)
             if len(self._fresh) == HELD:
@@ -175,7 +193,7 @@ class ScanIndex:
         for row in rows:
             self._ahead[row[0]] = row[1:]
         for path in list(islice(self._ahead, max(0, len(self._ahead) - MANY))):
-            del self._ahead[path]
+            self._ahead.pop(path, None)
 
     def _write(self) -> None:
         fresh, self._fresh = self._fresh, []
@@ -239,21 +257,23 @@ def _is_ours(database: sqlite3.Connection) -> bool:
         database.execute("COMMIT")
     database.execute("PRAGMA synchronous = OFF")  # what a crash damages is found, and thrown away
     versions = database.execute("SELECT version FROM meta").fetchall()
-    database.execute("SELECT path, size, mtime, ctime, inode, checked, content FROM read LIMIT 1")
+    database.execute(FIND, ("", 1))
+    database.execute(FIND_LONG, ("",))
     return versions == [(ours,)]
 
 
 MAKE: Final = """
 CREATE TABLE IF NOT EXISTS read (
     path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
-    checked INTEGER, content TEXT
+    checked INTEGER, content TEXT, long_checked INTEGER, long TEXT
 )
 """
 FIND: Final = """
 SELECT path, size, mtime, ctime, inode, checked, content FROM read
 WHERE path >= ? ORDER BY path LIMIT ?
 """
-PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?)"
+FIND_LONG: Final = "SELECT long_checked, long FROM read WHERE path = ?"
+PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def stamp(status: os.stat_result) -> Stamp:
@@ -275,8 +295,7 @@ def _signed(number: int) -> int:
 
 
 def _check(path: str, content: str) -> int:
-    whole = zlib.crc32(path.encode(errors="surrogatepass"))
-    return zlib.crc32(content.encode(errors="surrogatepass"), whole)
+    return zlib.crc32((path + content).encode("utf-8", "surrogatepass"))
 
 
 def _is_busy(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan import ScanIndex, Stamp, stamp
+from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
 
@@ -30,17 +30,15 @@ UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 NOTHING: Final = "[]"
 
-STAGES: Final = {
-    Status.completed: {"prod.gro"},
-    Status.production: {"prod.xtc"},
-    Status.equilibrated: {"min.gro", "nvt.gro", "npt.gro"},
-    Status.build: set[str](),
-}
-"""Status -> the files that show it; the first whose files are all there holds."""
+STAGES: Final = (
+    (Status.completed, {"prod.gro"}),
+    (Status.production, {"prod.xtc"}),
+    (Status.equilibrated, {"min.gro", "nvt.gro", "npt.gro"}),
+)
+"""Status, and the files that show it; the first whose files are all there holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a simulation is, as its BuildInput says.
 
     Parameters
@@ -50,14 +48,14 @@ class Identity:
     simulation_type, engine, parametrization
         Of which kinds it is.
     canonical_json
-        The BuildInput as a whole.
+        The BuildInput as a whole; empty if only a digest is known, as `Simulation` says.
     """
 
     hash: str
     simulation_type: SimulationType
     engine: Engine
     parametrization: Parametrization
-    canonical_json: str
+    canonical_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,8 @@ class Simulation:
     bare
         Whether it is known to have no results, so that none are looked for.
     digest
-        The digest of its `content`, if that is known from earlier reading; else empty.
+        The digest of its `content`, where that is what is known from earlier reading, and is
+        all that was asked for (`scan.Reading.brief`); else empty.
     """
 
     path: str
@@ -128,8 +127,16 @@ class Simulation:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What its record says, but for the time: in the order of the columns of ``RUNS``."""
+        """What its record says, but for the time: in the order of the columns of ``RUNS``.
+
+        Raises
+        ------
+        ValueError
+            If only its digest is known.
+        """
         built = self.identity
+        if not built.canonical_json:
+            raise ValueError(f"of {self.path} only the digest is known")
         return (
             built.hash,
             built.engine.value,
@@ -172,7 +179,10 @@ class Skipped:
 
 def status_of(files: Collection[str]) -> Status:
     """Return how far a simulation has come, from the names of the files in its folder."""
-    return next(status for status, shown in STAGES.items() if shown.issubset(files))
+    for status, shown in STAGES:
+        if shown.issubset(files):
+            return status
+    return Status.build
 
 
 def read_simulation(
@@ -181,7 +191,7 @@ def read_simulation(
     *,
     others: Collection[str] = (),
     claimed: bool = False,
-    index: ScanIndex | None = None,
+    reading: Reading = PLAIN,
 ) -> Simulation | Skipped | None:
     """Read one folder.
 
@@ -195,8 +205,8 @@ def read_simulation(
         Names of what is no file, such as a folder or a dangling symlink.
     claimed
         Whether something says that it is a simulation, such as a build summary.
-    index
-        What was read before.
+    reading
+        How it is read.
 
     Returns
     -------
@@ -204,13 +214,12 @@ def read_simulation(
         None if nothing says that it is a simulation.
     """
     own = _own_names(directory)
-    reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     bare = FOLDER not in others and FOLDER not in files
     folder = _Folder(directory, status_of(files), bare)
+    reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     for name in _candidates(own, files):
-        found = (_remembered(folder, name, index) if index else None) or _read(
-            folder, name, index, own=name in own
-        )
+        known = _remembered(folder, name, reading.index, brief=reading.brief)
+        found = known or _read(folder, name, reading.index, own=name in own)
         if isinstance(found, Simulation):
             return found
         reasons += [found] if found else []
@@ -240,7 +249,9 @@ def _own_names(directory: str) -> tuple[str, str]:
 
 def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
     """Yield the YAML files of a folder; those that are its own come first, and mostly suffice."""
-    yield from (name for name in own if name in files)
+    for name in own:
+        if name in files:
+            yield name
     others = (name for name in files if name.endswith((".yaml", ".yml")) and name not in own)
     yield from sorted(others)
 
@@ -279,30 +290,36 @@ def _read(
     return simulation
 
 
-def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) -> str:
-    """Keep what was read from a file, and return the digest of the content of the record."""
+def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) -> None:
+    """Keep what was read from a file."""
     from mdfactory.records.digests import digest
 
-    built, content = simulation.identity, digest(simulation.content)
+    built = simulation.identity
     kinds = (built.simulation_type, built.engine, built.parametrization)
-    told = json.dumps(simulation.warnings)
-    texts = [built.hash, *kinds, simulation.status, content, told, built.canonical_json]
-    index.note(path, read, texts)
-    return content
+    texts = [*kinds, simulation.status, digest(simulation.content), json.dumps(simulation.warnings)]
+    index.note(path, read, [built.hash, *texts], built.canonical_json)
 
 
-def _remembered(folder: _Folder, name: str, index: ScanIndex) -> Simulation | None:
+def _remembered(
+    folder: _Folder, name: str, index: ScanIndex | None, *, brief: bool
+) -> Simulation | None:
     """Return a simulation as it was read before; how far it has come is seen anew."""
     path = f"{folder.path}/{name}"
-    known = index.find(path)
-    if not known:
+    known = index.find(path) if index else None
+    if not index or not known:
         return None
-    read, (hash_, kind, engine, parametrization, status, content, told, canonical_json) = known
-    identity = Identity(hash_, *_kinds(kind, engine, parametrization), canonical_json)
+    read, (hash_, kind, engine, parametrization, status, content, told) = known
+    kinds = _kinds(kind, engine, parametrization)
     warnings = () if told == NOTHING else tuple(json.loads(told))
+    if brief and status == folder.status:
+        return folder.simulation(Identity(hash_, *kinds), warnings, content)
+    canonical_json = index.find_long(path, read)
+    if not canonical_json:
+        return None
+    simulation = folder.simulation(Identity(hash_, *kinds, canonical_json), warnings)
     if status != folder.status:
-        content = _remember(folder.simulation(identity, warnings), path, read, index)
-    return folder.simulation(identity, warnings, content)
+        _remember(simulation, path, read, index)
+    return simulation
 
 
 @cache

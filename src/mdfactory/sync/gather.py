@@ -65,10 +65,11 @@ class Seen:
             if isinstance(item, Skipped):
                 self.report(item)
                 continue
-            self.warnings += item.warnings
-            place = (-item.status.rank, item.path)
-            self.folders.setdefault(item.hash, []).append(place)
-            self.types[item.hash] = item.identity.simulation_type
+            built, hash_ = item.identity, item.identity.hash
+            self.types[hash_] = built.simulation_type
+            self.folders.setdefault(hash_, []).append((-item.status.rank, item.path))
+            if item.warnings:
+                self.warnings += item.warnings
             yield item
 
     def again(
