@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import Place, Table
+from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.stores.postgres import PostgresStore
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
+from mdfactory.testing.records import DENSITY, kept, records
 
 
 class TestPostgres(StoreTests):
@@ -28,3 +31,32 @@ class TestPostgres(StoreTests):
         marks = ", ".join(["%s"] * len(table.columns))
         with psycopg.connect(self.url) as database, database.cursor() as cursor:
             cursor.executemany(f'INSERT INTO "{table.name}" VALUES ({marks})', rows)
+
+
+def _compression(url: str) -> str:
+    """Return how the server compresses a long text that is written."""
+    store = PostgresStore(url)
+    with store.transaction(write=True, create=list(Place)) as transaction:
+        transaction.create(DENSITY)
+    row = kept("A", data_csv="0.125,0.25\n" * 10_000)
+    store.write([(DENSITY, records(DENSITY, row))], Mode.refuse)
+    query = f'SELECT pg_column_compression(data_csv) FROM "{DENSITY.name}"'
+    with psycopg.connect(url) as server:
+        found = server.execute(query.encode()).fetchone()
+    return str(found[0]) if found else ""
+
+
+def test_long_texts_are_compressed_with_lz4_where_the_server_can(database: str) -> None:
+    query = "SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'"
+    with psycopg.connect(database) as server:
+        (offered,) = server.execute(query).fetchone() or ([],)
+    assert _compression(database) == ("lz4" if "lz4" in offered else "pglz")
+
+
+def test_a_compression_that_somebody_has_chosen_stays(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as server:
+        name = sql.Identifier(server.info.dbname)
+        server.execute(
+            sql.SQL("ALTER DATABASE {} SET default_toast_compression = pglz").format(name)
+        )
+    assert _compression(database) == "pglz"

@@ -39,6 +39,14 @@ AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_dat
 """
 
 
+COMPRESS: Final = """
+SELECT set_config(name, 'lz4', true) FROM pg_settings
+WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)
+"""
+"""Compress long texts with lz4 where the server can and nobody has chosen otherwise: its own
+pglz takes a third of the time of a push of analyses."""
+
+
 class PostgresStore(Store):
     """Records in the current schema of a PostgreSQL database.
 
@@ -109,6 +117,8 @@ class PostgresStore(Store):
             schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
             if schema is None:
                 raise StoreError(f"{self.location}: no schema of the search_path exists")
+            if write:
+                connection.exec_driver_sql(COMPRESS)
             told = partial(self._error, write=write)
             schemas = dict.fromkeys(Place, schema)
             yield PostgresTransaction(connection, schemas, self.location, told)
