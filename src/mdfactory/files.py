@@ -1,15 +1,52 @@
-"""Whole files: written beside their place, then put there, by one process at a time."""
+"""Whole files: read within bounds; written beside their place, then put there."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["locked", "replacing"]
+__all__ = ["UnreadableError", "locked", "read_file", "replacing"]
+
+
+class UnreadableError(ValueError):
+    """A file that cannot be read, or not as what it should be; says why, in one line."""
+
+
+def read_file(path: str | Path, largest: int) -> tuple[bytes, os.stat_result]:
+    """Return what a file holds, and what it was like before it was read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    largest
+        Bytes that it may have.
+
+    Raises
+    ------
+    UnreadableError
+        If it cannot be read, is larger, or is something like a pipe; from the error of the
+        system if there was one.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableError("is not a file")
+            raw = file.read(min(largest, status.st_size) + 1)  # room is made for what is asked
+            while status.st_size < len(raw) <= largest and (more := file.read(largest)):
+                raw += more  # it has grown since
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    if len(raw) > largest:
+        raise UnreadableError(f"is larger than {largest >> 20} MiB")
+    return raw, status
 
 
 @contextmanager

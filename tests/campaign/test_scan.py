@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mdfactory.campaign import yamlfiles
+from mdfactory.campaign import simulation
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.scan import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
@@ -44,8 +44,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.append(str(path))
         return real(path, *rest)
 
-    real = yamlfiles.read_file
-    monkeypatch.setattr(yamlfiles, "read_file", read_file)
+    real = simulation.read_file
+    monkeypatch.setattr(simulation, "read_file", read_file)
     return names
 
 

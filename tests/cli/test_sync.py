@@ -416,7 +416,7 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
         result = store("sync", "push", "systems", campaign, "--update", "--jobs", jobs)
         assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
     assert index.exists()
-    monkeypatch.setattr("mdfactory.campaign.yamlfiles.read_file", None)  # nothing is read
+    monkeypatch.setattr("mdfactory.campaign.simulation.read_file", None)  # nothing is read
     (campaign / "campaign.yaml").unlink()
     result = store("sync", "push", "systems", campaign, "--update")
     assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")

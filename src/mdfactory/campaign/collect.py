@@ -273,8 +273,8 @@ def _analysis(
     said = digest([simulation.hash, kind, entry])  # and the file says the rest
     path = f"{simulation.path}/{FOLDER}/{analysis.filename}"
     known = index.find(path) if index and reading.brief else None
-    if known and known[1][0] == said:
-        return _known(simulation, *known[1][1:])
+    if known and known.texts[0] == said:
+        return _known(simulation, *known.texts[1:])
     read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
     try:

@@ -16,6 +16,7 @@ from mdfactory.campaign.ahead import Ahead
 from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
 from mdfactory.errors import SourceError
+from mdfactory.files import UnreadableError, read_file
 
 if TYPE_CHECKING:
     from mdfactory.campaign.rows import Problem, Row, Rows
@@ -305,10 +306,10 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 
 def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
-    from mdfactory.campaign.yamlfiles import UnreadableError, load, read_bytes
+    from mdfactory.campaign.yamlfiles import load
 
     try:
-        values = load(read_bytes(path, LARGEST), MOST)
+        values = load(read_file(path, LARGEST)[0], MOST)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None

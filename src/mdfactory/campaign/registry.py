@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from mdfactory.campaign.scan import ScanIndex, stamp
 from mdfactory.errors import InvalidNameError, RegistryError
-from mdfactory.files import replacing
+from mdfactory.files import UnreadableError, read_file, replacing
 from mdfactory.records.terms import ItemType, check_name
 
 __all__ = [
@@ -147,7 +147,7 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     """
     path = directory / FOLDER / FILE
     known = index.find(str(path)) if index else None
-    values = json.loads(known[1][0]) if known else _values(path, index)
+    values = json.loads(known.texts[0]) if known else _values(path, index)
     problems: list[Problem] = []
     analyses = _entries(values, ItemType.analysis, _analysis, problems)
     artifacts = _entries(values, ItemType.artifact, _artifact, problems)
@@ -157,25 +157,13 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
 def _values(path: Path, index: ScanIndex | None) -> dict[str, Any]:
     """Read what a registry says; nothing if there is none."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise RegistryError(f"{path}: is not a file")
-            raw = file.read(min(LARGEST, status.st_size) + 1)  # room is made for what is asked
-            if status.st_size < len(raw) <= LARGEST:  # it has grown since
-                raw += file.read(LARGEST)
-    except FileNotFoundError as error:
-        if os.path.islink(path) or os.path.islink(path.parent):
-            raise RegistryError(f"{path}: cannot be read: it points to nothing") from error
-        return {}
-    except OSError as error:
-        raise RegistryError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(raw) > LARGEST:
-        raise RegistryError(f"{path}: is larger than {LARGEST >> 20} MiB")
-    try:
+        raw, status = read_file(path, LARGEST)
         values = _parsed(raw)
     except ValueError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            if not (os.path.islink(path) or os.path.islink(path.parent)):
+                return {}
+            error = UnreadableError("cannot be read: it points to nothing")
         raise RegistryError(f"{path}: {error}") from error
     if index:
         index.note(str(path), stamp(status), [json.dumps(values)])

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from mdfactory.version import __version__
 
@@ -51,6 +51,13 @@ MANY: Final = 8 * FAR
 
 Stamp = tuple[int, int, int, int]
 """Size, times of the last change of content and of the file (nanoseconds), inode."""
+
+
+class Known(NamedTuple):
+    """What a file is like, and the texts that were noted of it."""
+
+    stamp: Stamp
+    texts: list[str]
 
 
 class ScanIndex:
@@ -84,7 +91,7 @@ class ScanIndex:
     ) -> None:
         self.close()
 
-    def find(self, path: str) -> tuple[Stamp, list[str]] | None:
+    def find(self, path: str) -> Known | None:
         """Return what a file is like, and what was read from it, if it has not changed since."""
         row = self._ahead.pop(path, None)
         if row is None:
@@ -97,7 +104,7 @@ class ScanIndex:
         now, content = stamp_at(path), str(row[5])
         if row[:4] != now or row[4] != _check(path, content):
             return None
-        return now, content.split(BETWEEN)
+        return Known(now, content.split(BETWEEN))
 
     def find_long(self, path: str, read: Stamp) -> str | None:
         """Return the long text that was noted of a file when it was like this."""

@@ -15,6 +15,7 @@ from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
+from mdfactory.files import UnreadableError, read_file
 from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
 
 if TYPE_CHECKING:
@@ -260,11 +261,11 @@ def _read(
     folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
 ) -> Simulation | str | None:
     """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
-    from mdfactory.campaign.yamlfiles import UnreadableError, load, read_file
+    from mdfactory.campaign.yamlfiles import LARGEST, load
 
     path = f"{folder.path}/{name}"
     try:
-        raw, before = read_file(path)
+        raw, before = read_file(path, LARGEST)
     except UnreadableError as error:
         return f"{name}: {error}" if own or error.__cause__ else None
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from mdfactory.errors import one_line
+from mdfactory.files import UnreadableError
 
-__all__ = ["UnreadableError", "load", "read_bytes", "read_file"]
+__all__ = ["LARGEST", "load"]
 
 LARGEST: Final = 4 * 2**20
 """Bytes of the largest YAML file that is read; a BuildInput has a few thousand at most."""
@@ -23,10 +22,6 @@ DEEPEST: Final = 64
 MOST: Final = 200_000
 LONGEST: Final = 10_000
 """Levels, values, and characters of one value that a larger file may have."""
-
-
-class UnreadableError(ValueError):
-    """A file that cannot be read as YAML; the message says why, in one line."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two
@@ -43,39 +38,6 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def read_bytes(path: str | Path, largest: int = LARGEST) -> bytes:
-    """Return what a file holds; see `read_file`."""
-    return read_file(path, largest)[0]
-
-
-def read_file(path: str | Path, largest: int = LARGEST) -> tuple[bytes, os.stat_result]:
-    """Return what a file holds, and what it was like before it was read.
-
-    Parameters
-    ----------
-    path
-        The file.
-    largest
-        Bytes that it may have.
-
-    Raises
-    ------
-    UnreadableError
-        If it cannot be read, or is larger.
-    """
-    try:
-        with open(path, "rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            raw = file.read(min(largest, status.st_size) + 1)
-            while status.st_size < len(raw) <= largest and (more := file.read(largest)):
-                raw += more  # it has grown since
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    if len(raw) > largest:
-        raise UnreadableError(f"is larger than {largest >> 20} MiB")
-    return raw, status
 
 
 def load(raw: bytes, most: int = MOST) -> Any:
