@@ -265,8 +265,6 @@ def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str
 def _analysis(
     table: Table, simulation: Simulation, analysis: Analysis, time: str, reading: Reading
 ) -> Row:
-    from mdfactory.records.frames import beside_digest, encode
-
     index = reading.index
     entry = json.dumps(analysis.entry)
     kind = simulation.identity.simulation_type.value
@@ -275,6 +273,8 @@ def _analysis(
     known = index.find(path) if index and reading.brief else None
     if known and known.texts[0] == said:
         return _known(simulation, *known.texts[1:])
+    from mdfactory.records.frames import beside_digest, encode
+
     read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
     try:

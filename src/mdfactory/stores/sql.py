@@ -63,6 +63,7 @@ class SqlTransaction(Transaction):
         self._connection = connection
         self._schemas = schemas
         self._spelling: dict[str, dict[str, str]] = {}
+        self._described: dict[tuple[str, str], sa.Table] = {}
 
     def names(self, place: Place) -> Collection[str]:
         """Return the names of the tables in one schema."""
@@ -158,14 +159,21 @@ class SqlTransaction(Transaction):
         return self._spelling[schema]
 
     def _sql(self, table: Table) -> sa.Table:
-        """Describe a table to SQLAlchemy, under the name by which the database has it."""
-        return sa.Table(
-            self._spelt(table.place).get(table.id, table.name),
-            sa.MetaData(),
-            *(sa.Column(one.name, self._type(one.type), nullable=False) for one in table.schema),
-            sa.UniqueConstraint(*table.key),
-            schema=self._schemas[table.place],
-        )
+        """Describe a table to SQLAlchemy, under the name by which the database has it.
+
+        Once, since SQLAlchemy knows a statement again by the table that it is about.
+        """
+        schema = self._schemas[table.place]
+        name = self._spelt(table.place).get(table.id, table.name)
+        if (schema, name) not in self._described:
+            columns = (
+                sa.Column(one.name, self._type(one.type), nullable=False) for one in table.schema
+            )
+            unique = sa.UniqueConstraint(*table.key)
+            self._described[schema, name] = sa.Table(
+                name, sa.MetaData(), *columns, unique, schema=schema
+            )
+        return self._described[schema, name]
 
     def _type(self, kind: pa.DataType) -> sa.types.TypeEngine[Any]:
         return self.integer if kind == pa.int64() else self.text
