@@ -155,16 +155,30 @@ def test_a_summary_gives_the_folders_that_it_lists_in_its_order(
     assert set(found) == set(_found(campaign))
 
 
-def test_a_summary_may_list_a_hundred_thousand_simulations(tmp_path: Path) -> None:
-    summary = tmp_path / "all.yaml"
+def _long_summary(file: Path) -> None:
     folders = [f"{'0' * 120}/{number:040X}" for number in range(100_000)]
     lines = ["system_directory:", *(f"- {one}" for one in folders), "hash:"]
     lines += [f"- {one[-40:]}" for one in folders]
-    summary.write_text("\n".join(lines), encoding="utf-8")
-    assert summary.stat().st_size > 2 * 10**7
-    first = next(discover(str(summary)))
+    file.write_text("\n".join(lines), encoding="utf-8")
+    assert file.stat().st_size > 2 * 10**7
+
+
+def test_a_summary_may_list_a_hundred_thousand_simulations(tmp_path: Path) -> None:
+    _long_summary(tmp_path / "all.yaml")
+    first = next(discover(str(tmp_path / "all.yaml")))
     assert isinstance(first, Skipped)
     assert "there is no such folder" in first.reason
+
+
+@pytest.mark.parametrize("name", ["campaign", "other"])
+def test_a_long_summary_in_the_folder_of_its_campaign_is_no_simulation(
+    campaign: Path, name: str
+) -> None:
+    """Its name may be that of the folder, as a BuildInput's is."""
+    found = _found(campaign)
+    _long_summary(campaign / f"{name}.yaml")
+    assert _found(campaign) == found
+    assert _skipped(campaign) == []
 
 
 def test_a_summary_of_a_campaign_that_moved_finds_its_folders(campaign: Path) -> None:

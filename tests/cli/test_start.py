@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
+def _loaded(*arguments: str) -> set[str]:
+    """Return the modules that a command has loaded in the end."""
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -33,9 +41,7 @@ print(json.dumps(sorted(sys.modules)))
     ],
 )
 def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
-    command = [sys.executable, "-c", SCRIPT, *arguments.split()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
+    loaded = _loaded(*arguments.split())
     assert "mdfactory.cli.app" in loaded
     assert not loaded & HEAVY
     if "--help" not in arguments:
@@ -47,11 +53,24 @@ def test_a_command_on_records_does_not_load_pandas(campaign: Path, verb: str) ->
     """PyArrow loads it to look whether a list is a series, if one is made the obvious way."""
     subprocess.run([sys.executable, "-m", "mdfactory", "sync", "init", "systems"], check=True)
     source = [str(campaign)] if verb == "push" else []
-    command = [sys.executable, "-c", SCRIPT, "sync", verb, "systems", *source]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
+    loaded = _loaded("sync", verb, "systems", *source)
     assert {"pyarrow", "sqlalchemy"} <= loaded
     assert not loaded & {"pandas", "rich.table"}
+
+
+@pytest.mark.parametrize(
+    "command", ["sync push all --update", "sync push all --diff", "sync status"]
+)
+def test_to_see_that_nothing_has_changed_no_library_that_reads_is_loaded(
+    campaign: Path, command: str
+) -> None:
+    readers = {"yaml", "pydantic", "rdkit", "pyarrow.parquet", "pyarrow.compute"}
+    time.sleep(2.1)  # a file that is younger than two seconds is not remembered
+    subprocess.run([sys.executable, "-m", "mdfactory", "sync", "init", "all"], check=True)
+    assert readers <= _loaded(*command.split(), str(campaign))
+    if command == "sync status":
+        _loaded("sync", "push", "all", str(campaign))
+    assert not _loaded(*command.split(), str(campaign)) & readers
 
 
 def test_the_package_itself_loads_nothing() -> None:

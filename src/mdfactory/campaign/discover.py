@@ -21,11 +21,8 @@ from mdfactory.files import UnreadableError, read_file
 if TYPE_CHECKING:
     from mdfactory.campaign.rows import Problem, Row, Rows
 
-LARGEST: Final = 64 * 2**20
-"""Bytes that a build summary may have: some hundred thousand simulations."""
-
 MOST: Final = 10**6
-"""Values that it may hold."""
+"""Values that a build summary may hold."""
 
 __all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
@@ -306,10 +303,10 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 
 def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
-    from mdfactory.campaign.yamlfiles import load
+    from mdfactory.campaign.yamlfiles import LARGEST_SUMMARY, load
 
     try:
-        values = load(read_file(path, LARGEST)[0], MOST)
+        values = load(read_file(path, LARGEST_SUMMARY)[0], MOST)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None

@@ -25,11 +25,11 @@ from typing import Any, Final, NamedTuple, Self
 
 from mdfactory.version import __version__
 
-__all__ = ["PLAIN", "Reading", "ScanIndex", "Stamp", "stamp", "stamp_at"]
+__all__ = ["PLAIN", "Known", "Reading", "ScanIndex", "Stamp", "stamp", "stamp_at"]
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 SETTLED: Final = 2 * 10**9
 """Nanoseconds since a file was changed, after which another change shows in its times."""

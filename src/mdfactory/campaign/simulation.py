@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, Stamp, stamp
+from mdfactory.campaign.scan import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import UnreadableError, read_file
 from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
@@ -27,9 +28,15 @@ HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
 CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
 """Top-level keys of a BuildInput, to recognise one in a file that is no longer valid YAML."""
 
+LISTS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
+"""Top-level keys by which a build summary and a BuildInput are told apart."""
+
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 NOTHING: Final = "[]"
+
+NONE: Final = [""]
+"""What the index keeps of a YAML file that does not claim to be a BuildInput."""
 
 STAGES: Final = (
     (Status.completed, {"prod.gro"}),
@@ -219,8 +226,7 @@ def read_simulation(
     folder = _Folder(directory, status_of(files), bare)
     reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     for name in _candidates(own, files):
-        known = _remembered(folder, name, reading.index, brief=reading.brief)
-        found = known or _read(folder, name, reading.index, own=name in own)
+        found = _found(folder, name, reading, own=name in own)
         if isinstance(found, Simulation):
             return found
         reasons += [found] if found else []
@@ -257,17 +263,51 @@ def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
     yield from sorted(others)
 
 
+def _found(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Simulation | str | None:
+    """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
+    index, path = reading.index, f"{folder.path}/{name}"
+    known = index.find(path) if index else None
+    if index and known:
+        if known.texts == NONE:
+            return None
+        if simulation := _remembered(folder, path, known, index, brief=reading.brief):
+            return simulation
+    return _read(folder, name, index, own=own)
+
+
 def _read(
     folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
 ) -> Simulation | str | None:
-    """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
-    from mdfactory.campaign.yamlfiles import LARGEST, load
+    """Return the same of a file that was not read before, or not as it is now."""
+    from mdfactory.campaign.yamlfiles import LARGEST
 
     path = f"{folder.path}/{name}"
     try:
         raw, before = read_file(path, LARGEST)
     except UnreadableError as error:
-        return f"{name}: {error}" if own or error.__cause__ else None
+        is_claim = error.__cause__ or (own and not _is_summary(path))
+        return f"{name}: {error}" if is_claim else None
+    found = _parsed(folder, name, raw, own=own)
+    if index and isinstance(found, Simulation):
+        _remember(found, path, stamp(before), index)
+    elif index and found is None:
+        index.note(path, stamp(before), NONE)
+    return found
+
+
+def _is_summary(path: str) -> bool:
+    """Whether a file that is too long for a BuildInput lists the folders of a campaign."""
+    from mdfactory.campaign.yamlfiles import LARGEST_SUMMARY
+
+    with suppress(UnreadableError):
+        return set(LISTS.findall(read_file(path, LARGEST_SUMMARY)[0])) == {b"system_directory"}
+    return False
+
+
+def _parsed(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Simulation | str | None:
+    """Return the same of what a file holds."""
+    from mdfactory.campaign.yamlfiles import load
+
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
         return None
     try:
@@ -285,10 +325,7 @@ def _read(
     kinds = (built.simulation_type, built.engine, built.parametrization)
     identity = Identity(built.hash, *kinds, built.canonical_json)
     unknown = [str(key) for key in values if key not in BuildInput.model_fields]
-    simulation = folder.simulation(identity, tuple(_warnings(folder, name, unknown, built.hash)))
-    if index:
-        _remember(simulation, path, stamp(before), index)
-    return simulation
+    return folder.simulation(identity, tuple(_warnings(folder, name, unknown, built.hash)))
 
 
 def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) -> None:
@@ -302,13 +339,9 @@ def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) 
 
 
 def _remembered(
-    folder: _Folder, name: str, index: ScanIndex | None, *, brief: bool
+    folder: _Folder, path: str, known: Known, index: ScanIndex, *, brief: bool
 ) -> Simulation | None:
     """Return a simulation as it was read before; how far it has come is seen anew."""
-    path = f"{folder.path}/{name}"
-    known = index.find(path) if index else None
-    if not index or not known:
-        return None
     read, (hash_, kind, engine, parametrization, status, content, told) = known
     kinds = _kinds(kind, engine, parametrization)
     warnings = () if told == NOTHING else tuple(json.loads(told))

@@ -10,10 +10,13 @@ import yaml
 from mdfactory.errors import one_line
 from mdfactory.files import UnreadableError
 
-__all__ = ["LARGEST", "load"]
+__all__ = ["LARGEST", "LARGEST_SUMMARY", "load"]
 
 LARGEST: Final = 4 * 2**20
-"""Bytes of the largest YAML file that is read; a BuildInput has a few thousand at most."""
+"""Bytes of the largest BuildInput that is read; it has a few thousand at most."""
+
+LARGEST_SUMMARY: Final = 64 * 2**20
+"""Bytes of the largest build summary: some hundred thousand simulations."""
 
 SMALL: Final = 8 * 2**10
 """Bytes of a file that cannot nest deep enough to do harm: libyaml's composer recurses in C."""
