@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarks.slowdisk import slow
 
-from mdfactory.campaign.discover import discover
+from mdfactory.campaign.discover import Folders, discover, roots
+from mdfactory.campaign.scan import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import SourceError
 
@@ -153,6 +155,37 @@ def test_a_summary_gives_the_folders_that_it_lists_in_its_order(
         "CC4D89E0 0BDC04CC E6475BA8 96964558 D7EB9914 FD017140 2071DE63 24BD07FD"
     )
     assert set(found) == set(_found(campaign))
+
+
+def test_each_folder_of_a_source_costs_a_listing_and_an_open_file(campaign: Path) -> None:
+    folders = tuple(map(str, _found(campaign)))
+    for source in (str(campaign), str(campaign / "campaign.yaml"), Folders(folders)):
+        with slow(campaign, 0) as calls:
+            assert len(list(discover(source))) == 8
+        own = source != Folders(folders)  # the campaign's own folder, and its summary
+        assert (calls["scandir"], calls["open"]) in {(8 + own, 8 + own), (8, 8 + own)}
+        assert calls["stat"] <= 2
+
+
+def test_a_summary_is_read_once_until_it_changes(
+    campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
+    summary = campaign / "campaign.yaml"
+    plain = [str(path) for path in _found(summary)]
+    for source in (summary, campaign, summary):
+        with ScanIndex(tmp_path / "scan.db") as index:
+            found = discover(str(source), Reading(index, 1))
+            assert sorted(one.path for one in found) == sorted(plain)
+    with ScanIndex(tmp_path / "scan.db") as index, slow(campaign, 0) as calls:
+        reading = Reading(index, 1, brief=True)
+        assert roots(str(summary), reading) == roots(str(summary))
+        assert calls["open"] == 1  # of the one that has no index
+        assert len(list(discover(str(summary), reading))) == 8
+        assert calls["open"] == 1
+    summary.write_text(f"system_directory: [{_found(campaign)[0]}]", encoding="utf-8")
+    with ScanIndex(tmp_path / "scan.db") as index:
+        assert len(list(discover(str(summary), Reading(index)))) == 1
 
 
 def _long_summary(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import json
 import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.ahead import Ahead
-from mdfactory.campaign.scan import PLAIN, Reading
-from mdfactory.campaign.simulation import HASH, Simulation, Skipped, read_simulation
+from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, stamp
+from mdfactory.campaign.simulation import HASH, NONE, Simulation, Skipped, read_simulation
 from mdfactory.errors import SourceError
 from mdfactory.files import UnreadableError, read_file
 
@@ -100,7 +101,7 @@ def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
     if os.path.isdir(path):  # false for a path that cannot be, where pathlib raises
         return _walk([path], reading)
     if os.path.isfile(path):
-        return _listed(path, _summary(source, path), reading)
+        return _listed(path, _summary(source, path, reading.index), reading)
     if glob.has_magic(source):
         folders = _matches(source)
         if folders:
@@ -109,8 +110,15 @@ def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
     raise SourceError(source, "there is no such folder, build summary or pattern")
 
 
-def roots(source: Source) -> list[str]:
+def roots(source: Source, reading: Reading = PLAIN) -> list[str]:
     """Return the folders that a SOURCE stands for: what is below them belongs to it.
+
+    Parameters
+    ----------
+    source
+        As in `discover`.
+    reading
+        How a build summary is read.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def roots(source: Source) -> list[str]:
         return [_absolute(source.root)]
     path = _absolute(source)
     if os.path.isfile(path):
-        listed, parent = _summary(source, path), os.path.dirname(path)
+        listed, parent = _summary(source, path, reading.index), os.path.dirname(path)
         moved = (os.path.join(parent, hash_) for _, hash_ in listed if HASH.fullmatch(hash_))
         return [*(_absolute(name, parent) for name, _ in listed), *moved]
     if glob.has_magic(source) and not os.path.isdir(path):
@@ -133,7 +141,8 @@ def roots(source: Source) -> list[str]:
 
 def _known(paths: Iterable[str], reading: Reading) -> Iterator[Found]:
     def found(path: str) -> Found | None:
-        return _visit(path, reading)[0] if os.path.isdir(path) else None
+        item = _visit(path, reading)[0]
+        return None if _is_absent(item, path) else item
 
     with Ahead(found, reading.jobs) as ahead:
         yield from filter(None, ahead.each(sorted(set(paths))))
@@ -259,16 +268,25 @@ def _visit(
     try:
         listing = _listing(directory)
         directory.encode()
-    except OSError as error:
-        return Skipped(directory, f"the folder cannot be read: {error.strerror}"), _Listing()
     except UnicodeEncodeError:
         shown = os.fsencode(directory).decode(errors="backslashreplace")
         return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
+    except (OSError, ValueError) as error:  # a path may hold what no path can
+        reason = getattr(error, "strerror", error)
+        return Skipped(directory, f"the folder cannot be read: {reason}"), _Listing()
     files, others, folders, links = listing
     if folders or links:
         others = {*others, *folders, *links}
     found = read_simulation(directory, files, others=others, claimed=claimed, reading=reading)
     return found, listing
+
+
+def _is_absent(found: Found | None, directory: str) -> bool:
+    """Whether nothing was found because there is no such folder.
+
+    That is asked afterwards: a folder that is there, as most are, costs no call for it.
+    """
+    return isinstance(found, Skipped) and not os.path.isdir(directory)
 
 
 def _of_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Found]:
@@ -301,12 +319,17 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
     return f"{source.file}: row {row.number} (line {row.line})"
 
 
-def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
+def _summary(source: str, path: str, index: ScanIndex | None) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
     from mdfactory.campaign.yamlfiles import LARGEST_SUMMARY, load
 
+    known = index.find(path) if index else None
+    text = index.find_long(path, known.stamp) if index and known and known.texts == NONE else ""
+    if text:
+        return [(name, hash_) for name, hash_ in json.loads(text)]
     try:
-        values = load(read_file(path, LARGEST_SUMMARY)[0], MOST)
+        raw, before = read_file(path, LARGEST_SUMMARY)
+        values = load(raw, MOST)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
@@ -315,7 +338,10 @@ def _summary(source: str, path: str) -> Sequence[tuple[str, str]]:
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
         hashes = [os.path.basename(str(name)) for name in folders]
-    return [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
+    listed = [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
+    if index:
+        index.note(path, stamp(before), NONE, json.dumps(listed))
+    return listed
 
 
 def _lacks(path: Path, values: Any) -> str:
@@ -334,12 +360,11 @@ def _listed(summary: str, folders: Sequence[tuple[str, str]], reading: Reading) 
         name, hash_ = one
         listed = _absolute(name, parent)
         moved = os.path.join(parent, hash_)
-        places = [listed, moved] if HASH.fullmatch(hash_) else [listed]
-        directory = next((place for place in places if os.path.isdir(place)), None)
-        if directory is None:
-            missing = f"listed in {file}, but there is no such folder"
-            return None, Skipped(listed, missing)
-        return directory, _visit(directory, reading, claimed=True)[0]
+        for directory in [listed, moved] if HASH.fullmatch(hash_) else [listed]:
+            item = _visit(directory, reading, claimed=True)[0]
+            if not _is_absent(item, directory):
+                return directory, item
+        return None, Skipped(listed, f"listed in {file}, but there is no such folder")
 
     seen = set()
     with Ahead(found, reading.jobs) as ahead:

@@ -165,7 +165,7 @@ def _status(
     seen: dict[str, set[str]] = defaultdict(set)
     for table, rows in chain(campaign.batches(), campaign.others()):
         seen[table.id].update(rows["hash"].to_pylist())
-    rest = _Rest(source)
+    rest = _Rest(source, campaign.reading)
     for table in tables:
         for difference in rest.of(transaction, table, seen[table.id]):
             found.note(table, difference)
@@ -249,8 +249,8 @@ def _what(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 class _Rest:
     """Finds records that belong to a source and that no folder on disk has."""
 
-    def __init__(self, source: Source) -> None:
-        self._folders = None if isinstance(source, Folders) else frozenset(roots(source))
+    def __init__(self, source: Source, reading: Reading) -> None:
+        self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
         self._those: set[str] | None = None
         if isinstance(source, CsvSource):
             from mdfactory.campaign.rows import read_rows
