@@ -417,6 +417,34 @@ def test_the_lock_of_a_process_that_has_ended_is_taken(
     assert _push(store, "B").inserted == 2
 
 
+KILLED_CHILD = """
+import os, signal
+from http.client import HTTPConnection
+from mdfactory.records.tables import RUNS
+from mdfactory.stores import store_at
+
+store = store_at("foundry:///Group Functions/mdfactory")
+store.count(RUNS)
+if not (child := os.fork()):
+    send = HTTPConnection.send
+    def die(connection, data):
+        if data.startswith(b"{"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        send(connection, data)
+    HTTPConnection.send = die
+    store.count(RUNS)
+assert os.waitpid(child, 0)[1] == signal.SIGKILL
+print(store.count(RUNS))
+"""
+
+
+def test_a_forked_process_has_connections_of_its_own(store: Store, foundry: FoundryServer) -> None:
+    """It is killed before the body of a request; the next words of its parent are not that body."""
+    program = [sys.executable, "-c", KILLED_CHILD]
+    told = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (told.stdout, told.stderr) == ("1\n", "")
+
+
 # However Foundry may be
 
 

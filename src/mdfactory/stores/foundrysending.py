@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import random
 import time
 from collections.abc import Callable
@@ -49,10 +50,21 @@ T = TypeVar("T")
 
 
 class Session(requests.Session):
-    """A session that waits for no answer for ever."""
+    """A session that waits for no answer for ever, and has connections of its process alone.
+
+    Those that a forked process finds open are its parent's: what one says there, and what it
+    leaves unsaid when it is killed, the other would go on with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
         """Send a request, with time limits."""
+        if self._process != os.getpid():
+            self.close()
+            self._process = os.getpid()
         if options.get("timeout") is None:
             options["timeout"] = TIMEOUT
         return super().request(*arguments, **options)
