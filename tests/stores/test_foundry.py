@@ -10,6 +10,7 @@ import sys
 import traceback
 import uuid
 from contextlib import suppress
+from http.client import HTTPConnection
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.foundry import FoundryStore
 from mdfactory.stores.foundrylock import place_of
+from mdfactory.stores.foundryport import Port
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
@@ -529,10 +531,28 @@ def test_a_token_that_no_header_can_hold_is_not_shown(
     assert "s3c" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("step", ["putrequest", "endheaders", "getresponse"])
 def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
-    store: Store, foundry: FoundryServer
+    store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    foundry.faults.before("commit$", lambda: signal.raise_signal(signal.SIGINT))
+    """The first commit is interrupted before it is sent, when half of it is, or when it is done.
+
+    The interrupt is of the thread that commits: one that comes when it likes may come while
+    Python collects garbage, which loses it.
+    """
+    commit, do = Port.commit, getattr(HTTPConnection, step)
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        do(*arguments, **options)
+        monkeypatch.setattr(HTTPConnection, step, do)
+        signal.raise_signal(signal.SIGINT)
+
+    def first(*arguments: Any) -> str:
+        monkeypatch.setattr(Port, "commit", commit)
+        monkeypatch.setattr(HTTPConnection, step, interrupted)
+        return commit(*arguments)
+
+    monkeypatch.setattr(Port, "commit", first)
     with pytest.raises(KeyboardInterrupt):
         _push(store, "B")
     assert _hashes(store) == ["A", "B"]
