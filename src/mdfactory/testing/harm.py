@@ -108,7 +108,7 @@ OPERATIONS: Final[dict[str, Callable[..., None]]] = {
 
 
 def _serve(store: Store) -> None:
-    state(store)  # all that must be loaded is, before any child begins
+    states(store)  # all that must be loaded is, before any child begins; others write already
     for line in sys.stdin:
         name, *letters = line.split()
         child = os.fork()
