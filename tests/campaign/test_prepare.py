@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mdfactory.campaign.discover import CsvSource, discover
-from mdfactory.campaign.prepare import Prepared, prepare
+from mdfactory.campaign.prepare import Prepared, _write_summary, prepare
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import InvalidRowsError, OutputError, SourceError
 
@@ -156,3 +156,13 @@ def test_rows_without_a_folder_and_bad_rows_are_skipped(tmp_path: Path) -> None:
 def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="missing"):
         discover(CsvSource(_csv(tmp_path, MIXED), tmp_path / "missing"))
+
+
+def test_a_summary_of_a_hundred_thousand_that_says_the_same_is_left_alone(tmp_path: Path) -> None:
+    """It is longer than a BuildInput may be; to prepare so many takes minutes."""
+    hashes = [f"{number:040X}" for number in range(100_000)]
+    values = {"date": "2026-01-01", "hash": hashes, "system_directory": hashes}
+    path = tmp_path / "compositions.yaml"
+    assert _write_summary(path, values) is None
+    assert _write_summary(path, values | {"date": "2026-01-02"}) is None
+    assert _write_summary(path, values | {"hash": hashes[1:]}) is not None

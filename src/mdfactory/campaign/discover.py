@@ -11,19 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mdfactory.campaign.ahead import Ahead
 from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, stamp
 from mdfactory.campaign.simulation import HASH, NONE, Simulation, Skipped, read_simulation
 from mdfactory.errors import SourceError
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import UnreadableError
 
 if TYPE_CHECKING:
     from mdfactory.campaign.rows import Problem, Row, Rows
-
-MOST: Final = 10**6
-"""Values that a build summary may hold."""
 
 __all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
@@ -321,15 +318,14 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 
 def _summary(source: str, path: str, index: ScanIndex | None) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
-    from mdfactory.campaign.yamlfiles import LARGEST_SUMMARY, load
+    from mdfactory.campaign.yamlfiles import load_summary
 
     known = index.find(path) if index else None
     text = index.find_long(path, known.stamp) if index and known and known.texts == NONE else ""
     if text:
         return [(name, hash_) for name, hash_ in json.loads(text)]
     try:
-        raw, before = read_file(path, LARGEST_SUMMARY)
-        values = load(raw, MOST)
+        values, before = load_summary(path)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
@@ -339,7 +335,7 @@ def _summary(source: str, path: str, index: ScanIndex | None) -> Sequence[tuple[
     if not isinstance(hashes, list) or len(hashes) != len(folders):
         hashes = [os.path.basename(str(name)) for name in folders]
     listed = [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
-    if index:
+    if index and "system" not in values:  # else it may be a BuildInput, too
         index.note(path, stamp(before), NONE, json.dumps(listed))
     return listed
 

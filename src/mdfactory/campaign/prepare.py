@@ -17,9 +17,9 @@ import yaml
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.rows import Rows, read_rows
 from mdfactory.campaign.simulation import Simulation, read_simulation
-from mdfactory.campaign.yamlfiles import LARGEST, load
+from mdfactory.campaign.yamlfiles import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import UnreadableError, read_file, replacing
+from mdfactory.files import UnreadableError, replacing
 
 __all__ = ["Prepared", "check", "prepare"]
 
@@ -138,7 +138,7 @@ def _write_summary(path: Path, values: dict[str, Any]) -> Path | None:
         _write(path, values)
         return None
     try:
-        earlier = load(read_file(path, LARGEST)[0])
+        earlier, _ = load_summary(path)
     except UnreadableError:
         earlier = None
     if isinstance(earlier, dict) and {**earlier, "date": None} == {**values, "date": None}:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from mdfactory.errors import one_line
-from mdfactory.files import UnreadableError
+from mdfactory.files import UnreadableError, read_file
 
-__all__ = ["LARGEST", "LARGEST_SUMMARY", "load"]
+__all__ = ["LARGEST", "LARGEST_SUMMARY", "load", "load_summary"]
 
 LARGEST: Final = 4 * 2**20
 """Bytes of the largest BuildInput that is read; it has a few thousand at most."""
 
 LARGEST_SUMMARY: Final = 64 * 2**20
-"""Bytes of the largest build summary: some hundred thousand simulations."""
+MOST_SUMMARY: Final = 1_000_000
+"""Bytes and values of the largest build summary: some hundred thousand simulations."""
 
 SMALL: Final = 8 * 2**10
 """Bytes of a file that cannot nest deep enough to do harm: libyaml's composer recurses in C."""
@@ -41,6 +44,18 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def load_summary(path: str | Path) -> tuple[Any, os.stat_result]:
+    """Return what a build summary says, and what its file was like before it was read.
+
+    Raises
+    ------
+    UnreadableError
+        If it cannot be read, or is beyond the bounds of a build summary.
+    """
+    raw, before = read_file(path, LARGEST_SUMMARY)
+    return load(raw, MOST_SUMMARY), before
 
 
 def load(raw: bytes, most: int = MOST) -> Any:
