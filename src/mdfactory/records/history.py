@@ -25,6 +25,7 @@ __all__ = [
     "Part",
     "image_schema",
     "is_between",
+    "is_entry",
     "keyed",
     "stamp",
     "stamps",
@@ -103,7 +104,7 @@ class Entry:
         ValueError
             If it is none.
         """
-        if not 0 < row["operation"] < LAST or row["place"] not in list(Place):
+        if not is_entry(row["operation"], row["place"]):
             raise ValueError("there is no such operation")
         told = {name: json.loads(row[name]) for name in ("changes", "made", "dropped")}
         if not _is_said(told):
@@ -116,6 +117,14 @@ class Entry:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         told = {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
         return list((values | told | {"places": " ".join(self.places)}).values())
+
+
+def is_entry(operation: int, place: str) -> bool:
+    """Whether there can be an entry of this number, for this place."""
+    return 0 < operation < LAST and place in PLACES
+
+
+PLACES: Final = frozenset(map(str, Place))
 
 
 def _is_said(told: dict[str, Any]) -> bool:

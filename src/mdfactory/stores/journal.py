@@ -6,15 +6,15 @@ import getpass
 import logging
 import socket
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from mdfactory.records.history import Entry, Part, keyed
+from mdfactory.records.history import Entry, Part, is_entry, keyed
 from mdfactory.records.packed import pack
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Place, Table, batch, log_table, undo_table
@@ -29,15 +29,52 @@ __all__ = ["Journal", "entries"]
 log = logging.getLogger(__name__)
 
 
-def entries(transaction: Transaction) -> list[Entry]:
-    """Return all entries of the log, in order: one for each place that an operation changed.
+class Brief(NamedTuple):
+    """What every operation must know of the entries before it; as in `records.history.Entry`."""
+
+    operation: int
+    place: str
+    places: str
+    slot: int
+    size: int
+
+
+def briefs(transaction: Transaction) -> list[Brief]:
+    """Return what must be known of all entries of the log, which may be many.
 
     An operation that was cut short while its entries were stored is not among them.
     """
+    found: dict[tuple[int, str], Brief] = {}
+    for table in map(log_table, Place):
+        query = Query(columns=Brief._fields)
+        for values in transaction.values(table, query) if transaction.has(table) else ():
+            brief = Brief(*values)
+            if is_entry(brief.operation, brief.place):
+                found[brief.operation, brief.place] = brief  # both places may be one schema
+    last = max((operation for operation, _ in found), default=0)
+    latest = [one for one in found.values() if one.operation == last]
+    if latest and len(latest) < len(latest[0].places.split()) and transaction.is_cut:
+        return [one for one in found.values() if one.operation != last]
+    return list(found.values())
+
+
+def entries(transaction: Transaction, operations: Container[int] | None = None) -> list[Entry]:
+    """Return entries of the log, in order: one for each place that an operation changed.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    operations
+        Numbers of the operations; all that were not cut short if None.
+    """
+    there = {(one.operation, one.place) for one in briefs(transaction)}
     found: dict[tuple[int, str], Entry] = {}
     for table in map(log_table, Place):
         for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
             for row in rows.to_pylist():
+                if operations is not None and row["operation"] not in operations:
+                    continue
                 try:
                     entry = Entry.read(row)
                 except ValueError as error:
@@ -48,11 +85,8 @@ def entries(transaction: Transaction) -> list[Entry]:
                         error,
                     )
                     continue
-                found[entry.operation, entry.place] = entry  # both places may be one schema
-    last = max((operation for operation, _ in found), default=0)
-    latest = [entry for entry in found.values() if entry.operation == last]
-    if latest and len(latest) < len(latest[0].places) and transaction.is_cut:
-        found = {key: entry for key, entry in found.items() if entry.operation != last}
+                if (entry.operation, entry.place) in there:
+                    found[entry.operation, entry.place] = entry
     return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] != Place.runs))]
 
 
@@ -102,8 +136,8 @@ class Journal:
         self._sides: dict[Place, Side] = {}
 
     @cached_property
-    def _earlier(self) -> list[Entry]:
-        return entries(self._transaction)
+    def _earlier(self) -> list[Brief]:
+        return briefs(self._transaction)
 
     @cached_property
     def _operation(self) -> int:
@@ -228,19 +262,21 @@ class Journal:
 
     def _forgotten(self, fresh: Sequence[Entry]) -> list[Entry]:
         """Drop what is kept of operations beyond the bound; return their entries, renewed."""
-        kept = [one for one in (*self._earlier, *fresh) if one.slot >= 0]
+        known: list[Brief | Entry] = [*self._earlier, *fresh]
+        kept = [one for one in known if one.slot >= 0]
         size = sum(one.size for one in kept)
         operations = sorted({one.operation for one in kept})
-        gone: list[Entry] = []
+        gone: set[int] = set()
         while operations and (len(operations) > self._keep.operations or size > self._keep.size):
             oldest = operations.pop(0)
             for one in (one for one in kept if one.operation == oldest):
                 undo = undo_table(Place(one.place), one.slot)
                 if self._transaction.has(undo):
                     self._transaction.drop(undo)
-                gone.append(replace(one, slot=-1, size=0))
                 size -= one.size
-        return gone
+            gone.add(oldest)
+        renewed = entries(self._transaction, gone) if gone else []
+        return [replace(one, slot=-1, size=0) for one in renewed if one.slot >= 0]
 
     def _side(self, table: Table) -> Side:
         return self._sides.setdefault(table.place, Side())

@@ -17,6 +17,7 @@ from mdfactory.errors import (
     StoreError,
     UndoError,
 )
+from mdfactory.records.history import Entry
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
     FRAMES,
@@ -351,9 +352,32 @@ class HistoryTests(Raw):
             (rows,) = one.scan(table, Query(limit=1))
             one.put(table, records(table, rows.to_pylist()[0] | {"operation": 9} | damage))
         _operate(filled, "insert fresh")
+        latest, first = history(filled)
+        assert (latest.entries[0].command, first.number) == ("insert fresh", 1)
         assert "damaged" in caplog.text
-        assert {one.number for one in history(filled)} >= {1, 2}
-        assert undo(filled, 2).changed
+        assert undo(filled, latest.number).changed
+
+    def test_an_operation_does_not_read_what_all_others_did(
+        self, filled: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The log of a store that is pushed to every hour has many thousand entries."""
+        filled.keep = Keep(operations=3)
+        for _ in range(4):
+            _operate(filled, "force")
+        read: list[int] = []
+        whole = Entry.read
+
+        def spied(row: dict[str, Any]) -> Entry:
+            read.append(row["operation"])
+            return whole(row)
+
+        monkeypatch.setattr(Entry, "read", spied)
+        with filled.operation("nothing"):
+            pass
+        assert read == []
+        _operate(filled, "force")
+        assert len(set(read)) == 1  # the one of which nothing is kept any more
+        assert len(history(filled)) >= 6
 
     def test_one_number_of_two_operations_is_told(self, filled: Store) -> None:
         """One of two files was put back from a backup, and work went on."""
