@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -17,7 +20,17 @@ def main() -> None:
         from mdfactory.cli.app import run
 
         code = run(sys.argv[1:])
-        gc.freeze()  # else all that was imported is looked through on the way out
-        sys.exit(code)
     except KeyboardInterrupt:  # before or after the command itself
-        sys.exit(130)
+        code = 130
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: to take apart all that was imported would take longer than `config path`.
+
+    Whatever holds a lock, a file or a thread is closed by then: each is used in a ``with``.
+    """
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -42,8 +42,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return int(app.meta(list(arguments)) or Exit.done)
     except CycloptsError as error:  # a common option is wrong
-        terminal = Terminal(json="--json" in arguments)
-        return _usage(terminal, error)
+        return _usage(Terminal(json="--json" in arguments), error)
+    except OSError as error:  # of what is shown without a command, such as the version
+        return _unwritten(Terminal(json="--json" in arguments), error)
 
 
 @app.meta.default
@@ -117,13 +118,18 @@ def _end(
         usage = isinstance(error, UsageError | InvalidNameError)
         return Exit.usage if usage else Exit.failed
     except OSError as error:
-        # What is left in the buffer of standard output must go somewhere when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has enough
-            return Exit.done
-        terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
-        return Exit.failed
+        return _unwritten(terminal, error)
     return int(code or Exit.done)
+
+
+def _unwritten(terminal: Terminal, error: OSError) -> int:
+    """Say that standard output cannot be written, unless whoever reads it has enough."""
+    # What is left in its buffer must go somewhere when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # such as head
+        return Exit.done
+    terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
+    return Exit.failed
 
 
 COMMANDS: Final = {
