@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from benchmarks.bench import Bench, push
 from benchmarks.figures import Figure
@@ -29,6 +30,10 @@ AIM = "1.2"
 
 TIMES = 100
 """How many times smaller that is what the largest size is compared with."""
+
+
+SMALL: Final = 1_000
+"""A size at which works take little more than the start."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def growth(
     records
         Sizes of the stores.
     repeats
-        How often each process is run; at size 1 it is as often as those of other tables.
+        How often each process is run; at sizes up to a thousand, which take little more than the
+        start, it is as often as those of other tables.
     keep
         Is given the figures of each size.
     """
@@ -104,7 +110,7 @@ def growth(
         costs: dict[str, dict[int, Cost]] = {}
         for size in sorted({1, *sizes}):
             made = works(bench, size)
-            measured = cost([*made.values()], bench.repeats if size == 1 else repeats)
+            measured = cost([*made.values()], bench.repeats if size <= SMALL else repeats)
             at_size = dict(zip(made, measured, strict=True))
             keep([Figure(size, work, one.seconds) for work, one in at_size.items()])
             for work, one in at_size.items():

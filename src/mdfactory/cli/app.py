@@ -40,6 +40,8 @@ app.register_install_completion_command(add_to_startup=False)
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     try:
+        if HELP & set(arguments):
+            _load(app.parse_commands([one for one in arguments if one not in HELP])[1])
         return int(app.meta(list(arguments)) or Exit.done)
     except CycloptsError as error:  # a common option is wrong
         return _usage(Terminal(json="--json" in arguments), error)
@@ -75,7 +77,7 @@ def _launch(
         Say everything, with tracebacks of errors.
     """
     terminal = Terminal(json=json, quiet=quiet, verbose=verbose, debug=debug)
-    path, _, rest = app.parse_commands(tokens)
+    path, apps, rest = app.parse_commands(tokens)
     terminal.command = " ".join(path)
     if "" in tokens:
         return _usage(terminal, UsageError("an argument is empty; is a variable unset?"))
@@ -83,11 +85,19 @@ def _launch(
         command, bound, injected = app.parse_args(tokens)
     except CycloptsError as error:
         return _usage(terminal, error)
+    if command == app.help_print:
+        _load(apps)
     if "session" in injected:
         bound.arguments["session"] = Session(terminal, config, wait, tokens)
     code = _end(command, bound, terminal, config)
     incomplete = command == app.help_print and path and not HELP & set(rest)
     return Exit.usage if incomplete else code
+
+
+def _load(apps: Sequence[App]) -> None:
+    """Load the commands of a group whose help is to be shown: it tells what each of them does."""
+    for group in apps[1:]:
+        group.resolved_commands()
 
 
 def _usage(terminal: Terminal, error: Exception) -> int:

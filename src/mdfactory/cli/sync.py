@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Final
 
-from mdfactory.cli.clear import app as clear
-from mdfactory.cli.copy import app as copy
-from mdfactory.cli.init import app as init
-from mdfactory.cli.log import app as log
-from mdfactory.cli.pull import app as pull
-from mdfactory.cli.push import app as push
-from mdfactory.cli.relocate import app as relocate
-from mdfactory.cli.status import app as status
-from mdfactory.cli.undo import app as undo
-from mdfactory.cli.verify import app as verify
+from cyclopts import App
 
 __all__ = ["app"]
 
+PARTS: Final = (
+    "init",
+    "push",
+    "pull",
+    "status",
+    "verify",
+    "clear",
+    "copy",
+    "relocate",
+    "log",
+    "undo",
+)
+"""The commands: each is a module, which is not loaded before it is called or its help is shown."""
+
 app = App(name="sync")
-for part in (init, push, pull, status, verify, clear, copy, relocate, log, undo):
-    app.command(part)
+for part in PARTS:
+    app.command(f"mdfactory.cli.{part}:app", name=part)
