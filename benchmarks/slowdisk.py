@@ -90,14 +90,17 @@ def main() -> None:
     parser.add_argument("root", metavar="ROOT", help="the folder")
     parser.add_argument("arguments", nargs="+", help="those of the program, after --")
     given = parser.parse_args()
+    sys.argv = ["mdfactory", *given.arguments]
     with slow(given.root, given.delay / 1000) as counted:
         # Imported only now: what a module takes from another by name is then taken wrapped.
-        from mdfactory.cli.app import run
+        from mdfactory.cli import main as program
 
-        code = run(given.arguments)
-    each = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
-    print(f"{counted.total()} calls: {each}", file=sys.stderr)
-    sys.exit(code)
+        setattr(os, "_exit", sys.exit)  # noqa: B010  # so that it comes back here in the end
+        try:
+            program()
+        finally:
+            each = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
+            print(f"{counted.total()} calls: {each}", file=sys.stderr)
 
 
 if __name__ == "__main__":
