@@ -91,16 +91,19 @@ def main() -> None:
     parser.add_argument("arguments", nargs="+", help="those of the program, after --")
     given = parser.parse_args()
     sys.argv = ["mdfactory", *given.arguments]
+    leave = os._exit
     with slow(given.root, given.delay / 1000) as counted:
+
+        def say(code: int) -> None:
+            each = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
+            print(f"{counted.total()} calls: {each}", file=sys.stderr, flush=True)
+            leave(code)
+
+        setattr(os, "_exit", say)  # noqa: B010  # by which the program ends
         # Imported only now: what a module takes from another by name is then taken wrapped.
         from mdfactory.cli import main as program
 
-        setattr(os, "_exit", sys.exit)  # noqa: B010  # so that it comes back here in the end
-        try:
-            program()
-        finally:
-            each = ", ".join(f"{name} {number}" for name, number in sorted(counted.items()))
-            print(f"{counted.total()} calls: {each}", file=sys.stderr)
+        program()
 
 
 if __name__ == "__main__":
