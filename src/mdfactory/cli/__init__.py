@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End at once: to take apart all that was imported would take longer than `config path`.
+    """End at once, without looking through and taking apart all that was imported.
 
     Whatever holds a lock, a file or a thread is closed by then: each is used in a ``with``.
     """
