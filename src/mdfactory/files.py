@@ -35,10 +35,12 @@ def read_file(path: str | Path, largest: int) -> tuple[bytes, os.stat_result]:
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            raise UnreadableError("is a directory" if is_folder else "is not a file")
         with os.fdopen(handle, "rb", buffering=0) as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableError("is not a file")
             raw = file.read(min(largest, status.st_size) + 1)  # room is made for what is asked
             while status.st_size < len(raw) <= largest and (more := file.read(largest)):
                 raw += more  # it has grown since

@@ -64,7 +64,7 @@ BROKEN: list[tuple[str, str | bytes, str]] = [
 
 PLACES = [
     ("a FIFO", fifo, "is not a file"),
-    ("a folder", directory, "Is a directory"),
+    ("a folder", directory, "is a directory"),
     ("a socket", listening, "cannot be read"),
     ("a looping link", looping, "cannot be read"),
     ("an endless device", endless, "is not a file"),
