@@ -47,6 +47,7 @@ from mdfactory.stores.foundryport import Port
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
+from mdfactory.testing.harm import clear, fill, state
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 
@@ -252,6 +253,22 @@ def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     with store.transaction() as transaction:
         whole = [row for rows in transaction.read_whole(FRAME) for row in rows.to_pylist()]
     assert {row["arrow_schema"] for row in whole} == {"schema"}
+
+
+@pytest.mark.parametrize("mode", [Mode.force, Mode.update])
+@pytest.mark.parametrize("skip", range(10))
+def test_a_cut_write_over_records_of_the_same_time_is_completed_by_repeating_it(
+    store: Store, foundry: FoundryServer, skip: int, mode: Mode
+) -> None:
+    """Digests are committed before records: what they say may be of a record to come."""
+    clear(store)
+    fill(store, "a")
+    foundry.faults.answer("commit$", 500, skip=skip, times=None)
+    with suppress(StoreError):
+        fill(store, "b", mode)
+    foundry.faults.clear()
+    fill(store, "b", mode)
+    assert state(store) == "b"
 
 
 @pytest.mark.parametrize("skip", range(10))

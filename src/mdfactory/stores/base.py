@@ -437,11 +437,10 @@ class Transaction(ABC):
         left: set[Key] = set()
         for some in chunks(keys):
             times = self._times(table, some)
-            ask = times and mode is not Mode.update  # which leaves what is the same in any case
-            cut = self.unfinished(set(times.values())) if ask else ()
+            cut = self.unfinished(set(times.values())) if times else ()
             unfinished = {key: time for key, time in times.items() if time in cut}
             compared = times if mode is Mode.update else unfinished
-            digests = self._digests(table, compared) if compared else {}
+            digests = self._digests(table, compared, unfinished) if compared else {}
             stored |= {key: digests.get(key) for key in times}
             left |= unfinished.keys()
         return stored, left
@@ -492,16 +491,20 @@ class Transaction(ABC):
         found = self.values(table, query)
         return {values[:-1]: values[-1] for values in found if values[:-1] in wanted}
 
-    def _digests(self, table: Table, times: Mapping[Key, str]) -> dict[Key, str]:
+    def _digests(
+        self, table: Table, times: Mapping[Key, str], doubted: Collection[Key]
+    ) -> dict[Key, str]:
         """Return the content digests of stored records.
 
         One that is kept is taken if it belongs to the record as it is now; of a record
-        that another program wrote, or wrote again, it is computed.
+        that another program wrote, or wrote again, it is computed. So it is of those in doubt: a
+        write that was cut short may have stored the digest and not the record.
         """
+        trusted = {key: time for key, time in times.items() if key not in doubted}
         digests = {
             key: content
-            for key, content, digest in self.kept(table, list(times))
-            if key in times and record_digest(content, times[key]) == digest
+            for key, content, digest in self.kept(table, list(trusted))
+            if key in trusted and record_digest(content, trusted[key]) == digest
         }
         foreign = [key for key in times if key not in digests]
         if foreign:

@@ -66,7 +66,7 @@ FEW: Final = 200
 """Values in the conditions of a query, beyond which files are read and not SQL."""
 
 NOTED: Final = 50
-"""Writes that are remembered, so that one that was cut short is known when it is repeated."""
+"""Writes that were cut short and are remembered, so that each is known when it is repeated."""
 
 TIMES: Final = 1000
 """Times of records that are remembered of a write; beyond that, any time counts."""
@@ -78,6 +78,8 @@ class Note:
 
     Parameters
     ----------
+    name
+        Its own: notes are in the order of their names.
     times
         Times of its records; None if they are too many to be told.
     transactions
@@ -86,6 +88,7 @@ class Note:
         Whether some of them were not committed; None until it is asked.
     """
 
+    name: str
     times: Collection[str] | None
     transactions: list[tuple[str, str]]
     cut: bool | None = None
@@ -331,18 +334,18 @@ class FoundryTransaction(Transaction):
     def is_cut(self) -> bool:
         """Whether the latest write did not come to the last of its commits."""
         with self._told(UNREAD):
-            return bool(self._notes) and not self._is_committed(self._notes[-1].transactions[-1])
+            return bool(self._notes) and self._is_cut(self._notes[-1])
 
     @cached_property
     def _notes(self) -> list[Note]:
         """What earlier writes said that they were about to commit, the latest last."""
         notes = sorted(self._state((OneOf("kind", ("write",)),)))
-        told = (json.loads(value) for _, value in notes)
-        return [Note(note["times"], note["transactions"]) for note in told]
+        told = ((name, json.loads(value)) for name, value in notes)
+        return [Note(name, note["times"], note["transactions"]) for name, note in told]
 
     def _is_cut(self, note: Note) -> bool:
         if note.cut is None:
-            note.cut = not all(map(self._is_committed, note.transactions))
+            note.cut = not self._is_committed(note.transactions[-1])
         return note.cut
 
     def _is_committed(self, place: tuple[str, str]) -> bool:
@@ -385,13 +388,14 @@ class FoundryTransaction(Transaction):
             raise interrupted
 
     def _announce(self, changed: Sequence[Sheet]) -> None:
-        """Note which transactions are about to be committed; forget old notes."""
+        """Note which transactions are about to be committed; forget old notes, and settled ones."""
+        settled = [note.name for note in self._notes if not self._is_cut(note)]
         now = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
         transactions = [[sheet.rid, sheet.lock] for sheet in changed if sheet.table.id != STATE.id]
         times = sorted(self._written) if len(self._written) <= TIMES else None
         self._note("write", now, json.dumps({"times": times, "transactions": transactions}))
         names = sorted(name for name, _ in self._state((OneOf("kind", ("write",)),)))
-        self.remove(STATE, [("write", name) for name in names[:-NOTED]])
+        self.remove(STATE, [("write", name) for name in {*settled, *names[:-NOTED]}])
 
     def _half(self, changed: Sequence[Sheet], error: MDFactoryError) -> StoreError:
         """Say how much is stored, and that repeating the write stores the rest."""
