@@ -6,7 +6,7 @@ import getpass
 import logging
 import socket
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -58,22 +58,23 @@ def briefs(transaction: Transaction) -> list[Brief]:
     return list(found.values())
 
 
-def entries(transaction: Transaction, operations: Container[int] | None = None) -> list[Entry]:
+def entries(transaction: Transaction, wanted: Collection[Brief] | None = None) -> list[Entry]:
     """Return entries of the log, in order: one for each place that an operation changed.
 
     Parameters
     ----------
     transaction
         A transaction of the store.
-    operations
-        Numbers of the operations; all that were not cut short if None.
+    wanted
+        Which; all if None, but those of an operation that was cut short.
     """
-    there = {(one.operation, one.place) for one in briefs(transaction)}
+    some = briefs(transaction) if wanted is None else wanted
+    there = {(one.operation, one.place) for one in some}
     found: dict[tuple[int, str], Entry] = {}
     for table in map(log_table, Place):
         for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
             for row in rows.to_pylist():
-                if operations is not None and row["operation"] not in operations:
+                if wanted is not None and (row["operation"], row["place"]) not in there:
                     continue
                 try:
                     entry = Entry.read(row)
@@ -275,8 +276,9 @@ class Journal:
                     self._transaction.drop(undo)
                 size -= one.size
             gone.add(oldest)
-        renewed = entries(self._transaction, gone) if gone else []
-        return [replace(one, slot=-1, size=0) for one in renewed if one.slot >= 0]
+        wanted = [one for one in self._earlier if one.slot >= 0 and one.operation in gone]
+        renewed = entries(self._transaction, wanted) if wanted else []
+        return [replace(one, slot=-1, size=0) for one in renewed]
 
     def _side(self, table: Table) -> Side:
         return self._sides.setdefault(table.place, Side())
@@ -295,12 +297,9 @@ class Journal:
 
     def _empty(self, undo: Table) -> None:
         """Remove what is left of others; to drop the table would disturb what is being read."""
-        keys = [
-            (key,)
-            for rows in self._transaction.scan(undo, Query(columns=undo.key))
-            for key in rows["hash"].to_pylist()
-        ]
-        self._transaction.remove(undo, keys)
+        self._transaction.remove(
+            undo, list(self._transaction.values(undo, Query(columns=undo.key)))
+        )
 
     def _complete(self) -> None:
         """Take over what a write that was cut short has left, where this one changed nothing."""

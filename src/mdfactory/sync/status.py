@@ -179,8 +179,7 @@ def _tables(transaction: Transaction) -> list[Table]:
 
 def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[str]:
     for table in tables:
-        for rows in transaction.read(table, Query(columns=("directory",))):
-            yield from rows["directory"].to_pylist()
+        yield from (path for (path,) in transaction.values(table, Query(columns=("directory",))))
 
 
 def _compared(
@@ -259,12 +258,12 @@ class _Rest:
         self._is_there = cache(os.path.isdir)
 
     def of(self, transaction: Transaction, table: Table, seen: set[str]) -> Iterator[Difference]:
-        for rows in transaction.read(table, Query(self._where(), ("hash", "directory"))):
-            for hash_, directory in zip(*(one.to_pylist() for one in rows.columns), strict=True):
-                if hash_ in seen or not self._belongs(hash_, directory):
-                    continue
-                state = State.extra if self._is_there(directory) else State.gone
-                yield Difference(state, table.name, hash_, directory)
+        query = Query(self._where(), ("hash", "directory"))
+        for hash_, directory in transaction.values(table, query):
+            if hash_ in seen or not self._belongs(hash_, directory):
+                continue
+            state = State.extra if self._is_there(directory) else State.gone
+            yield Difference(state, table.name, hash_, directory)
 
     def _where(self) -> tuple[Prefix, ...]:
         if self._folders and len(self._folders) == 1:
