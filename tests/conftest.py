@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
+
+from mdfactory.campaign.scan import SETTLED_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from foundry_server import FoundryServer
@@ -65,9 +69,39 @@ def running() -> Callable[..., AbstractContextManager[Popen[Any]]]:
 
 
 @pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt this process and those that it starts: background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def campaign(tmp_path: Path) -> Path:
     """A copy of the example campaign: 4 completed, 1 production, 1 equilibrated, 2 build."""
     return Path(shutil.copytree(EXAMPLE, tmp_path / "campaign"))
+
+
+@pytest.fixture(scope="session")
+def settled_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders with copies of the example campaign, each some seconds old."""
+
+    def copies() -> Iterator[Path]:
+        while True:
+            folders = [tmp_path_factory.mktemp("settled") for _ in range(8)]
+            for folder in folders:
+                shutil.copytree(EXAMPLE, folder / "campaign")
+            changed = (folders[-1] / "campaign").stat().st_ctime
+            time.sleep(max(0.0, changed + SETTLED_AFTER_SECONDS + 0.1 - time.time()))
+            yield from folders
+
+    return copies()
+
+
+@pytest.fixture
+def settled(settled_copies: Iterator[Path]) -> Path:
+    """A copy of the example campaign; what is read of its files is remembered."""
+    return next(settled_copies) / "campaign"
 
 
 @pytest.fixture

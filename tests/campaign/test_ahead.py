@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -18,65 +17,64 @@ class Clock:
     now: float = 0.0
     busy: float = 0.0
 
-    def perf_counter(self) -> float:
-        return self.now
-
-    def process_time(self) -> float:
-        return self.busy
+    def __call__(self) -> tuple[float, float]:
+        return self.now, self.busy
 
     def spend(self, *, waiting: float, working: float) -> None:
         self.now += waiting + working
         self.busy += working
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("mdfactory.campaign.ahead.time", clock)
-    return clock
-
-
 def _threads(
-    clock: Clock, waits: range, jobs: int | None, *, waiting: float = 0.005, working: float = 0.0001
+    waits: range,
+    jobs: int | None,
+    *,
+    waiting: float = 0.005,
+    working: float = 0.0001,
+    together: range = range(0),
 ) -> list[int]:
-    """Return which threads did a hundred pieces of work, of which some wait."""
-    threads: list[int] = []
+    """Return which threads did a hundred pieces of work, of which some wait for the disk.
+
+    Those that are done `together` wait for each other: one thread alone would wait for ever.
+    """
+    clock, threads = Clock(), list[int]()
+    meeting = threading.Barrier(max(1, len(together)), timeout=60)
 
     def work(number: int) -> int:
         threads.append(threading.get_ident())
         clock.spend(waiting=waiting if number in waits else 0, working=working)
-        if number in waits:
-            time.sleep(0.001)  # as long as another thread needs to take its turn
+        if number in together:
+            meeting.wait()
         return number
 
-    with Ahead(work, jobs) as ahead:
+    with Ahead(work, jobs, clock=clock) as ahead:
         assert list(ahead.each(range(100))) == list(range(100))
     return threads
 
 
 @pytest.mark.parametrize("jobs", [None, 1])
-def test_work_that_does_not_wait_is_done_without_threads(clock: Clock, jobs: int | None) -> None:
-    assert set(_threads(clock, range(0), jobs)) == {threading.get_ident()}
+def test_work_that_does_not_wait_is_done_without_threads(jobs: int | None) -> None:
+    assert set(_threads(range(0), jobs)) == {threading.get_ident()}
 
 
-def test_a_few_pieces_that_wait_are_no_reason_for_threads(clock: Clock) -> None:
+def test_a_few_pieces_that_wait_are_no_reason_for_threads() -> None:
     """Such as the listing of the campaign's own folder, which may be long."""
-    assert set(_threads(clock, range(TRIED // 2), None)) == {threading.get_ident()}
+    assert set(_threads(range(TRIED // 2), None)) == {threading.get_ident()}
 
 
-def test_work_that_computes_longer_than_it_waits_is_done_without_threads(clock: Clock) -> None:
-    threads = _threads(clock, range(100), None, waiting=0.005, working=0.02)
+def test_work_that_computes_longer_than_it_waits_is_done_without_threads() -> None:
+    threads = _threads(range(100), None, waiting=0.005, working=0.02)
     assert set(threads) == {threading.get_ident()}
 
 
-def test_work_that_waits_is_done_by_threads(clock: Clock) -> None:
-    threads = _threads(clock, range(100), None)
+def test_work_that_waits_is_done_by_threads() -> None:
+    threads = _threads(range(100), None, together=range(TRIED, TRIED + 2))
     assert set(threads[:TRIED]) == {threading.get_ident()}
     assert 1 < len(set(threads[TRIED:])) <= MANY
 
 
-def test_as_many_threads_as_were_asked_for_do_the_work(clock: Clock) -> None:
-    threads = _threads(clock, range(100), 3)
+def test_as_many_threads_as_were_asked_for_do_the_work() -> None:
+    threads = _threads(range(100), 3, together=range(3))
     assert threading.get_ident() not in threads
     assert len(set(threads)) == 3
 

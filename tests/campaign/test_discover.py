@@ -167,24 +167,21 @@ def test_each_folder_of_a_source_costs_a_listing_and_an_open_file(campaign: Path
         assert calls["stat"] <= 2
 
 
-def test_a_summary_is_read_once_until_it_changes(
-    campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
+def test_a_summary_is_read_once_until_it_changes(campaign: Path, tmp_path: Path) -> None:
     summary = campaign / "campaign.yaml"
     plain = [str(path) for path in _found(summary)]
     for source in (summary, campaign, summary):
-        with ScanIndex(tmp_path / "scan.db") as index:
+        with ScanIndex(tmp_path / "scan.db", settled_after=0) as index:
             found = discover(str(source), Reading(index, 1))
             assert sorted(one.path for one in found) == sorted(plain)
-    with ScanIndex(tmp_path / "scan.db") as index, slow(campaign, 0) as calls:
+    with ScanIndex(tmp_path / "scan.db", settled_after=0) as index, slow(campaign, 0) as calls:
         reading = Reading(index, 1, brief=True)
         assert roots(str(summary), reading) == roots(str(summary))
         assert calls["open"] == 1  # of the one that has no index
         assert len(list(discover(str(summary), reading))) == 8
         assert calls["open"] == 1
     summary.write_text(f"system_directory: [{_found(campaign)[0]}]", encoding="utf-8")
-    with ScanIndex(tmp_path / "scan.db") as index:
+    with ScanIndex(tmp_path / "scan.db", settled_after=0) as index:
         assert len(list(discover(str(summary), Reading(index)))) == 1
 
 

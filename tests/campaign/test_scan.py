@@ -7,26 +7,17 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mdfactory.campaign import simulation
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.scan import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.records.digests import digest
-
-
-@pytest.fixture
-def settled(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The campaign, whose files count as old enough to be kept."""
-    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 10**7)
-    time.sleep(0.05)
-    return campaign
+from opened import opened
 
 
 @pytest.fixture
@@ -34,44 +25,37 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "scan.db"
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names the files that are read, and not taken from the index."""
-    names: list[str] = []
-
-    def read_file(path: Any, *rest: Any) -> Any:
-        names.append(str(path))
-        return real(path, *rest)
-
-    real = simulation.read_file
-    monkeypatch.setattr(simulation, "read_file", read_file)
-    return names
-
-
-def _scan(source: Path, file: Path, jobs: int | None = 1) -> list[Simulation | Skipped]:
-    with ScanIndex(file) as index:
+def _scan(
+    source: Path, file: Path, jobs: int | None = 1, *, settled_after: float = 0, **options: Any
+) -> list[Simulation | Skipped]:
+    """Scan a folder; files count as old enough to be kept."""
+    with ScanIndex(file, settled_after=settled_after, **options) as index:
         return list(discover(str(source), Reading(index, jobs)))
+
+
+def _yamls(campaign: Path) -> list[str]:
+    """Return the BuildInputs of a campaign, and its summary."""
+    return sorted(map(str, campaign.rglob("*.yaml")))
 
 
 def _own(folder: Path) -> Path:
     return next(iter(folder.glob("*.yaml")))
 
 
-def test_what_has_not_changed_is_not_read_again(settled: Path, file: Path, read: list[str]) -> None:
-    plain = list(discover(str(settled)))
-    read.clear()
-    assert _scan(settled, file) == plain
-    assert len(read) == len(plain) + 1  # and the build summary
-    read.clear()
-    assert _scan(settled, file) == plain
-    assert read == []
+def test_what_has_not_changed_is_not_read_again(campaign: Path, file: Path) -> None:
+    plain = list(discover(str(campaign)))
+    with opened(campaign) as files:
+        assert _scan(campaign, file) == plain
+        assert files.names() == _yamls(campaign)
+        assert _scan(campaign, file) == plain
+        assert files.names() == []
 
 
-def test_only_the_digest_is_told_where_that_is_enough(settled: Path, file: Path) -> None:
-    plain = [one for one in discover(str(settled)) if isinstance(one, Simulation)]
-    _scan(settled, file)
-    with ScanIndex(file) as index:
-        found = list(discover(str(settled), Reading(index, 1, brief=True)))
+def test_only_the_digest_is_told_where_that_is_enough(campaign: Path, file: Path) -> None:
+    plain = [one for one in discover(str(campaign)) if isinstance(one, Simulation)]
+    _scan(campaign, file)
+    with ScanIndex(file, settled_after=0) as index:
+        found = list(discover(str(campaign), Reading(index, 1, brief=True)))
     for one, whole in zip(found, plain, strict=True):
         assert isinstance(one, Simulation)
         assert (one.hash, one.path, one.status) == (whole.hash, whole.path, whole.status)
@@ -100,58 +84,59 @@ def _grow(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [_edit, _replace, _grow, Path.touch])
 def test_a_file_that_has_changed_is_read_again(
-    settled: Path, file: Path, read: list[str], change: Callable[[Path], None]
+    campaign: Path, file: Path, change: Callable[[Path], None]
 ) -> None:
-    first = _scan(settled, file)[0]
+    first = _scan(campaign, file)[0]
     assert isinstance(first, Simulation)
     changed = _own(first.directory)
     change(changed)
-    read.clear()
-    again = _scan(settled, file)
-    assert read == [str(changed)]
-    assert again == list(discover(str(settled)))
+    with opened(campaign) as files:
+        again = _scan(campaign, file)
+        assert files.names() == [str(changed)]
+    assert again == list(discover(str(campaign)))
 
 
-def test_the_status_is_never_from_before(settled: Path, file: Path) -> None:
-    first = _scan(settled, file)[0]
+def test_the_status_is_never_from_before(campaign: Path, file: Path) -> None:
+    first = _scan(campaign, file)[0]
     assert isinstance(first, Simulation)
     for name in ("prod.gro", "prod.xtc", "min.gro", "nvt.gro", "npt.gro"):
         (first.directory / name).unlink(missing_ok=True)
     assert first.status.value != "build"
-    again = _scan(settled, file)[0]
+    again = _scan(campaign, file)[0]
     assert isinstance(again, Simulation)
     assert again.status.value == "build"
 
 
-def test_a_file_that_has_just_been_written_is_not_kept(
-    campaign: Path, file: Path, read: list[str]
-) -> None:
+def test_a_file_that_has_just_been_written_is_not_kept(campaign: Path, file: Path) -> None:
     """It may change again without a change of its times."""
-    for folder in campaign.iterdir():
-        if folder.is_dir():
-            _own(folder).touch()
+    _scan(campaign, file, settled_after=1_000)
+    with opened(campaign) as files:
+        _scan(campaign, file, settled_after=1_000)
+        assert files.names() == _yamls(campaign)
+
+
+def test_two_seconds_after_a_change_another_one_shows(settled: Path, file: Path) -> None:
+    for _ in range(2):
+        with opened(settled) as files, ScanIndex(file) as index:
+            list(discover(str(settled), Reading(index)))
+            read = files.names()
+    assert read == []
+
+
+def test_a_folder_that_was_moved_is_read_again(campaign: Path, file: Path, tmp_path: Path) -> None:
     _scan(campaign, file)
-    read.clear()
-    found = _scan(campaign, file)
-    assert len(read) == len(found) + 1  # and the build summary
-
-
-def test_a_folder_that_was_moved_is_read_again(
-    settled: Path, file: Path, read: list[str], tmp_path: Path
-) -> None:
-    _scan(settled, file)
-    moved = settled.rename(tmp_path / "moved")
-    read.clear()
-    found = _scan(moved, file)
-    assert len(read) == len(found) + 1  # and the build summary
+    moved = campaign.rename(tmp_path / "moved")
+    with opened(moved) as files:
+        found = _scan(moved, file)
+        assert files.names() == _yamls(moved)
     assert found == list(discover(str(moved)))
 
 
-def test_a_yaml_that_has_gone_is_gone(settled: Path, file: Path) -> None:
-    first = _scan(settled, file)[0]
+def test_a_yaml_that_has_gone_is_gone(campaign: Path, file: Path) -> None:
+    first = _scan(campaign, file)[0]
     assert isinstance(first, Simulation)
     _own(first.directory).unlink()
-    assert _scan(settled, file) == list(discover(str(settled)))
+    assert _scan(campaign, file) == list(discover(str(campaign)))
 
 
 def _empty(file: Path) -> None:
@@ -200,42 +185,41 @@ def _folder(file: Path) -> None:
     [_empty, _garbage, _torn, _older, _foreign, _changed, _changed_at_length, _folder],
 )
 def test_an_index_that_cannot_be_trusted_is_thrown_away(
-    settled: Path, file: Path, harm: Callable[[Path], None]
+    campaign: Path, file: Path, harm: Callable[[Path], None]
 ) -> None:
-    plain = _scan(settled, file)
+    plain = _scan(campaign, file)
     harm(file)
     for _ in range(2):
-        assert _scan(settled, file) == plain
+        assert _scan(campaign, file) == plain
 
 
-def test_where_nothing_can_be_kept_all_is_read(settled: Path, tmp_path: Path) -> None:
+def test_where_nothing_can_be_kept_all_is_read(campaign: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_bytes(b"a file")
-    assert _scan(settled, tmp_path / "cache" / "scan.db") == list(discover(str(settled)))
+    assert _scan(campaign, tmp_path / "cache" / "scan.db") == list(discover(str(campaign)))
 
 
-def test_another_process_that_writes_is_not_waited_for_long(
-    settled: Path, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _scan(settled, file)
-    monkeypatch.setattr("mdfactory.campaign.scan.PATIENCE", 0.1)
+def test_another_process_that_writes_is_not_waited_for_long(campaign: Path, file: Path) -> None:
+    _scan(campaign, file)
     with sqlite3.connect(file) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert _scan(settled, file) == list(discover(str(settled)))
+        assert _scan(campaign, file, lock_timeout=0.1) == list(discover(str(campaign)))
     assert file.is_file()
 
 
-def test_several_processes_use_one_index_at_once(settled: Path, file: Path, tmp_path: Path) -> None:
+def test_several_processes_use_one_index_at_once(
+    campaign: Path, file: Path, tmp_path: Path
+) -> None:
     for number in range(30):
-        shutil.copytree(settled, tmp_path / "many" / str(number))
-    time.sleep(2.1)
+        shutil.copytree(campaign, tmp_path / "many" / str(number))
     script = """
 import sys
+from pathlib import Path
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.scan import Reading, ScanIndex
 for _ in range(3):
-    with ScanIndex(sys.argv[2]) as index:
+    with ScanIndex(Path(sys.argv[2]), settled_after=0) as index:
         print(len(list(discover(sys.argv[1], Reading(index, 4)))))
-""".replace("ScanIndex(sys.argv[2])", "ScanIndex(__import__('pathlib').Path(sys.argv[2]))")
+"""
     command = [sys.executable, "-c", script, str(tmp_path / "many"), str(file)]
     programs = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -250,10 +234,10 @@ for _ in range(3):
 
 @pytest.mark.parametrize("jobs", [1, 2, 16, None])
 def test_threads_find_the_same_in_the_same_order(
-    settled: Path, file: Path, tmp_path: Path, jobs: int | None
+    campaign: Path, file: Path, tmp_path: Path, jobs: int | None
 ) -> None:
     for number in range(10):
-        shutil.copytree(settled, tmp_path / "many" / str(number))
+        shutil.copytree(campaign, tmp_path / "many" / str(number))
     (tmp_path / "many" / "loop").symlink_to(tmp_path / "many")
     (tmp_path / "many" / "3" / "again").symlink_to(tmp_path / "many" / "4")
     plain = list(discover(str(tmp_path / "many")))

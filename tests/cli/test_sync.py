@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mdfactory.testing.records import run
+from opened import opened
 
 Program = Callable[..., Any]
 FIRST = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
@@ -406,36 +407,32 @@ def test_an_existing_installation_s_store_is_used_as_it_is(
 
 
 def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
-    store: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
+    store: Program, settled: Path
 ) -> None:
-    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
     index = Path(os.environ["MDFACTORY_CACHE_DIR"]) / "scan.db"
-    assert store("sync", "push", "systems", campaign, "--no-cache").code == 0
+    assert store("sync", "push", "systems", settled, "--no-cache").code == 0
     assert not index.exists()
     for jobs in ("1", "4"):
-        result = store("sync", "push", "systems", campaign, "--update", "--jobs", jobs)
+        result = store("sync", "push", "systems", settled, "--update", "--jobs", jobs)
         assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
     assert index.exists()
-    monkeypatch.setattr("mdfactory.campaign.simulation.read_file", None)  # nothing is read
-    (campaign / "campaign.yaml").unlink()
-    result = store("sync", "push", "systems", campaign, "--update")
-    assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
-    assert "8" in store("sync", "status", campaign).out
+    with opened(settled) as files:
+        result = store("sync", "push", "systems", settled, "--update")
+        assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
+        assert "8" in store("sync", "status", settled).out
+        assert files.names() == []
 
 
 @pytest.mark.usefixtures("kind")
-def test_what_was_read_before_is_as_good_on_every_store(
-    mdfactory: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
+def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, settled: Path) -> None:
     mdfactory("sync", "init", "all")
-    update = ("sync", "push", "all", campaign, "--update", "--json")
+    update = ("sync", "push", "all", settled, "--update", "--json")
     everything = 8 + 19 + 6
     assert mdfactory(*update).json["counts"] == ZERO | {"inserted": everything}
     assert mdfactory(*update).json["counts"] == ZERO | {"unchanged": everything}
-    assert mdfactory("sync", "status", campaign, "--json").json["in_step"]
+    assert mdfactory("sync", "status", settled, "--json").json["in_step"]
     mdfactory("sync", "clear", "analysis", "--analysis-name", "rdf_oxygen", "--yes")
-    (next(campaign.glob("*/prod.xtc")).parent / "prod.gro").touch()
+    (next(settled.glob("*/prod.xtc")).parent / "prod.gro").touch()
     some = mdfactory(*update).json
     lacking = some["tables"]["ANALYSIS_rdf_oxygen"]
     assert lacking == ZERO | {"inserted": 4}

@@ -176,6 +176,7 @@ export.export(batches(), RUNS.schema, Path({str(fifo / "a.csv")!r}))
     assert list(fifo.iterdir()) == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_its_code_and_without_a_traceback(
     tmp_path: Path, running: Running
 ) -> None:

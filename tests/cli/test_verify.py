@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
@@ -17,6 +16,7 @@ from mdfactory.config import load
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_table, batch
 from mdfactory.stores import open_store
+from opened import opened
 
 Program = Callable[..., Any]
 
@@ -66,6 +66,7 @@ def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed_all:
     assert done.json["checked"]["RUN_DATABASE"] == 4
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_that_is_interrupted_says_how_to_go_on(
     mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
 ) -> None:
@@ -74,8 +75,11 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
     with large.open("wb") as file:
         file.truncate(2**36)  # a sparse file, which takes a minute to read
-    with running(program, stdout=PIPE, stderr=PIPE, text=True) as started:
-        time.sleep(3)
+    with (
+        opened(large.parent) as files,
+        running(program, stdout=PIPE, stderr=PIPE, text=True) as started,
+    ):
+        files.wait()
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130

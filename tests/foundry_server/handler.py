@@ -53,12 +53,15 @@ class Handler(BaseHTTPRequestHandler):
         """Answer one request."""
         path, _, query = self.path.partition("?")
         entry = Request(self.command, path, parse_query(query))
-        self.foundry.log.append(entry)
+        with self.foundry.asked:
+            self.foundry.log.append(entry)
         try:
             self._serve(entry)
         except (ConnectionError, CutShortError):
             self.close_connection = True
-        entry.ended = entry.ended or time.time()
+        with self.foundry.asked:
+            entry.ended = entry.ended or time.time()
+            self.foundry.asked.notify_all()
 
     def _serve(self, entry: Request) -> None:
         faults = self.foundry.faults.take(f"{self.command} {self.path}")

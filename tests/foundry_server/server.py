@@ -128,6 +128,7 @@ class FoundryServer:
         self.queries: dict[str, sql.Query] = {}
         self.caught_up = -math.inf
         self.stopping = threading.Event()
+        self.asked = threading.Condition()
         handler = type("BoundHandler", (Handler,), {"foundry": self})
         self._listener = Listener(port, handler, self.problems)
         self.domain = f"127.0.0.1:{self._listener.server_port}"
@@ -183,6 +184,17 @@ class FoundryServer:
     def requests(self, part: str = "") -> list[Request]:
         """Return the requests so far whose ``METHOD /path`` contains this text."""
         return [entry for entry in self.log if part in str(entry)]
+
+    def ended(self, part: str, seconds: float = 60) -> Request:
+        """Return the first such request when it has ended, whoever still waits for it."""
+
+        def first() -> Request | None:
+            return next((one for one in self.requests(part) if one.ended is not None), None)
+
+        with self.asked:
+            found = self.asked.wait_for(first, seconds)
+        assert found, f"no {part} has ended"
+        return found
 
     def sql_catch_up(self) -> None:
         """Let SQL see all commits so far, whatever its lag (Q9)."""

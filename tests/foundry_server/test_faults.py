@@ -14,16 +14,9 @@ from foundry_dev_tools import FoundryContext
 from foundry_dev_tools.errors.dataset import DatasetHasOpenTransactionError
 from foundry_dev_tools.errors.meta import FoundryAPIError
 
-from foundry_server import FoundryServer, Request
+from foundry_server import FoundryServer
 
 CATALOG = "/foundry-catalog/api/catalog/datasets"
-
-
-def ended(foundry: FoundryServer, part: str) -> Request:
-    """Return the first such request when it has ended, whoever still waits for it."""
-    while not (asked := foundry.requests(part)) or asked[0].ended is None:
-        time.sleep(0.001)
-    return asked[0]
 
 
 def test_an_unknown_endpoint_is_a_404_and_a_problem_of_the_test(foundry: FoundryServer) -> None:
@@ -89,7 +82,7 @@ def test_a_body_that_is_cut_short_does_nothing(foundry: FoundryServer, rid: str)
     connection.putheader("Content-Length", "10")
     connection.endheaders(b"12345")
     connection.close()
-    assert ended(foundry, "putFile").status is None
+    assert foundry.ended("putFile").status is None
     assert foundry.dump(rid).transactions[-1].files == {}
 
 
@@ -180,7 +173,7 @@ def test_a_delay_outlasts_the_clients_patience_but_the_work_is_done(
     foundry.faults.delay("POST", 0.3)
     with pytest.raises(requests.ReadTimeout):
         client.catalog.api_create_dataset("/lab/runs", timeout=0.02)
-    assert ended(foundry, f"POST {CATALOG}").status == 200
+    assert foundry.ended(f"POST {CATALOG}").status == 200
     assert client.get_resource_by_path("/lab/runs").rid
 
 

@@ -467,11 +467,7 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
     assert found["data_csv"].to_pylist() == [texts["D"]]
 
 
-@pytest.mark.parametrize("bound", [2**10, 2**30])
-def test_a_long_answer_is_sorted(
-    paths: tuple[Path, Path], bound: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mdfactory.stores.sorting.BOUND", bound)
+def test_a_long_answer_is_sorted(paths: tuple[Path, Path]) -> None:
     store = _made(paths)
     numbers = [number * 7919 % 6_007 for number in range(6_007)]
     rows = [overview(f"{number:05}", "rdf", row_count=number) for number in numbers]

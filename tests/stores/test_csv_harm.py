@@ -260,7 +260,7 @@ def test_a_decision_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
 HOLD = """
 with store.transaction(write=True):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -268,7 +268,7 @@ def test_the_program_that_holds_the_store_is_named(
     tmp_path: Path, running: Callable[..., Any]
 ) -> None:
     _made(tmp_path)
-    with running(_command(HOLD, tmp_path), stdout=PIPE) as holder:
+    with running(_command(HOLD, tmp_path), stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
         said = _run("store.wait = 0.1; tried(lambda: store.delete(RUNS)); tried(seen)", tmp_path)
     refused, seen = said.splitlines()

@@ -43,7 +43,6 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.foundry import FoundryStore
 from mdfactory.stores.foundrylock import place_of
-from mdfactory.stores.foundryport import Port
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
@@ -548,6 +547,7 @@ def test_a_token_that_no_header_can_hold_is_not_shown(
     assert "s3c" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("step", ["putrequest", "endheaders", "getresponse"])
 def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
     store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, step: str
@@ -557,19 +557,24 @@ def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
     The interrupt is of the thread that commits: one that comes when it likes may come while
     Python collects garbage, which loses it.
     """
-    commit, do = Port.commit, getattr(HTTPConnection, step)
+    put, do = HTTPConnection.putrequest, getattr(HTTPConnection, step)
+    commits: list[HTTPConnection] = []
 
-    def interrupted(*arguments: Any, **options: Any) -> None:
-        do(*arguments, **options)
-        monkeypatch.setattr(HTTPConnection, step, do)
-        signal.raise_signal(signal.SIGINT)
+    def noted(connection: HTTPConnection, method: str, url: str, *rest: Any, **named: Any) -> None:
+        if not commits and url.endswith("/commit"):
+            commits.append(connection)
+        put(connection, method, url, *rest, **named)
 
-    def first(*arguments: Any) -> str:
-        monkeypatch.setattr(Port, "commit", commit)
-        monkeypatch.setattr(HTTPConnection, step, interrupted)
-        return commit(*arguments)
+    def interrupted(connection: HTTPConnection, *rest: Any, **named: Any) -> Any:
+        before = noted if step == "putrequest" else do
+        result = before(connection, *rest, **named)
+        if commits == [connection]:
+            commits.append(connection)
+            signal.raise_signal(signal.SIGINT)
+        return result
 
-    monkeypatch.setattr(Port, "commit", first)
+    monkeypatch.setattr(HTTPConnection, "putrequest", noted)
+    monkeypatch.setattr(HTTPConnection, step, interrupted)
     with pytest.raises(KeyboardInterrupt):
         _push(store, "B")
     assert _hashes(store) == ["A", "B"]

@@ -207,11 +207,11 @@ def test_a_store_that_is_open_elsewhere_in_wal_mode_is_said_to_be(
 
 
 HOLD = """
-import sqlite3, sys, time
+import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
@@ -221,7 +221,7 @@ def test_the_program_that_holds_the_store_is_named(
 ) -> None:
     store = SqliteStore(*paths, wait=0.1)
     store.create(RUNS)
-    with running([sys.executable, "-c", HOLD, paths[0]], stdout=PIPE) as holder:
+    with running([sys.executable, "-c", HOLD, paths[0]], stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
             store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)

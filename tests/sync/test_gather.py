@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -32,17 +31,12 @@ from mdfactory.sync.gather import CHANGED
 from mdfactory.sync.manage import initialise
 from mdfactory.sync.push import Pushed, push
 from mdfactory.sync.status import Status, status
+from opened import opened
 
 ALL = Scope(systems=True, items=list(ItemType))
 DENSITY = analysis_table("density_timeseries")
 RECORDS = 8 + 19 + 6
 SOME = "2071DE6353CF75B3049856E059488D3CE307F956"
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count files as old enough to be remembered."""
-    monkeypatch.setattr("mdfactory.campaign.scan.SETTLED", 0)
 
 
 @pytest.fixture
@@ -74,17 +68,22 @@ def both(store: Store, other: Store) -> tuple[Store, Store]:
     return store, other
 
 
+def _index(file: Path) -> ScanIndex:
+    """Return an index that counts all files as old enough to be remembered."""
+    return ScanIndex(file, settled_after=0)
+
+
 def _push(store: Store, campaign: Path, mode: Mode, file: Path | None, **rest: Any) -> Pushed:
     if file is None:
         return push(store, str(campaign), mode, ALL, reading=PLAIN, **rest)
-    with ScanIndex(file) as index:
+    with _index(file) as index:
         return push(store, str(campaign), mode, ALL, reading=Reading(index, 1), **rest)
 
 
 def _status(store: Store, campaign: Path, file: Path | None) -> Status:
     if file is None:
         return status(store, str(campaign))
-    with ScanIndex(file) as index:
+    with _index(file) as index:
         return status(store, str(campaign), reading=Reading(index, 1))
 
 
@@ -109,23 +108,21 @@ def _folder(campaign: Path) -> Path:
 
 
 def test_of_an_unchanged_campaign_nothing_is_opened(
-    store: Store, campaign: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, campaign: Path, file: Path
 ) -> None:
     (campaign / "campaign.yaml").unlink()  # it might be a BuildInput, and is looked into
     _push(store, campaign, Mode.refuse, file)
     before = _all_but_times(store)
-    monkeypatch.setattr("mdfactory.campaign.parquet.read_frame", None)  # it opens unseen
-    for mode, counts in (
-        (Mode.update, Counts(unchanged=RECORDS)),
-        (Mode.skip, Counts(skipped=RECORDS)),
-    ):
-        with slow(campaign, 0) as calls:
-            assert _push(store, campaign, mode, file).counts == counts
-        assert calls["open"] == 0
-        assert calls["scandir"] == 9
-    with slow(campaign, 0) as calls:
+    with opened(campaign) as files:
+        for mode, counts in (
+            (Mode.update, Counts(unchanged=RECORDS)),
+            (Mode.skip, Counts(skipped=RECORDS)),
+        ):
+            with slow(campaign, 0) as calls:
+                assert _push(store, campaign, mode, file).counts == counts
+            assert calls["scandir"] == 9
         assert _status(store, campaign, file).in_step
-    assert calls["open"] == 0
+        assert files.names() == []
     assert _all_but_times(store) == before
 
 
@@ -249,7 +246,6 @@ def test_what_has_changed_on_disk_is_seen_as_without_an_index(
     store, other = both
     _push(store, campaign, Mode.refuse, file)
     _push(other, campaign, Mode.refuse, None)
-    time.sleep(0.01)  # for the times of files
     change(campaign)
     said = _said(_status(other, campaign, None))
     assert _said(_status(store, campaign, file)) == said
@@ -320,23 +316,15 @@ def test_what_the_store_lacks_is_read_again(
     assert _compared(again) == _compared(_push(other, campaign, Mode.update, None))
 
 
-def test_only_what_the_store_lacks_is_read_again(
-    store: Store, campaign: Path, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_the_store_lacks_is_read_again(store: Store, campaign: Path, file: Path) -> None:
     _push(store, campaign, Mode.refuse, file)
     store.delete(DENSITY)
-    read: list[str] = []
-    real = Results.read
-
-    def noted(self: Results, analysis: Any) -> Any:
-        read.append(analysis.name)
-        return real(self, analysis)
-
-    monkeypatch.setattr(Results, "read", noted)
-    pushed = _push(store, campaign, Mode.update, file)
+    with opened(campaign) as files:
+        pushed = _push(store, campaign, Mode.update, file)
+        frames = [name for name in files.names() if name.endswith(".parquet")]
     assert pushed.tables[DENSITY.name] == Counts(inserted=4)
     assert list(pushed.tables) == [RUNS.name, *sorted(pushed.tables.keys() - {RUNS.name})]
-    assert read == ["density_timeseries"] * 4
+    assert frames == sorted(map(str, campaign.glob("*/.analysis/density_timeseries.parquet")))
 
 
 @pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
@@ -345,7 +333,7 @@ def test_threads_find_the_same(
 ) -> None:
     store, other = both
     change(campaign)
-    with ScanIndex(file) as index:
+    with _index(file) as index:
         found = [
             _compared(push(one, str(campaign), mode, ALL, reading=Reading(index, jobs)))
             for mode in (Mode.skip, Mode.update)
@@ -418,7 +406,7 @@ def test_records_that_others_remove_meanwhile_are_written(
 
 def test_a_simulation_is_the_same_whichever_way_it_was_read(campaign: Path, file: Path) -> None:
     (folder,) = [path for path in campaign.iterdir() if path.name == SOME]
-    with ScanIndex(file) as index:
+    with _index(file) as index:
         results = [Simulation.open(folder).results.registry(index) for _ in range(2)]
     assert results[0] == results[1] == Simulation.open(folder).results.registry()
     assert os.listdir(folder)

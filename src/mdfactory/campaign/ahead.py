@@ -28,6 +28,10 @@ Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 
 
+def _clock() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()  # that of Arrow's threads, too
+
+
 class Ahead(Generic[Item, Result]):
     """Does work on items that are asked for one after the other. Close it, or use ``with``.
 
@@ -42,6 +46,8 @@ class Ahead(Generic[Item, Result]):
         other's way.
     weigh
         Tells how much the work on an item will hold, in bytes, about.
+    clock
+        Tells seconds: those that have passed, and those that this process has computed.
     """
 
     def __init__(
@@ -49,10 +55,12 @@ class Ahead(Generic[Item, Result]):
         work: Callable[[Item], Result],
         jobs: int | None,
         weigh: Callable[[Item], int] = lambda _: 0,
+        clock: Callable[[], tuple[float, float]] = _clock,
     ) -> None:
         self._work = work
         self._jobs = jobs
         self._weigh = weigh
+        self._clock = clock
         self._begun: dict[Item, Future[Result]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._done = 0
@@ -129,10 +137,11 @@ class Ahead(Generic[Item, Result]):
         """Do the work without a thread, and tell after some time whether threads pay."""
         if self._jobs is not None:
             return self._work(item)
-        begun, busy = time.perf_counter(), time.process_time()  # that of Arrow's threads, too
+        began, computed = self._clock()
         result = self._work(item)
-        worked = time.process_time() - busy
-        self._slow += time.perf_counter() - begun - worked > max(PATIENCE, worked)
+        ended, computed_since = self._clock()
+        computing = computed_since - computed
+        self._slow += ended - began - computing > max(PATIENCE, computing)
         self._done += 1
         if self._done == TRIED:
             self._jobs = MANY if 2 * self._slow > TRIED else 1

@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 
 FORMAT: Final = 4
 
-SETTLED: Final = 2 * 10**9
-"""Nanoseconds since a file was changed, after which another change shows in its times."""
+SETTLED_AFTER_SECONDS: Final = 2.0
+"""Age of a file from which on another change surely shows in its times."""
 
 HELD: Final = 1000
 """New entries that are held before they are written."""
 
-PATIENCE: Final = 5.0
-"""Seconds to wait for another process that writes, before the index is done without."""
+LOCK_TIMEOUT_SECONDS: Final = 5.0
+"""How long another process that writes is waited for, before the index is done without."""
 
 BETWEEN: Final = "\x1f"
 """What stands between texts that are kept together; JSON never holds it."""
@@ -69,10 +69,23 @@ class ScanIndex:
     ----------
     file
         Where it is kept; made if it is not there.
+    settled_after
+        Seconds since the last change of a file, before which what was read of it is not kept:
+        it may change again without a change of its times.
+    lock_timeout
+        Seconds to wait for another process that writes.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        settled_after: float = SETTLED_AFTER_SECONDS,
+        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
+    ) -> None:
         self._file = file
+        self._settled_after = settled_after * 1e9
+        self._lock_timeout = lock_timeout
         self._lock = threading.Lock()
         self._fresh: list[tuple[str, *Stamp, int, str, int, str]] = []
         self._ahead: dict[str, tuple[Any, ...]] = {}
@@ -133,7 +146,7 @@ class ScanIndex:
             A text that is not always asked for.
         """
         _, changed, touched, _ = read
-        if time.time_ns() - max(changed, touched) < SETTLED:
+        if time.time_ns() - max(changed, touched) < self._settled_after:
             return
         text = BETWEEN.join(content)
         if text.count(BETWEEN) >= len(content):
@@ -157,7 +170,10 @@ class ScanIndex:
             try:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 database = sqlite3.connect(
-                    self._file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+                    self._file,
+                    timeout=self._lock_timeout,
+                    isolation_level=None,
+                    check_same_thread=False,
                 )
                 try:
                     if _is_ours(database):

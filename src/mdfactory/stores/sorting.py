@@ -16,8 +16,8 @@ from mdfactory.records.query import Sort
 
 __all__ = ["in_order", "limited"]
 
-BOUND: Final = 32 * 2**20
-"""Bytes that are held in memory."""
+HELD_BYTES: Final = 32 * 2**20
+"""Rows up to this size are sorted in memory."""
 
 BATCH: Final = 2048
 """Rows of one batch of an answer."""
@@ -27,7 +27,7 @@ LARGEST: Final = 4 * 2**20
 
 
 def in_order(
-    rows: Iterable[pa.RecordBatch], sort: Sort, schema: pa.Schema
+    rows: Iterable[pa.RecordBatch], sort: Sort, schema: pa.Schema, *, held: int = HELD_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows in the order of one column; equal ones stay in theirs.
 
@@ -39,9 +39,11 @@ def in_order(
         The column, and which way.
     schema
         Their columns.
+    held
+        Bytes of rows that are held in memory; more of them lie in a temporary file.
     """
     with ExitStack() as stack:
-        batches = _gathered(stack, rows, schema)
+        batches = _gathered(stack, rows, schema, held)
         if not batches:
             return
         column = pa.Table.from_batches(batches, schema).select([sort.column])
@@ -62,7 +64,7 @@ def in_order(
 
 
 def _gathered(
-    stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema
+    stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema, most: int
 ) -> list[pa.RecordBatch]:
     """Return batches that are in memory, or in a file that memory shows."""
     held: list[pa.RecordBatch] = []
@@ -71,7 +73,7 @@ def _gathered(
     for batch in rest:
         held.append(batch)
         size += batch.nbytes
-        if size > BOUND:
+        if size > most:
             break
     else:
         return held

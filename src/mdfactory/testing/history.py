@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
-from threading import Thread
+import re
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from mdfactory.errors import (
     StoreError,
     UndoError,
 )
-from mdfactory.records.history import Entry
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
     FRAMES,
@@ -182,21 +181,9 @@ class HistoryTests(Raw):
 
     def test_an_undo_is_not_done_if_something_was_done_meanwhile(self, filled: Store) -> None:
         _operate(filled, "force")
-        errors: list[Exception] = []
-
-        def try_to_undo() -> None:
-            try:
-                undo(self.opened())
-            except StoreChangedError as error:
-                errors.append(error)
-
-        other = Thread(target=try_to_undo)
-        with filled.operation("push") as one:
-            one.write([(RUNS, records(RUNS, run("X")))], Mode.refuse)
-            other.start()
-            time.sleep(0.5)
-        other.join()
-        assert ["operation 2 was done meanwhile" in str(error) for error in errors] == [True]
+        slow = _Overtaken(self.opened(), lambda: _operate(filled, "insert fresh"))
+        with pytest.raises(StoreChangedError, match="operation 2 was done meanwhile"):
+            undo(slow)
         assert len(history(filled)) == 2
 
     def test_a_dry_run_needs_no_lock(self, filled: Store) -> None:
@@ -358,26 +345,29 @@ class HistoryTests(Raw):
         assert undo(filled, latest.number).changed
 
     def test_an_operation_does_not_read_what_all_others_did(
-        self, filled: Store, monkeypatch: pytest.MonkeyPatch
+        self, filled: Store, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The log of a store that is pushed to every hour has many thousand entries."""
+        """The log of a store that is pushed to every hour has many thousand entries.
+
+        Each is damaged in another place, so that whatever reads it says which one it was.
+        """
         filled.keep = Keep(operations=3)
         for _ in range(4):
             _operate(filled, "force")
-        read: list[int] = []
-        whole = Entry.read
-
-        def spied(row: dict[str, Any]) -> Entry:
-            read.append(row["operation"])
-            return whole(row)
-
-        monkeypatch.setattr(Entry, "read", spied)
+        with filled.transaction(write=True) as one:
+            for table in filter(one.has, map(log_table, Place)):
+                for row in [row for some in one.scan(table, Query()) for row in some.to_pylist()]:
+                    damage = {"changes": " " * row["operation"] + "{broken"}
+                    one.put(table, records(table, row | damage))
         with filled.operation("nothing"):
             pass
-        assert read == []
+        assert caplog.messages == []
         _operate(filled, "force")
-        assert len(set(read)) == 1  # the one of which nothing is kept any more
-        assert len(history(filled)) >= 6
+        read = set(re.findall(r"\(char (\d+)\)", caplog.text))
+        assert read == {"3"}  # the second, of which nothing is kept any more
+        history(filled)
+        read = set(re.findall(r"\(char (\d+)\)", caplog.text))
+        assert read == {"2", "3", "4", "5"}
 
     def test_one_number_of_two_operations_is_told(self, filled: Store) -> None:
         """One of two files was put back from a backup, and work went on."""
@@ -462,6 +452,22 @@ class HistoryTests(Raw):
             one.delete(RUNS)
         undo(filled)
         assert self._raw() == before
+
+
+class _Overtaken(Store):
+    """A store to which another program writes just before each write."""
+
+    def __init__(self, store: Store, other: Callable[[], None]) -> None:
+        self.location = store.location
+        self._store = store
+        self._other = other
+
+    def _open(
+        self, *, write: bool, create: Collection[Place]
+    ) -> AbstractContextManager[Transaction]:
+        if write:
+            self._other()
+        return self._store.transaction(write=write, create=create)
 
 
 def _fail(store: Store) -> None:
