@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, Self
 import pyarrow as pa
 
 from mdfactory.campaign.ahead import Ahead
-from mdfactory.campaign.registry import FOLDER, Analysis, Artifact, Registry
+from mdfactory.campaign.registry import FILE, FOLDER, Analysis, Artifact, Registry
 from mdfactory.campaign.results import LARGEST_CELL
 from mdfactory.campaign.scan import PLAIN, Reading, stamp_at
-from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.records.digests import digest
 from mdfactory.records.tables import KNOWN, RUNS, Table, batch, item_table
@@ -229,6 +229,8 @@ class _Results:
             return simulation, simulation.results.registry(self._reading.index)
         except RegistryError as error:
             return simulation, Skipped(path, one_line(error).removeprefix(f"{path}/"))
+        except MemoryError:
+            return simulation, Skipped(path, f"{FOLDER}/{FILE}: {OUT_OF_MEMORY}")
 
     def _make(self, result: _Result) -> tuple[Table, Row] | Skipped:
         table, simulation, entry = result
@@ -237,8 +239,10 @@ class _Results:
                 return table, _artifact(table, simulation, entry, self._time)
             return table, _analysis(table, simulation, entry, self._time, self._reading)
         except ResultError as error:
-            kind = KINDS[type(entry)]
-            return Skipped(simulation.path, one_line(f"{kind} {entry.name}: {error}"))
+            reason = str(error)
+        except MemoryError:
+            reason = OUT_OF_MEMORY
+        return Skipped(simulation.path, one_line(f"{KINDS[type(entry)]} {entry.name}: {reason}"))
 
 
 def _length(result: _Result) -> int:

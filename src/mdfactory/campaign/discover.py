@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mdfactory.campaign.ahead import Ahead
 from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, stamp
-from mdfactory.campaign.simulation import HASH, NONE, Simulation, Skipped, read_simulation
+from mdfactory.campaign.simulation import (
+    HASH,
+    NONE,
+    OUT_OF_MEMORY,
+    Simulation,
+    Skipped,
+    read_simulation,
+)
 from mdfactory.errors import SourceError
 from mdfactory.files import UnreadableError
 
@@ -274,7 +281,10 @@ def _visit(
     files, others, folders, links = listing
     if folders or links:
         others = {*others, *folders, *links}
-    found = read_simulation(directory, files, others=others, claimed=claimed, reading=reading)
+    try:
+        found = read_simulation(directory, files, others=others, claimed=claimed, reading=reading)
+    except MemoryError:
+        found = Skipped(directory, OUT_OF_MEMORY)
     return found, listing
 
 

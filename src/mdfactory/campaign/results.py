@@ -142,6 +142,8 @@ class Results:
             frame.schema.names  # noqa: B018  # not all that Parquet may hold is UTF-8
         except FileNotFoundError as error:
             raise ResultError(f"{shown} is missing") from error
+        except MemoryError:  # which Arrow's own is, too
+            raise
         except FrameTooLargeError as error:
             raise ResultError(f"{shown} {error}") from error
         except (OSError, ValueError, pa.ArrowException) as error:

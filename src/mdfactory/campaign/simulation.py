@@ -33,6 +33,8 @@ LISTS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
+OUT_OF_MEMORY: Final = "there is not enough memory to read it"
+
 NOTHING: Final = "[]"
 
 NONE: Final = [""]

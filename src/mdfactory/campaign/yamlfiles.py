@@ -88,6 +88,8 @@ def load(raw: bytes, most: int = MOST) -> Any:
         raise UnreadableError("nests too deeply") from error
     except (yaml.YAMLError, UnreadableError) as error:
         raise UnreadableError(_reason(error)) from error
+    except MemoryError:
+        raise
     except Exception as error:  # a tag on a value of another kind raises about anything
         raise UnreadableError(f"a value does not fit its tag: {_reason(error)}") from error
 

@@ -127,6 +127,9 @@ def _end(
         # Names in folders and in the configuration are told of in other ways.
         usage = isinstance(error, UsageError | InvalidNameError)
         return Exit.usage if usage else Exit.failed
+    except MemoryError:
+        terminal.error("there is not enough memory; nothing was left half-written")
+        return Exit.failed
     except OSError as error:
         return _unwritten(terminal, error)
     return int(code or Exit.done)
