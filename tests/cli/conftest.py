@@ -62,7 +62,10 @@ def store(mdfactory: Program) -> Program:
     return mdfactory
 
 
-@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
+KINDS = ("sqlite", "csv", "postgres", "foundry")
+
+
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kind of store that the configuration names, in each test one after the other."""
     kind: str = request.param

@@ -12,18 +12,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpus import Placed, members, write
+import pytest
+
+from corpus import Member, Placed, members, write
 from mdfactory.config import load
 from mdfactory.records.tables import OVERVIEW
 from mdfactory.records.terms import ItemStatus
 from mdfactory.stores import open_store
 
+from .conftest import KINDS
+
 Program = Callable[..., Any]
 Done = subprocess.CompletedProcess[str]
 
 HERE = Path(__file__).parent.parent
-MEMORY, TIME = 2_500, 200
-"""Megabytes of addresses, which libraries take several hundred of, and seconds of computing."""
+MEMORY, TIME = 800, 200
+"""Megabytes that are held, some hundred of them by libraries, and seconds of computing."""
 
 RECORDS = 33
 """Of the example campaign."""
@@ -68,15 +72,32 @@ def _assert_named(placed: Sequence[Placed], skipped: Sequence[dict[str, str]]) -
     assert not reasons
 
 
+def _sample(members: Sequence[Member]) -> Sequence[Member]:
+    """Return ten members, of all sorts."""
+    return members[7 :: len(members) // 10][:10]
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen"),
+    [
+        ("sqlite", list),
+        *((kind, _sample) for kind in KINDS[1:]),
+        *(pytest.param(kind, list, marks=pytest.mark.long) for kind in KINDS[1:]),
+    ],
+    indirect=["kind"],
+)
 def test_bad_input_is_named_and_all_else_is_pushed(
     mdfactory: Program,
     campaign: Path,
     kind: str,
+    chosen: Callable[[Sequence[Member]], Sequence[Member]],
     record_property: Callable[[str, object], None],
 ) -> None:
     # The server of the tests may run as another user, whose socket is closed to us without rights.
     rights = kind == "postgres"
-    placed = write((one for one in members() if not (rights and one.rights)), campaign / "bad")
+    placed = write(
+        chosen([one for one in members() if not (rights and one.rights)]), campaign / "bad"
+    )
     push = ("sync", "push", "all", campaign, "--update")
     mdfactory("sync", "init", "all")
     done = _limited(*push, "--json", rights=rights)

@@ -456,7 +456,7 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
     store = _made(paths)
     table = analysis_table("density")
     store.create(table)
-    texts = {"A": "a", "B": 'x,"y"\n' * 2_000_000, "C": "\n" * 9_000_000, "D": '"' * 500_000}
+    texts = {"A": "a", "B": 'x,"y"\n' * 500_000, "C": "\n" * 3_000_000, "D": '"' * 500_000}
     rows = [analysis(hash_, data_csv=text) for hash_, text in texts.items()]
     for row in rows:
         store.write([(table, records(table, row))], Mode.refuse)

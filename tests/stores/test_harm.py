@@ -22,8 +22,11 @@ from mdfactory.stores import store_at
 from mdfactory.stores.base import Store
 from mdfactory.testing.harm import EMPTY, clear, fill, state, states
 
-KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
-"""Kills of each operation on each store."""
+FEW_KILLS = 2
+"""Kills of each operation on each store, in every run of the tests."""
+
+MANY_KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
+"""Kills in the long form of the tests."""
 
 OPERATIONS = {
     "push": "add b",
@@ -48,16 +51,6 @@ store = store_at(sys.argv[1], wait=60)
 
 def _command(script: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", COMMON + script, *arguments]
-
-
-@pytest.fixture(params=["sqlite", "csv", "postgres", "foundry"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "foundry":
-        request.getfixturevalue("foundry")
-        return "foundry:///Group/mdfactory"
-    if request.param == "postgres":
-        return str(request.getfixturevalue("database_url"))
-    return f"{request.param}:///{tmp_path}"
 
 
 @pytest.fixture
@@ -103,9 +96,11 @@ def writer(url: str, store: Store, running: Callable[..., Any]) -> Iterator[Writ
         yield Writer(started)
 
 
+@pytest.mark.parametrize("kills", [FEW_KILLS, pytest.param(MANY_KILLS, marks=pytest.mark.long)])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
     operation: str,
+    kills: int,
     store: Store,
     writer: Writer,
     tmp_path: Path,
@@ -117,7 +112,7 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
     for _ in range(3):
         _prepare(store, verb)
         longest = min(longest, writer.seconds(verb, *letters[:1]))
-    for _ in range(KILLS):
+    for _ in range(kills):
         _prepare(store, verb)
         before = state(store)
         letter = [letter for letter in letters if letter != before][:1]
@@ -139,7 +134,7 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
             writer.seconds(verb, *letter)
             assert state(store) == after
         counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
-    what = f"{KILLS} kills in {operation}, {store.location.split()[0]}"
+    what = f"{kills} kills in {operation}, {store.location.split()[0]}"
     record_property("figure", f"{what}: {dict(counts)}")
 
 
@@ -171,17 +166,22 @@ def test_processes_that_write_at_once_lose_nothing(url: str, store: Store) -> No
     store.create(RUNS)
     store.create(OVERVIEW)
     script = """
-for number in range(10):
-    own, shared = run(f"{sys.argv[2]}-{number}"), run(f"shared-{number}")
-    store.write([(RUNS, records(RUNS, own, shared)),
-                 (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
+import os
+writers = []
+for writer in range(8):
+    if child := os.fork():
+        writers.append(child)
+        continue
+    for number in range(10):
+        own, shared = run(f"{writer}-{number}"), run(f"shared-{number}")
+        store.write([(RUNS, records(RUNS, own, shared)),
+                     (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
+    os._exit(0)
+sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
 """
-    writers = [
-        subprocess.Popen(_command(script, url, str(number)), stderr=PIPE) for number in range(8)
-    ]
-    for writer in writers:
-        _, said = writer.communicate(timeout=120)
-        assert writer.returncode == 0, said
+    command = _command(script, url)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
     hashes = [hash_ for rows in store.read(RUNS) for hash_ in rows["hash"].to_pylist()]
     own = {f"{writer}-{number}" for writer in range(8) for number in range(10)}
     assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in range(10)})
