@@ -59,6 +59,15 @@ class MDFactoryError(Exception):
         What is wrong, and where.
     command
         The next command to type, if there is one.
+
+    Examples
+    --------
+    >>> import mdfactory
+    >>> try:
+    ...     mdfactory.open_store("sqlite:///empty").systems()
+    ... except mdfactory.MDFactoryError as error:
+    ...     print(error.command)
+    mdfactory sync init systems
     """
 
     def __init__(self, message: str, *, command: str = "") -> None:

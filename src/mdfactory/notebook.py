@@ -48,8 +48,14 @@ def open_store(
 
     Examples
     --------
-    >>> records = mdfactory.open_store()  # doctest: +SKIP
-    >>> records.systems(status="completed", fields=["system.total_count"])  # doctest: +SKIP
+    After ``mdfactory demo``, the store of its configuration and the store of its folder are one:
+
+    >>> import mdfactory
+    >>> records = mdfactory.open_store(config="mdfactory-demo/mdfactory.ini")
+    >>> mdfactory.open_store("sqlite:///mdfactory-demo")
+    <Records of the SQLite store ...mdfactory-demo/runs.db>
+    >>> len(records.systems(status="completed"))
+    4
     """
     if url is not None:
         return Records(store_at(url, wait=wait))
@@ -106,6 +112,21 @@ class Records:
             If the store has no simulations table.
         QueryError
             If no simulation has a field.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> fields = ["system.species.MEO.fraction", "system.target_density"]
+        >>> completed = records.systems(status="completed", fields=fields, sort="hash")
+        >>> completed[fields]
+           system.species.MEO.fraction  system.target_density
+        0                         0.10                   0.98
+        1                         0.04                   0.99
+        2                         0.20                   0.97
+        3                         0.50                   0.92
         """
         equal = {
             "simulation_type": simulation_type,
@@ -143,6 +164,22 @@ class Records:
         ------
         NotInitialisedError
             If the store has no overview.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> missing = records.overview(item_type="analysis", status="not_yet_run")
+        >>> missing.groupby("item_name")["hash"].count()
+        item_name
+        box_size_timeseries    4
+        density_timeseries     4
+        hydrogen_bonds         5
+        rdf_oxygen             4
+        system_chemistry       4
+        Name: hash, dtype: int64
         """
         kind = str(ItemType(item_type)) if item_type else None
         equal = {"item_type": kind, "simulation_type": simulation_type, "status": status}
@@ -183,6 +220,22 @@ class Records:
             If frames differ in their columns and `union` does not allow that.
         QueryError
             If no simulation has a field.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> methanol = "system.species.MEO.fraction"
+        >>> density = records.analysis("density_timeseries", fields=[methanol])
+        >>> density.groupby(methanol)["density_g_cm3"].mean().round(3)
+        system.species.MEO.fraction
+        0.04    0.981
+        0.20    0.941
+        0.30    0.909
+        0.50    0.864
+        Name: density_g_cm3, dtype: float64
         """
         equal = {"simulation_type": simulation_type}
         with pull_frames(
@@ -221,6 +274,15 @@ class Records:
         ------
         UnknownNameError
             If the store has no such artifact.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> records.artifact("last_frame_pdb", hash="FD01")["files"][0]
+        ['artifacts/last_frame_pdb/last_frame.pdb']
         """
         equal = {"simulation_type": simulation_type}
         frame = self._records(artifact_table(name), hash, equal, sort, limit)

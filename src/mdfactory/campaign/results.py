@@ -82,9 +82,20 @@ class Results:
 
     Examples
     --------
-    >>> results = Results("campaign/0BDC04CC155D827D3BEE561E9C8A023DAF3A3226")
-    >>> results.record_analysis("density", frame, units={"density": "g/cm3"})  # doctest: +SKIP
-    >>> results.load_analysis("density").to_pandas()  # doctest: +SKIP
+    After ``mdfactory demo``:
+
+    >>> import pandas as pd
+    >>> from mdfactory import Results
+    >>> results = Results("mdfactory-demo/water_methanol/0BDC04CC155D827D3BEE561E9C8A023DAF3A3226")
+    >>> frame = pd.DataFrame({"time_ps": [0.0, 1.0], "density": [0.97, 0.98]})
+    >>> results.record_analysis("density", frame, units={"density": "g/cm3"})
+    >>> results.load_analysis("density").to_pandas()
+       time_ps  density
+    0      0.0     0.97
+    1      1.0     0.98
+    >>> results.check()
+    []
+    >>> results.remove_analysis("density")
     """
 
     def __init__(self, directory: str | Path) -> None:

@@ -112,8 +112,18 @@ class Simulation:
 
         Examples
         --------
-        >>> simulation = Simulation.open("campaign/0BDC04CC...")  # doctest: +SKIP
-        >>> simulation.status, simulation.results.load_analysis("density")  # doctest: +SKIP
+        After ``mdfactory demo``:
+
+        >>> from pathlib import Path
+        >>> from mdfactory import Simulation
+        >>> campaign = Path("mdfactory-demo", "water_methanol")
+        >>> simulation = Simulation.open(campaign / "FD017140D9BF9DC3E566983C44C59E634D032C4D")
+        >>> print(simulation.status)
+        completed
+        >>> [species.resname for species in simulation.build_input.system.species]
+        ['SOL', 'MEO']
+        >>> simulation.results.load_analysis("density_timeseries").num_rows
+        51
         """
         path = os.path.abspath(directory)  # keeps symlinks
         try:

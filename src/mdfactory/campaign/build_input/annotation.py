@@ -87,6 +87,7 @@ def annotate(smiles: str) -> LipidAtoms:
 
     Examples
     --------
+    >>> from mdfactory.campaign.build_input.annotation import annotate
     >>> annotate("CCCCCCCCCCCCO")
     LipidAtoms(head_atoms=(12,), tail_atoms=(0,), branch_atoms=())
     """

@@ -62,10 +62,13 @@ class BuildInput(Model):
 
         Examples
         --------
+        >>> from mdfactory import BuildInput
         >>> water = {"smiles": "O", "resname": "SOL", "count": 450}
         >>> box = BuildInput.parse({"simulation_type": "mixedbox", "system": {"species": [water]}})
         >>> box.hash
-        '3D44E1BD8E2A0E5AE7E6C1D6E6C7C5A1D8D3F6B4'
+        'EB3965712A911E7FF313BCB826F03EC699E236E2'
+        >>> box.system.target_density
+        1.0
         """
         if not isinstance(values, Mapping):
             raise BuildInputError([("", "it holds no mapping of keys to values")])

@@ -39,6 +39,7 @@ def canonical_smiles(smiles: str) -> str:
 
     Examples
     --------
+    >>> from mdfactory.campaign.build_input.species import canonical_smiles
     >>> canonical_smiles("OC")
     'CO'
     """
