@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cyclopts import App
 
+from documents import PAGES
 from mdfactory.cli.app import app
 
-ROOT = Path(__file__).parent.parent
-COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = PAGES["docs/commands.md"].read_text(encoding="utf-8")
 
 
 def _leaves(node: App, path: tuple[str, ...]) -> Iterator[tuple[str, App]]:
@@ -59,15 +57,15 @@ def test_common_options_are_documented() -> None:
     assert [name for name in names if f"`{name}" not in COMMANDS] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_documents_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_between_documents_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page].read_text(encoding="utf-8"))
+    assert [link for link in links if not (PAGES[page].parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_a_document_shows_exists(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_document_shows_exists(page: str) -> None:
+    text = PAGES[page].read_text(encoding="utf-8")
     shown = re.findall(r"mdfactory (?:sync|config) [a-z]+(?: [a-z]+)?", text)
     groups = {command.rpartition(" ")[0] for command in LEAVES}
     unknown = [one for one in shown if one not in LEAVES and one not in groups]
