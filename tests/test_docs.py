@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
 from cyclopts import App
 
-from documents import PAGES
+from documents import PAGES, blocks
 from mdfactory.cli.app import app
+from mdfactory.config.settings import DEFAULTS, parser_of
 
 COMMANDS = PAGES["docs/commands.md"].read_text(encoding="utf-8")
+CONFIGURATION = PAGES["docs/configuration.md"]
 
 
 def _leaves(node: App, path: tuple[str, ...]) -> Iterator[tuple[str, App]]:
@@ -55,6 +58,26 @@ def test_common_options_are_documented() -> None:
     names = _options(app.meta)
     assert {"--config", "--wait", "--json", "-q", "-v", "--debug"} <= names
     assert [name for name in names if f"`{name}" not in COMMANDS] == []
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_the_examples_of_a_help_are_command_lines_of_it(command: str) -> None:
+    epilogue = str(LEAVES[command].help_epilogue)
+    for example in re.findall(r"^    .*?(mdfactory .*)", epilogue, re.MULTILINE):
+        assert example.startswith(command)
+        _, tokens, _ = app.meta.parse_args(shlex.split(example)[1:])
+        app.parse_args(tokens.args)
+
+
+@pytest.mark.parametrize("section", ["foundry", "history"])
+def test_defaults_that_the_configuration_page_shows_are_so(section: str) -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    parsers = [
+        parser_of(block.text, CONFIGURATION) for block in blocks(text) if block.language == "ini"
+    ]
+    [shown] = [dict(parser[section]) for parser in parsers if parser.has_section(section)]
+    known = {key.lower(): value for (where, key), value in DEFAULTS.items() if where == section}
+    assert shown == known
 
 
 @pytest.mark.parametrize("page", PAGES)
