@@ -38,6 +38,17 @@ def test_the_commands_to_try_next_work(
     assert [mdfactory(*command).code for command in commands] == [0, 0, 0]
 
 
+def test_the_commands_to_try_next_are_those_of_a_module_that_was_run(tmp_path: Path) -> None:
+    """Where no ``mdfactory`` is on the path, what is shown can be typed all the same."""
+    environment = os.environ | {"PATH": "/usr/bin:/bin"}
+    demo = subprocess.run(
+        [sys.executable, "-m", "mdfactory", "demo", tmp_path / "my tour"],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    command = demo.stderr.splitlines()[-1].strip()
+    assert subprocess.run(["sh", "-c", command], check=False, env=environment).returncode == 0
+
+
 def test_the_tour_can_be_taken_again(mdfactory: Program, tmp_path: Path) -> None:
     first, second = (mdfactory("demo", tmp_path) for _ in range(2))
     assert first.code == second.code == 0

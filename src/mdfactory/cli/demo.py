@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import asdict
@@ -80,9 +81,18 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
         if picture
         else "\nTo have the density of each mixture drawn: pip install 'mdfactory[notebook]'"
     )
-    program = "mdfactory" if shutil.which("mdfactory") else sys.argv[0]
-    places = {"config": example.config, "campaign": example.campaign, "program": program}
-    terminal.note(NEXT.format(**{name: quote(str(path)) for name, path in places.items()}))
+    places = {"config": example.config, "campaign": example.campaign}
+    words = {name: quote(str(path)) for name, path in places.items()}
+    terminal.note(NEXT.format(program=_program(), **words))
+
+
+def _program() -> str:
+    """Return the command that runs this program again."""
+    if shutil.which("mdfactory"):
+        return "mdfactory"
+    if os.path.basename(sys.argv[0]) == "__main__.py":
+        return f"{quote(sys.executable)} -m mdfactory"
+    return quote(sys.argv[0])
 
 
 def _words(pushed: Pushed) -> str:
