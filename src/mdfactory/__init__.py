@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str, platform: str = sys.platform) -> object:
     """Load a public name on its first use: the start stays fast."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mdfactory.platforms import require_posix
+
+    require_posix(platform)
     return getattr(import_module(_HOMES[name]), name)

@@ -32,6 +32,7 @@ __all__ = [
     "StoreVersionError",
     "UndoError",
     "UnknownNameError",
+    "UnsupportedPlatformError",
     "UsageError",
     "counted",
     "one_line",
@@ -86,6 +87,10 @@ class MDFactoryError(Exception):
 
 class ConfigError(MDFactoryError, ValueError):
     """The configuration cannot be read or holds a value that is not allowed."""
+
+
+class UnsupportedPlatformError(MDFactoryError, ImportError):
+    """The package does not run on this operating system."""
 
 
 class SourceError(MDFactoryError, LookupError):

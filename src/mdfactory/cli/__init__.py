@@ -9,11 +9,24 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from mdfactory.errors import UnsupportedPlatformError
+from mdfactory.platforms import require_posix
+
 __all__ = ["main"]
 
 
-def main() -> None:
-    """Run the program that ``mdfactory`` names."""
+def main(platform: str = sys.platform) -> None:
+    """Run the program that ``mdfactory`` names.
+
+    Parameters
+    ----------
+    platform
+        The operating system, as ``sys.platform`` names it.
+    """
+    try:
+        require_posix(platform)
+    except UnsupportedPlatformError as error:
+        sys.exit(f"error: {error}")
     gc.set_threshold(300_000, 50, 100)  # a push makes many objects, and hardly any cycles
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -1,0 +1,45 @@
+"""The operating systems that the package runs on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import mdfactory
+from mdfactory.errors import UnsupportedPlatformError
+from mdfactory.platforms import require_posix
+
+SCRIPT = """
+import atexit, json, sys
+from mdfactory.cli import main
+atexit.register(lambda: print(json.dumps(sorted(sys.modules))))
+main("win32")
+"""
+
+
+@pytest.mark.parametrize("platform", [sys.platform, "linux", "darwin", "freebsd14", "cygwin"])
+def test_require_posix_accepts_systems_with_posix_file_locks(platform: str) -> None:
+    require_posix(platform)
+
+
+def test_require_posix_refuses_windows_and_names_what_to_use() -> None:
+    with pytest.raises(UnsupportedPlatformError, match=r"Windows.*Linux, macOS, or .*\(WSL\)$"):
+        require_posix("win32")
+
+
+def test_the_command_ends_on_windows_before_it_loads_anything() -> None:
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: mdfactory does not run on Windows: ")
+    assert done.stderr.count("\n") == 1
+    assert not {"mdfactory.cli.app", "cyclopts"} & set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", sorted({*mdfactory.__all__} - {"__version__"}))
+def test_public_names_cannot_be_imported_on_windows(name: str) -> None:
+    with pytest.raises(ImportError, match="does not run on Windows"):
+        mdfactory.__getattr__(name, "win32")
