@@ -24,7 +24,7 @@ class BuildInput(Model):
 
     Make one with `parse`: the type of simulation decides what its system looks like.
 
-    Parameters
+    Attributes
     ----------
     simulation_type
         What is simulated.
