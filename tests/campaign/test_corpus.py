@@ -17,6 +17,7 @@ ALL = Scope(systems=True, items=list(ItemType))
 MEMBERS = [member for member in members() if not member.rights]
 
 
+@pytest.mark.long  # together they are pushed in each run: tests/cli/test_bad_input.py
 @pytest.mark.parametrize("member", MEMBERS, ids=[member.name for member in MEMBERS])
 def test_bad_input_is_named(tmp_path: Path, member: Member) -> None:
     placed = place(member, tmp_path)

@@ -65,6 +65,13 @@ def store(mdfactory: Program) -> Program:
 KINDS = ("sqlite", "csv", "postgres", "foundry")
 
 
+def on(*kinds: str) -> pytest.MarkDecorator:
+    """Run a test on some kinds of store in each run, and on the others in the long form."""
+    marks = {kind: () if kind in kinds else pytest.mark.long for kind in KINDS}
+    params = [pytest.param(kind, marks=mark) for kind, mark in marks.items()]
+    return pytest.mark.parametrize("kind", params, indirect=True)
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kind of store that the configuration names, in each test one after the other."""

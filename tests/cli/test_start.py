@@ -58,7 +58,12 @@ def test_a_command_on_records_does_not_load_pandas(campaign: Path, verb: str) ->
 
 
 @pytest.mark.parametrize(
-    "command", ["sync push all --update", "sync push all --diff", "sync status"]
+    "command",
+    [
+        "sync push all --update",
+        pytest.param("sync push all --diff", marks=pytest.mark.long),
+        pytest.param("sync status", marks=pytest.mark.long),
+    ],
 )
 def test_to_see_that_nothing_has_changed_no_library_that_reads_is_loaded(
     settled: Path, command: str

@@ -14,6 +14,8 @@ import pytest
 
 from mdfactory import Simulation
 
+from .conftest import on
+
 Program = Callable[..., Any]
 
 BUILD = "2071DE6353CF75B3049856E059488D3CE307F956"
@@ -30,6 +32,7 @@ def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     done = mdfactory("sync", "status", campaign, "--exit-code")
@@ -140,6 +143,7 @@ def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) 
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_relocated_records_are_the_same_but_for_their_directory(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:

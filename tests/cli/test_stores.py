@@ -17,7 +17,7 @@ from mdfactory import Simulation
 from mdfactory.cli.app import run
 from mdfactory.records.tables import analysis_table
 
-from .conftest import KINDS
+from .conftest import KINDS, on
 
 Program = Callable[..., Any]
 
@@ -143,6 +143,7 @@ def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     mdfactory("sync", "push", "all", campaign)

@@ -16,6 +16,8 @@ import pytest
 from mdfactory.testing.records import run
 from opened import opened
 
+from .conftest import on
+
 Program = Callable[..., Any]
 FIRST = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
 ZERO = {"inserted": 0, "updated": 0, "unchanged": 0, "skipped": 0}
@@ -424,6 +426,7 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, settled: Path) -> None:
     mdfactory("sync", "init", "all")
     update = ("sync", "push", "all", settled, "--update", "--json")

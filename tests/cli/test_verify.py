@@ -18,6 +18,8 @@ from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_ta
 from mdfactory.stores import open_store
 from opened import opened
 
+from .conftest import on
+
 Program = Callable[..., Any]
 
 DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
@@ -25,6 +27,7 @@ TABLES = [RUNS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
     """One in each table, in a column that chance takes."""
     done = mdfactory("sync", "verify", pushed_all)
@@ -48,6 +51,7 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
 
 
 @pytest.mark.usefixtures("kind")
+@on("sqlite", "csv", "postgres")
 def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
     done = mdfactory("sync", "verify", "--quick")

@@ -46,7 +46,7 @@ from mdfactory.stores.foundrylock import place_of
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
 from mdfactory.testing import StoreTests
-from mdfactory.testing.harm import clear, fill, state
+from mdfactory.testing.harm import Workload
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 
@@ -202,8 +202,17 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["lose_reply", "reset", "truncate"])
-@pytest.mark.parametrize("pattern", LOST)
+WAYS = ["lose_reply", "reset", "truncate"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind"),
+    [
+        pytest.param(pattern, kind, marks=() if (at + number) % 3 == 0 else pytest.mark.long)
+        for at, pattern in enumerate(LOST)
+        for number, kind in enumerate(WAYS)
+    ],
+)
 def test_an_answer_that_is_lost_or_cut_does_no_harm(
     foundry: FoundryServer, pattern: str, kind: str
 ) -> None:
@@ -225,8 +234,14 @@ def test_an_upload_that_is_cut_is_sent_again_whole(store: Store, foundry: Foundr
     assert _hashes(store, FRAME) == HASHES[:9]
 
 
-@pytest.mark.parametrize("skip", range(8))
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize(
+    ("skip", "mode"),
+    [
+        pytest.param(skip, mode, marks=() if (skip + number) % 4 == 0 else pytest.mark.long)
+        for skip in range(8)
+        for number, mode in enumerate(Mode)
+    ],
+)
 def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, mode: Mode, skip: int
 ) -> None:
@@ -254,23 +269,31 @@ def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     assert {row["arrow_schema"] for row in whole} == {"schema"}
 
 
-@pytest.mark.parametrize("mode", [Mode.force, Mode.update])
-@pytest.mark.parametrize("skip", range(10))
+COMMITS = [
+    pytest.param(commits, marks=() if commits in {2, 5, 8} else pytest.mark.long)
+    for commits in range(10)
+]
+"""How many commits are done before a write is cut short."""
+
+
+@pytest.mark.parametrize("mode", [Mode.update, pytest.param(Mode.force, marks=pytest.mark.long)])
+@pytest.mark.parametrize("skip", COMMITS)
 def test_a_cut_write_over_records_of_the_same_time_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, skip: int, mode: Mode
 ) -> None:
     """Digests are committed before records: what they say may be of a record to come."""
-    clear(store)
-    fill(store, "a")
+    workload = Workload(store)
+    workload.clear()
+    workload.fill("a")
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError):
-        fill(store, "b", mode)
+        workload.fill("b", mode)
     foundry.faults.clear()
-    fill(store, "b", mode)
-    assert state(store) == "b"
+    workload.fill("b", mode)
+    assert workload.state() == "b"
 
 
-@pytest.mark.parametrize("skip", range(10))
+@pytest.mark.parametrize("skip", COMMITS)
 def test_a_cut_write_is_undone_with_the_one_that_completed_it(
     store: Store, foundry: FoundryServer, skip: int
 ) -> None:
@@ -288,7 +311,7 @@ def test_a_cut_write_is_undone_with_the_one_that_completed_it(
         assert _everything(store) == expected
 
 
-@pytest.mark.parametrize("skip", range(10))
+@pytest.mark.parametrize("skip", COMMITS)
 def test_an_undo_that_was_cut_short_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, skip: int
 ) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -20,13 +21,51 @@ import pytest
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Store
-from mdfactory.testing.harm import EMPTY, clear, fill, state, states
+from mdfactory.testing.harm import EMPTY, Workload
 
-FEW_KILLS = 2
-"""Kills of each operation on each store, in every run of the tests."""
 
-MANY_KILLS = int(os.environ.get("MDFACTORY_TEST_KILLS", "10"))
-"""Kills in the long form of the tests."""
+@dataclass(frozen=True)
+class Effort:
+    """How long a store is harmed.
+
+    Parameters
+    ----------
+    name
+        How this is called.
+    kills
+        Kills of each operation.
+    simulations
+        Records of each of two tables that an operation changes.
+    changes
+        Writes of others that a reader sees come by.
+    transactions
+        Transactions of each of eight writers.
+    """
+
+    name: str
+    kills: int
+    simulations: int
+    changes: int
+    transactions: int
+
+
+FEW = Effort("few", kills=2, simulations=500, changes=3, transactions=3)
+"""In every run of the tests."""
+
+MANY = Effort(
+    "many",
+    kills=int(os.environ.get("MDFACTORY_TEST_KILLS", "10")),
+    simulations=1500,
+    changes=20,
+    transactions=10,
+)
+
+
+@pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=lambda one: one.name)
+def effort(request: pytest.FixtureRequest) -> Effort:
+    """How long the store is harmed."""
+    return request.param
+
 
 OPERATIONS = {
     "push": "add b",
@@ -42,15 +81,15 @@ import sys
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.records.terms import Mode
 from mdfactory.stores import store_at
-from mdfactory.testing.harm import fill
+from mdfactory.testing.harm import Workload
 from mdfactory.testing.records import overview, records, run
 
 store = store_at(sys.argv[1], wait=60)
 """
 
 
-def _command(script: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-c", COMMON + script, *arguments]
+def _command(script: str, url: str, number: int) -> list[str]:
+    return [sys.executable, "-c", COMMON + script, url, str(number)]
 
 
 @pytest.fixture
@@ -88,33 +127,39 @@ class Writer:
 
 
 @pytest.fixture
-def writer(url: str, store: Store, running: Callable[..., Any]) -> Iterator[Writer]:
-    """A writer to a store that is full of ``a``."""
-    fill(store, "a")
-    program = [sys.executable, "-m", "mdfactory.testing.harm", url]
+def workload(store: Store, effort: Effort) -> Workload:
+    """Records that all say ``a``."""
+    workload = Workload(store, effort.simulations)
+    workload.fill("a")
+    return workload
+
+
+@pytest.fixture
+def writer(url: str, workload: Workload, running: Callable[..., Any]) -> Iterator[Writer]:
+    """A writer of these records."""
+    program = [sys.executable, "-m", "mdfactory.testing.harm", url, workload.simulations]
     with running(program, stdin=PIPE, stdout=PIPE, text=True) as started:
         yield Writer(started)
 
 
-@pytest.mark.parametrize("kills", [FEW_KILLS, pytest.param(MANY_KILLS, marks=pytest.mark.long)])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
     operation: str,
-    kills: int,
-    store: Store,
+    effort: Effort,
+    workload: Workload,
     writer: Writer,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Kills between the first and the last write of a transaction over 3,000 records."""
+    """Kills between the first and the last write of a transaction over many records."""
     verb, *letters = OPERATIONS[operation].split()
-    longest, counts = 60.0, Counter[str]()
-    for _ in range(3):
-        _prepare(store, verb)
+    store, longest, counts = workload.store, 60.0, Counter[str]()
+    for _ in range(min(3, effort.kills)):
+        _prepare(workload, verb)
         longest = min(longest, writer.seconds(verb, *letters[:1]))
-    for _ in range(kills):
-        _prepare(store, verb)
-        before = state(store)
+    for _ in range(effort.kills):
+        _prepare(workload, verb)
+        before = workload.state()
         letter = [letter for letter in letters if letter != before][:1]
         (after,) = letter or ["a" if verb == "undo" else EMPTY]
         process = writer.start(verb, *letter)
@@ -124,29 +169,29 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
         writer.ended()
         # Who reads before any writer has cleared up sees what all see afterwards; but a server
         # may still be doing what the killed program asked of it last.
-        early = states(store)
+        early = workload.states()
         store.create(RUNS)
-        read = states(store)
+        read = workload.states()
         assert early == read or _has_server(store)
         assert set(early) <= {before, after}
         assert _left(tmp_path) == []
         if _is_half(store, read, before, after):
             writer.seconds(verb, *letter)
-            assert state(store) == after
+            assert workload.state() == after
         counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
-    what = f"{kills} kills in {operation}, {store.location.split()[0]}"
+    what = f"{effort.kills} kills in {operation}, {store.location.split()[0]}"
     record_property("figure", f"{what}: {dict(counts)}")
 
 
-def _prepare(store: Store, verb: str) -> None:
+def _prepare(workload: Workload, verb: str) -> None:
     """Bring a store into a state in which an operation has all to do."""
     if verb == "undo":
-        fill(store, "a")
-        fill(store, "b")
+        workload.fill("a")
+        workload.fill("b")
     elif verb == "add":
-        clear(store)
-    elif state(store) == EMPTY:
-        fill(store, "a")
+        workload.clear()
+    elif workload.state() == EMPTY:
+        workload.fill("a")
 
 
 def _has_server(store: Store) -> bool:
@@ -161,8 +206,8 @@ def _is_half(store: Store, read: tuple[str, str], before: str, after: str) -> bo
     return half
 
 
-def test_processes_that_write_at_once_lose_nothing(url: str, store: Store) -> None:
-    """Eight of them, ten transactions each, of records of their own and of shared ones."""
+def test_processes_that_write_at_once_lose_nothing(url: str, store: Store, effort: Effort) -> None:
+    """Eight of them write records of their own and shared ones, in many transactions."""
     store.create(RUNS)
     store.create(OVERVIEW)
     script = """
@@ -172,41 +217,60 @@ for writer in range(8):
     if child := os.fork():
         writers.append(child)
         continue
-    for number in range(10):
+    for number in range(int(sys.argv[2])):
         own, shared = run(f"{writer}-{number}"), run(f"shared-{number}")
         store.write([(RUNS, records(RUNS, own, shared)),
                      (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
     os._exit(0)
 sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
 """
-    command = _command(script, url)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = _command(script, url, effort.transactions)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     hashes = [hash_ for rows in store.read(RUNS) for hash_ in rows["hash"].to_pylist()]
-    own = {f"{writer}-{number}" for writer in range(8) for number in range(10)}
-    assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in range(10)})
-    assert store.count(OVERVIEW) == 80
-    assert store_at(url, wait=0.1).delete(RUNS) == 90
+    numbers = range(effort.transactions)
+    own = {f"{writer}-{number}" for writer in range(8) for number in numbers}
+    assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in numbers})
+    assert store.count(OVERVIEW) == 8 * effort.transactions
+    assert store_at(url, wait=0.1).delete(RUNS) == 9 * effort.transactions
+
+
+WRITING = """
+import select
+workload = Workload(store, int(sys.argv[2]))
+letter = "a"
+while not select.select([sys.stdin], [], [], 0)[0]:
+    letter = "b" if letter == "a" else "a"
+    workload.fill(letter)
+"""
+"""Pushes with --force until its standard input is closed."""
 
 
 def test_readers_always_see_a_complete_state(
     url: str,
-    store: Store,
+    workload: Workload,
+    effort: Effort,
     running: Callable[..., Any],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Reading goes on while another program pushes with --force, twenty times.
+    """Reading goes on while another program pushes with --force, until it was seen to often.
 
     What is read of several tables is of one write, but on Foundry, where each table is.
     """
-    fill(store, "a")
-    seen = Counter[tuple[str, str]]()
-    writing = _command("[fill(store, 'ba'[number % 2]) for number in range(20)]", url)
-    with running(writing) as writer:
-        while writer.poll() is None:
-            seen[states(store)] += 1
-        assert writer.returncode == 0
+    last, changes = workload.states(), 0
+    seen = Counter([last])
+    with running(_command(WRITING, url, effort.simulations), stdin=PIPE) as writer:
+        while changes < effort.changes:
+            assert writer.poll() is None
+            now = workload.states()
+            changes += now != last
+            last = now
+            seen[now] += 1
+        writer.stdin.close()
+        assert writer.wait(timeout=60) == 0
     assert {("a", "a"), ("b", "b")} <= set(seen)
     halves = {pair for pair in seen if len(set(pair)) > 1}
-    assert not halves or store.location.startswith("Foundry")
-    record_property("figure", f"{seen.total()} reads while written, {store.location.split()[0]}")
+    foundry = workload.store.location.startswith("Foundry")
+    assert not halves or foundry
+    what = f"{seen.total()} reads while written, {workload.store.location.split()[0]}"
+    record_property("figure", f"{what}: {changes} changes seen")

@@ -16,31 +16,31 @@ import os, sys
 from pathlib import Path
 from mdfactory.errors import StoreError
 from mdfactory.stores import store_at
-from mdfactory.testing.harm import OPERATIONS, clear, fill, state
+from mdfactory.testing.harm import Workload
 
-folder, kind, verb, letter = sys.argv[1:]
-store = store_at(f"{kind}:///{folder}", wait=5)
-fill(store, "a")
-fill(store, "b")
+folder, kind, verb, letter, step = sys.argv[1:]
+workload = Workload(store_at(f"{kind}:///{folder}", wait=5))
+workload.fill("a")
+workload.fill("b")
 if verb == "add":
-    clear(store)
-before = state(store)
+    workload.clear()
+before = workload.state()
 room = os.statvfs(folder)
 free = room.f_bavail * room.f_frsize
-for left in range(0, 2_000_000, 130_000):
+for left in range(0, 2_000_000, int(step)):
     if left > free:
         break
     ballast = Path(folder, "ballast")
     ballast.write_bytes(bytes(free - left))
     try:
-        OPERATIONS[verb](store, *([letter] if letter else []))
+        getattr(workload, verb)(*([letter] if letter else []))
     except StoreError as error:
         assert "nothing was changed" in str(error), error
         said = "refused"
     else:
         said = "done"
     ballast.unlink()
-    after = state(store)
+    after = workload.state()
     assert (after == before) == (said == "refused"), (said, before, after)
     print(said, flush=True)
     if said == "done":
@@ -56,13 +56,14 @@ def _has_namespaces() -> bool:
 
 
 @pytest.mark.skipif(not _has_namespaces(), reason="no disk of our own may be mounted here")
+@pytest.mark.parametrize("step", [600_000, pytest.param(130_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["sqlite", "csv"])
 @pytest.mark.parametrize("verb", ["add c", "fill c", "clear", "renew", "undo"])
 def test_a_full_disk_refuses_a_write_and_the_store_is_as_before(
-    kind: str, verb: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    kind: str, verb: str, step: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     name, _, letter = verb.partition(" ")
-    program = [sys.executable, "-c", SCRIPT, str(tmp_path), kind, name, letter]
+    program = [sys.executable, "-c", SCRIPT, str(tmp_path), kind, name, letter, str(step)]
     mounted = ["sh", "-c", MOUNT, "sh", str(tmp_path), *program]
     command = ["unshare", "--mount", "--map-root-user", *mounted]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

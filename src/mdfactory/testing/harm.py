@@ -1,14 +1,14 @@
-"""Writes of whose half would show, to kill a writer in: ``python -m mdfactory.testing.harm URL``.
+"""Writes of whose half would show, to kill a writer in.
 
-The program reads lines such as ``fill b`` or ``clear``, and does each in a process of its own,
-whose number it prints first; then how that ended.
+``python -m mdfactory.testing.harm URL SIMULATIONS`` reads lines such as ``fill b`` or ``clear``,
+and does each in a process of its own, whose number it prints first; then how that ended.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from mdfactory.records.query import Query
@@ -19,102 +19,100 @@ from mdfactory.stores.base import Batches, Store
 from mdfactory.sync.history import undo
 from mdfactory.testing.records import overview, records, run
 
-__all__ = ["EMPTY", "add", "clear", "fill", "renew", "state", "states"]
+__all__ = ["EMPTY", "Workload"]
 
-SIMULATIONS: Final = 1500
 EMPTY: Final = "-"
 
 
-def fill(store: Store, letter: str, mode: Mode = Mode.force) -> None:
-    """Overwrite all records of two tables; all of them say the letter."""
-    with store.operation("fill", create=set(Place)) as transaction:
-        transaction.create(RUNS)
-        transaction.create(OVERVIEW)
-        transaction.write(_batches(letter), mode)
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Records of two tables, all of which say one letter.
 
-
-def add(store: Store, letter: str) -> None:
-    """Put records where there are none; all of them say the letter."""
-    fill(store, letter, Mode.refuse)
-
-
-def clear(store: Store) -> None:
-    """Delete all records of both tables."""
-    with store.operation("clear") as transaction:
-        transaction.delete(RUNS)
-        transaction.delete(OVERVIEW)
-
-
-def renew(store: Store) -> None:
-    """Make both tables anew."""
-    with store.operation("renew") as transaction:
-        transaction.create(RUNS, replace=True)
-        transaction.create(OVERVIEW, replace=True)
-
-
-def state(store: Store) -> str:
-    """Return the letter that all records of both tables say, or `EMPTY` if there are none.
-
-    Raises
-    ------
-    AssertionError
-        If the records are those of no single write.
+    Parameters
+    ----------
+    store
+        Where they are.
+    simulations
+        Number of records of each table.
     """
-    runs, rows = states(store)
-    assert runs == rows, "the tables differ"
-    return runs
 
+    store: Store
+    simulations: int = 1500
 
-def states(store: Store) -> tuple[str, str]:
-    """Return the same of each table by itself.
+    def fill(self, letter: str, mode: Mode = Mode.force) -> None:
+        """Overwrite all records; all of them say the letter."""
+        with self.store.operation("fill", create=set(Place)) as transaction:
+            transaction.create(RUNS)
+            transaction.create(OVERVIEW)
+            transaction.write(self._batches(letter), mode)
 
-    Raises
-    ------
-    AssertionError
-        If the records of one table are those of no single write.
-    """
-    with store.transaction() as transaction:
-        runs, rows = (
-            [text[0] for some in transaction.read(table, query) for text in some[0].to_pylist()]
-            for table, query in (
-                (RUNS, Query(columns=("input_data",))),
-                (OVERVIEW, Query(columns=("status",))),
+    def add(self, letter: str) -> None:
+        """Put records where there are none; all of them say the letter."""
+        self.fill(letter, Mode.refuse)
+
+    def clear(self) -> None:
+        """Delete all records of both tables."""
+        with self.store.operation("clear") as transaction:
+            transaction.delete(RUNS)
+            transaction.delete(OVERVIEW)
+
+    def renew(self) -> None:
+        """Make both tables anew."""
+        with self.store.operation("renew") as transaction:
+            transaction.create(RUNS, replace=True)
+            transaction.create(OVERVIEW, replace=True)
+
+    def undo(self) -> None:
+        """Undo the latest operation: a second time, what that did is undone."""
+        undo(self.store)
+
+    def state(self) -> str:
+        """Return the letter that all records of both tables say, or `EMPTY` if there are none.
+
+        Raises
+        ------
+        AssertionError
+            If the records are those of no single write.
+        """
+        runs, rows = self.states()
+        assert runs == rows, "the tables differ"
+        return runs
+
+    def states(self) -> tuple[str, str]:
+        """Return the same of each table by itself.
+
+        Raises
+        ------
+        AssertionError
+            If the records of one table are those of no single write.
+        """
+        with self.store.transaction() as transaction:
+            runs, rows = (
+                [text[0] for some in transaction.read(table, query) for text in some[0].to_pylist()]
+                for table, query in (
+                    (RUNS, Query(columns=("input_data",))),
+                    (OVERVIEW, Query(columns=("status",))),
+                )
             )
-        )
-    for letters in (runs, rows):
-        assert len(letters) in {0, SIMULATIONS}, "some of the records are there"
-        assert len(set(letters)) < 2, "there are records of two writes"
-    return "".join(runs[:1]) or EMPTY, "".join(rows[:1]) or EMPTY
+        for letters in (runs, rows):
+            assert len(letters) in {0, self.simulations}, "some of the records are there"
+            assert len(set(letters)) < 2, "there are records of two writes"
+        return "".join(runs[:1]) or EMPTY, "".join(rows[:1]) or EMPTY
+
+    def _batches(self, letter: str) -> Batches:
+        hashes = [f"{number:05}" for number in range(self.simulations)]
+        yield RUNS, records(RUNS, *(run(one, input_data=letter * 200) for one in hashes))
+        yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=letter) for one in hashes))
 
 
-def _batches(letter: str) -> Batches:
-    hashes = [f"{number:05}" for number in range(SIMULATIONS)]
-    yield RUNS, records(RUNS, *(run(one, input_data=letter * 200) for one in hashes))
-    yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=letter) for one in hashes))
-
-
-def take_back(store: Store) -> None:
-    """Undo the latest operation: a second time, what that did is undone."""
-    undo(store)
-
-
-OPERATIONS: Final[dict[str, Callable[..., None]]] = {
-    "add": add,
-    "fill": fill,
-    "clear": clear,
-    "renew": renew,
-    "undo": take_back,
-}
-
-
-def _serve(store: Store) -> None:
-    states(store)  # all that must be loaded is, before any child begins; others write already
+def _serve(workload: Workload) -> None:
+    workload.states()  # all that must be loaded is, before any child begins; others write already
     for line in sys.stdin:
         name, *letters = line.split()
         child = os.fork()
         if not child:
             _tell(os.getpid())
-            OPERATIONS[name](store, *letters)
+            getattr(workload, name)(*letters)
             os._exit(0)
         _tell(os.waitpid(child, 0)[1])
 
@@ -125,4 +123,4 @@ def _tell(number: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(store_at(sys.argv[1], wait=30))
+    _serve(Workload(store_at(sys.argv[1], wait=30), int(sys.argv[2])))

@@ -131,9 +131,12 @@ class HistoryTests(Raw):
     @pytest.fixture
     def filled(self, store: Store) -> Store:
         """Return a store with records of all kinds: ours, and some of another program."""
-        _write(store, RUNS, run("A"), run("B"))
-        _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
-        _write(store, DENSITY, kept("A"), kept("B", arrow_ipc="b" * 1_000))
+        batches = [
+            (RUNS, records(RUNS, run("A"), run("B"))),
+            (OVERVIEW, records(OVERVIEW, overview("A", "density"), overview("A", "rdf"))),
+            (DENSITY, records(DENSITY, kept("A"), kept("B", arrow_ipc="b" * 1_000))),
+        ]
+        store.write(batches, Mode.refuse)
         self.raw_put(DENSITY, [tuple(analysis("E").values())])
         self.raw_put(RUNS, [tuple(run("E").values())])
         return store
