@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from mdfactory.errors import InvalidNameError
@@ -11,8 +12,10 @@ from mdfactory.records.tables import (
     Place,
     Table,
     analysis_table,
+    array,
     artifact_table,
     table_named,
+    texts,
 )
 
 COLUMNS = {
@@ -98,3 +101,9 @@ def test_a_table_is_known_by_its_name_in_any_case(
 )
 def test_other_tables_are_none_of_ours(name: str, place: Place) -> None:
     assert table_named(name, place) is None
+
+
+def test_texts_are_those_that_an_array_was_made_of() -> None:
+    column = array(["", "a", "é😀"], pa.string())
+    assert column.equals(pa.array(["", "a", "é😀"], pa.string()))
+    assert texts(column) == texts(pa.chunked_array([column])) == ["", "a", "é😀"]

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.records.digests import content_digests, digest, record_digest
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Place, Table, texts
 
 __all__ = [
     "ABSENT",
@@ -232,13 +232,15 @@ def is_between(one: bytes, first: bytes, second: bytes) -> bool:
 def stamps(table: Table, images: pa.RecordBatch) -> list[bytes]:
     """Return the stamps of records as they are, whatever digests are kept of them."""
     contents = content_digests(table, images)
-    times = images[table.time].to_pylist()
-    beside = images[f"{BESIDE}digest"].to_pylist() if table.beside else [""] * images.num_rows
+    times = texts(images[table.time])
+    beside = texts(images[f"{BESIDE}digest"]) if table.beside else [""] * images.num_rows
     digests = map(record_digest, contents, times)
     return list(map(stamp, digests, beside))
 
 
-def keyed(keys: Iterable[pa.Array], names: Sequence[str], left: Sequence[bytes]) -> pa.RecordBatch:
+def keyed(
+    keys: Iterable[pa.Array[Any]], names: Sequence[str], left: Sequence[bytes]
+) -> pa.RecordBatch:
     """Return the keys of records with the stamps that they were left with, as ``left``."""
     data = pa.py_buffer(b"".join(left))
     column = pa.Array.from_buffers(pa.binary(WIDTH), len(left), [None, data])

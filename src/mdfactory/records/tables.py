@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ __all__ = [
     "OVERVIEW",
     "RUNS",
     "STATE",
+    "Column",
     "Place",
     "Table",
     "analysis_table",
@@ -33,8 +34,12 @@ __all__ = [
     "item_table",
     "log_table",
     "table_named",
+    "texts",
     "undo_table",
 ]
+
+Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
+"""A column of a batch or of a table."""
 
 FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
@@ -366,3 +371,9 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     data = texts[0] if len(texts) == 1 else b"".join(texts)  # one text may be very long
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def texts(column: Column) -> list[str]:
+    """Return the values of a string column of a record table; none of them is null."""
+    values: list[Any] = column.to_pylist()
+    return values

@@ -29,6 +29,7 @@ from mdfactory.records.tables import (
     digest_table,
     format_table,
     table_named,
+    texts,
 )
 from mdfactory.records.terms import Keep, Mode
 from mdfactory.stores.images import imaged, images
@@ -296,16 +297,14 @@ class Transaction(ABC):
             If the ``_mdfactory_*`` tables are of a version that is not known here.
         """
         for table in map(format_table, Place):
-            versions = [value for rows in self._all(table) for value in rows["version"].to_pylist()]
+            stored = self.values(table, Query()) if self.has(table) else ()
+            versions = [version for (version,) in stored]
             if max(versions, default=0) > FORMAT_VERSION:
                 raise StoreVersionError(
                     f"{self.location} has format {max(versions)}, this program knows formats up to "
                     f"{FORMAT_VERSION}",
                     command="pip install --upgrade mdfactory",
                 )
-
-    def _all(self, table: Table) -> Iterator[pa.RecordBatch]:
-        return self.scan(table, Query()) if self.has(table) else iter(())
 
     def describe(self, place: Place) -> None:
         """Make the tables that describe records, in a place that has none yet."""
@@ -379,7 +378,7 @@ class Transaction(ABC):
         rows = taken(rows, positions)
         keys = keys_of(rows, table.key)
         contents = [contents[position] for position in positions]
-        times = rows[table.time].to_pylist()
+        times = texts(rows[table.time])
         digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
         if self.journal and self.journal.keeps:
             self._tell(self.journal, table, rows, digests, keys_of(old, table.key))
@@ -415,7 +414,7 @@ class Transaction(ABC):
             Keys of those that are there already.
         """
         is_kept = table.beside is not None and table.extras[0] in rows.schema.names
-        beside = rows["digest"].to_pylist() if is_kept else [""] * rows.num_rows
+        beside = texts(rows["digest"]) if is_kept else [""] * rows.num_rows
         left = list(map(stamp, digests.values(), beside))
         place = {key: position for position, key in enumerate(digests)}
         there: set[Key] = set()
@@ -661,11 +660,11 @@ class Store(ABC):
 def _contents(table: Table, rows: pa.RecordBatch) -> list[str]:
     """Return the content digests of records, which they may come with."""
     came = "content" in rows.schema.names
-    return list(rows["content"].to_pylist()) if came else content_digests(table, rows)
+    return texts(rows["content"]) if came else content_digests(table, rows)
 
 
 def _with_beside(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
     """Return what tells a changed record: its content, and what is kept beside it."""
     if "digest" not in rows.schema.names:
         return contents
-    return list(map("".join, zip(contents, rows["digest"].to_pylist(), strict=True)))
+    return list(map("".join, zip(contents, texts(rows["digest"]), strict=True)))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.query import OneOf, Prefix, Query, apply
-from mdfactory.records.tables import Table, array
+from mdfactory.records.tables import Table, array, texts
 from mdfactory.stores.rows import taken
 
 __all__ = [
@@ -103,7 +103,7 @@ def divided(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.Record
         yield 0, rows
         return
     positions: dict[int, list[int]] = {}
-    for position, hash_ in enumerate(rows["hash"].to_pylist()):
+    for position, hash_ in enumerate(texts(rows["hash"])):
         positions.setdefault(bucket_of(hash_), []).append(position)
     for number, those in positions.items():
         yield number, taken(rows, those)

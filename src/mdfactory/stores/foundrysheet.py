@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import Table, texts
 from mdfactory.stores.base import Key
 from mdfactory.stores.foundryfiles import (
     BUCKETS,
@@ -320,7 +320,7 @@ class Sheet:
 
     def _stamps(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
         """Yield the key of each record, as a digest, and its time."""
-        times = rows[self.table.time].to_pylist() if self.table.time else [""] * rows.num_rows
+        times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
         return zip(self._ids(rows), times, strict=True)
 
     def _check_columns(self, file: File) -> None:

@@ -34,6 +34,7 @@ from mdfactory.records.tables import (
     batch,
     log_table,
     table_named,
+    texts,
 )
 from mdfactory.records.terms import ItemType
 from mdfactory.stores.base import Key, Transaction
@@ -303,7 +304,7 @@ class FoundryTransaction(Transaction):
             sheet.put(rows)
             self._make_room()
         if table.is_record and len(self._written) <= TIMES:
-            self._written.update(rows[table.time].to_pylist())
+            self._written.update(texts(rows[table.time]))
 
     def _make_room(self) -> None:
         sheets = [sheet for sheet in self._sheets.values() if sheet and sheet.held]

@@ -9,7 +9,7 @@ from typing import Final
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Place, Table
+from mdfactory.records.tables import OVERVIEW, Place, Table, texts
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Batches, Store, Transaction
 from mdfactory.sync.gather import Watch
@@ -128,7 +128,7 @@ def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, C
     hashes = (
         hash_
         for rows in reader.read(OVERVIEW, Query(columns=("hash",)))
-        for hash_ in rows["hash"].to_pylist()
+        for hash_ in texts(rows["hash"])
     )
     settle(writer, dict.fromkeys(hashes), now)
     return counts

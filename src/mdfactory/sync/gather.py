@@ -17,7 +17,7 @@ from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, SourceError
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import KNOWN, Table, array
+from mdfactory.records.tables import KNOWN, Table, array, texts
 from mdfactory.records.terms import Item, Mode, SimulationType
 from mdfactory.stores.base import Batches, Transaction
 from mdfactory.sync.overview import Visited
@@ -101,7 +101,7 @@ class Seen:
         if table.item is not None:
             name = table.name.partition("_")[2]  # as the registry spells it
             types = self.pushed.setdefault((table.item, name), set())
-            types |= set(map(SimulationType, rows["simulation_type"].to_pylist()))
+            types |= set(map(SimulationType, texts(rows["simulation_type"])))
 
     def miss(self, scope: Scope, source: str) -> None:
         """Name what was asked for and no simulation has."""

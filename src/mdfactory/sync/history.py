@@ -18,7 +18,7 @@ from mdfactory.errors import (
 from mdfactory.records.history import Changes, Entry, Part, image_schema
 from mdfactory.records.packed import unpack
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import Place, Table, batch, table_named, undo_table
+from mdfactory.records.tables import Place, Table, batch, table_named, texts, undo_table
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.images import Restored, put_back
 from mdfactory.stores.journal import entries
@@ -322,7 +322,7 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[Part]:
     keys = [
         key
         for rows in transaction.scan(undo, Query(columns=("hash",)))
-        for key in rows["hash"].to_pylist()
+        for key in texts(rows["hash"])
     ]
     for key in sorted(keys, key=lambda one: one[1:], reverse=True):
         for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mdfactory.errors import UsageError
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import Table, array
+from mdfactory.records.tables import Table, array, texts
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.rows import taken
@@ -119,7 +119,7 @@ def _rewrite(
 
 def _moved(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
     """Return the rows of what was in a folder, with their new directories."""
-    renamed = [_renamed(directory, old, new) for directory in rows["directory"].to_pylist()]
+    renamed = [_renamed(directory, old, new) for directory in texts(rows["directory"])]
     those = [position for position, directory in enumerate(renamed) if directory is not None]
     kept = taken(rows, those)
     directories = array([renamed[position] for position in those], pa.string())

@@ -24,7 +24,7 @@ from mdfactory.campaign.scan import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import OVERVIEW, Table
+from mdfactory.records.tables import OVERVIEW, Table, texts
 from mdfactory.records.terms import ItemType, Mode
 from mdfactory.stores.base import Store, Transaction
 from mdfactory.stores.rows import taken
@@ -164,7 +164,7 @@ def _status(
             found.note(table, difference)
     seen: dict[str, set[str]] = defaultdict(set)
     for table, rows in chain(campaign.batches(), campaign.others()):
-        seen[table.id].update(rows["hash"].to_pylist())
+        seen[table.id].update(texts(rows["hash"]))
     rest = _Rest(source, campaign.reading)
     for table in tables:
         for difference in rest.of(transaction, table, seen[table.id]):
@@ -186,7 +186,7 @@ def _compared(
     transaction: Transaction, table: Table, rows: pa.RecordBatch, found: Status
 ) -> Iterator[Difference]:
     """Yield what is new or changed among records from disk; count the rest."""
-    pairs = list(zip(rows["hash"].to_pylist(), rows["directory"].to_pylist(), strict=True))
+    pairs = list(zip(texts(rows["hash"]), texts(rows["directory"]), strict=True))
     if not transaction.has(table):
         yield from (Difference(State.new, table.name, *pair) for pair in pairs)
         return
@@ -194,7 +194,7 @@ def _compared(
     found.counts[KINDS[table.item]][State.unchanged] += len(judged.unchanged)
     yield from (Difference(State.new, table.name, *pairs[position]) for position in judged.insert)
     changed = taken(rows, judged.replace)
-    stored = _stored(transaction, table, changed["hash"].to_pylist())
+    stored = _stored(transaction, table, texts(changed["hash"]))
     for row in _light(table, changed):
         what = tuple(_what(stored.get(row["hash"], {}), row))
         yield Difference(State.changed, table.name, row["hash"], row["directory"], what)

@@ -17,7 +17,7 @@ from mdfactory.campaign.discover import Source, roots
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, digest_table
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, digest_table, texts
 from mdfactory.stores.base import Key, Store, Transaction
 from mdfactory.sync.damage import Patterns, judge
 from mdfactory.sync.gather import Watch
@@ -157,7 +157,7 @@ class _Run:
             for table in (*self._tables, *kept):
                 with self._told(table):
                     for rows in transaction.read(table, Query(columns=("hash",))):
-                        known.update(rows["hash"].to_pylist())
+                        known.update(texts(rows["hash"]))
         return sorted(known)
 
     def check(self, hashes: Sequence[str]) -> None:
@@ -194,7 +194,7 @@ class _Run:
         keys = _keys(table, rows)
         kept = {key: both for key, *both in transaction.kept(table, keys)}
         contents = content_digests(table, rows)
-        times = rows[table.time].to_pylist()
+        times = texts(rows[table.time])
         for position, row in enumerate(rows.to_pylist()):
             if self._folders is not None and not below(row["directory"], self._folders):
                 continue

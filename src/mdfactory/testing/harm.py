@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, texts
 from mdfactory.records.terms import Mode
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Batches, Store
@@ -88,7 +88,7 @@ class Workload:
         """
         with self.store.transaction() as transaction:
             runs, rows = (
-                [text[0] for some in transaction.read(table, query) for text in some[0].to_pylist()]
+                [text[0] for some in transaction.read(table, query) for text in texts(some[0])]
                 for table, query in (
                     (RUNS, Query(columns=("input_data",))),
                     (OVERVIEW, Query(columns=("status",))),

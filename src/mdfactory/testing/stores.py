@@ -38,6 +38,7 @@ from mdfactory.records.tables import (
     batch,
     digest_table,
     format_table,
+    texts,
 )
 from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
@@ -362,7 +363,7 @@ class StoreTests(HistoryTests):
         _write(store, table, example("A"), example("B"), mode=Mode.force)
         stored = records(table, *(example(hash_) for hash_ in "AB"))
         contents = content_digests(table, stored)
-        times = stored[table.time].to_pylist()
+        times = texts(stored[table.time])
         expected = {
             (content, record_digest(content, time))
             for content, time in zip(contents, times, strict=True)
@@ -570,7 +571,7 @@ def _rows(store: Store, table: Table, query: Query | None = None) -> Rows:
     return rows
 
 
-def _tuples(columns: Sequence[pa.ChunkedArray]) -> Rows:
+def _tuples(columns: Sequence[pa.ChunkedArray[Any]]) -> Rows:
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
