@@ -14,6 +14,7 @@ from mdfactory.records.tables import (
     analysis_table,
     array,
     artifact_table,
+    nulls,
     table_named,
     texts,
 )
@@ -107,3 +108,8 @@ def test_texts_are_those_that_an_array_was_made_of() -> None:
     column = array(["", "a", "é😀"], pa.string())
     assert column.equals(pa.array(["", "a", "é😀"], pa.string()))
     assert texts(column) == texts(pa.chunked_array([column])) == ["", "a", "é😀"]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.list_(pa.string()), pa.decimal128(5, 2)])
+def test_nulls_are_of_the_type_that_is_asked_for(kind: pa.DataType) -> None:
+    assert nulls(2, kind).equals(pa.array([None, None], kind))

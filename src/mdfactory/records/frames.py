@@ -22,15 +22,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate
 from operator import is_
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, WriteOptions, read_csv, write_csv
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
+from mdfactory.records.arrow import coalesce, if_else, join
 from mdfactory.records.digests import digest
 from mdfactory.records.packed import base64, pack, stream, unpack
+from mdfactory.records.tables import nulls
 
 __all__ = [
     "Frame",
@@ -58,6 +60,9 @@ END = 1 << 10
 """A position behind the last character of any number or time."""
 
 TEXT = pa.large_string()
+
+Texts: TypeAlias = "pa.Array[pa.Scalar[pa.lib.LargeStringType]]"
+"""An array of type `TEXT`."""
 
 INTEGERS = {
     kind.id
@@ -212,20 +217,20 @@ def _csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
     return text.getvalue(), faithful
 
 
-def _portions(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
+def _portions(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array[Any]]]]:
     rows = max(1 << 10, PORTION * table.num_rows // max(1, table.get_total_buffer_size()))
     rows = max(1, min(rows, PORTION // max(1, *map(_longest, table.columns), 1)))
     for batch in table.to_batches(max_chunksize=rows) if table.num_columns else ():
         yield batch, [_cells(column) for column in batch.columns]
 
 
-def _longest(column: pa.ChunkedArray) -> int:
+def _longest(column: pa.ChunkedArray[Any]) -> int:
     """Return the bytes of the longest category, which few bytes of a column may repeat."""
-    if not pa.types.is_dictionary(column.type) or not column.num_chunks:
+    first = column.chunks[0] if column.num_chunks else None
+    if not isinstance(first, pa.DictionaryArray):
         return 0
-    values = column.chunk(0).dictionary
-    few = len(values) < FEW
-    return int(values.nbytes // 2 if few else values.nbytes // len(values))
+    values = first.dictionary
+    return int(values.nbytes // (2 if len(values) < FEW else len(values)))
 
 
 def _storable(data: bytes) -> tuple[str, bytes]:
@@ -258,7 +263,7 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _lines(cells: Sequence[pa.Array], kinds: Sequence[pa.DataType]) -> pa.Buffer | bytes:
+def _lines(cells: Sequence[pa.Array[Any]], kinds: Sequence[pa.DataType]) -> pa.Buffer | bytes:
     """Return the rows as text; a row of one field is never an empty line."""
     fields = [
         column if pa.types.is_primitive(kind) else _quoted(column)
@@ -266,16 +271,16 @@ def _lines(cells: Sequence[pa.Array], kinds: Sequence[pa.DataType]) -> pa.Buffer
     ]
     if len(fields) > 1 and all(map(is_, fields, cells)):
         return _unquoted_lines(fields)
-    rows = pc.binary_join_element_wise(
+    rows = join(
         *(field.cast(TEXT) for field in fields),
-        COMMA,
+        separator=COMMA,
         null_handling="replace",
         null_replacement="" if len(fields) > 1 else '""',
     )
     return _characters(_joined(rows, NEWLINE))
 
 
-def _unquoted_lines(fields: Sequence[pa.Array]) -> pa.Buffer:
+def _unquoted_lines(fields: Sequence[pa.Array[Any]]) -> pa.Buffer:
     """Let Arrow write the rows: faster, but it would quote all strings or none."""
     sink = pa.BufferOutputStream()
     names = [str(position) for position in range(len(fields))]
@@ -283,28 +288,30 @@ def _unquoted_lines(fields: Sequence[pa.Array]) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _quoted(text: pa.Array) -> pa.Array:
+def _quoted(text: Texts) -> Texts:
     """Quote the cells that need it; return the very same array if there are none."""
     data, empty = _characters(text), pc.equal(text, EMPTY)
     if not empty.true_count and not any(mark in data for mark in (b",", b'"', b"\n", b"\r")):
         return text
     quoted = _joined(QUOTE, pc.replace_substring(text, '"', '""'), QUOTE)
-    return pc.if_else(pc.match_substring_regex(text, f"^$|{AWKWARD}"), quoted, text)
+    return if_else(pc.match_substring_regex(text, f"^$|{AWKWARD}"), quoted, text)
 
 
-def _cells(column: pa.Array) -> pa.Array:
+def _cells(column: pa.Array[Any]) -> pa.Array[Any]:
     """Return text, or what Arrow writes as that text; null where there is nothing to say."""
     if isinstance(column, pa.ExtensionArray):
         return text_of(column.storage)
+    if isinstance(column, pa.DictionaryArray):
+        return text_of(column.dictionary).take(column.indices)
     return WRITERS.get(column.type.id, _cast)(column)
 
 
-def text_of(column: pa.Array) -> pa.Array:
+def text_of(column: pa.Array[Any]) -> Texts:
     """Return the text that ``data_csv`` has for each value, before quotes; null where none."""
     return _cells(column).cast(TEXT)
 
 
-def _cast(column: pa.Array) -> pa.Array:
+def _cast(column: pa.Array[Any]) -> pa.Array[Any]:
     try:
         return column.cast(TEXT)
     except pa.ArrowNotImplementedError:
@@ -312,30 +319,30 @@ def _cast(column: pa.Array) -> pa.Array:
         return _strings([cell.to_string(skip_new_lines=True) for cell in cells])
 
 
-def _itself(column: pa.Array) -> pa.Array:
+def _itself(column: pa.Array[Any]) -> pa.Array[Any]:
     return column
 
 
-def _booleans(column: pa.Array) -> pa.Array:
-    return pc.if_else(column, TRUE, FALSE)
+def _booleans(column: pa.Array[Any]) -> pa.Array[Any]:
+    return if_else(column, TRUE, FALSE)
 
 
-def _floats(column: pa.Array) -> pa.Array:
+def _floats(column: pa.Array[Any]) -> pa.Array[Any]:
     """Write whole numbers as floats, too, and NaN as nothing."""
     if pc.greater(column, pc.floor(column)).true_count == len(column) - column.null_count:
         return column
     text = column.cast(TEXT)
     whole = pc.ascii_is_decimal(pc.ascii_ltrim(text, "-"))
-    text = pc.if_else(whole, _suffixed(text, ".0"), text)
+    text = if_else(whole, _suffixed(text, ".0"), text)
     nan = pc.is_nan(column)
-    return pc.if_else(nan, NOTHING, text) if nan.true_count else text
+    return if_else(nan, NOTHING, text) if nan.true_count else text
 
 
-def _halves(column: pa.Array) -> pa.Array:
+def _halves(column: pa.Array[Any]) -> pa.Array[Any]:
     return _floats(column.cast(pa.float32()))
 
 
-def _timestamps(column: pa.Array) -> pa.Array:
+def _timestamps(column: pa.Array[Any]) -> Texts:
     """Write fractions of seconds only if there are some; times in a zone as UTC."""
     stamps = column.view(pa.timestamp(column.type.unit))
     with suppress(pa.ArrowInvalid):
@@ -344,45 +351,42 @@ def _timestamps(column: pa.Array) -> pa.Array:
     return _suffixed(text, "Z") if column.type.tz else text
 
 
-def _durations(column: pa.Array) -> pa.Array:
+def _durations(column: pa.Array[Any]) -> Texts:
     return _suffixed(column.cast(pa.int64()).cast(TEXT), f" {column.type.unit}")
 
 
-def _categories(column: pa.Array) -> pa.Array:
-    return text_of(column.dictionary).take(column.indices)
-
-
-def _hex(column: pa.Array) -> pa.Array:
+def _hex(column: pa.Array[Any]) -> Texts:
     text = _strings((cell or b"").hex() for cell in column.to_pylist())
-    return pc.if_else(column.is_valid(), text, NOTHING)
+    return if_else(column.is_valid(), text, NOTHING)
 
 
-def _json(column: pa.Array) -> pa.Array:
-    kind = column.type
-    if pa.types.is_struct(kind):
+def _json(column: pa.Array[Any]) -> Texts:
+    if isinstance(column, pa.StructArray):
         return _json_objects(column)
+    kind = column.type
     if pa.types.is_map(kind):
         entry = pa.struct([pa.field("key", kind.key_type), pa.field("value", kind.item_type)])
         return _json_lists(column.cast(pa.list_(entry)))
     return _json_lists(column)
 
 
-def _json_objects(column: pa.Array) -> pa.Array:
-    pieces = [_where(column, "{")]
+def _json_objects(column: pa.StructArray) -> Texts:
+    pieces: list[Texts | pa.Scalar[Any]] = [_where(column, "{")]
     for position, (field, cells) in enumerate(zip(column.type, column.flatten(), strict=True)):
         name = ("," if position else "") + json.dumps(field.name) + ":"
         pieces += [_string(name), _json_values(cells)]
     return _joined(*pieces, _string("}"))
 
 
-def _json_lists(column: pa.Array) -> pa.Array:
-    lengths = pc.coalesce(pc.list_value_length(column).cast(pa.int64()), ZERO[0])
-    ends = pa.concat_arrays([ZERO, pc.cumulative_sum(lengths)])
-    cells = pa.LargeListArray.from_arrays(ends, _json_values(column.flatten()))
-    return _joined(_where(column, "["), pc.binary_join(cells, COMMA), _string("]"))
+def _json_lists(column: pa.Array[Any]) -> Texts:
+    lengths = coalesce(pc.list_value_length(column).cast(pa.int64()), ZERO[0])
+    ends = cast("pa.Int64Array", pa.concat_arrays([ZERO, pc.cumulative_sum(lengths)]))
+    cells = pa.LargeListArray.from_arrays(ends, _json_values(pc.list_flatten(column)))
+    items: Texts = pc.binary_join(cells, COMMA)
+    return _joined(_where(column, "["), items, _string("]"))
 
 
-def _json_values(column: pa.Array) -> pa.Array:
+def _json_values(column: pa.Array[Any]) -> Texts:
     kind, text = column.type, text_of(column)
     if pa.types.is_boolean(kind):
         text = pc.ascii_lower(text)
@@ -392,26 +396,26 @@ def _json_values(column: pa.Array) -> pa.Array:
         for raw, escaped in ESCAPES.items():
             text = pc.replace_substring(text, raw, escaped)
         text = _joined(QUOTE, text, QUOTE)
-    return pc.coalesce(text, NULL)
+    return coalesce(text, NULL)
 
 
-def _where(column: pa.Array, text: str) -> pa.Array:
+def _where(column: pa.Array[Any], text: str) -> Texts:
     """Return the text where the column is not null, and null elsewhere."""
-    return pc.if_else(column.is_valid(), _string(text), NOTHING)
+    return if_else(column.is_valid(), _string(text), NOTHING)
 
 
-def _suffixed(number: pa.Array, suffix: str) -> pa.Array:
+def _suffixed(number: Texts, suffix: str) -> Texts:
     return pc.binary_replace_slice(number, END, END, suffix)
 
 
-def _joined(*parts: pa.Array | pa.Scalar) -> pa.Array:
-    return pc.binary_join_element_wise(*parts, EMPTY)
+def _joined(*parts: Texts | pa.Scalar[Any]) -> Texts:
+    return join(*parts, separator=EMPTY)
 
 
-def _characters(text: pa.Array) -> bytes:
+def _characters(text: Texts) -> bytes:
     """Return the text of all cells without a break."""
     _, offsets, data = text.buffers()
-    if not data:
+    if not offsets or not data:
         return b""
     ends = memoryview(offsets).cast("q")
     return bytes(data[ends[text.offset] : ends[text.offset + len(text)]])
@@ -424,7 +428,7 @@ def _schema(empty: pa.Table) -> pa.Buffer:
     return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
 
 
-def _gives_back(cells: pa.Array, column: pa.Array, empty: pa.ChunkedArray) -> bool:
+def _gives_back(cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedArray[Any]) -> bool:
     if cells.null_count != column.null_count:
         return False
     if column.type.id in EXACT:
@@ -435,23 +439,23 @@ def _gives_back(cells: pa.Array, column: pa.Array, empty: pa.ChunkedArray) -> bo
         return False
 
 
-def _like(empty: pa.ChunkedArray) -> pa.Array:
+def _like(empty: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     """Return a column without rows as one array, with its categories."""
-    return empty.chunk(0) if empty.num_chunks else pa.nulls(0, empty.type)
+    return empty.chunks[0] if empty.num_chunks else nulls(0, empty.type)
 
 
-def _restored(cells: pa.Array, like: pa.Array) -> pa.Array:
+def _restored(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
     """Turn cells into values of the type and the categories of `like`."""
     kind, text = like.type, cells.cast(TEXT)
-    if isinstance(kind, pa.BaseExtensionType):
-        return kind.wrap_array(_restored(text, like.storage))
-    if pa.types.is_dictionary(kind):
+    if isinstance(like, pa.ExtensionArray):
+        return like.type.wrap_array(_restored(text, like.storage))
+    if isinstance(like, pa.DictionaryArray):
         indices = pc.index_in(text, value_set=text_of(like.dictionary)).cast(kind.index_type)
         return pa.DictionaryArray.from_arrays(indices, like.dictionary, ordered=kind.ordered)
     if pa.types.is_duration(kind):
-        text = pc.replace_substring(text, f" {kind.unit}", "").cast(pa.int64())
-    elif pa.types.is_time(kind):
-        text = _joined(EPOCH, text).cast(pa.timestamp(kind.unit))
+        return pc.replace_substring(text, f" {kind.unit}", "").cast(pa.int64()).cast(kind)
+    if pa.types.is_time(kind):
+        return _joined(EPOCH, text).cast(pa.timestamp(kind.unit)).cast(kind)
     return text.cast(kind)
 
 
@@ -465,7 +469,7 @@ def _read(data: bytes, empty: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(list(columns), schema=empty.schema)
 
 
-def _column(cells: pa.ChunkedArray, empty: pa.ChunkedArray) -> pa.ChunkedArray:
+def _column(cells: pa.ChunkedArray[Any], empty: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if cells.type == empty.type:
         return cells
     like = _like(empty)
@@ -489,7 +493,7 @@ def _rows(
         ParseOptions(newlines_in_values=True),
         ConvertOptions(
             column_types=dict(zip(names, kinds, strict=True)),
-            null_values=missing,
+            null_values=list(missing),
             true_values=["True"],
             false_values=["False"],
             strings_can_be_null=True,
@@ -498,7 +502,7 @@ def _rows(
     )
 
 
-def _inferred(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _inferred(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """Give a column of text the type that all of its values have."""
     if column.null_count == len(column):
         return column.cast(pa.float64()) if len(column) else column
@@ -509,7 +513,7 @@ def _inferred(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _first_cast(values: pa.ChunkedArray, kinds: Iterable[pa.DataType]) -> pa.ChunkedArray:
+def _first_cast(values: pa.ChunkedArray[Any], kinds: Iterable[pa.DataType]) -> pa.ChunkedArray[Any]:
     for kind in kinds:
         try:
             return values.cast(kind)
@@ -518,14 +522,14 @@ def _first_cast(values: pa.ChunkedArray, kinds: Iterable[pa.DataType]) -> pa.Chu
     return values
 
 
-def _strings(values: Iterable[str]) -> pa.Array:
+def _strings(values: Iterable[str]) -> Texts:
     texts = [value.encode() for value in values]
     ends = numbers("q", accumulate(map(len, texts), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
     return pa.Array.from_buffers(TEXT, len(texts), buffers)
 
 
-def _string(value: str) -> pa.Scalar:
+def _string(value: str) -> pa.Scalar[pa.lib.LargeStringType]:
     return _strings([value])[0]
 
 
@@ -540,14 +544,13 @@ ZERO = pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(bytes(8))])
 ESCAPES = {"\\": "\\\\", '"': '\\"', **{chr(code): f"\\u{code:04x}" for code in range(32)}}
 """What JSON does not take in a string; the backslash first, since the others have one."""
 
-WRITERS: dict[int, Callable[[pa.Array], pa.Array]] = {
+WRITERS: dict[int, Callable[[pa.Array[Any]], pa.Array[Any]]] = {
     **dict.fromkeys(INTEGERS, _itself),
     pa.bool_().id: _booleans,
     **dict.fromkeys((pa.float32().id, pa.float64().id), _floats),
     pa.float16().id: _halves,
     pa.timestamp("s").id: _timestamps,
     pa.duration("s").id: _durations,
-    pa.dictionary(pa.int8(), TEXT).id: _categories,
     **dict.fromkeys((pa.binary().id, pa.large_binary().id), _hex),
     **dict.fromkeys((pa.binary(1).id, pa.binary_view().id), _hex),
     **dict.fromkeys((pa.list_(TEXT).id, pa.large_list(TEXT).id, pa.list_(TEXT, 1).id), _json),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from typing import Literal
 
 import pyarrow as pa
 
 __all__ = ["base64", "pack", "stream", "unpack"]
 
 
-def stream(rows: pa.Table | pa.RecordBatch, compression: str | None = None) -> pa.Buffer:
+def stream(
+    rows: pa.Table | pa.RecordBatch, compression: Literal["lz4", "zstd"] | None = None
+) -> pa.Buffer:
     """Return rows as an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=compression)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mdfactory.records.arrow import if_else
 from mdfactory.records.frames import text_of
 from mdfactory.records.tables import array
 
@@ -44,31 +46,31 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return column
-    if pa.types.is_dictionary(kind):
+    if isinstance(column, pa.DictionaryArray):
         return _plain(column.dictionary).take(column.indices)
     if pa.types.is_floating(kind):
         wide = column if kind == pa.float64() else text_of(column).cast(pa.float64())
-        return pc.if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
+        return if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _decoded(column)
     return _decoded(text_of(column))
 
 
-def _said(column: pa.Array) -> pa.Array:
+def _said(column: pa.Array[Any]) -> pa.Array[Any]:
     """Return text without what stores do not take, as ``data_csv`` has it."""
     return pc.replace_substring(_decoded(text_of(column)), "\0", "\ufffd")
 
 
-def _decoded(text: pa.Array) -> pa.Array:
+def _decoded(text: pa.Array[Any]) -> pa.Array[Any]:
     """Return text as it is, or what can be read of it if it is not UTF-8."""
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
         cells = text.cast(pa.large_binary()).to_pylist()
         read = array([(cell or b"").decode(errors="replace") for cell in cells], pa.string())
-        return pc.if_else(text.is_valid(), read, pa.nulls(1, pa.string())[0]).cast(text.type)
+        return if_else(text.is_valid(), read, pa.nulls(1, pa.string())[0]).cast(text.type)
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -37,6 +38,11 @@ class Sort:
 
     column: str
     descending: bool = False
+
+    @property
+    def key(self) -> tuple[str, Literal["ascending", "descending"]]:
+        """The column and the direction, as Arrow takes them."""
+        return self.column, "descending" if self.descending else "ascending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,15 @@ def apply(query: Query, rows: pa.Table) -> pa.Table:
     for condition in query.where:
         rows = rows.filter(_mask(condition, rows[condition.column]))
     if query.sort:
-        order = "descending" if query.sort.descending else "ascending"
-        rows = rows.sort_by([(query.sort.column, order)])
+        rows = rows.sort_by([query.sort.key])
     if query.limit is not None:
         rows = rows.slice(0, query.limit)
     return rows.select(list(query.columns)) if query.columns else rows
 
 
-def _mask(condition: Condition, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _mask(
+    condition: Condition, column: pa.ChunkedArray[Any]
+) -> pa.Array[pa.BooleanScalar] | pa.ChunkedArray[pa.BooleanScalar]:
     import pyarrow.compute as pc
 
     if isinstance(condition, Prefix):

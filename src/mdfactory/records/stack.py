@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, SchemasDifferError, counted
-from mdfactory.records.tables import array
+from mdfactory.records.tables import Column, array, nulls
 
 __all__ = ["HASH", "Stack", "stack"]
 
@@ -84,18 +84,19 @@ class Stack:
         FrameCorruptError
             If the frame has other columns than the schema that was given for it.
         """
-        names, columns = _renamed(frame.schema.names, self.names), frame.columns
+        names = _renamed(frame.schema.names, self.names)
+        columns: Sequence[Column] = frame.columns
         if not self._fits(names, frame.schema.types):
             raise FrameCorruptError(f"record {hash_}: the frame and its schema do not fit")
         if self.by_name:
-            own = dict(zip(names, columns, strict=True))
+            own = dict(zip(names, frame.columns, strict=True))
             columns = [self._column(one, own.get(one.name), hash_, frame) for one in self._fields]
         return pa.Table.from_arrays(
             [_repeated(hash_, frame.num_rows), *columns], schema=self.schema
         )
 
     @property
-    def _fields(self) -> list[pa.Field]:
+    def _fields(self) -> list[pa.Field[pa.DataType]]:
         return list(self.schema)[1:]
 
     def _fits(self, names: list[str], types: list[pa.DataType]) -> bool:
@@ -103,9 +104,15 @@ class Stack:
             return len(names) == len({*names}) and {*names} <= {*self.schema.names}
         return [names, types] == [self.schema.names[1:], self.schema.types[1:]]
 
-    def _column(self, one: pa.Field, column: Any, hash_: str, frame: pa.Table) -> pa.ChunkedArray:
+    def _column(
+        self,
+        one: pa.Field[pa.DataType],
+        column: pa.ChunkedArray[Any] | None,
+        hash_: str,
+        frame: pa.Table,
+    ) -> Column:
         if column is None:
-            return pa.nulls(frame.num_rows, one.type)
+            return nulls(frame.num_rows, one.type)
         try:
             return _cast(column, one.type)
         except pa.ArrowException as error:
@@ -151,8 +158,10 @@ def stack(frames: Iterable[tuple[str, pa.Schema | pa.Table]], *, union: bool = F
 
 def _whole(schema: pa.Schema, metadata: Mapping[bytes, bytes], pandas: Pandas) -> pa.Schema:
     front = pa.field(HASH, pa.string(), nullable=False)
-    kept = {PANDAS: json.dumps(pandas).encode()} if pandas else {}
-    return pa.schema([front, *schema], metadata={**metadata, **kept} or None)
+    kept: dict[bytes | str, bytes | str] = dict(metadata.items())
+    if pandas:
+        kept[PANDAS] = json.dumps(pandas).encode()
+    return pa.schema([front, *schema], metadata=kept or None)
 
 
 def _renamed(names: Sequence[str], taken: Iterable[str]) -> list[str]:
@@ -162,17 +171,17 @@ def _renamed(names: Sequence[str], taken: Iterable[str]) -> list[str]:
     return [next(free) if name == HASH else name for name in names]
 
 
-def _repeated(hash_: str, rows: int) -> pa.ChunkedArray:
+def _repeated(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
     """Return a column of one hash; a single array holds no more than 2 GiB of text."""
     some = pa.repeat(array([hash_], pa.string())[0], min(rows, REPEATED))
     full, rest = divmod(rows, REPEATED)
     return pa.chunked_array([*[some] * full, some.slice(0, rest)], pa.string())
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+def _cast(column: Column, kind: pa.DataType) -> Column:
     if column.type == kind:
         return column
-    return pa.nulls(len(column), kind) if pa.types.is_null(column.type) else column.cast(kind)
+    return nulls(len(column), kind) if pa.types.is_null(column.type) else column.cast(kind)
 
 
 # Groups of frames that have one schema
@@ -300,12 +309,14 @@ def _ordered(frame: pa.Schema | pa.Table) -> tuple[str, ...]:
     """Return of each column the categories as text, if their order means something."""
     if isinstance(frame, pa.Schema):
         return ("",) * len(frame)
-    return tuple(
-        str(column.chunk(0).dictionary.to_pylist())
-        if pa.types.is_dictionary(column.type) and column.type.ordered and column.num_chunks
-        else ""
-        for column in frame.columns
-    )
+    return tuple(map(_order, frame.columns))
+
+
+def _order(column: pa.ChunkedArray[Any]) -> str:
+    first = column.chunks[0] if column.num_chunks else None
+    if isinstance(first, pa.DictionaryArray) and column.type.ordered:
+        return str(first.dictionary.to_pylist())
+    return ""
 
 
 def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:
@@ -331,7 +342,7 @@ def _common_attributes(one: Pandas, other: Pandas, lost: set[str]) -> Pandas:
     return {**(one or other), "attributes": {}}
 
 
-def _field(those: Iterable[pa.Field], lost: set[str]) -> pa.Field:
+def _field(those: Iterable[pa.Field[pa.DataType]], lost: set[str]) -> pa.Field[pa.DataType]:
     """Return one column for those that have its name and type."""
     one, *others = those
     metadata, nullable = dict(one.metadata or {}), one.nullable
@@ -340,7 +351,7 @@ def _field(those: Iterable[pa.Field], lost: set[str]) -> pa.Field:
         metadata = _common(metadata, more, lost, f" of {_shown(one.name)}")
         nullable = nullable or other.nullable
     one = one.with_nullable(nullable)
-    return one.with_metadata(metadata) if metadata else one.remove_metadata()
+    return one.with_metadata(dict(metadata.items())) if metadata else one.remove_metadata()
 
 
 # Groups that become one
@@ -395,15 +406,15 @@ def _types(group: _Group, names: Iterable[str]) -> list[str]:
     ]
 
 
-def _by_name(groups: Iterable[_Group]) -> dict[str, list[pa.Field]]:
-    columns: dict[str, list[pa.Field]] = {}
+def _by_name(groups: Iterable[_Group]) -> dict[str, list[pa.Field[pa.DataType]]]:
+    columns: dict[str, list[pa.Field[pa.DataType]]] = {}
     for group in groups:
         for one in group.schema:
             columns.setdefault(one.name, []).append(one)
     return columns
 
 
-def _distinct(those: Iterable[pa.Field]) -> list[pa.DataType]:
+def _distinct(those: Iterable[pa.Field[pa.DataType]]) -> list[pa.DataType]:
     types: list[pa.DataType] = []
     for one in those:
         types += [] if one.type in types else [one.type]
@@ -415,7 +426,7 @@ def _promoted(types: Sequence[pa.DataType]) -> pa.DataType:
     schemas = [pa.schema([("", kind)]) for kind in types]
     (kind,) = pa.unify_schemas(schemas, promote_options="permissive").types
     for one in types:
-        _cast(pa.nulls(1, one), kind)
+        _cast(nulls(1, one), kind)
     return kind
 
 
@@ -483,7 +494,9 @@ def _meaning(schema: pa.Schema, pandas: Pandas) -> _Meaning:
     )
 
 
-def _column_meaning(column: pa.Field, entry: Mapping[str, Any] | None) -> tuple[str, str]:
+def _column_meaning(
+    column: pa.Field[pa.DataType], entry: Mapping[str, Any] | None
+) -> tuple[str, str]:
     if entry is None:
         return "", ""
     name = "" if entry["name"] == column.name else json.dumps(entry["name"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import pyarrow as pa
 
@@ -33,6 +33,7 @@ __all__ = [
     "format_table",
     "item_table",
     "log_table",
+    "nulls",
     "table_named",
     "texts",
     "undo_table",
@@ -358,7 +359,13 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+@overload
+def array(values: Sequence[str], kind: pa.lib.StringType) -> pa.StringArray: ...
+@overload
+def array(values: Sequence[int], kind: pa.lib.Int64Type) -> pa.Int64Array: ...
+@overload
+def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]: ...
+def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
     """Return an Arrow array of strings or of 64-bit integers, none of them null.
 
     `pyarrow.array` does the same, but asks first whether the values come from pandas, and
@@ -377,3 +384,9 @@ def texts(column: Column) -> list[str]:
     """Return the values of a string column of a record table; none of them is null."""
     values: list[Any] = column.to_pylist()
     return values
+
+
+def nulls(length: int, kind: pa.DataType) -> pa.Array[Any]:
+    """Return an array of nulls of any type."""
+    column: pa.Array[Any] = pa.nulls(length, kind)
+    return column

@@ -47,8 +47,7 @@ def in_order(
         if not batches:
             return
         column = pa.Table.from_batches(batches, schema).select([sort.column])
-        way = "descending" if sort.descending else "ascending"
-        order = pc.sort_indices(column, sort_keys=[(sort.column, way)])
+        order = pc.sort_indices(column, sort_keys=[sort.key])
         firsts = list(accumulate((len(batch) for batch in batches), initial=0))
         part: list[pa.RecordBatch] = []
         size = 0
@@ -78,11 +77,10 @@ def _gathered(
     else:
         return held
     file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="mdfactory-"))  # noqa: SIM115  # closed by the stack
-    with pa.ipc.new_file(file, schema) as writer:
+    with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for batches in (held, rest):
             for batch in batches:
                 writer.write_batch(batch)
-    file.flush()
     held.clear()
     reader = pa.ipc.open_file(stack.enter_context(pa.memory_map(file.name)))
     return [reader.get_batch(number) for number in range(reader.num_record_batches)]
