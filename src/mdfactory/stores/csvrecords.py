@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +25,7 @@ import pyarrow.csv as pacsv
 
 from mdfactory.errors import StoreChangedError, StoreError, one_line
 from mdfactory.records.query import Condition, OneOf, Prefix
-from mdfactory.records.tables import Table, array
+from mdfactory.records.tables import Column, Table, array
 from mdfactory.stores.csvtext import CRLF, LF, MARK, PART, complete, copy, divided, rendered, write
 
 __all__ = ["CsvFile"]
@@ -88,7 +89,7 @@ class CsvFile:
         self._note = note
         self._table = table
         self._parts: list[Part] = []
-        self._kept: dict[str, pa.ChunkedArray] = {}
+        self._kept: dict[str, pa.ChunkedArray[Any]] = {}
         self._parsed: tuple[Part, pa.RecordBatch] | None = None
         self._heavy: frozenset[str] | None = None
         self._asked = False
@@ -122,11 +123,8 @@ class CsvFile:
         The columns of the conditions are read once and kept in memory.
         """
         self.keep({condition.column for condition in where})
-        found = None
-        for condition in where:
-            mask = _mask(condition, self._kept[condition.column])
-            found = mask if found is None else pc.and_(found, mask)
-        numbers = pc.indices_nonzero(found).to_pylist()
+        masks = [_mask(condition, self._kept[condition.column]) for condition in where]
+        numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
         return [number for number in numbers if self.alive[number]] if self.gone else numbers
 
     def fetch(self, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -141,7 +139,7 @@ class CsvFile:
         self._asked = True
         if set(columns) <= self._kept.keys():
             wanted = array(numbers, pa.int64())
-            taken = [_one(self._kept[name].take(wanted)) for name in columns]
+            taken = [self._kept[name].take(wanted).combine_chunks() for name in columns]
             yield pa.RecordBatch.from_arrays(taken, list(columns))
             return
         for part, some in groupby(numbers, self._part_of):
@@ -154,7 +152,7 @@ class CsvFile:
         if self._complete and not missing:
             return
         missing = missing or list(self._table.key[:1])
-        arrays: dict[str, list[pa.Array]] = {name: [] for name in missing}
+        arrays: dict[str, list[pa.Array[Any]]] = {name: [] for name in missing}
         for _, rows in self._batches(missing):
             for name in missing:
                 arrays[name].append(rows[name])
@@ -245,7 +243,8 @@ class CsvFile:
         except pa.ArrowInvalid as error:
             raise self._explained(text, part.offset, error) from error
         if not rows.num_rows:
-            return pa.RecordBatch.from_arrays([array([], pa.string()) for _ in columns], columns)
+            empty = [array([], pa.string()) for _ in columns]
+            return pa.RecordBatch.from_arrays(empty, list(columns))
         return rows.combine_chunks().to_batches()[0]
 
     def _explained(self, text: Text, offset: int, error: Exception) -> StoreError:
@@ -337,11 +336,12 @@ class CsvFile:
         ]
         if not where or (self._complete and not self._parts):
             return
-        numbers = array(self.find(where), pa.int64())
-        if not len(numbers):
+        numbers = self.find(where)
+        if not numbers:
             return
-        columns = (self._kept[name].take(numbers).to_pylist() for name in names)
-        for number, key in zip(numbers.to_pylist(), zip(*columns, strict=True), strict=True):
+        wanted = array(numbers, pa.int64())
+        columns = (self._kept[name].take(wanted).to_pylist() for name in names)
+        for number, key in zip(numbers, zip(*columns, strict=True), strict=True):
             if key in texts:
                 self.alive[number] = 0
 
@@ -417,32 +417,29 @@ def _first(
     return part, parsed.result()
 
 
-def _mask(condition: Condition, column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def _mask(condition: Condition, column: Column) -> Column:
     if isinstance(condition, Prefix):
         return pc.starts_with(column, condition.text)
     return pc.is_in(column, value_set=array(condition.values, pa.string()))
 
 
-def _booleans(values: bytearray) -> pa.Array:
+def _booleans(values: bytearray) -> pa.Array[Any]:
     buffers = [None, pa.py_buffer(bytes(values))]
     return pa.Array.from_buffers(pa.uint8(), len(values), buffers).cast(pa.bool_())
 
 
-def _copied(column: pa.Array) -> pa.Array:
+def _copied(column: pa.Array[Any]) -> pa.Array[Any]:
     """Return a column that holds no more than itself: those of a batch may share one memory."""
     return array(column.to_pylist(), pa.string())
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    joined = column.combine_chunks()
-    return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
+def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    if column.num_chunks <= 1:
+        return column
+    return pa.chunked_array([column.combine_chunks()], pa.string())
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([_one(column)], pa.string()) if column.num_chunks > 1 else column
-
-
-def _few_chunks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _few_chunks(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     return _one_chunk(column) if column.num_chunks > CHUNKS else column
 
 

@@ -6,12 +6,13 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mdfactory.errors import StoreError, one_line
+from mdfactory.records.arrow import if_else, join
 from mdfactory.records.tables import Table, array
 
 __all__ = [
@@ -52,19 +53,18 @@ def header_line(table: Table) -> bytes:
     return ",".join(table.columns).encode() + b"\n"
 
 
-def rendered(texts: Sequence[pa.Array], newline: pa.StringScalar) -> pa.Buffer:
+def rendered(texts: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
     """Return rows, given by their columns, as CSV; like pandas, quote only what must be."""
-    lines = pc.binary_join_element_wise(*map(_quoted, texts), COMMA)
-    lines = pc.binary_join_element_wise(lines, NOTHING, newline)
-    return lines.buffers()[2]
+    lines = join(join(*map(_quoted, texts), separator=COMMA), NOTHING, separator=newline)
+    return lines.buffers()[2] or b""
 
 
-def _quoted(texts: pa.Array) -> pa.Array:
+def _quoted(texts: pa.Array[Any]) -> pa.Array[Any]:
     awkward = pc.match_substring_regex(texts, AWKWARD)
     if not pc.any(awkward).as_py():
         return texts
     doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(awkward, pc.binary_join_element_wise(QUOTE, doubled, QUOTE, NOTHING), texts)
+    return if_else(awkward, join(QUOTE, doubled, QUOTE, separator=NOTHING), texts)
 
 
 def divided(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -90,7 +90,7 @@ def complete(text: bytes) -> int:
     return 0
 
 
-def integers(texts: pa.Array, path: Path, column: str) -> pa.Array:
+def integers(texts: pa.Array[Any], path: Path, column: str) -> pa.Array[Any]:
     """Return texts as 64-bit integers; pandas may have written them as ``7.0``.
 
     Raises

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mdfactory.errors import StoreError, one_line
+from mdfactory.records.arrow import coalesce, if_else
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table, array, texts
 from mdfactory.stores.rows import taken
@@ -131,7 +132,8 @@ def write(file: IO[bytes], table: Table, rows: Iterable[pa.RecordBatch]) -> int:
     schema = pa.schema([one.with_nullable(True) for one in table.schema])  # noqa: FBT003
     number, held, size = 0, [], 0
     short = [name for name in table.columns if name not in table.large]
-    options = {"use_dictionary": short, "write_statistics": list(table.key)}  # not of megabytes
+    # neither dictionaries nor statistics of megabytes
+    options: dict[str, Any] = {"use_dictionary": short, "write_statistics": list(table.key)}
     with pq.ParquetWriter(file, schema, compression="snappy", **options) as writer:
         for some in rows:
             held.append(some)
@@ -214,28 +216,28 @@ def typed(rows: pa.RecordBatch, table: Table, columns: Sequence[str], what: str)
     return whole.filter(real)
 
 
-def _blank(length: int, kind: pa.DataType) -> pa.Array:
+def _blank(length: int, kind: pa.DataType) -> pa.Array[Any]:
     return array([0 if kind == pa.int64() else ""] * length, kind)
 
 
-def _cast(column: pa.Array, kind: pa.DataType, what: str) -> pa.Array:
+def _cast(column: pa.Array[Any], kind: pa.DataType, what: str) -> pa.Array[Any]:
     """Bring values of another program to the declared type; missing ones are blank."""
-    if pa.types.is_dictionary(column.type):
+    if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     try:
         if kind == pa.int64():
             if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
                 column = pc.replace_substring_regex(column, r"\.0*$", "")
-                column = pc.if_else(pc.equal(column, ""), ZERO.cast(pa.string()), column)
+                column = if_else(pc.equal(column, NOTHING), ZERO.cast(pa.string()), column)
             if pa.types.is_floating(column.type):
-                column = pc.if_else(pc.is_nan(column), ZERO.cast(column.type), column)
-            return pc.fill_null(pc.cast(column, kind), ZERO)
+                column = if_else(pc.is_nan(column), ZERO.cast(column.type), column)
+            return coalesce(column.cast(kind), ZERO)
         if pa.types.is_timestamp(column.type):
             moments = (one and one.isoformat() for one in column.to_pylist())
             return array([moment or "" for moment in moments], kind)
         if pa.types.is_nested(column.type):
             return array([json.dumps(one) for one in column.to_pylist()], kind)
-        return pc.fill_null(pc.cast(column, kind), NOTHING)
+        return coalesce(column.cast(kind), NOTHING)
     except pa.ArrowException as error:
         raise StoreError(f"{what}: {one_line(error)}") from error
 

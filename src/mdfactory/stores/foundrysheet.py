@@ -265,7 +265,7 @@ class Sheet:
             for position, part in enumerate(changes.parts):
                 if isinstance(part, pa.RecordBatch):
                     path = Path(self._folder.name, f"{number}-{position}.arrow")
-                    with pa.ipc.new_file(path, part.schema) as file:
+                    with pa.ipc.new_file(str(path), part.schema) as file:
                         file.write_batch(part)
                     changes.parts[position] = path
         self.held = 0
@@ -388,7 +388,7 @@ def _id(key: Iterable[object]) -> bytes:
 def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:
     if isinstance(part, pa.RecordBatch):
         return part
-    with pa.ipc.open_file(part) as file:
+    with pa.ipc.open_file(str(part)) as file:
         return file.get_batch(0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -100,7 +100,8 @@ def put_back(
     if planned is None:
         transaction.claim(table)
     target = _stamped(table, before)
-    then = dict(zip(keys_of(left, table.key), left["left"].to_pylist(), strict=True))
+    were: list[Any] = left["left"].to_pylist()
+    then: dict[Key, bytes] = dict(zip(keys_of(left, table.key), were, strict=True))
     now: dict[Key, bytes] = {}
 
     def differs(key: Key) -> bool:

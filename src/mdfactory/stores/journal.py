@@ -305,13 +305,12 @@ class Journal:
         """Take over what a write that was cut short has left, where this one changed nothing."""
         for place in Place:
             side, undo = self._sides.get(place, Side()), undo_table(place, self._slot)
-            if side.part is None and self._transaction.has(undo):
-                self._adopt(undo, side)
-                if side.part is not None:
-                    self._sides[place] = side
+            unused = side.part is None and self._transaction.has(undo)
+            if unused and self._adopt(undo, side):
+                self._sides[place] = side
 
-    def _adopt(self, undo: Table, side: Side) -> None:
-        """Count the parts of a write that never came to its entry in the log.
+    def _adopt(self, undo: Table, side: Side) -> bool:
+        """Count the parts of a write that never came to its entry in the log, if there are any.
 
         They must be undone with this operation, so that all becomes as the latest entry left it.
         """
@@ -321,6 +320,7 @@ class Journal:
                     part = Part.read(row)
                     side.part = max(side.part or 0, part.number + 1)
                     side.size += part.size
+        return side.part is not None
 
 
 def _storable(text: str) -> str:
