@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +30,9 @@ REPEATING: Final = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", FRONT}
 
 PORTION: Final = 1 << 20
 """Values that are measured at a time."""
+
+TEXTS: Final = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
+"""Columns whose values are of different lengths."""
 
 ROOM: Final = 2**30
 """Bytes that columns of bytes of one width may take in memory, where null takes as many."""
@@ -79,7 +82,7 @@ def _check_size(file: ParquetFile, limit: int) -> None:
         leaf = at % metadata.num_columns
         values[leaf] += chunk.num_values
         if chunk.physical_type == FIXED:
-            fixed += chunk.num_values * metadata.schema.column(leaf).length
+            fixed += chunk.num_values * (metadata.schema.column(leaf).length or 0)
     # A row of a list has a value if it is empty, too; all further ones are items with a comma.
     items = max(values, default=0) - metadata.num_rows
     if items * 2 > limit:
@@ -112,32 +115,31 @@ def _measure(path: Path, metadata: FileMetaData, limit: int) -> None:
                 raise FrameTooLargeError(limit)
 
 
-def _least_text(column: pa.Array) -> int:
+def _least_text(column: pa.Array[Any]) -> int:
     """Return how many characters the values of a column have, at least."""
-    kind = column.type
     if isinstance(column, pa.ExtensionArray):
         return _least_text(column.storage)
-    if pa.types.is_nested(kind):
+    if pa.types.is_nested(column.type):
         return sum(map(_least_text, _parts(column)))
-    if _is_text(kind):
+    if isinstance(column, TEXTS):
         return _sum(pc.binary_length(column))
-    if pa.types.is_dictionary(kind) and _is_text(kind.value_type):
+    if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXTS):
         return _sum(pc.binary_length(column.dictionary).take(column.indices))
     return _least_digits(column)
 
 
-def _parts(column: pa.Array) -> list[pa.Array]:
+def _parts(column: pa.Array[Any]) -> list[pa.Array[Any]]:
     """Return the fields of structures, or the items of lists; a map is a list of structures."""
-    kind = column.type
-    if pa.types.is_struct(kind):
+    if isinstance(column, pa.StructArray):
         return list(column.flatten())
+    kind = column.type
     if pa.types.is_map(kind):
         entry = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
-        column = column.cast(pa.list_(entry))
-    return [column.flatten()]
+        return _parts(column.cast(pa.list_(entry)))
+    return [pc.list_flatten(column)]
 
 
-def _least_digits(column: pa.Array) -> int:
+def _least_digits(column: pa.Array[Any]) -> int:
     kind, present = column.type, len(column) - column.null_count
     if pa.types.is_float32(kind) or pa.types.is_float64(kind):  # 0.0, inf; NaN is not written
         return 3 * int(present - pc.is_nan(column).true_count)
@@ -146,11 +148,5 @@ def _least_digits(column: pa.Array) -> int:
     return int(present) if pa.types.is_integer(kind) or pa.types.is_temporal(kind) else 0
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    tests = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
-    return any(is_(kind) for is_ in tests)
-
-
-def _sum(lengths: pa.Array) -> int:
+def _sum(lengths: pa.Array[Any]) -> int:
     return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)

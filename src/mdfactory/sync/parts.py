@@ -8,11 +8,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import Table, array
 
 __all__ = ["parts"]
 
-ZERO: Final = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])[0]
+EMPTY: Final = array([""], pa.string())[0]
 """`pyarrow.scalar` would import pandas."""
 
 
@@ -34,7 +34,7 @@ def parts(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     if table.beside is None:
         yield rows
         return
-    bare = pc.equal(pc.binary_length(rows[table.extras[0]]), ZERO)
+    bare = pc.equal(rows[table.extras[0]], EMPTY)
     for part in (rows.filter(pc.invert(bare)), rows.filter(bare).select(table.columns)):
         if part.num_rows:
             yield part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from hypothesis import HealthCheck, settings
@@ -55,7 +56,10 @@ def decimals(digits: int, places: int) -> st.SearchStrategy[Decimal]:
     )
 
 
-INTEGERS = {
+Kinds: TypeAlias = dict[pa.DataType, st.SearchStrategy[Any]]
+"""Types -> what their cells are made of."""
+
+INTEGERS: Kinds = {
     kind: whole(bits, signed=signed)
     for signed, kinds in (
         (True, [pa.int8(), pa.int16(), pa.int32(), pa.int64()]),
@@ -63,7 +67,7 @@ INTEGERS = {
     )
     for kind, bits in zip(kinds, (8, 16, 32, 64), strict=True)
 }
-FLOATS = {
+FLOATS: Kinds = {
     kind: st.one_of(
         st.floats(width=width),  # type: ignore[arg-type]  # one of the widths there are
         st.sampled_from([0.0, -0.0, 5.0, -1.0, float("nan"), float("inf"), float("-inf")]),
@@ -71,32 +75,32 @@ FLOATS = {
     )
     for kind, width in ((pa.float16(), 16), (pa.float32(), 32), (pa.float64(), 64))
 }
-DECIMALS = {
+DECIMALS: Kinds = {
     pa.decimal128(5, 2): decimals(5, 2),
     pa.decimal128(38, 20): decimals(38, 20),
     pa.decimal128(3, 0): decimals(3, 0),
     pa.decimal256(70, 9): decimals(70, 9),
 }
 ZONES = (None, "UTC", "Europe/Berlin", "+02:00", "Mars/Olympus")
-STAMPS = {
+STAMPS: Kinds = {
     pa.timestamp(unit, zone): whole(64, signed=True).map(lambda n: n >> 10)
     if unit == "ns"
     else st.one_of(st.integers(-(2**36), 2**36), whole(64, signed=True))
     for unit in ("s", "ms", "us", "ns")
     for zone in ZONES
 }
-DAYS = {
+DAYS: Kinds = {
     pa.date32(): st.one_of(st.integers(-30000, 30000), whole(32, signed=True)),
     pa.date64(): st.integers(-30000, 30000).map(lambda day: day * 86_400_000),
 }
-TIMES = {
+TIMES: Kinds = {
     pa.time32("s"): st.integers(0, 86_399),
     pa.time32("ms"): st.integers(0, 86_399_999),
     pa.time64("us"): st.integers(0, 86_399_999_999),
     pa.time64("ns"): st.integers(0, 86_399_999_999_999),
 }
-DURATIONS = {pa.duration(unit): whole(64, signed=True) for unit in ("s", "ms", "us", "ns")}
-PLAIN = {
+DURATIONS: Kinds = {pa.duration(unit): whole(64, signed=True) for unit in ("s", "ms", "us", "ns")}
+PLAIN: Kinds = {
     pa.null(): st.none(),
     pa.bool_(): st.booleans(),
     pa.string(): WORDS,
@@ -114,11 +118,11 @@ PLAIN = {
     **TIMES,
     **DURATIONS,
 }
-COUNTED = {**STAMPS, **DAYS, **TIMES, **DURATIONS}
+COUNTED: Kinds = {**STAMPS, **DAYS, **TIMES, **DURATIONS}
 """Types made from integers, since Python's own values do not reach as far."""
 
 
-def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array]:
+def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array[Any]]:
     """Return columns of a type, with missing values."""
     values = st.lists(st.none() | PLAIN[kind], min_size=rows, max_size=rows)
     if kind not in COUNTED:
@@ -128,19 +132,19 @@ def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array]:
 
 
 @st.composite
-def categories(draw: st.DrawFn, *, rows: int) -> pa.Array:
-    kind = draw(st.sampled_from([pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")]))
-    values = draw(cells(kind, rows=draw(st.integers(0, 4))))
+def categories(draw: st.DrawFn, *, rows: int) -> pa.Array[Any]:
+    kinds: list[pa.DataType] = [pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")]
+    values = draw(cells(draw(st.sampled_from(kinds)), rows=draw(st.integers(0, 4))))
     if draw(st.booleans()):
         values = values.unique().drop_null()
     one = st.none() | st.integers(0, len(values) - 1) if len(values) else st.none()
     index = draw(st.sampled_from([pa.int8(), pa.uint16(), pa.int32(), pa.int64()]))
-    indices = pa.array(draw(st.lists(one, min_size=rows, max_size=rows)), index)
+    indices: pa.Array[Any] = pa.array(draw(st.lists(one, min_size=rows, max_size=rows)), index)
     return pa.DictionaryArray.from_arrays(indices, values, ordered=draw(st.booleans()))
 
 
 @st.composite
-def nested(draw: st.DrawFn, *, rows: int) -> pa.Array:
+def nested(draw: st.DrawFn, *, rows: int) -> pa.Array[Any]:
     """Draw a column of lists, structs or maps."""
     kinds = [*INTEGERS, *FLOATS, pa.string(), pa.bool_(), pa.binary(), pa.timestamp("ns", "UTC")]
     inner = draw(st.sampled_from(kinds))
@@ -164,13 +168,14 @@ def nested(draw: st.DrawFn, *, rows: int) -> pa.Array:
             return pa.StructArray.from_arrays([lists, draw(cells(inner, rows=rows))], names)
         case "map":
             keys = pa.array([str(key) for key in range(ends[-1])], pa.string())
-            return pa.MapArray.from_arrays(offsets, keys, values)
+            maps: pa.Array[Any] = pa.MapArray.from_arrays(offsets, keys, values)
+            return maps
         case _:
             structs = pa.StructArray.from_arrays([lists], names[:1])
             return pa.ListArray.from_arrays(pa.array(range(rows + 1), pa.int32()), structs)
 
 
-def columns(rows: int) -> st.SearchStrategy[pa.Array]:
+def columns(rows: int) -> st.SearchStrategy[pa.Array[Any]]:
     return st.one_of(
         st.sampled_from(list(PLAIN)).flatmap(lambda kind: cells(kind, rows=rows)),
         categories(rows=rows),
@@ -178,7 +183,8 @@ def columns(rows: int) -> st.SearchStrategy[pa.Array]:
     )
 
 
-METADATA = st.none() | st.dictionaries(st.sampled_from(["unit", "é", ""]), st.text("a😀"))
+NOTES = st.dictionaries(st.sampled_from(["unit", "é", ""]), st.text("a😀"))
+METADATA: st.SearchStrategy[Any] = st.none() | NOTES
 
 
 @st.composite
@@ -196,7 +202,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.concat_tables([table.slice(0, cut), table.slice(cut)]) if cut else table
 
 
-def bits(column: pa.ChunkedArray) -> object:
+def bits(column: pa.ChunkedArray[Any]) -> object:
     """Return what tells apart all that is not the same, NaN and signed zero included."""
     if pa.types.is_floating(column.type):
         integer = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[column.type.bit_width]
