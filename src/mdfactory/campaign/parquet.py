@@ -63,7 +63,7 @@ def _is_small(file: ParquetFile, limit: int) -> bool:
     kinds = file.schema_arrow.types
     if any(map(pa.types.is_nested, kinds)) or any(map(pa.types.is_fixed_size_binary, kinds)):
         return False
-    return bool(metadata.num_rows * (size + metadata.num_columns) <= limit)
+    return metadata.num_rows * (size + metadata.num_columns) <= limit
 
 
 def _chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
@@ -94,9 +94,9 @@ def _check_size(file: ParquetFile, limit: int) -> None:
 def _most(chunk: ColumnChunkMetaData) -> int:
     """Return how many bytes a part of a column takes in memory at most."""
     if chunk.physical_type in WIDTHS:
-        return int(chunk.num_values * WIDTHS[chunk.physical_type])
+        return chunk.num_values * WIDTHS[chunk.physical_type]
     repeated = chunk.num_values if REPEATING.intersection(chunk.encodings) else 1
-    return int(chunk.total_uncompressed_size * repeated)
+    return chunk.total_uncompressed_size * repeated
 
 
 def _measure(path: Path, metadata: FileMetaData, limit: int) -> None:
@@ -131,7 +131,7 @@ def _least_text(column: pa.Array[Any]) -> int:
 def _parts(column: pa.Array[Any]) -> list[pa.Array[Any]]:
     """Return the fields of structures, or the items of lists; a map is a list of structures."""
     if isinstance(column, pa.StructArray):
-        return list(column.flatten())
+        return column.flatten()
     kind = column.type
     if pa.types.is_map(kind):
         entry = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
@@ -142,10 +142,10 @@ def _parts(column: pa.Array[Any]) -> list[pa.Array[Any]]:
 def _least_digits(column: pa.Array[Any]) -> int:
     kind, present = column.type, len(column) - column.null_count
     if pa.types.is_float32(kind) or pa.types.is_float64(kind):  # 0.0, inf; NaN is not written
-        return 3 * int(present - pc.is_nan(column).true_count)
+        return 3 * (present - pc.is_nan(column).true_count)
     if pa.types.is_boolean(kind):
-        return 4 * int(present)
-    return int(present) if pa.types.is_integer(kind) or pa.types.is_temporal(kind) else 0
+        return 4 * present
+    return present if pa.types.is_integer(kind) or pa.types.is_temporal(kind) else 0
 
 
 def _sum(lengths: pa.Array[Any]) -> int:

@@ -21,7 +21,7 @@ def if_else(condition: pa.Array[pa.BooleanScalar], one: Operand, other: Operand)
 
 def coalesce(column: pa.Array[Any], value: pa.Scalar[Any]) -> pa.Array[Any]:
     """Return a column with its nulls replaced by a value."""
-    return pc.coalesce(column, value)
+    return pc.coalesce(column, value)  # type: ignore[arg-type]  # the stubs: arrays only
 
 
 def join(
@@ -31,6 +31,6 @@ def join(
     null_replacement: str = "",
 ) -> pa.Array[Any]:
     """Return the texts of several columns, joined row by row."""
-    return pc.binary_join_element_wise(
+    return pc.binary_join_element_wise(  # type: ignore[type-var,return-value]  # the stubs: likewise
         *texts, separator, null_handling=null_handling, null_replacement=null_replacement
     )

@@ -230,7 +230,7 @@ def _longest(column: pa.ChunkedArray[Any]) -> int:
     if not isinstance(first, pa.DictionaryArray):
         return 0
     values = first.dictionary
-    return int(values.nbytes // (2 if len(values) < FEW else len(values)))
+    return values.nbytes // (2 if len(values) < FEW else len(values))
 
 
 def _storable(data: bytes) -> tuple[str, bytes]:
@@ -382,7 +382,7 @@ def _json_lists(column: pa.Array[Any]) -> Texts:
     lengths = coalesce(pc.list_value_length(column).cast(pa.int64()), ZERO[0])
     ends = cast("pa.Int64Array", pa.concat_arrays([ZERO, pc.cumulative_sum(lengths)]))
     cells = pa.LargeListArray.from_arrays(ends, _json_values(pc.list_flatten(column)))
-    items: Texts = pc.binary_join(cells, COMMA)
+    items: Texts = pc.binary_join(cells, COMMA)  # type: ignore[assignment]  # the stubs: or a scalar
     return _joined(_where(column, "["), items, _string("]"))
 
 
@@ -434,7 +434,7 @@ def _gives_back(cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedAr
     if column.type.id in EXACT:
         return True
     try:
-        return bool(_restored(cells, _like(empty)).equals(column))
+        return _restored(cells, _like(empty)).equals(column)
     except pa.ArrowException:
         return False
 
@@ -484,7 +484,7 @@ def _rows(
     if not names:
         return pa.Table.from_arrays([], names)
     return read_csv(
-        pa.BufferReader(data),
+        pa.BufferReader(data),  # type: ignore[arg-type]  # the stubs: no NativeFile
         ReadOptions(
             column_names=names,
             skip_rows_after_names=1,

@@ -388,5 +388,5 @@ def texts(column: Column) -> list[str]:
 
 def nulls(length: int, kind: pa.DataType) -> pa.Array[Any]:
     """Return an array of nulls of any type."""
-    column: pa.Array[Any] = pa.nulls(length, kind)
+    column: pa.Array[Any] = pa.nulls(length, kind)  # type: ignore[call-overload]  # the stubs: subclasses only
     return column

@@ -229,7 +229,7 @@ class CsvFile:
     def _parse(self, text: Text, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
         try:
             rows = pacsv.read_csv(
-                pa.BufferReader(text),
+                pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
                 pacsv.ReadOptions(
                     column_names=self.header, block_size=len(text) + 1, use_threads=False
                 ),

@@ -203,8 +203,7 @@ def _compared(
 def _light(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
     """Return rows without what is long, but with the digests that tell whether that changed."""
     names = [name for name in rows.schema.names if name not in {*table.large, *BULKY}]
-    light: list[dict[str, Any]] = rows.select(names).to_pylist()
-    return light
+    return rows.select(names).to_pylist()
 
 
 BULKY: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})

@@ -168,7 +168,7 @@ def nested(draw: st.DrawFn, *, rows: int) -> pa.Array[Any]:
             return pa.StructArray.from_arrays([lists, draw(cells(inner, rows=rows))], names)
         case "map":
             keys = pa.array([str(key) for key in range(ends[-1])], pa.string())
-            maps: pa.Array[Any] = pa.MapArray.from_arrays(offsets, keys, values)
+            maps: pa.Array[Any] = pa.MapArray.from_arrays(offsets, keys, values)  # type: ignore[call-overload]  # the stubs: 64-bit offsets only
             return maps
         case _:
             structs = pa.StructArray.from_arrays([lists], names[:1])
