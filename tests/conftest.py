@@ -34,6 +34,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line(f"counted: {figure}")
 
 
+UNTIL = float(os.environ.get("MDFACTORY_TEST_UNTIL", "inf"))
+"""Seconds since the epoch: a test that would begin later is skipped."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Skip what there is no time for."""
+    if time.time() > UNTIL:
+        pytest.skip("no time is left for it")
+
+
 RAM_DISK = Path("/dev/shm")  # noqa: S108  # the temporary files of the tests lie there
 ROOM_BYTES = 2**32
 

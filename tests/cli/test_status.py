@@ -32,7 +32,7 @@ def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("csv", "postgres")
 def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     done = mdfactory("sync", "status", campaign, "--exit-code")
@@ -143,7 +143,7 @@ def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) 
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("sqlite")
 def test_relocated_records_are_the_same_but_for_their_directory(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:

@@ -143,7 +143,7 @@ def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("sqlite", "postgres")
 def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     mdfactory("sync", "push", "all", campaign)

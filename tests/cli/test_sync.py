@@ -422,11 +422,11 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
         result = store("sync", "push", "systems", settled, "--update")
         assert result.out.startswith("0 inserted, 0 updated, 8 unchanged")
         assert "8" in store("sync", "status", settled).out
-        assert files.names() == []
+        assert [name for name in files.names() if name.endswith(".yaml")] == []
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("csv", "postgres")
 def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, settled: Path) -> None:
     mdfactory("sync", "init", "all")
     update = ("sync", "push", "all", settled, "--update", "--json")

@@ -27,7 +27,7 @@ TABLES = [RUNS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("csv")
 def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
     """One in each table, in a column that chance takes."""
     done = mdfactory("sync", "verify", pushed_all)
@@ -51,7 +51,7 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
 
 
 @pytest.mark.usefixtures("kind")
-@on("sqlite", "csv", "postgres")
+@on("postgres")
 def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
     done = mdfactory("sync", "verify", "--quick")

@@ -87,6 +87,7 @@ class TestCsv(RawCsv, StoreTests):
         return CsvStore(self.runs, self.results, wait=wait)
 
 
+@pytest.mark.long
 class TestCsvInOneFolder(TestCsv):
     @pytest.fixture(autouse=True)
     def _data(self, tmp_path: Path) -> None:
@@ -456,7 +457,7 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
     store = _made(paths)
     table = analysis_table("density")
     store.create(table)
-    texts = {"A": "a", "B": 'x,"y"\n' * 500_000, "C": "\n" * 3_000_000, "D": '"' * 500_000}
+    texts = {"A": "a", "B": 'x,"y"\n' * 300_000, "C": "\n" * 1_500_000, "D": '"' * 500_000}
     rows = [analysis(hash_, data_csv=text) for hash_, text in texts.items()]
     for row in rows:
         store.write([(table, records(table, row))], Mode.refuse)

@@ -45,15 +45,17 @@ from mdfactory.stores.foundry import FoundryStore
 from mdfactory.stores.foundrylock import place_of
 from mdfactory.stores.foundrytables import path_of
 from mdfactory.sync.history import history, undo
-from mdfactory.testing import StoreTests
+from mdfactory.testing import HistoryTests, RecordTests
 from mdfactory.testing.harm import Workload
-from mdfactory.testing.raw import Rows
+from mdfactory.testing.raw import Raw, Rows
 from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
 
-class TestFoundry(StoreTests):
+class Foundry(Raw):
+    """Reaches the datasets past the store."""
+
     @pytest.fixture(autouse=True)
     def _data(self, foundry: FoundryServer) -> None:
         self.server = foundry
@@ -76,6 +78,15 @@ class TestFoundry(StoreTests):
         added = pa.Table.from_batches([batch(rows, table.schema)])
         files = {f"data_{uuid.uuid4()}.parquet": dump(added)}
         self.server.put(path_of(table, PATHS), files)
+
+
+class TestFoundry(Foundry, RecordTests):
+    pass
+
+
+@pytest.mark.long  # the tests of undo that are Foundry's own are part of every run
+class TestFoundryHistory(Foundry, HistoryTests):
+    pass
 
 
 FRAME = analysis_table("density")

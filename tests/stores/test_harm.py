@@ -9,56 +9,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 
+from effort import FEW, MANY, Effort
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.stores import store_at
 from mdfactory.stores.base import Store
 from mdfactory.testing.harm import EMPTY, Workload
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long a store is harmed.
-
-    Parameters
-    ----------
-    name
-        How this is called.
-    kills
-        Kills of each operation.
-    simulations
-        Records of each of two tables that an operation changes.
-    changes
-        Writes of others that a reader sees come by.
-    transactions
-        Transactions of each of eight writers.
-    """
-
-    name: str
-    kills: int
-    simulations: int
-    changes: int
-    transactions: int
-
-
-FEW = Effort("few", kills=2, simulations=500, changes=3, transactions=3)
-"""In every run of the tests."""
-
-MANY = Effort(
-    "many",
-    kills=int(os.environ.get("MDFACTORY_TEST_KILLS", "10")),
-    simulations=1500,
-    changes=20,
-    transactions=10,
-)
 
 
 @pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=lambda one: one.name)
@@ -142,9 +105,7 @@ def writer(url: str, workload: Workload, running: Callable[..., Any]) -> Iterato
         yield Writer(started)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
-    operation: str,
     effort: Effort,
     workload: Workload,
     writer: Writer,
@@ -152,12 +113,21 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Kills between the first and the last write of a transaction over many records."""
-    verb, *letters = OPERATIONS[operation].split()
-    store, longest, counts = workload.store, 60.0, Counter[str]()
-    for _ in range(min(3, effort.kills)):
+    for operation, words in OPERATIONS.items():
+        counts = Counter(_kills(effort.kills, words.split(), workload, writer))
+        assert _left(tmp_path) == []
+        what = f"{effort.kills} kills in {operation}, {workload.store.location.split()[0]}"
+        record_property("figure", f"{what}: {dict(counts)}")
+
+
+def _kills(kills: int, words: Sequence[str], workload: Workload, writer: Writer) -> Iterator[str]:
+    """Kill an operation several times, and yield how it left the store."""
+    verb, *letters = words
+    longest = 60.0
+    for _ in range(min(3, kills)):
         _prepare(workload, verb)
         longest = min(longest, writer.seconds(verb, *letters[:1]))
-    for _ in range(effort.kills):
+    for _ in range(kills):
         _prepare(workload, verb)
         before = workload.state()
         letter = [letter for letter in letters if letter != before][:1]
@@ -170,17 +140,14 @@ def test_a_killed_writer_leaves_the_store_as_before_or_as_after(
         # Who reads before any writer has cleared up sees what all see afterwards; but a server
         # may still be doing what the killed program asked of it last.
         early = workload.states()
-        store.create(RUNS)
+        workload.store.create(RUNS)
         read = workload.states()
-        assert early == read or _has_server(store)
+        assert early == read or _has_server(workload.store)
         assert set(early) <= {before, after}
-        assert _left(tmp_path) == []
-        if _is_half(store, read, before, after):
+        if _is_half(workload.store, read, before, after):
             writer.seconds(verb, *letter)
             assert workload.state() == after
-        counts[{(before, before): "before", (after, after): "after"}.get(read, "half")] += 1
-    what = f"{effort.kills} kills in {operation}, {store.location.split()[0]}"
-    record_property("figure", f"{what}: {dict(counts)}")
+        yield {(before, before): "before", (after, after): "after"}.get(read, "half")
 
 
 def _prepare(workload: Workload, verb: str) -> None:

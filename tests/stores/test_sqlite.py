@@ -58,6 +58,7 @@ class TestSqlite(RawSqlite, StoreTests):
         return SqliteStore(self.files[Place.runs], self.files[Place.results], wait=wait)
 
 
+@pytest.mark.long
 class TestSqliteInOneFile(TestSqlite):
     @pytest.fixture(autouse=True)
     def _data(self, tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def _said(found: Status) -> tuple[object, ...]:
     return found.counts, differences, skipped, sorted(found.warnings)
 
 
-@pytest.mark.parametrize("mode", [Mode.update, Mode.skip])
+@pytest.mark.parametrize("mode", [Mode.update, pytest.param(Mode.skip, marks=pytest.mark.long)])
 @pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
 def test_what_has_changed_on_disk_is_seen_as_without_an_index(
     both: tuple[Store, Store],
@@ -289,11 +289,16 @@ def _untouched(_: Store) -> None:
     pass
 
 
-@pytest.mark.parametrize("mode", [Mode.update, Mode.skip, Mode.force])
+IN_STORE = [_empty, _without_one, _without_an_analysis, _without_a_table, _by_others, _untouched]
+
+
 @pytest.mark.parametrize(
-    "change",
-    [_empty, _without_one, _without_an_analysis, _without_a_table, _by_others, _untouched],
-    ids=lambda change: change.__name__,
+    ("change", "mode"),
+    [
+        pytest.param(change, mode, marks=() if at % 3 == number else pytest.mark.long)
+        for at, change in enumerate(IN_STORE)
+        for number, mode in enumerate((Mode.update, Mode.skip, Mode.force))
+    ],
 )
 def test_what_the_store_lacks_is_read_again(
     both: tuple[Store, Store],
@@ -327,7 +332,13 @@ def test_only_what_the_store_lacks_is_read_again(store: Store, campaign: Path, f
     assert frames == sorted(map(str, campaign.glob("*/.analysis/density_timeseries.parquet")))
 
 
-@pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, marks=() if at % 4 == 0 else pytest.mark.long)
+        for at, change in enumerate(ON_DISK)
+    ],
+)
 def test_threads_find_the_same(
     both: tuple[Store, Store], campaign: Path, file: Path, change: Callable[[Path], None]
 ) -> None:

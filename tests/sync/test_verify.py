@@ -34,18 +34,44 @@ from mdfactory.sync.push import push
 from mdfactory.sync.verify import verify
 from mdfactory.testing.records import records, run
 
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "water_methanol"
 ALL = Scope(systems=True, items=list(ItemType))
 DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
 RDF, PLOT = analysis_table("rdf_oxygen"), artifact_table("density_plot")
 TABLES = {"runs": RUNS, "overview": OVERVIEW, "analysis": RDF, "artifact": PLOT}
 
 
-@pytest.fixture
-def store(tmp_path: Path, campaign: Path) -> Store:
-    store = SqliteStore(tmp_path / "runs.db", tmp_path / "analysis.db")
+def _pushed(folder: Path, campaign: Path) -> Store:
+    store = _store(folder)
     initialise(store, systems=True, items=list(ItemType))
     push(store, str(campaign), scope=ALL)
     return store
+
+
+def _store(folder: Path) -> Store:
+    return SqliteStore(folder / "runs.db", folder / "analysis.db")
+
+
+@pytest.fixture
+def store(tmp_path: Path, campaign: Path) -> Store:
+    """A store, with a campaign of its own."""
+    return _pushed(tmp_path, campaign)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store that is not changed."""
+    folder = tmp_path_factory.mktemp("original")
+    _pushed(folder, Path(shutil.copytree(EXAMPLE, folder / "campaign")))
+    return folder
+
+
+@pytest.fixture
+def copy(original: Path, tmp_path: Path) -> Store:
+    """A copy of a store, whose campaign must not be changed."""
+    for name in ("runs.db", "analysis.db"):
+        shutil.copy(original / name, tmp_path)
+    return _store(tmp_path)
 
 
 def _change(store: Store, table: Table, column: str, where: int) -> None:
@@ -67,8 +93,8 @@ def _change(store: Store, table: Table, column: str, where: int) -> None:
 COLUMNS = [(name, column) for name, table in TABLES.items() for column in table.columns]
 
 
-def test_a_store_that_is_sound_has_no_findings(store: Store) -> None:
-    found = verify(store)
+def test_a_store_that_is_sound_has_no_findings(copy: Store) -> None:
+    found = verify(copy)
     assert found.findings == found.notes == []
     assert found.unverifiable == 0
     assert found.total == 8 + 56 + 19 + 6
@@ -76,45 +102,45 @@ def test_a_store_that_is_sound_has_no_findings(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("name", "column"), COLUMNS)
-def test_one_character_that_was_changed_is_found(store: Store, name: str, column: str) -> None:
+def test_one_character_that_was_changed_is_found(copy: Store, name: str, column: str) -> None:
     where = random.Random(f"{name} {column}").randrange(10**6)  # noqa: S311  # any will do
-    _change(store, TABLES[name], column, where)
-    found = verify(store)
+    _change(copy, TABLES[name], column, where)
+    found = verify(copy)
     assert any(one.table == TABLES[name].name for one in found.findings), found
     assert all(one.remedy for one in found.findings)
 
 
 @pytest.mark.parametrize("column", [one for one in FRAMES.columns[2:] if one != "arrow_ipc"])
-def test_one_character_of_what_is_kept_beside_is_found(store: Store, column: str) -> None:
-    with store.transaction(write=True) as transaction:
+def test_one_character_of_what_is_kept_beside_is_found(copy: Store, column: str) -> None:
+    with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
         (row,) = next(iter(transaction.scan(FRAMES, query))).to_pylist()
         text = row[column]
         row[column] = text[:9] + ("x" if text[9] != "x" else "y") + text[10:]
         transaction.put(FRAMES, batch([[row[name] for name in FRAMES.columns]], FRAMES.schema))
-    assert [one.table for one in verify(store).findings] == [RDF.name]
+    assert [one.table for one in verify(copy).findings] == [RDF.name]
 
 
 @pytest.mark.parametrize("column", ["content", "digest"])
-def test_a_digest_that_was_changed_is_found(store: Store, column: str) -> None:
+def test_a_digest_that_was_changed_is_found(copy: Store, column: str) -> None:
     table = digest_table(Place.results)
-    with store.transaction(write=True) as transaction:
+    with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
         (row,) = next(iter(transaction.scan(table, query))).to_pylist()
         row[column] = row[column][:5] + ("0" if row[column][5] != "0" else "1") + row[column][6:]
         transaction.put(table, batch([[row[name] for name in table.columns]], table.schema))
-    (finding,) = verify(store).findings
+    (finding,) = verify(copy).findings
     assert (finding.table, finding.hash) == (RDF.name, DONE)
     assert "digest" in finding.problem
 
 
-def test_a_text_that_is_no_longer_text_is_found(store: Store, tmp_path: Path) -> None:
+def test_a_text_that_is_no_longer_text_is_found(copy: Store, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
         database.execute(
             "UPDATE RUN_DATABASE SET directory = CAST(x'ff2f' AS TEXT) WHERE hash = ?", (DONE,)
         )
         database.commit()
-    found = verify(store)
+    found = verify(copy)
     assert (found.findings[0].table, found.findings[0].hash) == (RUNS.name, DONE)
     assert "cannot be read" in found.findings[0].problem
     assert found.total == 88
@@ -142,13 +168,13 @@ def test_records_of_other_programs_are_checked_as_far_as_can_be(
     assert told["D" * 40].startswith("input_data is no BuildInput")
 
 
-def test_an_overview_that_says_otherwise_is_found(store: Store) -> None:
-    with store.transaction(write=True) as transaction:
+def test_an_overview_that_says_otherwise_is_found(copy: Store) -> None:
+    with copy.transaction(write=True) as transaction:
         rows = next(iter(transaction.scan(OVERVIEW, Query((OneOf("hash", (DONE,)),)))))
         place = rows.schema.get_field_index("row_count")
         counts = array([5] * rows.num_rows, rows.schema.field(place).type)
         transaction.write([(OVERVIEW, rows.set_column(place, "row_count", counts))], Mode.force)
-    found = verify(store)
+    found = verify(copy)
     assert {one.table for one in found.findings} == {OVERVIEW.name}
     assert all("push all SOURCE --update" in one.remedy for one in found.findings)
 
@@ -179,14 +205,12 @@ def test_only_what_is_below_the_source_is_checked(store: Store, campaign: Path) 
     assert verify(store, str(campaign / DONE)).checked[RUNS.name] == 1
 
 
-def test_a_run_that_was_stopped_goes_on(store: Store) -> None:
-    whole = verify(store)
+def test_a_run_that_was_stopped_goes_on(copy: Store) -> None:
+    whole = verify(copy)
     hashes = sorted(
-        hash_
-        for rows in store.read(RUNS, Query(columns=("hash",)))
-        for hash_ in rows[0].to_pylist()
+        hash_ for rows in copy.read(RUNS, Query(columns=("hash",))) for hash_ in rows[0].to_pylist()
     )
-    rest = verify(store, since=hashes[3][:6].lower())
+    rest = verify(copy, since=hashes[3][:6].lower())
     assert rest.checked[RUNS.name] == 5
     assert whole.checked[RUNS.name] == 8
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from mdfactory.records.tables import Table
+import pytest
+
+from mdfactory.records.tables import Place, Table
 from mdfactory.stores.base import Store
+from mdfactory.testing.records import EXAMPLES
 
 __all__ = ["Raw", "Rows"]
 
@@ -27,3 +30,16 @@ class Raw(ABC):
     @abstractmethod
     def raw_put(self, table: Table, rows: Rows) -> None:
         """Add rows to a table past the store, as another program would."""
+
+    @pytest.fixture
+    def empty(self) -> Store:
+        """Return a store without tables."""
+        return self.opened()
+
+    @pytest.fixture
+    def store(self, empty: Store) -> Store:
+        """Return a store with a table of each kind, without records."""
+        with empty.transaction(write=True, create=set(Place)) as transaction:
+            for table, _ in EXAMPLES.values():
+                transaction.create(table)
+        return empty

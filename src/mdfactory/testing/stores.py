@@ -44,7 +44,7 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores.base import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.history import FRESH, HistoryTests
-from mdfactory.testing.raw import Rows
+from mdfactory.testing.raw import Raw, Rows
 from mdfactory.testing.records import (
     AWKWARD,
     DENSITY,
@@ -58,7 +58,7 @@ from mdfactory.testing.records import (
     run,
 )
 
-__all__ = ["StoreTests"]
+__all__ = ["RecordTests", "StoreTests"]
 
 
 FRAMES_PER_STORE: Final = 15
@@ -80,25 +80,12 @@ CHOSEN: Final[dict[tuple[Condition, ...], list[str]]] = {
 """Conditions -> the hashes of the records that meet them."""
 
 
-class StoreTests(HistoryTests):
-    """The promises of `Store`, as tests. Every store passes all of them."""
+class RecordTests(Raw):
+    """What every store promises of tables, records and transactions, as tests."""
 
     def _digests(self, table: Table) -> Rows:
         """Return the raw digests of the records of one table."""
         return [row for row in self.raw_rows(digest_table(table.place)) if row[0] == table.id]
-
-    @pytest.fixture
-    def empty(self) -> Store:
-        """Return a store without tables."""
-        return self.opened()
-
-    @pytest.fixture
-    def store(self, empty: Store) -> Store:
-        """Return a store with a table of each kind, without records."""
-        with empty.transaction(write=True, create=set(Place)) as transaction:
-            for table, _ in EXAMPLES.values():
-                transaction.create(table)
-        return empty
 
     # Tables
 
@@ -544,6 +531,10 @@ class StoreTests(HistoryTests):
         next(answer)
         answer.close()  # type: ignore[attr-defined]  # a generator
         _write(self.opened(wait=0.2), RUNS, run("A"))
+
+
+class StoreTests(RecordTests, HistoryTests):
+    """The promises of `Store`, as tests. Every store passes all of them."""
 
 
 def _fail_in_the_middle(store: Store, reason: type[BaseException]) -> None:
