@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,24 +155,24 @@ def _torn(file: Path) -> None:
 
 
 def _older(file: Path) -> None:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         database.execute("UPDATE meta SET version = '0 mdfactory 0.0.1 rdkit 1'")
         database.execute("UPDATE read SET content = replace(content, 'gromacs', 'other')")
 
 
 def _foreign(file: Path) -> None:
     file.unlink()
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         database.execute("CREATE TABLE read (a, b)")
 
 
 def _changed(file: Path) -> None:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         database.execute("UPDATE read SET content = replace(content, 'gromacs', 'grumacs')")
 
 
 def _changed_at_length(file: Path) -> None:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         database.execute("UPDATE read SET long = replace(long, 'gromacs', 'grumacs')")
 
 
@@ -200,7 +201,7 @@ def test_where_nothing_can_be_kept_all_is_read(campaign: Path, tmp_path: Path) -
 
 def test_another_process_that_writes_is_not_waited_for_long(campaign: Path, file: Path) -> None:
     _scan(campaign, file)
-    with sqlite3.connect(file) as other:
+    with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert _scan(campaign, file, lock_timeout=0.1) == list(discover(str(campaign)))
     assert file.is_file()

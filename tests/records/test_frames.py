@@ -9,6 +9,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -198,7 +199,8 @@ def test_the_example_campaign_comes_back(path: Path) -> None:
 def existing(path: Path) -> str:
     """Return what an existing installation stored of a file."""
     query = f'SELECT data_csv FROM "ANALYSIS_{path.stem.upper()}" WHERE hash = ?'
-    with sqlite3.connect(f"file:{EXISTING}?mode=ro&immutable=1", uri=True) as store:
+    uri = f"file:{EXISTING}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as store:
         return str(store.execute(query, (path.parts[-3],)).fetchone()[0])
 
 
