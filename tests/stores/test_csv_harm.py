@@ -20,6 +20,8 @@ import pytest
 from mdfactory.records.tables import RUNS
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
+FORK = "ignore:This process:DeprecationWarning"
+"""Python warns of a fork beside threads; a child here only writes, and dies."""
 
 COMMON = """
 import os, sys, time
@@ -68,7 +70,7 @@ def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
 
 def _command(script: str, *arguments: str | Path, rightless: bool = False) -> list[str]:
     launcher = [str(RIGHTLESS)] if rightless else []
-    return [sys.executable, *launcher, "-c", COMMON + script, *map(str, arguments)]
+    return [sys.executable, *launcher, "-W", FORK, "-c", COMMON + script, *map(str, arguments)]
 
 
 def _made(folder: Path) -> None:
