@@ -102,7 +102,7 @@ class BuildInput(Model):
         if config is None:
             config = {}
         if isinstance(config, Mapping):
-            config = {"type": values.get("parametrization", Parametrization.cgenff), **config}
+            config = {"type": values.get("parametrization", Parametrization.cgenff.value), **config}
         return {**values, "parametrization_config": config}
 
     @model_validator(mode="after")
