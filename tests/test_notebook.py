@@ -132,15 +132,16 @@ def test_a_url_may_be_one_file(tmp_path: Path) -> None:
     assert not (tmp_path / "runs.db").exists()
 
 
-def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
+def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """As a script would, beside the folder of the tour."""
     assert run(["demo", str(tmp_path / "mdfactory-demo")]) == 0
     text = (MAIN / "docs" / "notebooks.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert len(blocks) == 2
     environment = os.environ | {"MPLBACKEND": "agg"}
+    warnings = ["error", *(pytestconfig.getoption("pythonwarnings") or ())]
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
+        [sys.executable, *(f"-W{one}" for one in warnings), "-c", "\n".join(blocks)],
         cwd=tmp_path, env=environment, check=True,
     )  # fmt: skip
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 HEAVY = {"pandas", "numpy", "pyarrow", "rdkit", "sqlalchemy", "sqlite3", "pydantic", "yaml"}
 HEAVY |= {"questionary", "prompt_toolkit", "psycopg"}
+
+RICH = int(version("rich").split(".")[0])
+"""Before 15, it loads its tables with the console on which cyclopts says the version."""
 
 SCRIPT = """
 import contextlib, io, json, sys
@@ -43,7 +47,7 @@ def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
     loaded = _loaded(*arguments.split())
     assert "mdfactory.cli.app" in loaded
     assert not loaded & HEAVY
-    if "--help" not in arguments:
+    if "--help" not in arguments and (arguments != "--version" or RICH >= 15):
         assert "rich.table" not in loaded
 
 
