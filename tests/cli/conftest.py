@@ -11,7 +11,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,24 @@ KINDS = ("sqlite", "csv", "postgres", "foundry")
 
 def on(*kinds: str) -> pytest.MarkDecorator:
     """Run a test on some kinds of store in each run, and on the others in the long form."""
-    marks = {kind: () if kind in kinds else pytest.mark.long for kind in KINDS}
-    params = [pytest.param(kind, marks=mark) for kind, mark in marks.items()]
+    params = [pytest.param(kind, marks=_long(kind not in kinds)) for kind in KINDS]
     return pytest.mark.parametrize("kind", params, indirect=True)
+
+
+def on_each(
+    name: str, values: Iterable[str], sample: Collection[tuple[str, str]]
+) -> pytest.MarkDecorator:
+    """Run a test on each kind of store with each value: a sample of them in each run."""
+    params = [
+        pytest.param(kind, value, marks=_long((kind, value) not in sample))
+        for kind in KINDS
+        for value in values
+    ]
+    return pytest.mark.parametrize(("kind", name), params, indirect=["kind"])
+
+
+def _long(is_long: bool) -> Any:  # noqa: FBT001  # what it says is its only argument
+    return pytest.mark.long if is_long else ()
 
 
 @pytest.fixture(params=KINDS)

@@ -19,7 +19,7 @@ from mdfactory.records.terms import Mode
 from mdfactory.stores import open_store, store_at
 from mdfactory.testing.records import analysis, records
 
-from .conftest import KINDS, Program, Screen, on
+from .conftest import Program, Screen, on, on_each
 
 State = dict[str, list[tuple[Any, ...]]]
 
@@ -80,15 +80,7 @@ SAMPLE = {
 """Stores and commands of every run of the tests: each command once, each store twice."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        pytest.param(kind, name, marks=() if (kind, name) in SAMPLE else pytest.mark.long)
-        for kind in KINDS
-        for name in COMMANDS
-    ],
-    indirect=["kind"],
-)
+@on_each("name", COMMANDS, SAMPLE)
 def test_what_a_command_did_is_undone_and_done_again_bit_for_bit(
     name: str, kind: str, mdfactory: Program, pushed_all: Path
 ) -> None:

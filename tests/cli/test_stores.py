@@ -17,7 +17,7 @@ from mdfactory import Simulation
 from mdfactory.cli.app import run
 from mdfactory.records.tables import analysis_table
 
-from .conftest import KINDS, on
+from .conftest import on, on_each
 
 Program = Callable[..., Any]
 
@@ -183,15 +183,7 @@ sys.exit(any(os.wait()[1] for _ in sources))
 """Eight programs that push at the same time; each is its own process."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "flag"),
-    [
-        pytest.param(kind, flag, marks=() if (kind, flag) in SAMPLE else pytest.mark.long)
-        for kind in KINDS
-        for flag in FLAGS
-    ],
-    indirect=["kind"],
-)
+@on_each("flag", FLAGS, SAMPLE)
 @pytest.mark.usefixtures("kind")
 def test_eight_processes_that_push_at_once_lose_nothing(
     mdfactory: Program, campaign: Path, tmp_path: Path, flag: str
