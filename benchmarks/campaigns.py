@@ -25,7 +25,7 @@ from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.records.tables import RUNS
-from mdfactory.records.terms import Mode, Status
+from mdfactory.records.vocabulary import Mode, Status
 from mdfactory.stores import store_at
 
 LIPIDS = Path(__file__).parent.parent / "tests" / "data" / "lipid_annotations.json"

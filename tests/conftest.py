@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from mdfactory.campaign.scan import SETTLED_AFTER_SECONDS
+from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from foundry_server import FoundryServer
@@ -32,6 +32,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     ]
     for figure in sorted(figures):
         terminalreporter.line(f"counted: {figure}")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three workers on two cores: a third of the time is spent waiting."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 UNTIL = float(os.environ.get("MDFACTORY_TEST_UNTIL", "inf"))

@@ -20,7 +20,7 @@ from mdfactory.config import (
     with_password,
 )
 from mdfactory.errors import ConfigError
-from mdfactory.records.terms import ItemType, SimulationType
+from mdfactory.records.vocabulary import ItemType, SimulationType
 from mdfactory.stores import open_store
 
 

@@ -17,9 +17,9 @@ from mdfactory import Records, Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.cli.app import run
 from mdfactory.errors import ConfigError, NotInitialisedError, QueryError, UnknownNameError
-from mdfactory.records.terms import ItemType, Mode
+from mdfactory.records.vocabulary import ItemType, Mode
 from mdfactory.stores import store_at
-from mdfactory.sync.manage import initialise
+from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 
 MAIN = Path(__file__).parent.parent

@@ -13,10 +13,10 @@ from mdfactory.config import load
 from mdfactory.errors import QueryError
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, RUNS, Table, artifact_table
-from mdfactory.records.terms import ItemType
+from mdfactory.records.vocabulary import ItemType
 from mdfactory.stores import open_store as _configured
 from mdfactory.stores import store_at
-from mdfactory.stores.base import Store
+from mdfactory.stores.store import Store
 from mdfactory.sync.frames import pull_frames
 from mdfactory.sync.pull import pull
 

@@ -11,7 +11,7 @@ from corpus import Member, members, place
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.records.terms import ItemType
+from mdfactory.records.vocabulary import ItemType
 
 ALL = Scope(systems=True, items=list(ItemType))
 MEMBERS = [member for member in members() if not member.rights]

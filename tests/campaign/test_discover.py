@@ -12,7 +12,7 @@ import pytest
 from benchmarks.slowdisk import slow
 
 from mdfactory.campaign.discover import Folders, discover, roots
-from mdfactory.campaign.scan import Reading, ScanIndex
+from mdfactory.campaign.scan_index import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import SourceError
 

@@ -11,7 +11,7 @@ from hypothesis import given, reject
 
 from mdfactory.campaign.parquet import read_frame
 from mdfactory.errors import FrameTooLargeError
-from mdfactory.records.frames import encode
+from mdfactory.frames.codec import encode
 from mdfactory.testing.frames import MODERATE, tables
 
 

@@ -10,7 +10,7 @@ import pytest
 import mdfactory
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import SourceError
-from mdfactory.records.terms import Status
+from mdfactory.records.vocabulary import Status
 
 WATER = """\
 simulation_type: mixedbox

@@ -17,7 +17,7 @@ import pytest
 from corpus import Member, Placed, members, write
 from mdfactory.config import load
 from mdfactory.records.tables import OVERVIEW
-from mdfactory.records.terms import ItemStatus
+from mdfactory.records.vocabulary import ItemStatus
 from mdfactory.stores import open_store
 
 from .conftest import KINDS

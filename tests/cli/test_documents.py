@@ -15,7 +15,7 @@ import pytest
 
 from documents import PAGES, ROOT, Block, blocks
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.campaign.yamlfiles import load as load_yaml
+from mdfactory.campaign.strict_yaml import load as load_yaml
 from mdfactory.config import load
 from mdfactory.config.settings import parsed
 from mdfactory.stores import KINDS

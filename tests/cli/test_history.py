@@ -15,7 +15,7 @@ from mdfactory.cli.session import Session
 from mdfactory.config import load
 from mdfactory.records.query import Query
 from mdfactory.records.tables import FRAMES, RUNS, Place, analysis_table, digest_table
-from mdfactory.records.terms import Mode
+from mdfactory.records.vocabulary import Mode
 from mdfactory.stores import open_store, store_at
 from mdfactory.testing.records import analysis, records
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mdfactory.records.tables import RUNS
-from mdfactory.records.terms import Mode
-from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.testing.records import records, run
 
 Running = Callable[..., Any]

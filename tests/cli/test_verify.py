@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from mdfactory.config import load
+from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_table, batch
+from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_table
 from mdfactory.stores import open_store
 from opened import opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mdfactory.records.merge import Counts, resolve
-from mdfactory.records.terms import Mode
+from mdfactory.records.vocabulary import Mode
 
 EXISTING = {"same": "1", "changed": "1"}
 KEYS = ["new", "same", "changed"]

@@ -6,17 +6,15 @@ import pyarrow as pa
 import pytest
 
 from mdfactory.errors import InvalidNameError
+from mdfactory.records.arrow import array, nulls, texts
 from mdfactory.records.tables import (
     OVERVIEW,
     RUNS,
     Place,
     Table,
     analysis_table,
-    array,
     artifact_table,
-    nulls,
     table_named,
-    texts,
 )
 
 COLUMNS = {

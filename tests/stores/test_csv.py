@@ -24,10 +24,11 @@ from mdfactory.errors import (
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Batches, Store
-from mdfactory.stores.csvfiles import CsvStore
-from mdfactory.sync.history import undo
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.csv.store import CsvStore
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Batches
+from mdfactory.sync.undo import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
@@ -524,8 +525,8 @@ import sys
 from pathlib import Path
 from mdfactory.records.query import Prefix, Query, Sort
 from mdfactory.records.tables import RUNS
-from mdfactory.records.terms import Mode
-from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.csv.store import CsvStore
 from mdfactory.testing.records import records, run
 store = CsvStore(*map(Path, sys.argv[1:]))
 store.write([(RUNS, records(RUNS, run("A", status='"'), run("B")))], Mode.force)

@@ -28,9 +28,9 @@ import os, sys, time
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, analysis_table
-from mdfactory.records.terms import Mode
-from mdfactory.stores.csvfiles import CsvStore
+from mdfactory.records.tables import OVERVIEW, Place, RUNS, analysis_table
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.csv.store import CsvStore
 from mdfactory.testing.records import overview, records, run
 
 store = CsvStore(Path(sys.argv[1]) / "runs.csv", Path(sys.argv[1]) / "analysis", wait=10)

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from mdfactory.records.frames import Frame, decode, encode
-from mdfactory.records.terms import Mode
+from mdfactory.frames.codec import Frame, decode, encode
+from mdfactory.records.vocabulary import Mode
 from mdfactory.stores import store_at
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.records import DENSITY, kept, records

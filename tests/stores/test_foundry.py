@@ -28,23 +28,18 @@ from mdfactory.errors import (
     StoreError,
     StoreLockedError,
 )
+from mdfactory.records.arrow import batch
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, OneOf, Prefix, Query
-from mdfactory.records.tables import (
-    OVERVIEW,
-    RUNS,
-    Place,
-    Table,
-    analysis_table,
-    batch,
-    digest_table,
-)
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.foundry import FoundryStore
-from mdfactory.stores.foundrylock import place_of
-from mdfactory.stores.foundrytables import path_of
-from mdfactory.sync.history import history, undo
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table, digest_table
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.foundry.backend import path_of
+from mdfactory.stores.foundry.lock import place_of
+from mdfactory.stores.foundry.store import FoundryStore
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.log import history
+from mdfactory.sync.undo import undo
 from mdfactory.testing import HistoryTests, RecordTests
 from mdfactory.testing.harm import Workload
 from mdfactory.testing.raw import Raw, Rows

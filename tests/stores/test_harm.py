@@ -20,7 +20,7 @@ import pytest
 from effort import FEW, MANY, Effort
 from mdfactory.records.tables import OVERVIEW, RUNS
 from mdfactory.stores import store_at
-from mdfactory.stores.base import Store
+from mdfactory.stores.store import Store
 from mdfactory.testing.harm import EMPTY, Workload
 
 
@@ -42,7 +42,7 @@ OPERATIONS = {
 COMMON = """
 import sys
 from mdfactory.records.tables import OVERVIEW, RUNS
-from mdfactory.records.terms import Mode
+from mdfactory.records.vocabulary import Mode
 from mdfactory.stores import store_at
 from mdfactory.testing.harm import Workload
 from mdfactory.testing.records import overview, records, run

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from mdfactory.records.tables import Table, batch
-from mdfactory.stores.base import Store
+from mdfactory.records.arrow import batch
+from mdfactory.records.tables import Table
+from mdfactory.stores.store import Store
 from mdfactory.testing import MemoryStore, StoreTests
 from mdfactory.testing.memory import Memory
 from mdfactory.testing.raw import Rows

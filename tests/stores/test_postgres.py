@@ -7,9 +7,9 @@ import pytest
 from psycopg import sql
 
 from mdfactory.records.tables import Place, Table
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
-from mdfactory.stores.postgres import PostgresStore
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.sql.postgres import PostgresStore
+from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import DENSITY, kept, records

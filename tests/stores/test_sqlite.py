@@ -18,17 +18,10 @@ import pytest
 
 from mdfactory.errors import NotInitialisedError, StoreError, StoreLockedError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import (
-    OVERVIEW,
-    RUNS,
-    Place,
-    Table,
-    analysis_table,
-    artifact_table,
-)
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
-from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table, artifact_table
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.sql.sqlite import SqliteStore
+from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import records, run

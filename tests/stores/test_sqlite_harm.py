@@ -23,8 +23,8 @@ import sys
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
 from mdfactory.records.tables import OVERVIEW, RUNS
-from mdfactory.records.terms import Mode
-from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.testing.records import overview, records, run
 
 store = SqliteStore(Path(sys.argv[1]) / "runs.db", Path(sys.argv[1]) / "analysis.db", wait=1)

@@ -12,7 +12,9 @@ import pytest
 
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Place, Table
-from mdfactory.stores.base import Key, Store, Transaction
+from mdfactory.stores.keys import Key
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 from mdfactory.testing.memory import BATCH, MemoryStore, MemoryTransaction
 
 pytest_plugins = ["pytester"]

@@ -17,14 +17,15 @@ from mdfactory.errors import ConflictError, NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
-from mdfactory.records.terms import ItemType, Mode
-from mdfactory.stores.base import Store
-from mdfactory.stores.csvfiles import CsvStore
-from mdfactory.stores.foundry import FoundryStore
-from mdfactory.stores.postgres import PostgresStore
-from mdfactory.stores.sqlite import SqliteStore
+from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.stores.csv.store import CsvStore
+from mdfactory.stores.foundry.store import FoundryStore
+from mdfactory.stores.sql.postgres import PostgresStore
+from mdfactory.stores.sql.sqlite import SqliteStore
+from mdfactory.stores.store import Store
+from mdfactory.sync.clear import clear, select
 from mdfactory.sync.copy import copy
-from mdfactory.sync.manage import clear, initialise, select
+from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
 

@@ -18,8 +18,8 @@ from mdfactory.errors import (
 )
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import RUNS
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.store import Store
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
 

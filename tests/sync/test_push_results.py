@@ -30,12 +30,13 @@ from mdfactory.records.tables import (
     analysis_table,
     artifact_table,
 )
-from mdfactory.records.terms import ItemType, Mode, SimulationType
-from mdfactory.stores.base import Store
-from mdfactory.stores.sqlite import SqliteStore
-from mdfactory.sync.items import item_tables
-from mdfactory.sync.manage import clear, initialise, select
+from mdfactory.records.vocabulary import ItemType, Mode, SimulationType
+from mdfactory.stores.sql.sqlite import SqliteStore
+from mdfactory.stores.store import Store
+from mdfactory.sync.clear import clear, select
+from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import SYSTEMS, push
+from mdfactory.sync.results import item_tables
 
 ALL = Scope(systems=True, items=list(ItemType))
 ANALYSES = Scope(items=[ItemType.analysis])

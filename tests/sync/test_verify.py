@@ -13,6 +13,7 @@ import pytest
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.errors import NotInitialisedError
+from mdfactory.records.arrow import array, batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
     FRAMES,
@@ -21,17 +22,15 @@ from mdfactory.records.tables import (
     Place,
     Table,
     analysis_table,
-    array,
     artifact_table,
-    batch,
     digest_table,
 )
-from mdfactory.records.terms import ItemType, Mode
-from mdfactory.stores.base import Store
-from mdfactory.stores.sqlite import SqliteStore
-from mdfactory.sync.manage import initialise
+from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.stores.sql.sqlite import SqliteStore
+from mdfactory.stores.store import Store
+from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
-from mdfactory.sync.verify import verify
+from mdfactory.sync.verify.verification import verify
 from mdfactory.testing.records import records, run
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "water_methanol"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mdfactory.records.tables import Table, item_table
-from mdfactory.records.terms import Item, ItemType, SimulationType
+from mdfactory.records.vocabulary import Item, ItemType, SimulationType
 
 __all__ = ["Catalogue"]
 

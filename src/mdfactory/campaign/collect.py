@@ -10,15 +10,16 @@ from typing import Any, Final, NamedTuple, Self
 
 import pyarrow as pa
 
-from mdfactory.campaign.ahead import Ahead
+from mdfactory.campaign.prefetch import Ahead
 from mdfactory.campaign.registry import FILE, FOLDER, Analysis, Artifact, Registry
 from mdfactory.campaign.results import LARGEST_CELL
-from mdfactory.campaign.scan import PLAIN, Reading, stamp_at
+from mdfactory.campaign.scan_index import PLAIN, Reading, stamp_at
 from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
+from mdfactory.records.arrow import batch
 from mdfactory.records.digests import digest
-from mdfactory.records.tables import KNOWN, RUNS, Table, batch, item_table
-from mdfactory.records.terms import ItemType
+from mdfactory.records.tables import KNOWN, RUNS, Table, item_table
+from mdfactory.records.vocabulary import ItemType
 
 __all__ = ["Scope", "collect"]
 
@@ -277,7 +278,7 @@ def _analysis(
     known = index.find(path) if index and reading.brief else None
     if known and known.texts[0] == said:
         return _known(simulation, *known.texts[1:])
-    from mdfactory.records.frames import beside_digest, encode
+    from mdfactory.frames.codec import beside_digest, encode
 
     read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mdfactory.campaign.ahead import Ahead
-from mdfactory.campaign.scan import PLAIN, Reading, ScanIndex, stamp
+from mdfactory.campaign.prefetch import Ahead
+from mdfactory.campaign.scan_index import PLAIN, Reading, ScanIndex, stamp
 from mdfactory.campaign.simulation import (
     HASH,
     NONE,
@@ -27,7 +27,7 @@ from mdfactory.errors import SourceError
 from mdfactory.files import UnreadableError
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.rows import Problem, Row, Rows
+    from mdfactory.campaign.campaign_csv import Problem, Row, Rows
 
 __all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
@@ -96,7 +96,7 @@ def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
         the first item.
     """
     if isinstance(source, CsvSource):
-        from mdfactory.campaign.rows import read_rows
+        from mdfactory.campaign.campaign_csv import read_rows
 
         return _of_rows(source, read_rows(source.file), reading)
     if isinstance(source, Folders):
@@ -328,7 +328,7 @@ def _row(source: CsvSource, row: Row | Problem) -> str:
 
 def _summary(source: str, path: str, index: ScanIndex | None) -> Sequence[tuple[str, str]]:
     """Return the folders that a build summary lists, each with the hash it has there or none."""
-    from mdfactory.campaign.yamlfiles import load_summary
+    from mdfactory.campaign.strict_yaml import load_summary
 
     known = index.find(path) if index else None
     text = index.find_long(path, known.stamp) if index and known and known.texts == NONE else ""

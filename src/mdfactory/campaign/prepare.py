@@ -15,9 +15,9 @@ from typing import Any, Final
 import yaml
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.campaign.rows import Rows, read_rows
+from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.campaign.simulation import Simulation, read_simulation
-from mdfactory.campaign.yamlfiles import load_summary
+from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
 from mdfactory.files import UnreadableError, replacing
 

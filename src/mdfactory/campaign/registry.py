@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
-from mdfactory.campaign.scan import ScanIndex, stamp
+from mdfactory.campaign.scan_index import ScanIndex, stamp
 from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import UnreadableError, read_file, replacing
-from mdfactory.records.terms import ItemType, check_name
+from mdfactory.records.vocabulary import ItemType, check_name
 
 __all__ = [
     "FOLDER",

@@ -32,13 +32,13 @@ from mdfactory.campaign.registry import (
 )
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.files import locked
-from mdfactory.records.terms import check_name
+from mdfactory.records.vocabulary import check_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mdfactory.campaign.scan import ScanIndex
+    from mdfactory.campaign.scan_index import ScanIndex
 
 __all__ = ["Finding", "Results", "sha256"]
 

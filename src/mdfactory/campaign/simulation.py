@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
+from mdfactory.campaign.scan_index import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import UnreadableError, read_file
-from mdfactory.records.terms import Engine, Parametrization, SimulationType, Status
+from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType, Status
 
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
@@ -291,7 +291,7 @@ def _read(
     folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
 ) -> Simulation | str | None:
     """Return the same of a file that was not read before, or not as it is now."""
-    from mdfactory.campaign.yamlfiles import LARGEST
+    from mdfactory.campaign.strict_yaml import LARGEST
 
     path = f"{folder.path}/{name}"
     try:
@@ -309,7 +309,7 @@ def _read(
 
 def _is_summary(path: str) -> bool:
     """Whether a file that is too long for a BuildInput lists the folders of a campaign."""
-    from mdfactory.campaign.yamlfiles import LARGEST_SUMMARY
+    from mdfactory.campaign.strict_yaml import LARGEST_SUMMARY
 
     with suppress(UnreadableError):
         return set(LISTS.findall(read_file(path, LARGEST_SUMMARY)[0])) == {b"system_directory"}
@@ -318,7 +318,7 @@ def _is_summary(path: str) -> bool:
 
 def _parsed(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Simulation | str | None:
     """Return the same of what a file holds."""
-    from mdfactory.campaign.yamlfiles import load
+    from mdfactory.campaign.strict_yaml import load
 
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
         return None

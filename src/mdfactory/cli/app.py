@@ -172,4 +172,4 @@ COMMANDS: Final = {
 """Name -> where the command is, and its help: it is not loaded before it is called."""
 
 for name, (place, purpose) in COMMANDS.items():
-    app.command(f"mdfactory.cli.{place}", name=name, help=cleandoc(purpose))
+    app.command(f"mdfactory.cli.commands.{place}", name=name, help=cleandoc(purpose))

@@ -12,12 +12,12 @@ from cyclopts import ArgumentCollection, Group, Parameter, validators
 
 from mdfactory.cli.session import Session
 from mdfactory.errors import UsageError
-from mdfactory.records.terms import Mode, SimulationType
+from mdfactory.records.vocabulary import Mode, SimulationType
 
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.campaign.discover import Source
-    from mdfactory.campaign.scan import Reading
+    from mdfactory.campaign.scan_index import Reading
 
 __all__ = [
     "CONFLICTS",
@@ -107,7 +107,7 @@ class Reads:
     @contextmanager
     def opened(self) -> Iterator[Reading]:
         """Open what is known of earlier reading, for the block of a ``with`` statement."""
-        from mdfactory.campaign.scan import Reading, ScanIndex
+        from mdfactory.campaign.scan_index import Reading, ScanIndex
 
         if self.no_cache:
             yield Reading(None, self.jobs)

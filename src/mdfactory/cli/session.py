@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mdfactory.config import Settings
-    from mdfactory.stores.base import Store
+    from mdfactory.stores.store import Store
 
 __all__ = ["Exit", "Given", "Session", "examples", "words_of"]
 

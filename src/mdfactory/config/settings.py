@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
-from mdfactory.records.terms import ItemType, Keep, SimulationType, check_name
+from mdfactory.records.vocabulary import ItemType, Keep, SimulationType, check_name
 
 __all__ = [
     "FoundryPaths",

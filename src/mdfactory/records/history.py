@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest, record_digest
-from mdfactory.records.tables import Place, Table, texts
+from mdfactory.records.tables import Place, Table
 
 __all__ = [
     "ABSENT",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mdfactory.records.terms import Mode
+from mdfactory.records.vocabulary import Mode
 
 __all__ = ["Counts", "Resolution", "resolve"]
 

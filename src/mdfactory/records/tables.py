@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from array import array as numbers
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from itertools import accumulate
-from typing import Any, TypeAlias, overload
+from typing import Any
 
 import pyarrow as pa
 
 from mdfactory.errors import InvalidNameError
-from mdfactory.records.terms import ItemType, check_name
+from mdfactory.records.vocabulary import ItemType, check_name
 
 __all__ = [
     "FORMAT_VERSION",
@@ -22,25 +19,17 @@ __all__ = [
     "OVERVIEW",
     "RUNS",
     "STATE",
-    "Column",
     "Place",
     "Table",
     "analysis_table",
-    "array",
     "artifact_table",
-    "batch",
     "digest_table",
     "format_table",
     "item_table",
     "log_table",
-    "nulls",
     "table_named",
-    "texts",
     "undo_table",
 ]
-
-Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
-"""A column of a batch or of a table."""
 
 FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
@@ -184,7 +173,6 @@ OVERVIEW = Table(
     command="mdfactory sync init analysis",
 )
 
-
 FRAMES = Table(
     name="_mdfactory_frame",
     schema=_schema(
@@ -196,7 +184,6 @@ FRAMES = Table(
 )
 """What plain CSV cannot say of a frame: see `records.frames.Frame`; ``entry`` is the registry's
 in JSON, and ``digest`` tells whether any of this has changed."""
-
 
 STATE = Table(
     name="_mdfactory_state",
@@ -344,49 +331,3 @@ def item_table(kind: ItemType, name: str) -> Table:
 
 
 ITEM_TABLES = {ItemType.analysis: analysis_table, ItemType.artifact: artifact_table}
-
-
-def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:
-    """Turn row tuples into one batch of this schema.
-
-    Raises
-    ------
-    TypeError
-        If a value is not of the type of its column.
-    """
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-@overload
-def array(values: Sequence[str], kind: pa.lib.StringType) -> pa.StringArray: ...
-@overload
-def array(values: Sequence[int], kind: pa.lib.Int64Type) -> pa.Int64Array: ...
-@overload
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]: ...
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
-    """Return an Arrow array of strings or of 64-bit integers, none of them null.
-
-    `pyarrow.array` does the same, but asks first whether the values come from pandas, and
-    imports it for that: half a second.
-    """
-    if kind == pa.int64():
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(numbers("q", values))])
-    texts = [str.encode(value) for value in values]
-    offsets = numbers("i", accumulate(map(len, texts), initial=0))
-    data = texts[0] if len(texts) == 1 else b"".join(texts)  # one text may be very long
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(kind, len(values), buffers)
-
-
-def texts(column: Column) -> list[str]:
-    """Return the values of a string column of a record table; none of them is null."""
-    values: list[Any] = column.to_pylist()
-    return values
-
-
-def nulls(length: int, kind: pa.DataType) -> pa.Array[Any]:
-    """Return an array of nulls of any type."""
-    column: pa.Array[Any] = pa.nulls(length, kind)  # type: ignore[call-overload]  # the stubs: subclasses only
-    return column

@@ -13,7 +13,7 @@ from mdfactory.errors import ConfigError
 
 if TYPE_CHECKING:
     from mdfactory.config import Settings
-    from mdfactory.stores.base import Store
+    from mdfactory.stores.store import Store
 
 __all__ = ["KINDS", "open_store", "store_at"]
 
@@ -69,7 +69,7 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     if kind not in {"sqlite", "csv"} or not place:
         kinds, places = ", ".join(KINDS), " or ".join(PLACES)
         raise ConfigError(f"{url!r} is neither a kind of store ({kinds}) nor a URL ({places})")
-    from mdfactory.stores.sqlite import SqliteStore
+    from mdfactory.stores.sql.sqlite import SqliteStore
 
     path = Path(os.path.expanduser(place)).absolute()
     if kind == "csv":
@@ -80,13 +80,13 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
 
 
 def _sqlite(settings: Settings, wait: float) -> Store:
-    from mdfactory.stores.sqlite import SqliteStore
+    from mdfactory.stores.sql.sqlite import SqliteStore
 
     return SqliteStore(settings.sqlite.runs, settings.sqlite.results, wait=wait)
 
 
 def _csv(runs: Path, results: Path, wait: float) -> Store:
-    from mdfactory.stores.csvfiles import CsvStore
+    from mdfactory.stores.csv.store import CsvStore
 
     return CsvStore(runs, results, wait=wait)
 
@@ -103,13 +103,13 @@ def _configured_postgres(settings: Settings, wait: float) -> Store:
 
 def _foundry(paths: FoundryPaths, wait: float) -> Store:
     with _needing("foundry", "foundry-dev-tools"):
-        from mdfactory.stores.foundry import FoundryStore
+        from mdfactory.stores.foundry.store import FoundryStore
     return FoundryStore(paths, wait=wait)
 
 
 def _postgres(url: str, wait: float) -> Store:
     with _needing("postgres", "psycopg"):
-        from mdfactory.stores.postgres import PostgresStore
+        from mdfactory.stores.sql.postgres import PostgresStore
     return PostgresStore(url, wait=wait)
 
 

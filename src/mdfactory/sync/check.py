@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
 from mdfactory.records.tables import OVERVIEW, RUNS, Table
-from mdfactory.records.terms import ItemType
-from mdfactory.stores.base import Store
+from mdfactory.records.vocabulary import ItemType
+from mdfactory.stores.store import Store
 
 __all__ = ["Checked", "check"]
 

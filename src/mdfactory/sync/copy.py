@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Place, Table, texts
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Batches, Store, Transaction
-from mdfactory.sync.gather import Watch
-from mdfactory.sync.items import require_tables
+from mdfactory.records.tables import OVERVIEW, Place, Table
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import settle
 from mdfactory.sync.parts import parts
 from mdfactory.sync.push import planned
+from mdfactory.sync.results import require_tables
+from mdfactory.sync.snapshot import Watch
 
 __all__ = ["Copied", "Side", "copy"]
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from mdfactory.errors import MDFactoryError, OutputError
 from mdfactory.files import replacing
-from mdfactory.records.frames import to_csv
-from mdfactory.records.plain import plain
+from mdfactory.frames.json_types import plain
+from mdfactory.frames.text import to_csv
 
 __all__ = ["export"]
 

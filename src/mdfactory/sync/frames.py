@@ -12,13 +12,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
-from mdfactory.records.frames import Frame, beside_digest, decode, empty_of, infer
+from mdfactory.frames.codec import Frame, beside_digest, decode, empty_of, infer
+from mdfactory.frames.stack import Stack, stack
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.stack import Stack, stack
 from mdfactory.records.tables import FRAMES, Table, analysis_table
-from mdfactory.stores.base import Key, Store, Transaction
-from mdfactory.sync.items import require_item
+from mdfactory.stores.keys import Key
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.pull import conditions, ordered
+from mdfactory.sync.results import require_item
 
 __all__ = ["Frames", "frame_of", "pull_frames"]
 

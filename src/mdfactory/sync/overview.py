@@ -9,12 +9,13 @@ from itertools import islice
 from typing import Any, Final
 
 from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, OneOf, Query
-from mdfactory.records.tables import OVERVIEW, Table, batch
-from mdfactory.records.terms import Item, ItemStatus, ItemType, Mode, SimulationType
-from mdfactory.stores.base import Transaction
-from mdfactory.stores.rows import Values
-from mdfactory.sync.items import item_tables
+from mdfactory.records.tables import OVERVIEW, Table
+from mdfactory.records.vocabulary import Item, ItemStatus, ItemType, Mode, SimulationType
+from mdfactory.stores.keys import Values
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.results import item_tables
 
 __all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
 

@@ -8,7 +8,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.records.tables import Table, array
+from mdfactory.records.arrow import array
+from mdfactory.records.tables import Table
 
 __all__ = ["parts"]
 

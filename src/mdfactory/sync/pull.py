@@ -10,8 +10,8 @@ import pyarrow as pa
 from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import Table
-from mdfactory.stores.base import Store
-from mdfactory.sync.items import require_item
+from mdfactory.stores.store import Store
+from mdfactory.sync.results import require_item
 
 __all__ = ["conditions", "pull"]
 

@@ -12,16 +12,17 @@ from typing import Final
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Source
-from mdfactory.campaign.scan import PLAIN, Reading
+from mdfactory.campaign.scan_index import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import RUNS
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Batches, Store, Transaction
-from mdfactory.sync.gather import Campaign, Watch, read_campaign
-from mdfactory.sync.items import require_items
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import derive
+from mdfactory.sync.results import require_items
+from mdfactory.sync.snapshot import Campaign, Watch, read_campaign
 
 __all__ = ["SYSTEMS", "Pushed", "planned", "push"]
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mdfactory.errors import UsageError
+from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import Table, array, texts
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.rows import taken
-from mdfactory.sync.gather import Watch
-from mdfactory.sync.items import require_tables
+from mdfactory.records.tables import Table
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.keys import taken
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.parts import parts
+from mdfactory.sync.results import require_tables
+from mdfactory.sync.snapshot import Watch
 
 __all__ = ["Relocated", "relocate"]
 

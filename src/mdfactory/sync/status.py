@@ -20,16 +20,18 @@ import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import CsvSource, Folders, Source, roots
-from mdfactory.campaign.scan import PLAIN, Reading
+from mdfactory.campaign.scan_index import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
+from mdfactory.records.arrow import texts
 from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import OVERVIEW, Table, texts
-from mdfactory.records.terms import ItemType, Mode
-from mdfactory.stores.base import Store, Transaction
-from mdfactory.stores.rows import taken
-from mdfactory.sync.gather import Campaign, Watch, read_campaign
-from mdfactory.sync.items import require_tables
+from mdfactory.records.tables import OVERVIEW, Table
+from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.stores.keys import taken
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.results import require_tables
+from mdfactory.sync.snapshot import Campaign, Watch, read_campaign
 
 __all__ = ["Difference", "State", "Status", "below", "status"]
 
@@ -251,7 +253,7 @@ class _Rest:
         self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
         self._those: set[str] | None = None
         if isinstance(source, CsvSource):
-            from mdfactory.campaign.rows import read_rows
+            from mdfactory.campaign.campaign_csv import read_rows
 
             self._those = {row.build_input.hash for row in read_rows(source.file).rows}
         self._is_there = cache(os.path.isdir)

@@ -11,12 +11,14 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from mdfactory.records.arrow import texts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, texts
-from mdfactory.records.terms import Mode
+from mdfactory.records.tables import OVERVIEW, RUNS, Place
+from mdfactory.records.vocabulary import Mode
 from mdfactory.stores import store_at
-from mdfactory.stores.base import Batches, Store
-from mdfactory.sync.history import undo
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Batches
+from mdfactory.sync.undo import undo
 from mdfactory.testing.records import overview, records, run
 
 __all__ = ["EMPTY", "Workload"]

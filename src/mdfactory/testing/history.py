@@ -29,9 +29,11 @@ from mdfactory.records.tables import (
     log_table,
     undo_table,
 )
-from mdfactory.records.terms import Keep, Mode
-from mdfactory.stores.base import Store, Transaction
-from mdfactory.sync.history import history, undo
+from mdfactory.records.vocabulary import Keep, Mode
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.log import history
+from mdfactory.sync.undo import undo
 from mdfactory.testing.raw import Raw, Rows
 from mdfactory.testing.records import DENSITY, LATER, analysis, kept, overview, records, run
 
@@ -429,9 +431,7 @@ class HistoryTests(Raw):
 
     def test_a_purge_keeps_nothing_of_what_was_there(self, filled: Store) -> None:
         _operate(filled, "force")
-        with filled.operation("clear --purge") as one:
-            assert one.journal
-            one.journal.purge()
+        with filled.operation("clear --purge", purge=True) as one:
             _clear(one)
         assert [one.can_be_undone for one in history(filled)] == [False, False]
         with filled.transaction() as now:

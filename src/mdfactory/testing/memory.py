@@ -12,7 +12,9 @@ import pyarrow as pa
 from mdfactory.errors import StoreLockedError
 from mdfactory.records.query import Query, apply
 from mdfactory.records.tables import Place, Table
-from mdfactory.stores.base import Key, Store, Transaction
+from mdfactory.stores.keys import Key
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 
 __all__ = ["Memory", "MemoryStore", "MemoryTransaction"]
 

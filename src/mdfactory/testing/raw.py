@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mdfactory.records.tables import Place, Table
-from mdfactory.stores.base import Store
+from mdfactory.stores.store import Store
 from mdfactory.testing.records import EXAMPLES
 
 __all__ = ["Raw", "Rows"]

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from mdfactory.records.arrow import batch
 from mdfactory.records.digests import content_digests
-from mdfactory.records.tables import KNOWN, OVERVIEW, RUNS, Table, analysis_table, batch
+from mdfactory.records.tables import KNOWN, OVERVIEW, RUNS, Table, analysis_table
 
 __all__ = ["AWKWARD", "THEN", "analysis", "kept", "known", "overview", "records", "run"]
 

@@ -22,8 +22,9 @@ from mdfactory.errors import (
     StoreLockedError,
     StoreVersionError,
 )
+from mdfactory.frames.codec import Frame, decode, encode
+from mdfactory.records.arrow import array, batch, texts
 from mdfactory.records.digests import content_digests, record_digest
-from mdfactory.records.frames import Frame, decode, encode
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import (
@@ -34,14 +35,11 @@ from mdfactory.records.tables import (
     Place,
     Table,
     analysis_table,
-    array,
-    batch,
     digest_table,
     format_table,
-    texts,
 )
-from mdfactory.records.terms import Mode
-from mdfactory.stores.base import Store
+from mdfactory.records.vocabulary import Mode
+from mdfactory.stores.store import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.history import FRESH, HistoryTests
 from mdfactory.testing.raw import Raw, Rows

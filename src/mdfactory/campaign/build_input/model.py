@@ -14,7 +14,7 @@ from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
 from mdfactory.campaign.build_input.parametrization import ParametrizationConfig
 from mdfactory.errors import BuildInputError
-from mdfactory.records.terms import Engine, Parametrization, SimulationType
+from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
 
 __all__ = ["BuildInput"]
 

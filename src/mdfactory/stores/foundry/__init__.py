@@ -1,0 +1,1 @@
+"""The store in datasets of Palantir Foundry."""

@@ -1,0 +1,89 @@
+"""Initialise: create the tables of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.records.query import OneOf
+from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table
+from mdfactory.records.vocabulary import ItemType
+from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.results import item_tables
+
+__all__ = ["Initialised", "initialise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What an initialisation did with a table.
+
+    Parameters
+    ----------
+    table
+        Its name.
+    existed
+        Whether it was there before.
+    removed
+        Number of records that went.
+    """
+
+    table: str
+    existed: bool
+    removed: int
+
+
+def initialise(
+    store: Store,
+    *,
+    systems: bool = False,
+    items: Collection[ItemType] = (),
+    catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    force: bool = False,
+    command: str = "init --force",
+) -> list[Initialised]:
+    """Make the tables of a store that are missing, in one transaction.
+
+    Parameters
+    ----------
+    store
+        Where.
+    systems
+        Whether to make the table of simulations.
+    items
+        For which results to make the tables of the catalogue, and the overview.
+    catalogue
+        The results that have a table before there is one.
+    force
+        Empty and make anew what is there: all tables of these kinds, and their part of the
+        overview. That can be undone.
+    command
+        What was typed, for the log; what is only made is not told there.
+    """
+    places = {Place.runs} if systems else set()
+    places |= {Place.results} if items else set()
+    opened = (
+        store.operation(command, create=places)
+        if force
+        else store.transaction(write=True, create=places)
+    )
+    with opened as transaction:
+        done = [_made(transaction, RUNS, force=force)] if systems else []
+        if items:
+            existed = transaction.has(OVERVIEW)
+            transaction.create(OVERVIEW)
+            those = (OneOf("item_type", tuple(map(str, items))),)
+            removed = transaction.delete(OVERVIEW, those) if force else 0
+            done.append(Initialised(OVERVIEW.name, existed, removed))
+        for kind in items:
+            tables = {table.id: table for table in catalogue.tables(kind)}
+            tables |= {table.id: table for table in item_tables(transaction, kind).values()}
+            done += [_made(transaction, table, force=force) for table in tables.values()]
+    return done
+
+
+def _made(transaction: Transaction, table: Table, *, force: bool) -> Initialised:
+    existed = transaction.has(table)
+    return Initialised(table.name, existed, transaction.create(table, replace=force))

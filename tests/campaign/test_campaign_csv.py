@@ -1,0 +1,214 @@
+"""Campaign CSV: rows become BuildInputs, and everything wrong with them is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.campaign_csv import Rows, read_rows
+from mdfactory.errors import SourceError
+
+LIPID = "CCCCCCCCCCO"
+MIXED = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+
+
+def _file(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "campaign.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _rows(tmp_path: Path, *lines: str) -> Rows:
+    return read_rows(_file(tmp_path, *lines))
+
+
+def _problems(rows: Rows) -> list[tuple[int, int, str]]:
+    return [(one.number, one.line, one.reason) for one in rows.problems]
+
+
+def _one(tmp_path: Path, header: str, row: str) -> BuildInput:
+    (only,) = _rows(tmp_path, header, row).rows
+    return only.build_input
+
+
+def test_the_example_has_the_hashes_of_its_folders(campaign: Path, hashes: Sequence[str]) -> None:
+    rows = read_rows(campaign / "campaign.csv")
+    assert sorted(row.build_input.hash for row in rows.rows) == hashes
+    assert [(row.number, row.line) for row in rows.rows][:2] == [(1, 2), (2, 3)]
+    assert rows.problems == rows.warnings == ()
+
+
+def test_every_type_is_one_row(tmp_path: Path) -> None:
+    header = (
+        "simulation_type,parametrization,system.radius,system.total_count,system.monolayer,"
+        "system.species.DEC.smiles,system.species.DEC.fraction,"
+        "system.core.species.DEC.smiles,system.core.species.DEC.fraction,"
+        "system.shell.species.DEC.smiles,system.shell.species.DEC.fraction,"
+        "system.shell.area_per_lipid,parametrization_config.charge_method"
+    )
+    rows = _rows(
+        tmp_path,
+        header,
+        f"mixedbox,smirnoff,,10,,{LIPID},1,,,,,,nagl",
+        f"bilayer,,,7,True,{LIPID},1,,,,,,",
+        f"lnp,,75,,,,,{LIPID},1,{LIPID},1,70,",
+    )
+    assert rows.problems == ()
+    species = {"smiles": LIPID, "resname": "DEC", "fraction": 1}
+    assert [row.build_input.hash for row in rows.rows] == [
+        BuildInput.parse(values).hash
+        for values in (
+            {
+                "simulation_type": "mixedbox",
+                "system": {"species": [species], "total_count": 10},
+                "parametrization": "smirnoff",
+                "parametrization_config": {"charge_method": "nagl"},
+            },
+            {
+                "simulation_type": "bilayer",
+                "system": {"species": [species], "total_count": 7, "monolayer": True},
+            },
+            {
+                "simulation_type": "lnp",
+                "system": {
+                    "radius": 75,
+                    "core": {"species": [species]},
+                    "shell": {"species": [species], "area_per_lipid": 70},
+                },
+            },
+        )
+    ]
+
+
+def test_species_keep_the_order_of_their_first_column_in_upper_case(tmp_path: Path) -> None:
+    header = (
+        "simulation_type,system.species.meo.count,system.species.SOL.smiles,"
+        "system.species.SOL.count,system.species.meo.smiles"
+    )
+    built = _one(tmp_path, header, "mixedbox,1,O,2,CO")
+    assert [one.resname for one in built.system.species] == ["MEO", "SOL"]  # type: ignore[attr-defined]
+
+
+def test_a_species_without_values_is_absent_and_blank_cells_set_nothing(tmp_path: Path) -> None:
+    header = MIXED + ",system.species.MEO.smiles,system.species.MEO.count,system.target_density"
+    built = _one(tmp_path, header, "mixedbox,O,5, ,,")
+    values = json.loads(built.canonical_json)["system"]
+    assert [one["resname"] for one in values["species"]] == ["SOL"]
+    assert values["target_density"] == 1.0
+
+
+def test_columns_that_a_spreadsheet_adds_are_ignored(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, f"Unnamed: 0,{MIXED},Unnamed: 3", "0,mixedbox,O,5,x")
+    assert len(rows.rows) == 1
+    assert rows.warnings == ()
+
+
+def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, f"{MIXED},comment,owner.name", "mixedbox,O,5,x,me")
+    assert rows.warnings == ("ignored unknown columns: comment, owner",)
+    assert rows.rows[0].build_input.hash == _one(tmp_path, MIXED, "mixedbox,O,5").hash
+
+
+def test_spreadsheet_habits_are_understood(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.csv"
+    text = f'\ufeff{MIXED},system.ionization.neutralize\r\nmixedbox,"O",5.0,FALSE\r\n\r\n,,,\r\n'
+    path.write_bytes(text.encode())
+    (row,) = read_rows(path).rows
+    assert row.build_input.system.total_count == 5  # type: ignore[attr-defined]
+    assert row.build_input.system.ionization.neutralize is False  # type: ignore[attr-defined]
+
+
+def test_every_bad_row_is_told_with_its_number_line_and_field(tmp_path: Path) -> None:
+    rows = _rows(
+        tmp_path,
+        MIXED,
+        "mixedbox,O,5",
+        "",
+        "plasma,O,5",
+        "mixedbox,O,many",
+        'mixedbox,"O\n",6',
+        "mixedbox,O",
+        "mixedbox,XX,0,9",
+        "mixedbox,OO,-1",
+        "mixedbox,O,5.0",
+    )
+    assert [row.number for row in rows.rows] == [1, 4]
+    number = "Input should be a valid integer, unable to parse string as an integer (it is 'many')"
+    assert _problems(rows) == [
+        (2, 4, "simulation_type: 'plasma' is none of mixedbox, bilayer, lnp"),
+        (3, 5, f"system.species.SOL.count: {number}"),
+        (5, 8, "2 values, but the header has 3 columns"),
+        (6, 9, "4 values, but the header has 3 columns"),
+        (
+            7,
+            10,
+            "system.species.SOL.count: Input should be greater than or equal to 0 (it is '-1')",
+        ),
+        (8, 11, "the same simulation as row 1"),
+    ]
+
+
+def test_a_species_of_a_part_is_named_by_its_resname(tmp_path: Path) -> None:
+    header = (
+        "simulation_type,system.radius,system.core.species.DEC.smiles,"
+        "system.core.species.DEC.fraction,system.shell.species.ABC.smiles,"
+        "system.shell.species.ABC.fraction"
+    )
+    rows = _rows(tmp_path, header, f"lnp,75,{LIPID},1,{LIPID},-1")
+    ((_, _, reason),) = _problems(rows)
+    assert reason.startswith("system.shell.species.ABC.fraction: ")
+
+
+def test_a_field_of_another_type_is_told(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, f"{MIXED},system.z_padding", "mixedbox,O,5,20")
+    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (it is '20')")]
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("", "no column 'simulation_type'"),
+        ("a,b", "no column 'simulation_type'"),
+        (MIXED.replace(",", ";"), "separated by ';'"),
+        (f"{MIXED},,x", "without a name"),
+        (f"{MIXED},{MIXED}", "'simulation_type' stands twice"),
+        (f"{MIXED},system.species.sol.count", "'system.species.SOL.count' stands twice"),
+        (f"{MIXED},system.species.SOL.head_atoms", "a species is system.species.<RESNAME>"),
+        (f"{MIXED},system.species.SOL", "a species is system.species.<RESNAME>"),
+        (f"{MIXED},system", "'system' and 'system.species.SOL.smiles' exclude each other"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_an_error(tmp_path: Path, header: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason.replace("<", ".")) as caught:
+        _rows(tmp_path, header, "mixedbox,O,5")
+    assert str(tmp_path / "campaign.csv") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "No such file"),
+        (b"simulation_type\n\xff\xfe\n", "utf-8"),
+        (b'simulation_type\n"open\n', "end of data"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_an_error(tmp_path: Path, raw: bytes | None, reason: str) -> None:
+    path = tmp_path / "campaign.csv"
+    if raw is not None:
+        path.write_bytes(raw)
+    with pytest.raises(SourceError, match=reason) as caught:
+        read_rows(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_empty_campaign_has_no_rows(tmp_path: Path) -> None:
+    assert _rows(tmp_path, MIXED) == Rows((), (), ())
+
+
+def test_ten_thousand_rows_are_read(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, MIXED, *(f"mixedbox,O,{count}" for count in range(1, 10_001)))
+    assert len({row.build_input.hash for row in rows.rows}) == 10_000

@@ -1,0 +1,683 @@
+"""Frames come back exactly, from text that any reader understands."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from mdfactory.errors import FrameCorruptError
+from mdfactory.frames.codec import Frame, decode, encode, infer
+from mdfactory.testing.frames import (
+    BINARY,
+    FLOATS,
+    MODERATE,
+    TEXT,
+    WORDS,
+    assert_same,
+    bits,
+    decimals,
+    nested,
+    tables,
+    whole,
+)
+
+MAIN = Path(__file__).parents[2]
+CAMPAIGN = sorted((MAIN / "examples/water_methanol").glob("*/.analysis/*.parquet"))
+EXISTING = MAIN / "tests/data/existing_stores/sqlite/analysis.db"
+
+
+def of_file(table: pa.Table) -> pa.Table:
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    return pq.ParquetFile(file).read()
+
+
+@MODERATE
+@given(tables())
+def test_a_table_comes_back(table: pa.Table) -> None:
+    assert_same(decode(encode(table)), table)
+
+
+@MODERATE
+@given(tables())
+def test_what_a_parquet_file_holds_comes_back(table: pa.Table) -> None:
+    try:
+        read = of_file(table)
+    except pa.ArrowException:  # a few tables cannot be written
+        return
+    assert_same(decode(encode(read)), read)
+
+
+# What pandas writes
+
+COLUMN_NAMES = st.one_of(TEXT, st.integers(-3, 3), st.sampled_from([1.5, True, None]))
+DTYPES: dict[str, st.SearchStrategy[object]] = {
+    **{f"{sign}int{bits}": whole(bits, signed=not sign) for sign in ("", "u") for bits in (8, 64)},
+    **{
+        f"{sign}Int{bits}": st.none() | whole(bits, signed=not sign)
+        for sign in ("", "U")
+        for bits in (16, 32)
+    },
+    "float16": FLOATS[pa.float16()],
+    "float32": FLOATS[pa.float32()],
+    "float64": FLOATS[pa.float64()],
+    "Float32": st.none() | st.floats(width=32, allow_nan=False),
+    "Float64": st.none() | st.floats(allow_nan=False),
+    "bool": st.booleans(),
+    "boolean": st.none() | st.booleans(),
+    "str": st.none() | WORDS,
+    "string": st.none() | WORDS,
+    "string[pyarrow]": st.none() | WORDS,
+    "int64[pyarrow]": st.none() | whole(64, signed=True),
+    "double[pyarrow]": st.none() | FLOATS[pa.float64()],
+    "category": st.none() | st.sampled_from(["b", "a", "", "NA", 'c,"\n']),
+    "timedelta64[ns]": st.none() | st.timedeltas(timedelta(-9999), timedelta(9999)),
+    **{
+        f"datetime64[{unit}{zone}]": st.none()
+        | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(at))  # noqa: DTZ001
+        for unit in ("s", "ms", "us", "ns")
+        for zone, at in (("", None), (", UTC", UTC), (", Europe/Berlin", ZoneInfo("Europe/Berlin")))
+    },
+}
+OBJECTS: list[st.SearchStrategy[object]] = [
+    st.none(),
+    st.none() | WORDS,
+    st.none() | BINARY,
+    st.none() | st.booleans(),
+    st.none() | st.dates(),
+    st.none() | st.times(),
+    st.none() | decimals(9, 3),
+    st.none() | st.lists(st.integers(-9, 9), max_size=3),
+    st.none() | st.lists(WORDS, max_size=3),
+    st.none() | st.fixed_dictionaries({"a": st.integers(0, 9), "b": WORDS}),
+]
+
+
+@st.composite
+def series(draw: st.DrawFn, rows: int) -> pd.Series:
+    if draw(st.integers(0, 3)) == 0:
+        values = draw(st.lists(draw(st.sampled_from(OBJECTS)), min_size=rows, max_size=rows))
+        return pd.Series(values, dtype=object)
+    dtype = draw(st.sampled_from(list(DTYPES)))
+    values = draw(st.lists(DTYPES[dtype], min_size=rows, max_size=rows))
+    if dtype == "category" and draw(st.booleans()):
+        dtype = pd.CategoricalDtype(["unused", "c", "b", "a", ""], ordered=draw(st.booleans()))
+        values = [value if value in dtype.categories else None for value in values]
+    return pd.Series(values, dtype=dtype)
+
+
+@st.composite
+def indices(draw: st.DrawFn, rows: int) -> pd.Index:
+    name = draw(st.none() | TEXT)
+    match draw(st.sampled_from(["range", "text", "time", "many"])):
+        case "range":
+            return (
+                pd.RangeIndex(draw(st.integers(-5, 5)), name=name).union([])[:0]
+                if rows == 0
+                else (pd.RangeIndex(3, 3 + 2 * rows, 2, name=name))
+            )
+        case "text":
+            return pd.Index(
+                draw(st.lists(WORDS, min_size=rows, max_size=rows)), name=name, dtype=str
+            )
+        case "time":
+            return pd.date_range(
+                "2024-03-31", periods=rows, freq="h", tz="Europe/Berlin", name=name
+            )
+        case _:
+            levels = [range(rows), [str(row % 2) for row in range(rows)]]
+            return pd.MultiIndex.from_arrays(levels, names=[name, draw(st.none() | TEXT)])
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> pd.DataFrame:
+    rows = draw(st.integers(0, 6))
+    names = draw(st.lists(COLUMN_NAMES, max_size=4, unique_by=str))
+    frame = pd.concat([draw(series(rows)) for _ in names], axis=1) if names else pd.DataFrame()
+    frame.columns = names
+    if names and draw(st.booleans()):
+        frame.index = draw(indices(rows))
+    if draw(st.booleans()):
+        frame.attrs = {"unit": "nm"}
+    return frame
+
+
+@pytest.mark.filterwarnings("ignore:The DataFrame has column names of mixed type")
+@MODERATE
+@given(frames())
+def test_what_pandas_wrote_comes_back_as_pandas_reads_it(frame: pd.DataFrame) -> None:
+    file = io.BytesIO()
+    try:
+        frame.to_parquet(file)
+    except (ValueError, TypeError, pa.ArrowException):  # some names pandas itself refuses
+        return
+    table = pq.ParquetFile(file).read()
+    back = decode(encode(table))
+    assert_same(back, table)
+    expected = pd.read_parquet(file)
+    assert_frame_equal(back.to_pandas(), expected, check_exact=True)
+    assert back.to_pandas().attrs == table.to_pandas().attrs
+
+
+def parquet(frame: pd.DataFrame) -> pa.Table:
+    file = io.BytesIO()
+    frame.to_parquet(file)
+    return pq.ParquetFile(file).read()
+
+
+# The example campaign, and what existing installations stored of it
+
+
+@pytest.mark.parametrize("path", CAMPAIGN, ids=lambda path: f"{path.parts[-3][:6]}-{path.stem}")
+def test_the_example_campaign_comes_back(path: Path) -> None:
+    table = pq.ParquetFile(path).read()
+    frame = encode(table)
+    assert frame.arrow_ipc == ""
+    assert_same(decode(frame), table)
+    assert_frame_equal(decode(frame).to_pandas(), pd.read_parquet(path), check_exact=True)
+
+
+def existing(path: Path) -> str:
+    """Return what an existing installation stored of a file."""
+    query = f'SELECT data_csv FROM "ANALYSIS_{path.stem.upper()}" WHERE hash = ?'
+    uri = f"file:{EXISTING}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as store:
+        return str(store.execute(query, (path.parts[-3],)).fetchone()[0])
+
+
+@pytest.mark.parametrize("path", CAMPAIGN, ids=lambda path: f"{path.parts[-3][:6]}-{path.stem}")
+def test_the_text_is_what_existing_installations_store(path: Path) -> None:
+    text, other = encode(pq.ParquetFile(path).read()).data_csv, existing(path)
+    assert text.splitlines()[0] == other.splitlines()[0]
+    assert text.count("\n") == other.count("\n")
+    for one, another in zip(rows(text), rows(other), strict=True):
+        assert [number(cell) for cell in one] == [number(cell) for cell in another]
+
+
+exact_pandas = pytest.mark.skipif(
+    tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1),
+    reason="older versions of pandas round some numbers that they read",
+)
+
+
+@exact_pandas
+@pytest.mark.parametrize("path", CAMPAIGN, ids=lambda path: f"{path.parts[-3][:6]}-{path.stem}")
+def test_what_existing_installations_stored_is_read_as_pandas_reads_it(path: Path) -> None:
+    text = existing(path)
+    expected = pd.read_csv(io.StringIO(text))
+    assert_frame_equal(infer(text).to_pandas(), expected, check_exact=True)
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+def number(cell: str) -> str | float:
+    """Numbers may be spelt in two ways, but a float stays one."""
+    try:
+        return float(cell) if not cell.isdecimal() else cell
+    except ValueError:
+        return cell
+
+
+# The text itself
+
+ORDINARY = pa.table(
+    {
+        "frame": pa.array([0, 1, None], pa.int32()),
+        "time": pa.array([0.0, -0.5, 1e20]),
+        "half": pa.array([1.0, None, 0.1], pa.float32()),
+        "done": pa.array([True, False, None]),
+        "name": pa.array(["SOL", "", None]),
+        "label": pa.array(['a "b", c', "two\nlines", "001"]),
+        "day": pa.array([date(2024, 2, 29), None, date(1969, 12, 31)]),
+        "at": pa.array([datetime(2024, 2, 29, 12, 30, 0, 5, UTC), None, None]).cast(
+            pa.timestamp("us", "Europe/Berlin")
+        ),
+        "kind": pa.array(["b", "a", "b"]).dictionary_encode(),
+        "cost": pa.array([Decimal("1.50"), None, Decimal("-0.01")]),
+    }
+)
+ORDINARY_TEXT = (
+    "frame,time,half,done,name,label,day,at,kind,cost\n"
+    '0,0.0,1.0,True,SOL,"a ""b"", c",2024-02-29,2024-02-29 12:30:00.000005Z,b,1.50\n'
+    '1,-0.5,,False,"","two\nlines",,,a,\n'
+    ",1e+20,0.1,,,001,1969-12-31,,b,-0.01\n"
+)
+
+
+def test_the_text_is_plain() -> None:
+    assert encode(ORDINARY).data_csv == ORDINARY_TEXT
+
+
+def test_the_text_needs_no_quotes_where_a_reader_needs_none() -> None:
+    table = pa.table({"a": ["x y", "é;😀'"], "b": [1, 2], "c": [0.5, 2.0]})
+    assert encode(table).data_csv == "a,b,c\nx y,1,0.5\né;😀',2,2.0\n"
+
+
+@pytest.mark.parametrize("rows_", [1, 65_536, 65_537, 200_000])
+def test_long_tables_come_back(rows_: int) -> None:
+    table = pa.table({"n": range(rows_), "s": pa.array(map(str, range(rows_))).dictionary_encode()})
+    frame = encode(table)
+    assert frame.data_csv == "n,s\n" + "".join(f"{n},{n}\n" for n in range(rows_))
+    assert frame.arrow_ipc == ""
+    assert_same(decode(frame), table)
+
+
+def test_cells_may_be_large() -> None:
+    table = pa.table({"a": ["x," * 2_000_000, None, "y"], "b": range(3)})
+    assert_same(decode(encode(table)), table)
+    assert infer(encode(table).data_csv).equals(table)
+
+
+def test_pandas_reads_the_text() -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2, 3],
+            "x": [0.1, float("nan"), 5.0],
+            "s": ["a,b", 'c "d"', "e\nf"],
+            "b": [True, False, True],
+            "t": pd.to_datetime(["2024-01-01", "2024-01-02 03:04:05.678", None], format="ISO8601"),
+        }
+    )
+    text = encode(parquet(frame)).data_csv
+    assert_frame_equal(
+        pd.read_csv(io.StringIO(text), parse_dates=["t"]).astype(frame.dtypes), frame
+    )
+
+
+@MODERATE
+@given(st.lists(TEXT, min_size=2, max_size=3), st.data())
+def test_the_csv_module_reads_names_and_strings(names: list[str], data: st.DataObject) -> None:
+    cell = st.lists(st.none() | TEXT, min_size=len(names), max_size=len(names))
+    cells = data.draw(st.lists(cell, max_size=4))
+    columns_ = [pa.array([row[at] for row in cells], pa.string()) for at in range(len(names))]
+    frame = encode(pa.Table.from_arrays(columns_, names))
+    expected = [names, *([cell or "" for cell in row] for row in cells)]
+    assert rows(frame.data_csv) == [
+        [cell.replace("\0", "\ufffd") for cell in row] for row in expected
+    ]
+    assert "\0" not in frame.data_csv
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array([1, None, 3]), '1\n""\n3\n'),
+        (pa.nulls(2), '""\n""\n'),
+        (pa.array(["a", None, ""]), 'a\n""\n""\n'),
+        (pa.array([None, float("nan")]), '""\n""\n'),
+    ],
+)
+def test_a_row_of_one_field_is_never_an_empty_line(column: pa.Array, text: str) -> None:
+    table = pa.table({"a": column})
+    assert encode(table).data_csv == f"a\n{text}"
+    assert len(pd.read_csv(io.StringIO(f"a\n{text}"))) == len(column)
+    assert_same(decode(encode(table)), table)
+
+
+@pytest.mark.parametrize(
+    ("names", "header"),
+    [
+        (["a", "a"], "a,a"),
+        (["", "b"], '"",b'),
+        ([""], '""'),
+        (['"', ",", "\n"], '"""",",","\n"'),
+        (["\ufeffa", "b"], '"\ufeffa",b'),
+        (["('x', 1)", "0"], "\"('x', 1)\",0"),
+    ],
+)
+def test_awkward_names_need_no_more_than_quotes(names: list[str], header: str) -> None:
+    table = pa.Table.from_arrays([pa.array([1, 2])] * len(names), names)
+    frame = encode(table)
+    assert frame.data_csv.startswith(header + "\n")
+    assert frame.arrow_ipc == ""
+    assert_same(decode(frame), table)
+
+
+def test_no_columns_are_an_empty_line() -> None:
+    assert encode(pa.table({})).data_csv == "\n"
+    assert decode(encode(pa.table({}))).equals(pa.table({}))
+    assert infer("\n").num_columns == infer("").num_columns == 0
+
+
+def test_rows_without_columns_are_counted() -> None:
+    table = pa.table({"a": [1, 2, 3]}).select([])
+    assert decode(encode(table)).num_rows == table.num_rows == 3
+
+
+# What is kept beside the text
+
+
+def dictionary(values: list[object], indices_: list[int | None]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(indices_, pa.int8()), pa.array(values))
+
+
+SAYABLE = {
+    "numbers": pa.array([1.5, -0.0, float("inf"), None]),
+    "halves": pa.array([1.0, 0.1, None, -0.0], pa.float16()),
+    "nullable": pa.array([1, None, 2**63, 4], pa.uint64()),
+    "booleans": pa.array([True, None, False, True]),
+    "strings": pa.array(["", None, "NA", 'a,"\r\n😀']),
+    "views": pa.array(["", None, "NA", "a"], pa.string_view()),
+    "nothing": pa.nulls(4),
+    "dates": pa.array([0, -1, None, 19000], pa.int32()).view(pa.date32()),
+    "dates64": pa.array([0, -86_400_000, None, 0]).view(pa.date64()),
+    "times": pa.array([0, 1, None, 86_399_999_999]).view(pa.time64("us")),
+    "stamps": pa.array([0, -1, None, 10**15]).view(pa.timestamp("ns")),
+    "zoned": pa.array([0, -1, None, 10**9]).view(pa.timestamp("s", "Europe/Berlin")),
+    "durations": pa.array([0, -1, None, 2**62]).view(pa.duration("ms")),
+    "decimals": pa.array([Decimal("1.20"), None, Decimal("0.00"), Decimal("-9.99")]),
+    "categories": dictionary(["z", "unused", "", "a"], [3, None, 0, 2]),
+    "ordered": pa.DictionaryArray.from_arrays(
+        pa.array([1, 0, None, 1], pa.uint8()), pa.array(["low", "high"]), ordered=True
+    ),
+    "numbered": dictionary([3, 1, 2], [2, None, 0, 0]),
+    "dated": dictionary([date(2024, 1, 1), date(2023, 1, 1)], [1, None, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", SAYABLE)
+def test_text_is_enough_for_ordinary_columns(name: str) -> None:
+    table = pa.table({"a": SAYABLE[name], "b": range(4)})
+    assert encode(table).arrow_ipc == ""
+    assert_same(decode(encode(table)), table)
+
+
+def test_one_lone_column_is_enough_if_nothing_is_missing() -> None:
+    assert encode(pa.table({"a": ["x", ""]})).arrow_ipc == ""
+    assert encode(pa.table({"a": ["x", None]})).arrow_ipc != ""
+    assert encode(pa.table({"a": [1.5, None]})).arrow_ipc == ""
+
+
+def test_columns_without_rows_need_nothing() -> None:
+    lists = pa.array([], pa.list_(pa.dictionary(pa.int8(), pa.string())))
+    table = pa.table({"a": pa.nulls(0), "b": lists, "c": dictionary(["x"], [])})
+    assert encode(table).arrow_ipc == ""
+    assert_same(decode(encode(table)), table)
+    assert decode(encode(table))["c"].chunk(0).dictionary.to_pylist() == ["x"]
+
+
+UNSAYABLE = {
+    "NaN beside null": (pa.array([float("nan"), None]), ["", ""]),
+    "NaN": (pa.array([float("nan"), 1.0]), ["", "1.0"]),
+    "binary": (pa.array([b"\x00\xff", None]), ["00ff", ""]),
+    "fixed binary": (pa.array([b"ab", None], pa.binary(2)), ["6162", ""]),
+    "binary view": (pa.array([b"ab", None], pa.binary_view()), ["6162", ""]),
+    "lists": (pa.array([[1, None], None]), ["[1,null]", ""]),
+    "floats": (pa.array([[0.5, 2, float("inf")], []]), ["[0.5,2.0,Infinity]", "[]"]),
+    "fixed lists": (pa.array([[1, 2], None], pa.list_(pa.int8(), 2)), ["[1,2]", ""]),
+    "list views": (pa.array([["a"], None], pa.list_view(pa.string())), ['["a"]', ""]),
+    "structs": (
+        pa.array([{"a": 'x"\\\n', "b": True}, None]),
+        ['{"a":"x\\"\\\\\\u000a","b":true}', ""],
+    ),
+    "empty structs": (pa.array([{}, None], pa.struct([])), ["{}", ""]),
+    "maps": (
+        pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int8())),
+        ['[{"key":"k","value":1}]', ""],
+    ),
+    "deep": (
+        pa.array(
+            [[{"at": [datetime(2024, 1, 1, tzinfo=UTC)]}], [None]],
+            pa.list_(pa.struct([("at", pa.list_(pa.timestamp("ns")))])),
+        ),
+        ['[{"at":["2024-01-01 00:00:00"]}]', "[null]"],
+    ),
+    "NUL": (pa.array(["a\0b", "c"]), ["a\ufffdb", "c"]),
+    "no UTF-8": (pa.array([b"a\xffb", b"c"]).view(pa.string()), ["a\ufffdb", "c"]),
+    "far years": (pa.array([2**40, 0]).view(pa.timestamp("s")), None),
+    "impossible times": (pa.array([-1, 0]).view(pa.time64("us")), None),
+    "categories twice": (dictionary(["a", "a"], [0, 1]), ["a", "a"]),
+    "null category": (dictionary(["a", None], [0, 1]), ["a", ""]),
+    "NaN category": (dictionary([1.0, float("nan")], [0, 1]), ["1.0", ""]),
+    "union": (
+        pa.UnionArray.from_sparse(
+            pa.array([0, 1], pa.int8()), [pa.array([7, 8]), pa.array(["a", "b"])]
+        ),
+        None,
+    ),
+    "intervals": (pa.array([(1, 2, 3), None], pa.month_day_nano_interval()), None),
+    "runs": (pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array([1])), None),
+}
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_what_text_cannot_say_is_kept_beside_it(name: str) -> None:
+    column, text = UNSAYABLE[name]
+    table = pa.table({"a": column, "b": range(2)})
+    frame = encode(table)
+    assert frame.arrow_ipc
+    assert_same(decode(frame), table)
+    header, *cells_ = rows(frame.data_csv)
+    assert header == ["a", "b"]
+    assert [row[1] for row in cells_] == ["0", "1"]
+    assert text is None or [row[0] for row in cells_] == text
+
+
+@MODERATE
+@given(st.integers(0, 5).flatmap(lambda rows: nested(rows=rows)))
+def test_nested_columns_are_json(column: pa.Array) -> None:
+    table = pa.table({"a": column, "b": range(len(column))})
+    for row, value in zip(rows(encode(table).data_csv)[1:], column, strict=True):
+        assert not row[0] if not value.is_valid else isinstance(json.loads(row[0]), list | dict)
+
+
+def test_chunks_with_categories_of_their_own_are_kept() -> None:
+    chunks = [dictionary(["a", "b"], [0, 1]), dictionary(["b", "a"], [0, 1])]
+    table = pa.table({"a": pa.chunked_array(chunks), "b": range(4)})
+    assert encode(table).data_csv == "a,b\na,0\nb,1\nb,2\na,3\n"
+    assert_same(decode(encode(table)), table)
+
+
+def test_the_bits_of_nan_are_kept() -> None:
+    table = pa.table({"a": pa.array([0x7FF8000000000001, -1, 0]).view(pa.float64()), "b": range(3)})
+    assert bits(decode(encode(table))["a"]) == [0x7FF8000000000001, -1, 0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8())),
+        pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a":1}', None, ""])),
+        pa.ExtensionArray.from_storage(
+            pa.uuid(), pa.array([b"0123456789abcdef", None, None], pa.binary(16))
+        ),
+        pa.array(pd.period_range("2024-01", periods=3, freq="M")),
+        pa.array(pd.arrays.IntervalArray.from_breaks(range(4))),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_extension_types_come_back(column: pa.Array) -> None:
+    table = pa.table({"a": column, "b": range(3)})
+    assert_same(decode(encode(table)), table)
+
+
+def test_a_type_that_only_pandas_knows_comes_back_from_where_there_is_no_pandas(
+    tmp_path: Path,
+) -> None:
+    period = pd.DataFrame({"a": pd.period_range("2024-01", periods=3, freq="M"), "b": range(3)})
+    period.to_parquet(tmp_path / "period")
+    child = (
+        "import sys, json, pyarrow.parquet as pq\n"
+        "from dataclasses import asdict\n"
+        "from mdfactory.frames.codec import encode\n"
+        "print(json.dumps(asdict(encode(pq.ParquetFile(sys.argv[1]).read()))))\n"
+    )
+    frame = Frame(**json.loads(without_pandas(child, tmp_path / "period")))
+    assert frame.arrow_ipc == ""
+    assert_frame_equal(decode(frame).to_pandas(), period)
+
+
+def without_pandas(child: str, *paths: Path) -> str:
+    command = [sys.executable, "-c", child, *map(str, paths)]
+    here = Path(__file__).parent
+    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_schema_is_one_that_arrow_reads() -> None:
+    schema = ORDINARY.schema.with_metadata({"unit": "nm"})
+    kept = base64.b64decode(encode(ORDINARY.cast(schema)).arrow_schema)
+    assert pa.ipc.read_schema(pa.py_buffer(kept)).equals(schema, check_metadata=True)
+    numbers = pa.table({"a": [1], "b": [1.5]})
+    assert base64.b64decode(encode(numbers).arrow_schema) == numbers.schema.serialize().to_pybytes()
+
+
+def test_a_slice_is_a_table_like_any_other() -> None:
+    table = pa.concat_tables([ORDINARY, ORDINARY]).slice(1, 3)
+    lists = pa.array([["a"], None, [], ["b,", None], ["c"]])
+    table = table.append_column("list", lists.slice(1, 3))
+    table = table.append_column("hex", pa.array([b"x", b"y", None, b"z"]).slice(1))
+    assert_same(decode(encode(table)), table)
+    assert [row[-2:] for row in rows(encode(table).data_csv)[1:]] == [
+        ["", "79"],
+        ["[]", ""],
+        ['["b,",null]', "7a"],
+    ]
+
+
+# Corruption
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(encode(ORDINARY), data_csv=ORDINARY_TEXT.replace("SOL", "SOK")),
+        replace(encode(ORDINARY), data_csv=""),
+        replace(encode(ORDINARY), data_csv="\ud800"),
+        replace(encode(ORDINARY), csv_sha256="0" * 64),
+        replace(encode(ORDINARY), arrow_schema=""),
+        replace(encode(ORDINARY), arrow_schema="?"),
+        replace(encode(ORDINARY), arrow_schema=encode(pa.table({"a": [1]})).arrow_schema),
+        replace(
+            encode(ORDINARY),
+            arrow_schema=encode(ORDINARY.select([0, 0, 2, 3, 4, 5, 6, 7, 8, 9])).arrow_schema,
+        ),
+        replace(encode(ORDINARY), arrow_ipc="AAAA"),
+        replace(encode(ORDINARY), arrow_ipc=encode(ORDINARY).arrow_schema[:200]),
+        replace(encode(ORDINARY), arrow_schema=encode(ORDINARY).arrow_schema[:-100]),
+    ],
+)
+def test_a_changed_frame_is_an_error(changed: Frame) -> None:
+    with pytest.raises(FrameCorruptError, match="data_csv"):
+        decode(changed)
+
+
+@pytest.mark.parametrize("end", [4, 400, 800])
+def test_half_of_what_is_kept_is_an_error(end: int) -> None:
+    frame = encode(pa.table({"a": [list(range(500))], "b": [1]}))
+    assert len(frame.arrow_ipc) > 800
+    with pytest.raises(FrameCorruptError, match="kept beside data_csv"):
+        decode(replace(frame, arrow_ipc=frame.arrow_ipc[:end]))
+
+
+# Text alone
+
+TOKENS = ["", "NA", "nan", "None", "1", "-2", "001", "1.5", "5.0", "1e3", ".5", "inf", "True"]
+TOKENS += ["false", "x", " y", "2024-01-01", "12:00", "0x1F", "1_0", "a,b", '"', "\n", "é", "1 2"]
+TOKENS += ["9223372036854775808", "123456789012345678901234567890", "-Infinity", "1e400"]
+
+
+@exact_pandas
+@MODERATE
+@given(st.lists(st.lists(st.sampled_from(TOKENS), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_types_are_inferred_as_pandas_does(cells_: list[list[str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\n").writerows([["a", "b", "c"], *cells_])
+    expected = pd.read_csv(io.StringIO(file.getvalue()))
+    inferred = infer(file.getvalue()).to_pandas()
+    for name in expected:
+        if large(expected[name]):
+            continue
+        # where pandas has objects, booleans beside NaN, Arrow has None
+        one, other = inferred[name], expected[name]
+        if other.dtype == object:
+            one, other = one.where(one.notna(), None), other.where(other.notna(), None)
+        assert_frame_equal(one.to_frame(), other.to_frame(), check_exact=True)
+
+
+def large(column: pd.Series) -> bool:
+    """Tell whether integers beyond 64 bits are involved, which pandas treats in many ways."""
+    return any(len(str(value)) > 18 and str(value).isdecimal() for value in column)
+
+
+@pytest.mark.parametrize(
+    ("cells_", "kind"),
+    [
+        (["1", "2"], pa.int64()),
+        (["001", "2"], pa.int64()),
+        (["1", "NA"], pa.int64()),
+        (["18446744073709551615", "1"], pa.uint64()),
+        (["123456789012345678901234", "1"], pa.string()),
+        (["1", "2.5"], pa.float64()),
+        ([" 1.0", "1e5"], pa.float64()),
+        (["", ""], pa.float64()),
+        (["True", "false"], pa.bool_()),
+        (["True", ""], pa.bool_()),
+        (["True", "1"], pa.string()),
+        (["0x1F", "1"], pa.string()),
+        (["2024-01-01", "2024-01-02"], pa.string()),
+        (["12:00", "13:00"], pa.string()),
+        (["1;2", "x"], pa.string()),
+    ],
+)
+def test_a_column_of_text_has_the_type_of_its_values(cells_: list[str], kind: pa.DataType) -> None:
+    column = infer("a,b\n" + "".join(f"{cell},x\n" for cell in cells_)).column(0)
+    assert column.type == kind
+    if kind == pa.string():
+        assert column.to_pylist() == cells_
+
+
+def test_text_of_others_may_have_any_line_ends_and_names() -> None:
+    assert infer("a,b\r\n1,x\r\n").to_pydict() == {"a": [1], "b": ["x"]}
+    assert infer("\ufeffa,b\n1,x").to_pydict() == {"a": [1], "b": ["x"]}
+    assert infer('"a\n""b""",\n1,"x\ny"\n').to_pydict() == {'a\n"b"': [1], "": ["x\ny"]}
+    assert infer("a,a\n1,2\n").column_names == ["a", "a"]
+    assert infer("\n\na,b\n1,x\n").to_pydict() == {"a": [1], "b": ["x"]}
+    assert infer("a,b\n").to_pydict() == {"a": [], "b": []}
+    assert infer('a\n""\n1\n').to_pydict() == {"a": [None, 1]}
+
+
+@pytest.mark.parametrize("text", ["a,b\n1\n", "a\n1,2\n", 'a,b\n"1,2\n', "a" * 200_000])
+def test_text_that_is_no_table_is_an_error(text: str) -> None:
+    with pytest.raises(FrameCorruptError, match="data_csv is not CSV"):
+        infer(text)
+
+
+def test_pandas_is_never_imported(tmp_path: Path) -> None:
+    columns_ = {**SAYABLE, **{name: column for name, (column, _) in UNSAYABLE.items()}}
+    paths = []
+    for name, column in columns_.items():
+        table = pa.table({"a": column, "b": range(len(column))})
+        paths.append(tmp_path / name)
+        with pa.ipc.new_stream(paths[-1], table.schema) as writer:
+            writer.write(table)
+    child = (
+        "import sys, pyarrow as pa\n"
+        "from mdfactory.frames.codec import decode, encode, infer\n"
+        "for path in sys.argv[1:]:\n"
+        "    frame = encode(pa.ipc.open_stream(path).read_all())\n"
+        "    decode(frame)\n"
+        "    infer(frame.data_csv)\n"
+        "print('pandas' in sys.modules)\n"
+    )
+    assert without_pandas(child, *paths) == "False\n"
