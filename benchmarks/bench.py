@@ -148,11 +148,11 @@ class Bench:
 
     def _made(self, verb: str, folder: Path, *sizes: int) -> Path:
         if not folder.exists():
-            unfinished = folder.with_name(f"{folder.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            command = [*CAMPAIGNS, verb, str(unfinished), *map(str, sizes)]
+            interrupted_times = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(interrupted_times, ignore_errors=True)
+            command = [*CAMPAIGNS, verb, str(interrupted_times), *map(str, sizes)]
             subprocess.run(command, check=True, env=os.environ | self._environment)
-            unfinished.rename(folder)
+            interrupted_times.rename(folder)
             time.sleep(2.1)  # files that are younger than two seconds are not remembered
         return folder
 

@@ -24,8 +24,8 @@ from benchmarks.frames import ANALYSES, frame, large_frame
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.simulation import Simulation
-from mdfactory.records.tables import RUNS
-from mdfactory.records.vocabulary import Mode, Status
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode, SimulationStatus
 from mdfactory.stores import store_at
 
 LIPIDS = Path(__file__).parent.parent / "tests" / "data" / "lipid_annotations.json"
@@ -40,10 +40,17 @@ SOLVENTS = {
     "DCM": "ClCCl",
 }
 FILES = {
-    Status.build: ("system.pdb", "topology.top", "em.mdp", "nvt.mdp", "npt.mdp", "md.mdp"),
-    Status.equilibrated: ("min.gro", "nvt.gro", "npt.gro"),
-    Status.production: ("prod.xtc",),
-    Status.completed: ("prod.gro",),
+    SimulationStatus.build: (
+        "system.pdb",
+        "topology.top",
+        "em.mdp",
+        "nvt.mdp",
+        "npt.mdp",
+        "md.mdp",
+    ),
+    SimulationStatus.equilibrated: ("min.gro", "nvt.gro", "npt.gro"),
+    SimulationStatus.production: ("prod.xtc",),
+    SimulationStatus.completed: ("prod.gro",),
 }
 TIME = "2026-01-02T03:04:05.678901+00:00"
 
@@ -99,7 +106,7 @@ def make(campaign: str, count: int) -> None:
     """Make a campaign of `count` folders, the four statuses in turn."""
     for number, built in enumerate(builds(count)):
         folder = _simulation(campaign, built)
-        for status in list(Status)[: 1 + number % 4]:
+        for status in list(SimulationStatus)[: 1 + number % 4]:
             for name in FILES[status]:
                 (folder / name).touch()
 
@@ -148,12 +155,12 @@ def record(folder: Path, frames: Mapping[str, pa.Table]) -> None:
 def store(url: str, count: int) -> None:
     """Make a store with `count` records, the four statuses in turn."""
     made = store_at(url)
-    made.create(RUNS)
+    made.create(SIMULATIONS)
     simulations = (
         Simulation(f"/campaign/{built.hash}", built, status)
-        for built, status in zip(builds(count), cycle(Status), strict=False)
+        for built, status in zip(builds(count), cycle(SimulationStatus), strict=False)
     )
-    made.write(collect(simulations, Scope(systems=True), TIME, print), Mode.refuse)
+    made.write(collect(simulations, Scope(simulations=True), TIME, print), ConflictMode.refuse)
 
 
 def _simulation(campaign: str, built: BuildInput) -> Path:

@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.bench import Bench, push
 from benchmarks.figures import Figure
 from benchmarks.measure import Cost, Work, cost
-from benchmarks.stores import RUNS
+from benchmarks.stores import SIMULATIONS
 
 COLUMNS = (
     "work",
@@ -161,6 +161,6 @@ def _stores(bench: Bench, size: int) -> dict[str, Work]:
     return {
         "pull systems": bench.reads("sync", "pull", "systems", store=store),
         f"{FLOOR} of pull systems": bench.floor(
-            "query", bench.stores.part(store, RUNS), *every, bench.output
+            "query", bench.stores.part(store, SIMULATIONS), *every, bench.output
         ),
     }

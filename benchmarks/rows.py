@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, Row, push
 from benchmarks.measure import Work, calls_below
-from benchmarks.stores import RESULTS, RUNS
+from benchmarks.stores import RESULTS, SIMULATIONS
 
 ANALYSES = 5
 """Analyses of a simulation that has results."""
@@ -85,7 +85,7 @@ def append(bench: Bench, many: int) -> Iterator[Row]:
     campaign = bench.campaign(HUNDREDTH)
     store = bench.records(many)
     ours = bench.ours(*push(campaign), start=store)
-    floor = bench.floor("append", campaign, bench.stores.part(store, RUNS), bench.output)
+    floor = bench.floor("append", campaign, bench.stores.part(store, SIMULATIONS), bench.output)
     yield bench.compare(f"push {HUNDREDTH} into {many:,} records", "2", ours, floor)
 
 
@@ -93,7 +93,7 @@ def pull(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
     """Compare answers to a filter with the bare query and writer, and with each other."""
     store = bench.records(many)
     ours = bench.reads("sync", "pull", "systems", "--status", "completed", store=store)
-    floor = _query(bench, store, RUNS, "RUN_DATABASE", "status", "completed")
+    floor = _query(bench, store, SIMULATIONS, "RUN_DATABASE", "status", "completed")
     yield bench.compare(f"pull systems --status, of {many:,} records", "1.5", ours, floor)
     small = max(1, table // HUNDREDTH)
     (of_many, floor), (of_few, _) = (_pull_one(bench, size, rows) for size in (table, small))

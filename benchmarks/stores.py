@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-RUNS = "runs"
+SIMULATIONS = "runs"
 RESULTS = "analysis"
 
 

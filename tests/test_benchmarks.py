@@ -21,7 +21,7 @@ from benchmarks.page import PAGE, renewed, table
 from benchmarks.plot import draw, spread
 from benchmarks.slowdisk import slow
 
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import SIMULATIONS
 from mdfactory.stores import store_at
 
 ROOT = Path(__file__).parent.parent
@@ -234,7 +234,7 @@ def test_calls_below_a_folder_are_counted_in_all_threads(tmp_path: Path) -> None
 def test_a_push_from_a_slow_disk_lists_and_opens_each_folder_once(campaign: Path) -> None:
     folders = len(list(campaign.glob("*/*.yaml")))
     (campaign / "campaign.yaml").unlink()  # read as well, as it could be a simulation's
-    store_at(f"sqlite:///{os.environ['MDFACTORY_DATA_DIR']}").create(RUNS)
+    store_at(f"sqlite:///{os.environ['MDFACTORY_DATA_DIR']}").create(SIMULATIONS)
     command = [sys.executable, "-m", "benchmarks.slowdisk", "1", str(campaign), "--"]
     command += ["sync", "push", "systems", str(campaign)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

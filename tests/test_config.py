@@ -20,7 +20,7 @@ from mdfactory.config import (
     with_password,
 )
 from mdfactory.errors import ConfigError
-from mdfactory.records.vocabulary import ItemType, SimulationType
+from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.stores import open_store
 
 
@@ -186,7 +186,7 @@ def test_names_are_added_to_the_catalogue(tmp_path: Path) -> None:
     assert [name for _, name in mixedbox] == [
         "system_chemistry", "rdf", "density", "hbonds", "last_frame_pdb"
     ]  # fmt: skip
-    assert catalogue.items(SimulationType.lnp) == [(ItemType.artifact, "movie")]
+    assert catalogue.items(SimulationType.lnp) == [(ResultType.artifact, "movie")]
     assert len(catalogue.items(SimulationType.bilayer)) == 16
 
 

@@ -17,14 +17,14 @@ from mdfactory import Records, Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.cli.app import run
 from mdfactory.errors import ConfigError, NotInitialisedError, QueryError, UnknownNameError
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores import store_at
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 
 MAIN = Path(__file__).parent.parent
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
-ALL = Scope(systems=True, items=list(ItemType))
+ALL = Scope(simulations=True, results=list(ResultType))
 METHANOL = "system.species.MEO.fraction"
 
 
@@ -32,7 +32,7 @@ METHANOL = "system.species.MEO.fraction"
 def records(campaign: Path) -> Records:
     """The example campaign in the configured store."""
     store = mdfactory.open_store().store
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     push(store, str(campaign), scope=ALL)
     return mdfactory.open_store()
 
@@ -80,7 +80,7 @@ def test_a_frame_keeps_its_dtypes_and_its_index(records: Records, campaign: Path
         index=pd.Index([10, 20], name="frame"),
     )
     Simulation.open(campaign / FIRST).results.record_analysis("own", frame)
-    push(records.store, str(campaign), Mode.skip, ALL)
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
     back = records.analysis("own")
     assert list(back.pop("hash")) == [FIRST, FIRST]
     own = pd.read_parquet(campaign / FIRST / ".analysis" / "own.parquet")
@@ -127,7 +127,7 @@ def test_a_store_is_opened_by_its_url(records: Records, tmp_path: Path) -> None:
 def test_a_url_may_be_one_file(tmp_path: Path) -> None:
     (tmp_path / "lab.db").touch()
     store = store_at(f"sqlite:///{tmp_path / 'lab.db'}")
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     assert store.owns(tmp_path / "lab.db")
     assert not (tmp_path / "runs.db").exists()
 

@@ -77,7 +77,7 @@ class MDFactoryError(Exception):
 
     def __str__(self) -> str:
         message = super().__str__()
-        return f"{message}. Type: {self.command}" if self.command else message
+        return f"{message}. Run: {self.command}" if self.command else message
 
     @property
     def details(self) -> dict[str, object]:

@@ -12,8 +12,8 @@ import pyarrow as pa
 from mdfactory.config import load
 from mdfactory.errors import QueryError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Table, artifact_table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores import open_store as _configured
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
@@ -134,7 +134,7 @@ class Records:
             "parametrization": parametrization,
             "engine": engine,
         }
-        frame = self._records(RUNS, hash, equal, sort, limit)
+        frame = self._records(SIMULATIONS, hash, equal, sort, limit)
         if not fields:
             return frame
         return frame.merge(_fields(frame, fields), on="hash", how="left")
@@ -181,7 +181,7 @@ class Records:
         system_chemistry       4
         Name: hash, dtype: int64
         """
-        kind = str(ItemType(item_type)) if item_type else None
+        kind = str(ResultType(item_type)) if item_type else None
         equal = {"item_type": kind, "simulation_type": simulation_type, "status": status}
         return self._records(OVERVIEW, hash, equal, sort, limit)
 
@@ -311,10 +311,11 @@ class Records:
                 rows
                 for start in range(0, len(hashes), CHUNK)
                 for rows in transaction.read(
-                    RUNS, Query((OneOf("hash", tuple(hashes[start : start + CHUNK])),), columns)
+                    SIMULATIONS,
+                    Query((OneOf("hash", tuple(hashes[start : start + CHUNK])),), columns),
                 )
             ]
-        schema = Query(columns=columns).schema(RUNS)
+        schema = Query(columns=columns).schema(SIMULATIONS)
         return pa.Table.from_batches(batches, schema).to_pandas()
 
 

@@ -11,9 +11,9 @@ from corpus import Member, members, place
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.vocabulary import ResultType
 
-ALL = Scope(systems=True, items=list(ItemType))
+ALL = Scope(simulations=True, results=list(ResultType))
 MEMBERS = [member for member in members() if not member.rights]
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mdfactory.campaign.registry import read_registry
-from mdfactory.campaign.results import Finding, Results
+from mdfactory.campaign.results import ResultProblem, Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
 
 FRAME = pd.DataFrame({"time_ns": [0.0, 0.1, 0.2], "apl": [63.5, 64.0, 62.25]})
@@ -284,7 +284,7 @@ def test_a_path_that_leads_outside_is_refused(results: Results, tmp_path: Path, 
     _write(results, {"artifacts": {"a": {"files": [file], "checksums": {file: "0" * 64}}}})
     (results.folder / "link").symlink_to(tmp_path / "secret")
     (finding, *_) = results.check()
-    assert finding == Finding("a", finding.problem)
+    assert finding == ResultProblem("a", finding.problem)
     assert "outside" in finding.problem or "inside" in finding.problem
     with pytest.raises(ValueError, match="side"):
         results.remove_artifact("a")

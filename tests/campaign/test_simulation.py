@@ -10,7 +10,7 @@ import pytest
 import mdfactory
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import SourceError
-from mdfactory.records.vocabulary import Status
+from mdfactory.records.vocabulary import SimulationStatus
 
 WATER = """\
 simulation_type: mixedbox
@@ -51,16 +51,18 @@ def _reason(folder: Path, *, claimed: bool = False) -> str:
 @pytest.mark.parametrize(
     ("files", "status"),
     [
-        (set(), Status.build),
-        ({"system.pdb", "topology.top", "min.gro", "nvt.gro"}, Status.build),
-        ({"min.gro", "nvt.gro", "npt.gro"}, Status.equilibrated),
-        ({"prod.xtc"}, Status.production),
-        ({"min.gro", "nvt.gro", "npt.gro", "prod.xtc"}, Status.production),
-        ({"prod.gro"}, Status.completed),
-        ({"prod.xtc", "prod.gro"}, Status.completed),
+        (set(), SimulationStatus.build),
+        ({"system.pdb", "topology.top", "min.gro", "nvt.gro"}, SimulationStatus.build),
+        ({"min.gro", "nvt.gro", "npt.gro"}, SimulationStatus.equilibrated),
+        ({"prod.xtc"}, SimulationStatus.production),
+        ({"min.gro", "nvt.gro", "npt.gro", "prod.xtc"}, SimulationStatus.production),
+        ({"prod.gro"}, SimulationStatus.completed),
+        ({"prod.xtc", "prod.gro"}, SimulationStatus.completed),
     ],
 )
-def test_the_files_that_are_there_tell_the_status(files: set[str], status: Status) -> None:
+def test_the_files_that_are_there_tell_the_status(
+    files: set[str], status: SimulationStatus
+) -> None:
     assert status_of(files) is status
 
 
@@ -236,7 +238,7 @@ def test_a_folder_is_opened_with_its_status_and_results(campaign: Path) -> None:
     (folder,) = campaign.glob("CC4D*")
     simulation = Simulation.open(str(folder))
     assert simulation.hash == folder.name
-    assert simulation.status is Status.completed
+    assert simulation.status is SimulationStatus.completed
     assert simulation.results.load_analysis("rdf_oxygen").num_rows == 105
 
 

@@ -17,7 +17,7 @@ import pytest
 from corpus import Member, Placed, members, write
 from mdfactory.config import load
 from mdfactory.records.tables import OVERVIEW
-from mdfactory.records.vocabulary import ItemStatus
+from mdfactory.records.vocabulary import ResultStatus
 from mdfactory.stores import open_store
 
 from .conftest import KINDS
@@ -49,7 +49,7 @@ def _stored() -> tuple[dict[str, set[str]], int]:
     for table in store.tables():
         for rows in store.read(table):
             if table.name == OVERVIEW.name:
-                done = [one["status"] == ItemStatus.completed for one in rows.to_pylist()]
+                done = [one["status"] == ResultStatus.completed for one in rows.to_pylist()]
                 records -= sum(done)
                 continue
             for row in rows.to_pylist():

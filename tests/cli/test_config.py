@@ -194,7 +194,7 @@ def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> 
     assert len(done.json["made"]) == 18
     assert runs.exists()
     done = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
-    assert (done.code, done.out) == (0, f"Type: mdfactory sync init check --config {file}\n")
+    assert (done.code, done.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
     assert not (tmp_path / "s.db").exists()
     assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
     assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]

@@ -14,8 +14,14 @@ from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Session
 from mdfactory.config import load
 from mdfactory.records.query import Query
-from mdfactory.records.tables import FRAMES, RUNS, Place, analysis_table, digest_table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import (
+    FRAME_SIDECARS,
+    SIMULATIONS,
+    Namespace,
+    analysis_table,
+    digest_table,
+)
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import open_store, store_at
 from mdfactory.testing.records import analysis, records
 
@@ -28,10 +34,12 @@ def state(url: str | None = None) -> State:
     """Return all rows of all tables, with all that is kept of them; empty tables count as none."""
     store = store_at(url) if url else open_store(load())
     with store.transaction() as transaction:
-        described = [one for one in (FRAMES, *map(digest_table, Place)) if transaction.has(one)]
+        described = [
+            one for one in (FRAME_SIDECARS, *map(digest_table, Namespace)) if transaction.has(one)
+        ]
         tables = [*transaction.tables(), *described]
         whole = {
-            f"{table.place}/{table.name}": sorted(
+            f"{table.namespace}/{table.name}": sorted(
                 tuple(row.values())
                 for rows in transaction.scan(table, Query())
                 for row in rows.to_pylist()
@@ -182,11 +190,11 @@ def test_what_another_program_wrote_since_is_named_and_stays(
 ) -> None:
     mdfactory("sync", "push", "all", pushed_all, "--force")
     store = open_store(load())
-    (rows,) = store.read(RUNS, Query(limit=1))
+    (rows,) = store.read(SIMULATIONS, Query(limit=1))
     row = rows.to_pylist()[0] | {"status": "production"}
     table = next(one for one in store.tables() if one.name == "ANALYSIS_rdf_oxygen")
-    store.write([(RUNS, records(RUNS, row))], Mode.force)
-    store.write([(table, records(table, analysis("0" * 40)))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, row))], ConflictMode.force)
+    store.write([(table, records(table, analysis("0" * 40)))], ConflictMode.refuse)
     before = state()
     result = mdfactory("sync", "undo")
     assert result.code == 1

@@ -71,7 +71,7 @@ def test_a_campaign_goes_in_and_comes_back(
 def test_a_store_is_checked(mdfactory: Program) -> None:
     done = mdfactory("sync", "init", "check")
     assert done.code == 1
-    assert "NO  table RUN_DATABASE: missing. Type: mdfactory sync init systems" in done.out
+    assert "NO  table RUN_DATABASE: missing. Run: mdfactory sync init systems" in done.out
     assert "NO  tables of 12 known analyses: missing: ANALYSIS_system_chemistry, " in done.out
     mdfactory("sync", "init", "systems")
     mdfactory("sync", "init", "artifacts")

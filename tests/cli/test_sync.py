@@ -58,7 +58,7 @@ def test_without_init_the_command_to_type_is_told(
     arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
     done = mdfactory("sync", verb, "systems", *arguments)
     assert (done.code, done.out) == (1, "")
-    assert done.err.endswith("Type: mdfactory sync init systems\n")
+    assert done.err.endswith("Run: mdfactory sync init systems\n")
 
 
 def test_push_reports_counts(store: Program, campaign: Path) -> None:
@@ -353,7 +353,7 @@ def test_the_command_to_type_next_has_the_config_of_this_one(
     config = tmp_path / "own settings.ini"
     config.touch()
     done = mdfactory("sync", "pull", "systems", "--config", config)
-    assert done.err.endswith(f"Type: mdfactory sync init systems --config '{config}'\n")
+    assert done.err.endswith(f"Run: mdfactory sync init systems --config '{config}'\n")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mdfactory.records.tables import RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.testing.records import records, run
 
@@ -65,10 +65,10 @@ def test_statuses_fit_whatever_comes_first(terminal: Terminal, tmp_path: Path) -
     config = tmp_path / "c.ini"
     config.write_text("[sqlite]\nRUN_DB_PATH = r.db\nANALYSIS_DB_PATH = a.db\n", encoding="utf-8")
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     early = [run(f"{number:040}") for number in range(3_000)]
     late = run("F" * 40, status="equilibrated")
-    store.write([(RUNS, records(RUNS, *early, late))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, *early, late))], ConflictMode.refuse)
     shown = terminal("sync", "pull", "systems", "--config", config)
     assert "equilibrated" in shown.text.splitlines()[-1]
 
@@ -167,9 +167,9 @@ def batches():
 sys.argv = ["mdfactory", "--version"]
 os._exit = lambda code: None  # go on, with the signals as the program has them
 cli.main()
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import SIMULATIONS
 from pathlib import Path
-export.export(batches(), RUNS.schema, Path({str(fifo / "a.csv")!r}))
+export.export(batches(), SIMULATIONS.schema, Path({str(fifo / "a.csv")!r}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 128 + signal.SIGTERM

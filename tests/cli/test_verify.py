@@ -15,7 +15,7 @@ import pytest
 from mdfactory.config import load
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, analysis_table, artifact_table
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, analysis_table, artifact_table
 from mdfactory.stores import open_store
 from opened import opened
 
@@ -24,7 +24,7 @@ from .conftest import on
 Program = Callable[..., Any]
 
 DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
-TABLES = [RUNS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_plot")]
+TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("density_plot")]
 
 
 @pytest.mark.usefixtures("kind")

@@ -7,12 +7,12 @@ import hashlib
 import pytest
 
 from mdfactory.records.digests import PART, content_digests, digest, record_digest
-from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.testing.records import LATER, overview, records, run
 
 
 def _content(row: dict[str, str]) -> str:
-    return content_digests(RUNS, records(RUNS, row))[0]
+    return content_digests(SIMULATIONS, records(SIMULATIONS, row))[0]
 
 
 def test_the_digest_of_a_record_is_as_documented() -> None:
@@ -24,10 +24,10 @@ def test_the_digest_of_a_record_is_as_documented() -> None:
     assert record_digest(content, str(row["updated_at"])) == whole
 
 
-@pytest.mark.parametrize("column", RUNS.columns)
+@pytest.mark.parametrize("column", SIMULATIONS.columns)
 def test_every_column_but_the_time_is_content(column: str) -> None:
     changed = run("A") | {column: LATER}
-    assert (_content(changed) == _content(run("A"))) is (column == RUNS.time)
+    assert (_content(changed) == _content(run("A"))) is (column == SIMULATIONS.time)
 
 
 def test_text_that_moves_from_one_column_to_the_next_is_a_change() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mdfactory.records.merge import Counts, resolve
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 
 EXISTING = {"same": "1", "changed": "1"}
 KEYS = ["new", "same", "changed"]
@@ -15,13 +15,15 @@ CONTENTS = ["1", "1", "2"]
 @pytest.mark.parametrize(
     ("mode", "parts"),
     [
-        (Mode.refuse, {"insert": [0], "refuse": [1, 2]}),
-        (Mode.skip, {"insert": [0], "skip": [1, 2]}),
-        (Mode.force, {"insert": [0], "replace": [1, 2]}),
-        (Mode.update, {"insert": [0], "unchanged": [1], "replace": [2]}),
+        (ConflictMode.refuse, {"insert": [0], "refuse": [1, 2]}),
+        (ConflictMode.skip, {"insert": [0], "skip": [1, 2]}),
+        (ConflictMode.force, {"insert": [0], "replace": [1, 2]}),
+        (ConflictMode.update, {"insert": [0], "unchanged": [1], "replace": [2]}),
     ],
 )
-def test_a_mode_decides_what_becomes_of_each_row(mode: Mode, parts: dict[str, list[int]]) -> None:
+def test_a_mode_decides_what_becomes_of_each_row(
+    mode: ConflictMode, parts: dict[str, list[int]]
+) -> None:
     resolution = resolve(EXISTING, KEYS, CONTENTS, mode)
     for part in ("insert", "replace", "unchanged", "skip", "refuse"):
         assert getattr(resolution, part) == parts.get(part, [])

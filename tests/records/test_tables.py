@@ -9,8 +9,8 @@ from mdfactory.errors import InvalidNameError
 from mdfactory.records.arrow import array, nulls, texts
 from mdfactory.records.tables import (
     OVERVIEW,
-    RUNS,
-    Place,
+    SIMULATIONS,
+    Namespace,
     Table,
     analysis_table,
     artifact_table,
@@ -31,7 +31,7 @@ COLUMNS = {
     ),
     "ARTIFACT_rdf": "hash, directory, simulation_type, file_count, files, checksums, timestamp_utc",
 }
-TABLES = [RUNS, OVERVIEW, analysis_table("rdf"), artifact_table("rdf")]
+TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf"), artifact_table("rdf")]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -72,14 +72,14 @@ def test_a_name_that_cannot_name_a_table_is_refused_by_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "place", "columns"),
     [
-        ("run_database", Place.runs, RUNS.columns),
-        ("ANALYSIS_OVERVIEW", Place.results, OVERVIEW.columns),
-        ("ANALYSIS_AREA_PER_LIPID", Place.results, analysis_table("a").columns),
-        ("artifact_density_plot", Place.results, artifact_table("a").columns),
+        ("run_database", Namespace.runs, SIMULATIONS.columns),
+        ("ANALYSIS_OVERVIEW", Namespace.results, OVERVIEW.columns),
+        ("ANALYSIS_AREA_PER_LIPID", Namespace.results, analysis_table("a").columns),
+        ("artifact_density_plot", Namespace.results, artifact_table("a").columns),
     ],
 )
 def test_a_table_is_known_by_its_name_in_any_case(
-    name: str, place: Place, columns: tuple[str, ...]
+    name: str, place: Namespace, columns: tuple[str, ...]
 ) -> None:
     table = table_named(name, place)
     assert table is not None
@@ -89,16 +89,16 @@ def test_a_table_is_known_by_its_name_in_any_case(
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("RUN_DATABASE", Place.results),
-        ("ANALYSIS_rdf", Place.runs),
-        ("_mdfactory_digest", Place.results),
-        ("sqlite_stat1", Place.runs),
-        ("ANALYSIS_", Place.results),
-        ("ANALYSIS_a-b", Place.results),
-        ("ARTIFACT_overview", Place.results),
+        ("RUN_DATABASE", Namespace.results),
+        ("ANALYSIS_rdf", Namespace.runs),
+        ("_mdfactory_digest", Namespace.results),
+        ("sqlite_stat1", Namespace.runs),
+        ("ANALYSIS_", Namespace.results),
+        ("ANALYSIS_a-b", Namespace.results),
+        ("ARTIFACT_overview", Namespace.results),
     ],
 )
-def test_other_tables_are_none_of_ours(name: str, place: Place) -> None:
+def test_other_tables_are_none_of_ours(name: str, place: Namespace) -> None:
     assert table_named(name, place) is None
 
 

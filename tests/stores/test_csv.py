@@ -23,8 +23,8 @@ from mdfactory.errors import (
 )
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf, Query, Sort
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, analysis_table
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches
@@ -41,9 +41,9 @@ class RawCsv:
     results: Path
 
     def _file(self, table: Table) -> Path:
-        if table.place is Place.results:
+        if table.namespace is Namespace.results:
             return self.results / f"{table.name}.csv"
-        if table.id == RUNS.id:
+        if table.id == SIMULATIONS.id:
             return self.runs
         return self.runs.with_name(f".{self.runs.name}.mdfactory") / f"{table.name}.csv"
 
@@ -66,14 +66,16 @@ class RawCsv:
 def test_a_key_that_stands_twice_is_overwritten_and_both_come_back(tmp_path: Path) -> None:
     """Another program may have appended it."""
     store = CsvStore(tmp_path / "runs.csv", tmp_path / "analysis")
-    store.create(RUNS)
-    store.write([(RUNS, records(RUNS, run("A"), run("B")))], Mode.refuse)
+    store.create(SIMULATIONS)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A"), run("B")))], ConflictMode.refuse)
     lines = (tmp_path / "runs.csv").read_text(encoding="utf-8")
     twice = f"{lines}{lines.splitlines()[-1].replace('build', 'completed')}\n"
     (tmp_path / "runs.csv").write_text(twice, encoding="utf-8")
     with store.operation("push") as one:
-        one.write([(RUNS, records(RUNS, run("B", status="production")))], Mode.force)
-    assert store.count(RUNS) == 2
+        one.write(
+            [(SIMULATIONS, records(SIMULATIONS, run("B", status="production")))], ConflictMode.force
+        )
+    assert store.count(SIMULATIONS) == 2
     undo(store)
     text = (tmp_path / "runs.csv").read_text(encoding="utf-8")
     assert sorted(text.splitlines()) == sorted(twice.splitlines())
@@ -109,13 +111,13 @@ def existing(tmp_path: Path, data: Path) -> tuple[Path, Path]:
 
 def _made(paths: tuple[Path, Path], *hashes: str) -> CsvStore:
     store = CsvStore(*paths)
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     store.create(OVERVIEW)
-    store.write([(RUNS, records(RUNS, *map(run, hashes)))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, *map(run, hashes)))], ConflictMode.refuse)
     return store
 
 
-def _hashes(store: Store, table: Table = RUNS) -> list[str]:
+def _hashes(store: Store, table: Table = SIMULATIONS) -> list[str]:
     read = store.read(table, Query(columns=("hash",)))
     return [hash_ for rows in read for hash_ in rows["hash"].to_pylist()]
 
@@ -126,7 +128,7 @@ def _hashes(store: Store, table: Table = RUNS) -> list[str]:
 def test_a_file_is_the_page_s_columns_in_plain_csv(paths: tuple[Path, Path]) -> None:
     store = _made(paths)
     awkward = run("0012", input_data='{"a": "b,c"}', directory="Grüße\n", status="")
-    store.write([(RUNS, records(RUNS, awkward))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, awkward))], ConflictMode.refuse)
     assert paths[0].read_bytes().decode() == (
         "hash,engine,parametrization,simulation_type,input_data,input_data_type,directory,status,"
         'timestamp_utc\n0012,gromacs,smirnoff,mixedbox,"{""a"": ""b,c""}",BuildInput,"Grüße\n",,'
@@ -138,9 +140,9 @@ def test_pandas_reads_what_we_write(paths: tuple[Path, Path]) -> None:
     pandas = pytest.importorskip("pandas")
     store = _made(paths)
     rows = [run(f"{number:04}", input_data=text) for number, text in enumerate(TEXTS)]
-    store.write([(RUNS, records(RUNS, *rows))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
     frame = pandas.read_csv(paths[0], dtype=str, keep_default_na=False)
-    assert list(frame.columns) == list(RUNS.columns)
+    assert list(frame.columns) == list(SIMULATIONS.columns)
     # pandas reads a carriage return in quotes as a newline.
     assert [_lines(text) for text in frame["input_data"]] == [_lines(text) for text in TEXTS]
 
@@ -156,15 +158,19 @@ TEXTS = (*AWKWARD, "lone\rreturn", "\r", "\n", '"', '""', ",", "'", "\ufeffmark"
 def test_control_characters_come_back_as_they_were(paths: tuple[Path, Path], text: str) -> None:
     store = _made(paths)
     row = run(text, input_data=text, timestamp_utc=text)
-    store.write([(RUNS, records(RUNS, run("first"), row, run("last")))], Mode.refuse)
-    store.write([(RUNS, records(RUNS, run("last", status="completed")))], Mode.force)
-    (rows,) = store.read(RUNS, Query(where=(OneOf("hash", (text,)),)))
+    store.write(
+        [(SIMULATIONS, records(SIMULATIONS, run("first"), row, run("last")))], ConflictMode.refuse
+    )
+    store.write(
+        [(SIMULATIONS, records(SIMULATIONS, run("last", status="completed")))], ConflictMode.force
+    )
+    (rows,) = store.read(SIMULATIONS, Query(where=(OneOf("hash", (text,)),)))
     assert rows.to_pylist() == [row]
 
 
 def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
     store = CsvStore(*existing)
-    (rows,) = store.read(RUNS, Query(columns=("status",)))
+    (rows,) = store.read(SIMULATIONS, Query(columns=("status",)))
     assert Counter(rows["status"].to_pylist()) == {
         "completed": 4,
         "production": 1,
@@ -184,17 +190,20 @@ def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
     store = CsvStore(*existing)
     table = analysis_table("box_size_timeseries")
     store.create(table)
-    written = [(RUNS, records(RUNS, run("NEW"))), (table, records(table, analysis("NEW")))]
-    store.write(written, Mode.refuse)
+    written = [
+        (SIMULATIONS, records(SIMULATIONS, run("NEW"))),
+        (table, records(table, analysis("NEW"))),
+    ]
+    store.write(written, ConflictMode.refuse)
     for path, text in before.items():
         assert path.read_bytes().startswith(text)
         frame = pandas.read_csv(path)
         assert list(frame.columns) == text.decode().partition("\n")[0].split(",")
         frame.to_csv(path, index=False)
     assert {path.name for path in existing[1].glob("[!_.]*")} == names
-    assert store.count(RUNS) == 9
-    assert store.write(written, Mode.update) == {
-        RUNS.name: Counts(unchanged=1),
+    assert store.count(SIMULATIONS) == 9
+    assert store.write(written, ConflictMode.update) == {
+        SIMULATIONS.name: Counts(unchanged=1),
         table.name: Counts(unchanged=1),
     }
 
@@ -203,7 +212,7 @@ def test_replacing_a_record_leaves_the_others_as_they_were(existing: tuple[Path,
     store = CsvStore(*existing)
     before = {hash_: row for row in _raw(existing[0]) for hash_ in row[:1]}
     some = next(iter(before))
-    store.write([(RUNS, records(RUNS, run(some)))], Mode.force)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run(some)))], ConflictMode.force)
     after = {row[0]: row for row in _raw(existing[0])}
     assert after.pop(some) == list(run(some).values())
     assert after == {hash_: row for hash_, row in before.items() if hash_ != some}
@@ -217,12 +226,12 @@ def _raw(path: Path) -> list[list[str]]:
 def test_what_excel_saves_is_read_and_extended(paths: tuple[Path, Path]) -> None:
     """A mark before the text, other line ends, the columns in another order."""
     store = _made(paths)
-    columns = sorted(RUNS.columns)
+    columns = sorted(SIMULATIONS.columns)
     with paths[0].open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([columns, [run("A", directory="é")[name] for name in columns]])
-    assert store.count(RUNS, (OneOf("hash", ("A",)),)) == 1
-    store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
-    store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+    assert store.count(SIMULATIONS, (OneOf("hash", ("A",)),)) == 1
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.force)
     assert sorted(_hashes(store)) == ["A", "B"]
     text = paths[0].read_bytes()
     assert text.startswith(b"\xef\xbb\xbfdirectory,")
@@ -233,10 +242,10 @@ def test_a_last_line_without_an_end_and_blank_lines_are_no_harm(paths: tuple[Pat
     store = _made(paths, "A", "B")
     text = paths[0].read_bytes().rstrip(b"\n")
     paths[0].write_bytes(text.replace(b"\nB", b"\n\nB"))
-    store.write([(RUNS, records(RUNS, run("C")))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("C")))], ConflictMode.refuse)
     assert _hashes(store) == ["A", "B", "C"]
     paths[0].write_bytes(paths[0].read_bytes().rstrip(b"\n"))
-    store.write([(RUNS, records(RUNS, run("A"), run("D")))], Mode.force)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A"), run("D")))], ConflictMode.force)
     assert _hashes(store) == ["B", "C", "A", "D"]
 
 
@@ -273,12 +282,14 @@ def test_files_that_differ_only_in_case_are_refused_by_name(existing: tuple[Path
 def test_stores_of_one_folder_do_not_share_what_describes_their_runs(tmp_path: Path) -> None:
     stores = [CsvStore(tmp_path / name, tmp_path / "analysis") for name in ("a.csv", "b.csv")]
     for store in stores:
-        store.create(RUNS)
-        store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-    stores[0].create(RUNS, replace=True)
-    assert [store.count(RUNS) for store in stores] == [0, 1]
-    row = records(RUNS, run("A"))
-    assert stores[1].write([(RUNS, row)], Mode.update) == {RUNS.name: Counts(unchanged=1)}
+        store.create(SIMULATIONS)
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+    stores[0].create(SIMULATIONS, replace=True)
+    assert [store.count(SIMULATIONS) for store in stores] == [0, 1]
+    row = records(SIMULATIONS, run("A"))
+    assert stores[1].write([(SIMULATIONS, row)], ConflictMode.update) == {
+        SIMULATIONS.name: Counts(unchanged=1)
+    }
 
 
 def test_a_link_and_its_file_are_one_store(tmp_path: Path, paths: tuple[Path, Path]) -> None:
@@ -287,8 +298,8 @@ def test_a_link_and_its_file_are_one_store(tmp_path: Path, paths: tuple[Path, Pa
     (tmp_path / "home" / "link.csv").symlink_to(paths[0])
     linked = CsvStore(tmp_path / "home" / "link.csv", paths[1], wait=0.1)
     with store.transaction(write=True), pytest.raises(StoreLockedError):
-        linked.delete(RUNS)
-    linked.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+        linked.delete(SIMULATIONS)
+    linked.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
     assert (tmp_path / "home" / "link.csv").is_symlink()
     assert _hashes(store) == ["A", "B"]
 
@@ -308,7 +319,7 @@ def test_a_replaced_file_keeps_its_mode_and_group(existing: tuple[Path, Path]) -
     if os.geteuid() == 0:
         os.chown(existing[0], 0, 12345)
     before = existing[0].stat()
-    CsvStore(*existing).write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+    CsvStore(*existing).write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
     after = existing[0].stat()
     assert (after.st_mode, after.st_gid) == (before.st_mode, before.st_gid)
     assert after.st_ino != before.st_ino
@@ -324,20 +335,20 @@ def test_who_shares_the_folder_shares_what_is_hidden(tmp_path: Path) -> None:
 
 def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
     with pytest.raises(NotInitialisedError):
-        CsvStore(*paths).count(RUNS)
+        CsvStore(*paths).count(SIMULATIONS)
     assert not list(paths[0].parent.iterdir())
 
 
 def test_making_one_table_makes_no_other_place(paths: tuple[Path, Path]) -> None:
-    CsvStore(*paths).create(RUNS)
+    CsvStore(*paths).create(SIMULATIONS)
     assert [path.exists() for path in paths] == [True, False]
 
 
 def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
     store = CsvStore(tmp_path / "a" / "100% a?b#c;d é.csv", tmp_path / "c" / "x y")
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     store.create(OVERVIEW)
-    assert {table.name for table in store.tables()} == {RUNS.name, OVERVIEW.name}
+    assert {table.name for table in store.tables()} == {SIMULATIONS.name, OVERVIEW.name}
 
 
 def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> None:
@@ -352,8 +363,8 @@ def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> 
 def test_a_write_that_changes_nothing_touches_nothing(paths: tuple[Path, Path]) -> None:
     store = _made(paths, "A")
     before = paths[0].stat()
-    store.write([(RUNS, records(RUNS, run("A")))], Mode.skip)
-    store.delete(RUNS, (OneOf("hash", ("B",)),))
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.skip)
+    store.delete(SIMULATIONS, (OneOf("hash", ("B",)),))
     assert paths[0].stat() == before
 
 
@@ -362,12 +373,12 @@ def test_a_write_that_changes_nothing_touches_nothing(paths: tuple[Path, Path]) 
 
 def _spoilt(paths: tuple[Path, Path], text: bytes) -> StoreError:
     store = _made(paths, "A", "B")
-    paths[0].write_bytes(text.replace(b"HEADER", ",".join(RUNS.columns).encode()))
+    paths[0].write_bytes(text.replace(b"HEADER", ",".join(SIMULATIONS.columns).encode()))
     before = paths[0].read_bytes()
     with pytest.raises(StoreError, match=re.escape(str(paths[0]))) as read:
-        list(store.read(RUNS))
+        list(store.read(SIMULATIONS))
     with pytest.raises(StoreError, match="nothing was changed"):
-        store.write([(RUNS, records(RUNS, run("A"), run("C")))], Mode.force)
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("A"), run("C")))], ConflictMode.force)
     assert paths[0].read_bytes() == before
     return read.value
 
@@ -418,9 +429,9 @@ def test_what_is_of_the_wrong_kind_is_an_error_that_names_it(
         wrong.unlink()
         wrong.mkdir()
     with pytest.raises(StoreError, match=re.escape(str(wrong))):
-        store.count(RUNS)
+        store.count(SIMULATIONS)
     with pytest.raises(StoreError, match=re.escape(str(wrong))):
-        store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.force)
 
 
 def test_a_file_that_another_program_wrote_meanwhile_is_not_overwritten(
@@ -431,7 +442,7 @@ def test_a_file_that_another_program_wrote_meanwhile_is_not_overwritten(
 
     def interrupted() -> None:
         with store.transaction(write=True) as transaction:
-            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
             existing[0].write_bytes(theirs)
 
     with pytest.raises(StoreChangedError, match="nothing was changed"):
@@ -442,8 +453,8 @@ def test_a_file_that_another_program_wrote_meanwhile_is_not_overwritten(
 def test_an_answer_that_another_program_cuts_short_is_an_error(paths: tuple[Path, Path]) -> None:
     store = _made(paths)
     many = [run(f"{number:05}", input_data="x" * 2_000) for number in range(6_000)]
-    store.write([(RUNS, records(RUNS, *many))], Mode.refuse)
-    answer = store.read(RUNS)
+    store.write([(SIMULATIONS, records(SIMULATIONS, *many))], ConflictMode.refuse)
+    answer = store.read(SIMULATIONS)
     next(answer)
     with paths[0].open("r+b") as file:
         file.truncate(file.seek(0, os.SEEK_END) // 2)
@@ -461,8 +472,8 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
     texts = {"A": "a", "B": 'x,"y"\n' * 300_000, "C": "\n" * 1_500_000, "D": '"' * 500_000}
     rows = [analysis(hash_, data_csv=text) for hash_, text in texts.items()]
     for row in rows:
-        store.write([(table, records(table, row))], Mode.refuse)
-    store.write([(table, records(table, analysis("A", data_csv="new")))], Mode.force)
+        store.write([(table, records(table, row))], ConflictMode.refuse)
+    store.write([(table, records(table, analysis("A", data_csv="new")))], ConflictMode.force)
     read = {row["hash"]: row["data_csv"] for some in store.read(table) for row in some.to_pylist()}
     assert read == texts | {"A": "new"}
     (found,) = store.read(table, Query(where=(OneOf("hash", ("D",)),), columns=("data_csv",)))
@@ -473,7 +484,7 @@ def test_a_long_answer_is_sorted(paths: tuple[Path, Path]) -> None:
     store = _made(paths)
     numbers = [number * 7919 % 6_007 for number in range(6_007)]
     rows = [overview(f"{number:05}", "rdf", row_count=number) for number in numbers]
-    store.write([(OVERVIEW, records(OVERVIEW, *rows))], Mode.refuse)
+    store.write([(OVERVIEW, records(OVERVIEW, *rows))], ConflictMode.refuse)
     answer = store.read(OVERVIEW, Query(columns=("hash",), sort=Sort("row_count", descending=True)))
     hashes = [hash_ for rows in answer for hash_ in rows["hash"].to_pylist()]
     assert hashes == [f"{number:05}" for number in range(6_006, -1, -1)]
@@ -484,11 +495,11 @@ def test_a_transaction_of_many_writes_reads_its_own(paths: tuple[Path, Path]) ->
     with store.transaction(write=True) as transaction:
         for number in range(60):
             row = run(f"{number:05}", status="completed")
-            transaction.write([(RUNS, records(RUNS, row))], Mode.force)
-        transaction.write([(RUNS, records(RUNS, run("00059")))], Mode.force)
-        assert transaction.delete(RUNS, (OneOf("hash", ("00058", "x")),)) == 2
-        assert transaction.count(RUNS) == 59
-        assert transaction.count(RUNS, (OneOf("status", ("completed",)),)) == 58
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, row))], ConflictMode.force)
+        transaction.write([(SIMULATIONS, records(SIMULATIONS, run("00059")))], ConflictMode.force)
+        assert transaction.delete(SIMULATIONS, (OneOf("hash", ("00058", "x")),)) == 2
+        assert transaction.count(SIMULATIONS) == 59
+        assert transaction.count(SIMULATIONS, (OneOf("status", ("completed",)),)) == 58
     assert sorted(_hashes(store)) == [f"{number:05}" for number in (*range(58), 59)]
 
 
@@ -514,7 +525,7 @@ def test_records_that_were_written_are_not_held(paths: tuple[Path, Path]) -> Non
             del memory, rows
             assert [one() for one in used[:-1]] == [None] * number
 
-    store.write(batches(), Mode.refuse)
+    store.write(batches(), ConflictMode.refuse)
     assert len(used) == store.count(table) == 4
 
 
@@ -524,14 +535,15 @@ def test_pandas_is_not_imported(paths: tuple[Path, Path]) -> None:
 import sys
 from pathlib import Path
 from mdfactory.records.query import Prefix, Query, Sort
-from mdfactory.records.tables import RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
 from mdfactory.testing.records import records, run
 store = CsvStore(*map(Path, sys.argv[1:]))
-store.write([(RUNS, records(RUNS, run("A", status='"'), run("B")))], Mode.force)
-list(store.read(RUNS, Query(where=(Prefix("hash", "A"),), sort=Sort("hash"))))
-assert store.delete(RUNS) == 2
+rows = records(SIMULATIONS, run("A", status='"'), run("B"))
+store.write([(SIMULATIONS, rows)], ConflictMode.force)
+list(store.read(SIMULATIONS, Query(where=(Prefix("hash", "A"),), sort=Sort("hash"))))
+assert store.delete(SIMULATIONS) == 2
 sys.exit("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script, *map(str, paths)], check=False)

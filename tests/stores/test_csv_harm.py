@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import SIMULATIONS
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
 FORK = "ignore:This process:DeprecationWarning"
@@ -28,8 +28,8 @@ import os, sys, time
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Place, RUNS, analysis_table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, Namespace, SIMULATIONS, analysis_table
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
 from mdfactory.testing.records import overview, records, run
 
@@ -37,7 +37,7 @@ store = CsvStore(Path(sys.argv[1]) / "runs.csv", Path(sys.argv[1]) / "analysis",
 hashes = [f"{number:05}" for number in range(3000)]
 
 def batches(text):
-    yield RUNS, records(RUNS, *(run(one, input_data=text * 100) for one in hashes))
+    yield SIMULATIONS, records(SIMULATIONS, *(run(one, input_data=text * 100) for one in hashes))
     yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=text) for one in hashes))
 
 def seen():
@@ -45,7 +45,7 @@ def seen():
     with store.transaction() as one:
         letters = [{row[0] for rows in one.read(table, Query(columns=(name,)))
                     for row in rows[name].to_pylist()}
-                   for table, name in ((RUNS, "input_data"), (OVERVIEW, "status"))]
+                   for table, name in ((SIMULATIONS, "input_data"), (OVERVIEW, "status"))]
         return ["".join(sorted(some)) for some in letters]
 
 def tried(action):
@@ -75,7 +75,8 @@ def _command(script: str, *arguments: str | Path, rightless: bool = False) -> li
 
 def _made(folder: Path) -> None:
     _run(
-        "[store.create(one) for one in (RUNS, OVERVIEW)]; store.write(batches('a'), Mode.refuse)",
+        "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
+        "store.write(batches('a'), ConflictMode.refuse)",
         folder,
     )
 
@@ -112,7 +113,7 @@ def _protect(folder: Path, *, on: bool) -> None:
 def test_who_may_only_read_can_read(existing: Path) -> None:
     files = _files(existing)
     _protect(existing, on=True)
-    script = "tried(lambda: store.count(RUNS)); tried(lambda: store.delete(RUNS))"
+    script = "tried(lambda: store.count(SIMULATIONS)); tried(lambda: store.delete(SIMULATIONS))"
     counted, refused = _run(script, existing, rightless=True).splitlines()
     _protect(existing, on=False)
     assert counted == "8"
@@ -125,17 +126,17 @@ def test_who_may_only_read_can_read(existing: Path) -> None:
 def test_a_file_that_must_not_be_written_is_not_replaced(existing: Path) -> None:
     """The folder would allow it."""
     (existing / "runs.csv").chmod(0o444)
-    refused = _run("tried(lambda: store.delete(RUNS))", existing, rightless=True)
+    refused = _run("tried(lambda: store.delete(SIMULATIONS))", existing, rightless=True)
     assert refused.startswith("StoreError: ")
     assert str(existing / "runs.csv") in refused
     assert "nothing was changed" in refused
-    assert _run("tried(lambda: store.count(RUNS))", existing) == "8\n"
+    assert _run("tried(lambda: store.count(SIMULATIONS))", existing) == "8\n"
 
 
 @pytest.mark.parametrize("hidden", ["runs.csv", "analysis"])
 def test_what_must_not_be_read_is_an_error(existing: Path, hidden: str) -> None:
     (existing / hidden).chmod(0)
-    script = "tried(lambda: store.count(RUNS)); tried(store.tables)"
+    script = "tried(lambda: store.count(SIMULATIONS)); tried(store.tables)"
     for said in _run(script, existing, rightless=True).splitlines():
         assert said.startswith("StoreError: ")
         assert str(existing / hidden) in said
@@ -144,7 +145,7 @@ def test_what_must_not_be_read_is_an_error(existing: Path, hidden: str) -> None:
 
 def test_a_folder_that_must_not_be_written_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    said = _run("tried(lambda: store.create(RUNS))", tmp_path, rightless=True)
+    said = _run("tried(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
     tmp_path.chmod(0o755)
     assert said.startswith("StoreError: ")
     assert list(tmp_path.iterdir()) == []
@@ -157,7 +158,7 @@ def test_when_there_is_no_room_left_the_store_is_as_before(tmp_path: Path, room:
     script = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-tried(lambda: store.write(batches('b' * 30), Mode.force))
+tried(lambda: store.write(batches('b' * 30), ConflictMode.force))
 """
     said = _run(script, tmp_path, str(room))
     assert said.startswith("StoreError: ")
@@ -176,8 +177,9 @@ def killed(step):
     for owner, name in ((Path, "replace"), (Path, "unlink"), (os, "fsync"), (os, "mkdir")):
         setattr(owner, name, dying(getattr(owner, name), steps))
     with store.transaction(write=True) as one:
-        one.write([(RUNS, records(RUNS, run("A", status="b"))),
-                   (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="b")))], Mode.force)
+        one.write([(SIMULATIONS, records(SIMULATIONS, run("A", status="b"))),
+                   (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="b")))],
+                  ConflictMode.force)
         one.create(analysis_table("fresh"))
         one.drop(analysis_table("old"))
 
@@ -190,7 +192,7 @@ def dying(call, steps):
 
 def state():
     with store.transaction() as one:
-        letters = [rows["status"].to_pylist() for table in (RUNS, OVERVIEW)
+        letters = [rows["status"].to_pylist() for table in (SIMULATIONS, OVERVIEW)
                    for rows in one.read(table)]
         names = {table.name.removeprefix("ANALYSIS_") for table in one.tables()}
     [[letter], [same]] = letters
@@ -201,11 +203,11 @@ def protect(on):
     for path in [*Path(sys.argv[1]).rglob("*"), Path(sys.argv[1])]:
         path.chmod(path.stat().st_mode & 0o555 | (0 if on else 0o200))
 
-store.create(RUNS)
+store.create(SIMULATIONS)
 for table in (OVERVIEW, analysis_table("old")):
     store.create(table)
-store.write([(RUNS, records(RUNS, run("A", status="a"))),
-             (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="a")))], Mode.refuse)
+store.write([(SIMULATIONS, records(SIMULATIONS, run("A", status="a"))),
+             (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="a")))], ConflictMode.refuse)
 shutil.copytree(sys.argv[1], sys.argv[1] + ".copy")
 for step in range(200):
     shutil.rmtree(sys.argv[1])
@@ -218,7 +220,7 @@ for step in range(200):
     protect(True)
     seen = [state()]
     protect(False)
-    seen += [state(), store.create(RUNS), state()]
+    seen += [state(), store.create(SIMULATIONS), state()]
     left = [path for path in Path(sys.argv[1]).rglob("*.staged")]
     print(step, ended, *seen, len(left))
     if not ended:
@@ -252,7 +254,7 @@ def test_a_decision_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
         "change": {"moves": {"1.staged": "ANALYSIS_OVERVIEW.csv"}, "drops": []},
     }
     record.write_text(json.dumps(values), encoding="utf-8")
-    said = _run("tried(seen); tried(lambda: store.delete(RUNS))", tmp_path)
+    said = _run("tried(seen); tried(lambda: store.delete(SIMULATIONS))", tmp_path)
     assert said.count("StoreError: ") == 2
     assert said.count("elsewhere") == 2
     (tmp_path / "elsewhere").mkdir()
@@ -272,11 +274,13 @@ def test_the_program_that_holds_the_store_is_named(
     _made(tmp_path)
     with running(_command(HOLD, tmp_path), stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
-        said = _run("store.wait = 0.1; tried(lambda: store.delete(RUNS)); tried(seen)", tmp_path)
+        said = _run(
+            "store.wait = 0.1; tried(lambda: store.delete(SIMULATIONS)); tried(seen)", tmp_path
+        )
     refused, seen = said.splitlines()
     assert refused.startswith("StoreLockedError: ")
     assert f"process {holder.pid} " in refused
     assert f" on {os.uname().nodename}" in refused
     assert "waited 0.1 s" in refused
     assert seen == "['a', 'a']"
-    assert RUNS.name
+    assert SIMULATIONS.name

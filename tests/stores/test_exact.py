@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from mdfactory.frames.codec import Frame, decode, encode
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import store_at
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.records import DENSITY, kept, records
@@ -24,9 +24,9 @@ def test_any_frame_comes_back_exactly(url: str) -> None:
     @given(frame=tables())
     def comes_back(frame: pa.Table) -> None:
         encoded = asdict(encode(frame))
-        store.write([(DENSITY, records(DENSITY, kept("A", **encoded)))], Mode.force)
+        store.write([(DENSITY, records(DENSITY, kept("A", **encoded)))], ConflictMode.force)
         with store.transaction() as transaction:
-            (rows,) = transaction.read_whole(DENSITY)
+            (rows,) = transaction.read_with_sidecars(DENSITY)
         (row,) = rows.to_pylist()
         assert_same(decode(Frame(**{name: row[name] for name in encoded})), frame)
 

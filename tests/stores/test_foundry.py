@@ -31,8 +31,15 @@ from mdfactory.errors import (
 from mdfactory.records.arrow import batch
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, OneOf, Prefix, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table, digest_table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import (
+    OVERVIEW,
+    SIMULATIONS,
+    Namespace,
+    Table,
+    analysis_table,
+    digest_table,
+)
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.foundry.backend import path_of
 from mdfactory.stores.foundry.lock import place_of
 from mdfactory.stores.foundry.store import FoundryStore
@@ -93,16 +100,18 @@ def store(foundry: FoundryServer) -> Store:  # it must be there
     """A store with all tables and one simulation."""
     made = FoundryStore(PATHS, wait=2)
     with made.transaction(write=True) as transaction:
-        for table in (RUNS, OVERVIEW, FRAME):
+        for table in (SIMULATIONS, OVERVIEW, FRAME):
             transaction.create(table)
-        transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+        transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
     return made
 
 
-def _push(store: Store, *hashes: str, mode: Mode = Mode.refuse, time: str = THEN) -> Counts:
+def _push(
+    store: Store, *hashes: str, mode: ConflictMode = ConflictMode.refuse, time: str = THEN
+) -> Counts:
     """Write to three tables in one transaction."""
     batches = [
-        (RUNS, records(RUNS, *(run(one, timestamp_utc=time) for one in hashes))),
+        (SIMULATIONS, records(SIMULATIONS, *(run(one, timestamp_utc=time) for one in hashes))),
         (FRAME, records(FRAME, *(kept(one, timestamp_utc=time) for one in hashes))),
         (
             OVERVIEW,
@@ -111,11 +120,11 @@ def _push(store: Store, *hashes: str, mode: Mode = Mode.refuse, time: str = THEN
     ]
     with store.transaction(write=True) as transaction:
         counts = transaction.write(batches[:2], mode)
-        transaction.write(batches[2:], Mode.update)
+        transaction.write(batches[2:], ConflictMode.update)
     return sum(counts.values(), Counts())
 
 
-def _hashes(store: Store, table: Table = RUNS, *where: Condition) -> list[str]:
+def _hashes(store: Store, table: Table = SIMULATIONS, *where: Condition) -> list[str]:
     query = Query(where=where, columns=("hash",))
     return sorted(one for rows in store.read(table, query) for one in rows["hash"].to_pylist())
 
@@ -148,10 +157,10 @@ def test_a_failure_of_the_service_is_never_an_empty_answer(
     foundry.faults.answer(pattern, status, times=None)
     for ask in (
         lambda: _hashes(store),
-        lambda: store.count(RUNS),
+        lambda: store.count(SIMULATIONS),
         store.tables,
         lambda: _push(store, "B"),
-        lambda: store.create(RUNS),
+        lambda: store.create(SIMULATIONS),
     ):
         with pytest.raises(StoreError) as caught:
             ask()
@@ -166,7 +175,7 @@ def test_a_failure_of_the_service_is_never_an_empty_answer(
 def test_sql_that_is_refused_is_an_error(store: Store, foundry: FoundryServer, status: int) -> None:
     foundry.faults.answer("queries/execute", status, times=None, headers={"Retry-After": "0"})
     with pytest.raises(StoreError):
-        _hashes(store, RUNS, OneOf("status", ("build",)))
+        _hashes(store, SIMULATIONS, OneOf("status", ("build",)))
 
 
 def test_a_gateway_that_gives_up_is_asked_again_and_then_is_an_error(
@@ -189,7 +198,7 @@ def test_a_busy_service_is_asked_again_when_it_says(
 ) -> None:
     busy = foundry.faults.answer(pattern, status, times=2, headers={"Retry-After": "0.01"})
     assert _push(store, "B").inserted == 2
-    assert _hashes(store, RUNS, OneOf("status", ("build",))) == ["A", "B"]
+    assert _hashes(store, SIMULATIONS, OneOf("status", ("build",))) == ["A", "B"]
     assert busy.hits == 2
 
 
@@ -224,7 +233,7 @@ def test_an_answer_that_is_lost_or_cut_does_no_harm(
 ) -> None:
     store = FoundryStore(PATHS, wait=2)
     fault = getattr(foundry.faults, kind)(pattern, times=2)
-    for table in (RUNS, OVERVIEW, FRAME):
+    for table in (SIMULATIONS, OVERVIEW, FRAME):
         store.create(table)
     assert _push(store, *HASHES).inserted == 32
     assert fault.hits == 2
@@ -245,11 +254,11 @@ def test_an_upload_that_is_cut_is_sent_again_whole(store: Store, foundry: Foundr
     [
         pytest.param(skip, mode, marks=() if (skip + number) % 4 == 0 else pytest.mark.long)
         for skip in range(8)
-        for number, mode in enumerate(Mode)
+        for number, mode in enumerate(ConflictMode)
     ],
 )
 def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
-    store: Store, foundry: FoundryServer, mode: Mode, skip: int
+    store: Store, foundry: FoundryServer, mode: ConflictMode, skip: int
 ) -> None:
     """Between two commits, whichever, the service fails."""
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
@@ -271,7 +280,7 @@ def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     assert _hashes(store, FRAME) == ["B", "C"]
     assert len(_hashes(store, OVERVIEW)) == 2
     with store.transaction() as transaction:
-        whole = [row for rows in transaction.read_whole(FRAME) for row in rows.to_pylist()]
+        whole = [row for rows in transaction.read_with_sidecars(FRAME) for row in rows.to_pylist()]
     assert {row["arrow_schema"] for row in whole} == {"schema"}
 
 
@@ -282,10 +291,12 @@ COMMITS = [
 """How many commits are done before a write is cut short."""
 
 
-@pytest.mark.parametrize("mode", [Mode.update, pytest.param(Mode.force, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "mode", [ConflictMode.update, pytest.param(ConflictMode.force, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("skip", COMMITS)
 def test_a_cut_write_over_records_of_the_same_time_is_completed_by_repeating_it(
-    store: Store, foundry: FoundryServer, skip: int, mode: Mode
+    store: Store, foundry: FoundryServer, skip: int, mode: ConflictMode
 ) -> None:
     """Digests are committed before records: what they say may be of a record to come."""
     workload = Workload(store)
@@ -339,11 +350,14 @@ def test_an_undo_that_was_cut_short_is_completed_by_repeating_it(
 def _change(one: Transaction, time: str) -> None:
     """Change a record and add others, in three tables."""
     one.write(
-        [(RUNS, records(RUNS, run("A", status="completed", timestamp_utc=time)))], Mode.update
+        [(SIMULATIONS, records(SIMULATIONS, run("A", status="completed", timestamp_utc=time)))],
+        ConflictMode.update,
     )
-    one.write([(RUNS, records(RUNS, run("B", timestamp_utc=time)))], Mode.update)
-    one.write([(FRAME, records(FRAME, kept("B", timestamp_utc=time)))], Mode.update)
-    one.write([(OVERVIEW, records(OVERVIEW, overview("B", "density")))], Mode.update)
+    one.write(
+        [(SIMULATIONS, records(SIMULATIONS, run("B", timestamp_utc=time)))], ConflictMode.update
+    )
+    one.write([(FRAME, records(FRAME, kept("B", timestamp_utc=time)))], ConflictMode.update)
+    one.write([(OVERVIEW, records(OVERVIEW, overview("B", "density")))], ConflictMode.update)
 
 
 def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
@@ -354,7 +368,7 @@ def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
                 for rows in transaction.scan(table, Query())
                 for row in rows.to_pylist()
             )
-            for table in (RUNS, OVERVIEW, FRAME)
+            for table in (SIMULATIONS, OVERVIEW, FRAME)
         }
 
 
@@ -470,11 +484,11 @@ FORK = "ignore:This process:DeprecationWarning"
 KILLED_CHILD = """
 import os, signal
 from http.client import HTTPConnection
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import SIMULATIONS
 from mdfactory.stores import store_at
 
 store = store_at("foundry:///Group Functions/mdfactory")
-store.count(RUNS)
+store.count(SIMULATIONS)
 if not (child := os.fork()):
     send = HTTPConnection.send
     def die(connection, data):
@@ -482,9 +496,9 @@ if not (child := os.fork()):
             os.kill(os.getpid(), signal.SIGKILL)
         send(connection, data)
     HTTPConnection.send = die
-    store.count(RUNS)
+    store.count(SIMULATIONS)
 assert os.waitpid(child, 0)[1] == signal.SIGKILL
-print(store.count(RUNS))
+print(store.count(SIMULATIONS))
 """
 
 
@@ -510,8 +524,8 @@ def test_a_history_that_comes_in_short_pages_hides_nothing(
         foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
     foundry.settings.history_cap = cap
     assert len(_hashes(store)) == 9
-    assert len(_hashes(store, RUNS, OneOf("status", ("build",)))) == 9
-    assert store.create(RUNS) == 0
+    assert len(_hashes(store, SIMULATIONS, OneOf("status", ("build",)))) == 9
+    assert store.create(SIMULATIONS) == 0
     assert len(_hashes(store)) == 9
 
 
@@ -520,7 +534,7 @@ def test_a_history_that_tells_too_little_is_an_error(store: Store, foundry: Foun
     foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
     foundry.settings.history_cap = 1
     with pytest.raises(StoreError, match="tells of no transaction that made them"):
-        store.create(RUNS)
+        store.create(SIMULATIONS)
     foundry.settings.history_cap = 1000
     assert _hashes(store) == ["A"]
 
@@ -539,8 +553,8 @@ def test_a_write_that_changes_nothing_opens_no_dataset(
     store: Store, foundry: FoundryServer
 ) -> None:
     before = len(foundry.dump(PATHS.runs).transactions)
-    _push(store, "A", mode=Mode.skip)
-    _push(store, "A", mode=Mode.update)
+    _push(store, "A", mode=ConflictMode.skip)
+    _push(store, "A", mode=ConflictMode.update)
     assert len(foundry.dump(PATHS.runs).transactions) == before
 
 
@@ -551,11 +565,11 @@ def test_a_schema_that_fails_after_the_commit_is_warned_of_and_mended(
     store = FoundryStore(PATHS, wait=2)
     foundry.faults.answer("POST .*schemas", 400, times=4)  # while the transactions are open
     foundry.faults.answer("schemas", status, times=None, headers={"Retry-After": "0"})
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     assert "SQL cannot read it" in caplog.text
     foundry.faults.clear()
     assert foundry.dump(PATHS.runs).schema is None
-    assert store.create(RUNS) == 0
+    assert store.create(SIMULATIONS) == 0
     assert foundry.dump(PATHS.runs).schema is not None
 
 
@@ -564,8 +578,10 @@ def test_a_dataset_that_was_deleted_stops_no_other(store: Store, foundry: Foundr
     gone = foundry.state.by_path.pop(path_of(FRAME, PATHS))
     foundry.state.by_rid.pop(gone.rid)
     with pytest.raises(ConflictError):
-        store.write([(RUNS, records(RUNS, run("B", status="completed")))], Mode.refuse)
-    assert store.write([(RUNS, records(RUNS, run("C")))], Mode.refuse)
+        store.write(
+            [(SIMULATIONS, records(SIMULATIONS, run("B", status="completed")))], ConflictMode.refuse
+        )
+    assert store.write([(SIMULATIONS, records(SIMULATIONS, run("C")))], ConflictMode.refuse)
 
 
 @pytest.mark.parametrize("token", ["s3cret\n", "s3cret\r", "s3crét", "s3 cret"])
@@ -638,15 +654,15 @@ def test_it_works_either_way(foundry: FoundryServer, settings: dict[str, Any]) -
     for name, value in settings.items():
         setattr(foundry.settings, name, value)
     store = FoundryStore(PATHS, wait=2)
-    for table in (RUNS, OVERVIEW, FRAME):
+    for table in (SIMULATIONS, OVERVIEW, FRAME):
         store.create(table)
     for hash_ in ("A1", "A2", "B"):
         _push(store, hash_)
     for _ in range(3):
-        assert _push(store, "A1", mode=Mode.skip).skipped == 2
-    assert _hashes(store, RUNS, Prefix("hash", "A")) == ["A1", "A2"]
+        assert _push(store, "A1", mode=ConflictMode.skip).skipped == 2
+    assert _hashes(store, SIMULATIONS, Prefix("hash", "A")) == ["A1", "A2"]
     assert _hashes(store, FRAME, OneOf("hash", ("B",))) == ["B"]
-    assert store.delete(RUNS, (Prefix("hash", "A"),)) == 2
+    assert store.delete(SIMULATIONS, (Prefix("hash", "A"),)) == 2
     assert _hashes(store) == ["B"]
 
 
@@ -655,7 +671,7 @@ def test_a_schema_that_an_open_transaction_does_not_take_is_put_afterwards(
 ) -> None:
     store = FoundryStore(PATHS, wait=2)
     foundry.faults.answer("POST .*schemas", 400)
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     assert foundry.dump(PATHS.runs).schema is not None
 
 
@@ -663,10 +679,10 @@ def test_a_schema_that_an_open_transaction_does_not_take_is_put_afterwards(
 
 
 def _theirs(foundry: FoundryServer, *hashes: str) -> None:
-    table = pa.Table.from_batches([records(RUNS, run("__PLACEHOLDER__"))])
+    table = pa.Table.from_batches([records(SIMULATIONS, run("__PLACEHOLDER__"))])
     foundry.put_existing(PATHS.runs, table, prefix="init")
     for hash_ in hashes:
-        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run(hash_))]))
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(SIMULATIONS, run(hash_))]))
 
 
 def _select(foundry: FoundryServer, path: str) -> pa.Table:
@@ -681,16 +697,16 @@ def _select(foundry: FoundryServer, path: str) -> pa.Table:
 def test_datasets_of_existing_installations_are_read_and_extended(foundry: FoundryServer) -> None:
     _theirs(foundry, "A", "B")
     store = FoundryStore(PATHS, wait=2)
-    assert [table.name for table in store.tables()] == [RUNS.name]
+    assert [table.name for table in store.tables()] == [SIMULATIONS.name]
     assert _hashes(store) == ["A", "B"]
-    assert _hashes(store, RUNS, OneOf("status", ("build",))) == ["A", "B"]
-    assert store.write([(RUNS, records(RUNS, run("A"), run("C")))], Mode.skip) == {
-        RUNS.name: Counts(inserted=1, skipped=1)
-    }
+    assert _hashes(store, SIMULATIONS, OneOf("status", ("build",))) == ["A", "B"]
+    assert store.write(
+        [(SIMULATIONS, records(SIMULATIONS, run("A"), run("C")))], ConflictMode.skip
+    ) == {SIMULATIONS.name: Counts(inserted=1, skipped=1)}
     assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
     _theirs(foundry, "D")
     assert _hashes(store) == ["A", "B", "C", "D"]
-    assert store.delete(RUNS, (OneOf("hash", ("D",)),)) == 1
+    assert store.delete(SIMULATIONS, (OneOf("hash", ("D",)),)) == 1
     assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
 
 
@@ -708,7 +724,7 @@ def test_types_and_columns_that_differ_are_brought_to_ours(foundry: FoundryServe
 
 def test_all_datasets_answer_a_plain_select(store: Store, foundry: FoundryServer) -> None:
     _push(store, "B", "C")
-    for table in (RUNS, FRAME, OVERVIEW):
+    for table in (SIMULATIONS, FRAME, OVERVIEW):
         rows = _select(foundry, path_of(table, PATHS))
         assert set(rows.schema.names) == set(table.columns)
         assert sorted(rows["hash"].to_pylist()) == _hashes(store, table)
@@ -718,12 +734,16 @@ def test_a_write_meanwhile_by_a_program_without_our_lock_is_not_lost(
     store: Store, foundry: FoundryServer
 ) -> None:
     with store.transaction(write=True) as transaction:
-        assert transaction.count(RUNS) == 1
-        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run("X"))]))
+        assert transaction.count(SIMULATIONS) == 1
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(SIMULATIONS, run("X"))]))
         with pytest.raises(ConflictError):
-            transaction.write([(RUNS, records(RUNS, run("B"), run("X")))], Mode.refuse)
-        counts = transaction.write([(RUNS, records(RUNS, run("B"), run("X")))], Mode.skip)
-    assert counts == {RUNS.name: Counts(inserted=1, skipped=1)}
+            transaction.write(
+                [(SIMULATIONS, records(SIMULATIONS, run("B"), run("X")))], ConflictMode.refuse
+            )
+        counts = transaction.write(
+            [(SIMULATIONS, records(SIMULATIONS, run("B"), run("X")))], ConflictMode.skip
+        )
+    assert counts == {SIMULATIONS.name: Counts(inserted=1, skipped=1)}
     assert _hashes(store) == ["A", "B", "X"]
 
 
@@ -731,32 +751,32 @@ def test_a_write_meanwhile_to_what_was_only_looked_up_is_an_error(
     store: Store, foundry: FoundryServer
 ) -> None:
     with store.transaction(write=True) as transaction:
-        assert transaction.count(RUNS) == 1
-        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(RUNS, run("X"))]))
+        assert transaction.count(SIMULATIONS) == 1
+        foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(SIMULATIONS, run("X"))]))
         with pytest.raises(StoreChangedError, match="another program"):
-            transaction.put(RUNS, records(RUNS, run("B")))
+            transaction.put(SIMULATIONS, records(SIMULATIONS, run("B")))
     assert _hashes(store) == ["A", "X"]
 
 
 def test_of_a_key_that_stands_twice_the_newest_record_is_kept(foundry: FoundryServer) -> None:
     for status, time in (("completed", LATER), ("build", THEN)):
-        rows = records(RUNS, run("A", status=status, timestamp_utc=time), run(time))
+        rows = records(SIMULATIONS, run("A", status=status, timestamp_utc=time), run(time))
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([rows]))
-    twice = records(RUNS, run("T"), run("T", status="completed", timestamp_utc=LATER))
+    twice = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATER))
     foundry.put_existing(PATHS.runs, pa.Table.from_batches([twice]))
     store = FoundryStore(PATHS, wait=2)
-    store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
-    rows = [row for some in store.read(RUNS) for row in some.to_pylist()]
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
+    rows = [row for some in store.read(SIMULATIONS) for row in some.to_pylist()]
     assert sorted(row["hash"] for row in rows) == sorted(["A", "B", "T", THEN, LATER])
     assert {row["status"] for row in rows if row["hash"] in {"A", "T"}} == {"completed"}
 
 
 def test_a_column_that_would_be_lost_is_not(foundry: FoundryServer) -> None:
-    rows = pa.Table.from_batches([records(RUNS, run("A"))])
+    rows = pa.Table.from_batches([records(SIMULATIONS, run("A"))])
     foundry.put_existing(PATHS.runs, rows.append_column("user_note", pa.array(["mine"])))
     store = FoundryStore(PATHS, wait=2)
     with pytest.raises(StoreError, match=r"user_note.*nothing was changed"):
-        store.write([(RUNS, records(RUNS, run("B")))], Mode.refuse)
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
     assert _hashes(store) == ["A"]
     assert _open(foundry) == []
 
@@ -793,7 +813,7 @@ def test_who_may_only_read_reads_and_is_told(
     monkeypatch.setenv("FDT_CREDENTIALS__JWT", READER)
     reader = FoundryStore(PATHS, wait=1)
     assert _hashes(reader) == ["A"]
-    assert _hashes(reader, RUNS, OneOf("status", ("build",))) == ["A"]
+    assert _hashes(reader, SIMULATIONS, OneOf("status", ("build",))) == ["A"]
     with pytest.raises(StoreError, match="Ask the owner of the project"):
         _push(reader, "B")
     assert _hashes(store) == ["A"]
@@ -828,14 +848,14 @@ def test_the_number_of_requests_does_not_grow_with_the_records(
         _push(store, *(f"{hash_}-again" for hash_ in hashes))
         costs.append(len(foundry.log) - before)
     assert costs[1] <= costs[0]
-    for table in (RUNS, FRAME, OVERVIEW, digest_table(Place.runs)):
+    for table in (SIMULATIONS, FRAME, OVERVIEW, digest_table(Namespace.runs)):
         assert len(foundry.dump(path_of(table, PATHS)).files) <= 16
 
 
 def test_a_filtered_pull_asks_sql(store: Store, foundry: FoundryServer) -> None:
     _push(store, *HASHES[1:])
     before = len(foundry.log)
-    assert _hashes(store, RUNS, OneOf("hash", (HASHES[1],))) == [HASHES[1]]
+    assert _hashes(store, SIMULATIONS, OneOf("hash", (HASHES[1],))) == [HASHES[1]]
     asked = [str(one) for one in foundry.log[before:]]
     assert not [one for one in asked if "bucket" in one and foundry.dump(PATHS.runs).rid in one]
     assert [one for one in asked if "queries/execute" in one]
@@ -846,9 +866,9 @@ def test_new_records_beyond_a_bound_lie_on_disk(store: Store) -> None:
     with store.transaction(write=True) as transaction:
         for number in range(80):
             row = kept(f"{number:02}", data_csv=text)
-            transaction.write([(FRAME, records(FRAME, row))], Mode.refuse)
+            transaction.write([(FRAME, records(FRAME, row))], ConflictMode.refuse)
         changed = kept("07", data_csv="y")
-        transaction.write([(FRAME, records(FRAME, changed))], Mode.force)
+        transaction.write([(FRAME, records(FRAME, changed))], ConflictMode.force)
         transaction.delete(FRAME, (OneOf("hash", ("08",)),))
     found = {row["hash"]: row["data_csv"] for rows in store.read(FRAME) for row in rows.to_pylist()}
     assert len(found) == 79

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from effort import FEW, MANY, Effort
-from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
 from mdfactory.testing.harm import EMPTY, Workload
@@ -41,8 +41,8 @@ OPERATIONS = {
 
 COMMON = """
 import sys
-from mdfactory.records.tables import OVERVIEW, RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import store_at
 from mdfactory.testing.harm import Workload
 from mdfactory.testing.records import overview, records, run
@@ -140,7 +140,7 @@ def _kills(kills: int, words: Sequence[str], workload: Workload, writer: Writer)
         # Who reads before any writer has cleared up sees what all see afterwards; but a server
         # may still be doing what the killed program asked of it last.
         early = workload.states()
-        workload.store.create(RUNS)
+        workload.store.create(SIMULATIONS)
         read = workload.states()
         assert early == read or _has_server(workload.store)
         assert set(early) <= {before, after}
@@ -175,7 +175,7 @@ def _is_half(store: Store, read: tuple[str, str], before: str, after: str) -> bo
 
 def test_processes_that_write_at_once_lose_nothing(url: str, store: Store, effort: Effort) -> None:
     """Eight of them write records of their own and shared ones, in many transactions."""
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     store.create(OVERVIEW)
     script = """
 import os
@@ -186,20 +186,20 @@ for writer in range(8):
         continue
     for number in range(int(sys.argv[2])):
         own, shared = run(f"{writer}-{number}"), run(f"shared-{number}")
-        store.write([(RUNS, records(RUNS, own, shared)),
-                     (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], Mode.skip)
+        store.write([(SIMULATIONS, records(SIMULATIONS, own, shared)),
+                     (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], ConflictMode.skip)
     os._exit(0)
 sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
 """
     command = _command(script, url, effort.transactions)
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    hashes = [hash_ for rows in store.read(RUNS) for hash_ in rows["hash"].to_pylist()]
+    hashes = [hash_ for rows in store.read(SIMULATIONS) for hash_ in rows["hash"].to_pylist()]
     numbers = range(effort.transactions)
     own = {f"{writer}-{number}" for writer in range(8) for number in numbers}
     assert sorted(hashes) == sorted(own | {f"shared-{number}" for number in numbers})
     assert store.count(OVERVIEW) == 8 * effort.transactions
-    assert store_at(url, wait=0.1).delete(RUNS) == 9 * effort.transactions
+    assert store_at(url, wait=0.1).delete(SIMULATIONS) == 9 * effort.transactions
 
 
 WRITING = """

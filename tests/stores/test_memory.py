@@ -22,10 +22,10 @@ class TestMemory(StoreTests):
         return MemoryStore(self.memory, wait=wait)
 
     def raw_rows(self, table: Table) -> Rows:
-        _, rows = self.memory.tables[table.place, table.id]
+        _, rows = self.memory.tables[table.namespace, table.id]
         return [tuple(row.values()) for row in rows.to_pylist()]
 
     def raw_put(self, table: Table, rows: Rows) -> None:
-        name, stored = self.memory.tables[table.place, table.id]
+        name, stored = self.memory.tables[table.namespace, table.id]
         added = pa.Table.from_batches([batch(rows, table.schema)])
-        self.memory.tables[table.place, table.id] = (name, pa.concat_tables([stored, added]))
+        self.memory.tables[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))

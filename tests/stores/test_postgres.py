@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mdfactory.records.tables import Place, Table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import Namespace, Table
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.postgres import PostgresStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
@@ -36,10 +36,10 @@ class TestPostgres(StoreTests):
 def _compression(url: str) -> str:
     """Return how the server compresses a long text that is written."""
     store = PostgresStore(url)
-    with store.transaction(write=True, create=list(Place)) as transaction:
+    with store.transaction(write=True, create=list(Namespace)) as transaction:
         transaction.create(DENSITY)
     row = kept("A", data_csv="0.125,0.25\n" * 10_000)
-    store.write([(DENSITY, records(DENSITY, row))], Mode.refuse)
+    store.write([(DENSITY, records(DENSITY, row))], ConflictMode.refuse)
     query = f'SELECT pg_column_compression(data_csv) FROM "{DENSITY.name}"'
     with psycopg.connect(url) as server:
         found = server.execute(query.encode()).fetchone()

@@ -18,8 +18,15 @@ import pytest
 
 from mdfactory.errors import NotInitialisedError, StoreError, StoreLockedError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, analysis_table, artifact_table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import (
+    OVERVIEW,
+    SIMULATIONS,
+    Namespace,
+    Table,
+    analysis_table,
+    artifact_table,
+)
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
@@ -30,32 +37,35 @@ from mdfactory.testing.records import records, run
 class RawSqlite:
     """Reaches the files with the sqlite3 module alone."""
 
-    files: dict[Place, Path]
+    files: dict[Namespace, Path]
 
     def raw_rows(self, table: Table) -> Rows:
-        with closing(sqlite3.connect(self.files[table.place])) as database:
+        with closing(sqlite3.connect(self.files[table.namespace])) as database:
             return database.execute(f'SELECT * FROM "{table.name}"').fetchall()
 
     def raw_put(self, table: Table, rows: Rows) -> None:
         marks = ", ".join("?" * len(table.columns))
-        with closing(sqlite3.connect(self.files[table.place])) as database, database:
+        with closing(sqlite3.connect(self.files[table.namespace])) as database, database:
             database.executemany(f'INSERT OR REPLACE INTO "{table.name}" VALUES ({marks})', rows)
 
 
 class TestSqlite(RawSqlite, StoreTests):
     @pytest.fixture(autouse=True)
     def _data(self, tmp_path: Path) -> None:
-        self.files = {Place.runs: tmp_path / "runs.db", Place.results: tmp_path / "analysis.db"}
+        self.files = {
+            Namespace.runs: tmp_path / "runs.db",
+            Namespace.results: tmp_path / "analysis.db",
+        }
 
     def opened(self, *, wait: float = 60.0) -> Store:
-        return SqliteStore(self.files[Place.runs], self.files[Place.results], wait=wait)
+        return SqliteStore(self.files[Namespace.runs], self.files[Namespace.results], wait=wait)
 
 
 @pytest.mark.long
 class TestSqliteInOneFile(TestSqlite):
     @pytest.fixture(autouse=True)
     def _data(self, tmp_path: Path) -> None:
-        self.files = dict.fromkeys(Place, tmp_path / "all.db")
+        self.files = dict.fromkeys(Namespace, tmp_path / "all.db")
 
 
 @pytest.fixture
@@ -80,7 +90,7 @@ def _tables(path: Path) -> dict[str, str]:
 
 
 def _statuses(store: Store) -> dict[str, str]:
-    read = store.read(RUNS, Query(columns=("hash", "status")))
+    read = store.read(SIMULATIONS, Query(columns=("hash", "status")))
     return {
         hash_: status
         for rows in read
@@ -89,36 +99,41 @@ def _statuses(store: Store) -> dict[str, str]:
 
 
 def test_making_one_table_makes_one_file(paths: tuple[Path, Path]) -> None:
-    SqliteStore(*paths).create(RUNS)
+    SqliteStore(*paths).create(SIMULATIONS)
     assert [path.exists() for path in paths] == [True, False]
 
 
 def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "a" / "b" / "runs.db", tmp_path / "c" / "analysis.db")
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     store.create(OVERVIEW)
-    assert {table.name for table in store.tables()} == {RUNS.name, OVERVIEW.name}
+    assert {table.name for table in store.tables()} == {SIMULATIONS.name, OVERVIEW.name}
 
 
 def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
     with pytest.raises(NotInitialisedError):
-        SqliteStore(*paths).count(RUNS)
+        SqliteStore(*paths).count(SIMULATIONS)
     assert not any(path.exists() for path in paths)
 
 
 def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "100% a?b#c;d é" / "runs.db", tmp_path / "x y" / "analysis.db")
-    for table in (RUNS, OVERVIEW):
+    for table in (SIMULATIONS, OVERVIEW):
         store.create(table)
-    store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-    assert store.count(RUNS) == 1
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+    assert store.count(SIMULATIONS) == 1
 
 
 def test_new_tables_are_like_those_of_existing_installations(
     paths: tuple[Path, Path], existing: tuple[Path, Path]
 ) -> None:
     store = SqliteStore(*paths)
-    for table in (RUNS, OVERVIEW, analysis_table("LIPID_RG"), artifact_table("LAST_FRAME_PDB")):
+    for table in (
+        SIMULATIONS,
+        OVERVIEW,
+        analysis_table("LIPID_RG"),
+        artifact_table("LAST_FRAME_PDB"),
+    ):
         store.create(table)
     for ours, theirs in zip(paths, existing, strict=True):
         assert (
@@ -152,8 +167,8 @@ def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
     before = [_tables(path) for path in existing]
     rows = _asked(existing[0], "SELECT * FROM RUN_DATABASE ORDER BY hash")
     store = SqliteStore(*existing)
-    counts = store.write([(RUNS, records(RUNS, run("NEW")))], Mode.refuse)
-    assert counts[RUNS.name].inserted == 1
+    counts = store.write([(SIMULATIONS, records(SIMULATIONS, run("NEW")))], ConflictMode.refuse)
+    assert counts[SIMULATIONS.name].inserted == 1
     assert (
         _asked(existing[0], "SELECT * FROM RUN_DATABASE WHERE hash <> 'NEW' ORDER BY hash") == rows
     )
@@ -177,16 +192,16 @@ def test_upper_case_tables_are_found_by_the_name_of_today(existing: tuple[Path, 
 
 def test_an_existing_store_is_cleared(existing: tuple[Path, Path]) -> None:
     store = SqliteStore(*existing)
-    assert store.delete(RUNS, (OneOf("status", ("build",)),)) == 2
-    assert store.delete(RUNS) == 6
+    assert store.delete(SIMULATIONS, (OneOf("status", ("build",)),)) == 2
+    assert store.delete(SIMULATIONS) == 6
     assert _asked(existing[0], "SELECT count(*) FROM RUN_DATABASE") == [(0,)]
 
 
 def test_a_writer_leaves_wal_mode_and_a_reader_does_not(existing: tuple[Path, Path]) -> None:
     store = SqliteStore(*existing)
-    assert store.count(RUNS) == 8
+    assert store.count(SIMULATIONS) == 8
     assert _asked(existing[0], "PRAGMA journal_mode") == [("wal",)]
-    store.write([(RUNS, records(RUNS, run("NEW")))], Mode.refuse)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("NEW")))], ConflictMode.refuse)
     assert [_asked(path, "PRAGMA journal_mode") for path in existing] == [[("delete",)]] * 2
 
 
@@ -196,8 +211,8 @@ def test_a_store_that_is_open_elsewhere_in_wal_mode_is_said_to_be(
     with closing(sqlite3.connect(existing[0])) as other:
         other.execute("SELECT * FROM RUN_DATABASE").fetchone()
         with pytest.raises(StoreLockedError, match=f"process {os.getpid()}|another program"):
-            SqliteStore(*existing, wait=0.1).delete(RUNS)
-    assert SqliteStore(*existing, wait=0.1).delete(RUNS) == 8
+            SqliteStore(*existing, wait=0.1).delete(SIMULATIONS)
+    assert SqliteStore(*existing, wait=0.1).delete(SIMULATIONS) == 8
 
 
 HOLD = """
@@ -214,12 +229,12 @@ def test_the_program_that_holds_the_store_is_named(
     paths: tuple[Path, Path], running: Callable[..., Any]
 ) -> None:
     store = SqliteStore(*paths, wait=0.1)
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     with running([sys.executable, "-c", HOLD, paths[0]], stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
-            store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-        assert store.count(RUNS) == 0
+            store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+        assert store.count(SIMULATIONS) == 0
 
 
 @pytest.mark.parametrize("held", [0, 1])
@@ -233,8 +248,10 @@ def test_a_file_that_is_held_alone_is_waited_for(
         if verb == "create":
             return store.create(analysis_table("fresh"))
         if verb == "write":
-            return store.write([(RUNS, records(RUNS, run("NEW")))], Mode.update)
-        return store.count(RUNS)
+            return store.write(
+                [(SIMULATIONS, records(SIMULATIONS, run("NEW")))], ConflictMode.update
+            )
+        return store.count(SIMULATIONS)
 
     with closing(sqlite3.connect(existing[held], isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
@@ -247,12 +264,15 @@ def test_a_file_that_is_held_alone_is_waited_for(
 
 def test_the_writer_itself_is_not_the_one_that_holds_the_store(paths: tuple[Path, Path]) -> None:
     store = SqliteStore(*paths, wait=0.1)
-    store.create(RUNS)
-    store.write([(RUNS, records(RUNS, *(run(str(n)) for n in range(5_000))))], Mode.refuse)
-    with closing(store.read(RUNS)) as reading:
+    store.create(SIMULATIONS)
+    store.write(
+        [(SIMULATIONS, records(SIMULATIONS, *(run(str(n)) for n in range(5_000))))],
+        ConflictMode.refuse,
+    )
+    with closing(store.read(SIMULATIONS)) as reading:
         next(reading)
         with pytest.raises(StoreLockedError) as caught:
-            store.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
     assert f"process {os.getpid()}" not in str(caught.value)
 
 
@@ -305,9 +325,9 @@ def test_a_file_that_is_no_store_is_an_error_that_names_it(
     spoil(paths[0])
     store = SqliteStore(*paths)
     with pytest.raises(StoreError, match=re.escape(str(paths[0]))):
-        list(store.read(RUNS))
+        list(store.read(SIMULATIONS))
     with pytest.raises(StoreError, match=re.escape(str(paths[0]))):
-        store.write([(RUNS, records(RUNS, run("A")))], Mode.force)
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.force)
 
 
 def test_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
@@ -315,10 +335,10 @@ def test_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
     raw[4096:8192] = b"\xff" * 4096
     existing[0].write_bytes(raw)
     with pytest.raises(StoreError, match="malformed"):
-        list(SqliteStore(*existing).read(RUNS))
+        list(SqliteStore(*existing).read(SIMULATIONS))
 
 
 def test_a_folder_in_place_of_the_folder_of_the_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="file"):
-        SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(RUNS)
+        SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(SIMULATIONS)

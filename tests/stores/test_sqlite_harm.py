@@ -22,8 +22,8 @@ COMMON = """
 import sys
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
-from mdfactory.records.tables import OVERVIEW, RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.testing.records import overview, records, run
 
@@ -31,7 +31,7 @@ store = SqliteStore(Path(sys.argv[1]) / "runs.db", Path(sys.argv[1]) / "analysis
 hashes = [f"{number:05}" for number in range(3000)]
 
 def batches(text):
-    yield RUNS, records(RUNS, *(run(one, input_data=text * 100) for one in hashes))
+    yield SIMULATIONS, records(SIMULATIONS, *(run(one, input_data=text * 100) for one in hashes))
     yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=text) for one in hashes))
 
 def tried(action):
@@ -52,7 +52,8 @@ def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
 
 def _made(folder: Path) -> None:
     _run(
-        "[store.create(one) for one in (RUNS, OVERVIEW)]; store.write(batches('a'), Mode.refuse)",
+        "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
+        "store.write(batches('a'), ConflictMode.refuse)",
         folder,
     )
 
@@ -78,12 +79,13 @@ def existing(tmp_path: Path, data: Path) -> Path:
 @pytest.mark.parametrize("wal", [True, False])
 def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
     if not wal:
-        _run("store.delete(RUNS, ())", existing)
-        _run("store.write([(RUNS, records(RUNS, *map(run, 'abcdefgh')))], Mode.refuse)", existing)
+        _run("store.delete(SIMULATIONS, ())", existing)
+        rows = "records(SIMULATIONS, *map(run, 'abcdefgh'))"
+        _run(f"store.write([(SIMULATIONS, {rows})], ConflictMode.refuse)", existing)
     for file in existing.iterdir():
         file.chmod(0o444)
     existing.chmod(0o555)
-    script = "tried(lambda: store.count(RUNS)); tried(lambda: store.delete(RUNS))"
+    script = "tried(lambda: store.count(SIMULATIONS)); tried(lambda: store.delete(SIMULATIONS))"
     counted, refused = _run(script, existing, rightless=True).splitlines()
     existing.chmod(0o755)
     assert counted == "8"
@@ -104,7 +106,7 @@ def test_who_may_only_read_never_takes_a_mixture_for_the_whole(
     for path in [*existing.iterdir(), existing]:
         path.chmod(0o555)
     script = """
-rows = store.read(RUNS)
+rows = store.read(SIMULATIONS)
 next(rows)
 print("reading", flush=True)
 sys.stdin.readline()
@@ -123,14 +125,14 @@ tried(lambda: sum(len(one) for one in rows))
 
 def test_a_file_that_must_not_be_read_is_an_error(existing: Path) -> None:
     (existing / "runs.db").chmod(0)
-    said = _run("tried(lambda: store.count(RUNS))", existing, rightless=True)
+    said = _run("tried(lambda: store.count(SIMULATIONS))", existing, rightless=True)
     assert said.startswith("StoreError: ")
     assert str(existing / "runs.db") in said
 
 
 def test_a_folder_that_must_not_be_written_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    said = _run("tried(lambda: store.create(RUNS))", tmp_path, rightless=True)
+    said = _run("tried(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
     tmp_path.chmod(0o755)
     assert said.startswith("StoreError: ")
     assert list(tmp_path.iterdir()) == []
@@ -141,7 +143,7 @@ def test_when_there_is_no_room_left_the_store_is_as_before(tmp_path: Path) -> No
     script = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-tried(lambda: store.write(batches('b' * 30), Mode.force))
+tried(lambda: store.write(batches('b' * 30), ConflictMode.force))
 """
     said = _run(script, tmp_path)
     assert said.startswith("StoreError: ")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mdfactory.records.query import OneOf, Prefix, Query, apply
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -56,9 +56,9 @@ class Appending(MemoryTransaction):
     """Leaves the replaced row beside the new one."""
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
-        name, stored = self.rows[table.place, table.id]
+        name, stored = self.rows[table.namespace, table.id]
         added = pa.Table.from_batches([rows], table.schema)
-        self.rows[table.place, table.id] = (name, pa.concat_tables([stored, added]))
+        self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
 
 
 class IgnoringConditions(MemoryTransaction):
@@ -97,15 +97,15 @@ class EmptyWhereMissing(MemoryTransaction):
 
 class MindingCase(MemoryTransaction):
     def has(self, table: Table) -> bool:
-        return table.name in self.names(table.place)
+        return table.name in self.names(table.namespace)
 
 
 class RemovingByTheFirstColumn(MemoryTransaction):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
-        name, stored = self.rows[table.place, table.id]
+        name, stored = self.rows[table.namespace, table.id]
         hashes = {key[0] for key in keys}
         kept = [value not in hashes for value in stored[table.key[0]].to_pylist()]
-        self.rows[table.place, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
+        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
 
 
 class ForgettingDigests(MemoryTransaction):
@@ -133,7 +133,7 @@ class AnsweringAtOnce(MemoryTransaction):
 
 class CommittingFailures(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         transaction = MemoryTransaction(dict(self.memory.tables))
         try:
             yield transaction
@@ -145,13 +145,13 @@ class ShowingHalf(MemoryStore):
     """Writes in place: others see a transaction before it is whole."""
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         yield MemoryTransaction(self.memory.tables)
 
 
 class WithoutLock(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         transaction = MemoryTransaction(dict(self.memory.tables))
         yield transaction
         if write:
@@ -160,7 +160,7 @@ class WithoutLock(MemoryStore):
 
 class KeepingTheLock(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         if write and not self.memory.lock.acquire(timeout=self.wait):
             raise TimeoutError
         transaction = MemoryTransaction(dict(self.memory.tables))

@@ -16,8 +16,8 @@ from mdfactory.config import FoundryPaths
 from mdfactory.errors import ConflictError, NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.tables import FRAME_SIDECARS, OVERVIEW, SIMULATIONS, analysis_table
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.csv.store import CsvStore
 from mdfactory.stores.foundry.store import FoundryStore
 from mdfactory.stores.sql.postgres import PostgresStore
@@ -29,7 +29,7 @@ from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
 
-ALL = Scope(systems=True, items=list(ItemType))
+ALL = Scope(simulations=True, results=list(ResultType))
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 
@@ -39,7 +39,7 @@ def source(tmp_path: Path, campaign: Path) -> Store:
     frame = pa.table({"x": [float("nan"), None, 1.0], "y": [[1], None, []]})
     Simulation.open(campaign / FIRST).results.record_analysis("own", frame, unit="nm")
     store = _sqlite(tmp_path / "source")
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     push(store, str(campaign), scope=ALL)
     return store
 
@@ -55,7 +55,7 @@ def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
             table.id: sorted(
                 (row for rows in transaction.read(table) for row in rows.to_pylist()), key=str
             )
-            for table in [*transaction.tables(), FRAMES]
+            for table in [*transaction.tables(), FRAME_SIDECARS]
             if transaction.has(table)
         }
 
@@ -82,7 +82,7 @@ def test_a_copy_again_changes_nothing(source: Store, tmp_path: Path) -> None:
     before = _everything(target)
     with pytest.raises(ConflictError):
         copy(source, target)
-    for mode in (Mode.skip, Mode.update, Mode.force):
+    for mode in (ConflictMode.skip, ConflictMode.update, ConflictMode.force):
         assert copy(source, target, mode).identical
         assert _everything(target) == before
 
@@ -98,13 +98,13 @@ def test_the_overview_of_the_target_tells_of_the_target(source: Store, tmp_path:
     target = _sqlite(tmp_path / "target")
     copy(source, target)
     rdf, bonds = analysis_table("rdf_oxygen"), analysis_table("hydrogen_bonds")
-    clear(target, select(target, items=[rdf]))
-    clear(source, select(source, items=[bonds]))
-    copied = copy(source, target, Mode.skip)
+    clear(target, select(target, tables=[rdf]))
+    clear(source, select(source, tables=[bonds]))
+    copied = copy(source, target, ConflictMode.skip)
     assert not copied.identical
     done = (OneOf("status", ("completed",)),)
     for table in (rdf, bonds):
-        where = (*done, OneOf("item_name", (table.item_name,)))
+        where = (*done, OneOf("item_name", (table.result_name,)))
         assert target.count(OVERVIEW, where) == target.count(table) > 0
 
 
@@ -114,7 +114,7 @@ def test_a_store_of_another_installation_is_copied(data: Path, tmp_path: Path) -
         file.chmod(0o755)
     target = _sqlite(tmp_path / "target")
     assert copy(SqliteStore(folder / "runs.db", folder / "analysis.db"), target).identical
-    assert target.count(RUNS) == 8
+    assert target.count(SIMULATIONS) == 8
     assert target.count(OVERVIEW) == 56
 
 

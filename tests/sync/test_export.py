@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mdfactory.errors import OutputError, StoreError
-from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.sync.export import export
 from mdfactory.testing.records import AWKWARD, overview, records, run
 
@@ -40,13 +40,13 @@ def _read(path: Path) -> list[dict[str, object]]:
 )
 def test_records_are_written_exactly(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    batches = [records(RUNS, *ROWS[:10]), records(RUNS, *ROWS[10:])]
-    assert export(batches, RUNS.schema, path) == len(ROWS)
+    batches = [records(SIMULATIONS, *ROWS[:10]), records(SIMULATIONS, *ROWS[10:])]
+    assert export(batches, SIMULATIONS.schema, path) == len(ROWS)
     assert _read(path.rename(path.with_suffix(path.suffix.lower()))) == ROWS
 
 
 def test_a_csv_file_is_read_by_pandas(tmp_path: Path) -> None:
-    export([records(RUNS, *ROWS)], RUNS.schema, tmp_path / "a.csv")
+    export([records(SIMULATIONS, *ROWS)], SIMULATIONS.schema, tmp_path / "a.csv")
     frame = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
     assert frame.to_dict("records") == ROWS
 
@@ -60,22 +60,24 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
 def test_nothing_is_a_file_with_a_header(tmp_path: Path, name: str) -> None:
-    assert export([], RUNS.schema, tmp_path / name) == 0
+    assert export([], SIMULATIONS.schema, tmp_path / name) == 0
     assert _read(tmp_path / name) == []
     if name == "a.csv":
-        assert len((tmp_path / name).read_text(encoding="utf-8").split(",")) == len(RUNS.columns)
+        assert len((tmp_path / name).read_text(encoding="utf-8").split(",")) == len(
+            SIMULATIONS.columns
+        )
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
 def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path, name: str) -> None:
     def failing() -> Iterator[pa.RecordBatch]:
-        yield records(RUNS, *ROWS)
+        yield records(SIMULATIONS, *ROWS)
         raise StoreError("gone")
 
     path = tmp_path / name
     path.write_text("before", encoding="utf-8")
     with pytest.raises(StoreError, match="gone"):
-        export(failing(), RUNS.schema, path)
+        export(failing(), SIMULATIONS.schema, path)
     assert path.read_text(encoding="utf-8") == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
@@ -84,14 +86,14 @@ def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path: Pa
     (tmp_path / "old.csv").touch(mode=0o640)
     (tmp_path / "plain").touch()
     for name in ("old.csv", "new.csv"):
-        export([], RUNS.schema, tmp_path / name)
+        export([], SIMULATIONS.schema, tmp_path / name)
     assert (tmp_path / "old.csv").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "new.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_symlink_stays_one(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to("real.csv")
-    export([], RUNS.schema, tmp_path / "link.csv")
+    export([], SIMULATIONS.schema, tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").exists()
 
@@ -102,7 +104,7 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    export([records(RUNS, *ROWS)], RUNS.schema, pipe)
+    export([records(SIMULATIONS, *ROWS)], SIMULATIONS.schema, pipe)
     reader.join()
     assert read[0].count(b"mixedbox") == 2 * len(ROWS)
     assert pipe.is_fifo()
@@ -113,5 +115,5 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(
     tmp_path: Path, place: str
 ) -> None:
     with pytest.raises(OutputError) as caught:
-        export([], RUNS.schema, tmp_path / place)
+        export([], SIMULATIONS.schema, tmp_path / place)
     assert str(tmp_path / place) in str(caught.value)

@@ -17,8 +17,8 @@ from mdfactory.errors import (
     SourceError,
 )
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
@@ -30,12 +30,12 @@ FIRST = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
 @pytest.fixture
 def store() -> Store:
     store = MemoryStore()
-    store.create(RUNS)
+    store.create(SIMULATIONS)
     return store
 
 
 def _stored(store: Store) -> dict[str, dict[str, Any]]:
-    return {row["hash"]: row for rows in store.read(RUNS) for row in rows.to_pylist()}
+    return {row["hash"]: row for rows in store.read(SIMULATIONS) for row in rows.to_pylist()}
 
 
 def test_a_push_records_each_simulation(store: Store, campaign: Path) -> None:
@@ -80,7 +80,7 @@ def test_every_kind_of_source_gives_the_same_records(
     assert push(store, str(source(campaign))).counts == Counts(inserted=8)
     monkeypatch.chdir(campaign.parent)
     relative = source(Path("campaign"))
-    assert push(store, str(relative), Mode.update).counts == Counts(unchanged=8)
+    assert push(store, str(relative), ConflictMode.update).counts == Counts(unchanged=8)
 
 
 def test_an_invalid_folder_is_named_and_the_others_are_stored(store: Store, campaign: Path) -> None:
@@ -107,7 +107,7 @@ def test_update_follows_the_campaign(store: Store, campaign: Path) -> None:
     before = _stored(store)
     (stopped,) = campaign.glob(f"{STOPPED}*")
     (stopped / "prod.gro").touch()
-    assert push(store, str(campaign), Mode.update).counts == Counts(updated=1, unchanged=7)
+    assert push(store, str(campaign), ConflictMode.update).counts == Counts(updated=1, unchanged=7)
     after = _stored(store)
     changed = [hash_ for hash_ in before if before[hash_] != after[hash_]]
     assert changed == [stopped.name]
@@ -117,7 +117,7 @@ def test_update_follows_the_campaign(store: Store, campaign: Path) -> None:
 def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
     push(store, str(campaign))
     moved = shutil.move(campaign, campaign.parent / "moved")
-    pushed = push(store, f"{moved}/campaign.yaml", Mode.update)
+    pushed = push(store, f"{moved}/campaign.yaml", ConflictMode.update)
     assert pushed.counts == Counts(updated=8)
     assert _stored(store)[FIRST]["directory"] == f"{moved}/{FIRST}"
 
@@ -125,20 +125,20 @@ def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "counts"),
     [
-        (Mode.skip, Counts(skipped=8)),
-        (Mode.force, Counts(updated=8)),
-        (Mode.update, Counts(unchanged=8)),
+        (ConflictMode.skip, Counts(skipped=8)),
+        (ConflictMode.force, Counts(updated=8)),
+        (ConflictMode.update, Counts(unchanged=8)),
     ],
 )
 def test_the_mode_decides_what_happens_to_what_is_there(
-    store: Store, campaign: Path, mode: Mode, counts: Counts
+    store: Store, campaign: Path, mode: ConflictMode, counts: Counts
 ) -> None:
     push(store, str(campaign))
     before = _stored(store)
     assert push(store, str(campaign), mode, dry_run=True).counts == counts
     assert _stored(store) == before
     assert push(store, str(campaign), mode).counts == counts
-    assert (_stored(store) == before) is (mode is not Mode.force)
+    assert (_stored(store) == before) is (mode is not ConflictMode.force)
 
 
 def test_by_default_one_conflict_stops_all(store: Store, campaign: Path) -> None:
@@ -158,9 +158,9 @@ def test_one_simulation_in_two_folders_is_refused_by_default(store: Store, campa
     assert _stored(store) == {}
 
 
-@pytest.mark.parametrize("mode", [Mode.skip, Mode.force, Mode.update])
+@pytest.mark.parametrize("mode", [ConflictMode.skip, ConflictMode.force, ConflictMode.update])
 def test_the_most_advanced_of_two_folders_is_taken_and_said(
-    store: Store, campaign: Path, mode: Mode
+    store: Store, campaign: Path, mode: ConflictMode
 ) -> None:
     older = Path(shutil.copytree(campaign / FIRST, campaign / "000_older"))
     (older / "prod.gro").unlink()

@@ -22,25 +22,25 @@ from mdfactory.campaign.collect import Scope
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreError, UnknownNameError
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import (
-    FRAMES,
+    FRAME_SIDECARS,
     OVERVIEW,
-    RUNS,
-    Place,
+    SIMULATIONS,
+    Namespace,
     Table,
     analysis_table,
     artifact_table,
 )
-from mdfactory.records.vocabulary import ItemType, Mode, SimulationType
+from mdfactory.records.vocabulary import ConflictMode, ResultType, SimulationType
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.clear import clear, select
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import SYSTEMS, push
-from mdfactory.sync.results import item_tables
+from mdfactory.sync.results import result_tables
 
-ALL = Scope(systems=True, items=list(ItemType))
-ANALYSES = Scope(items=[ItemType.analysis])
-ARTIFACTS = Scope(items=[ItemType.artifact])
+ALL = Scope(simulations=True, results=list(ResultType))
+ANALYSES = Scope(results=[ResultType.analysis])
+ARTIFACTS = Scope(results=[ResultType.artifact])
 WITHOUT_BONDS = "E6475BA8EB2617975EC267C2DC37732335CD9144"
 FRESH = "2071DE6353CF75B3049856E059488D3CE307F956"
 STATES = {"completed": 4, "not_yet_run": 4}
@@ -49,7 +49,7 @@ STATES = {"completed": 4, "not_yet_run": 4}
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = SqliteStore(tmp_path / "runs.db", tmp_path / "analysis.db")
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     return store
 
 
@@ -74,7 +74,7 @@ def _overview(store: Store) -> dict[str, Counter[str]]:
 
 
 def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
-    tables = [*store.tables(), FRAMES]
+    tables = [*store.tables(), FRAME_SIDECARS]
     with store.transaction() as transaction:
         return {
             table.name: sorted(_rows(store, table), key=json.dumps)
@@ -103,7 +103,7 @@ def test_a_campaign_pushes_its_analyses_and_artifacts(store: Store, campaign: Pa
 def test_everything_goes_in_one_push(store: Store, campaign: Path) -> None:
     pushed = push(store, str(campaign), scope=ALL)
     assert pushed.counts == Counts(inserted=8 + 19 + 6)
-    assert store.count(RUNS) == 8
+    assert store.count(SIMULATIONS) == 8
 
 
 def test_an_analysis_record_says_what_the_file_holds(store: Store, campaign: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_analysis_record_says_what_the_file_holds(store: Store, campaign: Pat
     assert row["data_csv"].count("\n") == 106
     (kept,) = (
         one
-        for one in _rows(store, FRAMES)
+        for one in _rows(store, FRAME_SIDECARS)
         if (one["hash"], one["record_table"]) == (row["hash"], "analysis_rdf_oxygen")
     )
     assert json.loads(kept["entry"])["extras"]["pairs"] == "O-O, all molecules"
@@ -136,7 +136,7 @@ def test_an_artifact_record_lists_files_and_checksums(store: Store, campaign: Pa
 
 
 def test_a_push_may_be_restricted_to_names(store: Store, campaign: Path) -> None:
-    scope = Scope(items=[ItemType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
+    scope = Scope(results=[ResultType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
     pushed = push(store, str(campaign), scope=scope)
     assert list(pushed.tables) == ["ANALYSIS_rdf_oxygen"]
     assert [one.reason for one in pushed.skipped] == ["no simulation has a result named no_such"]
@@ -147,7 +147,7 @@ def test_a_store_that_was_not_initialised_names_the_command(
     tmp_path: Path, campaign: Path, scope: Scope
 ) -> None:
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
-    what = "all" if scope.systems else "analysis" if scope == ANALYSES else "artifacts"
+    what = "all" if scope.simulations else "analysis" if scope == ANALYSES else "artifacts"
     with pytest.raises(NotInitialisedError, match=f"mdfactory sync init {what}$"):
         push(store, str(campaign), scope=scope)
 
@@ -161,13 +161,17 @@ def test_a_conflict_in_one_table_leaves_all_as_they_were(store: Store, campaign:
     results = Simulation.open(campaign / FRESH).results
     for name in [*names, "zz_last"]:
         results.record_analysis(name, pa.table({"x": [1, 2]}))
-    push(store, str(campaign), scope=Scope(items=[ItemType.analysis], names=frozenset({"zz_last"})))
+    push(
+        store,
+        str(campaign),
+        scope=Scope(results=[ResultType.analysis], names=frozenset({"zz_last"})),
+    )
     before = _everything(store)
     with pytest.raises(ConflictError) as caught:
         push(store, str(campaign), scope=ALL)
     assert caught.value.conflicts == {"ANALYSIS_zz_last": (FRESH,)}
     assert _everything(store) == before
-    assert store.count(RUNS) == 0
+    assert store.count(SIMULATIONS) == 0
 
 
 def test_a_failure_in_the_last_table_leaves_both_files_as_they_were(
@@ -182,14 +186,14 @@ def test_a_failure_in_the_last_table_leaves_both_files_as_they_were(
             "BEGIN SELECT RAISE(ABORT, 'no room'); END"
         )
     with pytest.raises(StoreError, match="no room"):
-        push(store, str(campaign), Mode.update, ALL)
+        push(store, str(campaign), ConflictMode.update, ALL)
     assert _everything(store) == before
 
 
 def test_an_update_leaves_what_did_not_change(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     before = _everything(store)
-    assert push(store, str(campaign), Mode.update, ALL).counts == Counts(unchanged=33)
+    assert push(store, str(campaign), ConflictMode.update, ALL).counts == Counts(unchanged=33)
     assert _everything(store) == before
 
 
@@ -208,12 +212,12 @@ def test_an_update_sees_values_types_and_extras(
     results.record_analysis("own", pa.table({"x": [1, 2]}))
     push(store, str(campaign), scope=ANALYSES)
     results.record_analysis("own", pa.table({"x": [1, 2]}))  # another time, the same result
-    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(unchanged=20)
+    assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(unchanged=20)
     results.record_analysis("own", frame, **extras)
-    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(
+    assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(
         updated=1, unchanged=19
     )
-    assert push(store, str(campaign), Mode.update, ANALYSES).counts == Counts(unchanged=20)
+    assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(unchanged=20)
 
 
 def test_a_dry_run_tells_of_tables_that_are_not_there_yet(store: Store, campaign: Path) -> None:
@@ -243,7 +247,7 @@ def test_what_was_missing_is_completed_by_the_next_push(store: Store, campaign: 
     push(store, str(campaign), scope=ALL)
     results = Simulation.open(campaign / WITHOUT_BONDS).results
     results.record_analysis("hydrogen_bonds", pa.table({"frame": [0, 1], "count": [640, 641]}))
-    pushed = push(store, str(campaign), Mode.skip, ANALYSES)
+    pushed = push(store, str(campaign), ConflictMode.skip, ANALYSES)
     assert pushed.counts == Counts(inserted=1, skipped=19)
     assert _overview(store)["hydrogen_bonds"] == STATES
     (row,) = (
@@ -263,13 +267,13 @@ def test_a_push_of_systems_derives_the_overview_too(store: Store, campaign: Path
     push(store, str(campaign), scope=ANALYSES)
     shutil.rmtree(campaign / WITHOUT_BONDS / ".analysis")
     before = _rows(store, OVERVIEW)
-    push(store, str(campaign), Mode.update)
+    push(store, str(campaign), ConflictMode.update)
     assert _rows(store, OVERVIEW) == before  # its records are in the store all the same
 
 
 def test_a_push_of_systems_alone_needs_no_overview(tmp_path: Path, campaign: Path) -> None:
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
-    initialise(store, systems=True)
+    initialise(store, simulations=True)
     push(store, str(campaign))
     assert [table.name for table in store.tables()] == ["RUN_DATABASE"]
 
@@ -277,14 +281,14 @@ def test_a_push_of_systems_alone_needs_no_overview(tmp_path: Path, campaign: Pat
 def test_the_overview_follows_a_campaign_that_moved(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     moved = campaign.rename(campaign.with_name("moved"))
-    push(store, str(moved), Mode.update, SYSTEMS)
+    push(store, str(moved), ConflictMode.update, SYSTEMS)
     assert all(str(moved) in row["directory"] for row in _rows(store, OVERVIEW))
 
 
 def test_names_of_the_configuration_are_expected_of_their_type(
     store: Store, campaign: Path
 ) -> None:
-    names = {SimulationType.mixedbox: {ItemType.analysis: ["viscosity"]}}
+    names = {SimulationType.mixedbox: {ResultType.analysis: ["viscosity"]}}
     push(store, str(campaign), scope=ALL, catalogue=Catalogue(names))
     assert _overview(store)["viscosity"] == {"not_yet_run": 8}
 
@@ -292,11 +296,11 @@ def test_names_of_the_configuration_are_expected_of_their_type(
 def test_a_name_keeps_its_case(store: Store, campaign: Path) -> None:
     Simulation.open(campaign / FRESH).results.record_analysis("RMSD", pa.table({"x": [1]}))
     push(store, str(campaign / FRESH), scope=ANALYSES)
-    push(store, str(campaign), Mode.skip, ANALYSES)
+    push(store, str(campaign), ConflictMode.skip, ANALYSES)
     assert _overview(store)["RMSD"] == {"completed": 1, "not_yet_run": 7}
     assert "rmsd" not in _overview(store)
     with store.transaction() as transaction:
-        assert (ItemType.analysis, "RMSD") in item_tables(transaction)
+        assert (ResultType.analysis, "RMSD") in result_tables(transaction)
 
 
 # Bad results
@@ -418,24 +422,24 @@ def test_a_bad_result_is_named_and_the_others_are_pushed(
 
 def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: Path) -> None:
     before = {table.name for table in existing.tables()}
-    pushed = push(existing, str(campaign), Mode.skip, ALL)
+    pushed = push(existing, str(campaign), ConflictMode.skip, ALL)
     assert pushed.counts == Counts(skipped=33)
     Simulation.open(campaign / WITHOUT_BONDS).results.record_analysis(
         "hydrogen_bonds", pa.table({"frame": [0], "count": [640]})
     )
-    pushed = push(existing, str(campaign), Mode.skip, ANALYSES)
+    pushed = push(existing, str(campaign), ConflictMode.skip, ANALYSES)
     assert pushed.counts == Counts(inserted=1, skipped=19)
     assert {table.name for table in existing.tables()} == before
     assert _overview(existing)["hydrogen_bonds"] == STATES
     assert len(_rows(existing, OVERVIEW)) == 56
     with existing.transaction() as transaction:
-        (spelt,) = (name for name in transaction.names(Place.results) if "HYDROGEN" in name)
+        (spelt,) = (name for name in transaction.names(Namespace.results) if "HYDROGEN" in name)
     assert spelt == "ANALYSIS_HYDROGEN_BONDS"
 
 
 def test_an_update_renews_what_others_wrote_once(existing: Store, campaign: Path) -> None:
-    assert push(existing, str(campaign), Mode.update, ALL).counts == Counts(updated=33)
-    assert push(existing, str(campaign), Mode.update, ALL).counts == Counts(unchanged=33)
+    assert push(existing, str(campaign), ConflictMode.update, ALL).counts == Counts(updated=33)
+    assert push(existing, str(campaign), ConflictMode.update, ALL).counts == Counts(unchanged=33)
     assert len(_rows(existing, OVERVIEW)) == 56
 
 
@@ -444,11 +448,13 @@ def test_an_update_renews_what_others_wrote_once(existing: Store, campaign: Path
 
 def test_a_cleared_table_is_not_yet_run_in_the_overview(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
-    selection = select(store, items=[analysis_table("RDF_oxygen")])
+    selection = select(store, tables=[analysis_table("RDF_oxygen")])
     assert clear(store, selection) == {"ANALYSIS_rdf_oxygen": 4}
     assert _overview(store)["rdf_oxygen"] == {"not_yet_run": 8}
     assert _overview(store)["density_timeseries"] == STATES
-    assert not [row for row in _rows(store, FRAMES) if row["record_table"].endswith("oxygen")]
+    assert not [
+        row for row in _rows(store, FRAME_SIDECARS) if row["record_table"].endswith("oxygen")
+    ]
     rows = [row for row in _rows(store, OVERVIEW) if row["item_name"] == "rdf_oxygen"]
     assert {row["row_count"] for row in rows} == {0}
 
@@ -459,14 +465,14 @@ def test_a_clear_finds_every_spelling_of_a_name(store: Store, campaign: Path) ->
     for folder, name in zip(sorted(campaign.iterdir()), names, strict=False):
         Simulation.open(folder).results.record_analysis(name, pa.table({"x": [1]}))
         push(store, str(folder), scope=ANALYSES)
-    clear(store, select(store, items=[analysis_table("mything")]))
+    clear(store, select(store, tables=[analysis_table("mything")]))
     rows = [row for row in _rows(store, OVERVIEW) if row["item_name"].lower() == "mything"]
     assert {row["status"] for row in rows} == {"not_yet_run"}
 
 
 def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
-    clear(store, select(store, kinds=[ItemType.analysis], hash_prefix="cc4d"))
+    clear(store, select(store, result_types=[ResultType.analysis], hash_prefix="cc4d"))
     assert _overview(store)["rdf_oxygen"] == {"completed": 3, "not_yet_run": 5}
     assert _overview(store)["density_plot"] == {"completed": 3, "not_yet_run": 5}
 
@@ -475,16 +481,16 @@ def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Pat
     ("selected", "left"),
     [
         (
-            {"kinds": [ItemType.analysis]},
-            {RUNS: 8, OVERVIEW: 56, artifact_table("density_plot"): 3},
+            {"result_types": [ResultType.analysis]},
+            {SIMULATIONS: 8, OVERVIEW: 56, artifact_table("density_plot"): 3},
         ),
-        ({"kinds": [ItemType.artifact]}, {OVERVIEW: 56, analysis_table("rdf_oxygen"): 4}),
-        ({"overview": True}, {RUNS: 8, OVERVIEW: 0, analysis_table("rdf_oxygen"): 4}),
-        ({"overview": True, "kinds": list(ItemType)}, {RUNS: 8, OVERVIEW: 0}),
-        ({"systems": True}, {RUNS: 0, OVERVIEW: 56}),
+        ({"result_types": [ResultType.artifact]}, {OVERVIEW: 56, analysis_table("rdf_oxygen"): 4}),
+        ({"overview": True}, {SIMULATIONS: 8, OVERVIEW: 0, analysis_table("rdf_oxygen"): 4}),
+        ({"overview": True, "result_types": list(ResultType)}, {SIMULATIONS: 8, OVERVIEW: 0}),
+        ({"simulations": True}, {SIMULATIONS: 0, OVERVIEW: 56}),
         (
-            {"systems": True, "overview": True, "kinds": list(ItemType)},
-            {RUNS: 0, OVERVIEW: 0, artifact_table("density_plot"): 0},
+            {"simulations": True, "overview": True, "result_types": list(ResultType)},
+            {SIMULATIONS: 0, OVERVIEW: 0, artifact_table("density_plot"): 0},
         ),
     ],
 )
@@ -499,13 +505,13 @@ def test_what_is_selected_is_cleared_and_nothing_else(
 def test_an_unknown_name_lists_those_that_there_are(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ANALYSES)
     with pytest.raises(UnknownNameError, match=r"'no_such'.* hydrogen_bonds, .*system_chemistry"):
-        select(store, items=[analysis_table("no_such")])
+        select(store, tables=[analysis_table("no_such")])
 
 
 def test_init_leaves_what_there_is(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     before = _everything(store)
-    done = initialise(store, systems=True, items=list(ItemType))
+    done = initialise(store, simulations=True, results=list(ResultType))
     assert _everything(store) == before
     assert all(one.existed and not one.removed for one in done)
 
@@ -514,7 +520,7 @@ def test_init_by_force_empties_one_kind_and_its_part_of_the_overview(
     store: Store, campaign: Path
 ) -> None:
     push(store, str(campaign), scope=ALL)
-    done = initialise(store, items=[ItemType.artifact], force=True)
+    done = initialise(store, results=[ResultType.artifact], force=True)
     removed = {one.table: one.removed for one in done if one.removed}
     assert removed == {
         "ANALYSIS_OVERVIEW": 16,
@@ -533,8 +539,8 @@ def test_init_by_force_empties_one_kind_and_its_part_of_the_overview(
 
 def test_a_store_without_the_file_of_results_is_an_error(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
-    initialise(store, systems=True)
+    initialise(store, simulations=True)
     with pytest.raises(NotInitialisedError, match="mdfactory sync init analysis"):
         select(store, overview=True)
     with pytest.raises(StoreError):
-        select(store, kinds=[ItemType.artifact])
+        select(store, result_types=[ResultType.artifact])

@@ -23,17 +23,17 @@ from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, DuplicateSimulationError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import FRAMES, OVERVIEW, RUNS, analysis_table
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.tables import FRAME_SIDECARS, OVERVIEW, SIMULATIONS, analysis_table
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import Pushed, push
 from mdfactory.sync.snapshot import CHANGED
-from mdfactory.sync.status import Status, status
+from mdfactory.sync.status import CampaignStatus, status
 from opened import opened
 
-ALL = Scope(systems=True, items=list(ItemType))
+ALL = Scope(simulations=True, results=list(ResultType))
 DENSITY = analysis_table("density_timeseries")
 RECORDS = 8 + 19 + 6
 SOME = "2071DE6353CF75B3049856E059488D3CE307F956"
@@ -47,7 +47,7 @@ def file(tmp_path: Path) -> Path:
 def _store(folder: Path) -> Store:
     folder.mkdir(exist_ok=True)
     store = SqliteStore(folder / "runs.db", folder / "analysis.db")
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     return store
 
 
@@ -73,14 +73,16 @@ def _index(file: Path) -> ScanIndex:
     return ScanIndex(file, settled_after=0)
 
 
-def _push(store: Store, campaign: Path, mode: Mode, file: Path | None, **rest: Any) -> Pushed:
+def _push(
+    store: Store, campaign: Path, mode: ConflictMode, file: Path | None, **rest: Any
+) -> Pushed:
     if file is None:
         return push(store, str(campaign), mode, ALL, reading=PLAIN, **rest)
     with _index(file) as index:
         return push(store, str(campaign), mode, ALL, reading=Reading(index, 1), **rest)
 
 
-def _status(store: Store, campaign: Path, file: Path | None) -> Status:
+def _status(store: Store, campaign: Path, file: Path | None) -> CampaignStatus:
     if file is None:
         return status(store, str(campaign))
     with _index(file) as index:
@@ -91,7 +93,7 @@ def _all_but_times(store: Store) -> dict[str, list[str]]:
     """Return all records, and what is kept beside them, without the times."""
     found = {}
     with store.transaction() as transaction:
-        for table in [*store.tables(), FRAMES]:
+        for table in [*store.tables(), FRAME_SIDECARS]:
             names = [one for one in table.columns if one not in {"timestamp_utc", "updated_at"}]
             rows = [
                 json.dumps({name: row[name] for name in names})
@@ -111,12 +113,12 @@ def test_of_an_unchanged_campaign_nothing_is_opened(
     store: Store, campaign: Path, file: Path
 ) -> None:
     (campaign / "campaign.yaml").unlink()  # it might be a BuildInput, and is looked into
-    _push(store, campaign, Mode.refuse, file)
+    _push(store, campaign, ConflictMode.refuse, file)
     before = _all_but_times(store)
     with opened(campaign) as files:
         for mode, counts in (
-            (Mode.update, Counts(unchanged=RECORDS)),
-            (Mode.skip, Counts(skipped=RECORDS)),
+            (ConflictMode.update, Counts(unchanged=RECORDS)),
+            (ConflictMode.skip, Counts(skipped=RECORDS)),
         ):
             with slow(campaign, 0) as calls:
                 assert _push(store, campaign, mode, file).counts == counts
@@ -228,24 +230,26 @@ def _compared(pushed: Pushed) -> tuple[object, ...]:
     return tables, skipped, sorted(pushed.warnings)
 
 
-def _said(found: Status) -> tuple[object, ...]:
+def _said(found: CampaignStatus) -> tuple[object, ...]:
     skipped = sorted(found.skipped, key=lambda one: (one.path, one.reason))
     differences = sorted(found.differences, key=lambda one: (one.table, one.hash, one.state))
     return found.counts, differences, skipped, sorted(found.warnings)
 
 
-@pytest.mark.parametrize("mode", [Mode.update, pytest.param(Mode.skip, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "mode", [ConflictMode.update, pytest.param(ConflictMode.skip, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
 def test_what_has_changed_on_disk_is_seen_as_without_an_index(
     both: tuple[Store, Store],
     campaign: Path,
     file: Path,
     change: Callable[[Path], None],
-    mode: Mode,
+    mode: ConflictMode,
 ) -> None:
     store, other = both
-    _push(store, campaign, Mode.refuse, file)
-    _push(other, campaign, Mode.refuse, None)
+    _push(store, campaign, ConflictMode.refuse, file)
+    _push(other, campaign, ConflictMode.refuse, None)
     change(campaign)
     said = _said(_status(other, campaign, None))
     assert _said(_status(store, campaign, file)) == said
@@ -265,7 +269,7 @@ def _empty(store: Store) -> None:
 
 
 def _without_one(store: Store) -> None:
-    store.delete(RUNS, (OneOf("hash", (SOME,)),))
+    store.delete(SIMULATIONS, (OneOf("hash", (SOME,)),))
 
 
 def _without_an_analysis(store: Store) -> None:
@@ -297,7 +301,7 @@ IN_STORE = [_empty, _without_one, _without_an_analysis, _without_a_table, _by_ot
     [
         pytest.param(change, mode, marks=() if at % 3 == number else pytest.mark.long)
         for at, change in enumerate(IN_STORE)
-        for number, mode in enumerate((Mode.update, Mode.skip, Mode.force))
+        for number, mode in enumerate((ConflictMode.update, ConflictMode.skip, ConflictMode.force))
     ],
 )
 def test_what_the_store_lacks_is_read_again(
@@ -305,11 +309,11 @@ def test_what_the_store_lacks_is_read_again(
     campaign: Path,
     file: Path,
     change: Callable[[Store], None],
-    mode: Mode,
+    mode: ConflictMode,
 ) -> None:
     store, other = both
     for one, index in ((store, file), (other, None)):
-        _push(one, campaign, Mode.refuse, index)
+        _push(one, campaign, ConflictMode.refuse, index)
         change(one)
     said = _said(_status(other, campaign, None))
     assert _said(_status(store, campaign, file)) == said
@@ -317,18 +321,21 @@ def test_what_the_store_lacks_is_read_again(
     assert _compared(_push(store, campaign, mode, file, dry_run=True)) == pushed
     assert _compared(_push(store, campaign, mode, file)) == pushed
     assert _all_but_times(store) == _all_but_times(other)
-    again = _push(store, campaign, Mode.update, file, dry_run=True)
-    assert _compared(again) == _compared(_push(other, campaign, Mode.update, None))
+    again = _push(store, campaign, ConflictMode.update, file, dry_run=True)
+    assert _compared(again) == _compared(_push(other, campaign, ConflictMode.update, None))
 
 
 def test_only_what_the_store_lacks_is_read_again(store: Store, campaign: Path, file: Path) -> None:
-    _push(store, campaign, Mode.refuse, file)
+    _push(store, campaign, ConflictMode.refuse, file)
     store.delete(DENSITY)
     with opened(campaign) as files:
-        pushed = _push(store, campaign, Mode.update, file)
+        pushed = _push(store, campaign, ConflictMode.update, file)
         frames = [name for name in files.names() if name.endswith(".parquet")]
     assert pushed.tables[DENSITY.name] == Counts(inserted=4)
-    assert list(pushed.tables) == [RUNS.name, *sorted(pushed.tables.keys() - {RUNS.name})]
+    assert list(pushed.tables) == [
+        SIMULATIONS.name,
+        *sorted(pushed.tables.keys() - {SIMULATIONS.name}),
+    ]
     assert frames == sorted(map(str, campaign.glob("*/.analysis/density_timeseries.parquet")))
 
 
@@ -347,7 +354,7 @@ def test_threads_find_the_same(
     with _index(file) as index:
         found = [
             _compared(push(one, str(campaign), mode, ALL, reading=Reading(index, jobs)))
-            for mode in (Mode.skip, Mode.update)
+            for mode in (ConflictMode.skip, ConflictMode.update)
             for one, jobs in ((store, 8), (other, 1))
         ]
     assert found[0] == found[1]
@@ -358,18 +365,18 @@ def test_threads_find_the_same(
 def test_a_store_that_was_not_pushed_to_gets_all(
     store: Store, other: Store, campaign: Path, file: Path
 ) -> None:
-    _push(store, campaign, Mode.refuse, file)
-    assert _push(other, campaign, Mode.update, file).counts == Counts(inserted=RECORDS)
+    _push(store, campaign, ConflictMode.refuse, file)
+    assert _push(other, campaign, ConflictMode.update, file).counts == Counts(inserted=RECORDS)
     assert _all_but_times(store) == _all_but_times(other)
 
 
 def test_a_conflict_is_one_with_an_index(store: Store, campaign: Path, file: Path) -> None:
-    _push(store, campaign, Mode.refuse, file)
+    _push(store, campaign, ConflictMode.refuse, file)
     with pytest.raises(ConflictError):
-        _push(store, campaign, Mode.refuse, file)
+        _push(store, campaign, ConflictMode.refuse, file)
     shutil.copytree(_folder(campaign), campaign / "a_copy")
     with pytest.raises(DuplicateSimulationError):
-        _push(store, campaign, Mode.refuse, file)
+        _push(store, campaign, ConflictMode.refuse, file)
 
 
 # What changes while it is read
@@ -379,7 +386,7 @@ def test_a_conflict_is_one_with_an_index(store: Store, campaign: Path, file: Pat
 def test_a_folder_that_changes_before_it_is_read_again_is_named(
     store: Store, campaign: Path, file: Path, how: str
 ) -> None:
-    _push(store, campaign, Mode.refuse, file)
+    _push(store, campaign, ConflictMode.refuse, file)
     _empty(store)
     folder = campaign / SOME
 
@@ -394,25 +401,25 @@ def test_a_folder_that_changes_before_it_is_read_again_is_named(
                     text = path.read_text(encoding="utf-8")
                     path.write_text(text.replace("count: ", "count: 1"), encoding="utf-8")
 
-    pushed = _push(store, campaign, Mode.update, file, watch=watch)
+    pushed = _push(store, campaign, ConflictMode.update, file, watch=watch)
     assert pushed.skipped == (Skipped(str(folder), CHANGED),)
-    assert store.count(RUNS) == 7
+    assert store.count(SIMULATIONS) == 7
     assert store.count(OVERVIEW, (OneOf("hash", (SOME,)),)) == 0
-    assert store.count(RUNS, (OneOf("hash", (SOME,)),)) == 0
+    assert store.count(SIMULATIONS, (OneOf("hash", (SOME,)),)) == 0
 
 
 def test_records_that_others_remove_meanwhile_are_written(
     store: Store, campaign: Path, file: Path
 ) -> None:
-    _push(store, campaign, Mode.refuse, file)
+    _push(store, campaign, ConflictMode.refuse, file)
 
     def watch(doing: str, number: int) -> None:
-        if doing == "writing" and store.count(RUNS) == 8:
+        if doing == "writing" and store.count(SIMULATIONS) == 8:
             _empty(store)
 
-    pushed = _push(store, campaign, Mode.update, file, watch=watch)
+    pushed = _push(store, campaign, ConflictMode.update, file, watch=watch)
     assert pushed.counts == Counts(inserted=RECORDS)
-    assert store.count(RUNS) == 8
+    assert store.count(SIMULATIONS) == 8
 
 
 def test_a_simulation_is_the_same_whichever_way_it_was_read(campaign: Path, file: Path) -> None:

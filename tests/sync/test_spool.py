@@ -10,33 +10,33 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mdfactory.records.tables import OVERVIEW, RUNS
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.sync.spool import Spool
 from mdfactory.testing.records import overview, records, run
 
 
 @pytest.mark.parametrize("bound", [0, 2_000, 10**9])
 def test_records_come_out_as_often_as_asked(bound: int) -> None:
-    runs = [records(RUNS, *(run(f"{n}-{m}") for m in range(20))) for n in range(10)]
+    runs = [records(SIMULATIONS, *(run(f"{n}-{m}") for m in range(20))) for n in range(10)]
     overviews = [records(OVERVIEW, overview(str(n), "rdf")) for n in range(10)]
     with Spool(bound=bound) as spool:
         for one, other in zip(runs, overviews, strict=True):
-            spool.add(RUNS, one)
+            spool.add(SIMULATIONS, one)
             spool.add(OVERVIEW, other)
         for _ in range(2):
-            for table, expected in ((RUNS, runs), (OVERVIEW, overviews)):
+            for table, expected in ((SIMULATIONS, runs), (OVERVIEW, overviews)):
                 out = [rows for which, rows in spool if which is table]
                 assert pa.Table.from_batches(out) == pa.Table.from_batches(expected)
-        spool.add(RUNS, runs[0])
-        assert sum(rows.num_rows for which, rows in spool if which is RUNS) == 220
+        spool.add(SIMULATIONS, runs[0])
+        assert sum(rows.num_rows for which, rows in spool if which is SIMULATIONS) == 220
 
 
 def test_beyond_the_bound_memory_does_not_grow() -> None:
-    rows = records(RUNS, *(run(str(n), input_data="x" * 1000) for n in range(1000)))
+    rows = records(SIMULATIONS, *(run(str(n), input_data="x" * 1000) for n in range(1000)))
     with Spool(bound=2 * rows.nbytes) as spool:
         before = pa.total_allocated_bytes()
         for _ in range(50):
-            spool.add(RUNS, rows.take(pa.array(range(1000))))
+            spool.add(SIMULATIONS, rows.take(pa.array(range(1000))))
         assert pa.total_allocated_bytes() - before < 5 * rows.nbytes
         assert sum(batch.num_rows for _, batch in spool) == 50_000
 
@@ -45,15 +45,15 @@ def test_no_room_for_the_spool_is_an_error_that_names_the_folder(tmp_path: Path)
     script = """
 import resource, sys
 from mdfactory.errors import OutputError
-from mdfactory.records.tables import RUNS
+from mdfactory.records.tables import SIMULATIONS
 from mdfactory.sync.spool import Spool
 from mdfactory.testing.records import records, run
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-rows = records(RUNS, *(run(str(number), input_data="x" * 1000) for number in range(1000)))
+rows = records(SIMULATIONS, *(run(str(number), input_data="x" * 1000) for number in range(1000)))
 try:
     with Spool(bound=0) as spool:
-        spool.add(RUNS, rows)
+        spool.add(SIMULATIONS, rows)
 except OutputError as error:
     print(error)
 """

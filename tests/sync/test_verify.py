@@ -16,16 +16,16 @@ from mdfactory.errors import NotInitialisedError
 from mdfactory.records.arrow import array, batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
-    FRAMES,
+    FRAME_SIDECARS,
     OVERVIEW,
-    RUNS,
-    Place,
+    SIMULATIONS,
+    Namespace,
     Table,
     analysis_table,
     artifact_table,
     digest_table,
 )
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
@@ -34,15 +34,15 @@ from mdfactory.sync.verify.verification import verify
 from mdfactory.testing.records import records, run
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "water_methanol"
-ALL = Scope(systems=True, items=list(ItemType))
+ALL = Scope(simulations=True, results=list(ResultType))
 DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
 RDF, PLOT = analysis_table("rdf_oxygen"), artifact_table("density_plot")
-TABLES = {"runs": RUNS, "overview": OVERVIEW, "analysis": RDF, "artifact": PLOT}
+TABLES = {"runs": SIMULATIONS, "overview": OVERVIEW, "analysis": RDF, "artifact": PLOT}
 
 
 def _pushed(folder: Path, campaign: Path) -> Store:
     store = _store(folder)
-    initialise(store, systems=True, items=list(ItemType))
+    initialise(store, simulations=True, results=list(ResultType))
     push(store, str(campaign), scope=ALL)
     return store
 
@@ -109,20 +109,25 @@ def test_one_character_that_was_changed_is_found(copy: Store, name: str, column:
     assert all(one.remedy for one in found.findings)
 
 
-@pytest.mark.parametrize("column", [one for one in FRAMES.columns[2:] if one != "arrow_ipc"])
+@pytest.mark.parametrize(
+    "column", [one for one in FRAME_SIDECARS.columns[2:] if one != "arrow_ipc"]
+)
 def test_one_character_of_what_is_kept_beside_is_found(copy: Store, column: str) -> None:
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
-        (row,) = next(iter(transaction.scan(FRAMES, query))).to_pylist()
+        (row,) = next(iter(transaction.scan(FRAME_SIDECARS, query))).to_pylist()
         text = row[column]
         row[column] = text[:9] + ("x" if text[9] != "x" else "y") + text[10:]
-        transaction.put(FRAMES, batch([[row[name] for name in FRAMES.columns]], FRAMES.schema))
+        transaction.put(
+            FRAME_SIDECARS,
+            batch([[row[name] for name in FRAME_SIDECARS.columns]], FRAME_SIDECARS.schema),
+        )
     assert [one.table for one in verify(copy).findings] == [RDF.name]
 
 
 @pytest.mark.parametrize("column", ["content", "digest"])
 def test_a_digest_that_was_changed_is_found(copy: Store, column: str) -> None:
-    table = digest_table(Place.results)
+    table = digest_table(Namespace.results)
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
         (row,) = next(iter(transaction.scan(table, query))).to_pylist()
@@ -140,7 +145,7 @@ def test_a_text_that_is_no_longer_text_is_found(copy: Store, tmp_path: Path) -> 
         )
         database.commit()
     found = verify(copy)
-    assert (found.findings[0].table, found.findings[0].hash) == (RUNS.name, DONE)
+    assert (found.findings[0].table, found.findings[0].hash) == (SIMULATIONS.name, DONE)
     assert "cannot be read" in found.findings[0].problem
     assert found.total == 88
 
@@ -158,7 +163,7 @@ def test_records_of_other_programs_are_checked_as_far_as_can_be(
         run("D" * 40, input_data="{}", directory=folder, status="done"),
     ]
     with store.transaction(write=True) as transaction:
-        transaction.put(RUNS, records(RUNS, *theirs))
+        transaction.put(SIMULATIONS, records(SIMULATIONS, *theirs))
     found = verify(store)
     assert found.unverifiable == 3
     assert [one.hash for one in found.notes if "lnp" in one.problem] == ["F" * 40]
@@ -172,7 +177,9 @@ def test_an_overview_that_says_otherwise_is_found(copy: Store) -> None:
         rows = next(iter(transaction.scan(OVERVIEW, Query((OneOf("hash", (DONE,)),)))))
         place = rows.schema.get_field_index("row_count")
         counts = array([5] * rows.num_rows, rows.schema.field(place).type)
-        transaction.write([(OVERVIEW, rows.set_column(place, "row_count", counts))], Mode.force)
+        transaction.write(
+            [(OVERVIEW, rows.set_column(place, "row_count", counts))], ConflictMode.force
+        )
     found = verify(copy)
     assert {one.table for one in found.findings} == {OVERVIEW.name}
     assert all("push all SOURCE --update" in one.remedy for one in found.findings)
@@ -189,29 +196,31 @@ def test_what_is_lost_on_disk_is_found(store: Store, campaign: Path) -> None:
     picture.write_bytes(picture.read_bytes() + b"!")
     found = verify(store).findings
     assert [(one.table, one.hash) for one in found] == [
-        (RUNS.name, folders[0].name),
+        (SIMULATIONS.name, folders[0].name),
         (RDF.name, folders[1].name),
         (PLOT.name, folders[2].name),
     ]
     assert "sync relocate" in found[0].remedy
     assert "has another checksum" in found[2].problem
     quick = verify(store, quick=True).findings
-    assert [one.table for one in quick] == [RUNS.name, RDF.name]
+    assert [one.table for one in quick] == [SIMULATIONS.name, RDF.name]
 
 
 def test_only_what_is_below_the_source_is_checked(store: Store, campaign: Path) -> None:
     assert verify(store, str(campaign)).total == 89
-    assert verify(store, str(campaign / DONE)).checked[RUNS.name] == 1
+    assert verify(store, str(campaign / DONE)).checked[SIMULATIONS.name] == 1
 
 
 def test_a_run_that_was_stopped_goes_on(copy: Store) -> None:
     whole = verify(copy)
     hashes = sorted(
-        hash_ for rows in copy.read(RUNS, Query(columns=("hash",))) for hash_ in rows[0].to_pylist()
+        hash_
+        for rows in copy.read(SIMULATIONS, Query(columns=("hash",)))
+        for hash_ in rows[0].to_pylist()
     )
     rest = verify(copy, since=hashes[3][:6].lower())
-    assert rest.checked[RUNS.name] == 5
-    assert whole.checked[RUNS.name] == 8
+    assert rest.checked[SIMULATIONS.name] == 5
+    assert whole.checked[SIMULATIONS.name] == 8
 
 
 def test_a_store_without_tables_is_an_error(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
 
-__all__ = ["Problem", "Row", "Rows", "read_rows"]
+__all__ = ["Row", "RowProblem", "Rows", "read_rows"]
 
 SPECIES: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
 """``system.species.SOL.count``: the list, the resname, the field."""
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """What is wrong with a row.
 
     Parameters
@@ -80,7 +80,7 @@ class Rows:
     """
 
     rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[RowProblem, ...]
     warnings: tuple[str, ...]
 
 
@@ -168,7 +168,7 @@ def _normal(name: str) -> str:
 
 def _read(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -> Rows:
     rows: dict[str, Row] = {}
-    problems: list[Problem] = []
+    problems: list[RowProblem] = []
     cells: list[str]
     number = 0
     for cells in reader:
@@ -179,11 +179,11 @@ def _read(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -
         try:
             built = _build_input(cells, width, columns)
         except BuildInputError as error:
-            problems.append(Problem(number, line, str(error)))
+            problems.append(RowProblem(number, line, str(error)))
             continue
         if built.hash in rows:
             twin = rows[built.hash].number
-            problems.append(Problem(number, line, f"the same simulation as row {twin}"))
+            problems.append(RowProblem(number, line, f"the same simulation as row {twin}"))
             continue
         rows[built.hash] = Row(number, line, built)
     unknown = {path.partition(".")[0] for path in columns.values()} - set(BuildInput.model_fields)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mdfactory.records.tables import Table, item_table
-from mdfactory.records.vocabulary import Item, ItemType, SimulationType
+from mdfactory.records.tables import Table, result_table
+from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
 __all__ = ["Catalogue"]
 
 BILAYER: Final = {
-    ItemType.analysis: (
+    ResultType.analysis: (
         "area_per_lipid",
         "density_distribution",
         "cholesterol_tilt",
@@ -26,7 +26,7 @@ BILAYER: Final = {
         "lipid_rg",
         "system_chemistry",
     ),
-    ItemType.artifact: (
+    ResultType.artifact: (
         "last_frame_pdb",
         "bilayer_snapshot",
         "bilayer_movie",
@@ -35,11 +35,11 @@ BILAYER: Final = {
 }
 
 MIXEDBOX: Final = {
-    ItemType.analysis: ("system_chemistry",),
-    ItemType.artifact: ("last_frame_pdb",),
+    ResultType.analysis: ("system_chemistry",),
+    ResultType.artifact: ("last_frame_pdb",),
 }
 
-KNOWN: Final[Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]] = {
+DIGEST_ROW_SCHEMA: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
     SimulationType.bilayer: BILAYER,
     SimulationType.mixedbox: MIXEDBOX,
 }
@@ -55,19 +55,22 @@ class Catalogue:
         Names that a user's configuration adds: type of simulation -> kind -> names.
     """
 
-    added: Mapping[SimulationType, Mapping[ItemType, Iterable[str]]] = field(default_factory=dict)
+    added: Mapping[SimulationType, Mapping[ResultType, Iterable[str]]] = field(default_factory=dict)
 
-    def items(self, simulation_type: SimulationType) -> list[Item]:
+    def items(self, simulation_type: SimulationType) -> list[ResultId]:
         """Return what is expected of a type of simulation, analyses first."""
-        known, added = KNOWN.get(simulation_type, {}), self.added.get(simulation_type, {})
-        names = {kind: (*known.get(kind, ()), *added.get(kind, ())) for kind in ItemType}
-        return list(dict.fromkeys((kind, name) for kind in ItemType for name in names[kind]))
+        known, added = (
+            DIGEST_ROW_SCHEMA.get(simulation_type, {}),
+            self.added.get(simulation_type, {}),
+        )
+        names = {kind: (*known.get(kind, ()), *added.get(kind, ())) for kind in ResultType}
+        return list(dict.fromkeys((kind, name) for kind in ResultType for name in names[kind]))
 
-    def all(self) -> list[Item]:
+    def all(self) -> list[ResultId]:
         """Return what is expected of any simulation."""
         items = (item for one in SimulationType for item in self.items(one))
         return sorted(dict.fromkeys(items), key=lambda item: item[0])
 
-    def tables(self, kind: ItemType) -> list[Table]:
+    def tables(self, kind: ResultType) -> list[Table]:
         """Return the tables of all analyses or all artifacts."""
-        return [item_table(one, name) for one, name in self.all() if one is kind]
+        return [result_table(one, name) for one, name in self.all() if one is kind]

@@ -18,8 +18,8 @@ from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.records.arrow import batch
 from mdfactory.records.digests import digest
-from mdfactory.records.tables import KNOWN, RUNS, Table, item_table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import DIGEST_ROW_SCHEMA, SIMULATIONS, Table, result_table
+from mdfactory.records.vocabulary import ResultType
 
 __all__ = ["Scope", "collect"]
 
@@ -44,9 +44,9 @@ class Scope:
 
     Parameters
     ----------
-    systems
+    simulations
         Whether of the simulation itself.
-    items
+    results
         Whether of its analyses, its artifacts.
     names
         Of those with these names only, in lower case; of all if empty.
@@ -54,14 +54,14 @@ class Scope:
         Table, by its id -> the folders whose records are meant; all if not given.
     """
 
-    systems: bool = False
-    items: Collection[ItemType] = ()
+    simulations: bool = False
+    results: Collection[ResultType] = ()
     names: frozenset[str] = frozenset()
     only: Mapping[str, Collection[str]] | None = None
 
-    def takes(self, kind: ItemType, name: str) -> bool:
+    def takes(self, kind: ResultType, name: str) -> bool:
         """Whether an analysis or artifact is meant."""
-        return kind in self.items and (not self.names or name.lower() in {"", *self.names})
+        return kind in self.results and (not self.names or name.lower() in {"", *self.names})
 
     def wants(self, table: Table, simulation: Simulation) -> bool:
         """Whether the record of a simulation in a table is meant."""
@@ -93,16 +93,16 @@ def collect(
     Yields
     ------
     (Table, pyarrow.RecordBatch)
-        Up to 1,000 records of one table, in its ``digested`` schema, or in ``KNOWN`` if that
-        suffices (`Reading.brief`).
+        Up to 1,000 records of one table, in its ``schema_with_digests``, or digest rows if these
+        suffice (`Reading.brief`).
     """
     buffer, rest = _Buffer(), iter(simulations)
     with _Results(scope, time, report, reading) as results:
         while some := list(islice(rest, PORTION)):
             for simulation in some:
-                if scope.systems and scope.wants(RUNS, simulation):
-                    yield from buffer.add(RUNS, _run(simulation, time))
-            if scope.items:
+                if scope.simulations and scope.wants(SIMULATIONS, simulation):
+                    yield from buffer.add(SIMULATIONS, _run(simulation, time))
+            if scope.results:
                 for table, row in results.of(one for one in some if not one.bare):
                     yield from buffer.add(table, row)
                     del row  # it may be long, and is not held while the next one is made
@@ -128,10 +128,10 @@ class _Buffer:
 
     def add(self, table: Table, row: Row) -> Iterable[tuple[Table, pa.RecordBatch]]:
         """Take a row, and give batches where enough have come together."""
-        known = len(row) == len(KNOWN)
+        known = len(row) == len(DIGEST_ROW_SCHEMA)
         waiting = self.tables.get((table.id, known))
         if waiting is None:
-            waiting = _Waiting(table, KNOWN if known else table.digested)
+            waiting = _Waiting(table, DIGEST_ROW_SCHEMA if known else table.schema_with_digests)
             self.tables[table.id, known] = waiting
         waiting.rows.append(row)
         if not known:
@@ -163,7 +163,7 @@ def _run(simulation: Simulation, time: str) -> Row:
 
 
 def _known(simulation: Simulation, content: str, beside: str) -> Row:
-    """Return what is known of a record, in the order of ``KNOWN``: no whole row is as short."""
+    """Return the digest row of a record: no record is as short."""
     built = simulation.identity
     return built.hash, simulation.path, built.simulation_type, content, beside
 
@@ -220,7 +220,7 @@ class _Results:
             for entry in entries:
                 kind = KINDS[type(entry)]
                 if self._scope.takes(kind, entry.name):
-                    table = item_table(kind, entry.name)
+                    table = result_table(kind, entry.name)
                     if self._scope.wants(table, simulation):
                         yield _Result(table, simulation, entry)
 
@@ -264,7 +264,7 @@ def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str
         "timestamp_utc": time,
     }
     content = digest([values[name] for name in table.columns if name != table.time])
-    return *(values[name] for name in table.whole.names), content
+    return *(values[name] for name in table.schema_with_sidecar.names), content
 
 
 def _analysis(
@@ -278,7 +278,7 @@ def _analysis(
     known = index.find(path) if index and reading.brief else None
     if known and known.texts[0] == said:
         return _known(simulation, *known.texts[1:])
-    from mdfactory.frames.codec import beside_digest, encode
+    from mdfactory.frames.codec import encode, sidecar_digest
 
     read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
@@ -286,7 +286,7 @@ def _analysis(
         encoded = encode(frame, limit=LARGEST_CELL)
     except FrameTooLargeError as error:
         raise ResultError(f"{analysis.filename} {error}") from error
-    beside = beside_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry)
+    beside = sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry)
     rows, columns = frame.num_rows, json.dumps(frame.column_names)
     del frame  # its text is as long, and is what is needed from here on
     values = {
@@ -316,4 +316,7 @@ def _artifact(table: Table, simulation: Simulation, artifact: Artifact, time: st
     return _row(table, simulation, values, time)
 
 
-KINDS: Final[dict[type, ItemType]] = {Analysis: ItemType.analysis, Artifact: ItemType.artifact}
+KINDS: Final[dict[type, ResultType]] = {
+    Analysis: ResultType.analysis,
+    Artifact: ResultType.artifact,
+}

@@ -27,7 +27,7 @@ from mdfactory.errors import SourceError
 from mdfactory.files import UnreadableError
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.campaign_csv import Problem, Row, Rows
+    from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
 
 __all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
 
@@ -322,7 +322,7 @@ def _matching(source: CsvSource, rows: Rows, root: str, reading: Reading) -> Ite
             yield Skipped(_row(source, row), reason)
 
 
-def _row(source: CsvSource, row: Row | Problem) -> str:
+def _row(source: CsvSource, row: Row | RowProblem) -> str:
     return f"{source.file}: row {row.number} (line {row.line})"
 
 

@@ -15,21 +15,21 @@ from typing import Any, Final, TypeVar
 from mdfactory.campaign.scan_index import ScanIndex, stamp
 from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import UnreadableError, read_file, replacing
-from mdfactory.records.vocabulary import ItemType, check_name
+from mdfactory.records.vocabulary import ResultType, check_name
 
 __all__ = [
     "FOLDER",
     "Analysis",
     "Artifact",
-    "Problem",
     "Registry",
+    "RegistryProblem",
     "inside",
     "read_registry",
     "write_registry",
 ]
 
 FOLDER: Final = ".analysis"
-SECTIONS: Final = {ItemType.analysis: "analyses", ItemType.artifact: "artifacts"}
+SECTIONS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 FILE: Final = "metadata.json"
 LARGEST: Final = 64 * 2**20
 """Bytes of the largest registry that is read."""
@@ -88,7 +88,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RegistryProblem:
     """An entry that is none.
 
     Parameters
@@ -101,7 +101,7 @@ class Problem:
         What is wrong with it.
     """
 
-    kind: ItemType
+    kind: ResultType
     name: str
     reason: str
 
@@ -126,7 +126,7 @@ class Registry:
 
     analyses: dict[str, Analysis] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[RegistryProblem, ...] = ()
     whole: dict[str, Any] = field(default_factory=dict)
 
 
@@ -148,9 +148,9 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     path = directory / FOLDER / FILE
     known = index.find(str(path)) if index else None
     values = json.loads(known.texts[0]) if known else _values(path, index)
-    problems: list[Problem] = []
-    analyses = _entries(values, ItemType.analysis, _analysis, problems)
-    artifacts = _entries(values, ItemType.artifact, _artifact, problems)
+    problems: list[RegistryProblem] = []
+    analyses = _entries(values, ResultType.analysis, _analysis, problems)
+    artifacts = _entries(values, ResultType.artifact, _artifact, problems)
     return Registry(analyses, artifacts, tuple(problems), values)
 
 
@@ -270,13 +270,13 @@ MISSING: Final = 0
 
 def _entries(
     values: Mapping[str, Any],
-    kind: ItemType,
+    kind: ResultType,
     read: Callable[[str, Mapping[str, Any]], Entry],
-    problems: list[Problem],
+    problems: list[RegistryProblem],
 ) -> dict[str, Entry]:
     given = values.get(SECTIONS[kind], {})
     if not isinstance(given, dict):
-        problems.append(Problem(kind, "", "is not a mapping of names to entries"))
+        problems.append(RegistryProblem(kind, "", "is not a mapping of names to entries"))
         return {}
     entries: dict[str, Entry] = {}
     spelt: dict[str, str] = {}
@@ -285,7 +285,7 @@ def _entries(
             _check_spelling(check_name(name), spelt)
             entries[name] = read(name, _checked(entry, dict, "the entry"))
         except (InvalidNameError, ValueError) as error:
-            problems.append(Problem(kind, name, str(error)))
+            problems.append(RegistryProblem(kind, name, str(error)))
     return entries
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from mdfactory.campaign.scan_index import ScanIndex
 
-__all__ = ["Finding", "Results", "sha256"]
+__all__ = ["ResultProblem", "Results", "sha256"]
 
 SCHEMA_VERSION: Final = "1.0"
 LOCK: Final = ".metadata.lock"
@@ -57,7 +57,7 @@ ENTRY: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ResultProblem:
     """Something that is wrong with a result.
 
     Parameters
@@ -321,41 +321,41 @@ class Results:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[ResultProblem]:
         """Compare the registry with the files: missing, orphaned, and other than it says.
 
         Every byte of the artifacts is read, and the header of every Parquet file.
         """
         registry = self.registry()
-        findings = [Finding(one.name or FILE, one.reason) for one in registry.problems]
+        findings = [ResultProblem(one.name or FILE, one.reason) for one in registry.problems]
         known = {self.folder / FILE, self.folder / LOCK}
         for name, analysis in registry.analyses.items():
             try:
                 self.check_rows(analysis)
             except ResultError as error:
-                findings.append(Finding(name, str(error)))
+                findings.append(ResultProblem(name, str(error)))
             known.add(self.folder / analysis.filename)
         for name, artifact in registry.artifacts.items():
             findings += self._check_files(name, artifact.checksums)
             known |= {self.folder / file for file in artifact.files}
         orphans = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
         return findings + [
-            Finding(str(path.relative_to(self.folder)), "is not in the registry")
+            ResultProblem(str(path.relative_to(self.folder)), "is not in the registry")
             for path in orphans
             if path not in known
         ]
 
-    def _check_files(self, name: str, checksums: Mapping[str, str]) -> Iterator[Finding]:
+    def _check_files(self, name: str, checksums: Mapping[str, str]) -> Iterator[ResultProblem]:
         for file, checksum in checksums.items():
             try:
                 found = sha256(inside(self.directory, file))
             except FileNotFoundError:
-                yield Finding(name, f"{file} is missing")
+                yield ResultProblem(name, f"{file} is missing")
             except (OSError, ValueError) as error:
-                yield Finding(name, f"{file} cannot be read: {one_line(error)}")
+                yield ResultProblem(name, f"{file} cannot be read: {one_line(error)}")
             else:
                 if found != checksum.lower():
-                    yield Finding(name, f"{file} has another checksum than the registry says")
+                    yield ResultProblem(name, f"{file} has another checksum than the registry says")
 
     def _check_sources(self, name: str, sources: list[Path]) -> None:
         missing = [source for source in sources if not source.is_file()]

@@ -255,7 +255,7 @@ class Reading:
         where reading does not wait, more on a slow file system.
     brief
         Whether of a record that was read before, and whose files have not changed, only what
-        `records.tables.KNOWN` says is of interest.
+        `records.tables.DIGEST_ROW_SCHEMA` says is of interest.
     """
 
     index: ScanIndex | None = None

@@ -17,7 +17,7 @@ from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan_index import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import UnreadableError, read_file
-from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType, Status
+from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
@@ -41,9 +41,9 @@ NONE: Final = [""]
 """What the index keeps of a YAML file that does not claim to be a BuildInput."""
 
 STAGES: Final = (
-    (Status.completed, {"prod.gro"}),
-    (Status.production, {"prod.xtc"}),
-    (Status.equilibrated, {"min.gro", "nvt.gro", "npt.gro"}),
+    (SimulationStatus.completed, {"prod.gro"}),
+    (SimulationStatus.production, {"prod.xtc"}),
+    (SimulationStatus.equilibrated, {"min.gro", "nvt.gro", "npt.gro"}),
 )
 """Status, and the files that show it; the first whose files are all there holds."""
 
@@ -91,7 +91,7 @@ class Simulation:
 
     path: str
     identity: Identity
-    status: Status
+    status: SimulationStatus
     warnings: tuple[str, ...] = ()
     bare: bool = False
     digest: str = field(default="", compare=False)
@@ -147,7 +147,7 @@ class Simulation:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What its record says, but for the time: in the order of the columns of ``RUNS``.
+        """What its record says, but for the time: in the order of the columns of ``SIMULATIONS``.
 
         Raises
         ------
@@ -197,12 +197,12 @@ class Skipped:
     reason: str
 
 
-def status_of(files: Collection[str]) -> Status:
+def status_of(files: Collection[str]) -> SimulationStatus:
     """Return how far a simulation has come, from the names of the files in its folder."""
     for status, shown in STAGES:
         if shown.issubset(files):
             return status
-    return Status.build
+    return SimulationStatus.build
 
 
 def read_simulation(
@@ -251,7 +251,7 @@ class _Folder(NamedTuple):
     """What is seen of a folder when it is listed, as in `Simulation`."""
 
     path: str
-    status: Status
+    status: SimulationStatus
     bare: bool
 
     def simulation(

@@ -12,7 +12,7 @@ from cyclopts import ArgumentCollection, Group, Parameter, validators
 
 from mdfactory.cli.session import Session
 from mdfactory.errors import UsageError
-from mdfactory.records.vocabulary import Mode, SimulationType
+from mdfactory.records.vocabulary import ConflictMode, SimulationType
 
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
@@ -73,10 +73,14 @@ class Conflicts:
     force: Annotated[bool, Parameter(negative=(), group=CONFLICTS)] = False
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ConflictMode:
         """The one that was chosen."""
-        chosen = {Mode.skip: self.diff, Mode.force: self.force, Mode.update: self.update}
-        return next((mode for mode, given in chosen.items() if given), Mode.refuse)
+        chosen = {
+            ConflictMode.skip: self.diff,
+            ConflictMode.force: self.force,
+            ConflictMode.update: self.update,
+        }
+        return next((mode for mode, given in chosen.items() if given), ConflictMode.refuse)
 
 
 READING: Final = Group("Reading", sort_key=3)

@@ -89,7 +89,7 @@ class Session:
         if place in KINDS:
             return open_store(replace(self.settings(), kind=place), wait=self.wait)
         store = store_at(place, wait=self.wait)
-        store.keep = self.settings().keep
+        store.retention = self.settings().retention
         return store
 
     def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:

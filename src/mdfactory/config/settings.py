@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
-from mdfactory.records.vocabulary import ItemType, Keep, SimulationType, check_name
+from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
 __all__ = [
     "FoundryPaths",
@@ -31,7 +31,7 @@ __all__ = [
     "with_password",
 ]
 
-NAMES: Final = {"analyses": ItemType.analysis, "artifacts": ItemType.artifact}
+NAMES: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
 
 DEFAULTS: Final = {
     ("database", "TYPE"): "sqlite",
@@ -160,7 +160,7 @@ class Settings:
     catalogue
         Names of results that a user expects beside the known ones: type of simulation -> kind
         -> names.
-    keep
+    retention
         How much stores keep, so that operations can be undone.
     values
         Every setting with its source, to be shown.
@@ -173,8 +173,8 @@ class Settings:
     csv: Paths
     postgres: str
     foundry: FoundryPaths
-    catalogue: Mapping[SimulationType, Mapping[ItemType, tuple[str, ...]]]
-    keep: Keep
+    catalogue: Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]
+    retention: Retention
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
 
@@ -253,7 +253,9 @@ def load(explicit: Path | None = None, *, may_miss: bool = False) -> Settings:
         postgres=found["postgres", "URL"].value,
         foundry=_foundry(found),
         catalogue=catalogue,
-        keep=Keep(_number(found["history", "OPERATIONS"]), _bytes(found["history", "SIZE"])),
+        retention=Retention(
+            _number(found["history", "OPERATIONS"]), _bytes(found["history", "SIZE"])
+        ),
         values=tuple(found.values()),
         warnings=tuple(warnings),
     )

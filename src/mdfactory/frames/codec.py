@@ -41,11 +41,11 @@ from mdfactory.records.digests import digest
 
 __all__ = [
     "Frame",
-    "beside_digest",
     "decode",
     "empty_of",
     "encode",
     "infer",
+    "sidecar_digest",
 ]
 
 TIMES = {"created_at", "updated_at"}
@@ -105,7 +105,7 @@ def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
     )
 
 
-def beside_digest(arrow_schema: str, arrow_ipc: str, entry: Mapping[str, Any]) -> str:
+def sidecar_digest(arrow_schema: str, arrow_ipc: str, entry: Mapping[str, Any]) -> str:
     """Return the digest of what is kept beside a frame, without the times of its entry."""
     said = {key: value for key, value in entry.items() if key not in TIMES}
     return digest((arrow_schema, arrow_ipc, json.dumps(said, sort_keys=True)))

@@ -17,19 +17,19 @@ import pyarrow as pa
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest, record_digest
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 
 __all__ = [
     "ABSENT",
-    "BESIDE",
+    "SIDECAR_PREFIX",
     "Entry",
-    "Part",
-    "image_schema",
+    "UndoPart",
+    "before_image_schema",
+    "fingerprint",
+    "fingerprints",
     "is_between",
     "is_entry",
     "keyed",
-    "stamp",
-    "stamps",
 ]
 
 LAST: Final = 2**53
@@ -42,7 +42,7 @@ WIDTH: Final = 2 * HALF
 ABSENT: Final = bytes(WIDTH)
 """The stamp of a record that is not there."""
 
-BESIDE: Final = "beside_"
+SIDECAR_PREFIX: Final = "beside_"
 """What names of columns begin with that are kept beside a record."""
 
 Changes = dict[str, dict[str, int]]
@@ -57,9 +57,9 @@ class Entry:
     ----------
     operation
         Its number: they count from 1, in the order in which they were done.
-    place
+    namespace
         Where this was.
-    places
+    namespaces
         All places in which the same operation did anything.
     time
         When: ISO 8601, in UTC.
@@ -82,8 +82,8 @@ class Entry:
     """
 
     operation: int
-    place: str
-    places: tuple[str, ...]
+    namespace: str
+    namespaces: tuple[str, ...]
     time: str
     who: str
     host: str
@@ -111,21 +111,24 @@ class Entry:
         if not _is_said(told):
             raise ValueError("it says nothing that can be understood")
         told |= {name: tuple(told[name]) for name in ("made", "dropped")}
-        return cls(**row | told | {"places": tuple(row["places"].split())})
+        namespaces = tuple(row["places"].split())
+        values = row | told | {"namespace": row["place"], "namespaces": namespaces}
+        return cls(**{one.name: values[one.name] for one in fields(cls)})
 
     def row(self) -> list[Any]:
         """Return the entry as a row of ``_mdfactory_log``."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        told = {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
-        return list((values | told | {"places": " ".join(self.places)}).values())
+        values |= {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
+        values["namespaces"] = " ".join(self.namespaces)
+        return list(values.values())
 
 
-def is_entry(operation: int, place: str) -> bool:
+def is_entry(operation: int, namespace: str) -> bool:
     """Whether there can be an entry of this number, for this place."""
-    return 0 < operation < LAST and place in PLACES
+    return 0 < operation < LAST and namespace in NAMESPACES
 
 
-PLACES: Final = frozenset(map(str, Place))
+NAMESPACES: Final = frozenset(map(str, Namespace))
 
 
 def _is_said(told: dict[str, Any]) -> bool:
@@ -141,7 +144,7 @@ def _is_said(told: dict[str, Any]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class UndoPart:
     """A part of what an operation did.
 
     Parameters
@@ -180,7 +183,7 @@ class Part:
         return (*values, digest(values))
 
     @classmethod
-    def read(cls, row: dict[str, Any]) -> Part:
+    def read(cls, row: dict[str, Any]) -> UndoPart:
         """Return the part of a row.
 
         Raises
@@ -195,16 +198,16 @@ class Part:
         return cls(int(key[1:]), *rest)
 
 
-def image_schema(table: Table) -> pa.Schema:
+def before_image_schema(table: Table) -> pa.Schema:
     """Return the columns of a record as a whole: its own, its digests, and those beside it."""
     extra = [pa.field(name, pa.string(), nullable=False) for name in ("content", "digest")]
-    if table.beside:
-        kept = (table.beside.schema.field(name) for name in (table.time, *table.extras))
-        extra += [one.with_name(f"{BESIDE}{one.name}") for one in kept]
+    if table.sidecar:
+        kept = (table.sidecar.schema.field(name) for name in (table.time, *table.sidecar_columns))
+        extra += [one.with_name(f"{SIDECAR_PREFIX}{one.name}") for one in kept]
     return pa.schema([*table.schema, *extra])
 
 
-def stamp(digest: str, beside: str = "") -> bytes:
+def fingerprint(digest: str, beside: str = "") -> bytes:
     """Return the stamp of a record.
 
     Parameters
@@ -230,13 +233,17 @@ def is_between(one: bytes, first: bytes, second: bytes) -> bool:
     }
 
 
-def stamps(table: Table, images: pa.RecordBatch) -> list[bytes]:
+def fingerprints(table: Table, read_before_images: pa.RecordBatch) -> list[bytes]:
     """Return the stamps of records as they are, whatever digests are kept of them."""
-    contents = content_digests(table, images)
-    times = texts(images[table.time])
-    beside = texts(images[f"{BESIDE}digest"]) if table.beside else [""] * images.num_rows
+    contents = content_digests(table, read_before_images)
+    times = texts(read_before_images[table.time])
+    beside = (
+        texts(read_before_images[f"{SIDECAR_PREFIX}digest"])
+        if table.sidecar
+        else [""] * read_before_images.num_rows
+    )
     digests = map(record_digest, contents, times)
-    return list(map(stamp, digests, beside))
+    return list(map(fingerprint, digests, beside))
 
 
 def keyed(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 
 __all__ = ["Counts", "Resolution", "resolve"]
 
@@ -52,7 +52,7 @@ def resolve(
     existing: Mapping[K, str | None],
     keys: Sequence[K],
     contents: Sequence[str],
-    mode: Mode,
+    mode: ConflictMode,
     left: Collection[K] = (),
 ) -> Resolution:
     """Decide what becomes of each incoming row.
@@ -72,15 +72,15 @@ def resolve(
     """
     resolution = Resolution()
     others = {
-        Mode.refuse: resolution.refuse,
-        Mode.skip: resolution.skip,
-        Mode.force: resolution.replace,
-        Mode.update: resolution.replace,
+        ConflictMode.refuse: resolution.refuse,
+        ConflictMode.skip: resolution.skip,
+        ConflictMode.force: resolution.replace,
+        ConflictMode.update: resolution.replace,
     }[mode]
     for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
         if key not in existing:
             resolution.insert.append(position)
-        elif existing[key] == content and (mode is Mode.update or key in left):
+        elif existing[key] == content and (mode is ConflictMode.update or key in left):
             resolution.unchanged.append(position)
         else:
             others.append(position)

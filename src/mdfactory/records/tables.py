@@ -10,23 +10,23 @@ from typing import Any
 import pyarrow as pa
 
 from mdfactory.errors import InvalidNameError
-from mdfactory.records.vocabulary import ItemType, check_name
+from mdfactory.records.vocabulary import ResultType, check_name
 
 __all__ = [
+    "DIGEST_ROW_SCHEMA",
     "FORMAT_VERSION",
-    "FRAMES",
-    "KNOWN",
+    "FRAME_SIDECARS",
     "OVERVIEW",
-    "RUNS",
+    "SIMULATIONS",
     "STATE",
-    "Place",
+    "Namespace",
     "Table",
     "analysis_table",
     "artifact_table",
     "digest_table",
     "format_table",
-    "item_table",
     "log_table",
+    "result_table",
     "table_named",
     "undo_table",
 ]
@@ -35,7 +35,7 @@ FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
 
 
-class Place(StrEnum):
+class Namespace(StrEnum):
     """The part of a store that a table lives in: a file, folder or schema of its own."""
 
     runs = "runs"
@@ -54,7 +54,7 @@ class Table:
         Columns in their order, all strings and 64-bit integers, none nullable.
     key
         Columns that identify a record.
-    place
+    namespace
         Where in a store it lives.
     time
         The column that says when a record was written; not part of its content.
@@ -67,9 +67,9 @@ class Table:
         Columns whose cells may hold megabytes: few of them are held at a time.
     command
         The command that creates the table.
-    item
+    result_type
         What its records are about, if they are results of one name.
-    beside
+    sidecar
         The table that keeps what a record's own columns cannot say: a row for each record,
         known by the record's table and key, with the time of the record that it belongs to.
     """
@@ -77,14 +77,14 @@ class Table:
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
-    place: Place
+    namespace: Namespace
     time: str = ""
     summary: tuple[str, ...] = ()
     bulky: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
     command: str = ""
-    item: ItemType | None = None
-    beside: Table | None = None
+    result_type: ResultType | None = None
+    sidecar: Table | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -97,27 +97,33 @@ class Table:
         return self.name.lower()
 
     @property
-    def item_name(self) -> str:
+    def result_name(self) -> str:
         """The name of the result; installations that spell tables in upper case mean lower."""
         name = self.name.partition("_")[2]
         return name.lower() if name.isupper() else name
 
     @property
-    def extras(self) -> tuple[str, ...]:
+    def sidecar_columns(self) -> tuple[str, ...]:
         """Names of the columns that are kept beside a record."""
         own = (*self.key, "record_table", self.time)
-        return tuple(name for name in self.beside.columns if name not in own) if self.beside else ()
+        return (
+            tuple(name for name in self.sidecar.columns if name not in own) if self.sidecar else ()
+        )
 
     @property
-    def whole(self) -> pa.Schema:
+    def schema_with_sidecar(self) -> pa.Schema:
         """The columns of a record and of what is kept beside it."""
-        beside = (self.beside.schema.field(name) for name in self.extras) if self.beside else ()
-        return pa.schema([*self.schema, *beside])
+        sidecar = (
+            (self.sidecar.schema.field(name) for name in self.sidecar_columns)
+            if self.sidecar
+            else ()
+        )
+        return pa.schema([*self.schema, *sidecar])
 
     @property
-    def digested(self) -> pa.Schema:
-        """The columns of `whole`, and ``content``, the content digest."""
-        return self.whole.append(KNOWN.field("content"))
+    def schema_with_digests(self) -> pa.Schema:
+        """The columns of `schema_with_sidecar`, and ``content``, the content digest."""
+        return self.schema_with_sidecar.append(DIGEST_ROW_SCHEMA.field("content"))
 
     @property
     def is_record(self) -> bool:
@@ -132,18 +138,18 @@ def _schema(columns: str) -> pa.Schema:
     return pa.schema([pa.field(name, kinds[kind], nullable=False) for name, _, kind in fields])
 
 
-KNOWN = _schema("hash directory simulation_type content digest")
+DIGEST_ROW_SCHEMA = _schema("hash directory simulation_type content digest")
 """What is known of a record that was not read again: whose it is, its content digest, and the
 ``digest`` of what is kept beside it, or nothing if nothing is; see `records.digests`."""
 
-RUNS = Table(
+SIMULATIONS = Table(
     name="RUN_DATABASE",
     schema=_schema(
         "hash engine parametrization simulation_type input_data input_data_type directory "
         "status timestamp_utc"
     ),
     key=("hash",),
-    place=Place.runs,
+    namespace=Namespace.runs,
     time="timestamp_utc",
     summary=("hash", "simulation_type", "parametrization", "status", "directory"),
     bulky=("input_data",),
@@ -157,7 +163,7 @@ OVERVIEW = Table(
         "updated_at"
     ),
     key=("hash", "item_type", "item_name"),
-    place=Place.results,
+    namespace=Namespace.results,
     time="updated_at",
     summary=(
         "hash",
@@ -173,13 +179,13 @@ OVERVIEW = Table(
     command="mdfactory sync init analysis",
 )
 
-FRAMES = Table(
+FRAME_SIDECARS = Table(
     name="_mdfactory_frame",
     schema=_schema(
         "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest"
     ),
     key=("record_table", "hash"),
-    place=Place.results,
+    namespace=Namespace.results,
     large=("arrow_ipc",),
 )
 """What plain CSV cannot say of a frame: see `records.frames.Frame`; ``entry`` is the registry's
@@ -189,7 +195,7 @@ STATE = Table(
     name="_mdfactory_state",
     schema=_schema("kind name value"),
     key=("kind", "name"),
-    place=Place.runs,
+    namespace=Namespace.runs,
 )
 """What a store must note of itself that cannot list its tables, or commit them together: the
 names of tables (kind ``table``), and writes (kind ``write``), so that one that was cut short
@@ -211,8 +217,8 @@ def analysis_table(name: str) -> Table:
         bulky=("data_csv",),
         large=("data_csv",),
         command="mdfactory sync init analysis",
-        item=ItemType.analysis,
-        beside=FRAMES,
+        result_type=ResultType.analysis,
+        sidecar=FRAME_SIDECARS,
     )
 
 
@@ -229,7 +235,7 @@ def artifact_table(name: str) -> Table:
         "hash directory simulation_type file_count:int files checksums timestamp_utc",
         summary="hash simulation_type file_count files checksums directory timestamp_utc",
         command="mdfactory sync init artifacts",
-        item=ItemType.artifact,
+        result_type=ResultType.artifact,
     )
 
 
@@ -238,7 +244,7 @@ def _item_table(name: str, columns: str, *, summary: str, **rest: Any) -> Table:
         name=name,
         schema=_schema(columns),
         key=("hash",),
-        place=Place.results,
+        namespace=Namespace.results,
         time="timestamp_utc",
         summary=tuple(summary.split()),
         **rest,
@@ -246,7 +252,7 @@ def _item_table(name: str, columns: str, *, summary: str, **rest: Any) -> Table:
 
 
 @cache
-def digest_table(place: Place) -> Table:
+def digest_table(namespace: Namespace) -> Table:
     """Return the table of the digests of all records in one place of a store.
 
     Its key is the lower-case name of the record's table and the record's own key, where
@@ -256,20 +262,23 @@ def digest_table(place: Place) -> Table:
         name="_mdfactory_digest",
         schema=_schema("record_table hash item_type item_name content digest"),
         key=("record_table", "hash", "item_type", "item_name"),
-        place=place,
+        namespace=namespace,
     )
 
 
 @cache
-def format_table(place: Place) -> Table:
+def format_table(namespace: Namespace) -> Table:
     """Return the one-row table that tells the version of the ``_mdfactory_*`` tables."""
     return Table(
-        name="_mdfactory_format", schema=_schema("version:int"), key=("version",), place=place
+        name="_mdfactory_format",
+        schema=_schema("version:int"),
+        key=("version",),
+        namespace=namespace,
     )
 
 
 @cache
-def log_table(place: Place) -> Table:
+def log_table(namespace: Namespace) -> Table:
     """Return the table that tells what was done to the records in one place of a store.
 
     Its rows are those of `records.history.Entry`.
@@ -281,12 +290,12 @@ def log_table(place: Place) -> Table:
             "undoes:int slot:int size:int"
         ),
         key=("operation", "place"),
-        place=place,
+        namespace=namespace,
     )
 
 
 @cache
-def undo_table(place: Place, slot: int) -> Table:
+def undo_table(namespace: Namespace, slot: int) -> Table:
     """Return the table that keeps what one operation changed in one place of a store.
 
     There is one for each operation that can be undone, and the next one takes the table of
@@ -296,30 +305,30 @@ def undo_table(place: Place, slot: int) -> Table:
     rows, and divides them, is the number of the part.
     """
     return Table(
-        name=f"_mdfactory_undo_{place}_{slot}",
+        name=f"_mdfactory_undo_{namespace}_{slot}",
         schema=_schema("hash operation:int record_table left before digest"),
         key=("hash",),
-        place=place,
+        namespace=namespace,
         large=("left", "before"),
     )
 
 
-def table_named(name: str, place: Place) -> Table | None:
+def table_named(name: str, namespace: Namespace) -> Table | None:
     """Return the record table of this name, spelt as given, or None if it is none of ours."""
-    known = {table.id: table for table in (RUNS, OVERVIEW) if table.place is place}
+    known = {table.id: table for table in (SIMULATIONS, OVERVIEW) if table.namespace is namespace}
     if name.lower() in known:
         return replace(known[name.lower()], name=name)
-    kind, _, item = name.partition("_")
-    if kind.lower() not in ITEM_TABLES or place is not Place.results:
+    kind, _, result_type = name.partition("_")
+    if kind.lower() not in RESULT_TABLES or namespace is not Namespace.results:
         return None
     try:
-        return replace(item_table(ItemType(kind.lower()), item), name=name)
+        return replace(result_table(ResultType(kind.lower()), result_type), name=name)
     except InvalidNameError:
         return None
 
 
 @cache
-def item_table(kind: ItemType, name: str) -> Table:
+def result_table(kind: ResultType, name: str) -> Table:
     """Return the table of one analysis or artifact.
 
     Raises
@@ -327,7 +336,7 @@ def item_table(kind: ItemType, name: str) -> Table:
     InvalidNameError
         If `name` cannot name a table.
     """
-    return ITEM_TABLES[kind](name)
+    return RESULT_TABLES[kind](name)
 
 
-ITEM_TABLES = {ItemType.analysis: analysis_table, ItemType.artifact: artifact_table}
+RESULT_TABLES = {ResultType.analysis: analysis_table, ResultType.artifact: artifact_table}

@@ -10,15 +10,15 @@ from typing import Final
 from mdfactory.errors import InvalidNameError
 
 __all__ = [
+    "ConflictMode",
     "Engine",
-    "Item",
-    "ItemStatus",
-    "ItemType",
-    "Keep",
-    "Mode",
     "Parametrization",
+    "ResultId",
+    "ResultStatus",
+    "ResultType",
+    "Retention",
+    "SimulationStatus",
     "SimulationType",
-    "Status",
     "check_name",
 ]
 
@@ -43,7 +43,7 @@ def check_name(name: str) -> str:
     return name
 
 
-class Status(StrEnum):
+class SimulationStatus(StrEnum):
     """How far a simulation has come, in order of progress."""
 
     build = "build"
@@ -57,7 +57,7 @@ class Status(StrEnum):
         return RANKS[self]
 
 
-RANKS: Final = {status: rank for rank, status in enumerate(Status)}
+RANKS: Final = {status: rank for rank, status in enumerate(SimulationStatus)}
 
 
 class SimulationType(StrEnum):
@@ -81,25 +81,25 @@ class Engine(StrEnum):
     gromacs = "gromacs"
 
 
-class ItemType(StrEnum):
+class ResultType(StrEnum):
     """What a result of a simulation is: a table of numbers, or files."""
 
     analysis = "analysis"
     artifact = "artifact"
 
 
-Item = tuple[ItemType, str]
+ResultId = tuple[ResultType, str]
 """A result by its kind and name."""
 
 
-class ItemStatus(StrEnum):
+class ResultStatus(StrEnum):
     """Whether a result is in the store."""
 
     completed = "completed"
     not_yet_run = "not_yet_run"
 
 
-class Mode(StrEnum):
+class ConflictMode(StrEnum):
     """What a write does with a record whose key is in the store already.
 
     ``refuse`` writes nothing at all, ``skip`` leaves the stored record, ``force``
@@ -113,7 +113,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """How much is kept, so that operations can be undone.
 
     Parameters

@@ -39,7 +39,7 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
             command="mdfactory config edit",
         )
     store = KINDS[settings.kind](settings, wait)
-    store.keep = settings.keep
+    store.retention = settings.retention
     return store
 
 

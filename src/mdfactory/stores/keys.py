@@ -40,7 +40,7 @@ def hashes(keys: Iterable[Key]) -> OneOf:
 
 def digest_key(table: Table, key: Key) -> Key:
     """Return the key of a record's digests."""
-    blanks = ("",) * (len(digest_table(table.place).key) - 1 - len(key))
+    blanks = ("",) * (len(digest_table(table.namespace).key) - 1 - len(key))
     return (table.id, *key, *blanks)
 
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import (
-    Place,
+    Namespace,
     Table,
 )
-from mdfactory.records.vocabulary import Keep, Mode
+from mdfactory.records.vocabulary import ConflictMode, Retention
 from mdfactory.stores.history.journal import Journal
 from mdfactory.stores.transaction import Batches, Transaction
 
@@ -39,12 +39,12 @@ class Store(ABC):
     location: str
     """The store as a user would name it, for messages."""
 
-    keep: Keep = Keep()
+    retention: Retention = Retention()
     """How much is kept, so that operations can be undone."""
 
     @abstractmethod
     def _open(
-        self, *, write: bool, create: Collection[Place]
+        self, *, write: bool, create: Collection[Namespace]
     ) -> AbstractContextManager[Transaction]:
         """Open a transaction; committed at the end of its block if it may write."""
 
@@ -64,7 +64,7 @@ class Store(ABC):
 
     @contextmanager
     def transaction(
-        self, *, write: bool = False, create: Collection[Place] = ()
+        self, *, write: bool = False, create: Collection[Namespace] = ()
     ) -> Iterator[Transaction]:
         """Open a transaction for the block of a ``with`` statement.
 
@@ -94,7 +94,7 @@ class Store(ABC):
         self,
         command: str,
         *,
-        create: Collection[Place] = (),
+        create: Collection[Namespace] = (),
         undoes: int = 0,
         purge: bool = False,
     ) -> Iterator[Transaction]:
@@ -117,7 +117,7 @@ class Store(ABC):
             As `transaction` does.
         """
         with self.transaction(write=True, create=create) as transaction:
-            journal = Journal(transaction, command, self.keep, undoes=undoes)
+            journal = Journal(transaction, command, self.retention, undoes=undoes)
             if purge:
                 journal.purge()
             transaction.recorder = journal
@@ -131,7 +131,7 @@ class Store(ABC):
 
     def create(self, table: Table, *, replace: bool = False) -> int:
         """Make a record table; see `Transaction.create`."""
-        with self.transaction(write=True, create={table.place}) as transaction:
+        with self.transaction(write=True, create={table.namespace}) as transaction:
             return transaction.create(table, replace=replace)
 
     def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
@@ -144,12 +144,12 @@ class Store(ABC):
         with self.transaction() as transaction:
             return transaction.count(table, where)
 
-    def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+    def write(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
         """Write records in a transaction of their own; see `Transaction.write`."""
         with self.transaction(write=True) as transaction:
             return transaction.write(batches, mode)
 
-    def plan(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+    def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
         """Tell what `write` would do; see `Transaction.plan`."""
         with self.transaction() as transaction:
             return transaction.plan(batches, mode)

@@ -21,13 +21,13 @@ from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, OneOf, Query
 from mdfactory.records.tables import (
     FORMAT_VERSION,
-    Place,
+    Namespace,
     Table,
     digest_table,
     format_table,
     table_named,
 )
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import Key, Values, chunks, digest_key, hashes, keys_of, taken
 
 __all__ = ["Batches", "Transaction"]
@@ -42,19 +42,19 @@ class Recorder(Protocol):
     """Records what an operation changes, before it is changed, so that it can be undone."""
 
     @property
-    def keeps(self) -> bool:
+    def keeps_before_images(self) -> bool:
         """Whether before-images are kept."""
 
     def count(self, table: Table, numbers: Mapping[str, int]) -> None:
         """Add up what became of records: name of the outcome -> number of records."""
 
-    def made(self, table: Table) -> None:
+    def table_created(self, table: Table) -> None:
         """Record that a table was created."""
 
-    def dropped(self, table: Table) -> None:
+    def table_dropped(self, table: Table) -> None:
         """Record that a table was dropped."""
 
-    def storing(
+    def before_write(
         self, table: Table, rows: pa.RecordBatch, digests: Mapping[Key, str], old: Sequence[Key]
     ) -> None:
         """Record what a write is about to replace.
@@ -71,17 +71,17 @@ class Recorder(Protocol):
             Keys of those that replace a stored record.
         """
 
-    def removing(self, table: Table, rows: pa.RecordBatch) -> None:
+    def before_removal(self, table: Table, rows: pa.RecordBatch) -> None:
         """Record stored records, with all columns, that are going to be removed."""
 
-    def note(
+    def keep_before_images(
         self,
         table: Table,
         rows: pa.RecordBatch,
         left: Sequence[bytes],
         before: pa.RecordBatch | None = None,
     ) -> None:
-        """Record fingerprints and before-images; see `stores.history.journal.Journal.note`."""
+        """Keep before-images and fingerprints; see `stores.history.journal.Journal`."""
 
 
 class Transaction(ABC):
@@ -102,7 +102,7 @@ class Transaction(ABC):
     """Records all changes, if this transaction is an operation that can be undone."""
 
     @abstractmethod
-    def names(self, place: Place) -> Collection[str]:
+    def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of all tables in this place, ours or not, as they are spelt."""
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Transaction(ABC):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove the rows with these keys; keys that are not there are passed over."""
 
-    def claim(self, table: Table) -> bool:  # noqa: ARG002  # nothing to do where one lock holds all
+    def lock_table(self, table: Table) -> bool:  # noqa: ARG002  # nothing to do where one lock holds all
         """Keep others from changing a table that is about to be changed.
 
         Returns
@@ -135,7 +135,7 @@ class Transaction(ABC):
         """
         return False
 
-    def unfinished(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
+    def interrupted_times(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
         """Return those of some times at which a write was cut short, and some of it is stored.
 
         A store that commits all tables together never has any.
@@ -143,17 +143,21 @@ class Transaction(ABC):
         return ()
 
     @property
-    def is_cut(self) -> bool:
+    def was_interrupted(self) -> bool:
         """Whether the write before this one was cut short, and some of it may be stored."""
         return False
 
     def has(self, table: Table) -> bool:
         """Whether the table exists."""
-        return any(name.lower() == table.id for name in self.names(table.place))
+        return any(name.lower() == table.id for name in self.names(table.namespace))
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist, named as the store spells them."""
-        named = [table_named(name, place) for place in Place for name in sorted(self.names(place))]
+        named = [
+            table_named(name, namespace)
+            for namespace in Namespace
+            for name in sorted(self.names(namespace))
+        ]
         return [table for table in named if table]
 
     def create(self, table: Table, *, replace: bool = False) -> int:
@@ -171,7 +175,7 @@ class Transaction(ABC):
         int
             The number of rows that were removed.
         """
-        self.describe(table.place)
+        self.describe(table.namespace)
         removed, existed = 0, self.has(table)
         if replace and existed:
             removed = self.delete(table)
@@ -179,7 +183,7 @@ class Transaction(ABC):
         if not self.has(table):
             self.make(table)
             if self.recorder and not existed:
-                self.recorder.made(table)
+                self.recorder.table_created(table)
         return removed
 
     def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
@@ -197,22 +201,26 @@ class Transaction(ABC):
         self.require(table)
         return self.scan(table, query)
 
-    def read_whole(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
+    def read_with_sidecars(
+        self, table: Table, query: Query | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Stream records like `read`, all columns, with what is kept beside them.
 
         Yields
         ------
         pyarrow.RecordBatch
-            Records in ``table.whole``; columns from beside are empty where nothing is kept, or
-            where it belongs to a record of another time: another program has written it again.
+            Records in ``table.schema_with_sidecar``. The columns of the sidecar are empty if a
+            record has none, or one of another time: another program has written it again.
         """
         for rows in self.read(table, query):
-            beside = self.beside(table, keys_of(rows, table.key), table.extras)
-            blank = ("",) * len(table.extras)
+            beside = self.sidecars(table, keys_of(rows, table.key), table.sidecar_columns)
+            blank = ("",) * len(table.sidecar_columns)
             kept = [beside.get(key, blank) for key in keys_of(rows, (*table.key, table.time))]
-            columns = list(zip(*kept, strict=True)) or [()] * len(table.extras)
+            columns = list(zip(*kept, strict=True)) or [()] * len(table.sidecar_columns)
             arrays = [array(column, pa.string()) for column in columns]
-            yield pa.RecordBatch.from_arrays([*rows.columns, *arrays], schema=table.whole)
+            yield pa.RecordBatch.from_arrays(
+                [*rows.columns, *arrays], schema=table.schema_with_sidecar
+            )
 
     def count(
         self, table: Table, where: tuple[Condition, ...] = (), *, limit: int | None = None
@@ -232,14 +240,14 @@ class Transaction(ABC):
         for rows in self.scan(table, query):
             yield from keys_of(rows, query.columns or table.columns)
 
-    def write(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+    def write(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
         """Write records under a conflict mode, and their digests.
 
         Parameters
         ----------
         batches
-            The records; no key twice. A batch in ``table.whole`` also has what is kept beside,
-            one in ``table.digested`` their content digests, too.
+            The records; no key twice. A batch in ``table.schema_with_sidecar`` has their sidecars,
+            one in ``table.schema_with_digests`` their content digests, too.
         mode
             What to do with keys that are in the store already.
 
@@ -257,11 +265,13 @@ class Transaction(ABC):
         """
         return self._merge(batches, mode, self._store)
 
-    def plan(self, batches: Batches, mode: Mode) -> dict[str, Counts]:
+    def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
         """Tell what `write` would do, and do nothing."""
         return self._merge(batches, mode, lambda *_: None)
 
-    def leave(self, table: Table, rows: pa.RecordBatch, mode: Mode) -> tuple[Counts, Sequence[int]]:
+    def classify_digest_rows(
+        self, table: Table, rows: pa.RecordBatch, mode: ConflictMode
+    ) -> tuple[Counts, Sequence[int]]:
         """Leave records that are in the store as they are, if a write would do so.
 
         Parameters
@@ -269,7 +279,7 @@ class Transaction(ABC):
         table
             Their table.
         rows
-            What is known of them, in ``KNOWN``.
+            What is known of them, in ``DIGEST_ROW_SCHEMA``.
         mode
             What a write would do with keys that are in the store already.
 
@@ -281,7 +291,7 @@ class Transaction(ABC):
         """
         if not self.has(table):
             return Counts(), range(rows.num_rows)
-        resolution = self.judge(table, rows, mode)
+        resolution = self.classify(table, rows, mode)
         left = Counts(unchanged=len(resolution.unchanged), skipped=len(resolution.skip))
         if self.recorder:
             self.recorder.count(table, asdict(left))
@@ -296,14 +306,14 @@ class Transaction(ABC):
             The number of records removed.
         """
         self.require(table)
-        self.claim(table)
-        noting = self.recorder if self.recorder and self.recorder.keeps else None
+        self.lock_table(table)
+        noting = self.recorder if self.recorder and self.recorder.keeps_before_images else None
         query = Query(where=where, columns=None if noting else table.key)
         keys: list[Key] = []
         for rows in self.read(table, query):
             keys += keys_of(rows, table.key)
             if noting:
-                noting.removing(table, rows)
+                noting.before_removal(table, rows)
         for some in chunks(keys):
             self.forget(table, some)
         if self.recorder:
@@ -313,9 +323,9 @@ class Transaction(ABC):
     def forget(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove records, and what is kept of them elsewhere."""
         self.remove(table, keys)
-        self.forget_beside(table, keys)
-        if self.has(digest_table(table.place)):
-            self.remove(digest_table(table.place), [digest_key(table, key) for key in keys])
+        self.remove_sidecars(table, keys)
+        if self.has(digest_table(table.namespace)):
+            self.remove(digest_table(table.namespace), [digest_key(table, key) for key in keys])
 
     def require(self, table: Table) -> None:
         """Refuse to go on without a table.
@@ -336,7 +346,7 @@ class Transaction(ABC):
         StoreVersionError
             If the ``_mdfactory_*`` tables are of a version that is not known here.
         """
-        for table in map(format_table, Place):
+        for table in map(format_table, Namespace):
             stored = self.values(table, Query()) if self.has(table) else ()
             versions = [version for (version,) in stored]
             if max(versions, default=0) > FORMAT_VERSION:
@@ -346,24 +356,26 @@ class Transaction(ABC):
                     command="pip install --upgrade mdfactory",
                 )
 
-    def describe(self, place: Place) -> None:
+    def describe(self, namespace: Namespace) -> None:
         """Make the tables that describe records, in a place that has none yet."""
-        if self.has(digest_table(place)):
+        if self.has(digest_table(namespace)):
             return
-        self.make(format_table(place))
-        self.put(format_table(place), batch([(FORMAT_VERSION,)], format_table(place).schema))
-        self.make(digest_table(place))
+        self.make(format_table(namespace))
+        self.put(
+            format_table(namespace), batch([(FORMAT_VERSION,)], format_table(namespace).schema)
+        )
+        self.make(digest_table(namespace))
 
-    def _merge(self, batches: Batches, mode: Mode, store: _Put) -> dict[str, Counts]:
+    def _merge(self, batches: Batches, mode: ConflictMode, store: _Put) -> dict[str, Counts]:
         counts: dict[str, Counts] = {}
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
             self.require(table)
             contents = _contents(table, rows)
-            resolution = self.judge(table, rows, mode, contents)
+            resolution = self.classify(table, rows, mode, contents)
             changes = resolution.insert or resolution.replace
-            if changes and store == self._store and self.claim(table):
-                resolution = self.judge(table, rows, mode, contents)
+            if changes and store == self._store and self.lock_table(table):
+                resolution = self.classify(table, rows, mode, contents)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             refused = conflicts.setdefault(table.name, [])
             if resolution.refuse:
@@ -376,8 +388,12 @@ class Transaction(ABC):
             raise ConflictError(conflicts)
         return counts
 
-    def judge(
-        self, table: Table, rows: pa.RecordBatch, mode: Mode, contents: list[str] | None = None
+    def classify(
+        self,
+        table: Table,
+        rows: pa.RecordBatch,
+        mode: ConflictMode,
+        contents: list[str] | None = None,
     ) -> Resolution:
         """Decide what a write of records would do with each; nothing is written.
 
@@ -386,8 +402,8 @@ class Transaction(ABC):
         table
             Their table; it must exist.
         rows
-            The records, no key twice, in ``table.schema``, ``table.whole`` or
-            ``table.digested``; or what is known of them, in ``KNOWN``.
+            The records, no key twice, in ``table.schema``, ``table.schema_with_sidecar`` or
+            ``table.schema_with_digests``; or what is known of them, in ``DIGEST_ROW_SCHEMA``.
         mode
             What to do with keys that are in the store already.
         contents
@@ -401,7 +417,7 @@ class Transaction(ABC):
         keys = keys_of(rows, table.key)
         if len(set(keys)) < len(keys):
             raise ValueError(f"a key stands twice in the records for {table.name}")
-        compared = _with_beside(rows, contents or _contents(table, rows))
+        compared = _with_sidecars(rows, contents or _contents(table, rows))
         existing, left = self._existing(table, keys, mode)
         return resolve(existing, keys, compared, mode, left)
 
@@ -413,25 +429,27 @@ class Transaction(ABC):
         positions = sorted(resolution.insert + resolution.replace)
         if not positions:
             return
-        self.describe(table.place)
+        self.describe(table.namespace)
         old = taken(rows, resolution.replace)
         rows = taken(rows, positions)
         keys = keys_of(rows, table.key)
         contents = [contents[position] for position in positions]
         times = texts(rows[table.time])
         digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
-        if self.recorder and self.recorder.keeps:
-            self.recorder.storing(table, rows, digests, keys_of(old, table.key))
+        if self.recorder and self.recorder.keeps_before_images:
+            self.recorder.before_write(table, rows, digests, keys_of(old, table.key))
         self.put(table, rows.select(table.columns))
-        self.put_beside(table, rows)
+        self.put_sidecars(table, rows)
         described = [
             (*digest_key(table, key), content, digest)
             for (key, digest), content in zip(digests.items(), contents, strict=True)
         ]
-        self.put(digest_table(table.place), batch(described, digest_table(table.place).schema))
+        self.put(
+            digest_table(table.namespace), batch(described, digest_table(table.namespace).schema)
+        )
 
     def _existing(
-        self, table: Table, keys: list[Key], mode: Mode
+        self, table: Table, keys: list[Key], mode: ConflictMode
     ) -> tuple[dict[Key, str | None], set[Key]]:
         """Return those of the keys that are stored, and those that a cut write has left.
 
@@ -441,31 +459,35 @@ class Transaction(ABC):
         left: set[Key] = set()
         for some in chunks(keys):
             times = self._times(table, some)
-            cut = self.unfinished(set(times.values())) if times else ()
-            unfinished = {key: time for key, time in times.items() if time in cut}
-            compared = times if mode is Mode.update else unfinished
-            digests = self._digests(table, compared, unfinished) if compared else {}
+            cut = self.interrupted_times(set(times.values())) if times else ()
+            interrupted_times = {key: time for key, time in times.items() if time in cut}
+            compared = times if mode is ConflictMode.update else interrupted_times
+            digests = self._digests(table, compared, interrupted_times) if compared else {}
             stored |= {key: digests.get(key) for key in times}
-            left |= unfinished.keys()
+            left |= interrupted_times.keys()
         return stored, left
 
-    def put_beside(self, table: Table, rows: pa.RecordBatch) -> None:
+    def put_sidecars(self, table: Table, rows: pa.RecordBatch) -> None:
         """Keep what belongs beside records; of records that come without, nothing is kept."""
-        if table.beside is None or table.extras[0] not in rows.schema.names:
-            self.forget_beside(table, keys_of(rows, table.key))
+        if table.sidecar is None or table.sidecar_columns[0] not in rows.schema.names:
+            self.remove_sidecars(table, keys_of(rows, table.key))
             return
-        if not self.has(table.beside):
-            self.make(table.beside)
+        if not self.has(table.sidecar):
+            self.make(table.sidecar)
         names = array([table.id] * rows.num_rows, pa.string())
-        columns = [names if name == "record_table" else rows[name] for name in table.beside.columns]
-        self.put(table.beside, pa.RecordBatch.from_arrays(columns, schema=table.beside.schema))
+        columns = [
+            names if name == "record_table" else rows[name] for name in table.sidecar.columns
+        ]
+        self.put(table.sidecar, pa.RecordBatch.from_arrays(columns, schema=table.sidecar.schema))
 
-    def forget_beside(self, table: Table, keys: Sequence[Key]) -> None:
+    def remove_sidecars(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove what is kept beside records."""
-        if table.beside and self.has(table.beside):
-            self.remove(table.beside, [(table.id, *key) for key in keys])
+        if table.sidecar and self.has(table.sidecar):
+            self.remove(table.sidecar, [(table.id, *key) for key in keys])
 
-    def beside(self, table: Table, keys: Iterable[Key], columns: tuple[str, ...]) -> dict[Key, Key]:
+    def sidecars(
+        self, table: Table, keys: Iterable[Key], columns: tuple[str, ...]
+    ) -> dict[Key, Key]:
         """Return what is kept beside records.
 
         Parameters
@@ -475,18 +497,18 @@ class Transaction(ABC):
         keys
             Their keys.
         columns
-            Which columns of ``table.extras``.
+            Which columns of ``table.sidecar_columns``.
 
         Returns
         -------
         dict
             Key and time of the record that it belongs to -> values of the columns.
         """
-        if not (table.beside and self.has(table.beside)):
+        if not (table.sidecar and self.has(table.sidecar)):
             return {}
         known = (*table.key, table.time)
         where = (OneOf("record_table", (table.id,)), hashes(keys))
-        found = self.values(table.beside, Query(where=where, columns=(*known, *columns)))
+        found = self.values(table.sidecar, Query(where=where, columns=(*known, *columns)))
         return {row[: len(known)]: row[len(known) :] for row in found}
 
     def _times(self, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
@@ -507,7 +529,7 @@ class Transaction(ABC):
         trusted = {key: time for key, time in times.items() if key not in doubted}
         digests = {
             key: content
-            for key, content, digest in self.kept(table, list(trusted))
+            for key, content, digest in self.stored_digests(table, list(trusted))
             if key in trusted and record_digest(content, trusted[key]) == digest
         }
         foreign = [key for key in times if key not in digests]
@@ -516,13 +538,13 @@ class Transaction(ABC):
                 computed = zip(keys_of(rows, table.key), content_digests(table, rows), strict=True)
                 wanted = times.keys() - digests.keys()
                 digests |= {key: content for key, content in computed if key in wanted}
-        beside = self.beside(table, times, ("digest",)) if table.beside else {}
+        beside = self.sidecars(table, times, ("digest",)) if table.sidecar else {}
         return {
             key: content + "".join(beside.get((*key, times[key]), ()))
             for key, content in digests.items()
         }
 
-    def kept(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
+    def stored_digests(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
         """Yield the digests that are kept of all records with the hashes of some keys.
 
         Yields
@@ -530,7 +552,7 @@ class Transaction(ABC):
         tuple
             Key of the record, be it there or not; its content digest; its record digest.
         """
-        digests = digest_table(table.place)
+        digests = digest_table(table.namespace)
         if not keys or not self.has(digests):
             return
         where = (OneOf("record_table", (table.id,)), hashes(keys))
@@ -544,7 +566,7 @@ def _contents(table: Table, rows: pa.RecordBatch) -> list[str]:
     return texts(rows["content"]) if came else content_digests(table, rows)
 
 
-def _with_beside(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
+def _with_sidecars(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
     """Return what tells a changed record: its content, and what is kept beside it."""
     if "digest" not in rows.schema.names:
         return contents

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
-from mdfactory.records.tables import OVERVIEW, RUNS, Table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
 
 __all__ = ["Checked", "check"]
@@ -101,9 +101,9 @@ def _write(store: Store) -> None:
 
 
 def _missing(there: set[str], catalogue: Catalogue) -> Iterator[Checked]:
-    yield _table(RUNS, there)
+    yield _table(SIMULATIONS, there)
     yield _table(OVERVIEW, there)
-    for kind in ItemType:
+    for kind in ResultType:
         tables = catalogue.tables(kind)
         missing = [table.name for table in tables if table.id not in there]
         what = f"tables of {len(tables)} known {KINDS[kind]}"
@@ -117,4 +117,4 @@ def _table(table: Table, there: set[str]) -> Checked:
     return Checked(f"table {table.name}", "missing", table.command)
 
 
-KINDS = {ItemType.analysis: "analyses", ItemType.artifact: "artifacts"}
+KINDS = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mdfactory.errors import NotInitialisedError, StoreChangedError, counted
-from mdfactory.records.tables import OVERVIEW, RUNS, Table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
 from mdfactory.sync.overview import reset
 from mdfactory.sync.pull import conditions
-from mdfactory.sync.results import require_item, require_items
+from mdfactory.sync.results import require_result, require_results
 
 __all__ = ["Selection", "clear", "select"]
 
@@ -54,10 +54,10 @@ class Selection:
 def select(
     store: Store,
     *,
-    systems: bool = False,
+    simulations: bool = False,
     overview: bool = False,
-    kinds: Collection[ItemType] = (),
-    items: Collection[Table] = (),
+    result_types: Collection[ResultType] = (),
+    tables: Collection[Table] = (),
     hash_prefix: str | None = None,
 ) -> Selection:
     """Count the records that a clear would remove.
@@ -66,11 +66,11 @@ def select(
     ----------
     store
         Where.
-    systems, overview
+    simulations, overview
         Whether the table of simulations, the overview.
-    kinds
+    result_types
         Kinds of results, all tables of each.
-    items
+    tables
         Tables of single analyses and artifacts.
     hash_prefix
         First digits of the simulations' hashes; all simulations if None.
@@ -84,19 +84,26 @@ def select(
     """
     where = conditions(hash_prefix, {})
     with store.transaction() as transaction:
-        tables = [one for one, asked in ((RUNS, systems), (OVERVIEW, overview)) if asked]
-        if not (systems and overview and transaction.tables()):  # all is what there is
-            for table in tables:
+        own = [
+            table for table, asked in ((SIMULATIONS, simulations), (OVERVIEW, overview)) if asked
+        ]
+        if not (simulations and overview and transaction.tables()):  # of "all", any table will do
+            for table in own:
                 transaction.require(table)
-            for kind in kinds:
-                require_items(transaction, kind)
-        for table in items:
-            require_item(transaction, table)
-        asked = {table.id for table in (*tables, *items)}
-        there = [one for one in transaction.tables() if one.id in asked or one.item in kinds]
-        if not there:
-            raise NotInitialisedError(RUNS.name, store.location, "mdfactory sync init all")
-        return Selection({one: transaction.count(one, where) for one in there}, hash_prefix)
+            for result_type in result_types:
+                require_results(transaction, result_type)
+        for table in tables:
+            require_result(transaction, table)
+        asked = {table.id for table in (*own, *tables)}
+        selected = [
+            table
+            for table in transaction.tables()
+            if table.id in asked or table.result_type in result_types
+        ]
+        if not selected:
+            raise NotInitialisedError(SIMULATIONS.name, store.location, "mdfactory sync init all")
+        counts = {table: transaction.count(table, where) for table in selected}
+        return Selection(counts, hash_prefix)
 
 
 def clear(
@@ -137,7 +144,7 @@ def clear(
             raise StoreChangedError(
                 f"the store has changed: it is now {found}; nothing was cleared"
             )
-        results = [table for table in removed if table.item]
+        results = [table for table in removed if table.result_type]
         if results and OVERVIEW not in selection.tables:
             reset(transaction, where, results, now)
     return {table.name: number for table, number in removed.items()}

@@ -10,8 +10,8 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Place, Table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, Namespace, Table
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import settle
@@ -20,13 +20,13 @@ from mdfactory.sync.push import planned
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.snapshot import Watch
 
-__all__ = ["Copied", "Side", "copy"]
+__all__ = ["Copied", "CopyEnd", "copy"]
 
 WHOLE: Final = 2**256
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CopyEnd:
     """What one store holds of a table.
 
     Parameters
@@ -55,7 +55,7 @@ class Copied:
     """
 
     tables: dict[str, Counts]
-    proof: dict[str, tuple[Side, Side]]
+    proof: dict[str, tuple[CopyEnd, CopyEnd]]
 
     @property
     def identical(self) -> bool:
@@ -66,7 +66,7 @@ class Copied:
 def copy(
     source: Store,
     target: Store,
-    mode: Mode = Mode.refuse,
+    mode: ConflictMode = ConflictMode.refuse,
     *,
     dry_run: bool = False,
     command: str = "copy",
@@ -97,7 +97,9 @@ def copy(
     now = datetime.now(UTC).isoformat()
     with (
         source.transaction() as reader,
-        target.transaction() if dry_run else target.operation(command, create=set(Place)) as writer,
+        target.transaction()
+        if dry_run
+        else target.operation(command, create=set(Namespace)) as writer,
     ):
         tables = require_tables(reader)
         batches = _records(reader, tables, watch)
@@ -116,7 +118,7 @@ def _records(reader: Transaction, tables: list[Table], watch: Watch) -> Batches:
     for table in tables:
         if table.id == OVERVIEW.id:
             continue
-        for rows in reader.read_whole(table) if table.beside else reader.read(table):
+        for rows in reader.read_with_sidecars(table) if table.sidecar else reader.read(table):
             done += rows.num_rows
             watch("copying", done)
             yield from ((table, part) for part in parts(table, rows))
@@ -126,7 +128,7 @@ def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, C
     """Copy the rows of the overview that are missing, and bring all in line with the records."""
     if not reader.has(OVERVIEW):
         return {}
-    counts = writer.write(((OVERVIEW, rows) for rows in reader.read(OVERVIEW)), Mode.skip)
+    counts = writer.write(((OVERVIEW, rows) for rows in reader.read(OVERVIEW)), ConflictMode.skip)
     hashes = (
         hash_
         for rows in reader.read(OVERVIEW, Query(columns=("hash",)))
@@ -138,7 +140,7 @@ def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, C
 
 def _proof(
     source: Store, target: Store, tables: list[Table], watch: Watch
-) -> dict[str, tuple[Side, Side]]:
+) -> dict[str, tuple[CopyEnd, CopyEnd]]:
     with source.transaction() as first, target.transaction() as second:
         return {
             table.name: (_side(first, table, watch), _side(second, table, watch))
@@ -146,13 +148,13 @@ def _proof(
         }
 
 
-def _side(transaction: Transaction, table: Table, watch: Watch) -> Side:
+def _side(transaction: Transaction, table: Table, watch: Watch) -> CopyEnd:
     count, total = 0, 0
-    for rows in transaction.read_whole(table) if table.beside else transaction.read(table):
+    for rows in transaction.read_with_sidecars(table) if table.sidecar else transaction.read(table):
         count += rows.num_rows
         watch(f"comparing {table.name}", count)
         contents = content_digests(table, rows)
-        rest = [rows[name].to_pylist() for name in (table.time, *table.extras)]
+        rest = [rows[name].to_pylist() for name in (table.time, *table.sidecar_columns)]
         for values in zip(contents, *rest, strict=True):
             total += int(digest(values), 16)
-    return Side(count, f"{total % WHOLE:064x}")
+    return CopyEnd(count, f"{total % WHOLE:064x}")

@@ -12,15 +12,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
-from mdfactory.frames.codec import Frame, beside_digest, decode, empty_of, infer
+from mdfactory.frames.codec import Frame, decode, empty_of, infer, sidecar_digest
 from mdfactory.frames.stack import Stack, stack
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import FRAMES, Table, analysis_table
+from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.pull import conditions, ordered
-from mdfactory.sync.results import require_item
+from mdfactory.sync.results import require_result
 
 __all__ = ["Frames", "frame_of", "pull_frames"]
 
@@ -74,7 +74,7 @@ class Frames:
         """
         for some in _chunks(self.keys):
             query = Query((_hashes(some),), sort=self.query.sort)
-            for rows in self.transaction.read_whole(self.table, query):
+            for rows in self.transaction.read_with_sidecars(self.table, query):
                 for row in rows.to_pylist():
                     yield row["hash"], frame_of(self.table, row)
 
@@ -120,7 +120,7 @@ def pull_frames(
     key = (*table.key, table.time)
     query = Query(conditions(hash_prefix, equal or {}), key, ordered(sort), limit)
     with store.transaction() as transaction:
-        require_item(transaction, table)
+        require_result(transaction, table)
         keys = tuple(
             row
             for rows in transaction.read(table, query)
@@ -142,7 +142,7 @@ class _Schemas:
     def of(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
         for some in _chunks(keys):
             hashes = [key[:-1] for key in some]
-            kept = self.transaction.beside(self.table, hashes, ("arrow_schema",))
+            kept = self.transaction.sidecars(self.table, hashes, ("arrow_schema",))
             for key in some:
                 if key in kept:
                     kept_schema = kept[key][0]
@@ -181,7 +181,7 @@ def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
     def read() -> pa.Table:
         if not row["arrow_schema"]:
             return infer(row["data_csv"])
-        _check_beside(row)
+        _check_sidecar(row)
         frame = decode(Frame(**parts))
         if frame.num_rows != row["row_count"]:
             raise FrameCorruptError(
@@ -192,16 +192,16 @@ def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
     return _named(table, row["hash"], read)
 
 
-def _check_beside(row: Mapping[str, Any]) -> None:
+def _check_sidecar(row: Mapping[str, Any]) -> None:
     """Refuse what is kept beside a frame if it is not what was put there."""
     try:
         entry = json.loads(row["entry"])
     except ValueError:
         entry = None
-    if not isinstance(entry, dict) or row["digest"] != beside_digest(
+    if not isinstance(entry, dict) or row["digest"] != sidecar_digest(
         row["arrow_schema"], row["arrow_ipc"], entry
     ):
-        raise FrameCorruptError(f"what {FRAMES.name} keeps beside it was changed")
+        raise FrameCorruptError(f"what {FRAME_SIDECARS.name} keeps beside it was changed")
 
 
 def _named(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:

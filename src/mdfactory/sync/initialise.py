@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.results import item_tables
+from mdfactory.sync.results import result_tables
 
 __all__ = ["Initialised", "initialise"]
 
@@ -38,8 +38,8 @@ class Initialised:
 def initialise(
     store: Store,
     *,
-    systems: bool = False,
-    items: Collection[ItemType] = (),
+    simulations: bool = False,
+    results: Collection[ResultType] = (),
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     force: bool = False,
     command: str = "init --force",
@@ -50,9 +50,9 @@ def initialise(
     ----------
     store
         Where.
-    systems
+    simulations
         Whether to make the table of simulations.
-    items
+    results
         For which results to make the tables of the catalogue, and the overview.
     catalogue
         The results that have a table before there is one.
@@ -62,24 +62,24 @@ def initialise(
     command
         What was typed, for the log; what is only made is not told there.
     """
-    places = {Place.runs} if systems else set()
-    places |= {Place.results} if items else set()
+    namespaces = {Namespace.runs} if simulations else set()
+    namespaces |= {Namespace.results} if results else set()
     opened = (
-        store.operation(command, create=places)
+        store.operation(command, create=namespaces)
         if force
-        else store.transaction(write=True, create=places)
+        else store.transaction(write=True, create=namespaces)
     )
     with opened as transaction:
-        done = [_made(transaction, RUNS, force=force)] if systems else []
-        if items:
+        done = [_made(transaction, SIMULATIONS, force=force)] if simulations else []
+        if results:
             existed = transaction.has(OVERVIEW)
             transaction.create(OVERVIEW)
-            those = (OneOf("item_type", tuple(map(str, items))),)
+            those = (OneOf("item_type", tuple(map(str, results))),)
             removed = transaction.delete(OVERVIEW, those) if force else 0
             done.append(Initialised(OVERVIEW.name, existed, removed))
-        for kind in items:
+        for kind in results:
             tables = {table.id: table for table in catalogue.tables(kind)}
-            tables |= {table.id: table for table in item_tables(transaction, kind).values()}
+            tables |= {table.id: table for table in result_tables(transaction, kind).values()}
             done += [_made(transaction, table, force=force) for table in tables.values()]
     return done
 

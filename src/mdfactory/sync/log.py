@@ -63,7 +63,7 @@ class Operation:
     @property
     def is_whole(self) -> bool:
         """Whether all places that it changed are in this store."""
-        return {entry.place for entry in self.entries} == set(self.entries[0].places)
+        return {entry.namespace for entry in self.entries} == set(self.entries[0].namespaces)
 
 
 def history(store: Store) -> list[Operation]:

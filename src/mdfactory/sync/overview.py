@@ -12,17 +12,23 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Table
-from mdfactory.records.vocabulary import Item, ItemStatus, ItemType, Mode, SimulationType
+from mdfactory.records.vocabulary import (
+    ConflictMode,
+    ResultId,
+    ResultStatus,
+    ResultType,
+    SimulationType,
+)
 from mdfactory.stores.keys import Values
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.results import item_tables
+from mdfactory.sync.results import result_tables
 
 __all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
 
 CHUNK: Final = 500
 """Simulations that are looked at together."""
 
-NOTHING: Final = {"status": ItemStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
+NOTHING: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
 
 Row = dict[str, Any]
 
@@ -40,7 +46,7 @@ def derive(
     transaction: Transaction,
     visited: Iterable[Visited],
     catalogue: Catalogue,
-    pushed: Mapping[Item, Collection[SimulationType]],
+    pushed: Mapping[ResultId, Collection[SimulationType]],
     time: str,
 ) -> None:
     """Bring the overview of some simulations in line with the records that the store has.
@@ -79,8 +85,8 @@ def reset(
     """Say of results that were cleared that they are not in the store, however they are spelt."""
     if not transaction.has(OVERVIEW):
         return
-    done = OneOf("status", (ItemStatus.completed.value,))
-    gone = {(table.item, table.item_name.lower()) for table in cleared}
+    done = OneOf("status", (ResultStatus.completed.value,))
+    gone = {(table.result_type, table.result_name.lower()) for table in cleared}
     # The answer is read to its end before anything is written to the table that it comes from.
     for rows in list(transaction.read(OVERVIEW, Query((*where, done)))):
         changed = [
@@ -109,7 +115,7 @@ def _write(transaction: Transaction, changed: list[Row], time: str) -> None:
     if changed:
         values = ([row[name] for name in OVERVIEW.columns] for row in changed)
         rows = batch([(*value[:-1], time) for value in values], OVERVIEW.schema)
-        transaction.write([(OVERVIEW, rows)], Mode.force)
+        transaction.write([(OVERVIEW, rows)], ConflictMode.force)
 
 
 class _Overview:
@@ -119,10 +125,10 @@ class _Overview:
         self,
         transaction: Transaction,
         catalogue: Catalogue,
-        pushed: Mapping[Item, Collection[SimulationType]],
+        pushed: Mapping[ResultId, Collection[SimulationType]],
     ) -> None:
         self._transaction = transaction
-        tables = item_tables(transaction)
+        tables = result_tables(transaction)
         known = {(kind, name.lower()): name for kind, name in (*tables, *pushed)}
         known |= {(kind, name.lower()): name for kind, name in catalogue.all()}
         self._spelling = known
@@ -170,9 +176,11 @@ class _Overview:
         """Return what rows say, but for their time."""
         return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
-    def _usual(self, visited: list[Visited], counts: Mapping[tuple[str, Item], int]) -> set[Values]:
+    def _usual(
+        self, visited: list[Visited], counts: Mapping[tuple[str, ResultId], int]
+    ) -> set[Values]:
         """Return what rows say, but for their time, as long as nothing is out of the ordinary."""
-        results: dict[str, list[tuple[Item, int]]] = defaultdict(list)
+        results: dict[str, list[tuple[ResultId, int]]] = defaultdict(list)
         for (hash_, item), count in counts.items():
             results[hash_].append((item, count))
         usual: set[Values] = set()
@@ -185,7 +193,7 @@ class _Overview:
             usual |= {own + values for values in said.values()}
         return usual
 
-    def _said(self, item: Item, count: int | None) -> Values:
+    def _said(self, item: ResultId, count: int | None) -> Values:
         """Return what a row says of a result, from ``item_type`` to ``file_count``."""
         row = NOTHING | _found(item, count)
         return item[0].value, self._spelling[item], *(row[name] for name in NOTHING)
@@ -201,7 +209,7 @@ class _Overview:
         return [renewed for row, renewed in rows if renewed != row]
 
     def _row(
-        self, one: Visited, item: Item, count: int | None, stored: Mapping[Item, Row]
+        self, one: Visited, item: ResultId, count: int | None, stored: Mapping[ResultId, Row]
     ) -> Row | None:
         """Return what must be written for one result, or None if it is there already."""
         there = stored.get(item)
@@ -217,18 +225,18 @@ class _Overview:
         row |= _found(item, count)
         return None if row == there else row
 
-    def _stored(self, hashes: OneOf) -> dict[str, dict[Item, Row]]:
-        stored: dict[str, dict[Item, Row]] = defaultdict(dict)
+    def _stored(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
+        stored: dict[str, dict[ResultId, Row]] = defaultdict(dict)
         for rows in self._transaction.read(OVERVIEW, Query((hashes,))):
             for row in rows.to_pylist():
                 if row["item_type"] in COUNTS:  # not of a kind that only others know
-                    item = ItemType(row["item_type"]), row["item_name"].lower()
+                    item = ResultType(row["item_type"]), row["item_name"].lower()
                     stored[row["hash"]][item] = row
         return stored
 
-    def _counts(self, hashes: OneOf) -> dict[tuple[str, Item], int]:
+    def _counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
         """Return the number of rows or files of each result that is in the store."""
-        counts: dict[tuple[str, Item], int] = {}
+        counts: dict[tuple[str, ResultId], int] = {}
         for item, table in self._tables.items():
             columns = ("hash", COUNTS[item[0]])
             found = self._transaction.values(table, Query((hashes,), columns))
@@ -236,12 +244,12 @@ class _Overview:
         return counts
 
 
-def _found(item: Item, count: int | None) -> Row:
+def _found(item: ResultId, count: int | None) -> Row:
     """Return what a row says of a result that is in the store."""
     if count is None:
         return {}
-    return {"status": ItemStatus.completed.value, COUNTS[item[0]]: count}
+    return {"status": ResultStatus.completed.value, COUNTS[item[0]]: count}
 
 
-COUNTS: Final = {ItemType.analysis: "row_count", ItemType.artifact: "file_count"}
+COUNTS: Final = {ResultType.analysis: "row_count", ResultType.artifact: "file_count"}
 """Kind of a result -> the column that tells how much there is of it."""

@@ -25,17 +25,17 @@ def parts(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     table
         Their table.
     rows
-        Records in ``table.whole``.
+        Records in ``table.schema_with_sidecar``.
 
     Yields
     ------
     pyarrow.RecordBatch
-        Records to write: in ``table.whole``, or in ``table.schema``.
+        Records to write: in ``table.schema_with_sidecar``, or in ``table.schema``.
     """
-    if table.beside is None:
+    if table.sidecar is None:
         yield rows
         return
-    bare = pc.equal(rows[table.extras[0]], EMPTY)
+    bare = pc.equal(rows[table.sidecar_columns[0]], EMPTY)
     for part in (rows.filter(pc.invert(bare)), rows.filter(bare).select(table.columns)):
         if part.num_rows:
             yield part

@@ -11,7 +11,7 @@ from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.stores.store import Store
-from mdfactory.sync.results import require_item
+from mdfactory.sync.results import require_result
 
 __all__ = ["conditions", "pull"]
 
@@ -68,7 +68,7 @@ def pull(
     """
     query = Query(conditions(hash_prefix, equal or {}), columns, ordered(sort), limit)
     with store.transaction() as transaction:
-        require_item(transaction, table)
+        require_result(transaction, table)
         yield from transaction.read(table, query)
 
 

@@ -16,17 +16,17 @@ from mdfactory.campaign.scan_index import PLAIN, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import RUNS
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import derive
-from mdfactory.sync.results import require_items
-from mdfactory.sync.snapshot import Campaign, Watch, read_campaign
+from mdfactory.sync.results import require_results
+from mdfactory.sync.snapshot import Campaign, Watch, take_snapshot
 
 __all__ = ["SYSTEMS", "Pushed", "planned", "push"]
 
-SYSTEMS: Final = Scope(systems=True)
+SYSTEMS: Final = Scope(simulations=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Pushed:
 def push(
     store: Store,
     source: Source,
-    mode: Mode = Mode.refuse,
+    mode: ConflictMode = ConflictMode.refuse,
     scope: Scope = SYSTEMS,
     *,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
@@ -103,7 +103,7 @@ def push(
     with store.transaction() as transaction:
         _require(transaction, scope)
     now = datetime.now(UTC).isoformat()
-    with read_campaign(source, scope, mode, now, watch, reading=reading) as campaign:
+    with take_snapshot(source, scope, mode, now, watch, reading=reading) as campaign:
         seen = campaign.seen
 
         def written() -> dict[str, Counts]:
@@ -116,12 +116,14 @@ def push(
             return counts
 
         counts = campaign.attempt(written)
-    simulations_first = dict(sorted(counts.items(), key=lambda one: (one[0] != RUNS.name, one[0])))
+    simulations_first = dict(
+        sorted(counts.items(), key=lambda one: (one[0] != SIMULATIONS.name, one[0]))
+    )
     return Pushed(simulations_first, tuple(seen.skipped), tuple(seen.warnings))
 
 
 def _written(
-    transaction: Transaction, campaign: Campaign, mode: Mode, *, dry_run: bool
+    transaction: Transaction, campaign: Campaign, mode: ConflictMode, *, dry_run: bool
 ) -> dict[str, Counts]:
     """Write the records of a campaign, or only tell what would become of them."""
     if dry_run:
@@ -138,17 +140,17 @@ def _written(
 def _require(transaction: Transaction, scope: Scope) -> None:
     """Refuse a store that was not initialised for what is to be written."""
     try:
-        if scope.systems:
-            transaction.require(RUNS)
-        for kind in scope.items:
-            require_items(transaction, kind)
+        if scope.simulations:
+            transaction.require(SIMULATIONS)
+        for kind in scope.results:
+            require_results(transaction, kind)
     except NotInitialisedError as error:
-        if scope.systems and scope.items:
+        if scope.simulations and scope.results:
             error.command = "mdfactory sync init all"
         raise
 
 
-def planned(transaction: Transaction, batches: Batches, mode: Mode) -> dict[str, Counts]:
+def planned(transaction: Transaction, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
     """Tell what a write would do that also makes the tables that are missing."""
     missing: dict[str, Counts] = {}
 

@@ -12,7 +12,7 @@ from mdfactory.errors import UsageError
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import Table
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -89,7 +89,7 @@ def relocate(
         moved: dict[str, int] = {}
         for table in tables:
             if not dry_run:
-                transaction.claim(table)
+                transaction.lock_table(table)
             keys = list(_hashes(transaction, table, before))
             moved[table.name] = len(keys)
             watch(f"relocating {table.name}", len(keys))
@@ -112,11 +112,11 @@ def _rewrite(
 ) -> None:
     for start in range(0, len(hashes), CHUNK):
         query = Query((OneOf("hash", tuple(hashes[start : start + CHUNK])),))
-        read = transaction.read_whole if table.beside else transaction.read
+        read = transaction.read_with_sidecars if table.sidecar else transaction.read
         # The answer is read to its end before anything is written to the table it comes from.
         for rows in list(read(table, query)):
             changed = _moved(rows, old, new)
-            transaction.write(((table, part) for part in parts(table, changed)), Mode.force)
+            transaction.write(((table, part) for part in parts(table, changed)), ConflictMode.force)
 
 
 def _moved(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:

@@ -18,13 +18,13 @@ from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, SourceError
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import KNOWN, Table
-from mdfactory.records.vocabulary import Item, Mode, SimulationType
+from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
+from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import Visited
 from mdfactory.sync.spool import Spool
 
-__all__ = ["Campaign", "UnreadError", "Watch", "read_campaign"]
+__all__ = ["Campaign", "UnreadError", "Watch", "take_snapshot"]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Seen:
 
     folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     types: dict[str, SimulationType] = field(default_factory=dict)
-    pushed: dict[Item, set[SimulationType]] = field(default_factory=dict)
+    pushed: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
     skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -99,9 +99,9 @@ class Seen:
 
     def note(self, table: Table, rows: pa.RecordBatch) -> None:
         """Take note of the results that come by."""
-        if table.item is not None:
+        if table.result_type is not None:
             name = table.name.partition("_")[2]  # as the registry spells it
-            types = self.pushed.setdefault((table.item, name), set())
+            types = self.pushed.setdefault((table.result_type, name), set())
             types |= set(map(SimulationType, texts(rows["simulation_type"])))
 
     def miss(self, scope: Scope, source: str) -> None:
@@ -116,13 +116,13 @@ class Seen:
             (directory,) = (path for _, path in places if path not in lost)
             yield Visited(hash_, self.types[hash_], directory)
 
-    def settle(self, mode: Mode) -> set[str]:
+    def settle(self, mode: ConflictMode) -> set[str]:
         """Return the folders that give way to another one of the same simulation.
 
         The most advanced one stays, the first by its path among equals.
         """
         twice = {hash_: sorted(places) for hash_, places in self.folders.items() if places[1:]}
-        if twice and mode is Mode.refuse:
+        if twice and mode is ConflictMode.refuse:
             paths = {hash_: [path for _, path in places] for hash_, places in twice.items()}
             raise DuplicateSimulationError(paths)
         for hash_, ((_, taken), *others) in twice.items():
@@ -170,7 +170,7 @@ class Campaign:
         for table, rows in self.records:
             yield table, _without(rows, self.lost)
 
-    def left(self, transaction: Transaction, mode: Mode) -> Iterator[tuple[Table, Counts]]:
+    def left(self, transaction: Transaction, mode: ConflictMode) -> Iterator[tuple[Table, Counts]]:
         """Leave records that were not read as they are in the store.
 
         Yields
@@ -185,7 +185,7 @@ class Campaign:
         """
         unread: dict[str, list[str]] = defaultdict(list)
         for table, rows in self.others():
-            counts, others = transaction.leave(table, rows, mode)
+            counts, others = transaction.classify_digest_rows(table, rows, mode)
             unread[table.id] += (rows["directory"][one].as_py() for one in others)
             yield table, counts
         if any(unread.values()):
@@ -228,15 +228,15 @@ class Campaign:
     def _take(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
         for table, rows in collect(simulations, scope, self.time, self.seen.report, reading):
             self.seen.note(table, rows)
-            (self.known if rows.schema.equals(KNOWN) else self.records).add(table, rows)
+            (self.known if rows.schema.equals(DIGEST_ROW_SCHEMA) else self.records).add(table, rows)
             del rows  # they may be long, and are not held while the next ones are read
 
 
 @contextmanager
-def read_campaign(
+def take_snapshot(
     source: Source,
     scope: Scope,
-    mode: Mode,
+    mode: ConflictMode,
     time: str,
     watch: Watch,
     *,
@@ -271,7 +271,9 @@ def read_campaign(
     with Spool() as records, Spool() as known:
         seen = Seen()
         campaign = Campaign(seen, records, known, scope, time, reading, watch)
-        campaign.read(source, replace(reading, brief=mode in {Mode.update, Mode.skip}))
+        campaign.read(
+            source, replace(reading, brief=mode in {ConflictMode.update, ConflictMode.skip})
+        )
         if not (seen.folders or seen.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "there is no simulation in it")
         log.info("%d simulations found in %s", len(seen.folders), source)

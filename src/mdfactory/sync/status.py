@@ -26,18 +26,18 @@ from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import OVERVIEW, Table
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Campaign, Watch, read_campaign
+from mdfactory.sync.snapshot import Campaign, Watch, take_snapshot
 
-__all__ = ["Difference", "State", "Status", "below", "status"]
+__all__ = ["CampaignStatus", "Difference", "State", "below", "status"]
 
-EVERYTHING: Final = Scope(systems=True, items=tuple(ItemType))
+EVERYTHING: Final = Scope(simulations=True, results=tuple(ResultType))
 
-KINDS: Final = {None: "systems", ItemType.analysis: "analyses", ItemType.artifact: "artifacts"}
+KINDS: Final = {None: "systems", ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 """What the records of a table are about -> what they are called together."""
 
 SAID: Final = frozenset({"status", "directory", "row_count", "file_count", "simulation_type"})
@@ -76,7 +76,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Status:
+class CampaignStatus:
     """What is in step, and what is not.
 
     Parameters
@@ -105,7 +105,7 @@ class Status:
 
     def note(self, table: Table, difference: Difference) -> None:
         """Take note of a difference."""
-        self.counts[KINDS[table.item]][difference.state] += 1
+        self.counts[KINDS[table.result_type]][difference.state] += 1
         self.differences.append(difference)
 
 
@@ -115,7 +115,7 @@ def status(
     *,
     reading: Reading = PLAIN,
     watch: Watch = lambda *_: None,
-) -> Status:
+) -> CampaignStatus:
     """Compare a campaign with a store.
 
     Parameters
@@ -141,9 +141,11 @@ def status(
         if source is None:
             source = Folders(tuple(dict.fromkeys(_directories(transaction, tables))))
     now = datetime.now(UTC).isoformat()
-    with read_campaign(source, EVERYTHING, Mode.update, now, watch, reading=reading) as campaign:
+    with take_snapshot(
+        source, EVERYTHING, ConflictMode.update, now, watch, reading=reading
+    ) as campaign:
 
-        def compared() -> Status:
+        def compared() -> CampaignStatus:
             watch("comparing", 0)
             with store.transaction() as transaction:
                 return _status(transaction, tables, campaign, source)
@@ -156,11 +158,11 @@ def status(
 
 def _status(
     transaction: Transaction, tables: Sequence[Table], campaign: Campaign, source: Source
-) -> Status:
+) -> CampaignStatus:
     """Compare what was found on disk with what a store has."""
-    found = Status()
-    for table, counts in campaign.left(transaction, Mode.update):
-        found.counts[KINDS[table.item]][State.unchanged] += counts.unchanged
+    found = CampaignStatus()
+    for table, counts in campaign.left(transaction, ConflictMode.update):
+        found.counts[KINDS[table.result_type]][State.unchanged] += counts.unchanged
     for table, rows in campaign.batches():
         for difference in _compared(transaction, table, rows, found):
             found.note(table, difference)
@@ -185,15 +187,15 @@ def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[
 
 
 def _compared(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch, found: Status
+    transaction: Transaction, table: Table, rows: pa.RecordBatch, found: CampaignStatus
 ) -> Iterator[Difference]:
     """Yield what is new or changed among records from disk; count the rest."""
     pairs = list(zip(texts(rows["hash"]), texts(rows["directory"]), strict=True))
     if not transaction.has(table):
         yield from (Difference(State.new, table.name, *pair) for pair in pairs)
         return
-    judged = transaction.judge(table, rows, Mode.update)
-    found.counts[KINDS[table.item]][State.unchanged] += len(judged.unchanged)
+    judged = transaction.classify(table, rows, ConflictMode.update)
+    found.counts[KINDS[table.result_type]][State.unchanged] += len(judged.unchanged)
     yield from (Difference(State.new, table.name, *pairs[position]) for position in judged.insert)
     changed = taken(rows, judged.replace)
     stored = _stored(transaction, table, texts(changed["hash"]))
@@ -219,9 +221,9 @@ def _stored(
     found = {
         row["hash"]: row for rows in transaction.read(table, query) for row in rows.to_pylist()
     }
-    if table.beside:
+    if table.sidecar:
         names = ("csv_sha256", "digest")
-        kept = transaction.beside(table, [(hash_,) for hash_ in hashes], names)
+        kept = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
         for (hash_, time), values in kept.items():
             if hash_ in found and found[hash_][table.time] == time:
                 found[hash_] |= dict(zip(names, values, strict=True))

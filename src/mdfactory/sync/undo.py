@@ -16,9 +16,9 @@ from mdfactory.errors import (
     UndoError,
 )
 from mdfactory.records.arrow import batch, texts, unpack
-from mdfactory.records.history import Changes, Entry, Part, image_schema
+from mdfactory.records.history import Changes, Entry, UndoPart, before_image_schema
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import Place, Table, table_named, undo_table
+from mdfactory.records.tables import Namespace, Table, table_named, undo_table
 from mdfactory.stores.history.restore import Restored, put_back
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
@@ -202,7 +202,7 @@ def _parts(
     if entry.slot < 0:
         return
     size = 0
-    undo = undo_table(Place(entry.place), entry.slot)
+    undo = undo_table(Namespace(entry.namespace), entry.slot)
     damaged = StoreError(
         f"{transaction.location}: what was kept of operation {entry.operation} in {undo.name} is "
         "damaged; nothing was undone"
@@ -215,7 +215,7 @@ def _parts(
             table = _table(part.table, entry)
             left = unpack(part.left).read_next_batch()
             before = unpack(part.before).read_next_batch() if part.before else None
-            yield table, left, before or batch([], image_schema(table))
+            yield table, left, before or batch([], before_image_schema(table))
     except (ValueError, pa.ArrowException) as error:
         if isinstance(error, MDFactoryError):
             raise
@@ -224,7 +224,7 @@ def _parts(
         raise damaged
 
 
-def _latest_first(transaction: Transaction, undo: Table) -> Iterator[Part]:
+def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
     """Yield the parts that are kept, one at a time: they may be long.
 
     Raises
@@ -241,20 +241,20 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[Part]:
     ]
     for key in sorted(keys, key=lambda one: one[1:], reverse=True):
         for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
-            yield from map(Part.read, rows.to_pylist())
+            yield from map(UndoPart.read, rows.to_pylist())
 
 
 def _drop_if_empty(transaction: Transaction, table: Table) -> None:
     """Remove a table that was not there, unless others have put records there meanwhile."""
     if transaction.has(table) and not transaction.count(table, limit=1):
-        transaction.claim(table)
+        transaction.lock_table(table)
         transaction.drop(table)
         if transaction.recorder:
-            transaction.recorder.dropped(table)
+            transaction.recorder.table_dropped(table)
 
 
 def _table(name: str, entry: Entry) -> Table:
-    table = table_named(name, Place(entry.place))
+    table = table_named(name, Namespace(entry.namespace))
     if table is None:
         raise StoreError(f"operation {entry.operation} tells of {name}, which is no record table")
     return table

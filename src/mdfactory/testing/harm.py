@@ -13,8 +13,8 @@ from typing import Final
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches
@@ -41,27 +41,27 @@ class Workload:
     store: Store
     simulations: int = 1500
 
-    def fill(self, letter: str, mode: Mode = Mode.force) -> None:
+    def fill(self, letter: str, mode: ConflictMode = ConflictMode.force) -> None:
         """Overwrite all records; all of them say the letter."""
-        with self.store.operation("fill", create=set(Place)) as transaction:
-            transaction.create(RUNS)
+        with self.store.operation("fill", create=set(Namespace)) as transaction:
+            transaction.create(SIMULATIONS)
             transaction.create(OVERVIEW)
             transaction.write(self._batches(letter), mode)
 
     def add(self, letter: str) -> None:
         """Put records where there are none; all of them say the letter."""
-        self.fill(letter, Mode.refuse)
+        self.fill(letter, ConflictMode.refuse)
 
     def clear(self) -> None:
         """Delete all records of both tables."""
         with self.store.operation("clear") as transaction:
-            transaction.delete(RUNS)
+            transaction.delete(SIMULATIONS)
             transaction.delete(OVERVIEW)
 
     def renew(self) -> None:
         """Make both tables anew."""
         with self.store.operation("renew") as transaction:
-            transaction.create(RUNS, replace=True)
+            transaction.create(SIMULATIONS, replace=True)
             transaction.create(OVERVIEW, replace=True)
 
     def undo(self) -> None:
@@ -92,7 +92,7 @@ class Workload:
             runs, rows = (
                 [text[0] for some in transaction.read(table, query) for text in texts(some[0])]
                 for table, query in (
-                    (RUNS, Query(columns=("input_data",))),
+                    (SIMULATIONS, Query(columns=("input_data",))),
                     (OVERVIEW, Query(columns=("status",))),
                 )
             )
@@ -103,7 +103,10 @@ class Workload:
 
     def _batches(self, letter: str) -> Batches:
         hashes = [f"{number:05}" for number in range(self.simulations)]
-        yield RUNS, records(RUNS, *(run(one, input_data=letter * 200) for one in hashes))
+        yield (
+            SIMULATIONS,
+            records(SIMULATIONS, *(run(one, input_data=letter * 200) for one in hashes)),
+        )
         yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=letter) for one in hashes))
 
 

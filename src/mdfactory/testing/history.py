@@ -19,17 +19,17 @@ from mdfactory.errors import (
 )
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
-    FRAMES,
+    FRAME_SIDECARS,
     OVERVIEW,
-    RUNS,
-    Place,
+    SIMULATIONS,
+    Namespace,
     Table,
     analysis_table,
     digest_table,
     log_table,
     undo_table,
 )
-from mdfactory.records.vocabulary import Keep, Mode
+from mdfactory.records.vocabulary import ConflictMode, Retention
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.log import history
@@ -39,7 +39,7 @@ from mdfactory.testing.records import DENSITY, LATER, analysis, kept, overview, 
 
 __all__ = ["HistoryTests"]
 
-TABLES = (RUNS, OVERVIEW, DENSITY, FRAMES, *map(digest_table, Place))
+TABLES = (SIMULATIONS, OVERVIEW, DENSITY, FRAME_SIDECARS, *map(digest_table, Namespace))
 """All tables that an undo brings back."""
 
 FRESH = analysis_table("fresh")
@@ -48,33 +48,36 @@ FRESH = analysis_table("fresh")
 def _insert(one: Transaction) -> None:
     one.write(
         [
-            (RUNS, records(RUNS, run("C"), run("D"))),
+            (SIMULATIONS, records(SIMULATIONS, run("C"), run("D"))),
             (OVERVIEW, records(OVERVIEW, overview("C", "density"))),
             (DENSITY, records(DENSITY, kept("C"))),
             (DENSITY, records(DENSITY, analysis("D"))),
         ],
-        Mode.refuse,
+        ConflictMode.refuse,
     )
 
 
 def _force(one: Transaction) -> None:
     one.write(
         [
-            (RUNS, records(RUNS, run("A", status="completed", timestamp_utc=LATER), run("C"))),
+            (
+                SIMULATIONS,
+                records(SIMULATIONS, run("A", status="completed", timestamp_utc=LATER), run("C")),
+            ),
             (OVERVIEW, records(OVERVIEW, overview("A", "rdf", row_count=7))),
             (DENSITY, records(DENSITY, kept("B", data_csv="x\n2\n", timestamp_utc=LATER))),
             (DENSITY, records(DENSITY, analysis("A", timestamp_utc=LATER))),
         ],
-        Mode.force,
+        ConflictMode.force,
     )
 
 
 def _beside(one: Transaction) -> None:
-    one.write([(DENSITY, records(DENSITY, kept("A", digest="2", entry="{}")))], Mode.update)
+    one.write([(DENSITY, records(DENSITY, kept("A", digest="2", entry="{}")))], ConflictMode.update)
 
 
 def _clear(one: Transaction) -> None:
-    for table in (RUNS, OVERVIEW, DENSITY):
+    for table in (SIMULATIONS, OVERVIEW, DENSITY):
         one.delete(table)
 
 
@@ -84,7 +87,7 @@ def _clear_some(one: Transaction) -> None:
 
 
 def _anew(one: Transaction) -> None:
-    for table in (RUNS, OVERVIEW, DENSITY):
+    for table in (SIMULATIONS, OVERVIEW, DENSITY):
         one.create(table, replace=True)
 
 
@@ -92,11 +95,11 @@ def _twice(one: Transaction) -> None:
     _clear(one)
     _force(one)
     _beside(one)
-    one.delete(RUNS, (OneOf("hash", ("C",)),))
+    one.delete(SIMULATIONS, (OneOf("hash", ("C",)),))
 
 
 def _insert_fresh(one: Transaction) -> None:
-    one.write([(RUNS, records(RUNS, run("Y")))], Mode.refuse)
+    one.write([(SIMULATIONS, records(SIMULATIONS, run("Y")))], ConflictMode.refuse)
 
 
 OPERATIONS: dict[str, Callable[[Transaction], None]] = {
@@ -128,19 +131,19 @@ class HistoryTests(Raw):
 
     def _raw(self) -> dict[str, Rows]:
         """Return all rows of all tables, read past the store."""
-        return {f"{table.place}/{table.name}": sorted(self.raw_rows(table)) for table in TABLES}
+        return {f"{table.namespace}/{table.name}": sorted(self.raw_rows(table)) for table in TABLES}
 
     @pytest.fixture
     def filled(self, store: Store) -> Store:
         """Return a store with records of all kinds: ours, and some of another program."""
         batches = [
-            (RUNS, records(RUNS, run("A"), run("B"))),
+            (SIMULATIONS, records(SIMULATIONS, run("A"), run("B"))),
             (OVERVIEW, records(OVERVIEW, overview("A", "density"), overview("A", "rdf"))),
             (DENSITY, records(DENSITY, kept("A"), kept("B", arrow_ipc="b" * 1_000))),
         ]
-        store.write(batches, Mode.refuse)
+        store.write(batches, ConflictMode.refuse)
         self.raw_put(DENSITY, [tuple(analysis("E").values())])
-        self.raw_put(RUNS, [tuple(run("E").values())])
+        self.raw_put(SIMULATIONS, [tuple(run("E").values())])
         return store
 
     def test_operations_can_be_undone_and_done_again_bit_for_bit(self, filled: Store) -> None:
@@ -167,8 +170,11 @@ class HistoryTests(Raw):
     ) -> None:
         before = self._raw()
         with filled.operation("force") as one:
-            one.write([(RUNS, records(RUNS, run("E", status="completed")))], Mode.force)
-            one.write([(DENSITY, records(DENSITY, kept("E")))], Mode.force)
+            one.write(
+                [(SIMULATIONS, records(SIMULATIONS, run("E", status="completed")))],
+                ConflictMode.force,
+            )
+            one.write([(DENSITY, records(DENSITY, kept("E")))], ConflictMode.force)
         undo(filled)
         assert self._raw() == before
 
@@ -183,14 +189,14 @@ class HistoryTests(Raw):
         assert self._raw() == before
 
     def test_tables_that_an_operation_made_anew_and_first_go_with_it(self, empty: Store) -> None:
-        with empty.operation("init --force", create=set(Place)) as one:
+        with empty.operation("init --force", create=set(Namespace)) as one:
             _anew(one)
         undo(empty)  # Foundry alone cannot do without a table again
         tables = self.opened().tables()
         assert tables == [] or empty.location.startswith("Foundry")
         undo(empty)  # of the undo, in a store without tables
         assert {table.id for table in self.opened().tables()} == {
-            table.id for table in (RUNS, OVERVIEW, DENSITY)
+            table.id for table in (SIMULATIONS, OVERVIEW, DENSITY)
         }
 
     def test_an_undo_is_not_done_if_something_was_done_meanwhile(self, filled: Store) -> None:
@@ -218,7 +224,7 @@ class HistoryTests(Raw):
         with filled.operation("push this") as one:
             _force(one)
         with filled.operation("push nothing") as one:
-            one.write([(RUNS, records(RUNS, run("A")))], Mode.skip)
+            one.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.skip)
         undo(filled, command="undo it")
         undone, nothing, push = history(self.opened())
         assert [one.number for one in (undone, nothing, push)] == [3, 2, 1]
@@ -228,15 +234,15 @@ class HistoryTests(Raw):
             "push this",
         ]
         assert push.changes == {
-            RUNS.name: {"inserted": 1, "updated": 1},
+            SIMULATIONS.name: {"inserted": 1, "updated": 1},
             OVERVIEW.name: {"updated": 1},
             DENSITY.name: {"updated": 2},
         }
         assert push.undone_by == 3
         assert undone.entries[0].undoes == 1
-        assert undone.changes[RUNS.name] == {"updated": 1, "removed": 1}
+        assert undone.changes[SIMULATIONS.name] == {"updated": 1, "removed": 1}
         assert not nothing.changed
-        assert nothing.changes == {RUNS.name: {"skipped": 1}}
+        assert nothing.changes == {SIMULATIONS.name: {"skipped": 1}}
         assert all(entry.who and entry.host and entry.version for entry in push.entries)
         assert push.entries[0].time.endswith("+00:00")
 
@@ -250,7 +256,7 @@ class HistoryTests(Raw):
     def test_a_table_that_an_operation_made_goes_and_comes_with_it(self, filled: Store) -> None:
         with filled.operation("push") as one:
             one.create(FRESH)
-            one.write([(FRESH, records(FRESH, kept("A")))], Mode.refuse)
+            one.write([(FRESH, records(FRESH, kept("A")))], ConflictMode.refuse)
         undo(filled)
         assert FRESH.id not in {table.id for table in filled.tables() if filled.count(table)}
         undo(filled)
@@ -259,7 +265,7 @@ class HistoryTests(Raw):
     def test_a_table_with_records_of_another_program_stays(self, filled: Store) -> None:
         with filled.operation("push") as one:
             one.create(FRESH)
-            one.write([(FRESH, records(FRESH, kept("A")))], Mode.refuse)
+            one.write([(FRESH, records(FRESH, kept("A")))], ConflictMode.refuse)
         self.raw_put(FRESH, [tuple(analysis("X").values())])
         undo(filled)
         assert filled.count(FRESH) == 1
@@ -269,9 +275,13 @@ class HistoryTests(Raw):
     @pytest.mark.parametrize(
         "foreign",
         [
-            lambda store: _write(store, RUNS, run("A", directory="/else"), mode=Mode.force),
-            lambda store: store.delete(RUNS, (OneOf("hash", ("A",)),)),
-            lambda store: _write(store, RUNS, run("A", timestamp_utc="now"), mode=Mode.force),
+            lambda store: _write(
+                store, SIMULATIONS, run("A", directory="/else"), mode=ConflictMode.force
+            ),
+            lambda store: store.delete(SIMULATIONS, (OneOf("hash", ("A",)),)),
+            lambda store: _write(
+                store, SIMULATIONS, run("A", timestamp_utc="now"), mode=ConflictMode.force
+            ),
         ],
         ids=["changed", "removed", "written again"],
     )
@@ -283,34 +293,34 @@ class HistoryTests(Raw):
         state = self._raw()
         with pytest.raises(ChangedSinceError, match="RUN_DATABASE: 1 record: A") as caught:
             undo(filled)
-        assert caught.value.changed == {RUNS.name: ("A",)}
+        assert caught.value.changed == {SIMULATIONS.name: ("A",)}
         assert self._raw() == state
         assert len(history(filled)) == 1
 
     def test_a_record_that_came_back_since_it_was_cleared_is_named(self, filled: Store) -> None:
         _operate(filled, "clear")
-        self.raw_put(RUNS, [tuple(run("B", status="completed").values())])
+        self.raw_put(SIMULATIONS, [tuple(run("B", status="completed").values())])
         self.raw_put(DENSITY, [tuple(analysis("A", timestamp_utc=LATER).values())])
         with pytest.raises(ChangedSinceError) as caught:
             undo(filled)
-        assert caught.value.changed == {RUNS.name: ("B",), DENSITY.name: ("A",)}
+        assert caught.value.changed == {SIMULATIONS.name: ("B",), DENSITY.name: ("A",)}
 
     def test_what_is_kept_beside_a_record_counts(self, filled: Store) -> None:
         _operate(filled, "insert")
-        _write(filled, DENSITY, kept("C", digest="other"), mode=Mode.force)
+        _write(filled, DENSITY, kept("C", digest="other"), mode=ConflictMode.force)
         with pytest.raises(ChangedSinceError, match="ANALYSIS_density: 1 record: C"):
             undo(filled)
 
     def test_records_of_another_program_that_came_since_stay(self, filled: Store) -> None:
         _operate(filled, "anew")
-        self.raw_put(RUNS, [tuple(run("F").values())])
+        self.raw_put(SIMULATIONS, [tuple(run("F").values())])
         undo(filled)
-        assert sorted(row[0] for row in self.raw_rows(RUNS)) == ["A", "B", "E", "F"]
+        assert sorted(row[0] for row in self.raw_rows(SIMULATIONS)) == ["A", "B", "E", "F"]
 
     def test_what_is_as_it_was_before_needs_no_undo(self, filled: Store) -> None:
         before = self._raw()
         _operate(filled, "force")
-        _write(filled, RUNS, run("A"), mode=Mode.force)
+        _write(filled, SIMULATIONS, run("A"), mode=ConflictMode.force)
         undo(filled)
         assert self._raw() == before
 
@@ -319,7 +329,7 @@ class HistoryTests(Raw):
     def test_what_was_kept_and_is_damaged_is_not_put_back(self, filled: Store) -> None:
         _operate(filled, "force")
         state = self._raw()
-        undos = undo_table(Place.runs, 0)
+        undos = undo_table(Namespace.runs, 0)
         with filled.transaction() as now:
             (rows,) = now.scan(undos, Query(limit=1))
         (row,) = rows.to_pylist()
@@ -337,7 +347,7 @@ class HistoryTests(Raw):
         self, filled: Store, caplog: pytest.LogCaptureFixture
     ) -> None:
         _operate(filled, "force")
-        table = log_table(Place.runs)
+        table = log_table(Namespace.runs)
         with filled.transaction(write=True) as one:
             (rows,) = one.scan(table, Query(limit=1))
             row = rows.to_pylist()[0]
@@ -356,11 +366,11 @@ class HistoryTests(Raw):
 
         Each is damaged in another place, so that whatever reads it says which one it was.
         """
-        filled.keep = Keep(operations=3)
+        filled.retention = Retention(operations=3)
         for _ in range(4):
             _operate(filled, "force")
         with filled.transaction(write=True) as one:
-            for table in filter(one.has, map(log_table, Place)):
+            for table in filter(one.has, map(log_table, Namespace)):
                 for row in [row for some in one.scan(table, Query()) for row in some.to_pylist()]:
                     damage = {"changes": " " * row["operation"] + "{broken"}
                     one.put(table, records(table, row | damage))
@@ -377,7 +387,7 @@ class HistoryTests(Raw):
     def test_one_number_of_two_operations_is_told(self, filled: Store) -> None:
         """One of two files was put back from a backup, and work went on."""
         _operate(filled, "force")
-        table = log_table(Place.runs)
+        table = log_table(Namespace.runs)
         with filled.transaction(write=True) as one:
             rows = [row for some in one.scan(table, Query()) for row in some.to_pylist()]
             (row,) = [row for row in rows if row["place"] == "runs"]
@@ -393,11 +403,14 @@ class HistoryTests(Raw):
     # How much is kept
 
     def test_only_the_latest_operations_can_be_undone(self, filled: Store) -> None:
-        filled.keep = Keep(2)
+        filled.retention = Retention(2)
         for number in range(4):
             with filled.operation("push") as one:
                 status = str(number)
-                one.write([(RUNS, records(RUNS, run("A", status=status)))], Mode.force)
+                one.write(
+                    [(SIMULATIONS, records(SIMULATIONS, run("A", status=status)))],
+                    ConflictMode.force,
+                )
         assert [one.can_be_undone for one in history(filled)] == [True, True, False, False]
         with pytest.raises(UndoError, match=r"operation 1 .*not kept"):
             undo(filled, 1)
@@ -407,14 +420,14 @@ class HistoryTests(Raw):
         assert kept_in <= {0, 1, 2}
 
     def test_an_operation_that_is_too_large_is_done_and_not_kept(self, filled: Store) -> None:
-        filled.keep = Keep(10, 40_000)
+        filled.retention = Retention(10, 40_000)
         _operate(filled, "force")
         with filled.operation("push") as one:
             many = [run(f"{number}", input_data=os.urandom(4_000).hex()) for number in range(9)]
-            one.write([(RUNS, records(RUNS, *many))], Mode.refuse)
-            one.delete(RUNS)
+            one.write([(SIMULATIONS, records(SIMULATIONS, *many))], ConflictMode.refuse)
+            one.delete(SIMULATIONS)
         large, small = history(filled)
-        assert filled.count(RUNS) == 0
+        assert filled.count(SIMULATIONS) == 0
         assert not large.can_be_undone
         assert large.size == 0
         assert sum(one.size for one in history(filled)) <= 40_000
@@ -424,7 +437,7 @@ class HistoryTests(Raw):
 
     def test_nothing_is_kept_if_so_configured(self, filled: Store) -> None:
         _operate(filled, "force")
-        filled.keep = Keep(0)
+        filled.retention = Retention(0)
         _operate(filled, "clear")
         assert [one.can_be_undone for one in history(filled)] == [False, False]
         assert len(history(filled)) == 2
@@ -435,7 +448,7 @@ class HistoryTests(Raw):
             _clear(one)
         assert [one.can_be_undone for one in history(filled)] == [False, False]
         with filled.transaction() as now:
-            undos = [undo_table(place, slot) for place in Place for slot in range(3)]
+            undos = [undo_table(namespace, slot) for namespace in Namespace for slot in range(3)]
             there = [undo for undo in undos if now.has(undo)]  # on Foundry tables stay
             assert [rows for undo in there for rows in self.raw_rows(undo)] == []
 
@@ -447,12 +460,12 @@ class HistoryTests(Raw):
 
     def test_many_records_are_undone(self, filled: Store) -> None:
         many = [run(f"{number:05}") for number in range(3_000)]
-        _write(filled, RUNS, *many)
+        _write(filled, SIMULATIONS, *many)
         before = self._raw()
         renewed = [row | {"status": "completed"} for row in many]
         with filled.operation("push") as one:
-            one.write([(RUNS, records(RUNS, *renewed))], Mode.force)
-            one.delete(RUNS)
+            one.write([(SIMULATIONS, records(SIMULATIONS, *renewed))], ConflictMode.force)
+            one.delete(SIMULATIONS)
         undo(filled)
         assert self._raw() == before
 
@@ -466,7 +479,7 @@ class _Overtaken(Store):
         self._other = other
 
     def _open(
-        self, *, write: bool, create: Collection[Place]
+        self, *, write: bool, create: Collection[Namespace]
     ) -> AbstractContextManager[Transaction]:
         if write:
             self._other()
@@ -476,8 +489,8 @@ class _Overtaken(Store):
 def _fail(store: Store) -> None:
     with store.operation("push") as one:
         one.delete(DENSITY)
-        one.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-        one.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+        one.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+        one.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
 
 
 def _operate(store: Store, name: str) -> None:
@@ -485,5 +498,7 @@ def _operate(store: Store, name: str) -> None:
         OPERATIONS[name](one)
 
 
-def _write(store: Store, table: Table, *rows: dict[str, Any], mode: Mode = Mode.refuse) -> None:
+def _write(
+    store: Store, table: Table, *rows: dict[str, Any], mode: ConflictMode = ConflictMode.refuse
+) -> None:
     store.write([(table, records(table, *rows))], mode)

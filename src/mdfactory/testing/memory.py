@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreLockedError
 from mdfactory.records.query import Query, apply
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -20,7 +20,7 @@ __all__ = ["Memory", "MemoryStore", "MemoryTransaction"]
 
 BATCH: Final = 2048
 
-Tables = dict[tuple[Place, str], tuple[str, pa.Table]]
+Tables = dict[tuple[Namespace, str], tuple[str, pa.Table]]
 """Place and lower-case name -> name as spelt, rows. The rows are never changed in place."""
 
 
@@ -38,37 +38,37 @@ class MemoryTransaction(Transaction):
     def __init__(self, rows: Tables) -> None:
         self.rows = rows
 
-    def names(self, place: Place) -> Collection[str]:
+    def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables in one place."""
-        return [name for (where, _), (name, _) in self.rows.items() if where is place]
+        return [name for (where, _), (name, _) in self.rows.items() if where is namespace]
 
     def make(self, table: Table) -> None:
         """Make an empty table."""
-        self.rows[table.place, table.id] = (table.name, table.schema.empty_table())
+        self.rows[table.namespace, table.id] = (table.name, table.schema.empty_table())
 
     def drop(self, table: Table) -> None:
         """Forget a table."""
-        del self.rows[table.place, table.id]
+        del self.rows[table.namespace, table.id]
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Answer a query in Arrow."""
-        rows = apply(query, self.rows[table.place, table.id][1])
+        rows = apply(query, self.rows[table.namespace, table.id][1])
         few = set(table.large) & set(rows.schema.names)
         yield from filter(len, rows.to_batches(max_chunksize=1 if few else BATCH))
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""
         self.remove(table, _keys(table, rows))
-        name, stored = self.rows[table.place, table.id]
+        name, stored = self.rows[table.namespace, table.id]
         added = pa.Table.from_batches([rows], table.schema)
-        self.rows[table.place, table.id] = (name, pa.concat_tables([stored, added]))
+        self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Keep the rows with other keys."""
-        name, stored = self.rows[table.place, table.id]
+        name, stored = self.rows[table.namespace, table.id]
         gone = set(keys)
         kept = [key not in gone for key in _keys(table, stored)]
-        self.rows[table.place, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
+        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
 
 
 class Memory:
@@ -98,7 +98,7 @@ class MemoryStore(Store):
         self.memory = memory or Memory()
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002
         if not write:
             yield self.transaction_type(dict(self.memory.tables))
             return

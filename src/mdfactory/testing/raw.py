@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.store import Store
 from mdfactory.testing.records import EXAMPLES
 
@@ -39,7 +39,7 @@ class Raw(ABC):
     @pytest.fixture
     def store(self, empty: Store) -> Store:
         """Return a store with a table of each kind, without records."""
-        with empty.transaction(write=True, create=set(Place)) as transaction:
+        with empty.transaction(write=True, create=set(Namespace)) as transaction:
             for table, _ in EXAMPLES.values():
                 transaction.create(table)
         return empty

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mdfactory.records.arrow import batch
 from mdfactory.records.digests import content_digests
-from mdfactory.records.tables import KNOWN, OVERVIEW, RUNS, Table, analysis_table
+from mdfactory.records.tables import DIGEST_ROW_SCHEMA, OVERVIEW, SIMULATIONS, Table, analysis_table
 
 __all__ = ["AWKWARD", "THEN", "analysis", "kept", "known", "overview", "records", "run"]
 
@@ -94,7 +94,7 @@ def analysis(hash_: str, **values: str | int) -> Record:
 
 def records(table: Table, *rows: Record) -> pa.RecordBatch:
     """Return rows as a batch in the schema of their table."""
-    schema = table.whole if all("digest" in row for row in rows) else table.schema
+    schema = table.schema_with_sidecar if all("digest" in row for row in rows) else table.schema
     return batch([[row[name] for name in schema.names] for row in rows], schema)
 
 
@@ -107,7 +107,7 @@ def known(table: Table, *rows: Record) -> pa.RecordBatch:
             (*(row[name] for name in said), content, row.get("digest", ""))
             for row, content in zip(rows, contents, strict=True)
         ],
-        KNOWN,
+        DIGEST_ROW_SCHEMA,
     )
 
 
@@ -126,7 +126,7 @@ def kept(hash_: str, **values: str | int) -> Record:
 DENSITY: Final = analysis_table("density")
 
 EXAMPLES: Final[dict[str, tuple[Table, Callable[[str], Record]]]] = {
-    RUNS.name: (RUNS, run),
+    SIMULATIONS.name: (SIMULATIONS, run),
     OVERVIEW.name: (OVERVIEW, lambda hash_: overview(hash_, "density")),
     DENSITY.name: (DENSITY, analysis),
 }

@@ -29,16 +29,16 @@ from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import (
     FORMAT_VERSION,
-    FRAMES,
+    FRAME_SIDECARS,
     OVERVIEW,
-    RUNS,
-    Place,
+    SIMULATIONS,
+    Namespace,
     Table,
     analysis_table,
     digest_table,
     format_table,
 )
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.testing.frames import MODERATE, assert_same, tables
 from mdfactory.testing.history import FRESH, HistoryTests
@@ -83,7 +83,7 @@ class RecordTests(Raw):
 
     def _digests(self, table: Table) -> Rows:
         """Return the raw digests of the records of one table."""
-        return [row for row in self.raw_rows(digest_table(table.place)) if row[0] == table.id]
+        return [row for row in self.raw_rows(digest_table(table.namespace)) if row[0] == table.id]
 
     # Tables
 
@@ -92,11 +92,13 @@ class RecordTests(Raw):
         self, empty: Store, verb: str
     ) -> None:
         verbs: dict[str, Callable[[], object]] = {
-            "read": lambda: list(empty.read(RUNS)),
-            "count": lambda: empty.count(RUNS),
-            "delete": lambda: empty.delete(RUNS),
-            "write": lambda: _write(empty, RUNS, run("A")),
-            "plan": lambda: empty.plan([(RUNS, records(RUNS, run("A")))], Mode.refuse),
+            "read": lambda: list(empty.read(SIMULATIONS)),
+            "count": lambda: empty.count(SIMULATIONS),
+            "delete": lambda: empty.delete(SIMULATIONS),
+            "write": lambda: _write(empty, SIMULATIONS, run("A")),
+            "plan": lambda: empty.plan(
+                [(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse
+            ),
         }
         with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
             verbs[verb]()
@@ -119,17 +121,17 @@ class RecordTests(Raw):
         assert all(_rows(store, table) == [] for table, _ in EXAMPLES.values())
 
     def test_creating_a_table_again_leaves_its_records(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
-        assert store.create(RUNS) == 0
+        _write(store, SIMULATIONS, run("A"))
+        assert store.create(SIMULATIONS) == 0
         assert _hashes(store) == ["A"]
 
     def test_replacing_a_table_removes_its_records_and_counts_them(self, store: Store) -> None:
-        _write(store, RUNS, run("A"), run("B"))
+        _write(store, SIMULATIONS, run("A"), run("B"))
         _write(store, DENSITY, EXAMPLES[DENSITY.name][1]("A"))
-        assert store.create(RUNS, replace=True) == 2
+        assert store.create(SIMULATIONS, replace=True) == 2
         assert _hashes(store) == []
         assert store.count(DENSITY) == 1
-        assert self._digests(RUNS) == []
+        assert self._digests(SIMULATIONS) == []
         assert len(self._digests(DENSITY)) == 1
 
     def test_names_are_unique_regardless_of_case(self, empty: Store) -> None:
@@ -141,11 +143,11 @@ class RecordTests(Raw):
         assert _hashes(empty, shouted) == ["A"]
 
     def test_a_store_of_a_newer_program_is_refused(self, store: Store) -> None:
-        self.raw_put(format_table(Place.runs), [(FORMAT_VERSION + 1,)])
+        self.raw_put(format_table(Namespace.runs), [(FORMAT_VERSION + 1,)])
         with pytest.raises(StoreVersionError, match="pip install --upgrade mdfactory"):
-            store.count(RUNS)
+            store.count(SIMULATIONS)
         with pytest.raises(StoreVersionError):
-            _write(store, RUNS, run("A"))
+            _write(store, SIMULATIONS, run("A"))
 
     # What is put comes back
 
@@ -159,14 +161,14 @@ class RecordTests(Raw):
 
     def test_awkward_texts_come_back_as_they_were(self, store: Store) -> None:
         rows = {text: run(text, input_data=text, directory=text) for text in AWKWARD}
-        _write(store, RUNS, *rows.values(), run("another"))
+        _write(store, SIMULATIONS, *rows.values(), run("another"))
         for text, row in rows.items():
             where = (OneOf("hash", (text,)),)
-            assert _rows(store, RUNS, Query(where=where)) == [tuple(row.values())]
+            assert _rows(store, SIMULATIONS, Query(where=where)) == [tuple(row.values())]
 
     def test_texts_that_look_like_the_same_number_are_different_keys(self, store: Store) -> None:
         hashes = ["12", "0012", "12.0", "1.2e1", "12 "]
-        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
+        _write(store, SIMULATIONS, *(run(hash_) for hash_ in hashes))
         assert sorted(_hashes(store)) == sorted(hashes)
 
     def test_a_cell_of_a_megabyte_comes_back(self, store: Store) -> None:
@@ -187,118 +189,137 @@ class RecordTests(Raw):
 
     def test_records_of_another_program_are_read(self, store: Store) -> None:
         foreign = tuple(run("A").values())
-        self.raw_put(RUNS, [foreign])
-        assert _rows(store, RUNS) == [foreign]
+        self.raw_put(SIMULATIONS, [foreign])
+        assert _rows(store, SIMULATIONS) == [foreign]
 
     def test_ten_thousand_records_come_in_bounded_batches(self, store: Store) -> None:
         hashes = [f"{number:05}" for number in range(10_000)]
-        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
-        assert max(rows.num_rows for rows in store.read(RUNS)) <= 5_000
+        _write(store, SIMULATIONS, *(run(hash_) for hash_ in hashes))
+        assert max(rows.num_rows for rows in store.read(SIMULATIONS)) <= 5_000
         assert sorted(_hashes(store)) == hashes
 
     # Conflict modes
 
     def test_refuse_writes_new_records(self, store: Store) -> None:
-        assert _write(store, RUNS, run("A"), run("B")) == {RUNS.name: Counts(inserted=2)}
+        assert _write(store, SIMULATIONS, run("A"), run("B")) == {
+            SIMULATIONS.name: Counts(inserted=2)
+        }
 
     def test_refuse_writes_nothing_at_all_on_a_conflict(self, store: Store) -> None:
-        _write(store, RUNS, run("B"))
+        _write(store, SIMULATIONS, run("B"))
         incoming = [
             (DENSITY, records(DENSITY, EXAMPLES[DENSITY.name][1]("A"))),
-            (RUNS, records(RUNS, run("A"))),
-            (RUNS, records(RUNS, run("B", status="completed"), run("C"))),
+            (SIMULATIONS, records(SIMULATIONS, run("A"))),
+            (SIMULATIONS, records(SIMULATIONS, run("B", status="completed"), run("C"))),
         ]
         with pytest.raises(ConflictError, match="--update") as caught:
-            store.write(incoming, Mode.refuse)
-        assert caught.value.conflicts == {RUNS.name: ("B",)}
-        assert _rows(store, RUNS) == [tuple(run("B").values())]
+            store.write(incoming, ConflictMode.refuse)
+        assert caught.value.conflicts == {SIMULATIONS.name: ("B",)}
+        assert _rows(store, SIMULATIONS) == [tuple(run("B").values())]
         assert store.count(DENSITY) == 0
 
     def test_skip_leaves_what_is_there(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
-        counts = _write(store, RUNS, run("A", status="completed"), run("B"), mode=Mode.skip)
-        assert counts == {RUNS.name: Counts(inserted=1, skipped=1)}
-        assert sorted(_rows(store, RUNS)) == [tuple(run(hash_).values()) for hash_ in "AB"]
+        _write(store, SIMULATIONS, run("A"))
+        counts = _write(
+            store, SIMULATIONS, run("A", status="completed"), run("B"), mode=ConflictMode.skip
+        )
+        assert counts == {SIMULATIONS.name: Counts(inserted=1, skipped=1)}
+        assert sorted(_rows(store, SIMULATIONS)) == [tuple(run(hash_).values()) for hash_ in "AB"]
 
     def test_force_overwrites_what_is_there(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
+        _write(store, SIMULATIONS, run("A"))
         renewed = [run("A", timestamp_utc=LATER), run("B", timestamp_utc=LATER)]
-        counts = _write(store, RUNS, *renewed, mode=Mode.force)
-        assert counts == {RUNS.name: Counts(inserted=1, updated=1)}
-        assert sorted(_rows(store, RUNS)) == [tuple(row.values()) for row in renewed]
+        counts = _write(store, SIMULATIONS, *renewed, mode=ConflictMode.force)
+        assert counts == {SIMULATIONS.name: Counts(inserted=1, updated=1)}
+        assert sorted(_rows(store, SIMULATIONS)) == [tuple(row.values()) for row in renewed]
 
     def test_update_overwrites_only_what_changed(self, store: Store) -> None:
-        _write(store, RUNS, run("A"), run("B"))
+        _write(store, SIMULATIONS, run("A"), run("B"))
         changed = run("B", status="completed", timestamp_utc=LATER)
         counts = _write(
-            store, RUNS, run("A", timestamp_utc=LATER), changed, run("C"), mode=Mode.update
+            store,
+            SIMULATIONS,
+            run("A", timestamp_utc=LATER),
+            changed,
+            run("C"),
+            mode=ConflictMode.update,
         )
-        assert counts == {RUNS.name: Counts(inserted=1, updated=1, unchanged=1)}
+        assert counts == {SIMULATIONS.name: Counts(inserted=1, updated=1, unchanged=1)}
         rows = [run("A"), changed, run("C")]
-        assert sorted(_rows(store, RUNS)) == [tuple(row.values()) for row in rows]
+        assert sorted(_rows(store, SIMULATIONS)) == [tuple(row.values()) for row in rows]
 
     def test_update_compares_records_of_another_program_too(self, store: Store) -> None:
-        self.raw_put(RUNS, [tuple(run(hash_).values()) for hash_ in "AB"])
+        self.raw_put(SIMULATIONS, [tuple(run(hash_).values()) for hash_ in "AB"])
         changed = run("B", status="completed")
-        counts = _write(store, RUNS, run("A", timestamp_utc=LATER), changed, mode=Mode.update)
-        assert counts == {RUNS.name: Counts(updated=1, unchanged=1)}
+        counts = _write(
+            store, SIMULATIONS, run("A", timestamp_utc=LATER), changed, mode=ConflictMode.update
+        )
+        assert counts == {SIMULATIONS.name: Counts(updated=1, unchanged=1)}
 
     def test_update_sees_that_another_program_wrote_our_record_again(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
-        digests = self.raw_rows(digest_table(Place.runs))
-        store.delete(RUNS)
-        self.raw_put(RUNS, [tuple(run("A", status="completed", timestamp_utc=LATER).values())])
-        self.raw_put(digest_table(Place.runs), digests)
-        assert _write(store, RUNS, run("A"), mode=Mode.update) == {RUNS.name: Counts(updated=1)}
-        assert _rows(store, RUNS) == [tuple(run("A").values())]
+        _write(store, SIMULATIONS, run("A"))
+        digests = self.raw_rows(digest_table(Namespace.runs))
+        store.delete(SIMULATIONS)
+        self.raw_put(
+            SIMULATIONS, [tuple(run("A", status="completed", timestamp_utc=LATER).values())]
+        )
+        self.raw_put(digest_table(Namespace.runs), digests)
+        assert _write(store, SIMULATIONS, run("A"), mode=ConflictMode.update) == {
+            SIMULATIONS.name: Counts(updated=1)
+        }
+        assert _rows(store, SIMULATIONS) == [tuple(run("A").values())]
 
     def test_update_of_many_records_leaves_them_all(self, store: Store) -> None:
         rows = [run(f"{number:04}") for number in range(3_000)]
-        _write(store, RUNS, *rows)
-        counts = _write(store, RUNS, *rows, mode=Mode.update)
-        assert counts == {RUNS.name: Counts(unchanged=3_000)}
+        _write(store, SIMULATIONS, *rows)
+        counts = _write(store, SIMULATIONS, *rows, mode=ConflictMode.update)
+        assert counts == {SIMULATIONS.name: Counts(unchanged=3_000)}
 
     def test_keys_of_several_columns_are_told_apart(self, store: Store) -> None:
         _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
         changed = overview("A", "rdf", status="completed")
         fresh = overview("B", "rdf")
-        counts = _write(store, OVERVIEW, overview("A", "density"), changed, fresh, mode=Mode.update)
+        counts = _write(
+            store, OVERVIEW, overview("A", "density"), changed, fresh, mode=ConflictMode.update
+        )
         assert counts == {OVERVIEW.name: Counts(inserted=1, updated=1, unchanged=1)}
         assert store.count(OVERVIEW) == 3
 
     def test_a_key_that_stands_twice_in_a_batch_is_refused(self, store: Store) -> None:
         with pytest.raises(ValueError, match="twice"):
-            _write(store, RUNS, run("A"), run("A"), mode=Mode.force)
+            _write(store, SIMULATIONS, run("A"), run("A"), mode=ConflictMode.force)
         assert _hashes(store) == []
 
-    @pytest.mark.parametrize("mode", list(Mode))
+    @pytest.mark.parametrize("mode", list(ConflictMode))
     def test_a_plan_tells_what_a_write_does_and_writes_nothing(
-        self, store: Store, mode: Mode
+        self, store: Store, mode: ConflictMode
     ) -> None:
-        if mode is not Mode.refuse:
-            _write(store, RUNS, run("A"), run("B"))
-        before = _rows(store, RUNS)
-        incoming = [(RUNS, records(RUNS, run("A"), run("B", status="completed"), run("C")))]
+        if mode is not ConflictMode.refuse:
+            _write(store, SIMULATIONS, run("A"), run("B"))
+        before = _rows(store, SIMULATIONS)
+        incoming = [
+            (SIMULATIONS, records(SIMULATIONS, run("A"), run("B", status="completed"), run("C")))
+        ]
         planned = store.plan(incoming, mode)
-        assert _rows(store, RUNS) == before
+        assert _rows(store, SIMULATIONS) == before
         assert planned == store.write(incoming, mode)
 
     def test_a_plan_refuses_what_a_write_refuses(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
+        _write(store, SIMULATIONS, run("A"))
         with pytest.raises(ConflictError):
-            store.plan([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            store.plan([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
 
     # Records that were not read
 
-    @pytest.mark.parametrize("table", [RUNS, DENSITY], ids=lambda table: table.name)
+    @pytest.mark.parametrize("table", [SIMULATIONS, DENSITY], ids=lambda table: table.name)
     def test_what_is_known_of_a_record_tells_whether_it_is_left(
         self, store: Store, table: Table
     ) -> None:
         expected = {
-            Mode.update: (Counts(unchanged=1), [1, 2]),
-            Mode.skip: (Counts(skipped=2), [2]),
-            Mode.force: (Counts(), [0, 1, 2]),
-            Mode.refuse: (Counts(), [0, 1, 2]),
+            ConflictMode.update: (Counts(unchanged=1), [1, 2]),
+            ConflictMode.skip: (Counts(skipped=2), [2]),
+            ConflictMode.force: (Counts(), [0, 1, 2]),
+            ConflictMode.refuse: (Counts(), [0, 1, 2]),
         }
         example = kept if table is DENSITY else run
         _write(store, table, example("A"), example("B"))
@@ -306,7 +327,7 @@ class RecordTests(Raw):
         rows = known(table, example("A"), example("B", directory="/moved/B"), example("C"))
         with store.operation("push") as one:
             for mode, left in expected.items():
-                counts, positions = one.leave(table, rows, mode)
+                counts, positions = one.classify_digest_rows(table, rows, mode)
                 assert (counts, sorted(positions)) == left, mode
         assert _rows(store, table) == before
 
@@ -314,28 +335,30 @@ class RecordTests(Raw):
         _write(store, DENSITY, kept("A", digest="1"), kept("B", digest="1"))
         rows = known(DENSITY, kept("A", digest="1"), kept("B", digest="2"))
         with store.transaction() as transaction:
-            left = transaction.leave(DENSITY, rows, Mode.update)
+            left = transaction.classify_digest_rows(DENSITY, rows, ConflictMode.update)
             assert left == (Counts(unchanged=1), [1])
 
     def test_nothing_is_left_in_a_table_that_is_not_there(self, store: Store) -> None:
         rows = known(FRESH, kept("A"), kept("B"))
         with store.transaction() as transaction:
-            counts, positions = transaction.leave(FRESH, rows, Mode.update)
+            counts, positions = transaction.classify_digest_rows(FRESH, rows, ConflictMode.update)
             assert (counts, list(positions)) == (Counts(), [0, 1])
 
-    @pytest.mark.parametrize("table", [RUNS, DENSITY], ids=lambda table: table.name)
+    @pytest.mark.parametrize("table", [SIMULATIONS, DENSITY], ids=lambda table: table.name)
     def test_records_that_come_with_their_digests_are_stored_alike(
         self, store: Store, table: Table
     ) -> None:
         row = kept("A") if table is DENSITY else run("A")
-        rows = batch([[row[name] for name in table.whole.names]], table.whole)
+        rows = batch(
+            [[row[name] for name in table.schema_with_sidecar.names]], table.schema_with_sidecar
+        )
         contents = content_digests(table, rows)
         whole = pa.RecordBatch.from_arrays(
-            [*rows.columns, array(contents, pa.string())], schema=table.digested
+            [*rows.columns, array(contents, pa.string())], schema=table.schema_with_digests
         )
-        store.write([(table, whole)], Mode.refuse)
+        store.write([(table, whole)], ConflictMode.refuse)
         with store.transaction() as transaction:
-            found = list(transaction.kept(table, [("A",)]))
+            found = list(transaction.stored_digests(table, [("A",)]))
         time = rows[table.time][0].as_py()
         assert found == [(("A",), contents[0], record_digest(contents[0], time))]
 
@@ -345,7 +368,7 @@ class RecordTests(Raw):
     def test_every_record_has_its_digests(self, store: Store, name: str) -> None:
         table, example = EXAMPLES[name]
         _write(store, table, example("A"))
-        _write(store, table, example("A"), example("B"), mode=Mode.force)
+        _write(store, table, example("A"), example("B"), mode=ConflictMode.force)
         stored = records(table, *(example(hash_) for hash_ in "AB"))
         contents = content_digests(table, stored)
         times = texts(stored[table.time])
@@ -373,30 +396,30 @@ class RecordTests(Raw):
     def test_what_is_kept_beside_goes_with_its_record(self, store: Store) -> None:
         _write(store, DENSITY, kept("A"), kept("B"))
         store.delete(DENSITY, (OneOf("hash", ("A",)),))
-        assert [row[:2] for row in self.raw_rows(FRAMES)] == [(DENSITY.id, "B")]
+        assert [row[:2] for row in self.raw_rows(FRAME_SIDECARS)] == [(DENSITY.id, "B")]
         store.create(DENSITY, replace=True)
-        assert self.raw_rows(FRAMES) == []
+        assert self.raw_rows(FRAME_SIDECARS) == []
 
     def test_a_record_that_comes_without_has_nothing_beside_it(self, store: Store) -> None:
         _write(store, DENSITY, kept("A"), kept("B"))
-        _write(store, DENSITY, analysis("A"), mode=Mode.force)
+        _write(store, DENSITY, analysis("A"), mode=ConflictMode.force)
         assert self._whole(store)["A"]["arrow_schema"] == ""
         assert self._whole(store)["B"]["arrow_schema"] == "schema"
 
     def test_what_belongs_to_another_time_is_not_taken_for_the_record_s(self, store: Store) -> None:
         """Another program has written the record again."""
         _write(store, DENSITY, kept("A"))
-        beside = self.raw_rows(FRAMES)
+        beside = self.raw_rows(FRAME_SIDECARS)
         store.delete(DENSITY)
         self.raw_put(DENSITY, [tuple(analysis("A", timestamp_utc=LATER).values())])
-        self.raw_put(FRAMES, beside)
+        self.raw_put(FRAME_SIDECARS, beside)
         assert self._whole(store)["A"]["arrow_schema"] == ""
 
     def test_update_sees_a_change_of_what_is_kept_beside(self, store: Store) -> None:
         _write(store, DENSITY, kept("A"), kept("B"))
         changed = kept("A", entry="{}", digest="2", timestamp_utc=LATER)
         same = kept("B", timestamp_utc=LATER)
-        counts = _write(store, DENSITY, changed, same, mode=Mode.update)
+        counts = _write(store, DENSITY, changed, same, mode=ConflictMode.update)
         assert counts == {DENSITY.name: Counts(updated=1, unchanged=1)}
         assert self._whole(store) == {"A": changed, "B": kept("B")}
 
@@ -404,7 +427,7 @@ class RecordTests(Raw):
         with store.transaction() as transaction:
             return {
                 row["hash"]: row
-                for rows in transaction.read_whole(DENSITY)
+                for rows in transaction.read_with_sidecars(DENSITY)
                 for row in rows.to_pylist()
             }
 
@@ -414,7 +437,7 @@ class RecordTests(Raw):
         store = self.opened()
         store.create(DENSITY)
         encoded = asdict(encode(table))
-        _write(store, DENSITY, kept("A", **encoded), mode=Mode.force)
+        _write(store, DENSITY, kept("A", **encoded), mode=ConflictMode.force)
         row = self._whole(store)["A"]
         assert_same(decode(Frame(**{name: row[name] for name in encoded})), table)
 
@@ -429,11 +452,13 @@ class RecordTests(Raw):
 
     def test_conditions_choose_records(self, store: Store) -> None:
         statuses = {"AB1": "build", "AB2": "production", "AC1": "completed", "ab1": "it's"}
-        _write(store, RUNS, *(run(hash_, status=status) for hash_, status in statuses.items()))
+        _write(
+            store, SIMULATIONS, *(run(hash_, status=status) for hash_, status in statuses.items())
+        )
         for where, expected in CHOSEN.items():
-            rows = _rows(store, RUNS, Query(where=where))
+            rows = _rows(store, SIMULATIONS, Query(where=where))
             assert sorted(row[0] for row in rows) == expected, where
-            assert store.count(RUNS, where) == len(expected), where
+            assert store.count(SIMULATIONS, where) == len(expected), where
 
     def test_answers_are_sorted_and_limited(self, store: Store) -> None:
         counts = {"B": 10, "A": 9, "C": 100}
@@ -447,8 +472,8 @@ class RecordTests(Raw):
 
     def test_texts_are_sorted_by_their_characters(self, store: Store) -> None:
         hashes = ["a", "B", "_", "Z", "é", "10", "9"]
-        _write(store, RUNS, *(run(hash_) for hash_ in hashes))
-        answer = _rows(store, RUNS, Query(columns=("hash",), sort=Sort("hash")))
+        _write(store, SIMULATIONS, *(run(hash_) for hash_ in hashes))
+        answer = _rows(store, SIMULATIONS, Query(columns=("hash",), sort=Sort("hash")))
         assert [row[0] for row in answer] == sorted(hashes)
 
     @pytest.mark.parametrize(
@@ -461,13 +486,13 @@ class RecordTests(Raw):
     )
     def test_a_column_that_is_none_is_refused_by_name(self, store: Store, query: Query) -> None:
         with pytest.raises(QueryError, match="colour"):
-            list(store.read(RUNS, query))
+            list(store.read(SIMULATIONS, query))
 
     def test_deleting_removes_what_the_conditions_choose(self, store: Store) -> None:
-        _write(store, RUNS, run("AB"), run("AC"), run("B"))
-        assert store.delete(RUNS, (Prefix("hash", "A"),)) == 2
+        _write(store, SIMULATIONS, run("AB"), run("AC"), run("B"))
+        assert store.delete(SIMULATIONS, (Prefix("hash", "A"),)) == 2
         assert _hashes(store) == ["B"]
-        assert store.delete(RUNS, (Prefix("hash", "A"),)) == 0
+        assert store.delete(SIMULATIONS, (Prefix("hash", "A"),)) == 0
 
     def test_deleting_by_part_of_a_key_leaves_the_other_part(self, store: Store) -> None:
         _write(store, OVERVIEW, overview("A", "density"), overview("A", "rdf"))
@@ -475,10 +500,10 @@ class RecordTests(Raw):
         assert _rows(store, OVERVIEW, Query(columns=("item_name",))) == [("density",)]
 
     def test_deleting_thousands_removes_them_all(self, store: Store) -> None:
-        _write(store, RUNS, *(run(f"{number:04}") for number in range(2_500)))
-        assert store.delete(RUNS) == 2_500
-        assert self.raw_rows(RUNS) == []
-        assert self._digests(RUNS) == []
+        _write(store, SIMULATIONS, *(run(f"{number:04}") for number in range(2_500)))
+        assert store.delete(SIMULATIONS) == 2_500
+        assert self.raw_rows(SIMULATIONS) == []
+        assert self._digests(SIMULATIONS) == []
 
     # Transactions
 
@@ -486,49 +511,49 @@ class RecordTests(Raw):
     def test_a_transaction_that_fails_leaves_all_as_it_was(
         self, store: Store, reason: type[BaseException]
     ) -> None:
-        _write(store, RUNS, run("A"))
+        _write(store, SIMULATIONS, run("A"))
         with pytest.raises(reason):
             _fail_in_the_middle(store, reason)
-        assert _rows(store, RUNS) == [tuple(run("A").values())]
+        assert _rows(store, SIMULATIONS) == [tuple(run("A").values())]
         assert store.count(DENSITY) == 0
         assert {table.name for table in store.tables()} == set(EXAMPLES)
-        assert len(self._digests(RUNS)) == 1
+        assert len(self._digests(SIMULATIONS)) == 1
 
     def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
         with store.transaction(write=True) as transaction:
-            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-            assert transaction.count(RUNS) == 1
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+            assert transaction.count(SIMULATIONS) == 1
 
     def test_others_see_a_write_only_when_it_is_whole(self, store: Store) -> None:
         other = self.opened()
         with store.transaction(write=True) as transaction:
-            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
-            assert other.count(RUNS) == 0
-        assert other.count(RUNS) == 1
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+            assert other.count(SIMULATIONS) == 0
+        assert other.count(SIMULATIONS) == 1
 
     def test_a_second_writer_waits_and_then_says_so(self, store: Store) -> None:
         impatient = self.opened(wait=0.2)
         with store.transaction(write=True) as transaction:
-            transaction.write([(RUNS, records(RUNS, run("A")))], Mode.refuse)
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
             with pytest.raises(StoreLockedError, match=r"0\.2 s"):
-                _write(impatient, RUNS, run("B"))
-        _write(impatient, RUNS, run("B"))
+                _write(impatient, SIMULATIONS, run("B"))
+        _write(impatient, SIMULATIONS, run("B"))
         assert sorted(_hashes(store)) == ["A", "B"]
 
     def test_a_failed_write_does_not_hold_the_store(self, store: Store) -> None:
-        _write(store, RUNS, run("A"))
+        _write(store, SIMULATIONS, run("A"))
         with pytest.raises(ConflictError):
-            _write(store, RUNS, run("A"))
-        _write(self.opened(wait=0.2), RUNS, run("B"))
+            _write(store, SIMULATIONS, run("A"))
+        _write(self.opened(wait=0.2), SIMULATIONS, run("B"))
 
     def test_an_answer_that_is_not_read_to_its_end_does_not_hold_the_store(
         self, store: Store
     ) -> None:
-        _write(store, RUNS, *(run(f"{number:05}") for number in range(6_000)))
-        answer = store.read(RUNS)
+        _write(store, SIMULATIONS, *(run(f"{number:05}") for number in range(6_000)))
+        answer = store.read(SIMULATIONS)
         next(answer)
         answer.close()  # type: ignore[attr-defined]  # a generator
-        _write(self.opened(wait=0.2), RUNS, run("A"))
+        _write(self.opened(wait=0.2), SIMULATIONS, run("A"))
 
 
 class StoreTests(RecordTests, HistoryTests):
@@ -536,17 +561,21 @@ class StoreTests(RecordTests, HistoryTests):
 
 
 def _fail_in_the_middle(store: Store, reason: type[BaseException]) -> None:
-    with store.transaction(write=True, create=set(Place)) as both:
-        both.write([(RUNS, records(RUNS, run("A", status="completed")))], Mode.force)
-        both.write([(DENSITY, records(DENSITY, EXAMPLES[DENSITY.name][1]("A")))], Mode.refuse)
-        both.delete(RUNS, (OneOf("hash", ("A",)),))
+    with store.transaction(write=True, create=set(Namespace)) as both:
+        both.write(
+            [(SIMULATIONS, records(SIMULATIONS, run("A", status="completed")))], ConflictMode.force
+        )
+        both.write(
+            [(DENSITY, records(DENSITY, EXAMPLES[DENSITY.name][1]("A")))], ConflictMode.refuse
+        )
+        both.delete(SIMULATIONS, (OneOf("hash", ("A",)),))
         both.create(analysis_table("fresh"))
         both.create(OVERVIEW, replace=True)
         raise reason
 
 
 def _write(
-    store: Store, table: Table, *rows: dict[str, Any], mode: Mode = Mode.refuse
+    store: Store, table: Table, *rows: dict[str, Any], mode: ConflictMode = ConflictMode.refuse
 ) -> dict[str, Counts]:
     return store.write([(table, records(table, *rows))], mode)
 
@@ -564,5 +593,5 @@ def _tuples(columns: Sequence[pa.ChunkedArray[Any]]) -> Rows:
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
-def _hashes(store: Store, table: Table = RUNS) -> list[str]:
+def _hashes(store: Store, table: Table = SIMULATIONS) -> list[str]:
     return [row[0] for row in _rows(store, table, Query(columns=("hash",)))]

@@ -9,7 +9,7 @@ from cyclopts import App
 from mdfactory.cli.options import Hash, Names, Purge, Yes
 from mdfactory.cli.session import Given, Session, examples
 from mdfactory.errors import UsageError, counted
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
@@ -41,7 +41,7 @@ def systems(*, hash_: Hash = None, yes: Yes = False, purge: Purge = False, sessi
     from mdfactory.sync.clear import select
 
     store = session.store()
-    _clear(session, store, select(store, systems=True, hash_prefix=hash_), yes=yes, purge=purge)
+    _clear(session, store, select(store, simulations=True, hash_prefix=hash_), yes=yes, purge=purge)
 
 
 @app.command(
@@ -97,13 +97,13 @@ def analysis(
     from mdfactory.records.tables import analysis_table, artifact_table
     from mdfactory.sync.clear import select
 
-    kinds = {ItemType.analysis: analyses or all_, ItemType.artifact: artifacts or all_}
+    kinds = {ResultType.analysis: analyses or all_, ResultType.artifact: artifacts or all_}
     store = session.store()
     selection = select(
         store,
         overview=overview or all_,
-        kinds=[kind for kind, asked in kinds.items() if asked],
-        items=[*map(analysis_table, analysis_name), *map(artifact_table, artifact_name)],
+        result_types=[kind for kind, asked in kinds.items() if asked],
+        tables=[*map(analysis_table, analysis_name), *map(artifact_table, artifact_name)],
         hash_prefix=hash_,
     )
     _clear(session, store, selection, yes=yes, purge=purge)
@@ -133,7 +133,9 @@ def everything(
     from mdfactory.sync.clear import select
 
     store = session.store()
-    selection = select(store, systems=True, overview=True, kinds=list(ItemType), hash_prefix=hash_)
+    selection = select(
+        store, simulations=True, overview=True, result_types=list(ResultType), hash_prefix=hash_
+    )
     _clear(session, store, selection, yes=yes, purge=purge)
 
 

@@ -16,7 +16,7 @@ from mdfactory.cli.options import Yes, catalogue
 from mdfactory.cli.session import Given, Session, examples
 from mdfactory.cli.wizard import Answers, Asker, settings_of
 from mdfactory.errors import ConfigError, DeclinedError, counted
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.vocabulary import ResultType
 
 __all__ = ["app"]
 
@@ -77,7 +77,7 @@ def _make_tables(session: Session) -> list[str]:
     from mdfactory.sync.initialise import initialise
 
     tables = initialise(
-        session.store(), systems=True, items=list(ItemType), catalogue=catalogue(session)
+        session.store(), simulations=True, results=list(ResultType), catalogue=catalogue(session)
     )
     return [one.table for one in tables if not one.existed]
 
@@ -87,8 +87,8 @@ def _next(session: Session, made: Sequence[str]) -> str:
     place = f" --config {shlex.quote(str(session.config))}" if session.config else ""
     if made:
         head = f"{counted(len(made), 'table')} made in the {session.store().location}"
-        return f"{head}. Type: mdfactory sync push all SOURCE{place}"
-    return f"Type: mdfactory sync init check{place}"
+        return f"{head}. Run: mdfactory sync push all SOURCE{place}"
+    return f"Run: mdfactory sync init check{place}"
 
 
 @app.command(

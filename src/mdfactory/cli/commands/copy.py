@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from mdfactory.cli.options import Conflicts, DryRun
 from mdfactory.cli.session import Exit, Given, examples, words_of
 from mdfactory.errors import UsageError
-from mdfactory.records.vocabulary import Mode
+from mdfactory.records.vocabulary import ConflictMode
 
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
@@ -51,7 +51,7 @@ def copy(
     source, target = session.store_at(from_), session.store_at(to)
     if source.location == target.location:
         raise UsageError(f"--from and --to are the same: {source.location}")
-    mode = conflicts.mode if conflicts else Mode.refuse
+    mode = conflicts.mode if conflicts else ConflictMode.refuse
     with session.terminal.progress() as watch:
         copied = copy(source, target, mode, dry_run=dry_run, command=session.typed, watch=watch)
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}

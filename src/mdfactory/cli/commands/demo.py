@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cyclopts import App
 
 from mdfactory.cli.session import Given, Session, examples
-from mdfactory.records.vocabulary import ItemType, Mode
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
     from mdfactory.sync.push import Pushed
@@ -46,7 +46,7 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
 
     """
     from mdfactory.campaign.collect import Scope
-    from mdfactory.records.tables import OVERVIEW, RUNS
+    from mdfactory.records.tables import OVERVIEW, SIMULATIONS
     from mdfactory.sync.example import unpack
     from mdfactory.sync.initialise import initialise
     from mdfactory.sync.pull import pull
@@ -55,16 +55,16 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
     terminal = session.terminal
     example = unpack(directory)
     store = Session(terminal, example.config, session.wait).store()
-    initialise(store, systems=True, items=list(ItemType))
-    scope = Scope(systems=True, items=list(ItemType))
-    pushed = push(store, str(example.campaign), Mode.update, scope)
+    initialise(store, simulations=True, results=list(ResultType))
+    scope = Scope(simulations=True, results=list(ResultType))
+    pushed = push(store, str(example.campaign), ConflictMode.update, scope)
     terminal.note(
         f"The campaign is in {example.campaign}, its store beside it: {_words(pushed)}.\n"
     )
     picture = _draw(str(example.config), directory / "density.png")
     terminal.rows(
-        pull(store, RUNS, columns=RUNS.summary, sort="status"),
-        RUNS.summary,
+        pull(store, SIMULATIONS, columns=SIMULATIONS.summary, sort="status"),
+        SIMULATIONS.summary,
         {
             "counts": asdict(pushed.counts),
             "campaign": str(example.campaign),
@@ -74,7 +74,7 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
     if terminal.draws:
         terminal.note("\nWhich results are in the store:\n")
         columns = OVERVIEW.summary
-        analyses = {"item_type": ItemType.analysis.value}
+        analyses = {"item_type": ResultType.analysis.value}
         session.show_matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
     terminal.note(
         f"\nThe density of each mixture, from the store: {picture}"

@@ -11,7 +11,7 @@ from cyclopts import App
 from mdfactory.cli.options import catalogue
 from mdfactory.cli.session import Exit, Given, Session, examples
 from mdfactory.errors import counted
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
     from mdfactory.sync.check import Checked
@@ -33,7 +33,7 @@ def systems(*, force: bool = False, session: Given) -> None:
     force
         Remove all its records and make it anew. There is no further question.
     """
-    _initialise(session, systems=True, force=force)
+    _initialise(session, simulations=True, force=force)
 
 
 @app.command(
@@ -48,7 +48,7 @@ def analysis(*, force: bool = False, session: Given) -> None:
         Remove all records of analyses and make their tables anew, with their part of the
         overview. There is no further question.
     """
-    _initialise(session, items=[ItemType.analysis], force=force)
+    _initialise(session, results=[ResultType.analysis], force=force)
 
 
 @app.command(
@@ -63,7 +63,7 @@ def artifacts(*, force: bool = False, session: Given) -> None:
         Remove all records of artifacts and make their tables anew, with their part of the
         overview. There is no further question.
     """
-    _initialise(session, items=[ItemType.artifact], force=force)
+    _initialise(session, results=[ResultType.artifact], force=force)
 
 
 @app.command(
@@ -78,7 +78,7 @@ def everything(*, force: bool = False, session: Given) -> None:
     force
         Remove all records and make the tables anew. There is no further question.
     """
-    _initialise(session, systems=True, items=list(ItemType), force=force)
+    _initialise(session, simulations=True, results=list(ResultType), force=force)
 
 
 @app.command(
@@ -104,20 +104,24 @@ def check(*, session: Given) -> int:
 def _line(one: Checked) -> str:
     if one.sound:
         return f"  ok  {one.what}"
-    remedy = f". Type: {one.command}" if one.command else ""
+    remedy = f". Run: {one.command}" if one.command else ""
     return f"  NO  {one.what}: {one.problem}{remedy}"
 
 
 def _initialise(
-    session: Session, *, systems: bool = False, items: Collection[ItemType] = (), force: bool
+    session: Session,
+    *,
+    simulations: bool = False,
+    results: Collection[ResultType] = (),
+    force: bool,
 ) -> None:
     from mdfactory.sync.initialise import initialise
 
     store = session.store()
     done = initialise(
         store,
-        systems=systems,
-        items=items,
+        simulations=simulations,
+        results=results,
         catalogue=catalogue(session),
         force=force,
         command=session.typed,

@@ -37,10 +37,10 @@ def log(*, limit: Limit = None, session: Given) -> int:
         The latest operations only.
     """
     from mdfactory.records.query import Query
-    from mdfactory.records.tables import RUNS
+    from mdfactory.records.tables import SIMULATIONS
     from mdfactory.sync.log import history
 
-    Query(limit=limit).check(RUNS)
+    Query(limit=limit).check(SIMULATIONS)
     operations = history(session.store())
     nothing = not operations
     operations = operations[:limit]

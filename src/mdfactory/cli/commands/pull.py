@@ -13,7 +13,13 @@ from cyclopts import App, Parameter
 from mdfactory.cli.options import FILTERS, Hash, Limit, OrderBy, Type
 from mdfactory.cli.session import Given, Session, examples
 from mdfactory.errors import UsageError
-from mdfactory.records.vocabulary import Engine, ItemStatus, ItemType, Parametrization, Status
+from mdfactory.records.vocabulary import (
+    Engine,
+    Parametrization,
+    ResultStatus,
+    ResultType,
+    SimulationStatus,
+)
 
 if TYPE_CHECKING:
     from mdfactory.records.tables import Table
@@ -22,7 +28,7 @@ __all__ = ["app"]
 
 app = App(name="pull", help="Pull from the store.")
 
-Done = Annotated[ItemStatus | None, Parameter(name="--status", group=FILTERS, name_transform=str)]
+Done = Annotated[ResultStatus | None, Parameter(name="--status", group=FILTERS, name_transform=str)]
 
 
 @Parameter(name="*")
@@ -64,7 +70,7 @@ class Answer:
 )
 def systems(
     *,
-    status: Annotated[Status | None, Parameter(group=FILTERS)] = None,
+    status: Annotated[SimulationStatus | None, Parameter(group=FILTERS)] = None,
     parametrization: Annotated[Parametrization | None, Parameter(group=FILTERS)] = None,
     engine: Annotated[Engine | None, Parameter(group=FILTERS)] = None,
     answer: Answer | None = None,
@@ -81,10 +87,10 @@ def systems(
     engine
         The program that runs it.
     """
-    from mdfactory.records.tables import RUNS
+    from mdfactory.records.tables import SIMULATIONS
 
     equal = {"status": status, "parametrization": parametrization, "engine": engine}
-    _records(session, RUNS, answer or Answer(), equal)
+    _records(session, SIMULATIONS, answer or Answer(), equal)
 
 
 @app.command(
@@ -126,7 +132,7 @@ def analysis(
         return
     if union:
         raise UsageError("--union goes with --data")
-    _items(session, ItemType.analysis, analysis_name, answer, overview=overview, status=status)
+    _items(session, ResultType.analysis, analysis_name, answer, overview=overview, status=status)
 
 
 @app.command(
@@ -154,20 +160,20 @@ def artifacts(
     status
         In the overview: whether the artifact is in the store.
     """
-    _items(session, ItemType.artifact, artifact_name, answer, overview=overview, status=status)
+    _items(session, ResultType.artifact, artifact_name, answer, overview=overview, status=status)
 
 
 def _items(
     session: Session,
-    kind: ItemType,
+    kind: ResultType,
     name: str | None,
     answer: Answer | None,
     *,
     overview: bool,
-    status: ItemStatus | None,
+    status: ResultStatus | None,
 ) -> None:
     """Show the overview of one kind of results, or the records of one name."""
-    from mdfactory.records.tables import OVERVIEW, item_table
+    from mdfactory.records.tables import OVERVIEW, result_table
 
     answer = answer or Answer()
     if name is None:
@@ -176,7 +182,7 @@ def _items(
     if overview or status:
         option = "--overview" if overview else "--status"
         raise UsageError(f"{option} is about all names; leave out --{kind}-name {name}")
-    _records(session, item_table(kind, name), answer, {})
+    _records(session, result_table(kind, name), answer, {})
 
 
 def _records(

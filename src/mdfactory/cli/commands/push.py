@@ -19,7 +19,7 @@ from mdfactory.cli.options import (
     source_of,
 )
 from mdfactory.cli.session import Exit, Given, Session, examples, words_of
-from mdfactory.records.vocabulary import ItemType, Mode, check_name
+from mdfactory.records.vocabulary import ConflictMode, ResultType, check_name
 
 if TYPE_CHECKING:
     from mdfactory.campaign.discover import Source
@@ -63,7 +63,7 @@ def systems(
         source_of(source, table),
         conflicts,
         reads,
-        systems=True,
+        simulations=True,
         dry_run=dry_run,
     )
 
@@ -103,7 +103,7 @@ def analysis(
         source_of(source, table),
         conflicts,
         reads,
-        items=[ItemType.analysis],
+        results=[ResultType.analysis],
         names=analysis_name,
         dry_run=dry_run,
     )
@@ -145,7 +145,7 @@ def artifacts(
         source_of(source, table),
         conflicts,
         reads,
-        items=[ItemType.artifact],
+        results=[ResultType.artifact],
         names=artifact_name,
         dry_run=dry_run,
     )
@@ -183,8 +183,8 @@ def everything(
         source_of(source, table),
         conflicts,
         reads,
-        systems=True,
-        items=list(ItemType),
+        simulations=True,
+        results=list(ResultType),
         dry_run=dry_run,
     )
 
@@ -195,21 +195,21 @@ def _push(
     conflicts: Conflicts | None,
     reads: Reads | None,
     *,
-    systems: bool = False,
-    items: Collection[ItemType] = (),
+    simulations: bool = False,
+    results: Collection[ResultType] = (),
     names: Collection[str] = (),
     dry_run: bool,
 ) -> int:
     from mdfactory.campaign.collect import Scope
     from mdfactory.sync.push import push
 
-    scope = Scope(systems, items, frozenset(check_name(name).lower() for name in names))
+    scope = Scope(simulations, results, frozenset(check_name(name).lower() for name in names))
     how = reads or Reads()
     with session.terminal.progress() as watch, how.opened() as reading:
         pushed = push(
             session.store(),
             source,
-            conflicts.mode if conflicts else Mode.refuse,
+            conflicts.mode if conflicts else ConflictMode.refuse,
             scope,
             catalogue=catalogue(session),
             dry_run=dry_run,

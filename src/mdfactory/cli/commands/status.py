@@ -15,7 +15,7 @@ from mdfactory.cli.session import Exit, Given, examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mdfactory.sync.status import Status
+    from mdfactory.sync.status import CampaignStatus
 
 __all__ = ["app"]
 
@@ -84,7 +84,7 @@ def status(
     return Exit.skipped if found.skipped else Exit.done
 
 
-def _counts(found: Status) -> Iterator[str]:
+def _counts(found: CampaignStatus) -> Iterator[str]:
     """Yield a line for each kind of record, with a column for each state."""
     from mdfactory.sync.status import State
 
@@ -95,7 +95,7 @@ def _counts(found: Status) -> Iterator[str]:
         yield "  ".join([f"{kind:{width}}", *cells])
 
 
-def _listed(found: Status) -> Iterator[str]:
+def _listed(found: CampaignStatus) -> Iterator[str]:
     if found.differences:
         yield ""
     for one in sorted(found.differences, key=lambda one: (one.state, one.table, one.hash)):
@@ -103,7 +103,7 @@ def _listed(found: Status) -> Iterator[str]:
         yield f"{_words(one.state)}  {one.table}  {one.hash}  {one.directory}{what}"
 
 
-def _next(found: Status, source: str) -> Iterator[str]:
+def _next(found: CampaignStatus, source: str) -> Iterator[str]:
     """Say what brings disk and store in step."""
     from mdfactory.sync.status import State
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mdfactory.errors import NotInitialisedError, StoreChangedError, StoreError
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.csv.commit import STAGED, Change, Folder, commit
 from mdfactory.stores.csv.file import CsvFile
 from mdfactory.stores.csv.text import header_line, integers, write
@@ -52,11 +52,11 @@ class Opened:
     status: os.stat_result
 
 
-Files = dict[tuple[Place, str], Opened]
+Files = dict[tuple[Namespace, str], Opened]
 """Place and lower-case name of a table -> its file."""
 
 
-class Sheet:
+class CsvTable:
     """One table in a transaction: the file as it was, and what is new.
 
     New records go to a staged file. It begins with a copy of the old one, unless some of
@@ -187,7 +187,7 @@ class CsvTransaction(Transaction):
         files: Files,
         location: str,
         file_of: Callable[[Table], Path],
-        folders: Mapping[Place, Folder],
+        folders: Mapping[Namespace, Folder],
         told: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.location = location
@@ -197,28 +197,28 @@ class CsvTransaction(Transaction):
         self._folders = folders
         self._told = told
         self._note = "; nothing was changed" if folders else ""
-        self._sheets: dict[tuple[Place, str], Sheet] = {}
+        self._sheets: dict[tuple[Namespace, str], CsvTable] = {}
         self._dropped: set[Path] = set()
         self._staged: list[Path] = []
         self._numbers = count()
 
-    def names(self, place: Place) -> Collection[str]:
+    def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the files, without what follows the dot."""
-        return [name for (where, _), name in self._names.items() if where is place]
+        return [name for (where, _), name in self._names.items() if where is namespace]
 
     def make(self, table: Table) -> None:
         """Make a file with a header."""
         with self._told():
-            if table.place not in self._folders:
+            if table.namespace not in self._folders:
                 raise NotInitialisedError(table.name, self.location, table.command)
             sheet = self._new_sheet(self._file_of(table), table, None)
-            self._sheets[table.place, table.id] = sheet
-            self._names[table.place, table.id] = table.name
+            self._sheets[table.namespace, table.id] = sheet
+            self._names[table.namespace, table.id] = table.name
             sheet.begin()
 
     def drop(self, table: Table) -> None:
         """Remove a file when the transaction is committed."""
-        key = table.place, table.id
+        key = table.namespace, table.id
         sheet = self._sheets.pop(key, None)
         if sheet:
             sheet.close()
@@ -254,17 +254,17 @@ class CsvTransaction(Transaction):
     def commit(self) -> None:
         """Put all new files in the place of the old ones, or none."""
         changes = {folder: Change() for folder in self._folders.values()}
-        for (place, _), sheet in self._sheets.items():
+        for (namespace, _), sheet in self._sheets.items():
             staged = sheet.finish()
             if staged:
-                folder = self._folders[place]
+                folder = self._folders[namespace]
                 changes[folder].moves[staged.name] = _relative(sheet.path, folder)
                 self._dropped.discard(sheet.path)
-        for (place, name), file in self._files.items():
+        for (namespace, name), file in self._files.items():
             if file.path in self._dropped:
-                folder = self._folders[place]
+                folder = self._folders[namespace]
                 changes[folder].drops.append(_relative(file.path, folder))
-            if file.path in self._dropped or (place, name) in self._sheets:
+            if file.path in self._dropped or (namespace, name) in self._sheets:
                 _check_same(file)
         changes = {folder: change for folder, change in changes.items() if change != Change()}
         if changes:
@@ -285,20 +285,20 @@ class CsvTransaction(Transaction):
             with suppress(OSError):
                 staged.unlink(missing_ok=True)
 
-    def _sheet(self, table: Table) -> Sheet:
-        key = table.place, table.id
+    def _sheet(self, table: Table) -> CsvTable:
+        key = table.namespace, table.id
         if key not in self._sheets:
             file = self._files[key]
             old = CsvFile(file.handle, file.path, table, self._note)
             self._sheets[key] = self._new_sheet(file.path, table, old)
         return self._sheets[key]
 
-    def _new_sheet(self, path: Path, table: Table, old: CsvFile | None) -> Sheet:
-        return Sheet(path, table, old, partial(self._stage, table.place), self._note)
+    def _new_sheet(self, path: Path, table: Table, old: CsvFile | None) -> CsvTable:
+        return CsvTable(path, table, old, partial(self._stage, table.namespace), self._note)
 
-    def _stage(self, place: Place) -> tuple[Path, int]:
+    def _stage(self, namespace: Namespace) -> tuple[Path, int]:
         number = next(self._numbers)
-        staged = self._folders[place].path / f"{os.getpid()}-{number}{STAGED}"
+        staged = self._folders[namespace].path / f"{os.getpid()}-{number}{STAGED}"
         handle = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         self._staged.append(staged)
         return staged, handle

@@ -27,7 +27,7 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, one_line
 from mdfactory.stores.csv.text import write
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.locking import Patience
 
 __all__ = ["Change", "Folder", "commit", "recover", "redirected"]
 

@@ -47,7 +47,7 @@ Text = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RowGroup:
     """Whole records that lie together in a file.
 
     Parameters
@@ -89,9 +89,9 @@ class CsvFile:
         self._path = path
         self._note = note
         self._table = table
-        self._parts: list[Part] = []
+        self._parts: list[RowGroup] = []
         self._kept: dict[str, pa.ChunkedArray[Any]] = {}
-        self._parsed: tuple[Part, pa.RecordBatch] | None = None
+        self._parsed: tuple[RowGroup, pa.RecordBatch] | None = None
         self._heavy: frozenset[str] | None = None
         self._asked = False
         self._state = _state(handle)
@@ -170,10 +170,10 @@ class CsvFile:
         """Whether any record was discarded."""
         return 0 in self.alive
 
-    def _batches(self, columns: Sequence[str]) -> Iterator[tuple[Part, pa.RecordBatch]]:
+    def _batches(self, columns: Sequence[str]) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
         """Parse the file part by part; the parts are noted on the way."""
 
-        def parse(part: Part, text: Text) -> pa.RecordBatch:
+        def parse(part: RowGroup, text: Text) -> pa.RecordBatch:
             return self._parse(text, part, columns)
 
         if self._complete:
@@ -181,7 +181,7 @@ class CsvFile:
             texts = ((part, self._read(part.offset, part.length)) for part in known)
             yield from _ahead(texts, parse)
             return
-        parts: list[Part] = []
+        parts: list[RowGroup] = []
         first = 0
         for part, rows in _ahead(self._texts(), parse):
             counted = replace(part, first=first, rows=rows.num_rows)
@@ -199,7 +199,7 @@ class CsvFile:
                 "Try again"
             )
 
-    def _texts(self) -> Iterator[tuple[Part, Text]]:
+    def _texts(self) -> Iterator[tuple[RowGroup, Text]]:
         """Divide the file into texts of whole records, which are not counted yet."""
         offset, length = self.start, PART
         while offset < self.size:
@@ -212,7 +212,10 @@ class CsvFile:
                     continue
             elif text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
-            yield Part(offset, end, 0, 0), memoryview(text)[:end]  # a copy would take as long again
+            yield (
+                RowGroup(offset, end, 0, 0),
+                memoryview(text)[:end],
+            )  # a copy would take as long again
             offset += end
             if length > PART and complete(text[:PART]):  # the long record has gone by
                 length = PART
@@ -227,7 +230,7 @@ class CsvFile:
         self._check()
         return text
 
-    def _parse(self, text: Text, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
+    def _parse(self, text: Text, part: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
         try:
             rows = pacsv.read_csv(
                 pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
@@ -298,14 +301,14 @@ class CsvFile:
             )
         return names, len(line) + len(newline), CRLF if line.endswith(b"\r") else LF
 
-    def _living(self, part: Part, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def _living(self, part: RowGroup, rows: pa.RecordBatch) -> pa.RecordBatch:
         mask = self.alive[part.first : part.first + part.rows]
         return rows.filter(_booleans(mask)) if 0 in mask else rows
 
-    def _part_of(self, number: int) -> Part:
+    def _part_of(self, number: int) -> RowGroup:
         return self._parts[bisect_right(self._parts, number, key=lambda part: part.first) - 1]
 
-    def _some(self, part: Part, columns: Sequence[str]) -> pa.RecordBatch:
+    def _some(self, part: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
         """Parse columns of a part: all of a short one, kept since the next question is near."""
         if part.length > SHORT:
             return self._parse(self._read(part.offset, part.length), part, columns)
@@ -352,7 +355,7 @@ class CsvFile:
         for some in divided(rows):
             texts = [pc.cast(some[name], pa.string()) for name in self.header]
             length = write(self._handle, rendered(texts, self._newline))
-            self._parts.append(Part(self.size, length, self.rows, some.num_rows))
+            self._parts.append(RowGroup(self.size, length, self.rows, some.num_rows))
             self.size += length
             self.alive += b"\1" * some.num_rows
             for name, column in self._kept.items():
@@ -394,14 +397,14 @@ class CsvFile:
 
 
 def _ahead(
-    texts: Iterable[tuple[Part, Text]], parse: Callable[[Part, Text], pa.RecordBatch]
-) -> Iterator[tuple[Part, pa.RecordBatch]]:
+    texts: Iterable[tuple[RowGroup, Text]], parse: Callable[[RowGroup, Text], pa.RecordBatch]
+) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
     """Parse texts in another thread, while the next ones are read and these are looked at.
 
     Long ones are not held for that: a text counts, together with what is made of it.
     """
     with ThreadPoolExecutor(1) as worker:
-        waiting: deque[tuple[Part, Future[pa.RecordBatch]]] = deque()
+        waiting: deque[tuple[RowGroup, Future[pa.RecordBatch]]] = deque()
         for part, text in texts:
             waiting.append((part, worker.submit(parse, part, text)))
             del text
@@ -412,8 +415,8 @@ def _ahead(
 
 
 def _first(
-    waiting: deque[tuple[Part, Future[pa.RecordBatch]]],
-) -> tuple[Part, pa.RecordBatch]:
+    waiting: deque[tuple[RowGroup, Future[pa.RecordBatch]]],
+) -> tuple[RowGroup, pa.RecordBatch]:
     part, parsed = waiting.popleft()
     return part, parsed.result()
 

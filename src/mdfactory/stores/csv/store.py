@@ -15,10 +15,10 @@ from shlex import quote
 from typing import Final
 
 from mdfactory.errors import SHOWN, MDFactoryError, StoreError, counted, one_line
-from mdfactory.records.tables import RUNS, Place, Table, table_named
+from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.backend import CsvTransaction, Files, Opened
 from mdfactory.stores.csv.commit import Folder, recover, redirected
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.locking import Patience
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
@@ -60,7 +60,7 @@ class CsvStore(Store):
     def __init__(self, runs: Path, results: Path, *, wait: float = 60.0) -> None:
         self.location = f"CSV store {runs}"
         self.wait = wait
-        self._paths = {Place.runs: runs, Place.results: results}
+        self._paths = {Namespace.runs: runs, Namespace.results: results}
 
     def owns(self, path: Path) -> bool:
         """Whether a path is that of a table, there or not, or in a hidden folder of the store."""
@@ -71,7 +71,7 @@ class CsvStore(Store):
         return real.parent == layout.results and layout.is_table(real.name)
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         patience = Patience(self.wait)
         told = partial(_told, self.location, write=write)
         with ExitStack() as stack:
@@ -94,18 +94,18 @@ class CsvStore(Store):
         self,
         stack: ExitStack,
         layout: Layout,
-        create: Collection[Place],
+        create: Collection[Namespace],
         patience: Patience,
-    ) -> dict[Place, Folder]:
+    ) -> dict[Namespace, Folder]:
         """Lock the places that are there or to be made, always in the same order."""
         folders = {}
-        for place, folder in layout.folders.items():
-            if place in create:
+        for namespace, folder in layout.folders.items():
+            if namespace in create:
                 folder.path.parent.mkdir(parents=True, exist_ok=True)
-            elif not layout.is_there(place):
+            elif not layout.is_there(namespace):
                 continue
             stack.enter_context(folder.held(patience, self.location))
-            folders[place] = folder
+            folders[namespace] = folder
         recover(list(folders.values()), patience, self.location)
         return folders
 
@@ -136,27 +136,27 @@ class Layout:
         The file of ``RUN_DATABASE``, and the folder of the other tables.
     """
 
-    def __init__(self, paths: Mapping[Place, Path]) -> None:
-        self.runs = Path(os.path.realpath(paths[Place.runs]))
-        self.results = Path(os.path.realpath(paths[Place.results]))
+    def __init__(self, paths: Mapping[Namespace, Path]) -> None:
+        self.runs = Path(os.path.realpath(paths[Namespace.runs]))
+        self.results = Path(os.path.realpath(paths[Namespace.results]))
         self.folders = {
-            Place.runs: Folder(self.runs.parent / f".{self.runs.name}.mdfactory"),
-            Place.results: Folder(self.results / ".mdfactory"),
+            Namespace.runs: Folder(self.runs.parent / f".{self.runs.name}.mdfactory"),
+            Namespace.results: Folder(self.results / ".mdfactory"),
         }
 
-    def is_there(self, place: Place) -> bool:
+    def is_there(self, namespace: Namespace) -> bool:
         """Whether a place was made."""
-        if place is Place.results:
+        if namespace is Namespace.results:
             return _exists(self.results)
-        return _exists(self.runs) or _exists(self.folders[place].path)
+        return _exists(self.runs) or _exists(self.folders[namespace].path)
 
     def file(self, table: Table) -> Path:
         """Return the file of a new table."""
-        if table.place is Place.results:
+        if table.namespace is Namespace.results:
             return self.results / f"{table.name}.csv"
-        if table.id == RUNS.id:
+        if table.id == SIMULATIONS.id:
             return self.runs
-        return self.folders[Place.runs].path / f"{table.name}.csv"
+        return self.folders[Namespace.runs].path / f"{table.name}.csv"
 
     def listed(self, instead: Mapping[Path, Path | None]) -> Listed:
         """Return the tables that there are.
@@ -171,7 +171,7 @@ class Layout:
         StoreError
             If names of tables differ only in case.
         """
-        hidden = self.folders[Place.runs].path
+        hidden = self.folders[Namespace.runs].path
         paths = {self.runs} if _exists(self.runs) else set()
         paths |= {hidden / name for name in _names(hidden) if name.startswith("_mdfactory_")}
         paths |= {self.results / name for name in _names(self.results) if self.is_table(name)}
@@ -179,9 +179,13 @@ class Layout:
         paths -= {path for path, staged in instead.items() if not staged}
         found: Listed = {}
         for path in sorted(paths):
-            place = Place.runs if path == self.runs or path.parent == hidden else Place.results
-            name = RUNS.name if path == self.runs else path.stem
-            same = found.setdefault((place, name.lower()), (name, path, instead.get(path) or path))
+            namespace = (
+                Namespace.runs if path == self.runs or path.parent == hidden else Namespace.results
+            )
+            name = SIMULATIONS.name if path == self.runs else path.stem
+            same = found.setdefault(
+                (namespace, name.lower()), (name, path, instead.get(path) or path)
+            )
             if same[1] != path:
                 raise _twice(same[1], path)
         return found
@@ -191,10 +195,10 @@ class Layout:
         table, suffix = os.path.splitext(name)
         if suffix != ".csv" or self.results / name == self.runs:
             return False
-        return table.startswith("_mdfactory_") or table_named(table, Place.results) is not None
+        return table.startswith("_mdfactory_") or table_named(table, Namespace.results) is not None
 
 
-Listed = dict[tuple[Place, str], tuple[str, Path, Path]]
+Listed = dict[tuple[Namespace, str], tuple[str, Path, Path]]
 """Place and lower-case name of a table -> name as spelt, its file, the file to read."""
 
 
@@ -237,7 +241,7 @@ def _twice(one: Path, other: Path) -> StoreError:
 
 def _keys(path: Path) -> set[tuple[str, ...]]:
     """Return the keys of the records in a file."""
-    table = table_named(path.stem, Place.results)
+    table = table_named(path.stem, Namespace.results)
     names = table.key if table else None  # a table that describes records: the whole row
     limit = csv.field_size_limit(sys.maxsize)
     try:

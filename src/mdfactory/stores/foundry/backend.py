@@ -26,13 +26,21 @@ from mdfactory.errors import (
 )
 from mdfactory.records.arrow import batch, texts
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, STATE, Place, Table, log_table, table_named
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import (
+    OVERVIEW,
+    SIMULATIONS,
+    STATE,
+    Namespace,
+    Table,
+    log_table,
+    table_named,
+)
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.foundry.client import BRANCH, DoubtError, Port, QueryFailedError, Resource
-from mdfactory.stores.foundry.dataset import Sheet
+from mdfactory.stores.foundry.dataset import DatasetTable
 from mdfactory.stores.foundry.parquet import matching, sql, typed
 from mdfactory.stores.keys import Key
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.locking import Patience
 from mdfactory.stores.sorting import in_order, limited
 from mdfactory.stores.transaction import Transaction
 
@@ -109,27 +117,27 @@ class FoundryTransaction(Transaction):
         self._port = port
         self._paths = paths
         self._patience = patience
-        self._sheets: dict[str, Sheet | None] = {}
+        self._sheets: dict[str, DatasetTable | None] = {}
         self._dropped: set[str] = set()
         self._written: set[str] = set()
 
     # Tables
 
-    def names(self, place: Place) -> Collection[str]:
+    def names(self, place: Namespace) -> Collection[str]:
         """Return the names of the tables that this program or the overview knows.
 
         Foundry is not asked what lies in a folder.
         """
         with self._told(UNREAD):
             known = {name.lower(): name for name in self._noted(place)}
-            if place is Place.results:
+            if place is Namespace.results:
                 known = {OVERVIEW.id: OVERVIEW.name} | self._in_overview() | known
             else:
-                known = {RUNS.id: RUNS.name} | known
+                known = {SIMULATIONS.id: SIMULATIONS.name} | known
             tables = (table_named(name, place) for name in known.values())
             return [table.name for table in tables if table and self.has(table)]
 
-    def _noted(self, place: Place) -> Iterator[str]:
+    def _noted(self, place: Namespace) -> Iterator[str]:
         """Return the names of the tables that this program made, as they were spelt."""
         where = (OneOf("kind", ("table",)),)
         for name, spelt in self._state(where):
@@ -146,7 +154,7 @@ class FoundryTransaction(Transaction):
             for rows in (sheet.scan(Query(), ("item_type", "item_name")) if sheet else ())
             for kind, name in zip(*(column.to_pylist() for column in rows.columns), strict=True)
         }
-        tables = (table_named(f"{kind.upper()}_{name}", Place.results) for kind, name in found)
+        tables = (table_named(f"{kind.upper()}_{name}", Namespace.results) for kind, name in found)
         return {table.id: table.name for table in tables if table}
 
     def _state(self, where: tuple[OneOf, ...]) -> Iterator[tuple[str, str]]:
@@ -174,14 +182,14 @@ class FoundryTransaction(Transaction):
             sheet = self._sheet(table)
             if sheet is None:
                 rid = self._port.create_dataset(path)
-                sheet = self._sheets[path] = Sheet(self._port, table, path, rid)
+                sheet = self._sheets[path] = DatasetTable(self._port, table, path, rid)
             elif not sheet.base:  # whoever made the dataset may have been cut short
                 self._port.create_branch(sheet.rid)
-            sheet.claim(self._patience, self.location)
+            sheet.lock_table(self._patience, self.location)
             sheet.empty()
             self._dropped.discard(path)
         if table.is_record:
-            self._note("table", f"{table.place}/{table.id}", table.name)
+            self._note("table", f"{table.namespace}/{table.id}", table.name)
 
     def _note(self, kind: str, name: str, value: str) -> None:
         if not self.has(STATE):
@@ -194,13 +202,13 @@ class FoundryTransaction(Transaction):
         sheet.empty()
         self._dropped.add(sheet.path)
 
-    def claim(self, table: Table) -> bool:
+    def lock_table(self, table: Table) -> bool:
         """Open the one transaction of a dataset; tell whether another program has changed it."""
         with self._told(UNWRITTEN):
             sheet = self._sheet(table)
             if sheet is None or self._patience is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            return sheet.claim(self._patience, self.location)
+            return sheet.lock_table(self._patience, self.location)
 
     def create(self, table: Table, *, replace: bool = False) -> int:
         """Make a record table if it is missing, or anew; mend one that SQL cannot read."""
@@ -211,7 +219,7 @@ class FoundryTransaction(Transaction):
             self._describe_sheet(sheet)
         return removed
 
-    def _describe_sheet(self, sheet: Sheet) -> None:
+    def _describe_sheet(self, sheet: DatasetTable) -> None:
         try:
             with self._told("described"):
                 described = sheet.describe()
@@ -221,14 +229,14 @@ class FoundryTransaction(Transaction):
             reason = ""
         if not described:
             log.warning(
-                "%s has no schema, so that SQL cannot read it%s. Type: mdfactory sync init all",
+                "%s has no schema, so that SQL cannot read it%s. Run: mdfactory sync init all",
                 sheet.path,
                 reason,
             )
 
-    def _claimed(self, table: Table) -> Sheet:
+    def _claimed(self, table: Table) -> DatasetTable:
         """Return a dataset whose transaction is open, and which is as it was read."""
-        if self.claim(table):
+        if self.lock_table(table):
             raise StoreChangedError(
                 f"{path_of(table, self._paths)} was written by another program; nothing was "
                 "changed. Try again"
@@ -237,13 +245,13 @@ class FoundryTransaction(Transaction):
         assert sheet is not None  # noqa: S101  # or claim had raised
         return sheet
 
-    def _sheet(self, table: Table) -> Sheet | None:
+    def _sheet(self, table: Table) -> DatasetTable | None:
         path = path_of(table, self._paths)
         if path not in self._sheets:
             found = usable(self._port.find(path), path)
             if found and not found.is_dataset:
                 raise StoreError(f"{path} is no dataset: {table.name} would be there")
-            self._sheets[path] = Sheet(self._port, table, path, found.rid) if found else None
+            self._sheets[path] = DatasetTable(self._port, table, path, found.rid) if found else None
         return self._sheets[path]
 
     # Records
@@ -267,7 +275,7 @@ class FoundryTransaction(Transaction):
             yield from limited((rows.select(schema.names) for rows in found), query.limit)
 
     def _asked(
-        self, sheet: Sheet, table: Table, query: Query, names: Sequence[str]
+        self, sheet: DatasetTable, table: Table, query: Query, names: Sequence[str]
     ) -> Iterable[pa.RecordBatch] | None:
         """Return the answer of SQL; None if the files are the better source, or the only one.
 
@@ -311,7 +319,7 @@ class FoundryTransaction(Transaction):
 
     # Commit
 
-    def unfinished(self, times: Collection[str]) -> Collection[str]:
+    def interrupted_times(self, times: Collection[str]) -> Collection[str]:
         """Return the times of which a write has committed some datasets, and not all."""
         with self._told(UNREAD):
             return [
@@ -324,7 +332,7 @@ class FoundryTransaction(Transaction):
             ]
 
     @property
-    def is_cut(self) -> bool:
+    def was_interrupted(self) -> bool:
         """Whether the latest write did not come to the last of its commits."""
         with self._told(UNREAD):
             return bool(self._notes) and self._is_cut(self._notes[-1])
@@ -366,7 +374,7 @@ class FoundryTransaction(Transaction):
         for sheet in changed:
             self._describe_sheet(sheet)
 
-    def _commit(self, changed: Sequence[Sheet]) -> None:
+    def _commit(self, changed: Sequence[DatasetTable]) -> None:
         """Commit one dataset after the other; what has begun is brought to its end."""
         interrupted: BaseException | None = None
         for sheet in changed:
@@ -380,7 +388,7 @@ class FoundryTransaction(Transaction):
         if interrupted:
             raise interrupted
 
-    def _announce(self, changed: Sequence[Sheet]) -> None:
+    def _announce(self, changed: Sequence[DatasetTable]) -> None:
         """Note which transactions are about to be committed; forget old notes, and settled ones."""
         settled = [note.name for note in self._notes if not self._is_cut(note)]
         now = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
@@ -390,7 +398,7 @@ class FoundryTransaction(Transaction):
         names = sorted(name for name, _ in self._state((OneOf("kind", ("write",)),)))
         self.remove(STATE, [("write", name) for name in {*settled, *names[:-NOTED]}])
 
-    def _half(self, changed: Sequence[Sheet], error: MDFactoryError) -> StoreError:
+    def _half(self, changed: Sequence[DatasetTable], error: MDFactoryError) -> StoreError:
         """Say how much is stored, and that repeating the write stores the rest."""
         stored = [sheet for sheet in changed if sheet.committed and sheet.table.is_record]
         if not stored and not isinstance(error, DoubtError):
@@ -415,14 +423,14 @@ class FoundryTransaction(Transaction):
 
 def path_of(table: Table, paths: FoundryPaths) -> str:
     """Return the dataset of a table."""
-    if table.id == RUNS.id:
+    if table.id == SIMULATIONS.id:
         return paths.runs
     if table.id == OVERVIEW.id:
         return f"{paths.analyses}/overview"
-    if table.item is not None:
-        folder = paths.analyses if table.item is ItemType.analysis else paths.artifacts
+    if table.result_type is not None:
+        folder = paths.analyses if table.result_type is ResultType.analysis else paths.artifacts
         return f"{folder}/{table.id.partition('_')[2]}"
-    return f"{home_of(paths) if table.place is Place.runs else paths.analyses}/{table.name}"
+    return f"{home_of(paths) if table.namespace is Namespace.runs else paths.analyses}/{table.name}"
 
 
 def home_of(paths: FoundryPaths) -> str:
@@ -430,12 +438,12 @@ def home_of(paths: FoundryPaths) -> str:
     return paths.runs.rpartition("/")[0]
 
 
-def _order(sheet: Sheet) -> tuple[int, str]:
+def _order(sheet: DatasetTable) -> tuple[int, str]:
     """Tell when a dataset is committed: the note, what describes records, they, the overview."""
     table = sheet.table
     if table.id == STATE.id:
         return 0, ""
-    if table.id == log_table(table.place).id:
+    if table.id == log_table(table.namespace).id:
         return 4, sheet.path
     if not table.is_record:
         return 1, sheet.path

@@ -42,9 +42,9 @@ from mdfactory.errors import ConfigError, MDFactoryError, StoreError, one_line
 from mdfactory.stores.foundry.http import (
     TIMEOUT,
     TRIES,
+    FoundrySession,
     LostError,
     Sender,
-    Session,
     parsed,
     pause,
     said,
@@ -53,13 +53,13 @@ from mdfactory.stores.foundry.http import (
 __all__ = [
     "BRANCH",
     "PAGE",
+    "DatasetTransaction",
     "DoubtError",
     "File",
     "OpenElsewhereError",
     "Port",
     "QueryFailedError",
     "Resource",
-    "Transaction",
 ]
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class DatasetTransaction:
     """A transaction of a dataset.
 
     Parameters
@@ -160,7 +160,7 @@ class Port:
         try:
             values = get_config_dict()
             config = parse_general_config(values)
-            config.requests_session = Session()
+            config.requests_session = FoundrySession()
             if config.requests_ca_bundle:
                 config.requests_session.verify = config.requests_ca_bundle
             self._context = FoundryContext(config, parse_credentials_config(values))
@@ -238,7 +238,7 @@ class Port:
         above = self._create_folder(parent)
         return self._made(path, self._context.compass.api_create_folder, name, above)
 
-    def history(self, rid: str, ref: str) -> list[Transaction]:
+    def history(self, rid: str, ref: str) -> list[DatasetTransaction]:
         """Return transactions of a dataset that are not open, newest first, from one of them on.
 
         There may be more of them; a dataset without its branch has none.
@@ -253,7 +253,7 @@ class Port:
         values = parsed(found)["values"]
         return [_transaction(one["transaction"]) for one in values]
 
-    def transaction(self, rid: str, transaction: str) -> Transaction:
+    def transaction(self, rid: str, transaction: str) -> DatasetTransaction:
         """Return a transaction of a dataset."""
         ask = self._context.catalog.api_get_transaction
         response = self._ask.send(f"asking for {transaction}", ask, rid, transaction)
@@ -460,7 +460,7 @@ def _check_token(provider: TokenProvider) -> None:
             )
 
 
-def _transaction(values: Mapping[str, Any], now: str | None = None) -> Transaction:
+def _transaction(values: Mapping[str, Any], now: str | None = None) -> DatasetTransaction:
     started = str(values.get("startTime") or "")
     age = -1.0
     if started and now:
@@ -468,7 +468,7 @@ def _transaction(values: Mapping[str, Any], now: str | None = None) -> Transacti
             age = (parsedate_to_datetime(now) - datetime.fromisoformat(started)).total_seconds()
         except (ValueError, TypeError, OverflowError):
             log.debug("no age from %s and %s", started, now)
-    return Transaction(
+    return DatasetTransaction(
         str(values["rid"]),
         str(values["type"]),
         str(values["status"]),

@@ -17,7 +17,7 @@ from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.arrow import texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Table
-from mdfactory.stores.foundry.client import BRANCH, PAGE, File, Port, Transaction
+from mdfactory.stores.foundry.client import BRANCH, PAGE, DatasetTransaction, File, Port
 from mdfactory.stores.foundry.lock import forget, hold, release
 from mdfactory.stores.foundry.parquet import (
     BUCKETS,
@@ -34,9 +34,9 @@ from mdfactory.stores.foundry.parquet import (
     write,
 )
 from mdfactory.stores.keys import Key, taken
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.locking import Patience
 
-__all__ = ["Sheet"]
+__all__ = ["DatasetTable"]
 
 BACK: Final = 20
 """Pages of transactions to look back for the SNAPSHOT that a view begins with, for SQL."""
@@ -59,7 +59,7 @@ GONE: Final = -1
 NO_CHANGES: Final = Changes()
 
 
-class Sheet:
+class DatasetTable:
     """A dataset in a transaction.
 
     What is new is kept apart from the files until the end, when each file that has changed is
@@ -86,7 +86,7 @@ class Sheet:
         self._changes: dict[int, Changes] = {}
         self.held = 0
         self._local: dict[str, Path] = {}
-        self._pages: dict[str, list[Transaction]] = {}
+        self._pages: dict[str, list[DatasetTransaction]] = {}
 
     @cached_property
     def base(self) -> str:
@@ -114,7 +114,7 @@ class Sheet:
                 return one.rid
         return ""
 
-    def _back(self) -> Iterator[Transaction]:
+    def _back(self) -> Iterator[DatasetTransaction]:
         """Yield the transactions of the dataset, newest first."""
         seen: set[str] = set()
         ref = BRANCH
@@ -142,7 +142,7 @@ class Sheet:
         """Whether anything is to be written."""
         return self._emptied or bool(self._changes)
 
-    def claim(self, patience: Patience, location: str) -> bool:
+    def lock_table(self, patience: Patience, location: str) -> bool:
         """Keep all others from changing the dataset.
 
         Returns

@@ -20,10 +20,10 @@ from mdfactory.errors import StoreError, one_line
 __all__ = [
     "TIMEOUT",
     "TRIES",
+    "FoundrySession",
     "GarbledError",
     "LostError",
     "Sender",
-    "Session",
     "parsed",
     "pause",
     "said",
@@ -49,7 +49,7 @@ GATEWAY: Final = frozenset({502, 504})
 T = TypeVar("T")
 
 
-class Session(requests.Session):
+class FoundrySession(requests.Session):
     """A session that waits for no answer for ever, and has connections of its process alone.
 
     Those that a forked process finds open are its parent's: what one says there, and what it

@@ -21,8 +21,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreLockedError
-from mdfactory.stores.foundry.client import OpenElsewhereError, Port, Transaction
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.foundry.client import DatasetTransaction, OpenElsewhereError, Port
+from mdfactory.stores.locking import Patience
 
 __all__ = ["forget", "hold", "place_of", "release"]
 
@@ -121,7 +121,7 @@ def _pause(attempt: int, patience: Patience) -> None:
     time.sleep(random.uniform(0.3, 1) * longest)  # noqa: S311  # jitter, no secret
 
 
-def _is_dead(theirs: Mapping[str, Any], other: Transaction) -> bool:
+def _is_dead(theirs: Mapping[str, Any], other: DatasetTransaction) -> bool:
     """Whether a lock is that of a program of ours that has ended without giving it back.
 
     A transaction without our mark is never touched: nobody knows what it is.
@@ -137,7 +137,7 @@ def _is_dead(theirs: Mapping[str, Any], other: Transaction) -> bool:
     return age > STALE
 
 
-def _has_ended(theirs: Mapping[str, Any], other: Transaction) -> bool:
+def _has_ended(theirs: Mapping[str, Any], other: DatasetTransaction) -> bool:
     """Whether a writer whose processes we can see has ended, or let go of a transaction."""
     process, born = int(theirs.get("process", 0)), theirs.get("born")
     if process == os.getpid() and born == _born(process):
@@ -153,12 +153,12 @@ def _has_ended(theirs: Mapping[str, Any], other: Transaction) -> bool:
     return False
 
 
-def _mark(transaction: Transaction) -> Mapping[str, Any]:
+def _mark(transaction: DatasetTransaction) -> Mapping[str, Any]:
     mark = transaction.record.get(MARK)
     return mark if isinstance(mark, dict) else {}
 
 
-def _name(theirs: Mapping[str, Any], other: Transaction) -> str:
+def _name(theirs: Mapping[str, Any], other: DatasetTransaction) -> str:
     if not theirs:
         return f"the open transaction {other.rid}"
     who = f"process {theirs.get('process')} ({theirs.get('command')}) of {theirs.get('user')}"

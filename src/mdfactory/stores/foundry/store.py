@@ -16,7 +16,7 @@ from weakref import finalize
 
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
-from mdfactory.records.tables import Place
+from mdfactory.records.tables import Namespace
 from mdfactory.stores.foundry.backend import (
     UNREAD,
     UNWRITTEN,
@@ -27,7 +27,7 @@ from mdfactory.stores.foundry.backend import (
 )
 from mdfactory.stores.foundry.client import Port
 from mdfactory.stores.foundry.lock import hold, release
-from mdfactory.stores.patience import Patience
+from mdfactory.stores.locking import Patience
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
@@ -81,7 +81,7 @@ class FoundryStore(Store):
         return path
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
         doing = UNWRITTEN if write else UNREAD
         patience = Patience(self.wait)
         lock = ("", "")

@@ -10,16 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from mdfactory.records.arrow import batch, pack, texts
-from mdfactory.records.history import ABSENT, Entry, Part, is_entry, keyed, stamp
+from mdfactory.records.history import ABSENT, Entry, UndoPart, fingerprint, is_entry, keyed
 from mdfactory.records.query import Query
-from mdfactory.records.tables import Place, Table, log_table, undo_table
-from mdfactory.records.vocabulary import Keep
-from mdfactory.stores.history.restore import imaged, images
+from mdfactory.records.tables import Namespace, Table, log_table, undo_table
+from mdfactory.records.vocabulary import Retention
+from mdfactory.stores.history.restore import before_images_of, read_before_images
 from mdfactory.stores.keys import Key, keys_of, taken
 from mdfactory.stores.transaction import Transaction
 from mdfactory.version import __version__
@@ -29,12 +29,16 @@ __all__ = ["Journal", "entries"]
 log = logging.getLogger(__name__)
 
 
+BRIEF_COLUMNS: Final = ("operation", "place", "places", "slot", "size")
+"""Columns of the log that every operation reads, in the order of the fields of `Brief`."""
+
+
 class Brief(NamedTuple):
     """What every operation must know of the entries before it; as in `records.history.Entry`."""
 
     operation: int
-    place: str
-    places: str
+    namespace: str
+    namespaces: str
     slot: int
     size: int
 
@@ -45,15 +49,15 @@ def briefs(transaction: Transaction) -> list[Brief]:
     An operation that was cut short while its entries were stored is not among them.
     """
     found: dict[tuple[int, str], Brief] = {}
-    for table in map(log_table, Place):
-        query = Query(columns=Brief._fields)
+    for table in map(log_table, Namespace):
+        query = Query(columns=BRIEF_COLUMNS)
         for values in transaction.values(table, query) if transaction.has(table) else ():
             brief = Brief(*values)
-            if is_entry(brief.operation, brief.place):
-                found[brief.operation, brief.place] = brief  # both places may be one schema
+            if is_entry(brief.operation, brief.namespace):
+                found[brief.operation, brief.namespace] = brief  # both places may be one schema
     last = max((operation for operation, _ in found), default=0)
     latest = [one for one in found.values() if one.operation == last]
-    if latest and len(latest) < len(latest[0].places.split()) and transaction.is_cut:
+    if latest and len(latest) < len(latest[0].namespaces.split()) and transaction.was_interrupted:
         return [one for one in found.values() if one.operation != last]
     return list(found.values())
 
@@ -69,9 +73,9 @@ def entries(transaction: Transaction, wanted: Collection[Brief] | None = None) -
         Which; all if None, but those of an operation that was cut short.
     """
     some = briefs(transaction) if wanted is None else wanted
-    there = {(one.operation, one.place) for one in some}
+    there = {(one.operation, one.namespace) for one in some}
     found: dict[tuple[int, str], Entry] = {}
-    for table in map(log_table, Place):
+    for table in map(log_table, Namespace):
         for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
             for row in rows.to_pylist():
                 if wanted is not None and (row["operation"], row["place"]) not in there:
@@ -86,13 +90,13 @@ def entries(transaction: Transaction, wanted: Collection[Brief] | None = None) -
                         error,
                     )
                     continue
-                if (entry.operation, entry.place) in there:
-                    found[entry.operation, entry.place] = entry
-    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] != Place.runs))]
+                if (entry.operation, entry.namespace) in there:
+                    found[entry.operation, entry.namespace] = entry
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] != Namespace.runs))]
 
 
 @dataclass(slots=True)
-class Side:
+class NamespaceChanges:
     """What an operation did in one place of a store.
 
     Parameters
@@ -123,7 +127,7 @@ class Journal:
         The transaction of the operation.
     command
         What was typed.
-    keep
+    retention
         How much is kept of the latest operations, this one included. What goes beyond that is
         forgotten, the oldest first; one that is too large by itself is not kept.
     undoes
@@ -131,14 +135,14 @@ class Journal:
     """
 
     def __init__(
-        self, transaction: Transaction, command: str, keep: Keep, *, undoes: int = 0
+        self, transaction: Transaction, command: str, retention: Retention, *, undoes: int = 0
     ) -> None:
-        self.keeps = keep.anything
+        self.keeps_before_images = retention.anything
         self._transaction = transaction
         self._command = command
-        self._keep = keep
+        self._keep = retention
         self._undoes = undoes
-        self._sides: dict[Place, Side] = {}
+        self._sides: dict[Namespace, NamespaceChanges] = {}
 
     @cached_property
     def _earlier(self) -> list[Brief]:
@@ -158,11 +162,11 @@ class Journal:
         changes = self._side(table).changes.setdefault(table.name, Counter())
         changes.update({what: number for what, number in numbers.items() if number})
 
-    def made(self, table: Table) -> None:
+    def table_created(self, table: Table) -> None:
         """Note that a table was not there before."""
         self._side(table).made.append(table.name)
 
-    def dropped(self, table: Table) -> None:
+    def table_dropped(self, table: Table) -> None:
         """Note that a table is not there any more."""
         side = self._side(table)
         if table.name in side.made:
@@ -170,7 +174,7 @@ class Journal:
         else:
             side.dropped.append(table.name)
 
-    def note(
+    def keep_before_images(
         self,
         table: Table,
         rows: pa.RecordBatch,
@@ -190,15 +194,15 @@ class Journal:
         before
             The same records as they are now, as a whole; None if they are not there.
         """
-        if not (self.keeps and rows.num_rows):
+        if not (self.keeps_before_images and rows.num_rows):
             return
         side = self._side(table)
-        undo = undo_table(table.place, self._slot)
+        undo = undo_table(table.namespace, self._slot)
         if side.part is None:
             self._begin(undo, side)
         keys = keyed([rows[name] for name in table.key], table.key, left)
-        images = pack(before) if before else ""
-        part = Part(side.part or 0, self._operation, table.name, pack(keys), images)
+        read_before_images = pack(before) if before else ""
+        part = UndoPart(side.part or 0, self._operation, table.name, pack(keys), read_before_images)
         side.part = part.number + 1
         side.size += part.size
         if sum(one.size for one in self._sides.values()) > self._keep.size:
@@ -206,55 +210,57 @@ class Journal:
         else:
             self._transaction.put(undo, batch([part.row()], undo.schema))
 
-    def storing(
+    def before_write(
         self, table: Table, rows: pa.RecordBatch, digests: Mapping[Key, str], old: Sequence[Key]
     ) -> None:
         """Note what a write is about to replace; see `stores.transaction.Recorder`."""
-        is_kept = table.beside is not None and table.extras[0] in rows.schema.names
+        is_kept = table.sidecar is not None and table.sidecar_columns[0] in rows.schema.names
         beside = texts(rows["digest"]) if is_kept else [""] * rows.num_rows
-        left = list(map(stamp, digests.values(), beside))
+        left = list(map(fingerprint, digests.values(), beside))
         positions = {key: position for position, key in enumerate(digests)}
         there: set[Key] = set()
-        for found in images(self._transaction, table, old):
+        for found in read_before_images(self._transaction, table, old):
             known = keys_of(found, table.key)  # another program may have one of them twice
             there.update(known)
-            self.note(table, found, [left[positions[key]] for key in known], found)
+            self.keep_before_images(table, found, [left[positions[key]] for key in known], found)
         fresh = [position for key, position in positions.items() if key not in there]
-        self.note(table, taken(rows, fresh), [left[position] for position in fresh])
+        self.keep_before_images(table, taken(rows, fresh), [left[position] for position in fresh])
 
-    def removing(self, table: Table, rows: pa.RecordBatch) -> None:
+    def before_removal(self, table: Table, rows: pa.RecordBatch) -> None:
         """Note records that are about to be removed."""
-        self.note(table, rows, [ABSENT] * rows.num_rows, imaged(self._transaction, table, rows))
+        self.keep_before_images(
+            table, rows, [ABSENT] * rows.num_rows, before_images_of(self._transaction, table, rows)
+        )
 
     def forget(self) -> None:
         """Keep nothing of this operation."""
-        self.keeps = False
+        self.keeps_before_images = False
 
     def purge(self) -> None:
         """Keep nothing of this operation, nor of any earlier one, in the log or not."""
         self.forget()
-        self._keep = Keep(0)
-        for place in Place:
-            prefix = undo_table(place, 0).id.rstrip("0")
-            for name in list(self._transaction.names(place)):
+        self._keep = Retention(0)
+        for namespace in Namespace:
+            prefix = undo_table(namespace, 0).id.rstrip("0")
+            for name in list(self._transaction.names(namespace)):
                 number = name.lower().removeprefix(prefix)
                 if number.isdecimal():
-                    self._transaction.drop(undo_table(place, int(number)))
+                    self._transaction.drop(undo_table(namespace, int(number)))
 
     def close(self) -> None:
         """Put the entry into the log, and forget what goes beyond the bound."""
-        if self.keeps and self._transaction.is_cut:
+        if self.keeps_before_images and self._transaction.was_interrupted:
             self._complete()
         tables = self._transaction.tables()
         if not self._sides and tables:
             self._side(tables[0])
-        if not self.keeps:
+        if not self.keeps_before_images:
             self._drop()
         now = datetime.now(UTC).isoformat()
         fresh = [
             Entry(
                 self._operation,
-                place,
+                namespace,
                 tuple(self._sides),
                 now,
                 _user(),
@@ -268,21 +274,21 @@ class Journal:
                 -1 if side.part is None else self._slot,
                 side.size,
             )
-            for place, side in self._sides.items()
+            for namespace, side in self._sides.items()
         ]
         changed = [*self._forgotten(fresh), *fresh]
         for entry in changed:
-            table = log_table(Place(entry.place))
+            table = log_table(Namespace(entry.namespace))
             if not self._transaction.has(table):
-                self._transaction.describe(table.place)
+                self._transaction.describe(table.namespace)
                 self._transaction.make(table)
             self._transaction.put(table, batch([entry.row()], table.schema))
 
     def _drop(self) -> None:
         """Remove what was kept of this operation; only now, since tables may be read till here."""
-        for place, side in self._sides.items():
+        for namespace, side in self._sides.items():
             if side.part is not None:
-                self._transaction.drop(undo_table(place, self._slot))
+                self._transaction.drop(undo_table(namespace, self._slot))
             side.part, side.size = None, 0
 
     def _forgotten(self, fresh: Sequence[Entry]) -> list[Entry]:
@@ -295,7 +301,7 @@ class Journal:
         while operations and (len(operations) > self._keep.operations or size > self._keep.size):
             oldest = operations.pop(0)
             for one in (one for one in kept if one.operation == oldest):
-                undo = undo_table(Place(one.place), one.slot)
+                undo = undo_table(Namespace(one.namespace), one.slot)
                 if self._transaction.has(undo):
                     self._transaction.drop(undo)
                 size -= one.size
@@ -304,18 +310,18 @@ class Journal:
         renewed = entries(self._transaction, wanted) if wanted else []
         return [replace(one, slot=-1, size=0) for one in renewed]
 
-    def _side(self, table: Table) -> Side:
-        return self._sides.setdefault(table.place, Side())
+    def _side(self, table: Table) -> NamespaceChanges:
+        return self._sides.setdefault(table.namespace, NamespaceChanges())
 
-    def _begin(self, undo: Table, side: Side) -> None:
+    def _begin(self, undo: Table, side: NamespaceChanges) -> None:
         """Make the table for this operation anew, unless there is something in it to complete."""
         if self._transaction.has(undo):
-            if self._transaction.is_cut:
+            if self._transaction.was_interrupted:
                 self._adopt(undo, side)
             if side.part is None:
                 self._empty(undo)
         else:
-            self._transaction.describe(undo.place)
+            self._transaction.describe(undo.namespace)
             self._transaction.make(undo)
         side.part = side.part or 0
 
@@ -327,13 +333,16 @@ class Journal:
 
     def _complete(self) -> None:
         """Take over what a write that was cut short has left, where this one changed nothing."""
-        for place in Place:
-            side, undo = self._sides.get(place, Side()), undo_table(place, self._slot)
+        for namespace in Namespace:
+            side, undo = (
+                self._sides.get(namespace, NamespaceChanges()),
+                undo_table(namespace, self._slot),
+            )
             unused = side.part is None and self._transaction.has(undo)
             if unused and self._adopt(undo, side):
-                self._sides[place] = side
+                self._sides[namespace] = side
 
-    def _adopt(self, undo: Table, side: Side) -> bool:
+    def _adopt(self, undo: Table, side: NamespaceChanges) -> bool:
         """Count the parts of a write that never came to its entry in the log, if there are any.
 
         They must be undone with this operation, so that all becomes as the latest entry left it.
@@ -341,7 +350,7 @@ class Journal:
         for rows in self._transaction.scan(undo, Query()):
             for row in rows.to_pylist():
                 if row["operation"] == self._operation:
-                    part = Part.read(row)
+                    part = UndoPart.read(row)
                     side.part = max(side.part or 0, part.number + 1)
                     side.size += part.size
         return side.part is not None

@@ -9,16 +9,24 @@ from typing import Any
 import pyarrow as pa
 
 from mdfactory.records.arrow import array, batch
-from mdfactory.records.history import ABSENT, BESIDE, image_schema, is_between, stamps
+from mdfactory.records.history import (
+    ABSENT,
+    SIDECAR_PREFIX,
+    before_image_schema,
+    fingerprints,
+    is_between,
+)
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Table, digest_table
 from mdfactory.stores.keys import Key, chunks, digest_key, hashes, keys_of, taken
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["Restored", "imaged", "images", "put_back"]
+__all__ = ["Restored", "before_images_of", "put_back", "read_before_images"]
 
 
-def images(transaction: Transaction, table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
+def read_before_images(
+    transaction: Transaction, table: Table, keys: Sequence[Key]
+) -> Iterator[pa.RecordBatch]:
     """Stream the records with some keys as a whole; those that are not there are passed over."""
     wanted = set(keys)
     for some in chunks(keys):
@@ -26,20 +34,22 @@ def images(transaction: Transaction, table: Table, keys: Sequence[Key]) -> Itera
             found = enumerate(keys_of(rows, table.key))
             those = taken(rows, [position for position, key in found if key in wanted])
             if those.num_rows:
-                yield imaged(transaction, table, those)
+                yield before_images_of(transaction, table, those)
 
 
-def imaged(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> pa.RecordBatch:
+def before_images_of(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch
+) -> pa.RecordBatch:
     """Return records with all else that is kept of them; what is not kept is blank."""
     keys = keys_of(rows, table.key)
-    digests = {key: values for key, *values in transaction.kept(table, keys)}
+    digests = {key: values for key, *values in transaction.stored_digests(table, keys)}
     extra = [digests.get(key, ("", "")) for key in keys]
-    if table.beside:
-        width, blank = len(table.key), ("",) * (1 + len(table.extras))
-        kept = transaction.beside(table, keys, table.extras)
+    if table.sidecar:
+        width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
+        kept = transaction.sidecars(table, keys, table.sidecar_columns)
         beside = {key[:width]: (*key[width:], *values) for key, values in kept.items()}
         extra = [(*one, *beside.get(key, blank)) for one, key in zip(extra, keys, strict=True)]
-    schema = image_schema(table)
+    schema = before_image_schema(table)
     texts = list(zip(*extra, strict=True)) or [()] * (len(schema) - len(table.schema))
     columns = [array(column, pa.string()) for column in texts]
     return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=schema)
@@ -97,7 +107,7 @@ def put_back(
         key, and they count as those that they have.
     """
     if planned is None:
-        transaction.claim(table)
+        transaction.lock_table(table)
     target = _stamped(table, before)
     were: list[Any] = left["left"].to_pylist()
     then: dict[Key, bytes] = dict(zip(keys_of(left, table.key), were, strict=True))
@@ -110,7 +120,9 @@ def put_back(
         return is_between(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
 
     # All is read and noted before any of it is changed: the answer streams.
-    for found in images(transaction, table, list(then)) if transaction.has(table) else ():
+    for found in (
+        read_before_images(transaction, table, list(then)) if transaction.has(table) else ()
+    ):
         now |= _stamped(table, found)
         _note(transaction, table, found, target, lambda key: differs(key) and is_ours(key))
     if planned is not None:
@@ -137,7 +149,7 @@ def put_back(
 
 
 def _stamped(table: Table, rows: pa.RecordBatch) -> dict[Key, bytes]:
-    return dict(zip(keys_of(rows, table.key), stamps(table, rows), strict=True))
+    return dict(zip(keys_of(rows, table.key), fingerprints(table, rows), strict=True))
 
 
 def _chosen(table: Table, rows: pa.RecordBatch, wanted: Callable[[Key], bool]) -> pa.RecordBatch:
@@ -158,7 +170,7 @@ def _note(
     if transaction.recorder:
         those = _chosen(table, rows, wanted)
         left = [target.get(key, ABSENT) for key in keys_of(those, table.key)]
-        transaction.recorder.note(table, those, left, those if there else None)
+        transaction.recorder.keep_before_images(table, those, left, those if there else None)
 
 
 def _put(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> None:
@@ -166,21 +178,21 @@ def _put(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> None:
     if not rows.num_rows:
         return
     transaction.put(table, rows.select(table.columns))
-    digests = digest_table(table.place)
+    digests = digest_table(table.namespace)
     kept = _chosen_by(rows, "digest")
     values = zip(keys_of(kept, table.key), keys_of(kept, ("content", "digest")), strict=True)
     described = [(*digest_key(table, key), *both) for key, both in values]
     transaction.put(digests, batch(described, digests.schema))
     bare = _chosen_by(rows, "digest", blank=True)
     transaction.remove(digests, [digest_key(table, key) for key in keys_of(bare, table.key)])
-    if table.beside:
-        prefixed = [one for one in rows.schema.names if one.startswith(BESIDE)]
-        first = f"{BESIDE}{table.extras[0]}"
+    if table.sidecar:
+        prefixed = [one for one in rows.schema.names if one.startswith(SIDECAR_PREFIX)]
+        first = f"{SIDECAR_PREFIX}{table.sidecar_columns[0]}"
         bare = _chosen_by(rows, first, blank=True)
-        transaction.forget_beside(table, keys_of(bare, table.key))
+        transaction.remove_sidecars(table, keys_of(bare, table.key))
         kept = _chosen_by(rows, first).select([*table.key, *prefixed])
-        names = [name.removeprefix(BESIDE) for name in kept.schema.names]
-        transaction.put_beside(table, pa.RecordBatch.from_arrays(kept.columns, names=names))
+        names = [name.removeprefix(SIDECAR_PREFIX) for name in kept.schema.names]
+        transaction.put_sidecars(table, pa.RecordBatch.from_arrays(kept.columns, names=names))
 
 
 def _chosen_by(rows: pa.RecordBatch, column: str, *, blank: bool = False) -> pa.RecordBatch:

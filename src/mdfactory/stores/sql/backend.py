@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from mdfactory.errors import StoreError
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key, Values
 from mdfactory.stores.transaction import Transaction
 
@@ -55,7 +55,7 @@ class SqlTransaction(Transaction):
     def __init__(
         self,
         connection: sa.Connection,
-        schemas: Mapping[Place, str],
+        schemas: Mapping[Namespace, str],
         location: str,
         error: Callable[[BaseException], StoreError],
     ) -> None:
@@ -66,19 +66,19 @@ class SqlTransaction(Transaction):
         self._spelling: dict[str, dict[str, str]] = {}
         self._described: dict[tuple[str, str], sa.Table] = {}
 
-    def names(self, place: Place) -> Collection[str]:
+    def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables in one schema."""
-        return self._spelt(place).values()
+        return self._spelt(namespace).values()
 
     def make(self, table: Table) -> None:
         """Create a table whose columns may not be null, with a unique key."""
         self._sql(table).create(self._connection)
-        self._spelling.pop(self._schemas[table.place], None)
+        self._spelling.pop(self._schemas[table.namespace], None)
 
     def drop(self, table: Table) -> None:
         """Drop a table."""
         self._sql(table).drop(self._connection)
-        self._spelling.pop(self._schemas[table.place], None)
+        self._spelling.pop(self._schemas[table.namespace], None)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the answer to a ``SELECT``."""
@@ -149,9 +149,9 @@ class SqlTransaction(Transaction):
         if rows:
             self._connection.exec_driver_sql(str(compiled), rows)
 
-    def _spelt(self, place: Place) -> dict[str, str]:
+    def _spelt(self, namespace: Namespace) -> dict[str, str]:
         """Return the names of tables by their lower-case form."""
-        schema = self._schemas.get(place)
+        schema = self._schemas.get(namespace)
         if schema is None:
             return {}
         if schema not in self._spelling:
@@ -164,8 +164,8 @@ class SqlTransaction(Transaction):
 
         Once, since SQLAlchemy knows a statement again by the table that it is about.
         """
-        schema = self._schemas[table.place]
-        name = self._spelt(table.place).get(table.id, table.name)
+        schema = self._schemas[table.namespace]
+        name = self._spelt(table.namespace).get(table.id, table.name)
         if (schema, name) not in self._described:
             columns = (
                 sa.Column(one.name, self._type(one.type), nullable=False) for one in table.schema

@@ -17,7 +17,7 @@ from psycopg import conninfo
 from sqlalchemy.dialects import postgresql
 
 from mdfactory.errors import ConfigError, MDFactoryError, StoreError, StoreLockedError, one_line
-from mdfactory.records.tables import Place
+from mdfactory.records.tables import Namespace
 from mdfactory.stores.sql.backend import SqlTransaction
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -93,7 +93,7 @@ class PostgresStore(Store):
         self.wait = wait
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:  # noqa: ARG002  # a database makes no folders
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # a database makes no folders
         with self._translated(write=write):
             database = self._connect()
             try:
@@ -121,7 +121,7 @@ class PostgresStore(Store):
             if write:
                 connection.exec_driver_sql(COMPRESS)
             told = partial(self._error, write=write)
-            schemas = dict.fromkeys(Place, schema)
+            schemas = dict.fromkeys(Namespace, schema)
             yield PostgresTransaction(connection, schemas, self.location, told)
             if write:
                 self._commit(connection)

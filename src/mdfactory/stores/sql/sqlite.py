@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
 from mdfactory.errors import MDFactoryError, StoreError, StoreLockedError
-from mdfactory.records.tables import Place, Table
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.sql.backend import SqlTransaction
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -52,14 +52,14 @@ class SqliteStore(Store):
     def __init__(self, runs: Path, results: Path, *, wait: float = 60.0) -> None:
         self.location = f"SQLite store {runs}"
         self.wait = wait
-        self._paths = {Place.runs: runs, Place.results: results}
+        self._paths = {Namespace.runs: runs, Namespace.results: results}
 
     def owns(self, path: Path) -> bool:
         """Whether a file is one of the two."""
         return os.path.realpath(path) in map(os.path.realpath, self._paths.values())
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Place]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         deadline = time.monotonic() + self.wait
         outside: list[BaseException] = []
         with self._translated(outside, write=write):
@@ -84,22 +84,24 @@ class SqliteStore(Store):
                     "lock that would have kept the two apart. Try again"
                 )
 
-    def _layout(self, create: Collection[Place]) -> tuple[dict[str, Path], dict[Place, str]]:
+    def _layout(
+        self, create: Collection[Namespace]
+    ) -> tuple[dict[str, Path], dict[Namespace, str]]:
         """Return the files to open by the name of their schema, and the schema of each place.
 
         The first is SQLite's ``main``: only with a file there are several committed at once.
         """
         files: dict[str, Path] = {}
-        schemas: dict[Place, str] = {}
-        for place, path in self._paths.items():
-            if place in create:
+        schemas: dict[Namespace, str] = {}
+        for namespace, path in self._paths.items():
+            if namespace in create:
                 path.parent.mkdir(parents=True, exist_ok=True)
             elif not path.exists():
                 continue
             opened = {Path(os.path.realpath(file)): schema for schema, file in files.items()}
-            schema = opened.get(Path(os.path.realpath(path)), place.value if files else "main")
+            schema = opened.get(Path(os.path.realpath(path)), namespace.value if files else "main")
             files.setdefault(schema, path)
-            schemas[place] = schema
+            schemas[namespace] = schema
         return files, schemas
 
     def _connect(
@@ -196,7 +198,7 @@ class SqliteTransaction(SqlTransaction):
         """Create a table; a new file gets the version that existing installations expect."""
         super().make(table)
         self._connection.exec_driver_sql(
-            f"PRAGMA {self._schemas[table.place]}.user_version = {USER_VERSION}"
+            f"PRAGMA {self._schemas[table.namespace]}.user_version = {USER_VERSION}"
         )
 
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, FrameCorruptError, one_line
-from mdfactory.records.tables import OVERVIEW, RUNS, Table
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import (
     Engine,
-    ItemStatus,
-    ItemType,
     Parametrization,
+    ResultStatus,
+    ResultType,
+    SimulationStatus,
     SimulationType,
-    Status,
 )
 from mdfactory.sync.frames import frame_of
 
@@ -26,13 +26,17 @@ __all__ = ["problems_of"]
 Row = Mapping[str, Any]
 
 CLOSED: Final = {
-    RUNS.id: {
+    SIMULATIONS.id: {
         "engine": Engine,
         "parametrization": Parametrization,
         "simulation_type": SimulationType,
-        "status": Status,
+        "status": SimulationStatus,
     },
-    OVERVIEW.id: {"item_type": ItemType, "status": ItemStatus, "simulation_type": SimulationType},
+    OVERVIEW.id: {
+        "item_type": ResultType,
+        "status": ResultStatus,
+        "simulation_type": SimulationType,
+    },
 }
 """Table -> columns that hold one of some words."""
 
@@ -59,7 +63,7 @@ def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[tuple[str, boo
             yield f"{column} is {row[column]!r:.40}", own
     if not _is_time(row[table.time]):
         yield f"{table.time} is no time: {row[table.time]!r:.40}", own
-    check = _of_runs if table.id == RUNS.id else CHECKS.get(table.item, _of_nothing)
+    check = _of_runs if table.id == SIMULATIONS.id else CHECKS.get(table.result_type, _of_nothing)
     yield from check(table, row, own)
 
 
@@ -129,8 +133,8 @@ def _json(text: str, kind: type) -> Any:
 
 Check = Callable[[Table, Row, bool], Iterator[tuple[str, bool]]]
 
-CHECKS: Final[dict[ItemType | None, Check]] = {
-    ItemType.analysis: _of_analysis,
-    ItemType.artifact: _of_artifact,
+CHECKS: Final[dict[ResultType | None, Check]] = {
+    ResultType.analysis: _of_analysis,
+    ResultType.artifact: _of_artifact,
 }
 """Kind of a result -> what checks its records."""

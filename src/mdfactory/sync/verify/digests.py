@@ -10,10 +10,10 @@ from typing import Final
 from mdfactory.records.digests import record_digest
 from mdfactory.stores.keys import Key
 
-__all__ = ["Patterns", "judge"]
+__all__ = ["Patterns", "damage_of"]
 
 
-def judge(content: str, time: str, kept: Sequence[str] | None) -> str | None:
+def damage_of(content: str, time: str, kept: Sequence[str] | None) -> str | None:
     """Tell whether a record is as it was written.
 
     Parameters

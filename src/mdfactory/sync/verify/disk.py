@@ -12,13 +12,13 @@ from mdfactory.campaign.registry import FOLDER, Analysis, inside
 from mdfactory.campaign.results import Results, sha256
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
-from mdfactory.records.tables import RUNS, Table
-from mdfactory.records.vocabulary import ItemType
+from mdfactory.records.tables import SIMULATIONS, Table
+from mdfactory.records.vocabulary import ResultType
 
 __all__ = ["problems_on_disk"]
 
 Row = Mapping[str, Any]
-Problem = tuple[Table, str, str, str]
+DiskProblem = tuple[Table, str, str, str]
 """Table, hash, what is wrong, and what to do."""
 
 MOVED: Final = "mdfactory sync relocate OLD NEW, if it was moved"
@@ -26,7 +26,7 @@ UPDATE: Final = "mdfactory sync push all SOURCE --update"
 AGAIN: Final = "Record it again, then mdfactory sync push all SOURCE --update"
 
 
-def problems_on_disk(places: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[Problem]:
+def problems_on_disk(places: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[DiskProblem]:
     """Yield what is no longer on disk as records say.
 
     Parameters
@@ -44,15 +44,15 @@ def problems_on_disk(places: Iterable[tuple[Table, Row]], *, quick: bool) -> Ite
         if not os.path.isdir(directory):
             gone.add(directory)
             yield table, row["hash"], f"there is no folder {directory}", MOVED
-        elif table.id == RUNS.id:
+        elif table.id == SIMULATIONS.id:
             yield from _of_simulation(table, row)
-        elif table.item is ItemType.analysis:
+        elif table.result_type is ResultType.analysis:
             yield from _of_analysis(table, row, quick=quick)
-        elif table.item is ItemType.artifact:
+        elif table.result_type is ResultType.artifact:
             yield from _of_artifact(table, row, quick=quick)
 
 
-def _of_simulation(table: Table, row: Row) -> Iterator[Problem]:
+def _of_simulation(table: Table, row: Row) -> Iterator[DiskProblem]:
     try:
         found = Simulation.open(row["directory"]).hash
     except SourceError as error:
@@ -62,10 +62,10 @@ def _of_simulation(table: Table, row: Row) -> Iterator[Problem]:
         yield table, row["hash"], f"{row['directory']} holds another simulation, {found}", MOVED
 
 
-def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
+def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem]:
     filename = row["data_path"].removeprefix(f"{FOLDER}/")
     results = Results(row["directory"])
-    analysis = Analysis(table.item_name, filename, row["row_count"], {})
+    analysis = Analysis(table.result_name, filename, row["row_count"], {})
     try:
         if quick:
             results.check_rows(analysis)
@@ -75,7 +75,7 @@ def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
         yield table, row["hash"], one_line(f"{row['directory']}: {error}"), AGAIN
 
 
-def _of_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
+def _of_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem]:
     try:
         checksums = dict(json.loads(row["checksums"]))
     except (ValueError, TypeError):

@@ -18,7 +18,7 @@ from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, RUNS, Place, Table, digest_table
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, digest_table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -27,7 +27,7 @@ from mdfactory.sync.results import require_tables
 from mdfactory.sync.snapshot import Watch
 from mdfactory.sync.status import below
 from mdfactory.sync.verify.content import problems_of
-from mdfactory.sync.verify.digests import Patterns, judge
+from mdfactory.sync.verify.digests import Patterns, damage_of
 from mdfactory.sync.verify.disk import problems_on_disk
 
 __all__ = ["Finding", "Verified", "verify"]
@@ -156,7 +156,7 @@ class _Run:
         """Return the hashes of all records, and of all that a digest is kept of, sorted."""
         known: set[str] = set()
         with self._store.transaction() as transaction:
-            kept = [one for one in map(digest_table, Place) if transaction.has(one)]
+            kept = [one for one in map(digest_table, Namespace) if transaction.has(one)]
             for table in (*self._tables, *kept):
                 with self._told(table):
                     for rows in transaction.read(table, Query(columns=("hash",))):
@@ -180,7 +180,7 @@ class _Run:
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
         """Yield the records of simulations; of those that cannot be read, say so."""
-        read = transaction.read_whole if table.beside else transaction.read
+        read = transaction.read_with_sidecars if table.sidecar else transaction.read
         try:
             yield from read(table, Query((OneOf("hash", tuple(hashes)),)))
         except StoreError as error:
@@ -195,7 +195,7 @@ class _Run:
     ) -> Iterator[dict[str, str | int]]:
         """Check records by their digests and by what they say; yield what to look for on disk."""
         keys = _keys(table, rows)
-        kept = {key: both for key, *both in transaction.kept(table, keys)}
+        kept = {key: both for key, *both in transaction.stored_digests(table, keys)}
         contents = content_digests(table, rows)
         times = texts(rows[table.time])
         for position, row in enumerate(rows.to_pylist()):
@@ -203,7 +203,7 @@ class _Run:
                 continue
             self._found.checked[table.name] = self._found.checked.get(table.name, 0) + 1
             own = kept.get(keys[position])
-            damage = judge(contents[position], times[position], own)
+            damage = damage_of(contents[position], times[position], own)
             if damage is None:
                 self._found.unverifiable += 1
             elif damage:
@@ -211,20 +211,22 @@ class _Run:
             for problem, grave in problems_of(table, row, own=damage is not None):
                 where = self._find if grave else self._note
                 where(table, " ".join(keys[position]), problem, FORCE if grave else "")
-            if table.beside and damage is not None and not row[table.extras[0]]:
-                self._check_beside(transaction, table, keys[position])
+            if table.sidecar and damage is not None and not row[table.sidecar_columns[0]]:
+                self._check_sidecar(transaction, table, keys[position])
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG}
 
-    def _check_beside(self, transaction: Transaction, table: Table, key: Key) -> None:
+    def _check_sidecar(self, transaction: Transaction, table: Table, key: Key) -> None:
         """Find what is kept beside a record of ours and has another time: we write both at once."""
-        if transaction.beside(table, [key], ("digest",)):
+        if transaction.sidecars(table, [key], ("digest",)):
             problem = "what is kept beside it is of another time"
             self._find(table, " ".join(key), problem, FORCE)
 
     def _keep_orphans(self, transaction: Transaction, table: Table, hashes: Sequence[str]) -> None:
         """Remember the digests of records that are not there: cleared by others, or damaged."""
-        kept = {key: content for key, content, _ in transaction.kept(table, _as_keys(hashes))}
+        kept = {
+            key: content for key, content, _ in transaction.stored_digests(table, _as_keys(hashes))
+        }
         if not kept:
             return
         with self._told(table):
@@ -290,13 +292,12 @@ LONG: Final = frozenset({"input_data", "data_csv"})
 
 
 def _clear(table: Table, hash_: str) -> str:
-    if table.id == RUNS.id:
+    if table.id == SIMULATIONS.id:
         return f"mdfactory sync clear systems --hash {hash_[:12]}"
-    if table.item is None:
+    if table.result_type is None:
         return f"mdfactory sync clear analysis --overview --hash {hash_[:12]}"
-    return (
-        f"mdfactory sync clear analysis --{table.item}-name {table.item_name} --hash {hash_[:12]}"
-    )
+    name = f"--{table.result_type}-name {table.result_name}"
+    return f"mdfactory sync clear analysis {name} --hash {hash_[:12]}"
 
 
 def _keys(table: Table, rows: pa.RecordBatch) -> list[Key]:
