@@ -187,7 +187,8 @@ for writer in range(8):
     for number in range(int(sys.argv[2])):
         own, shared = run(f"{writer}-{number}"), run(f"shared-{number}")
         store.write([(SIMULATIONS, records(SIMULATIONS, own, shared)),
-                     (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))], ConflictMode.skip)
+                     (OVERVIEW, records(OVERVIEW, overview(own["hash"], "rdf")))],
+                    ConflictMode.skip)
     os._exit(0)
 sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
 """
