@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -68,6 +69,7 @@ def _use_ram_disk() -> None:
 
 
 _use_ram_disk()
+gc.set_threshold(300_000, 50, 100)  # as the program does
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "water_methanol"

@@ -181,6 +181,15 @@ class FoundryServer:
         with self.state.lock:
             return endpoint.answer(call, *arguments)
 
+    def copied(self) -> State:
+        """Return a copy of all that the server holds, for `start_from`."""
+        with self.state.lock:
+            return self.state.copied(self.settings)
+
+    def start_from(self, state: State) -> None:
+        """Hold what another server held, as if the same requests had been made here."""
+        self.state = state.copied(self.settings)
+
     def requests(self, part: str = "") -> list[Request]:
         """Return the requests so far whose ``METHOD /path`` contains this text."""
         return [entry for entry in self.log if part in str(entry)]

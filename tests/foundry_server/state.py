@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +58,13 @@ class State:
         self.settings = settings
         self.by_path = {"/": Resource(ROOT, "/", "system")}
         self.by_rid = {ROOT: self.by_path["/"]}
+
+    def copied(self, settings: Settings) -> State:
+        """Return the same folders and datasets, apart from these, with other settings."""
+        copied = State(settings)
+        resources = self.by_path, self.by_rid
+        copied.by_path, copied.by_rid = deepcopy(resources, {id(self.settings): settings})
+        return copied
 
     def add(self, path: str, user: str, kind: str) -> Resource:
         """Put a folder or a dataset at a path."""

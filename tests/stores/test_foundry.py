@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from foundry_dev_tools import FoundryContext
 
 from foundry_server import READER, FoundryServer, dump
+from foundry_server.state import State
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import (
     ConfigError,
@@ -55,12 +57,33 @@ from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
 
+STATES: dict[Callable[..., object], State] = {}
+"""What prepares a store -> what a server holds that was prepared so: it takes 200 requests."""
+
+
+def _prepared(server: FoundryServer, store: Store, prepare: Callable[[Store], None]) -> Store:
+    """Prepare a store, or let its server start from where an earlier one was prepared."""
+    key = getattr(prepare, "__func__", prepare)
+    if key in STATES:
+        server.start_from(STATES[key])
+    else:
+        prepare(store)
+        STATES[key] = server.copied()
+        server.log.clear()
+    return store
+
+
 class Foundry(Raw):
     """Reaches the datasets past the store."""
 
     @pytest.fixture(autouse=True)
     def _data(self, foundry: FoundryServer) -> None:
         self.server = foundry
+
+    @pytest.fixture
+    def store(self, empty: Store) -> Store:
+        """Return a store with a table of each kind; the first test of a process makes it."""
+        return _prepared(self.server, empty, self.create_tables)
 
     def opened(self, *, wait: float = 60.0) -> Store:
         return FoundryStore(PATHS, wait=wait)
@@ -98,12 +121,14 @@ HASHES = [f"{number:X}{number:039}" for number in range(16)]
 @pytest.fixture
 def store(foundry: FoundryServer) -> Store:  # it must be there
     """A store with all tables and one simulation."""
-    made = FoundryStore(PATHS, wait=2)
-    with made.transaction(write=True) as transaction:
+    return _prepared(foundry, FoundryStore(PATHS, wait=2), _fill)
+
+
+def _fill(store: Store) -> None:
+    with store.transaction(write=True) as transaction:
         for table in (SIMULATIONS, OVERVIEW, FRAME):
             transaction.create(table)
         transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
-    return made
 
 
 def _push(

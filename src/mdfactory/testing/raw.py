@@ -39,7 +39,11 @@ class Raw(ABC):
     @pytest.fixture
     def store(self, empty: Store) -> Store:
         """Return a store with a table of each kind, without records."""
-        with empty.transaction(write=True, create=set(Namespace)) as transaction:
+        self.create_tables(empty)
+        return empty
+
+    def create_tables(self, store: Store) -> None:
+        """Create a table of each kind."""
+        with store.transaction(write=True, create=set(Namespace)) as transaction:
             for table, _ in EXAMPLES.values():
                 transaction.create(table)
-        return empty
