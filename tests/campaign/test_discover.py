@@ -175,7 +175,7 @@ def test_a_summary_is_read_once_until_it_changes(campaign: Path, tmp_path: Path)
             found = discover(str(source), Reading(index, 1))
             assert sorted(one.path for one in found) == sorted(plain)
     with ScanIndex(tmp_path / "scan.db", settled_after=0) as index, slow(campaign, 0) as calls:
-        reading = Reading(index, 1, brief=True)
+        reading = Reading(index, 1, digests_only=True)
         assert roots(str(summary), reading) == roots(str(summary))
         assert calls["open"] == 1  # of the one that has no index
         assert len(list(discover(str(summary), reading))) == 8

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from mdfactory.campaign.prefetch import HEAVY, MANY, TRIED, Ahead
+from mdfactory.campaign.prefetch import (
+    AUTOMATIC_THREADS,
+    MAX_PREFETCHED_BYTES,
+    SAMPLE_ITEMS,
+    Prefetcher,
+)
 
 
 @dataclass
@@ -47,8 +52,8 @@ def _threads(
             meeting.wait()
         return number
 
-    with Ahead(work, jobs, clock=clock) as ahead:
-        assert list(ahead.each(range(100))) == list(range(100))
+    with Prefetcher(work, jobs, clock=clock) as prefetcher:
+        assert list(prefetcher.map(range(100))) == list(range(100))
     return threads
 
 
@@ -59,7 +64,7 @@ def test_work_that_does_not_wait_is_done_without_threads(jobs: int | None) -> No
 
 def test_a_few_pieces_that_wait_are_no_reason_for_threads() -> None:
     """Such as the listing of the campaign's own folder, which may be long."""
-    assert set(_threads(range(TRIED // 2), None)) == {threading.get_ident()}
+    assert set(_threads(range(SAMPLE_ITEMS // 2), None)) == {threading.get_ident()}
 
 
 def test_work_that_computes_longer_than_it_waits_is_done_without_threads() -> None:
@@ -68,9 +73,9 @@ def test_work_that_computes_longer_than_it_waits_is_done_without_threads() -> No
 
 
 def test_work_that_waits_is_done_by_threads() -> None:
-    threads = _threads(range(100), None, together=range(TRIED, TRIED + 2))
-    assert set(threads[:TRIED]) == {threading.get_ident()}
-    assert 1 < len(set(threads[TRIED:])) <= MANY
+    threads = _threads(range(100), None, together=range(SAMPLE_ITEMS, SAMPLE_ITEMS + 2))
+    assert set(threads[:SAMPLE_ITEMS]) == {threading.get_ident()}
+    assert 1 < len(set(threads[SAMPLE_ITEMS:])) <= AUTOMATIC_THREADS
 
 
 def test_as_many_threads_as_were_asked_for_do_the_work() -> None:
@@ -85,17 +90,19 @@ def test_an_error_comes_where_its_item_comes() -> None:
             raise ValueError("three")
         return number
 
-    with Ahead(work, 4) as ahead:
-        results = ahead.each(range(10))
+    with Prefetcher(work, 4) as prefetcher:
+        results = prefetcher.map(range(10))
         assert [next(results) for _ in range(3)] == [0, 1, 2]
         with pytest.raises(ValueError, match="three"):
             next(results)
 
 
-@pytest.mark.parametrize(("weight", "most"), [(0, 8), (HEAVY // 3, 3), (2 * HEAVY, 1)])
+@pytest.mark.parametrize(
+    ("weight", "most"), [(0, 8), (MAX_PREFETCHED_BYTES // 3, 3), (2 * MAX_PREFETCHED_BYTES, 1)]
+)
 def test_what_is_heavy_is_not_done_far_ahead(weight: int, most: int) -> None:
     begun: list[int] = []
-    with Ahead(begun.append, 4, lambda _: weight) as ahead:
-        for number, _ in enumerate(ahead.each(range(50))):
+    with Prefetcher(begun.append, 4, lambda _: weight) as prefetcher:
+        for number, _ in enumerate(prefetcher.map(range(50))):
             assert number < len(begun) <= number + most
     assert sorted(begun) == list(range(50))

@@ -56,12 +56,12 @@ def test_only_the_digest_is_told_where_that_is_enough(campaign: Path, file: Path
     plain = [one for one in discover(str(campaign)) if isinstance(one, Simulation)]
     _scan(campaign, file)
     with ScanIndex(file, settled_after=0) as index:
-        found = list(discover(str(campaign), Reading(index, 1, brief=True)))
+        found = list(discover(str(campaign), Reading(index, 1, digests_only=True)))
     for one, whole in zip(found, plain, strict=True):
         assert isinstance(one, Simulation)
         assert (one.hash, one.path, one.status) == (whole.hash, whole.path, whole.status)
         assert one.digest == digest(whole.content)
-        with pytest.raises(ValueError, match="only the digest is known"):
+        with pytest.raises(ValueError, match="read as a digest only"):
             _ = one.content
 
 

@@ -30,8 +30,8 @@ def _folder(root: Path, name: str = "folder", **files: str) -> Path:
     return folder
 
 
-def _read(folder: Path, *, claimed: bool = False) -> Simulation | Skipped | None:
-    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, claimed=claimed)
+def _read(folder: Path, *, required: bool = False) -> Simulation | Skipped | None:
+    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, required=required)
 
 
 def _simulation(folder: Path) -> Simulation:
@@ -40,8 +40,8 @@ def _simulation(folder: Path) -> Simulation:
     return found
 
 
-def _reason(folder: Path, *, claimed: bool = False) -> str:
-    found = _read(folder, claimed=claimed)
+def _reason(folder: Path, *, required: bool = False) -> str:
+    found = _read(folder, required=required)
     assert isinstance(found, Skipped), found
     assert found.path == str(folder)
     assert "\n" not in found.reason
@@ -126,7 +126,7 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"own": WATER + "\tx: 1"}, "folder.yaml: line 3: "),
         ({"x": WATER.replace("450", "-1")}, "x.yaml: system.species.0.count: "),
         ({"x": WATER + "[broken"}, "x.yaml: line 4: "),
-        ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "the key 'engine' stands twice"),
+        ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "duplicate key 'engine'"),
         ({"own": "a: " + "[" * 50_000}, "nests more than 64 levels"),
         ({"own": "- " * 50_000}, "nests more than 64 levels"),
         ({"own": "x:\n  " + "-  " * 50_000}, "nests more than 64 levels"),
@@ -140,7 +140,7 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"own": WATER + 'x: !!int ""'}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!bool foo"}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!timestamp foo"}, "folder.yaml: "),
-        ({"own": WATER + "<<: {}\nsystem: {}"}, "the key 'system' stands twice"),
+        ({"own": WATER + "<<: {}\nsystem: {}"}, "duplicate key 'system'"),
         ({"own": WATER.replace("450", "-0x" + "F" * 6_000)}, "system.species.0.count: "),
         ({"own": WATER.replace("mixedbox", "0x" + "F" * 6_000)}, "simulation_type: "),
         ({"own": WATER.replace("smiles: O", f"smiles: {'C' * 5_001}")}, "has 5,001 characters"),
@@ -208,7 +208,7 @@ def test_merged_keys_are_not_given_twice(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_listed_must_be_a_simulation(tmp_path: Path) -> None:
-    assert "no BuildInput YAML" in _reason(_folder(tmp_path), claimed=True)
+    assert "no BuildInput YAML" in _reason(_folder(tmp_path), required=True)
 
 
 def test_unknown_keys_are_warned_of(tmp_path: Path) -> None:

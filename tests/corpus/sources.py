@@ -54,7 +54,7 @@ SUMMARIES: list[tuple[str, str | bytes, str]] = [
     ("a summary of nothing", "system_directory: []", "there is no simulation in it"),
     ("a summary cut off", "system_directory: [a, b", "not a build summary: line "),
     ("a summary with a tab", "system_directory:\n\t- a", "not a build summary: line 2"),
-    ("a summary said twice", "system_directory: [a]\nsystem_directory: [b]", "stands twice"),
+    ("a summary said twice", "system_directory: [a]\nsystem_directory: [b]", "duplicate key"),
     ("a summary of aliases", ALIASES, "aliases stand for more"),
     ("a summary of merged keys", MERGED, "aliases stand for more"),
     ("a summary in itself", "system_directory: &x [*x]", "aliases stand for more"),
