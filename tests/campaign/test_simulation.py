@@ -134,7 +134,7 @@ def test_read_simulation_ignores_folders_that_do_not_claim_to_be_simulations(
         ({"own": "? " * 3_000 + "x"}, "folder.yaml: "),
         ({"own": WATER + "x: 1" + ":1" * 100_000}, "more than 10,000 characters"),
         ({"own": WATER + "x: [" + "1," * 250_000 + "]"}, "more than 200,000 values"),
-        ({"own": WATER + "x: &x [*x]"}, "aliases stand for more"),
+        ({"own": WATER + "x: &x [*x]"}, "aliases expand to more"),
         ({"own": WATER + 'x: !!int ""'}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!bool foo"}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!timestamp foo"}, "folder.yaml: "),
@@ -164,13 +164,13 @@ def test_read_simulation_refuses_exponential_aliases_at_once(tmp_path: Path) -> 
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     bomb = "\n".join([*lines, "simulation_type: mixedbox", "system: {species: *a8}"])
-    assert "aliases stand for more than" in _reason_of(_make_folder(tmp_path, own=bomb))
+    assert "aliases expand to more than" in _reason_of(_make_folder(tmp_path, own=bomb))
 
 
 def test_read_simulation_refuses_exponential_merge_keys_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 {x: 1}"]
     lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 9)]
-    assert "aliases stand for more" in _reason_of(
+    assert "aliases expand to more" in _reason_of(
         _make_folder(tmp_path, own="\n".join(lines) + "\n" + WATER)
     )
 

@@ -35,7 +35,7 @@ GROUP_SIMULATIONS: Final = 64
 CELL_CHARACTERS: Final = 12
 """Estimated number of characters of one value of a frame."""
 
-RESULT_TYPES: Final[dict[type, ResultType]] = {
+ENTRY_RESULT_TYPES: Final[dict[type, ResultType]] = {
     Analysis: ResultType.analysis,
     Artifact: ResultType.artifact,
 }
@@ -197,7 +197,7 @@ class _Result(NamedTuple):
     @property
     def result_type(self) -> ResultType:
         """Whether it is an analysis or an artifact."""
-        return RESULT_TYPES[type(self.entry)]
+        return ENTRY_RESULT_TYPES[type(self.entry)]
 
     def estimate_bytes(self) -> int:
         """Return the approximate size of its record."""
@@ -251,7 +251,7 @@ class _ResultReader:
                 *registry.artifacts.values(),
             )
             for entry in entries:
-                result_type = RESULT_TYPES[type(entry)]
+                result_type = ENTRY_RESULT_TYPES[type(entry)]
                 if self._scope.includes_result(result_type, entry.name):
                     table = result_table(result_type, entry.name)
                     if self._scope.includes_record(table, simulation):

@@ -293,7 +293,7 @@ def _visit(
         directory.encode()
     except UnicodeEncodeError:
         printable = os.fsencode(directory).decode(errors="backslashreplace")
-        return Skipped(printable, "its path is not valid UTF-8, which stores need"), _Listing()
+        return Skipped(printable, "its path is not valid UTF-8, which stores require"), _Listing()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", error)
         return Skipped(directory, f"the folder cannot be read: {reason}"), _Listing()
@@ -328,7 +328,7 @@ def _discover_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[
 def _walk_for_rows(
     source: CsvSource, rows: Rows, root: str, reading: Reading
 ) -> Iterator[Discovery]:
-    """Yield the simulations of rows, and a reason for each row that is invalid or has none."""
+    """Yield the simulations of rows; for a row that is invalid or has none, yield the reason."""
     for problem in rows.problems:
         yield Skipped(_row_label(source, problem), problem.reason)
     missing = {row.build_input.hash: row for row in rows.rows}
@@ -342,7 +342,7 @@ def _walk_for_rows(
             missing.pop(discovery.hash, None)
             yield discovery
     for hash_, row in missing.items():
-        reason = f"no folder of {hash_} below {root}{skipped_reasons.get(hash_, '')}"
+        reason = f"no simulation with hash {hash_} below {root}{skipped_reasons.get(hash_, '')}"
         yield Skipped(_row_label(source, row), reason)
 
 

@@ -22,7 +22,7 @@ MIN_WAIT_SECONDS: Final = 0.0005
 """Waiting time of an item from which on it counts as slow, if it waits longer than it computes."""
 
 MAX_PREFETCHED_BYTES: Final = 16 * 2**20
-"""Approximate size of all results that are prefetched; a larger one is prefetched alone."""
+"""Approximate limit for the total size of prefetched results; a larger one is prefetched alone."""
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")

@@ -5,8 +5,8 @@ and reading a frame a thousand times. The index therefore keeps what was read, i
 the user's cache folder. An entry is trusted under four conditions:
 
 - The file still has the state (size, times, inode) that it had before it was read.
-- The file was older than two seconds at that time. A younger file may change again without a
-  change of its times, so it gets no entry.
+- The file was older than two seconds when the entry was added. A younger file may change again
+  without a change of its times, so it gets no entry.
 - The checksum of the entry is right. SQLite is told not to wait for the disk, so a crash may
   damage the index.
 - The index was written by the same versions of mdfactory and of the libraries whose output it
@@ -105,7 +105,7 @@ class FileState(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """State of a file, and the texts that were stored for it."""
+    """State of a file, and the texts that were added for it."""
 
     state: FileState
     texts: list[str]
@@ -121,7 +121,7 @@ class ScanIndex:
     file
         Path of the index; created if it does not exist.
     settled_after
-        Age in seconds that a file must have reached before it was read to get an entry.
+        Age in seconds below which a file gets no entry.
     lock_timeout
         Seconds to wait for another process that writes.
     """
@@ -136,7 +136,7 @@ class ScanIndex:
         self._file = file
         self._settled_after_ns = settled_after * 1e9
         self._lock_timeout = lock_timeout
-        self._lock = threading.Lock()  # for the connection, and for all that belongs to it
+        self._lock = threading.Lock()  # guards the database and the unwritten entries
         self._unwritten: list[Row] = []
         self._read_ahead = _ReadAhead()
         self._database = self._open_database()
@@ -154,7 +154,7 @@ class ScanIndex:
 
     def find(self, path: str) -> IndexEntry | None:
         """Return the entry of a file, if the file has not changed since it was read."""
-        row = self._read_ahead.pop(path)  # without the lock: most entries are found here
+        row = self._read_ahead.pop(path)  # most entries are found here, without the lock
         if row is None:
             row = self._query_entry(path)
         if row is None:
@@ -166,7 +166,7 @@ class ScanIndex:
         return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
     def find_long_text(self, path: str, state: FileState) -> str | None:
-        """Return the long text that was stored for a file with this state."""
+        """Return the long text of a file's entry, if the entry was added for this state."""
         with self._lock:
             if self._database is None:
                 return None
@@ -196,7 +196,8 @@ class ScanIndex:
         """
         age_ns = time.time_ns() - max(state.mtime, state.ctime)
         content = TEXT_SEPARATOR.join(texts)
-        if age_ns < self._settled_after_ns or content.count(TEXT_SEPARATOR) >= len(texts):
+        is_splittable = content.count(TEXT_SEPARATOR) < len(texts)  # no text contains it
+        if age_ns < self._settled_after_ns or not is_splittable:
             return
         checksum = _checksum(path, content)
         long_checksum = _long_checksum(path, state, long_text)
@@ -247,11 +248,11 @@ class ScanIndex:
         return None
 
     def _query_entry(self, path: str) -> Row | None:
-        """Read the entry of a file from the database, and others ahead of it."""
+        """Read the entry of a file, and entries that follow it, from the database."""
         with self._lock:
             if self._database is None:
                 return None
-            row = self._read_ahead.pop(path)  # another thread may have read it in the meantime
+            row = self._read_ahead.pop(path)  # another thread may have read it meanwhile
             if row is not None:
                 return row
             try:
@@ -291,15 +292,17 @@ class _ReadAhead:
     A walk asks for files in the order of their paths, so one query reads the entries of a folder
     and of the folders that follow. Each query reads twice as many entries as the one before, as
     long as at least half of those were used; otherwise the next query reads one entry.
+
+    `pop` may be called at any time, by any thread; `query` by one thread at a time.
     """
 
     def __init__(self) -> None:
-        self._rows: dict[str, Row] = {}
-        self._width = 1
-        self._used = 1
+        self._rows: dict[str, Row] = {}  # path -> row
+        self._limit = 1  # number of entries of the last query
+        self._used = 1  # number of entries used since then
 
     def pop(self, path: str) -> Row | None:
-        """Return the entry of a file if it was read ahead, and forget it. Needs no lock."""
+        """Return the entry of a file if it was read ahead, and forget it."""
         row = self._rows.pop(path, None)
         if row is not None:
             self._used += 1
@@ -307,23 +310,23 @@ class _ReadAhead:
 
     def query(self, database: sqlite3.Connection, path: str) -> Row | None:
         """Read the entry of a file that was not read ahead, and entries that follow it."""
-        paid_off = 2 * self._used >= self._width
-        self._width = min(MAX_READ_AHEAD_ENTRIES, 2 * self._width) if paid_off else 1
-        self._used = 1  # the entry that is asked for now
-        if self._width > 1:
-            folder = path[: path.rindex("/") + 1]  # a walk asks for several files of a folder
-            self._fetch(database, folder, self._width)
+        was_useful = 2 * self._used >= self._limit
+        self._limit = min(MAX_READ_AHEAD_ENTRIES, 2 * self._limit) if was_useful else 1
+        self._used = 1  # the entry of this file
+        if self._limit > 1:
+            folder = path[: path.rindex("/") + 1]  # the next file may be an earlier one in it
+            self._fetch(database, folder, self._limit)
         if path not in self._rows:
             self._fetch(database, path, 1)
         return self._rows.pop(path, None)
 
     def _fetch(self, database: sqlite3.Connection, start: str, number: int) -> None:
-        """Read entries from a path on; of those not asked for, forget the oldest."""
+        """Read the entries from a path on; drop the oldest unused ones if there are too many."""
         for row in database.execute(SELECT_ENTRIES, (start, number)):
             self._rows[row[0]] = row
         excess = max(0, len(self._rows) - MAX_UNUSED_ENTRIES)
         for path in list(islice(self._rows, excess)):
-            self._rows.pop(path, None)  # another thread may have taken it: `pop` needs no lock
+            self._rows.pop(path, None)  # None: another thread may have popped it
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,8 +341,8 @@ class Reading:
         Number of folders, and of results, that are read at the same time. Default: automatic
         (1 on a fast local disk, 8 on a slow file system).
     digests_only
-        Whether a simulation or analysis whose files have not changed since they were indexed
-        is given by its digests (`records.tables.DIGEST_ROW_SCHEMA`), and not read again.
+        Whether to give only the digests (`records.tables.DIGEST_ROW_SCHEMA`) of simulations
+        and analyses whose files have not changed since they were indexed.
     """
 
     index: ScanIndex | None = None

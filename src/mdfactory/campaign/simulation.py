@@ -37,7 +37,7 @@ BUILD_INPUT_KEYS: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTI
 """Top-level keys of a BuildInput, to recognise one in a file that is not valid YAML."""
 
 SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
-"""Top-level keys that only a build summary has, and only a BuildInput."""
+"""Top-level keys that tell a build summary (``system_directory``) from a BuildInput."""
 
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -234,7 +234,8 @@ def read_simulation(
     non_files
         Names of everything else in it, such as folders and dangling symlinks.
     required
-        Whether a folder without a BuildInput is an error, as for one that a build summary lists.
+        Whether a folder without a BuildInput is skipped with a reason, as for a folder that a
+        build summary lists.
     reading
         Options for reading the folder.
 
@@ -248,7 +249,7 @@ def read_simulation(
     folder = _Folder(directory, status_of(files), has_no_results)
     reasons = [f"{name}: is not a file that can be read" for name in own_names if name in non_files]
     for name in _candidates(own_names, files):
-        outcome = _read_indexed(folder, name, reading, own=name in own_names)
+        outcome = _read_candidate(folder, name, reading, own=name in own_names)
         if isinstance(outcome, Simulation):
             return outcome
         reasons += [outcome] if outcome else []
@@ -291,7 +292,7 @@ def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[
     )
 
 
-def _read_indexed(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Outcome:
+def _read_candidate(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Outcome:
     """Read one YAML file, or take its content from the index.
 
     A file with one of the folder's own names (`own`) must be a BuildInput or a build summary.
@@ -341,7 +342,8 @@ def _parse(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Outcome:
     """Parse the content of one YAML file."""
     from mdfactory.campaign.strict_yaml import load
 
-    # Most YAML files that are no BuildInput are told apart without parsing them.
+    # Parsing is slow, so a file that does not contain this key is ruled out by its bytes first.
+    # In UTF-16 the key has other bytes.
     if not own and b"simulation_type" not in raw and not raw.startswith(UTF16_MARKS):
         return None
     try:
@@ -373,7 +375,7 @@ def _identity(build_input: BuildInput) -> Identity:
 
 
 def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
-    """Add a simulation to the index, as the content of its YAML file; see `_from_index`."""
+    """Add a simulation to the index, under the path of its YAML file; see `_from_index`."""
     from mdfactory.records.digests import digest
 
     hash_, simulation_type, engine, parametrization, canonical_json = simulation.identity
@@ -392,21 +394,19 @@ def _add_to_index(simulation: Simulation, path: str, state: FileState, index: Sc
 def _from_index(
     folder: _Folder, path: str, entry: IndexEntry, index: ScanIndex, *, digests_only: bool
 ) -> Simulation | None:
-    """Return the simulation that `_add_to_index` has added, with the status of its folder now.
+    """Return the simulation that `_add_to_index` has added, with the current status of its folder.
 
-    The digest is valid for the status at that time only; after a change the content is needed.
+    The indexed digest includes the status, so it is not used after a change of status.
     """
     state, (hash_, *types, indexed_status, content_digest, warnings_json) = entry
-    type_, engine, parametrization = _parse_types(*types)
+    identity = Identity(hash_, *_parse_types(*types))
     warnings = () if warnings_json == NO_WARNINGS_JSON else tuple(json.loads(warnings_json))
     if digests_only and indexed_status == folder.status:
-        identity = Identity(hash_, type_, engine, parametrization)
         return folder.simulation(identity, warnings, content_digest)
     canonical_json = index.find_long_text(path, state)
     if not canonical_json:
         return None
-    identity = Identity(hash_, type_, engine, parametrization, canonical_json)
-    simulation = folder.simulation(identity, warnings)
+    simulation = folder.simulation(identity._replace(canonical_json=canonical_json), warnings)
     if indexed_status != folder.status:
         _add_to_index(simulation, path, state, index)
     return simulation

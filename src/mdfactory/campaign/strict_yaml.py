@@ -126,7 +126,7 @@ def _check_aliases(root: yaml.Node, max_values: int) -> None:
         return sizes[id(node)]
 
     if size(root) > max_values:
-        raise UnreadableError(f"its aliases stand for more than {max_values:,} values")
+        raise UnreadableError(f"its aliases expand to more than {max_values:,} values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
