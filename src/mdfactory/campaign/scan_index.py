@@ -1,4 +1,4 @@
-"""Index of what was read from the files of a campaign, so that unchanged files are not read again.
+"""Index of what was read from the files of a campaign: unchanged files are not read again.
 
 Reading a BuildInput costs about a hundred times as much as checking that its file has not changed,
 and reading a frame a thousand times. The index therefore keeps what was read, in an SQLite file in
@@ -7,8 +7,8 @@ the user's cache folder. An entry is trusted under four conditions:
 - The file still has the state (size, times, inode) that it had before it was read.
 - The file was older than two seconds when the entry was added. A younger file may change again
   without a change of its times, so it gets no entry.
-- The checksum of the entry is right. SQLite is told not to wait for the disk, so a crash may
-  damage the index.
+- The checksum of the entry is right. The index is written without waiting for the disk, so a
+  crash may damage it.
 - The index was written by the same versions of mdfactory and of the libraries whose output it
   keeps. Otherwise the whole index is deleted.
 
@@ -239,7 +239,10 @@ class ScanIndex:
             check_same_thread=False,
         )
         try:
-            if _has_current_version(database):
+            current = _current_version()
+            _create_tables(database, current)
+            database.execute("PRAGMA synchronous = OFF")  # checksums show what a crash damages
+            if _read_versions(database) == [current]:
                 return database
         except BaseException:
             database.close()
@@ -354,29 +357,38 @@ DEFAULT_READING: Final = Reading(jobs=1)
 """Read every folder, one after the other, without an index."""
 
 
-def _has_current_version(database: sqlite3.Connection) -> bool:
-    """Whether an index has the current version; a new, empty one is given it.
+def _current_version() -> str:
+    """Return the version of an index: of its format, and of what determines its entries."""
+    import pyarrow as pa  # it formats the text of frames
+
+    packages = f"mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
+    return f"{FORMAT_VERSION} {packages}"
+
+
+def _create_tables(database: sqlite3.Connection, current: str) -> None:
+    """Turn an empty database into an index of the current version."""
+    if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        return
+    database.execute("BEGIN IMMEDIATE")
+    # Another process may have created the tables before this transaction began.
+    database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
+    database.execute(CREATE_ENTRIES)
+    database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (current,))
+    database.execute("COMMIT")
+
+
+def _read_versions(database: sqlite3.Connection) -> list[str]:
+    """Return the versions that an index names: one, unless two versions have created it.
 
     Raises
     ------
     sqlite3.Error
-        If it is no index.
+        If the database is damaged, or its tables are not those of an index.
     """
-    import pyarrow as pa  # it formats the text of frames, so its version counts
-
-    parts = f"mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
-    current = f"{FORMAT_VERSION} {parts}"
-    if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
-        database.execute(CREATE_ENTRIES)
-        database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (current,))
-        database.execute("COMMIT")
-    database.execute("PRAGMA synchronous = OFF")  # checksums show what a crash has damaged
-    versions = database.execute("SELECT version FROM meta").fetchall()
-    database.execute(SELECT_ENTRIES, ("", 1))  # an error if the table has other columns
+    versions = [name for (name,) in database.execute("SELECT version FROM meta")]
+    database.execute(SELECT_ENTRIES, ("", 1))  # fails if the table lacks a column
     database.execute(SELECT_LONG_TEXT, ("",))
-    return versions == [(current,)]
+    return versions
 
 
 def file_state(status: os.stat_result) -> FileState:

@@ -34,7 +34,7 @@ __all__ = ["Identity", "Simulation", "Skipped", "read_simulation", "status_of"]
 HASH_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{40}")
 
 BUILD_INPUT_KEYS: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
-"""Top-level keys of a BuildInput, to recognise one in a file that is not valid YAML."""
+"""Top-level keys by which a BuildInput is recognised in a file that is not valid YAML."""
 
 SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
 """Top-level keys that tell a build summary (``system_directory``) from a BuildInput."""
