@@ -182,12 +182,12 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
 def test_names_are_added_to_the_catalogue(tmp_path: Path) -> None:
     text = "[catalogue]\nMIXEDBOX_ANALYSES = rdf, density\n  hbonds\nLNP_ARTIFACTS = movie\n"
     catalogue = Catalogue(load(_write(tmp_path / "a.ini", text)).catalogue)
-    mixedbox = catalogue.items(SimulationType.mixedbox)
+    mixedbox = catalogue.results(SimulationType.mixedbox)
     assert [name for _, name in mixedbox] == [
         "system_chemistry", "rdf", "density", "hbonds", "last_frame_pdb"
     ]  # fmt: skip
-    assert catalogue.items(SimulationType.lnp) == [(ResultType.artifact, "movie")]
-    assert len(catalogue.items(SimulationType.bilayer)) == 16
+    assert catalogue.results(SimulationType.lnp) == [(ResultType.artifact, "movie")]
+    assert len(catalogue.results(SimulationType.bilayer)) == 16
 
 
 def test_a_name_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:

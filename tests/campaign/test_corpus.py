@@ -1,4 +1,4 @@
-"""Bad input, one by one: each is named with its reason, and what is sound of it is pushed."""
+"""Invalid input: each member of the corpus is reported, and its valid parts are collected."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MEMBERS = [member for member in members() if not member.rights]
 
 @pytest.mark.long  # together they are pushed in each run: tests/cli/test_bad_input.py
 @pytest.mark.parametrize("member", MEMBERS, ids=[member.name for member in MEMBERS])
-def test_bad_input_is_named(tmp_path: Path, member: Member) -> None:
+def test_bad_input_is_reported_and_the_rest_is_collected(tmp_path: Path, member: Member) -> None:
     placed = place(member, tmp_path)
-    found = list(discover(str(tmp_path)))
-    skipped = [item for item in found if isinstance(item, Skipped)]
-    simulations = [item for item in found if isinstance(item, Simulation)]
+    discoveries = list(discover(str(tmp_path)))
+    skipped = [item for item in discoveries if isinstance(item, Skipped)]
+    simulations = [item for item in discoveries if isinstance(item, Simulation)]
     records = collect(simulations, ALL, "2026-01-01T00:00:00+00:00", skipped.append)
     stored = {
         table.name for table, rows in records if str(placed.folder) in rows["directory"].to_pylist()

@@ -1,4 +1,4 @@
-"""From a SOURCE to simulations: folders at any depth, patterns, build summaries."""
+"""`discover`: folders at any depth, glob patterns, build summaries."""
 
 from __future__ import annotations
 
@@ -19,214 +19,222 @@ from mdfactory.errors import SourceError
 WATER = "simulation_type: mixedbox\nsystem: {species: [{smiles: O, resname: SOL, count: %d}]}\n"
 
 
-def _make(folder: Path, count: int = 1) -> Path:
-    """Make a simulation folder; another count is another simulation."""
+def _make_simulation(folder: Path, count: int = 1) -> Path:
+    """Make a simulation folder; each count makes a different simulation."""
     folder.mkdir(parents=True)
     (folder / "build.yaml").write_text(WATER % count, encoding="utf-8")
     return folder
 
 
-def _found(source: str | Path) -> list[Path]:
-    items = list(discover(str(source)))
-    assert all(isinstance(item, Simulation) for item in items), items
-    return [item.directory for item in items if isinstance(item, Simulation)]
+def _folders(source: str | Path) -> list[Path]:
+    """Return the folders of the simulations of a source, which has no invalid ones."""
+    discoveries = list(discover(str(source)))
+    assert all(isinstance(discovery, Simulation) for discovery in discoveries), discoveries
+    return [found.directory for found in discoveries if isinstance(found, Simulation)]
 
 
 def _skipped(source: str | Path) -> list[Skipped]:
-    return [item for item in discover(str(source)) if isinstance(item, Skipped)]
+    return [skipped for skipped in discover(str(source)) if isinstance(skipped, Skipped)]
 
 
-def test_a_campaign_is_found_in_the_order_of_its_paths(campaign: Path) -> None:
-    found = _found(campaign)
-    assert found == sorted(path.parent for path in campaign.glob("*/*.yaml"))
-    assert len(found) == 8
+def test_discover_yields_the_simulations_of_a_campaign_in_order_of_paths(campaign: Path) -> None:
+    folders = _folders(campaign)
+    assert folders == sorted(path.parent for path in campaign.glob("*/*.yaml"))
+    assert len(folders) == 8
 
 
-def test_a_source_that_is_a_simulation_is_that_one(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "one")
-    assert _found(folder) == [folder]
+def test_discover_yields_a_source_that_is_itself_a_simulation(tmp_path: Path) -> None:
+    folder = _make_simulation(tmp_path / "one")
+    assert _folders(folder) == [folder]
 
 
-def test_simulations_are_found_at_any_depth(tmp_path: Path) -> None:
-    folders = [_make(tmp_path / name, n) for n, name in enumerate(["a/b/c/d", "a/b/e", "f"], 1)]
-    assert _found(tmp_path) == folders
+def test_discover_searches_to_any_depth(tmp_path: Path) -> None:
+    folders = [
+        _make_simulation(tmp_path / name, n) for n, name in enumerate(["a/b/c/d", "a/b/e", "f"], 1)
+    ]
+    assert _folders(tmp_path) == folders
 
 
-def test_what_lies_in_a_simulation_is_not_looked_at(tmp_path: Path) -> None:
-    outer = _make(tmp_path / "outer")
-    _make(outer / "inner", 2)
-    assert _found(tmp_path) == [outer]
+def test_discover_does_not_search_inside_a_simulation(tmp_path: Path) -> None:
+    outer = _make_simulation(tmp_path / "outer")
+    _make_simulation(outer / "inner", 2)
+    assert _folders(tmp_path) == [outer]
 
 
-def test_hidden_folders_are_not_looked_at(tmp_path: Path) -> None:
-    _make(tmp_path / ".trash" / "a")
-    assert _found(tmp_path) == []
+def test_discover_does_not_search_hidden_folders(tmp_path: Path) -> None:
+    _make_simulation(tmp_path / ".trash" / "a")
+    assert _folders(tmp_path) == []
 
 
-def test_a_hidden_folder_that_was_asked_for_is(tmp_path: Path) -> None:
-    folder = _make(tmp_path / ".trash" / "a")
-    assert _found(tmp_path / ".trash") == [folder]
+def test_discover_searches_a_hidden_folder_that_is_the_source(tmp_path: Path) -> None:
+    folder = _make_simulation(tmp_path / ".trash" / "a")
+    assert _folders(tmp_path / ".trash") == [folder]
 
 
-def test_what_lies_below_an_invalid_folder_is_found(tmp_path: Path) -> None:
+def test_discover_searches_below_an_invalid_simulation(tmp_path: Path) -> None:
     (tmp_path / "build.yaml").write_text("{}", encoding="utf-8")
-    folder = _make(tmp_path / "a")
-    found = list(discover(str(tmp_path)))
-    assert [type(item) for item in found] == [Skipped, Simulation]
-    assert isinstance(found[1], Simulation)
-    assert found[1].directory == folder
+    folder = _make_simulation(tmp_path / "a")
+    _, simulation = list(discover(str(tmp_path)))
+    assert [skipped.path for skipped in _skipped(tmp_path)] == [str(tmp_path)]
+    assert isinstance(simulation, Simulation)
+    assert simulation.directory == folder
 
 
-def test_symlinks_are_followed_and_a_folder_is_found_once_by_its_own_path(tmp_path: Path) -> None:
-    real = _make(tmp_path / "root" / "z" / "real")
-    elsewhere = _make(tmp_path / "elsewhere", 2)
+def test_discover_follows_symlinks_and_yields_each_folder_once_by_its_own_path(
+    tmp_path: Path,
+) -> None:
+    real = _make_simulation(tmp_path / "root" / "z" / "real")
+    elsewhere = _make_simulation(tmp_path / "elsewhere", 2)
     (tmp_path / "root" / "a").symlink_to(real)
     (tmp_path / "root" / "b").symlink_to(elsewhere)
-    assert _found(tmp_path / "root") == [real, tmp_path / "root" / "b"]
+    assert _folders(tmp_path / "root") == [real, tmp_path / "root" / "b"]
 
 
-def test_a_loop_of_symlinks_ends(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "a" / "one")
+def test_discover_ends_in_a_loop_of_symlinks(tmp_path: Path) -> None:
+    folder = _make_simulation(tmp_path / "a" / "one")
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
     (tmp_path / "a" / "nowhere").symlink_to(tmp_path / "missing")
-    assert _found(tmp_path) == [folder]
+    assert _folders(tmp_path) == [folder]
 
 
-def test_a_source_that_is_a_symlink_keeps_its_name(tmp_path: Path) -> None:
-    _make(tmp_path / "real" / "one")
+def test_discover_keeps_the_path_of_a_source_that_is_a_symlink(tmp_path: Path) -> None:
+    _make_simulation(tmp_path / "real" / "one")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert _found(tmp_path / "link") == [tmp_path / "link" / "one"]
+    assert _folders(tmp_path / "link") == [tmp_path / "link" / "one"]
 
 
 @pytest.mark.parametrize(
     "pattern", ["batch_?/*", "batch_*", "**", "batch_[ab]", "./batch_a/../batch_?"]
 )
-def test_a_pattern_gives_the_folders_that_it_matches(
+def test_discover_searches_the_folders_that_a_pattern_matches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
     root = tmp_path / "with [brackets]"
-    folders = [_make(root / "batch_a" / "1", 1), _make(root / "batch_b" / "2", 2)]
+    folders = [
+        _make_simulation(root / "batch_a" / "1", 1),
+        _make_simulation(root / "batch_b" / "2", 2),
+    ]
     (root / "batch_c.txt").touch()
     monkeypatch.chdir(root)
-    assert sorted(_found(pattern)) == folders
+    assert sorted(_folders(pattern)) == folders
 
 
-def test_a_pattern_of_any_depth_does_not_go_round_in_circles(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "a" / "one")
+def test_discover_ends_for_a_recursive_pattern_in_a_loop_of_symlinks(tmp_path: Path) -> None:
+    folder = _make_simulation(tmp_path / "a" / "one")
     for name in ("x", "y"):
         (tmp_path / "a" / name).symlink_to(".")
-    assert _found(tmp_path / "**") == [folder]
-    assert _found(tmp_path / "**" / "one") == [folder]
+    assert _folders(tmp_path / "**") == [folder]
+    assert _folders(tmp_path / "**" / "one") == [folder]
 
 
 @pytest.mark.parametrize("name", ["~nobody_of_this_name/x", "n" * 300, "a\0b"])
-def test_a_source_that_cannot_be_a_path_is_an_error(tmp_path: Path, name: str) -> None:
+def test_discover_rejects_a_source_that_is_an_impossible_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match="there is no such"):
         discover(name)
     summary = tmp_path / "all.yaml"
-    _make(tmp_path / "good")
+    _make_simulation(tmp_path / "good")
     text = json.dumps({"system_directory": ["good", name, None]})
     summary.write_text(text, encoding="utf-8")
-    items = list(discover(str(summary)))
-    assert [type(item) for item in items] == [Simulation, Skipped, Skipped]
+    discoveries = list(discover(str(summary)))
+    assert [type(discovery) for discovery in discoveries] == [Simulation, Skipped, Skipped]
 
 
-def test_a_folder_whose_name_looks_like_a_pattern_is_that_folder(tmp_path: Path) -> None:
-    folder = _make(tmp_path / "batch_[ab]")
-    assert _found(folder) == [folder]
+def test_discover_takes_an_existing_folder_named_like_a_pattern_literally(tmp_path: Path) -> None:
+    folder = _make_simulation(tmp_path / "batch_[ab]")
+    assert _folders(folder) == [folder]
 
 
-def test_a_relative_source_gives_absolute_folders(
+def test_discover_yields_absolute_paths_for_a_relative_source(
     campaign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(campaign.parent)
-    assert _found("campaign") == _found(campaign)
+    assert _folders("campaign") == _folders(campaign)
     monkeypatch.chdir(campaign)
-    assert _found(".") == _found(campaign)
+    assert _folders(".") == _folders(campaign)
 
 
-def test_a_summary_gives_the_folders_that_it_lists_in_its_order(
+def test_discover_yields_the_folders_of_a_summary_in_its_order(
     campaign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path("/"))
-    found = _found(campaign / "campaign.yaml")
-    assert " ".join(folder.name[:8] for folder in found) == (
+    folders = _folders(campaign / "campaign.yaml")
+    assert " ".join(folder.name[:8] for folder in folders) == (
         "CC4D89E0 0BDC04CC E6475BA8 96964558 D7EB9914 FD017140 2071DE63 24BD07FD"
     )
-    assert set(found) == set(_found(campaign))
+    assert set(folders) == set(_folders(campaign))
 
 
-def test_each_folder_of_a_source_costs_a_listing_and_an_open_file(campaign: Path) -> None:
-    folders = tuple(map(str, _found(campaign)))
+def test_discover_lists_each_folder_and_opens_its_yaml_once(campaign: Path) -> None:
+    folders = tuple(map(str, _folders(campaign)))
     for source in (str(campaign), str(campaign / "campaign.yaml"), Folders(folders)):
         with slow(campaign, 0) as calls:
             assert len(list(discover(source))) == 8
-        own = source != Folders(folders)  # the campaign's own folder, and its summary
-        assert (calls["scandir"], calls["open"]) in {(8 + own, 8 + own), (8, 8 + own)}
+        extra = source != Folders(folders)  # the campaign's own folder, and its summary
+        assert (calls["scandir"], calls["open"]) in {(8 + extra, 8 + extra), (8, 8 + extra)}
         assert calls["stat"] <= 2
 
 
-def test_a_summary_is_read_once_until_it_changes(campaign: Path, tmp_path: Path) -> None:
+def test_discover_reads_a_summary_again_only_after_a_change(campaign: Path, tmp_path: Path) -> None:
     summary = campaign / "campaign.yaml"
-    plain = [str(path) for path in _found(summary)]
+    paths = sorted(map(str, _folders(summary)))
     for source in (summary, campaign, summary):
         with ScanIndex(tmp_path / "scan.db", settled_after=0) as index:
-            found = discover(str(source), Reading(index, 1))
-            assert sorted(one.path for one in found) == sorted(plain)
+            discoveries = discover(str(source), Reading(index, 1))
+            assert sorted(discovery.path for discovery in discoveries) == paths
     with ScanIndex(tmp_path / "scan.db", settled_after=0) as index, slow(campaign, 0) as calls:
-        reading = Reading(index, 1, brief=True)
+        reading = Reading(index, 1, digests_only=True)
         assert roots(str(summary), reading) == roots(str(summary))
-        assert calls["open"] == 1  # of the one that has no index
+        assert calls["open"] == 1  # by the call without an index
         assert len(list(discover(str(summary), reading))) == 8
         assert calls["open"] == 1
-    summary.write_text(f"system_directory: [{_found(campaign)[0]}]", encoding="utf-8")
+    summary.write_text(f"system_directory: [{_folders(campaign)[0]}]", encoding="utf-8")
     with ScanIndex(tmp_path / "scan.db", settled_after=0) as index:
         assert len(list(discover(str(summary), Reading(index)))) == 1
 
 
-def _long_summary(file: Path) -> None:
+def _write_long_summary(file: Path) -> None:
     folders = [f"{'0' * 120}/{number:040X}" for number in range(100_000)]
-    lines = ["system_directory:", *(f"- {one}" for one in folders), "hash:"]
-    lines += [f"- {one[-40:]}" for one in folders]
+    lines = ["system_directory:", *(f"- {folder}" for folder in folders), "hash:"]
+    lines += [f"- {folder[-40:]}" for folder in folders]
     file.write_text("\n".join(lines), encoding="utf-8")
     assert file.stat().st_size > 2 * 10**7
 
 
-def test_a_summary_may_list_a_hundred_thousand_simulations(tmp_path: Path) -> None:
-    _long_summary(tmp_path / "all.yaml")
+def test_discover_reads_a_summary_of_a_hundred_thousand_simulations(tmp_path: Path) -> None:
+    _write_long_summary(tmp_path / "all.yaml")
     first = next(discover(str(tmp_path / "all.yaml")))
     assert isinstance(first, Skipped)
     assert "there is no such folder" in first.reason
 
 
 @pytest.mark.parametrize("name", ["campaign", "other"])
-def test_a_long_summary_in_the_folder_of_its_campaign_is_no_simulation(
-    campaign: Path, name: str
-) -> None:
-    """Its name may be that of the folder, as a BuildInput's is."""
-    found = _found(campaign)
-    _long_summary(campaign / f"{name}.yaml")
-    assert _found(campaign) == found
+def test_discover_does_not_take_a_long_summary_for_a_build_input(campaign: Path, name: str) -> None:
+    """The summary may be named after its folder, as a BuildInput is."""
+    folders = _folders(campaign)
+    _write_long_summary(campaign / f"{name}.yaml")
+    assert _folders(campaign) == folders
     assert _skipped(campaign) == []
 
 
-def test_a_summary_of_a_campaign_that_moved_finds_its_folders(campaign: Path) -> None:
+def test_discover_finds_the_folders_of_a_campaign_that_moved_with_its_summary(
+    campaign: Path,
+) -> None:
     summary = campaign / "campaign.yaml"
     text = summary.read_text(encoding="utf-8").replace("./", "/scratch/gone/")
     summary.write_text(text, encoding="utf-8")
     moved = Path(shutil.move(campaign, campaign.parent / "moved"))
-    assert sorted(_found(moved / "campaign.yaml")) == _found(moved)
+    assert sorted(_folders(moved / "campaign.yaml")) == _folders(moved)
 
 
-def test_folders_of_a_summary_that_are_missing_or_none_are_skipped(tmp_path: Path) -> None:
-    _make(tmp_path / "good")
+def test_discover_skips_listed_folders_that_are_missing_or_no_simulations(tmp_path: Path) -> None:
+    _make_simulation(tmp_path / "good")
     (tmp_path / "empty").mkdir()
     summary = tmp_path / "all.yaml"
     summary.write_text(
         "system_directory: [good, empty, missing, ./good, ../..]\n", encoding="utf-8"
     )
-    assert [(item.path, item.reason) for item in _skipped(summary)] == [
+    assert [(skipped.path, skipped.reason) for skipped in _skipped(summary)] == [
         (str(tmp_path / "empty"), "it holds no BuildInput YAML"),
         (str(tmp_path / "missing"), "listed in all.yaml, but there is no such folder"),
         (str(tmp_path.parent.parent), "it holds no BuildInput YAML"),
@@ -247,7 +255,7 @@ def test_folders_of_a_summary_that_are_missing_or_none_are_skipped(tmp_path: Pat
         ("empty.yaml", "", "no list 'system_directory'"),
     ],
 )
-def test_a_source_of_another_kind_is_an_error_that_names_it(
+def test_discover_names_a_source_that_it_cannot_read(
     tmp_path: Path, name: str, text: str | None, reason: str
 ) -> None:
     source = tmp_path / name
@@ -258,32 +266,32 @@ def test_a_source_of_another_kind_is_an_error_that_names_it(
     assert str(source) in str(caught.value)
 
 
-def test_a_path_that_is_no_utf8_is_skipped(tmp_path: Path) -> None:
+def test_discover_skips_a_path_that_is_not_utf8(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
     Path(os.fsdecode(folder), "build.yaml").write_text(WATER % 1, encoding="utf-8")
-    (item,) = _skipped(tmp_path)
-    assert item.path == f"{tmp_path}/\\xff"
-    assert "UTF-8" in item.reason
+    (skipped,) = _skipped(tmp_path)
+    assert skipped.path == f"{tmp_path}/\\xff"
+    assert "UTF-8" in skipped.reason
 
 
-def _fifo(path: Path) -> None:
+def _make_fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
-def _dangling(path: Path) -> None:
+def _make_dangling_link(path: Path) -> None:
     path.symlink_to("missing")
 
 
-def _looping(path: Path) -> None:
+def _make_looping_link(path: Path) -> None:
     path.symlink_to(path.name)
 
 
-@pytest.mark.parametrize("make", [_fifo, _dangling, _looping])
-def test_what_stands_in_place_of_a_build_input_is_named_and_not_opened(
+@pytest.mark.parametrize("make", [_make_fifo, _make_dangling_link, _make_looping_link])
+def test_discover_names_a_build_input_that_is_not_a_file_and_does_not_open_it(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "build.yaml")
     make(tmp_path / "other.yaml")
-    (item,) = _skipped(tmp_path)
-    assert item.reason == "build.yaml: is not a file that can be read"
+    (skipped,) = _skipped(tmp_path)
+    assert skipped.reason == "build.yaml: is not a file that can be read"

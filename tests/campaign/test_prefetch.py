@@ -1,4 +1,4 @@
-"""Work that is done ahead of its turn: in order, by as many threads as pay."""
+"""`Prefetcher`: results in order, and threads only where they help."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from mdfactory.campaign.prefetch import HEAVY, MANY, TRIED, Ahead
+from mdfactory.campaign.prefetch import (
+    AUTOMATIC_THREADS,
+    MAX_PREFETCHED_BYTES,
+    SAMPLE_ITEMS,
+    Prefetcher,
+)
 
 
 @dataclass
 class Clock:
-    """Tells the time that work would take, however busy the machine is."""
+    """Clock that the items of a test advance, so that the load of the machine does not matter."""
 
     now: float = 0.0
     busy: float = 0.0
@@ -25,7 +30,7 @@ class Clock:
         self.busy += working
 
 
-def _threads(
+def _thread_ids(
     waits: range,
     jobs: int | None,
     *,
@@ -33,69 +38,72 @@ def _threads(
     working: float = 0.0001,
     together: range = range(0),
 ) -> list[int]:
-    """Return which threads did a hundred pieces of work, of which some wait for the disk.
+    """Return the ids of the threads that processed a hundred items, in order.
 
-    Those that are done `together` wait for each other: one thread alone would wait for ever.
+    Items in `waits` wait for the disk. Items in `together` wait for each other, which takes as
+    many threads as there are items.
     """
     clock, threads = Clock(), list[int]()
-    meeting = threading.Barrier(max(1, len(together)), timeout=60)
+    barrier = threading.Barrier(max(1, len(together)), timeout=60)
 
-    def work(number: int) -> int:
+    def function(number: int) -> int:
         threads.append(threading.get_ident())
         clock.spend(waiting=waiting if number in waits else 0, working=working)
         if number in together:
-            meeting.wait()
+            barrier.wait()
         return number
 
-    with Ahead(work, jobs, clock=clock) as ahead:
-        assert list(ahead.each(range(100))) == list(range(100))
+    with Prefetcher(function, jobs, clock=clock) as prefetcher:
+        assert list(prefetcher.map(range(100))) == list(range(100))
     return threads
 
 
 @pytest.mark.parametrize("jobs", [None, 1])
-def test_work_that_does_not_wait_is_done_without_threads(jobs: int | None) -> None:
-    assert set(_threads(range(0), jobs)) == {threading.get_ident()}
+def test_prefetcher_uses_no_threads_for_items_that_do_not_wait(jobs: int | None) -> None:
+    assert set(_thread_ids(range(0), jobs)) == {threading.get_ident()}
 
 
-def test_a_few_pieces_that_wait_are_no_reason_for_threads() -> None:
-    """Such as the listing of the campaign's own folder, which may be long."""
-    assert set(_threads(range(TRIED // 2), None)) == {threading.get_ident()}
+def test_prefetcher_uses_no_threads_if_only_half_of_the_items_wait() -> None:
+    """A few slow items are normal, such as the listing of the campaign's own folder."""
+    assert set(_thread_ids(range(SAMPLE_ITEMS // 2), None)) == {threading.get_ident()}
 
 
-def test_work_that_computes_longer_than_it_waits_is_done_without_threads() -> None:
-    threads = _threads(range(100), None, waiting=0.005, working=0.02)
+def test_prefetcher_uses_no_threads_for_items_that_compute_longer_than_they_wait() -> None:
+    threads = _thread_ids(range(100), None, waiting=0.005, working=0.02)
     assert set(threads) == {threading.get_ident()}
 
 
-def test_work_that_waits_is_done_by_threads() -> None:
-    threads = _threads(range(100), None, together=range(TRIED, TRIED + 2))
-    assert set(threads[:TRIED]) == {threading.get_ident()}
-    assert 1 < len(set(threads[TRIED:])) <= MANY
+def test_prefetcher_uses_threads_for_items_that_wait() -> None:
+    threads = _thread_ids(range(100), None, together=range(SAMPLE_ITEMS, SAMPLE_ITEMS + 2))
+    assert set(threads[:SAMPLE_ITEMS]) == {threading.get_ident()}
+    assert 1 < len(set(threads[SAMPLE_ITEMS:])) <= AUTOMATIC_THREADS
 
 
-def test_as_many_threads_as_were_asked_for_do_the_work() -> None:
-    threads = _threads(range(100), 3, together=range(3))
+def test_prefetcher_uses_the_given_number_of_threads() -> None:
+    threads = _thread_ids(range(100), 3, together=range(3))
     assert threading.get_ident() not in threads
     assert len(set(threads)) == 3
 
 
-def test_an_error_comes_where_its_item_comes() -> None:
-    def work(number: int) -> int:
+def test_map_raises_the_error_of_an_item_in_its_turn() -> None:
+    def function(number: int) -> int:
         if number == 3:
             raise ValueError("three")
         return number
 
-    with Ahead(work, 4) as ahead:
-        results = ahead.each(range(10))
+    with Prefetcher(function, 4) as prefetcher:
+        results = prefetcher.map(range(10))
         assert [next(results) for _ in range(3)] == [0, 1, 2]
         with pytest.raises(ValueError, match="three"):
             next(results)
 
 
-@pytest.mark.parametrize(("weight", "most"), [(0, 8), (HEAVY // 3, 3), (2 * HEAVY, 1)])
-def test_what_is_heavy_is_not_done_far_ahead(weight: int, most: int) -> None:
-    begun: list[int] = []
-    with Ahead(begun.append, 4, lambda _: weight) as ahead:
-        for number, _ in enumerate(ahead.each(range(50))):
-            assert number < len(begun) <= number + most
-    assert sorted(begun) == list(range(50))
+@pytest.mark.parametrize(
+    ("size", "max_pending"), [(0, 8), (MAX_PREFETCHED_BYTES // 3, 3), (2 * MAX_PREFETCHED_BYTES, 1)]
+)
+def test_map_prefetches_few_items_with_large_results(size: int, max_pending: int) -> None:
+    started: list[int] = []
+    with Prefetcher(started.append, 4, lambda _: size) as prefetcher:
+        for number, _ in enumerate(prefetcher.map(range(50))):
+            assert number < len(started) <= number + max_pending
+    assert sorted(started) == list(range(50))

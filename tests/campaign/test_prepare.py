@@ -149,7 +149,7 @@ def test_rows_without_a_folder_and_bad_rows_are_skipped(tmp_path: Path) -> None:
     bad, invalid, missing = (item.reason for item in skipped)
     assert bad.startswith("simulation_type: ")
     assert f"{bilayer}: {bilayer.name}.yaml: simulation_type: is missing" in invalid
-    assert missing.startswith("no folder of ")
+    assert missing.startswith("no simulation with hash ")
     assert missing.endswith(f"below {tmp_path / 'out'}")
 
 

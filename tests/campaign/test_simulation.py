@@ -1,4 +1,4 @@
-"""One folder: which YAML counts, which status holds, and what makes it invalid."""
+"""`read_simulation`: choice of the YAML file, status, and reasons for invalid folders."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WATER_HASH = "EB3965712A911E7FF313BCB826F03EC699E236E2"
 SUMMARY = "system_directory: [./a]\nhash: [A]\nsimulation_type: [mixedbox]\n"
 
 
-def _folder(root: Path, name: str = "folder", **files: str) -> Path:
-    """Make a folder; ``own`` stands for the file that is named after it."""
+def _make_folder(root: Path, name: str = "folder", **files: str) -> Path:
+    """Make a folder with YAML files; ``own`` is the one that is named after the folder."""
     folder = root / name
     folder.mkdir()
     for file, text in files.items():
@@ -30,22 +30,22 @@ def _folder(root: Path, name: str = "folder", **files: str) -> Path:
     return folder
 
 
-def _read(folder: Path, *, claimed: bool = False) -> Simulation | Skipped | None:
-    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, claimed=claimed)
+def _read(folder: Path, *, required: bool = False) -> Simulation | Skipped | None:
+    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, required=required)
 
 
-def _simulation(folder: Path) -> Simulation:
-    found = _read(folder)
-    assert isinstance(found, Simulation), found
-    return found
+def _read_valid(folder: Path) -> Simulation:
+    simulation = _read(folder)
+    assert isinstance(simulation, Simulation), simulation
+    return simulation
 
 
-def _reason(folder: Path, *, claimed: bool = False) -> str:
-    found = _read(folder, claimed=claimed)
-    assert isinstance(found, Skipped), found
-    assert found.path == str(folder)
-    assert "\n" not in found.reason
-    return found.reason
+def _reason_of(folder: Path, *, required: bool = False) -> str:
+    skipped = _read(folder, required=required)
+    assert isinstance(skipped, Skipped), skipped
+    assert skipped.path == str(folder)
+    assert "\n" not in skipped.reason
+    return skipped.reason
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,21 @@ def _reason(folder: Path, *, claimed: bool = False) -> str:
         ({"prod.xtc", "prod.gro"}, SimulationStatus.completed),
     ],
 )
-def test_the_files_that_are_there_tell_the_status(
+def test_status_of_derives_the_status_from_the_files(
     files: set[str], status: SimulationStatus
 ) -> None:
     assert status_of(files) is status
 
 
 @pytest.mark.parametrize("name", ["own", "build", "input"])
-def test_a_build_input_may_have_any_name(tmp_path: Path, name: str) -> None:
-    assert _simulation(_folder(tmp_path, **{name: WATER})).hash == WATER_HASH
+def test_read_simulation_accepts_any_file_name(tmp_path: Path, name: str) -> None:
+    assert _read_valid(_make_folder(tmp_path, **{name: WATER})).hash == WATER_HASH
 
 
-def test_the_yml_ending_counts_too(tmp_path: Path) -> None:
-    folder = _folder(tmp_path)
+def test_read_simulation_accepts_the_yml_ending(tmp_path: Path) -> None:
+    folder = _make_folder(tmp_path)
     (folder / "input.yml").write_text(WATER, encoding="utf-8")
-    assert _simulation(folder).hash == WATER_HASH
+    assert _read_valid(folder).hash == WATER_HASH
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,12 @@ def test_the_yml_ending_counts_too(tmp_path: Path) -> None:
         {"a": SUMMARY, "b": WATER, "c": METHANOL},
     ],
 )
-def test_the_first_yaml_that_is_a_build_input_is_taken(
-    tmp_path: Path, files: dict[str, str]
-) -> None:
-    assert _simulation(_folder(tmp_path, **files)).hash == WATER_HASH
+def test_read_simulation_takes_the_first_build_input(tmp_path: Path, files: dict[str, str]) -> None:
+    assert _read_valid(_make_folder(tmp_path, **files)).hash == WATER_HASH
 
 
-def test_an_invalid_yaml_gives_way_to_a_valid_one(tmp_path: Path) -> None:
-    assert _simulation(_folder(tmp_path, own="{", other=WATER)).hash == WATER_HASH
+def test_read_simulation_prefers_a_valid_yaml_to_an_invalid_one(tmp_path: Path) -> None:
+    assert _read_valid(_make_folder(tmp_path, own="{", other=WATER)).hash == WATER_HASH
 
 
 @pytest.mark.parametrize(
@@ -109,10 +107,10 @@ def test_an_invalid_yaml_gives_way_to_a_valid_one(tmp_path: Path) -> None:
         {"half": "simulation_type: mixedbox\n"},
     ],
 )
-def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
+def test_read_simulation_ignores_folders_that_do_not_claim_to_be_simulations(
     tmp_path: Path, files: dict[str, str]
 ) -> None:
-    assert _read(_folder(tmp_path, **files)) is None
+    assert _read(_make_folder(tmp_path, **files)) is None
 
 
 @pytest.mark.parametrize(
@@ -126,7 +124,7 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"own": WATER + "\tx: 1"}, "folder.yaml: line 3: "),
         ({"x": WATER.replace("450", "-1")}, "x.yaml: system.species.0.count: "),
         ({"x": WATER + "[broken"}, "x.yaml: line 4: "),
-        ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "the key 'engine' stands twice"),
+        ({"own": WATER + "engine: gromacs\nengine: gromacs\n"}, "duplicate key 'engine'"),
         ({"own": "a: " + "[" * 50_000}, "nests more than 64 levels"),
         ({"own": "- " * 50_000}, "nests more than 64 levels"),
         ({"own": "x:\n  " + "-  " * 50_000}, "nests more than 64 levels"),
@@ -136,11 +134,11 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"own": "? " * 3_000 + "x"}, "folder.yaml: "),
         ({"own": WATER + "x: 1" + ":1" * 100_000}, "more than 10,000 characters"),
         ({"own": WATER + "x: [" + "1," * 250_000 + "]"}, "more than 200,000 values"),
-        ({"own": WATER + "x: &x [*x]"}, "aliases stand for more"),
+        ({"own": WATER + "x: &x [*x]"}, "aliases expand to more"),
         ({"own": WATER + 'x: !!int ""'}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!bool foo"}, "folder.yaml: a value does not fit its tag: "),
         ({"own": WATER + "x: !!timestamp foo"}, "folder.yaml: "),
-        ({"own": WATER + "<<: {}\nsystem: {}"}, "the key 'system' stands twice"),
+        ({"own": WATER + "<<: {}\nsystem: {}"}, "duplicate key 'system'"),
         ({"own": WATER.replace("450", "-0x" + "F" * 6_000)}, "system.species.0.count: "),
         ({"own": WATER.replace("mixedbox", "0x" + "F" * 6_000)}, "simulation_type: "),
         ({"own": WATER.replace("smiles: O", f"smiles: {'C' * 5_001}")}, "has 5,001 characters"),
@@ -150,77 +148,77 @@ def test_what_does_not_claim_to_be_a_simulation_is_passed_over(
         ({"own": "x" * (4 * 2**20 + 1)}, "folder.yaml: is larger than 4 MiB"),
     ],
 )
-def test_what_claims_to_be_a_simulation_but_is_none_has_a_reason(
+def test_read_simulation_gives_the_reason_for_an_invalid_build_input(
     tmp_path: Path, files: dict[str, str], reason: str
 ) -> None:
-    assert reason in _reason(_folder(tmp_path, **files))
+    assert reason in _reason_of(_make_folder(tmp_path, **files))
 
 
-def test_a_yaml_in_another_encoding_has_a_reason(tmp_path: Path) -> None:
-    folder = _folder(tmp_path)
+def test_read_simulation_gives_the_reason_for_an_unknown_encoding(tmp_path: Path) -> None:
+    folder = _make_folder(tmp_path)
     (folder / "folder.yaml").write_bytes("größe: 1".encode("latin-1"))
-    assert "folder.yaml: " in _reason(folder)
+    assert "folder.yaml: " in _reason_of(folder)
 
 
-def test_a_bomb_of_aliases_is_refused_at_once(tmp_path: Path) -> None:
+def test_read_simulation_refuses_exponential_aliases_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     bomb = "\n".join([*lines, "simulation_type: mixedbox", "system: {species: *a8}"])
-    assert "aliases stand for more than" in _reason(_folder(tmp_path, own=bomb))
+    assert "aliases expand to more than" in _reason_of(_make_folder(tmp_path, own=bomb))
 
 
-def test_a_bomb_of_merged_keys_is_refused_at_once(tmp_path: Path) -> None:
+def test_read_simulation_refuses_exponential_merge_keys_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 {x: 1}"]
     lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 9)]
-    assert "aliases stand for more" in _reason(
-        _folder(tmp_path, own="\n".join(lines) + "\n" + WATER)
+    assert "aliases expand to more" in _reason_of(
+        _make_folder(tmp_path, own="\n".join(lines) + "\n" + WATER)
     )
 
 
-def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
+def test_read_simulation_accepts_a_few_aliases(tmp_path: Path) -> None:
     text = WATER + "x: &x [1, 2]\ny: [*x, *x]\n"
-    assert _simulation(_folder(tmp_path, own=text)).hash == WATER_HASH
+    assert _read_valid(_make_folder(tmp_path, own=text)).hash == WATER_HASH
 
 
 @pytest.mark.parametrize("name", ["own", "input"])
-def test_a_build_input_may_be_in_utf_16(tmp_path: Path, name: str) -> None:
-    folder = _folder(tmp_path, **{name: WATER})
+def test_read_simulation_accepts_utf_16(tmp_path: Path, name: str) -> None:
+    folder = _make_folder(tmp_path, **{name: WATER})
     (file,) = folder.iterdir()
     file.write_text(WATER, encoding="utf-16")
-    assert _simulation(folder).hash == WATER_HASH
+    assert _read_valid(folder).hash == WATER_HASH
 
 
-def test_a_large_yaml_of_another_kind_is_passed_over(tmp_path: Path) -> None:
-    assert _read(_folder(tmp_path, notes="x" * (4 * 2**20 + 1))) is None
+def test_read_simulation_ignores_a_large_yaml_with_another_name(tmp_path: Path) -> None:
+    assert _read(_make_folder(tmp_path, notes="x" * (4 * 2**20 + 1))) is None
 
 
-def test_a_reason_is_one_line_of_bounded_length(tmp_path: Path) -> None:
+def test_reasons_and_warnings_are_one_line_of_bounded_length(tmp_path: Path) -> None:
     text = WATER.replace("resname: SOL", f'resname: "A\\n{"B" * 9_000}"')
-    assert len(_reason(_folder(tmp_path, own=text))) <= 401
+    assert len(_reason_of(_make_folder(tmp_path, own=text))) <= 401
     many = "".join(f"key_{number}: 1\n" for number in range(9_000))
-    (warning,) = _simulation(_folder(tmp_path, "other", own=WATER + many)).warnings
+    (warning,) = _read_valid(_make_folder(tmp_path, "other", own=WATER + many)).warnings
     assert len(warning) <= 401
 
 
-def test_merged_keys_are_not_given_twice(tmp_path: Path) -> None:
+def test_read_simulation_accepts_a_key_that_overrides_a_merged_one(tmp_path: Path) -> None:
     text = WATER + "x: &x {engine: gromacs}\ny: {<<: *x, engine: gromacs}\n"
-    assert _simulation(_folder(tmp_path, own=text)).hash == WATER_HASH
+    assert _read_valid(_make_folder(tmp_path, own=text)).hash == WATER_HASH
 
 
-def test_a_folder_that_is_listed_must_be_a_simulation(tmp_path: Path) -> None:
-    assert "no BuildInput YAML" in _reason(_folder(tmp_path), claimed=True)
+def test_read_simulation_gives_a_reason_for_a_required_folder_without_yaml(tmp_path: Path) -> None:
+    assert "no BuildInput YAML" in _reason_of(_make_folder(tmp_path), required=True)
 
 
-def test_unknown_keys_are_warned_of(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, own=WATER + "colour: red\nflavour: up\n")
-    assert _simulation(folder).warnings == (
+def test_read_simulation_warns_of_unknown_keys(tmp_path: Path) -> None:
+    folder = _make_folder(tmp_path, own=WATER + "colour: red\nflavour: up\n")
+    assert _read_valid(folder).warnings == (
         f"{folder / 'folder.yaml'}: ignored unknown keys: colour, flavour",
     )
 
 
-def test_the_build_input_decides_the_hash_not_the_folder(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, name="A" * 40, own=WATER)
-    simulation = _simulation(folder)
+def test_read_simulation_takes_the_hash_from_the_build_input_not_the_folder(tmp_path: Path) -> None:
+    folder = _make_folder(tmp_path, name="A" * 40, own=WATER)
+    simulation = _read_valid(folder)
     assert simulation.hash == WATER_HASH
     (warning,) = simulation.warnings
     assert str(folder) in warning
@@ -228,13 +226,11 @@ def test_the_build_input_decides_the_hash_not_the_folder(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", [WATER_HASH, WATER_HASH.lower(), "run_17"])
-def test_a_folder_with_the_right_hash_or_another_kind_of_name_is_fine(
-    tmp_path: Path, name: str
-) -> None:
-    assert _simulation(_folder(tmp_path, name=name, own=WATER)).warnings == ()
+def test_read_simulation_does_not_warn_of_other_folder_names(tmp_path: Path, name: str) -> None:
+    assert _read_valid(_make_folder(tmp_path, name=name, own=WATER)).warnings == ()
 
 
-def test_a_folder_is_opened_with_its_status_and_results(campaign: Path) -> None:
+def test_open_reads_status_and_results(campaign: Path) -> None:
     (folder,) = campaign.glob("CC4D*")
     simulation = Simulation.open(str(folder))
     assert simulation.hash == folder.name
@@ -250,7 +246,7 @@ def test_a_folder_is_opened_with_its_status_and_results(campaign: Path) -> None:
         (lambda folder: folder.touch(), "Not a directory"),
     ],
 )
-def test_what_is_not_a_simulation_cannot_be_opened(
+def test_open_rejects_a_path_that_is_not_a_simulation(
     tmp_path: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     make(tmp_path / "x")
@@ -259,7 +255,7 @@ def test_what_is_not_a_simulation_cannot_be_opened(
     assert str(tmp_path / "x") in str(caught.value)
 
 
-def test_public_names_are_loaded_when_they_are_used() -> None:
+def test_public_names_are_imported_on_first_use() -> None:
     assert mdfactory.Simulation is Simulation
     assert all(getattr(mdfactory, name) for name in mdfactory.__all__)
     with pytest.raises(AttributeError, match="Simulacrum"):

@@ -93,7 +93,8 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
     assert done.out == "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid or not found)\n"
     assert done.err.count("skipped: ") == 7
     assert (
-        f"{file}: row 2 (line 3): no folder of 0BDC04CC155D827D3BEE561E9C8A023DAF3A3226" in done.err
+        f"{file}: row 2 (line 3): no simulation with hash 0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
+        in done.err
     )
 
 

@@ -54,10 +54,10 @@ SUMMARIES: list[tuple[str, str | bytes, str]] = [
     ("a summary of nothing", "system_directory: []", "there is no simulation in it"),
     ("a summary cut off", "system_directory: [a, b", "not a build summary: line "),
     ("a summary with a tab", "system_directory:\n\t- a", "not a build summary: line 2"),
-    ("a summary said twice", "system_directory: [a]\nsystem_directory: [b]", "stands twice"),
-    ("a summary of aliases", ALIASES, "aliases stand for more"),
-    ("a summary of merged keys", MERGED, "aliases stand for more"),
-    ("a summary in itself", "system_directory: &x [*x]", "aliases stand for more"),
+    ("a summary said twice", "system_directory: [a]\nsystem_directory: [b]", "duplicate key"),
+    ("a summary of aliases", ALIASES, "aliases expand to more"),
+    ("a summary of merged keys", MERGED, "aliases expand to more"),
+    ("a summary in itself", "system_directory: &x [*x]", "aliases expand to more"),
     ("a summary 50,000 deep", "system_directory: " + "[" * 50_000, "nests more than 64"),
     ("a summary with a tag", "!!python/object/apply:os.system [id]", "not a build summary: line 1"),
     ("a huge summary", b"#" * (65 * 2**20), "is larger than"),
@@ -118,7 +118,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("a row of NUL", "mixedbox,O\0,5\n", "is not the SMILES|cannot be read"),
     ("a row of formulas", "=1+1,O,5\n", "'=1.1' is none of"),
     ("a row of 10,000 atoms", "mixedbox," + "C" * 10_000 + ",5\n", "SOL.smiles: .*characters"),
-    ("a row without a folder", "mixedbox,O,5\n", "no folder of [0-9A-F]{40} below"),
+    ("a row without a folder", "mixedbox,O,5\n", "no simulation with hash [0-9A-F]{40} below"),
 ]
 
 PLACES: list[tuple[str, Callable[[Path], object], str, str]] = [

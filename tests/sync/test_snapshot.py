@@ -18,7 +18,7 @@ from benchmarks.slowdisk import slow
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan_index import PLAIN, Reading, ScanIndex
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, DuplicateSimulationError
 from mdfactory.records.merge import Counts
@@ -77,7 +77,7 @@ def _push(
     store: Store, campaign: Path, mode: ConflictMode, file: Path | None, **rest: Any
 ) -> Pushed:
     if file is None:
-        return push(store, str(campaign), mode, ALL, reading=PLAIN, **rest)
+        return push(store, str(campaign), mode, ALL, reading=DEFAULT_READING, **rest)
     with _index(file) as index:
         return push(store, str(campaign), mode, ALL, reading=Reading(index, 1), **rest)
 

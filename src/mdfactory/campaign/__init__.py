@@ -1,1 +1,1 @@
-"""Campaigns: folders of simulations on disk. This room knows no store."""
+"""Folders of simulations on disk; independent of the stores that hold their records."""

@@ -1,9 +1,10 @@
-"""Which analyses and artifacts are known, for each type of simulation."""
+"""The analyses and artifacts that each type of simulation is expected to have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from mdfactory.records.tables import Table, result_table
@@ -11,7 +12,7 @@ from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
 __all__ = ["Catalogue"]
 
-BILAYER: Final = {
+BILAYER_RESULTS: Final = {
     ResultType.analysis: (
         "area_per_lipid",
         "density_distribution",
@@ -34,43 +35,47 @@ BILAYER: Final = {
     ),
 }
 
-MIXEDBOX: Final = {
+MIXEDBOX_RESULTS: Final = {
     ResultType.analysis: ("system_chemistry",),
     ResultType.artifact: ("last_frame_pdb",),
 }
 
-DIGEST_ROW_SCHEMA: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
-    SimulationType.bilayer: BILAYER,
-    SimulationType.mixedbox: MIXEDBOX,
+RESULT_NAMES: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
+    SimulationType.bilayer: BILAYER_RESULTS,
+    SimulationType.mixedbox: MIXEDBOX_RESULTS,
 }
+"""Type of simulation -> type of result -> names of the results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The results that belong to each type of simulation, done or not.
+    """The results that each type of simulation is expected to have.
 
     Parameters
     ----------
     added
-        Names that a user's configuration adds: type of simulation -> kind -> names.
+        Names from the user's configuration: type of simulation -> type of result -> names.
     """
 
     added: Mapping[SimulationType, Mapping[ResultType, Iterable[str]]] = field(default_factory=dict)
 
-    def items(self, simulation_type: SimulationType) -> list[ResultId]:
-        """Return what is expected of a type of simulation, analyses first."""
-        known, added = (
-            DIGEST_ROW_SCHEMA.get(simulation_type, {}),
-            self.added.get(simulation_type, {}),
+    def results(self, simulation_type: SimulationType) -> list[ResultId]:
+        """Return the results expected of a type of simulation, analyses first."""
+        sources = [source.get(simulation_type, {}) for source in (RESULT_NAMES, self.added)]
+        return list(
+            dict.fromkeys(
+                (result_type, name)
+                for result_type in ResultType
+                for source in sources
+                for name in source.get(result_type, ())
+            )
         )
-        names = {kind: (*known.get(kind, ()), *added.get(kind, ())) for kind in ResultType}
-        return list(dict.fromkeys((kind, name) for kind in ResultType for name in names[kind]))
 
-    def all(self) -> list[ResultId]:
-        """Return what is expected of any simulation."""
-        items = (item for one in SimulationType for item in self.items(one))
-        return sorted(dict.fromkeys(items), key=lambda item: item[0])
+    def all_results(self) -> list[ResultId]:
+        """Return the results expected of any type of simulation, analyses first."""
+        results = chain.from_iterable(map(self.results, SimulationType))
+        return sorted(dict.fromkeys(results), key=lambda result: result[0])
 
-    def tables(self, kind: ResultType) -> list[Table]:
+    def tables(self, result_type: ResultType) -> list[Table]:
         """Return the tables of all analyses or all artifacts."""
-        return [result_table(one, name) for one, name in self.all() if one is kind]
+        return [result_table(*result) for result in self.all_results() if result[0] is result_type]

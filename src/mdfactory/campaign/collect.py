@@ -1,4 +1,4 @@
-"""From simulations to batches of records, streamed."""
+"""Turns simulations into a stream of batches of their records."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple, Self
 
 import pyarrow as pa
 
-from mdfactory.campaign.prefetch import Ahead
+from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.registry import FILE, FOLDER, Analysis, Artifact, Registry
 from mdfactory.campaign.results import LARGEST_CELL
-from mdfactory.campaign.scan_index import PLAIN, Reading, stamp_at
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state_at
 from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
 from mdfactory.records.arrow import batch
@@ -23,49 +23,59 @@ from mdfactory.records.vocabulary import ResultType
 
 __all__ = ["Scope", "collect"]
 
-BATCH: Final = 1000
-"""Records of one batch, at most."""
+BATCH_ROWS: Final = 1000
+"""Largest number of records in one batch."""
 
-LARGEST: Final = 8 * 2**20
-"""Characters of the records that are held before they are passed on, about."""
+MAX_BUFFERED_CHARACTERS: Final = 8 * 2**20
+"""Approximate number of characters of all rows that are buffered."""
 
-PORTION: Final = 64
-"""Simulations whose results are looked at together."""
+GROUP_SIMULATIONS: Final = 64
+"""Number of simulations whose results are read as one group, after their own records."""
 
-CELL: Final = 12
-"""Characters of a value of a frame, about."""
+CELL_CHARACTERS: Final = 12
+"""Estimated number of characters of one value of a frame."""
+
+ENTRY_RESULT_TYPES: Final[dict[type, ResultType]] = {
+    Analysis: ResultType.analysis,
+    Artifact: ResultType.artifact,
+}
+"""Class of a registry entry -> type of its result."""
 
 Row = tuple[str | int, ...]
+"""Values of a record in its table's ``schema_with_digests``, or of a digest row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which records to make of a simulation.
+    """Which records of a simulation to collect.
 
     Parameters
     ----------
     simulations
-        Whether of the simulation itself.
+        Whether to collect the record of the simulation itself.
     results
-        Whether of its analyses, its artifacts.
+        Types of results to collect.
     names
-        Of those with these names only, in lower case; of all if empty.
-    only
-        Table, by its id -> the folders whose records are meant; all if not given.
+        Names of the results to collect, in lower case. Default: all.
+    folders_by_table
+        Id of a table -> folders whose records in this table to collect. Default: all.
     """
 
     simulations: bool = False
     results: Collection[ResultType] = ()
     names: frozenset[str] = frozenset()
-    only: Mapping[str, Collection[str]] | None = None
+    folders_by_table: Mapping[str, Collection[str]] | None = None
 
-    def takes(self, kind: ResultType, name: str) -> bool:
-        """Whether an analysis or artifact is meant."""
-        return kind in self.results and (not self.names or name.lower() in {"", *self.names})
+    def includes_result(self, result_type: ResultType, name: str) -> bool:
+        """Whether to collect a result; an empty name stands for all results of a type."""
+        is_named = not self.names or not name or name.lower() in self.names
+        return result_type in self.results and is_named
 
-    def wants(self, table: Table, simulation: Simulation) -> bool:
-        """Whether the record of a simulation in a table is meant."""
-        return self.only is None or simulation.path in self.only.get(table.id, ())
+    def includes_record(self, table: Table, simulation: Simulation) -> bool:
+        """Whether to collect the record of a simulation in a table."""
+        if self.folders_by_table is None:
+            return True
+        return simulation.path in self.folders_by_table.get(table.id, ())
 
 
 def collect(
@@ -73,7 +83,7 @@ def collect(
     scope: Scope,
     time: str,
     report: Callable[[Skipped], object],
-    reading: Reading = PLAIN,
+    reading: Reading = DEFAULT_READING,
 ) -> Iterator[tuple[Table, pa.RecordBatch]]:
     """Stream the records of simulations.
 
@@ -82,102 +92,124 @@ def collect(
     simulations
         The simulations.
     scope
-        Which records.
+        Which records to collect.
     time
-        When they are recorded: ISO 8601 in UTC, with offset.
+        Time of the records: ISO 8601 in UTC, with offset.
     report
-        Is told of results that are passed over, with the reason.
+        Called with each result that cannot be recorded, and the reason.
     reading
-        How results are read.
+        Options for reading the results.
 
     Yields
     ------
     (Table, pyarrow.RecordBatch)
-        Up to 1,000 records of one table, in its ``schema_with_digests``, or digest rows if these
-        suffice (`Reading.brief`).
+        Up to 1,000 records of one table, in its ``schema_with_digests``. With
+        `Reading.digests_only`, records whose files have not changed come as digest rows, in
+        batches of their own.
     """
-    buffer, rest = _Buffer(), iter(simulations)
-    with _Results(scope, time, report, reading) as results:
-        while some := list(islice(rest, PORTION)):
-            for simulation in some:
-                if scope.simulations and scope.wants(SIMULATIONS, simulation):
-                    yield from buffer.add(SIMULATIONS, _run(simulation, time))
+    buffer, remaining = _Buffer(), iter(simulations)
+    with _ResultReader(scope, time, report, reading) as reader:
+        while group := list(islice(remaining, GROUP_SIMULATIONS)):
+            for simulation in group:
+                if scope.simulations and scope.includes_record(SIMULATIONS, simulation):
+                    yield from buffer.add(SIMULATIONS, _simulation_row(simulation, time))
             if scope.results:
-                for table, row in results.of(one for one in some if not one.bare):
+                candidates = (simulation for simulation in group if not simulation.bare)
+                for table, row in reader.rows(candidates):
                     yield from buffer.add(table, row)
-                    del row  # it may be long, and is not held while the next one is made
-    yield from buffer.rest()
+                    del row  # it may be large, and is not needed while the next one is read
+    yield from buffer.flush()
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """Rows that wait to become a batch, and the number of their characters if they may be long."""
+class _PendingBatch:
+    """Rows of one table and schema that will become a batch.
+
+    Parameters
+    ----------
+    characters
+        Number of characters of the rows; 0 for digest rows, which are short.
+    """
 
     table: Table
     schema: pa.Schema
     rows: list[Row] = field(default_factory=list)
-    size: int = 0
+    characters: int = 0
 
 
 @dataclass(slots=True)
 class _Buffer:
-    """Rows that wait to become a batch of their table."""
+    """Rows of all tables that wait until there are enough for a batch."""
 
-    tables: dict[tuple[str, bool], _Waiting] = field(default_factory=dict)
-    size: int = 0
+    pending: dict[tuple[str, bool], _PendingBatch] = field(default_factory=dict)
+    characters: int = 0
 
     def add(self, table: Table, row: Row) -> Iterable[tuple[Table, pa.RecordBatch]]:
-        """Take a row, and give batches where enough have come together."""
-        known = len(row) == len(DIGEST_ROW_SCHEMA)
-        waiting = self.tables.get((table.id, known))
-        if waiting is None:
-            waiting = _Waiting(table, DIGEST_ROW_SCHEMA if known else table.schema_with_digests)
-            self.tables[table.id, known] = waiting
-        waiting.rows.append(row)
-        if not known:
-            size = sum([len(value) for value in row if isinstance(value, str)])
-            waiting.size += size
-            self.size += size
-            if self.size > LARGEST:
-                return self.rest()
-        return [self._made(waiting)] if len(waiting.rows) == BATCH else ()
+        """Add a row, and return the batches that are full now."""
+        is_digest_row = len(row) == len(DIGEST_ROW_SCHEMA)  # no record has as few columns
+        pending = self.pending.get((table.id, is_digest_row))
+        if pending is None:
+            schema = DIGEST_ROW_SCHEMA if is_digest_row else table.schema_with_digests
+            pending = self.pending[table.id, is_digest_row] = _PendingBatch(table, schema)
+        pending.rows.append(row)
+        if not is_digest_row:
+            characters = sum([len(value) for value in row if isinstance(value, str)])
+            pending.characters += characters
+            self.characters += characters
+            if self.characters > MAX_BUFFERED_CHARACTERS:
+                return self.flush()
+        return [self._take_batch(pending)] if len(pending.rows) == BATCH_ROWS else ()
 
-    def rest(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
-        """Give what is left."""
-        yield from (self._made(waiting) for waiting in self.tables.values() if waiting.rows)
+    def flush(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        """Yield all rows that are buffered."""
+        yield from (self._take_batch(pending) for pending in self.pending.values() if pending.rows)
 
-    def _made(self, waiting: _Waiting) -> tuple[Table, pa.RecordBatch]:
-        """Turn rows into a batch, and forget them."""
-        made = batch(waiting.rows, waiting.schema)
-        waiting.rows.clear()
-        self.size -= waiting.size
-        waiting.size = 0
-        return waiting.table, made
+    def _take_batch(self, pending: _PendingBatch) -> tuple[Table, pa.RecordBatch]:
+        """Turn the rows into a batch, and remove them from the buffer."""
+        rows = batch(pending.rows, pending.schema)
+        pending.rows.clear()
+        self.characters -= pending.characters
+        pending.characters = 0
+        return pending.table, rows
 
 
-def _run(simulation: Simulation, time: str) -> Row:
-    """Return the row of a simulation, or what is known of it if that suffices."""
+def _simulation_row(simulation: Simulation, time: str) -> Row:
+    """Return the record of a simulation, or its digest row if it was read as a digest only."""
     if simulation.digest:
-        return _known(simulation, simulation.digest, "")
+        return _digest_row(simulation, simulation.digest, "")
     return *simulation.content, time, digest(simulation.content)
 
 
-def _known(simulation: Simulation, content: str, beside: str) -> Row:
-    """Return the digest row of a record: no record is as short."""
-    built = simulation.identity
-    return built.hash, simulation.path, built.simulation_type, content, beside
+def _digest_row(simulation: Simulation, content_digest: str, sidecar_digest: str) -> Row:
+    """Return a row in `DIGEST_ROW_SCHEMA`."""
+    identity = simulation.identity
+    key = (identity.hash, simulation.path, identity.simulation_type)
+    return *key, content_digest, sidecar_digest
 
 
 class _Result(NamedTuple):
-    """A result that is to be recorded."""
+    """A result in a registry, and the table of its record."""
 
     table: Table
     simulation: Simulation
     entry: Analysis | Artifact
 
+    @property
+    def result_type(self) -> ResultType:
+        """Whether it is an analysis or an artifact."""
+        return ENTRY_RESULT_TYPES[type(self.entry)]
 
-class _Results:
-    """Makes the rows of results, some ahead of their turn if that pays. Use it in ``with``."""
+    def estimate_bytes(self) -> int:
+        """Return the approximate size of its record."""
+        if isinstance(self.entry, Artifact):
+            return 0
+        columns = self.entry.entry.get("columns")
+        column_count = len(columns) if isinstance(columns, list) else 1
+        return self.entry.row_count * column_count * CELL_CHARACTERS
+
+
+class _ResultReader:
+    """Reads results as rows; registries and frames are prefetched. Use it in ``with``."""
 
     def __init__(
         self, scope: Scope, time: str, report: Callable[[Skipped], object], reading: Reading
@@ -186,8 +218,8 @@ class _Results:
         self._time = time
         self._report = report
         self._reading = reading
-        self._registries = Ahead(self._look, reading.jobs)
-        self._rows = Ahead(self._make, reading.jobs, _length)
+        self._registries = Prefetcher(self._read_registry, reading.jobs)
+        self._rows = Prefetcher(self._read_row, reading.jobs, _Result.estimate_bytes)
 
     def __enter__(self) -> Self:
         return self
@@ -196,35 +228,36 @@ class _Results:
         self._registries.close()
         self._rows.close()
 
-    def of(self, simulations: Iterable[Simulation]) -> Iterator[tuple[Table, Row]]:
-        """Yield a row for each result; what cannot be recorded is reported and passed over."""
-        for made in self._rows.each(self._found(simulations)):
-            if isinstance(made, Skipped):
-                self._report(made)
+    def rows(self, simulations: Iterable[Simulation]) -> Iterator[tuple[Table, Row]]:
+        """Yield a row for each result of the scope; report those that cannot be recorded."""
+        for row in self._rows.map(self._list_results(simulations)):
+            if isinstance(row, Skipped):
+                self._report(row)
             else:
-                yield made
-            del made
+                yield row
+            del row  # it may be large, and is not needed while the next one is read
 
-    def _found(self, simulations: Iterable[Simulation]) -> Iterator[_Result]:
-        for simulation, registry in self._registries.each(simulations):
+    def _list_results(self, simulations: Iterable[Simulation]) -> Iterator[_Result]:
+        """Yield the results of the scope; report registries and entries that are invalid."""
+        for simulation, registry in self._registries.map(simulations):
             if isinstance(registry, Skipped):
                 self._report(registry)
                 continue
             for problem in registry.problems:
-                if self._scope.takes(problem.kind, problem.name):
+                if self._scope.includes_result(problem.kind, problem.name):
                     self._report(Skipped(simulation.path, one_line(problem)))
             entries: tuple[Analysis | Artifact, ...] = (
                 *registry.analyses.values(),
                 *registry.artifacts.values(),
             )
             for entry in entries:
-                kind = KINDS[type(entry)]
-                if self._scope.takes(kind, entry.name):
-                    table = result_table(kind, entry.name)
-                    if self._scope.wants(table, simulation):
+                result_type = ENTRY_RESULT_TYPES[type(entry)]
+                if self._scope.includes_result(result_type, entry.name):
+                    table = result_table(result_type, entry.name)
+                    if self._scope.includes_record(table, simulation):
                         yield _Result(table, simulation, entry)
 
-    def _look(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
+    def _read_registry(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
         path = simulation.path
         try:
             return simulation, simulation.results.registry(self._reading.index)
@@ -233,30 +266,21 @@ class _Results:
         except MemoryError:
             return simulation, Skipped(path, f"{FOLDER}/{FILE}: {OUT_OF_MEMORY}")
 
-    def _make(self, result: _Result) -> tuple[Table, Row] | Skipped:
+    def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped:
         table, simulation, entry = result
         try:
             if isinstance(entry, Artifact):
-                return table, _artifact(table, simulation, entry, self._time)
-            return table, _analysis(table, simulation, entry, self._time, self._reading)
+                return table, _artifact_row(table, simulation, entry, self._time)
+            return table, _analysis_row(table, simulation, entry, self._time, self._reading)
         except ResultError as error:
             reason = str(error)
         except MemoryError:
             reason = OUT_OF_MEMORY
-        return Skipped(simulation.path, one_line(f"{KINDS[type(entry)]} {entry.name}: {reason}"))
-
-
-def _length(result: _Result) -> int:
-    """Return how long the text of a result is, about."""
-    entry = result.entry
-    if isinstance(entry, Artifact):
-        return 0
-    columns = entry.entry.get("columns")
-    return entry.row_count * CELL * (len(columns) if isinstance(columns, list) else 1)
+        return Skipped(simulation.path, one_line(f"{result.result_type} {entry.name}: {reason}"))
 
 
 def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str) -> Row:
-    """Return a whole row, with its content digest at the end."""
+    """Return the row of a result; its content digest is the last value."""
     values |= {
         "hash": simulation.hash,
         "directory": simulation.path,
@@ -267,46 +291,55 @@ def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str
     return *(values[name] for name in table.schema_with_sidecar.names), content
 
 
-def _analysis(
+def _analysis_row(
     table: Table, simulation: Simulation, analysis: Analysis, time: str, reading: Reading
 ) -> Row:
+    """Return the record of an analysis, or its digest row if its file has not changed.
+
+    An index entry of a Parquet file holds three texts: a digest of all inputs of the record but
+    the file itself, the content digest of the record, and the digest of its sidecar.
+    """
     index = reading.index
-    entry = json.dumps(analysis.entry)
-    kind = simulation.identity.simulation_type.value
-    said = digest([simulation.hash, kind, entry])  # and the file says the rest
+    registry_entry = json.dumps(analysis.entry)
+    simulation_type = simulation.identity.simulation_type.value
+    inputs_digest = digest([simulation.hash, simulation_type, registry_entry])
     path = f"{simulation.path}/{FOLDER}/{analysis.filename}"
-    known = index.find(path) if index and reading.brief else None
-    if known and known.texts[0] == said:
-        return _known(simulation, *known.texts[1:])
+    indexed = index.find(path) if index and reading.digests_only else None
+    if indexed and indexed.texts[0] == inputs_digest:
+        return _digest_row(simulation, *indexed.texts[1:])
+    state = file_state_at(path) if index else None  # before the file is read
+    values = _frame_values(simulation, analysis, registry_entry)
+    row = _row(table, simulation, values, time)
+    if index and state:
+        index.add(path, state, [inputs_digest, str(row[-1]), str(values["digest"])])
+    return row
+
+
+def _frame_values(
+    simulation: Simulation, analysis: Analysis, registry_entry: str
+) -> dict[str, str | int]:
+    """Read the frame of an analysis, and return its columns of the record and the sidecar."""
     from mdfactory.frames.codec import encode, sidecar_digest
 
-    read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
     try:
         encoded = encode(frame, limit=LARGEST_CELL)
     except FrameTooLargeError as error:
         raise ResultError(f"{analysis.filename} {error}") from error
-    beside = sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry)
-    rows, columns = frame.num_rows, json.dumps(frame.column_names)
-    del frame  # its text is as long, and is what is needed from here on
-    values = {
-        "row_count": rows,
-        "columns": columns,
+    return {
+        "row_count": frame.num_rows,
+        "columns": json.dumps(frame.column_names),
         "data_csv": encoded.data_csv,
         "data_path": f"{FOLDER}/{analysis.filename}",
         "arrow_schema": encoded.arrow_schema,
-        "entry": entry,
+        "entry": registry_entry,
         "csv_sha256": encoded.csv_sha256,
         "arrow_ipc": encoded.arrow_ipc,
-        "digest": beside,
+        "digest": sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry),
     }
-    row = _row(table, simulation, values, time)
-    if index and read:
-        index.note(path, read, [said, str(row[-1]), beside])
-    return row
 
 
-def _artifact(table: Table, simulation: Simulation, artifact: Artifact, time: str) -> Row:
+def _artifact_row(table: Table, simulation: Simulation, artifact: Artifact, time: str) -> Row:
     simulation.results.require(artifact)
     values = {
         "file_count": len(artifact.files),
@@ -314,9 +347,3 @@ def _artifact(table: Table, simulation: Simulation, artifact: Artifact, time: st
         "checksums": json.dumps(artifact.checksums),
     }
     return _row(table, simulation, values, time)
-
-
-KINDS: Final[dict[type, ResultType]] = {
-    Analysis: ResultType.analysis,
-    Artifact: ResultType.artifact,
-}

@@ -1,4 +1,4 @@
-"""From a SOURCE to simulations: a folder, a glob pattern, a build summary or a campaign CSV."""
+"""Finds the simulations of a SOURCE: a folder, glob pattern, build summary or campaign CSV."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mdfactory.campaign.prefetch import Ahead
-from mdfactory.campaign.scan_index import PLAIN, Reading, ScanIndex, stamp
+from mdfactory.campaign.prefetch import Prefetcher
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
 from mdfactory.campaign.simulation import (
-    HASH,
-    NONE,
+    HASH_PATTERN,
+    NOT_A_BUILD_INPUT,
     OUT_OF_MEMORY,
     Simulation,
     Skipped,
@@ -29,14 +29,15 @@ from mdfactory.files import UnreadableError
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
 
-__all__ = ["CsvSource", "Folders", "Found", "Source", "discover", "roots"]
+__all__ = ["CsvSource", "Discovery", "Folders", "Source", "discover", "roots"]
 
-Found = Simulation | Skipped
+Discovery = Simulation | Skipped
+"""A simulation, or a folder or row that should be one and is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class CsvSource:
-    """The rows of a campaign CSV, whose folders are somewhere below another folder.
+    """The rows of a campaign CSV, whose simulations are anywhere below a folder.
 
     Parameters
     ----------
@@ -55,12 +56,12 @@ class CsvSource:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Folders that are known already, such as those that a store's records name.
+    """A list of folders, such as the directories in a store's records.
 
     Parameters
     ----------
     paths
-        Absolute paths; those that are not there are passed over.
+        Absolute paths; paths that do not exist are ignored.
     """
 
     paths: tuple[str, ...]
@@ -72,62 +73,64 @@ class Folders:
 Source = str | CsvSource | Folders
 
 
-def discover(source: Source, reading: Reading = PLAIN) -> Iterator[Found]:
+def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Discovery]:
     """Find the simulations of a SOURCE, in the order of their paths.
 
     Parameters
     ----------
     source
-        A folder: itself if it is a simulation, otherwise every simulation below it. A glob
-        pattern: the folders that it matches, likewise. A build summary YAML: the folders
-        that it lists. A campaign CSV: the folders of its rows, found in one walk.
+        A folder: the folder itself if it is a simulation, otherwise every simulation below it.
+        A glob pattern: the same for each folder that matches it. A build summary YAML: the
+        folders that it lists, in its order. A campaign CSV: the folders of its rows, found in
+        one walk.
     reading
-        How folders are read.
+        Options for reading the folders.
 
     Yields
     ------
     Simulation or Skipped
-        What was found, and what claims to be a simulation but is none, with the reason.
+        Each simulation, and each folder that claims to be a simulation but is not one, with
+        the reason.
 
     Raises
     ------
     SourceError
-        If there is no such SOURCE, or it is of another kind. Raised by the call, not by
-        the first item.
+        If the SOURCE does not exist, or is none of these. Raised by the call, before the first
+        simulation is read.
     """
     if isinstance(source, CsvSource):
         from mdfactory.campaign.campaign_csv import read_rows
 
-        return _of_rows(source, read_rows(source.file), reading)
+        return _discover_rows(source, read_rows(source.file), reading)
     if isinstance(source, Folders):
-        return _known(source.paths, reading)
+        return _read_folders(source.paths, reading)
     path = _absolute(source)
-    if os.path.isdir(path):  # false for a path that cannot be, where pathlib raises
+    if os.path.isdir(path):  # False for an impossible path, where pathlib raises
         return _walk([path], reading)
     if os.path.isfile(path):
-        return _listed(path, _summary(source, path, reading.index), reading)
+        return _read_listed(path, _read_summary(source, path, reading.index), reading)
     if glob.has_magic(source):
-        folders = _matches(source)
+        folders = _match_folders(source)
         if folders:
             return _walk(folders, reading)
         raise SourceError(source, "no folder matches this pattern")
     raise SourceError(source, "there is no such folder, build summary or pattern")
 
 
-def roots(source: Source, reading: Reading = PLAIN) -> list[str]:
-    """Return the folders that a SOURCE stands for: what is below them belongs to it.
+def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
+    """Return the top folders of a SOURCE: all of its simulations are in or below them.
 
     Parameters
     ----------
     source
-        As in `discover`.
+        As for `discover`.
     reading
-        How a build summary is read.
+        Options for reading a build summary.
 
     Raises
     ------
     SourceError
-        If there is no such SOURCE.
+        If the SOURCE does not exist.
     """
     if isinstance(source, Folders):
         return list(source.paths)
@@ -135,41 +138,44 @@ def roots(source: Source, reading: Reading = PLAIN) -> list[str]:
         return [_absolute(source.root)]
     path = _absolute(source)
     if os.path.isfile(path):
-        listed, parent = _summary(source, path, reading.index), os.path.dirname(path)
-        moved = (os.path.join(parent, hash_) for _, hash_ in listed if HASH.fullmatch(hash_))
-        return [*(_absolute(name, parent) for name, _ in listed), *moved]
+        entries, parent = _read_summary(source, path, reading.index), os.path.dirname(path)
+        moved = [os.path.join(parent, entry.hash) for entry in entries if entry.may_have_moved]
+        return [*(_absolute(entry.directory, parent) for entry in entries), *moved]
     if glob.has_magic(source) and not os.path.isdir(path):
-        return _matches(source)
+        return _match_folders(source)
     return [path]
 
 
-def _known(paths: Iterable[str], reading: Reading) -> Iterator[Found]:
-    def found(path: str) -> Found | None:
-        item = _visit(path, reading)[0]
-        return None if _is_absent(item, path) else item
+def _read_folders(paths: Iterable[str], reading: Reading) -> Iterator[Discovery]:
+    """Yield the simulations of a list of folders; a folder that does not exist is ignored."""
 
-    with Ahead(found, reading.jobs) as ahead:
-        yield from filter(None, ahead.each(sorted(set(paths))))
+    def read(path: str) -> Discovery | None:
+        discovery, _ = _visit(path, reading)
+        return None if _is_missing(discovery, path) else discovery
+
+    with Prefetcher(read, reading.jobs) as prefetcher:
+        yield from filter(None, prefetcher.map(sorted(set(paths))))
 
 
 def _absolute(path: str | Path, parent: str = "") -> str:
-    """Return an absolute path without ``..``, with symlinks as the user wrote them."""
+    """Return an absolute path without ``..``; symlinks in it are not resolved."""
     return os.path.abspath(os.path.join(parent, os.path.expanduser(path)))
 
 
-def _matches(source: str) -> list[str]:
+def _match_folders(source: str) -> list[str]:
     """Return the folders that a pattern matches, in order.
 
-    ``**`` does not follow symlinks, which may go round in circles; `glob.glob` does.
+    ``**`` does not follow symlinks, which may form a loop; `glob.glob` does.
     """
     pattern = Path(os.path.expanduser(source))
     folders = [Path(pattern.anchor) if pattern.anchor else Path.cwd()]
     for part in pattern.parts[bool(pattern.anchor) :]:
-        folders = [below for folder in folders for below in _step(folder, part)]
+        folders = [match for folder in folders for match in _match_part(folder, part)]
     return sorted({_absolute(folder) for folder in folders})
 
 
-def _step(folder: Path, part: str) -> Iterator[Path]:
+def _match_part(folder: Path, part: str) -> Iterator[Path]:
+    """Yield the folders that one part of a pattern matches, starting from a folder."""
     if not glob.has_magic(part):
         if os.path.isdir(folder / part):
             yield folder / part
@@ -177,180 +183,223 @@ def _step(folder: Path, part: str) -> Iterator[Path]:
     if part == "**":
         yield folder
     try:
-        listing = _listing(folder)
+        listing = _list_folder(folder)
     except OSError:
         return
     if part == "**":
         for name in listing.folders:
             if not name.startswith("."):
-                yield from _step(folder / name, part)
+                yield from _match_part(folder / name, part)
         return
     names = fnmatch.filter([*listing.folders, *listing.links], part)
     yield from (folder / name for name in names if part[0] == "." or name[0] != ".")
 
 
 class _Listing(NamedTuple):
-    """Names of what one folder holds, read in one go: files, folders, links to folders."""
+    """Names in one folder.
+
+    Parameters
+    ----------
+    files
+        Files, and symlinks to files.
+    special
+        All that is neither a file nor a folder, such as a pipe or a dangling symlink.
+    folders
+        Folders, sorted; without symlinks.
+    links
+        Symlinks to folders, sorted.
+    """
 
     files: Collection[str] = ()
-    others: Collection[str] = ()
+    special: Collection[str] = ()
     folders: Sequence[str] = ()
     links: Sequence[str] = ()
 
 
-def _listing(directory: str | Path) -> _Listing:
-    """List a folder; only what symlinks point to is asked for with a call each."""
-    with os.scandir(directory) as entries:
-        found = list(entries)
-    files = {entry.name for entry in found if entry.is_file(follow_symlinks=False)}
-    if len(files) == len(found):  # most folders of a campaign are simulations without results
+def _list_folder(directory: str | Path) -> _Listing:
+    """List a folder in one go; only symlinks cost a system call each."""
+    with os.scandir(directory) as scan:
+        entries = list(scan)
+    files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    if len(files) == len(entries):  # most folders of a campaign are simulations without results
         return _Listing(files)
-    others: set[str] = set()
+    special: set[str] = set()
     folders: list[str] = []
     links: list[str] = []
-    for entry in found:
+    for entry in entries:
         if entry.is_symlink():
-            folder = _leads_to_folder(entry)
-            if folder:
+            is_folder = _links_to_folder(entry)
+            if is_folder:
                 links.append(entry.name)
             else:
-                (others if folder is None else files).add(entry.name)
+                (special if is_folder is None else files).add(entry.name)
         elif entry.is_dir():
             folders.append(entry.name)
         elif entry.name not in files:
-            others.add(entry.name)
-    return _Listing(files, others, sorted(folders), sorted(links))
+            special.add(entry.name)
+    return _Listing(files, special, sorted(folders), sorted(links))
 
 
-def _leads_to_folder(link: os.DirEntry[str]) -> bool | None:
-    """Whether a symlink leads to a folder, not a file; None if it leads to neither."""
+def _links_to_folder(link: os.DirEntry[str]) -> bool | None:
+    """Whether a symlink points to a folder (True), a file (False), or neither (None)."""
     try:
         return link.is_dir() or (False if link.is_file() else None)
     except OSError:  # a loop of symlinks
         return None
 
 
-def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Found]:
+def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
     """Yield the simulations in or below folders, each real folder once.
 
-    Symlinks are followed after all else, so that a simulation is known by its own path
-    where it has one, and a loop of them ends at a folder that was seen.
+    Symlinks are followed last. So a simulation is reported with its own path rather than that
+    of a symlink to it, and a loop of symlinks ends at a folder that was visited before.
     """
-    with Ahead(partial(_visit, reading=reading), reading.jobs) as visits:
-        yield from _walked(roots, visits)
+    with Prefetcher(partial(_visit, reading=reading), reading.jobs) as visits:
+        yield from _walk_in_order(roots, visits)
 
 
-def _walked(
-    roots: Iterable[str], visits: Ahead[str, tuple[Found | None, _Listing]]
-) -> Iterator[Found]:
-    seen: set[str] = set()
+def _walk_in_order(
+    roots: Iterable[str], visits: Prefetcher[str, tuple[Discovery | None, _Listing]]
+) -> Iterator[Discovery]:
+    visited: set[str] = set()
     links = deque(roots)
     while links:
         link = links.popleft()
         stack = [(link, os.path.realpath(link))]
         while stack:
-            visits.expect(directory for directory, _ in reversed(stack))
-            directory, real = stack.pop()
-            if real in seen:
-                visits.skip(directory)
+            visits.prefetch(directory for directory, _ in reversed(stack))
+            directory, real_path = stack.pop()
+            if real_path in visited:
+                visits.discard(directory)
                 continue
-            seen.add(real)
-            found, listing = visits.of(directory)
-            if found:
-                yield found
-                if isinstance(found, Simulation):
+            visited.add(real_path)
+            discovery, listing = visits.get(directory)
+            if discovery:
+                yield discovery
+                if isinstance(discovery, Simulation):  # it contains no other simulations
                     continue
-            within = directory if directory.endswith("/") else f"{directory}/"
-            below = [name for name in listing.folders if not name.startswith(".")]
-            stack += [(within + name, f"{real}/{name}") for name in reversed(below)]
-            links += [within + name for name in listing.links if not name.startswith(".")]
+            prefix = directory if directory.endswith("/") else f"{directory}/"
+            names = [name for name in listing.folders if not name.startswith(".")]
+            stack += [(prefix + name, f"{real_path}/{name}") for name in reversed(names)]
+            links += [prefix + name for name in listing.links if not name.startswith(".")]
 
 
 def _visit(
-    directory: str, reading: Reading, *, claimed: bool = False
-) -> tuple[Found | None, _Listing]:
+    directory: str, reading: Reading, *, required: bool = False
+) -> tuple[Discovery | None, _Listing]:
+    """List a folder, and read it if it is a simulation; `required` as in `read_simulation`."""
     try:
-        listing = _listing(directory)
+        listing = _list_folder(directory)
         directory.encode()
     except UnicodeEncodeError:
-        shown = os.fsencode(directory).decode(errors="backslashreplace")
-        return Skipped(shown, "its path is not valid UTF-8, which stores need"), _Listing()
-    except (OSError, ValueError) as error:  # a path may hold what no path can
+        printable = os.fsencode(directory).decode(errors="backslashreplace")
+        return Skipped(printable, "its path is not valid UTF-8, which stores require"), _Listing()
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", error)
         return Skipped(directory, f"the folder cannot be read: {reason}"), _Listing()
-    files, others, folders, links = listing
+    files, non_files, folders, links = listing
     if folders or links:
-        others = {*others, *folders, *links}
+        non_files = {*non_files, *folders, *links}
     try:
-        found = read_simulation(directory, files, others=others, claimed=claimed, reading=reading)
+        discovery = read_simulation(
+            directory, files, non_files=non_files, required=required, reading=reading
+        )
     except MemoryError:
-        found = Skipped(directory, OUT_OF_MEMORY)
-    return found, listing
+        discovery = Skipped(directory, OUT_OF_MEMORY)
+    return discovery, listing
 
 
-def _is_absent(found: Found | None, directory: str) -> bool:
-    """Whether nothing was found because there is no such folder.
+def _is_missing(discovery: Discovery | None, directory: str) -> bool:
+    """Whether a folder was skipped because it does not exist.
 
-    That is asked afterwards: a folder that is there, as most are, costs no call for it.
+    This is checked after reading, so that a folder that exists, as most do, costs no extra call.
     """
-    return isinstance(found, Skipped) and not os.path.isdir(directory)
+    return isinstance(discovery, Skipped) and not os.path.isdir(directory)
 
 
-def _of_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Found]:
-    """Yield the folders of rows, and what is the matter with rows that have none."""
+def _discover_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Discovery]:
+    """Return an iterator of the simulations of rows; the call checks that the root exists."""
     root = _absolute(source.root)
     if not os.path.isdir(root):
         raise SourceError(str(source.root), "there is no such folder to search")
-    return _matching(source, rows, root, reading)
+    return _walk_for_rows(source, rows, root, reading)
 
 
-def _matching(source: CsvSource, rows: Rows, root: str, reading: Reading) -> Iterator[Found]:
+def _walk_for_rows(
+    source: CsvSource, rows: Rows, root: str, reading: Reading
+) -> Iterator[Discovery]:
+    """Yield the simulations of rows; for a row that is invalid or has none, yield the reason."""
     for problem in rows.problems:
-        yield Skipped(_row(source, problem), problem.reason)
-    wanted = {row.build_input.hash: row for row in rows.rows}
-    found: set[str] = set()
-    reasons: dict[str, str] = {}
-    for item in _walk([root], reading):
-        if isinstance(item, Skipped):
-            reasons[os.path.basename(item.path).upper()] = f"; {item.path}: {item.reason}"
-        elif item.hash in wanted:
-            found.add(item.hash)
-            yield item
-    for hash_, row in wanted.items():
-        if hash_ not in found:
-            reason = f"no folder of {hash_} below {root}{reasons.get(hash_, '')}"
-            yield Skipped(_row(source, row), reason)
+        yield Skipped(_row_label(source, problem), problem.reason)
+    missing = {row.build_input.hash: row for row in rows.rows}
+    hashes = frozenset(missing)
+    skipped_reasons: dict[str, str] = {}
+    for discovery in _walk([root], reading):
+        if isinstance(discovery, Skipped):
+            name = os.path.basename(discovery.path).upper()  # the hash, if the folder has its name
+            skipped_reasons[name] = f"; {discovery.path}: {discovery.reason}"
+        elif discovery.hash in hashes:
+            missing.pop(discovery.hash, None)
+            yield discovery
+    for hash_, row in missing.items():
+        reason = f"no simulation with hash {hash_} below {root}{skipped_reasons.get(hash_, '')}"
+        yield Skipped(_row_label(source, row), reason)
 
 
-def _row(source: CsvSource, row: Row | RowProblem) -> str:
+def _row_label(source: CsvSource, row: Row | RowProblem) -> str:
     return f"{source.file}: row {row.number} (line {row.line})"
 
 
-def _summary(source: str, path: str, index: ScanIndex | None) -> Sequence[tuple[str, str]]:
-    """Return the folders that a build summary lists, each with the hash it has there or none."""
+class _SummaryEntry(NamedTuple):
+    """A folder that a build summary lists, and the hash of its simulation.
+
+    The hash is the name of the folder if the summary gives no hashes.
+    """
+
+    directory: str
+    hash: str
+
+    @property
+    def may_have_moved(self) -> bool:
+        """Whether the folder may also be beside the summary, where its name is its hash."""
+        return bool(HASH_PATTERN.fullmatch(self.hash))
+
+
+def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[_SummaryEntry]:
+    """Return the entries of a build summary, from the index if it has not changed."""
     from mdfactory.campaign.strict_yaml import load_summary
 
-    known = index.find(path) if index else None
-    text = index.find_long(path, known.stamp) if index and known and known.texts == NONE else ""
-    if text:
-        return [(name, hash_) for name, hash_ in json.loads(text)]
+    indexed = index.find(path) if index else None
+    if index and indexed and indexed.texts == NOT_A_BUILD_INPUT:
+        text = index.find_long_text(path, indexed.state)
+        if text:
+            return [_SummaryEntry(*entry) for entry in json.loads(text)]
     try:
-        values, before = load_summary(path)
+        values, status = load_summary(path)
     except UnreadableError as error:
         raise SourceError(source, f"not a build summary: {error}") from error
+    entries = _parse_summary(values)
+    if entries is None:
+        raise SourceError(source, f"not a build summary: {_summary_problem(Path(path), values)}")
+    if index and "system" not in values:  # otherwise it may also be a BuildInput
+        index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(entries))
+    return entries
+
+
+def _parse_summary(values: Any) -> list[_SummaryEntry] | None:
+    """Return the entries of a build summary; None if it has no list of folders."""
     folders = values.get("system_directory") if isinstance(values, Mapping) else None
     if not isinstance(folders, list):
-        raise SourceError(source, f"not a build summary: {_lacks(Path(path), values)}")
+        return None
     hashes = values.get("hash")
     if not isinstance(hashes, list) or len(hashes) != len(folders):
         hashes = [os.path.basename(str(name)) for name in folders]
-    listed = [(str(name), str(hash_)) for name, hash_ in zip(folders, hashes, strict=True)]
-    if index and "system" not in values:  # else it may be a BuildInput, too
-        index.note(path, stamp(before), NONE, json.dumps(listed))
-    return listed
+    pairs = zip(folders, hashes, strict=True)
+    return [_SummaryEntry(str(folder), str(hash_)) for folder, hash_ in pairs]
 
 
-def _lacks(path: Path, values: Any) -> str:
+def _summary_problem(path: Path, values: Any) -> str:
+    """Return the reason why a file is not a build summary."""
     if path.suffix.lower() == ".csv":
         return "a campaign CSV is given with --csv"
     if isinstance(values, Mapping) and "simulation_type" in values and "system" in values:
@@ -358,23 +407,28 @@ def _lacks(path: Path, values: Any) -> str:
     return "it has no list 'system_directory' of folders"
 
 
-def _listed(summary: str, folders: Sequence[tuple[str, str]], reading: Reading) -> Iterator[Found]:
-    """Yield what a summary lists; a folder that moved is looked for beside the summary."""
+def _read_listed(
+    summary: str, entries: Sequence[_SummaryEntry], reading: Reading
+) -> Iterator[Discovery]:
+    """Yield the simulations that a build summary lists, each folder once.
+
+    If a listed folder does not exist, the folder of its hash beside the summary is read: a
+    campaign may have been moved together with its summary.
+    """
     parent, file = os.path.split(summary)
 
-    def found(one: tuple[str, str]) -> tuple[str | None, Found | None]:
-        name, hash_ = one
-        listed = _absolute(name, parent)
-        moved = os.path.join(parent, hash_)
-        for directory in [listed, moved] if HASH.fullmatch(hash_) else [listed]:
-            item = _visit(directory, reading, claimed=True)[0]
-            if not _is_absent(item, directory):
-                return directory, item
+    def read(entry: _SummaryEntry) -> tuple[str | None, Discovery | None]:
+        listed = _absolute(entry.directory, parent)
+        moved = os.path.join(parent, entry.hash)
+        for directory in [listed, moved] if entry.may_have_moved else [listed]:
+            discovery, _ = _visit(directory, reading, required=True)
+            if not _is_missing(discovery, directory):
+                return directory, discovery
         return None, Skipped(listed, f"listed in {file}, but there is no such folder")
 
-    seen = set()
-    with Ahead(found, reading.jobs) as ahead:
-        for directory, one in ahead.each(folders):
-            if one and (directory is None or directory not in seen):
-                yield one
-            seen.add(directory)
+    visited = set()
+    with Prefetcher(read, reading.jobs) as prefetcher:
+        for directory, discovery in prefetcher.map(entries):
+            if discovery and (directory is None or directory not in visited):
+                yield discovery
+            visited.add(directory)

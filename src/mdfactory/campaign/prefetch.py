@@ -1,4 +1,4 @@
-"""Work that waits for a slow file system, done ahead of its turn by several threads."""
+"""Thread pool that starts work on the next items early, where the file system is slow."""
 
 from __future__ import annotations
 
@@ -10,61 +10,63 @@ from itertools import islice
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-__all__ = ["Ahead"]
+__all__ = ["Prefetcher"]
 
-TRIED: Final = 24
-"""Pieces of work that are looked at, to tell whether threads pay."""
+SAMPLE_ITEMS: Final = 24
+"""Number of items that are processed without threads, to measure whether threads would help."""
 
-MANY: Final = 8
-"""Threads where they pay: more would have to wait for each other, and not for the disk."""
+AUTOMATIC_THREADS: Final = 8
+"""Number of threads where they help; more would wait for each other, not for the disk."""
 
-PATIENCE: Final = 0.0005
-"""Seconds that most pieces of work must wait, and longer than they work, so that threads pay."""
+MIN_WAIT_SECONDS: Final = 0.0005
+"""Waiting time of an item from which on it counts as slow, if it waits longer than it computes."""
 
-HEAVY: Final = 16 * 2**20
-"""Bytes of what is done ahead together, about; what is longer is done by itself."""
+MAX_PREFETCHED_BYTES: Final = 16 * 2**20
+"""Approximate limit for the total size of prefetched results; a larger one is prefetched alone."""
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 
 
 def _clock() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()  # that of Arrow's threads, too
+    return time.perf_counter(), time.process_time()  # the latter includes Arrow's threads
 
 
-class Ahead(Generic[Item, Result]):
-    """Does work on items that are asked for one after the other. Close it, or use ``with``.
+class Prefetcher(Generic[Item, Result]):
+    """Calls a function for items, the next ones early and in threads if that is faster.
+
+    Close it, or use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
 
     Parameters
     ----------
-    work
-        What is done with an item; it is done by threads if there are any.
+    function
+        Called once for each item; by several threads at the same time if there are any.
     jobs
-        Number of threads; none if it is 1. If None, as many as pay: the first pieces of work are
-        done without, and more than one thread does the others if those have waited, as for a
-        file system on another machine. Where work computes, threads would only be in each
-        other's way.
-    weigh
-        Tells how much the work on an item will hold, in bytes, about.
+        Number of threads; 1 means none. Default: automatic. The first 24 items are then
+        processed without threads. If most of them have waited longer than computed, as on a
+        network file system, 8 threads process the others. Threads that compute would only
+        block each other.
+    estimate_bytes
+        Returns the approximate size of the result for an item.
     clock
-        Tells seconds: those that have passed, and those that this process has computed.
+        Returns two times in seconds: wall-clock time, and CPU time of this process.
     """
 
     def __init__(
         self,
-        work: Callable[[Item], Result],
+        function: Callable[[Item], Result],
         jobs: int | None,
-        weigh: Callable[[Item], int] = lambda _: 0,
+        estimate_bytes: Callable[[Item], int] = lambda _: 0,
         clock: Callable[[], tuple[float, float]] = _clock,
     ) -> None:
-        self._work = work
+        self._function = function
         self._jobs = jobs
-        self._weigh = weigh
+        self._estimate_bytes = estimate_bytes
         self._clock = clock
-        self._begun: dict[Item, Future[Result]] = {}
+        self._futures: dict[Item, Future[Result]] = {}
         self._pool: ThreadPoolExecutor | None = None
-        self._done = 0
-        self._slow = 0
+        self._measured_items = 0
+        self._slow_items = 0
 
     def __enter__(self) -> Self:
         return self
@@ -78,71 +80,79 @@ class Ahead(Generic[Item, Result]):
         self.close()
 
     def close(self) -> None:
-        """End the threads; what was begun and not asked for is given up."""
+        """Stop the threads; calls that have not started are cancelled."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def expect(self, items: Iterable[Item]) -> None:
-        """Begin with the items that come next, as far as there are threads for them."""
+    def prefetch(self, items: Iterable[Item]) -> None:
+        """Start with the items that will be needed next, as many as the threads can take."""
         if not self._has_threads:
             return
-        for item in islice(items, self._most):
-            if item not in self._begun:
-                self._begun[item] = self._begin(item)
+        for item in islice(items, self._max_pending):
+            if item not in self._futures:
+                self._futures[item] = self._submit(item)
 
-    def of(self, item: Item) -> Result:
-        """Return what the work on an item gives; it raises what that raises."""
-        begun = self._begun.pop(item, None)
-        return begun.result() if begun else self._at_once(item)
+    def get(self, item: Item) -> Result:
+        """Return the result for an item; it need not have been prefetched."""
+        future = self._futures.pop(item, None)
+        return future.result() if future else self._call(item)
 
-    def each(self, items: Iterable[Item]) -> Iterator[Result]:
-        """Yield what the work on each item gives, in their order."""
-        rest = iter(items)
+    def discard(self, item: Item) -> None:
+        """Forget an item that was prefetched, and is not needed."""
+        self._futures.pop(item, None)
+
+    def map(self, items: Iterable[Item]) -> Iterator[Result]:
+        """Yield the result for each item, in order."""
+        remaining = iter(items)
         while not self._has_threads:
-            item = next(rest, None)
+            item = next(remaining, None)
             if item is None:
                 return
-            yield self._at_once(item)
-        begun: deque[tuple[int, Future[Result]]] = deque()
-        weight = 0
-        for item in rest:
-            own = self._weigh(item)
-            while begun and (len(begun) == self._most or weight + own > HEAVY):
-                weight -= begun[0][0]
-                yield begun.popleft()[1].result()
-            begun.append((own, self._begin(item)))
-            weight += own
-        while begun:
-            yield begun.popleft()[1].result()
+            yield self._call(item)
+        yield from self._map_in_threads(remaining)
 
-    def skip(self, item: Item) -> None:
-        """Forget an item that was expected, and is not asked for."""
-        self._begun.pop(item, None)
+    def _map_in_threads(self, items: Iterator[Item]) -> Iterator[Result]:
+        pending: deque[tuple[int, Future[Result]]] = deque()
+        pending_bytes = 0
+        for item in items:
+            size = self._estimate_bytes(item)
+            while pending and (
+                len(pending) == self._max_pending or pending_bytes + size > MAX_PREFETCHED_BYTES
+            ):
+                pending_bytes -= pending[0][0]
+                yield pending.popleft()[1].result()
+            pending.append((size, self._submit(item)))
+            pending_bytes += size
+        while pending:
+            yield pending.popleft()[1].result()
 
     @property
     def _has_threads(self) -> bool:
         return self._jobs is not None and self._jobs > 1
 
     @property
-    def _most(self) -> int:
-        """Number of items that are begun, at most: none of the threads waits for the next one."""
+    def _max_pending(self) -> int:
+        """Number of items in progress: one that each thread works on, and the next."""
         return 2 * (self._jobs or 1)
 
-    def _begin(self, item: Item) -> Future[Result]:
+    def _submit(self, item: Item) -> Future[Result]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._jobs)
-        return self._pool.submit(self._work, item)
+        return self._pool.submit(self._function, item)
 
-    def _at_once(self, item: Item) -> Result:
-        """Do the work without a thread, and tell after some time whether threads pay."""
+    def _call(self, item: Item) -> Result:
+        """Call the function in this thread; measure it while the number of jobs is open."""
         if self._jobs is not None:
-            return self._work(item)
-        began, computed = self._clock()
-        result = self._work(item)
-        ended, computed_since = self._clock()
-        computing = computed_since - computed
-        self._slow += ended - began - computing > max(PATIENCE, computing)
-        self._done += 1
-        if self._done == TRIED:
-            self._jobs = MANY if 2 * self._slow > TRIED else 1
+            return self._function(item)
+        started, cpu_started = self._clock()
+        result = self._function(item)
+        ended, cpu_ended = self._clock()
+        self._count(ended - started, cpu_ended - cpu_started)
         return result
+
+    def _count(self, elapsed: float, computing: float) -> None:
+        """Count an item, and decide on the number of threads once enough were measured."""
+        self._measured_items += 1
+        self._slow_items += elapsed - computing > max(MIN_WAIT_SECONDS, computing)
+        if self._measured_items == SAMPLE_ITEMS:
+            self._jobs = AUTOMATIC_THREADS if 2 * self._slow_items > SAMPLE_ITEMS else 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
-from mdfactory.campaign.scan_index import ScanIndex, stamp
+from mdfactory.campaign.scan_index import ScanIndex, file_state
 from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import UnreadableError, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
@@ -166,7 +166,7 @@ def _values(path: Path, index: ScanIndex | None) -> dict[str, Any]:
             error = UnreadableError("cannot be read: it points to nothing")
         raise RegistryError(f"{path}: {error}") from error
     if index:
-        index.note(str(path), stamp(status), [json.dumps(values)])
+        index.add(str(path), file_state(status), [json.dumps(values)])
     return values
 
 

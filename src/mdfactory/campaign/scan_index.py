@@ -1,9 +1,18 @@
-"""How folders are read: what was read of them before, and how many at once.
+"""Index of what was read from the files of a campaign: unchanged files are not read again.
 
-Reading a BuildInput costs a hundred times what it costs to see that its file has not changed, and
-reading a frame a thousand times. So what was read is kept in an index in the user's cache folder.
-It is a convenience: without it all is read again, and whatever is the matter with it, it is thrown
-away.
+Reading a BuildInput costs about a hundred times as much as checking that its file has not changed,
+and reading a frame a thousand times. The index therefore keeps what was read, in an SQLite file in
+the user's cache folder. An entry is trusted under four conditions:
+
+- The file still has the state (size, times, inode) that it had before it was read.
+- The file was older than two seconds when the entry was added. A younger file may change again
+  without a change of its times, so it gets no entry.
+- The checksum of the entry is right. The index is written without waiting for the disk, so a
+  crash may damage it.
+- The index was written by the same versions of mdfactory and of the libraries whose output it
+  keeps. Otherwise the whole index is deleted.
+
+The index is optional. If it is damaged, locked or not writable, the files are read instead.
 """
 
 from __future__ import annotations
@@ -25,53 +34,94 @@ from typing import Any, Final, NamedTuple, Self
 
 from mdfactory.version import __version__
 
-__all__ = ["PLAIN", "Known", "Reading", "ScanIndex", "Stamp", "stamp", "stamp_at"]
+__all__ = [
+    "DEFAULT_READING",
+    "FileState",
+    "IndexEntry",
+    "Reading",
+    "ScanIndex",
+    "file_state",
+    "file_state_at",
+]
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 4
+FORMAT_VERSION: Final = 4
 
 SETTLED_AFTER_SECONDS: Final = 2.0
-"""Age of a file from which on another change surely shows in its times."""
-
-HELD: Final = 1000
-"""New entries that are held before they are written."""
+"""Age of a file from which on a further change certainly shows in its times."""
 
 LOCK_TIMEOUT_SECONDS: Final = 5.0
-"""How long another process that writes is waited for, before the index is done without."""
+"""Time to wait for another process that writes; after it, files are read without the index."""
 
-BETWEEN: Final = "\x1f"
-"""What stands between texts that are kept together; JSON never holds it."""
+WRITE_BATCH_ENTRIES: Final = 1000
+"""Number of new entries that are written in one transaction."""
 
-FAR: Final = 256
-"""Entries that are read at once, as long as most of them are asked for."""
+MAX_READ_AHEAD_ENTRIES: Final = 256
+"""Largest number of entries that one query reads."""
 
-MANY: Final = 8 * FAR
-"""Entries that are held until they are asked for."""
+MAX_UNUSED_ENTRIES: Final = 8 * MAX_READ_AHEAD_ENTRIES
+"""Number of entries read ahead that are held in memory until they are asked for."""
 
-Stamp = tuple[int, int, int, int]
-"""Size, times of the last change of content and of the file (nanoseconds), inode."""
+TEXT_SEPARATOR: Final = "\x1f"
+"""Separator of the texts of one entry; JSON never contains it."""
+
+CREATE_ENTRIES: Final = """
+CREATE TABLE IF NOT EXISTS read (
+    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
+    checked INTEGER, content TEXT, long_checked INTEGER, long TEXT
+)
+"""
+SELECT_ENTRIES: Final = """
+SELECT path, size, mtime, ctime, inode, checked, content FROM read
+WHERE path >= ? ORDER BY path LIMIT ?
+"""
+SELECT_LONG_TEXT: Final = "SELECT long_checked, long FROM read WHERE path = ?"
+INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+Row = tuple[Any, ...]
+"""A row of `SELECT_ENTRIES`. A damaged index may hold values of any type."""
 
 
-class Known(NamedTuple):
-    """What a file is like, and the texts that were noted of it."""
+class FileState(NamedTuple):
+    """Size and times of a file: as long as they are equal, the file has not changed.
 
-    stamp: Stamp
+    Parameters
+    ----------
+    size
+        Size in bytes.
+    mtime
+        Time of the last change of its content, in nanoseconds.
+    ctime
+        Time of the last change of its content or metadata, in nanoseconds.
+    inode
+        Inode number, as a signed 64-bit integer.
+    """
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+
+class IndexEntry(NamedTuple):
+    """State of a file, and the texts that were added for it."""
+
+    state: FileState
     texts: list[str]
 
 
 class ScanIndex:
-    """What was read from files, as long as they have not changed. Close it, or use ``with``.
+    """Index of what was read from files. Close it, or use it in a ``with`` block.
 
-    It may be used by several threads, and by several processes at once.
+    Several threads, and several processes, may use an index at the same time.
 
     Parameters
     ----------
     file
-        Where it is kept; made if it is not there.
+        Path of the index; created if it does not exist.
     settled_after
-        Seconds since the last change of a file, before which what was read of it is not kept:
-        it may change again without a change of its times.
+        Age in seconds below which a file gets no entry.
     lock_timeout
         Seconds to wait for another process that writes.
     """
@@ -84,14 +134,12 @@ class ScanIndex:
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
     ) -> None:
         self._file = file
-        self._settled_after = settled_after * 1e9
+        self._settled_after_ns = settled_after * 1e9
         self._lock_timeout = lock_timeout
-        self._lock = threading.Lock()
-        self._fresh: list[tuple[str, *Stamp, int, str, int, str]] = []
-        self._ahead: dict[str, tuple[Any, ...]] = {}
-        self._width = 1
-        self._used = 1
-        self._database = self._opened()
+        self._lock = threading.Lock()  # guards the database and the unwritten entries
+        self._unwritten: list[Row] = []
+        self._read_ahead = _ReadAhead()
+        self._database = self._open_database()
 
     def __enter__(self) -> Self:
         return self
@@ -104,127 +152,126 @@ class ScanIndex:
     ) -> None:
         self.close()
 
-    def find(self, path: str) -> Known | None:
-        """Return what a file is like, and what was read from it, if it has not changed since."""
-        row = self._ahead.pop(path, None)
+    def find(self, path: str) -> IndexEntry | None:
+        """Return the entry of a file, if the file has not changed since it was read."""
+        row = self._read_ahead.pop(path)  # most entries are found here, without the lock
         if row is None:
-            with self._lock:
-                row = self._ask(path)
-        else:
-            self._used += 1
+            row = self._query_entry(path)
         if row is None:
             return None
-        now, content = stamp_at(path), str(row[5])
-        if row[:4] != now or row[4] != _check(path, content):
+        _, *stored_state, checksum, content = row
+        state, text = file_state_at(path), str(content)
+        if state != FileState(*stored_state) or checksum != _checksum(path, text):
             return None
-        return Known(now, content.split(BETWEEN))
+        return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
-    def find_long(self, path: str, read: Stamp) -> str | None:
-        """Return the long text that was noted of a file when it was like this."""
-        found: list[tuple[Any, ...]] = []
+    def find_long_text(self, path: str, state: FileState) -> str | None:
+        """Return the long text of a file's entry, if the entry was added for this state."""
         with self._lock:
-            if self._database:
-                try:
-                    found = self._database.execute(FIND_LONG, (path,)).fetchall()
-                except (sqlite3.Error, UnicodeEncodeError) as error:
-                    self._give_up(error)
-        long = str(found[0][1]) if found else ""
-        return long if found and found[0][0] == _check(path, f"{read}{long}") else None
+            if self._database is None:
+                return None
+            try:
+                row = self._database.execute(SELECT_LONG_TEXT, (path,)).fetchone()
+            except (sqlite3.Error, UnicodeEncodeError) as error:
+                self._give_up(error)
+                return None
+        if row is None:
+            return None
+        checksum, long_text = row[0], str(row[1])
+        return long_text if checksum == _long_checksum(path, state, long_text) else None
 
-    def note(self, path: str, read: Stamp, content: Sequence[str], long: str = "") -> None:
-        """Keep what was read from a file.
+    def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
+        """Add an entry for a file; a file that has changed a moment ago gets none.
 
         Parameters
         ----------
         path
-            Its absolute path.
-        read
-            What the file was like before it was read.
-        content
-            What was read, as texts.
-        long
-            A text that is not always asked for.
+            Absolute path of the file.
+        state
+            State of the file before it was read.
+        texts
+            Texts that `find` returns.
+        long_text
+            Text that is not always needed; `find_long_text` returns it.
         """
-        _, changed, touched, _ = read
-        if time.time_ns() - max(changed, touched) < self._settled_after:
+        age_ns = time.time_ns() - max(state.mtime, state.ctime)
+        content = TEXT_SEPARATOR.join(texts)
+        is_splittable = content.count(TEXT_SEPARATOR) < len(texts)  # no text contains it
+        if age_ns < self._settled_after_ns or not is_splittable:
             return
-        text = BETWEEN.join(content)
-        if text.count(BETWEEN) >= len(content):
-            return
-        row = (path, *read, _check(path, text), text, _check(path, f"{read}{long}"), long)
+        checksum = _checksum(path, content)
+        long_checksum = _long_checksum(path, state, long_text)
         with self._lock:
-            self._fresh.append(row)
-            if len(self._fresh) == HELD:
+            self._unwritten.append((path, *state, checksum, content, long_checksum, long_text))
+            if len(self._unwritten) == WRITE_BATCH_ENTRIES:
                 self._write()
 
     def close(self) -> None:
-        """Write what is new, and close the file."""
+        """Write the new entries, and close the file."""
         with self._lock:
             self._write()
             if self._database:
                 self._database.close()
                 self._database = None
 
-    def _opened(self) -> sqlite3.Connection | None:
+    def _open_database(self) -> sqlite3.Connection | None:
+        """Open the index; delete and recreate one that is damaged or of another version."""
         for _ in range(2):
             try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                database = sqlite3.connect(
-                    self._file,
-                    timeout=self._lock_timeout,
-                    isolation_level=None,
-                    check_same_thread=False,
-                )
-                try:
-                    if _is_ours(database):
-                        return database
-                except BaseException:
-                    database.close()
-                    raise
-                database.close()
-                log.debug("%s is of another version, and is made anew", self._file)
+                if database := self._connect():
+                    return database
+                log.debug("%s is of another version, and is recreated", self._file)
             except (sqlite3.Error, OSError) as error:
                 log.debug("%s cannot be used: %s", self._file, error)
-                if _is_busy(error):
+                if _is_busy(error):  # the index is sound, and another process uses it
                     return None
             with suppress(OSError):
                 self._file.unlink(missing_ok=True)
         return None
 
-    def _ask(self, path: str) -> tuple[Any, ...] | None:
-        """Return what is kept of a file. Folders are mostly asked for in the order of their paths.
+    def _connect(self) -> sqlite3.Connection | None:
+        """Connect to the index; return None if its version is not the current one."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(
+            self._file,
+            timeout=self._lock_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            current = _current_version()
+            _create_tables(database, current)
+            database.execute("PRAGMA synchronous = OFF")  # checksums show what a crash damages
+            if _read_versions(database) == [current]:
+                return database
+        except BaseException:
+            database.close()
+            raise
+        database.close()
+        return None
 
-        So the entries of a folder, and of those that follow, are read together.
-        """
-        if path not in self._ahead and self._database:
-            self._width = min(FAR, 2 * self._width) if 2 * self._used >= self._width else 1
-            self._used = 0
+    def _query_entry(self, path: str) -> Row | None:
+        """Read the entry of a file, and entries that follow it, from the database."""
+        with self._lock:
+            if self._database is None:
+                return None
+            row = self._read_ahead.pop(path)  # another thread may have read it meanwhile
+            if row is not None:
+                return row
             try:
-                if self._width > 1:
-                    self._read(path[: path.rindex("/") + 1], self._width)
-                if path not in self._ahead:
-                    self._read(path, 1)
+                return self._read_ahead.query(self._database, path)
             except (sqlite3.Error, UnicodeEncodeError) as error:
                 self._give_up(error)
                 return None
-        self._used += 1
-        return self._ahead.pop(path, None)
-
-    def _read(self, start: str, number: int) -> None:
-        """Read entries from a path on, and forget what nobody has asked for."""
-        rows = self._database.execute(FIND, (start, number)) if self._database else ()
-        for row in rows:
-            self._ahead[row[0]] = row[1:]
-        for path in list(islice(self._ahead, max(0, len(self._ahead) - MANY))):
-            self._ahead.pop(path, None)
 
     def _write(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        if self._database is None or not fresh:
+        """Write the new entries in one transaction."""
+        rows, self._unwritten = self._unwritten, []
+        if self._database is None or not rows:
             return
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(PUT, fresh)
+            self._database.executemany(INSERT_ENTRY, rows)
             self._database.execute("COMMIT")
         except (sqlite3.Error, UnicodeEncodeError) as error:
             with suppress(sqlite3.Error):
@@ -232,7 +279,7 @@ class ScanIndex:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        """Do without the index from here on; a damaged one is thrown away."""
+        """Stop using a damaged index, and delete it; one that is only locked stays in use."""
         log.debug("%s cannot be used: %s", self._file, error)
         if self._database is None or _is_busy(error) or isinstance(error, UnicodeEncodeError):
             return
@@ -242,83 +289,134 @@ class ScanIndex:
             self._file.unlink(missing_ok=True)
 
 
+class _ReadAhead:
+    """Entries that were read from the database before they are asked for.
+
+    A walk asks for files in the order of their paths, so one query reads the entries of a folder
+    and of the folders that follow. Each query reads twice as many entries as the one before, as
+    long as at least half of those were used; otherwise the next query reads one entry.
+
+    `pop` may be called at any time, by any thread; `query` by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Row] = {}  # path -> row
+        self._limit = 1  # number of entries of the last query
+        self._used = 1  # number of entries used since then
+
+    def pop(self, path: str) -> Row | None:
+        """Return the entry of a file if it was read ahead, and forget it."""
+        row = self._rows.pop(path, None)
+        if row is not None:
+            self._used += 1
+        return row
+
+    def query(self, database: sqlite3.Connection, path: str) -> Row | None:
+        """Read the entry of a file that was not read ahead, and entries that follow it."""
+        was_useful = 2 * self._used >= self._limit
+        self._limit = min(MAX_READ_AHEAD_ENTRIES, 2 * self._limit) if was_useful else 1
+        self._used = 1  # the entry of this file
+        if self._limit > 1:
+            folder = path[: path.rindex("/") + 1]  # the next file may be an earlier one in it
+            self._fetch(database, folder, self._limit)
+        if path not in self._rows:
+            self._fetch(database, path, 1)
+        return self._rows.pop(path, None)
+
+    def _fetch(self, database: sqlite3.Connection, start: str, number: int) -> None:
+        """Read the entries from a path on; drop the oldest unused ones if there are too many."""
+        for row in database.execute(SELECT_ENTRIES, (start, number)):
+            self._rows[row[0]] = row
+        excess = max(0, len(self._rows) - MAX_UNUSED_ENTRIES)
+        for path in list(islice(self._rows, excess)):
+            self._rows.pop(path, None)  # None: another thread may have popped it
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How folders are read.
+    """Options for reading the folders of a campaign.
 
     Parameters
     ----------
     index
-        What was read before; nothing is taken from before if None.
+        Index of what was read before. Default: read every file.
     jobs
-        Number of folders, and of results, that are read at once; as many as pay if None: one
-        where reading does not wait, more on a slow file system.
-    brief
-        Whether of a record that was read before, and whose files have not changed, only what
-        `records.tables.DIGEST_ROW_SCHEMA` says is of interest.
+        Number of folders, and of results, that are read at the same time. Default: automatic
+        (1 on a fast local disk, 8 on a slow file system).
+    digests_only
+        Whether to give only the digests (`records.tables.DIGEST_ROW_SCHEMA`) of simulations
+        and analyses whose files have not changed since they were indexed.
     """
 
     index: ScanIndex | None = None
     jobs: int | None = None
-    brief: bool = False
+    digests_only: bool = False
 
 
-PLAIN: Final = Reading(jobs=1)
-"""Read all folders, one after the other."""
+DEFAULT_READING: Final = Reading(jobs=1)
+"""Read every folder, one after the other, without an index."""
 
 
-def _is_ours(database: sqlite3.Connection) -> bool:
-    """Whether an index is one that this program has made, or is new; it is then ours."""
-    import pyarrow as pa  # which writes the text of frames
+def _current_version() -> str:
+    """Return the version of an index: of its format, and of what determines its entries."""
+    import pyarrow as pa  # it formats the text of frames
 
-    ours = f"{FORMAT} mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
-    if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
-        database.execute(MAKE)
-        database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (ours,))
-        database.execute("COMMIT")
-    database.execute("PRAGMA synchronous = OFF")  # what a crash damages is found, and thrown away
-    versions = database.execute("SELECT version FROM meta").fetchall()
-    database.execute(FIND, ("", 1))
-    database.execute(FIND_LONG, ("",))
-    return versions == [(ours,)]
+    packages = f"mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
+    return f"{FORMAT_VERSION} {packages}"
 
 
-MAKE: Final = """
-CREATE TABLE IF NOT EXISTS read (
-    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
-    checked INTEGER, content TEXT, long_checked INTEGER, long TEXT
-)
-"""
-FIND: Final = """
-SELECT path, size, mtime, ctime, inode, checked, content FROM read
-WHERE path >= ? ORDER BY path LIMIT ?
-"""
-FIND_LONG: Final = "SELECT long_checked, long FROM read WHERE path = ?"
-PUT: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+def _create_tables(database: sqlite3.Connection, current: str) -> None:
+    """Turn an empty database into an index of the current version."""
+    if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        return
+    database.execute("BEGIN IMMEDIATE")
+    # Another process may have created the tables before this transaction began.
+    database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
+    database.execute(CREATE_ENTRIES)
+    database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (current,))
+    database.execute("COMMIT")
 
 
-def stamp(status: os.stat_result) -> Stamp:
-    """Return what tells a file that has changed."""
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, _signed(status.st_ino)
+def _read_versions(database: sqlite3.Connection) -> list[str]:
+    """Return the versions that an index names: one, unless two versions have created it.
+
+    Raises
+    ------
+    sqlite3.Error
+        If the database is damaged, or its tables are not those of an index.
+    """
+    versions = [name for (name,) in database.execute("SELECT version FROM meta")]
+    database.execute(SELECT_ENTRIES, ("", 1))  # fails if the table lacks a column
+    database.execute(SELECT_LONG_TEXT, ("",))
+    return versions
 
 
-def stamp_at(path: str) -> Stamp | None:
-    """Return what a file is like; None if that cannot be known."""
+def file_state(status: os.stat_result) -> FileState:
+    """Return the file state that is in the result of a ``stat`` call."""
+    inode = _as_signed(status.st_ino)
+    return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)
+
+
+def file_state_at(path: str) -> FileState | None:
+    """Return the state of the file at a path; None if it cannot be examined."""
     try:
-        return stamp(os.stat(path))
+        return file_state(os.stat(path))
     except (OSError, ValueError):
         return None
 
 
-def _signed(number: int) -> int:
-    """Return a number of 64 bits as SQLite keeps it."""
+def _as_signed(number: int) -> int:
+    """Return an unsigned 64-bit number as the signed one that SQLite stores."""
     return number - 2**64 if number >= 2**63 else number
 
 
-def _check(path: str, content: str) -> int:
-    return zlib.crc32((path + content).encode("utf-8", "surrogatepass"))
+def _checksum(path: str, text: str) -> int:
+    return zlib.crc32((path + text).encode("utf-8", "surrogatepass"))
+
+
+def _long_checksum(path: str, state: FileState, long_text: str) -> int:
+    """Return the checksum of a long text, which is valid for one state of its file only."""
+    return _checksum(path, f"{tuple(state)}{long_text}")
 
 
 def _is_busy(error: Exception) -> bool:

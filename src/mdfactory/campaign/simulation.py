@@ -1,4 +1,4 @@
-"""One simulation folder: what it is made of and how far it has come."""
+"""One simulation folder: its BuildInput, its status and its results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan_index import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
+from mdfactory.campaign.scan_index import (
+    DEFAULT_READING,
+    FileState,
+    IndexEntry,
+    Reading,
+    ScanIndex,
+    file_state,
+)
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import UnreadableError, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
@@ -24,41 +31,42 @@ if TYPE_CHECKING:
 
 __all__ = ["Identity", "Simulation", "Skipped", "read_simulation", "status_of"]
 
-HASH: Final = re.compile(r"[0-9A-Fa-f]{40}")
-CLAIM: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
-"""Top-level keys of a BuildInput, to recognise one in a file that is no longer valid YAML."""
+HASH_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{40}")
 
-LISTS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
-"""Top-level keys by which a build summary and a BuildInput are told apart."""
+BUILD_INPUT_KEYS: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
+"""Top-level keys by which a BuildInput is recognised in a file that is not valid YAML."""
 
-UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
+"""Top-level keys that tell a build summary (``system_directory``) from a BuildInput."""
+
+UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
 
-NOTHING: Final = "[]"
+NO_WARNINGS_JSON: Final = "[]"
 
-NONE: Final = [""]
-"""What the index keeps of a YAML file that does not claim to be a BuildInput."""
+NOT_A_BUILD_INPUT: Final = [""]
+"""Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
 
-STAGES: Final = (
+STATUS_FILES: Final = (
     (SimulationStatus.completed, {"prod.gro"}),
     (SimulationStatus.production, {"prod.xtc"}),
     (SimulationStatus.equilibrated, {"min.gro", "nvt.gro", "npt.gro"}),
 )
-"""Status, and the files that show it; the first whose files are all there holds."""
+"""Each status and the files that prove it; the first whose files all exist applies."""
 
 
 class Identity(NamedTuple):
-    """What a simulation is, as its BuildInput says.
+    """Identity of a simulation, as derived from its BuildInput.
 
     Parameters
     ----------
     hash
-        The identity of the BuildInput.
+        Hash of the BuildInput, 40 hex digits.
     simulation_type, engine, parametrization
-        Of which kinds it is.
+        The values of these fields of the BuildInput.
     canonical_json
-        The BuildInput as a whole; empty if only a digest is known, as `Simulation` says.
+        The whole BuildInput as canonical JSON. Empty if `Simulation.digest` stands for it.
     """
 
     hash: str
@@ -70,23 +78,23 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A simulation folder as it was found.
+    """A simulation folder, as it was when it was read.
 
     Parameters
     ----------
     path
-        Its absolute path.
+        Absolute path of the folder.
     identity
-        What it is.
+        Hash and BuildInput.
     status
-        How far it has come.
+        Progress of the simulation.
     warnings
-        What is odd about it, though it is valid; a line each.
+        Problems that do not make it invalid, one line each.
     bare
-        Whether it is known to have no results, so that none are looked for.
+        Whether the folder has no ``.analysis`` folder, and so no results.
     digest
-        The digest of its `content`, where that is what is known from earlier reading, and is
-        all that was asked for (`scan.Reading.brief`); else empty.
+        Digest of `content`, if it was taken from the index in place of the content
+        (`scan_index.Reading.digests_only`); otherwise empty.
     """
 
     path: str
@@ -103,12 +111,12 @@ class Simulation:
         Parameters
         ----------
         directory
-            The folder.
+            Path of the folder.
 
         Raises
         ------
         SourceError
-            If there is no such folder, or it is not a simulation; with the reason.
+            If the folder does not exist or is not a simulation; the message gives the reason.
 
         Examples
         --------
@@ -130,39 +138,41 @@ class Simulation:
             files = {entry.name for entry in Path(path).iterdir() if entry.is_file()}
         except OSError as error:
             raise SourceError(str(directory), f"cannot be read: {error.strerror}") from error
-        found = read_simulation(path, files, claimed=True)
-        if isinstance(found, Simulation):
-            return found
-        raise SourceError(str(directory), found.reason if found else "is not a simulation")
+        simulation = read_simulation(path, files, required=True)
+        if isinstance(simulation, Simulation):
+            return simulation
+        reason = simulation.reason if simulation else "is not a simulation"
+        raise SourceError(str(directory), reason)
 
     @property
     def directory(self) -> Path:
-        """Its absolute path."""
+        """Absolute path of the folder."""
         return Path(self.path)
 
     @property
     def hash(self) -> str:
-        """The identity of its BuildInput."""
+        """Hash of its BuildInput, 40 hex digits."""
         return self.identity.hash
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What its record says, but for the time: in the order of the columns of ``SIMULATIONS``.
+        """The values of its record, without the time, in the order of `records.SIMULATIONS`.
 
         Raises
         ------
         ValueError
-            If only its digest is known.
+            If the simulation was read with `scan_index.Reading.digests_only`, and has not
+            changed since it was indexed.
         """
-        built = self.identity
-        if not built.canonical_json:
-            raise ValueError(f"of {self.path} only the digest is known")
+        identity = self.identity
+        if not identity.canonical_json:
+            raise ValueError(f"{self.path} was read as a digest only and has no content")
         return (
-            built.hash,
-            built.engine.value,
-            built.parametrization.value,
-            built.simulation_type.value,
-            built.canonical_json,
+            identity.hash,
+            identity.engine.value,
+            identity.parametrization.value,
+            identity.simulation_type.value,
+            identity.canonical_json,
             "BuildInput",
             self.path,
             self.status.value,
@@ -170,7 +180,7 @@ class Simulation:
 
     @property
     def build_input(self) -> BuildInput:
-        """What it was built from."""
+        """The BuildInput that it was built from."""
         from mdfactory.campaign.build_input import BuildInput
 
         return BuildInput.parse(json.loads(self.identity.canonical_json))
@@ -183,14 +193,14 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that was named or claims to be a simulation, but is none.
+    """A folder, file or result that was expected to be valid, but is not.
 
     Parameters
     ----------
     path
-        The folder or file.
+        Path of the folder or file.
     reason
-        Why it was passed over, in one line.
+        Why it was skipped, in one line.
     """
 
     path: str
@@ -198,9 +208,9 @@ class Skipped:
 
 
 def status_of(files: Collection[str]) -> SimulationStatus:
-    """Return how far a simulation has come, from the names of the files in its folder."""
-    for status, shown in STAGES:
-        if shown.issubset(files):
+    """Return the status of a simulation, given the names of the files in its folder."""
+    for status, required_files in STATUS_FILES:
+        if required_files.issubset(files):
             return status
     return SimulationStatus.build
 
@@ -209,46 +219,52 @@ def read_simulation(
     directory: str,
     files: Collection[str],
     *,
-    others: Collection[str] = (),
-    claimed: bool = False,
-    reading: Reading = PLAIN,
+    non_files: Collection[str] = (),
+    required: bool = False,
+    reading: Reading = DEFAULT_READING,
 ) -> Simulation | Skipped | None:
     """Read one folder.
 
     Parameters
     ----------
     directory
-        Its absolute path.
+        Absolute path of the folder.
     files
         Names of the files in it.
-    others
-        Names of what is no file, such as a folder or a dangling symlink.
-    claimed
-        Whether something says that it is a simulation, such as a build summary.
+    non_files
+        Names of everything else in it, such as folders and dangling symlinks.
+    required
+        Whether a folder without a BuildInput is skipped with a reason, as for a folder that a
+        build summary lists.
     reading
-        How it is read.
+        Options for reading the folder.
 
     Returns
     -------
     Simulation, Skipped or None
-        None if nothing says that it is a simulation.
+        None if the folder does not claim to be a simulation, and need not be one.
     """
-    own = _own_names(directory)
-    bare = FOLDER not in others and FOLDER not in files
-    folder = _Folder(directory, status_of(files), bare)
-    reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
-    for name in _candidates(own, files):
-        found = _found(folder, name, reading, own=name in own)
-        if isinstance(found, Simulation):
-            return found
-        reasons += [found] if found else []
-    if claimed:
+    own_names = _own_names(directory)
+    has_no_results = FOLDER not in non_files and FOLDER not in files
+    folder = _Folder(directory, status_of(files), has_no_results)
+    reasons = [f"{name}: is not a file that can be read" for name in own_names if name in non_files]
+    for name in _candidates(own_names, files):
+        outcome = _read_candidate(folder, name, reading, own=name in own_names)
+        if isinstance(outcome, Simulation):
+            return outcome
+        reasons += [outcome] if outcome else []
+    if required:
         reasons.append("it holds no BuildInput YAML")
     return Skipped(directory, one_line(reasons[0])) if reasons else None
 
 
+Outcome = Simulation | str | None
+"""Outcome of reading one YAML file: the simulation that it describes; or the reason why it is
+invalid; or None if it does not claim to be a BuildInput."""
+
+
 class _Folder(NamedTuple):
-    """What is seen of a folder when it is listed, as in `Simulation`."""
+    """The properties of a folder that its listing shows, as in `Simulation`."""
 
     path: str
     status: SimulationStatus
@@ -257,137 +273,165 @@ class _Folder(NamedTuple):
     def simulation(
         self, identity: Identity, warnings: tuple[str, ...], digest: str = ""
     ) -> Simulation:
-        """Return the simulation that it is, if it is what was read."""
+        """Return the simulation in this folder, given what was read from its YAML file."""
         return Simulation(self.path, identity, self.status, warnings, self.bare, digest)
 
 
 def _own_names(directory: str) -> tuple[str, str]:
-    """Names under which a folder's own BuildInput is looked for first."""
+    """Return the file names that mark a BuildInput as the folder's own."""
     return f"{directory.rpartition('/')[2]}.yaml", "build.yaml"
 
 
-def _candidates(own: Collection[str], files: Collection[str]) -> Iterator[str]:
-    """Yield the YAML files of a folder; those that are its own come first, and mostly suffice."""
-    for name in own:
+def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[str]:
+    """Yield the YAML files of a folder, its own names first: in most folders one is enough."""
+    for name in own_names:
         if name in files:
             yield name
-    others = (name for name in files if name.endswith((".yaml", ".yml")) and name not in own)
-    yield from sorted(others)
+    yield from sorted(
+        name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
+    )
 
 
-def _found(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Simulation | str | None:
-    """Return the simulation of one YAML file, why it is none, or None if it does not claim to."""
+def _read_candidate(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Outcome:
+    """Read one YAML file, or take its content from the index.
+
+    A file with one of the folder's own names (`own`) must be a BuildInput or a build summary.
+    """
     index, path = reading.index, f"{folder.path}/{name}"
-    known = index.find(path) if index else None
-    if index and known:
-        if known.texts == NONE:
+    entry = index.find(path) if index else None
+    if index and entry:
+        if entry.texts == NOT_A_BUILD_INPUT:
             return None
-        if simulation := _remembered(folder, path, known, index, brief=reading.brief):
+        simulation = _from_index(folder, path, entry, index, digests_only=reading.digests_only)
+        if simulation:
             return simulation
-    return _read(folder, name, index, own=own)
+    return _read_file(folder, name, index, own=own)
 
 
-def _read(
-    folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
-) -> Simulation | str | None:
-    """Return the same of a file that was not read before, or not as it is now."""
-    from mdfactory.campaign.strict_yaml import LARGEST
+def _read_file(folder: _Folder, name: str, index: ScanIndex | None, *, own: bool) -> Outcome:
+    """Read one YAML file, and add its content to the index."""
+    from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
 
     path = f"{folder.path}/{name}"
     try:
-        raw, before = read_file(path, LARGEST)
+        raw, status = read_file(path, MAX_BUILD_INPUT_BYTES)
     except UnreadableError as error:
+        # A file that the system cannot read (an error with a cause) may be a BuildInput. One
+        # that is too large is none, unless it has one of the folder's own names.
         is_claim = error.__cause__ or (own and not _is_summary(path))
         return f"{name}: {error}" if is_claim else None
-    found = _parsed(folder, name, raw, own=own)
-    if index and isinstance(found, Simulation):
-        _remember(found, path, stamp(before), index)
-    elif index and found is None:
-        index.note(path, stamp(before), NONE)
-    return found
+    outcome = _parse(folder, name, raw, own=own)
+    if index and isinstance(outcome, Simulation):
+        _add_to_index(outcome, path, file_state(status), index)
+    elif index and outcome is None:
+        index.add(path, file_state(status), NOT_A_BUILD_INPUT)
+    return outcome
 
 
 def _is_summary(path: str) -> bool:
-    """Whether a file that is too long for a BuildInput lists the folders of a campaign."""
-    from mdfactory.campaign.strict_yaml import LARGEST_SUMMARY
+    """Whether a file that is too large for a BuildInput is a build summary."""
+    from mdfactory.campaign.strict_yaml import MAX_SUMMARY_BYTES
 
     with suppress(UnreadableError):
-        return set(LISTS.findall(read_file(path, LARGEST_SUMMARY)[0])) == {b"system_directory"}
+        raw, _ = read_file(path, MAX_SUMMARY_BYTES)
+        return set(SUMMARY_OR_INPUT_KEYS.findall(raw)) == {b"system_directory"}
     return False
 
 
-def _parsed(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Simulation | str | None:
-    """Return the same of what a file holds."""
+def _parse(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Outcome:
+    """Parse the content of one YAML file."""
     from mdfactory.campaign.strict_yaml import load
 
-    if not own and b"simulation_type" not in raw and not raw.startswith(UTF16):
+    # Parsing is slow, so a file that does not contain this key is ruled out by its bytes first.
+    # In UTF-16 the key has other bytes.
+    if not own and b"simulation_type" not in raw and not raw.startswith(UTF16_MARKS):
         return None
     try:
         values = load(raw)
     except UnreadableError as error:
-        return f"{name}: {error}" if own or len(set(CLAIM.findall(raw))) > 1 else None
-    if not _claims(values, own=own):
+        is_claim = own or len(set(BUILD_INPUT_KEYS.findall(raw))) > 1
+        return f"{name}: {error}" if is_claim else None
+    if not _claims_to_be_build_input(values, own=own):
         return None
     from mdfactory.campaign.build_input import BuildInput
 
     try:
-        built = BuildInput.parse(values)
+        build_input = BuildInput.parse(values)
     except BuildInputError as error:
         return f"{name}: {error}"
-    kinds = (built.simulation_type, built.engine, built.parametrization)
-    identity = Identity(built.hash, *kinds, built.canonical_json)
-    unknown = [str(key) for key in values if key not in BuildInput.model_fields]
-    return folder.simulation(identity, tuple(_warnings(folder, name, unknown, built.hash)))
+    unknown_keys = [str(key) for key in values if key not in BuildInput.model_fields]
+    warnings = _warnings(folder, name, unknown_keys, build_input.hash)
+    return folder.simulation(_identity(build_input), tuple(warnings))
 
 
-def _remember(simulation: Simulation, path: str, read: Stamp, index: ScanIndex) -> None:
-    """Keep what was read from a file."""
+def _identity(build_input: BuildInput) -> Identity:
+    return Identity(
+        build_input.hash,
+        build_input.simulation_type,
+        build_input.engine,
+        build_input.parametrization,
+        build_input.canonical_json,
+    )
+
+
+def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
+    """Add a simulation to the index, under the path of its YAML file; see `_from_index`."""
     from mdfactory.records.digests import digest
 
-    built = simulation.identity
-    kinds = (built.simulation_type, built.engine, built.parametrization)
-    texts = [*kinds, simulation.status, digest(simulation.content), json.dumps(simulation.warnings)]
-    index.note(path, read, [built.hash, *texts], built.canonical_json)
+    hash_, simulation_type, engine, parametrization, canonical_json = simulation.identity
+    texts = [
+        hash_,
+        simulation_type,
+        engine,
+        parametrization,
+        simulation.status,
+        digest(simulation.content),
+        json.dumps(simulation.warnings),
+    ]
+    index.add(path, state, texts, canonical_json)
 
 
-def _remembered(
-    folder: _Folder, path: str, known: Known, index: ScanIndex, *, brief: bool
+def _from_index(
+    folder: _Folder, path: str, entry: IndexEntry, index: ScanIndex, *, digests_only: bool
 ) -> Simulation | None:
-    """Return a simulation as it was read before; how far it has come is seen anew."""
-    read, (hash_, kind, engine, parametrization, status, content, told) = known
-    kinds = _kinds(kind, engine, parametrization)
-    warnings = () if told == NOTHING else tuple(json.loads(told))
-    if brief and status == folder.status:
-        return folder.simulation(Identity(hash_, *kinds), warnings, content)
-    canonical_json = index.find_long(path, read)
+    """Return the simulation that `_add_to_index` has added, with the current status of its folder.
+
+    The indexed digest includes the status, so it is not used after a change of status.
+    """
+    state, (hash_, *types, indexed_status, content_digest, warnings_json) = entry
+    identity = Identity(hash_, *_parse_types(*types))
+    warnings = () if warnings_json == NO_WARNINGS_JSON else tuple(json.loads(warnings_json))
+    if digests_only and indexed_status == folder.status:
+        return folder.simulation(identity, warnings, content_digest)
+    canonical_json = index.find_long_text(path, state)
     if not canonical_json:
         return None
-    simulation = folder.simulation(Identity(hash_, *kinds, canonical_json), warnings)
-    if status != folder.status:
-        _remember(simulation, path, read, index)
+    simulation = folder.simulation(identity._replace(canonical_json=canonical_json), warnings)
+    if indexed_status != folder.status:
+        _add_to_index(simulation, path, state, index)
     return simulation
 
 
 @cache
-def _kinds(
-    kind: str, engine: str, parametrization: str
+def _parse_types(
+    simulation_type: str, engine: str, parametrization: str
 ) -> tuple[SimulationType, Engine, Parametrization]:
-    return SimulationType(kind), Engine(engine), Parametrization(parametrization)
+    return SimulationType(simulation_type), Engine(engine), Parametrization(parametrization)
 
 
-def _claims(values: Any, *, own: bool) -> bool:
-    """Whether a YAML file says that it is a BuildInput; a build summary says that it is not."""
+def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
+    """Whether a file should be a BuildInput, given its content and whether its name says so."""
     if not isinstance(values, Mapping):
         return own
     if own:
-        return "system" in values or "system_directory" not in values
+        is_summary = "system_directory" in values and "system" not in values
+        return not is_summary
     return "simulation_type" in values and "system" in values
 
 
-def _warnings(folder: _Folder, name: str, unknown: Sequence[str], hash_: str) -> Iterator[str]:
-    called = os.path.basename(folder.path)
-    if unknown:
-        yield one_line(f"{folder.path}/{name}: ignored unknown keys: {', '.join(unknown)}")
-    if HASH.fullmatch(called) and called.upper() != hash_:
-        named = "the folder is named after another hash"
-        yield f"{folder.path}: {named}; its BuildInput has {hash_}"
+def _warnings(folder: _Folder, name: str, unknown_keys: Sequence[str], hash_: str) -> Iterator[str]:
+    folder_name = os.path.basename(folder.path)
+    if unknown_keys:
+        yield one_line(f"{folder.path}/{name}: ignored unknown keys: {', '.join(unknown_keys)}")
+    if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != hash_:
+        yield f"{folder.path}: the folder is named after another hash; its BuildInput has {hash_}"

@@ -1,4 +1,4 @@
-"""YAML files, read strictly and within bounds: what a file says twice it does not say."""
+"""Reads YAML files strictly and within bounds: duplicate keys and oversized values are errors."""
 
 from __future__ import annotations
 
@@ -12,75 +12,79 @@ import yaml
 from mdfactory.errors import one_line
 from mdfactory.files import UnreadableError, read_file
 
-__all__ = ["LARGEST", "LARGEST_SUMMARY", "load", "load_summary"]
+__all__ = ["MAX_BUILD_INPUT_BYTES", "MAX_SUMMARY_BYTES", "load", "load_summary"]
 
-LARGEST: Final = 4 * 2**20
-"""Bytes of the largest BuildInput that is read; it has a few thousand at most."""
+MAX_BUILD_INPUT_BYTES: Final = 4 * 2**20
+"""Size of the largest BuildInput that is read; most have a few thousand bytes."""
 
-LARGEST_SUMMARY: Final = 64 * 2**20
-MOST_SUMMARY: Final = 1_000_000
-"""Bytes and values of the largest build summary: some hundred thousand simulations."""
+MAX_SUMMARY_BYTES: Final = 64 * 2**20
+"""Size of the largest build summary that is read: some hundred thousand simulations."""
 
-SMALL: Final = 8 * 2**10
-"""Bytes of a file that cannot nest deep enough to do harm: libyaml's composer recurses in C."""
+MAX_SUMMARY_VALUES: Final = 1_000_000
+MAX_VALUES: Final = 200_000
+MAX_LEVELS: Final = 64
+MAX_VALUE_CHARACTERS: Final = 10_000
 
-DEEPEST: Final = 64
-MOST: Final = 200_000
-LONGEST: Final = 10_000
-"""Levels, values, and characters of one value that a larger file may have."""
+MAX_UNCHECKED_BYTES: Final = 8 * 2**10
+"""Size up to which a file is composed without a check of its levels.
+
+libyaml's composer recurses in C, so deep nesting would end the process. A file this small cannot
+nest deeply enough for that.
+"""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two
-    """The safe loader, in C where PyYAML has it, that refuses keys given twice."""
+    """Safe loader, in C where PyYAML has it, that refuses duplicate keys."""
 
 
-def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
+def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [key.value for key, _ in node.value if type(key.value) is str]
     if len(set(keys)) < len(keys):
-        twice = next(key for key, times in Counter(keys).items() if times > 1)
-        raise UnreadableError(f"line {node.start_mark.line + 1}: the key {twice!r} stands twice")
+        duplicate = next(key for key, count in Counter(keys).items() if count > 1)
+        raise UnreadableError(f"line {node.start_mark.line + 1}: duplicate key {duplicate!r}")
     values: dict[Any, Any] = loader.construct_mapping(node, deep=True)
     return values
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 
 
 def load_summary(path: str | Path) -> tuple[Any, os.stat_result]:
-    """Return what a build summary says, and what its file was like before it was read.
+    """Return the content of a build summary, and its ``stat`` result from before it was read.
 
     Raises
     ------
     UnreadableError
-        If it cannot be read, or is beyond the bounds of a build summary.
+        If the file cannot be read, is not valid YAML, has a duplicate key, or exceeds the bounds
+        of a build summary.
     """
-    raw, before = read_file(path, LARGEST_SUMMARY)
-    return load(raw, MOST_SUMMARY), before
+    raw, status = read_file(path, MAX_SUMMARY_BYTES)
+    return load(raw, MAX_SUMMARY_VALUES), status
 
 
-def load(raw: bytes, most: int = MOST) -> Any:
-    """Return what YAML text says.
+def load(raw: bytes, max_values: int = MAX_VALUES) -> Any:
+    """Return the content of a YAML document.
 
     Parameters
     ----------
     raw
-        The text.
-    most
-        Values that it may hold.
+        The document.
+    max_values
+        Largest number of values that it may contain.
 
     Raises
     ------
     UnreadableError
-        If it is no YAML, gives a key twice, or is beyond its bounds.
+        If it is not valid YAML, has a duplicate key, or exceeds the bounds.
     """
     try:
-        if len(raw) > SMALL:
-            _check_events(raw, most)
+        if len(raw) > MAX_UNCHECKED_BYTES:
+            _check_events(raw, max_values)
         loader = _Loader(raw)
         try:
             node = loader.get_single_node()
             if b"*" in raw:
-                _check_aliases(node, most)
+                _check_aliases(node, max_values)
             return None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
@@ -90,42 +94,44 @@ def load(raw: bytes, most: int = MOST) -> Any:
         raise UnreadableError(_reason(error)) from error
     except MemoryError:
         raise
-    except Exception as error:  # a tag on a value of another kind raises about anything
+    except Exception as error:  # a tag on a value of the wrong type may raise any exception
         raise UnreadableError(f"a value does not fit its tag: {_reason(error)}") from error
 
 
-def _check_events(raw: bytes, most: int) -> None:
-    depth = 0
+def _check_events(raw: bytes, max_values: int) -> None:
+    """Refuse a document that exceeds the bounds; the events of its parser need no recursion."""
+    level = 0
     for number, event in enumerate(yaml.parse(raw, _Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
+            level += 1
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
-            raise UnreadableError(f"holds a value of more than {LONGEST:,} characters")
-        if depth > DEEPEST:
-            raise UnreadableError(f"nests more than {DEEPEST} levels")
-        if number > most:
-            raise UnreadableError(f"holds more than {most:,} values")
+            level -= 1
+        elif isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_VALUE_CHARACTERS:
+            raise UnreadableError(f"holds a value of more than {MAX_VALUE_CHARACTERS:,} characters")
+        if level > MAX_LEVELS:
+            raise UnreadableError(f"nests more than {MAX_LEVELS} levels")
+        if number > max_values:
+            raise UnreadableError(f"holds more than {max_values:,} values")
 
 
-def _check_aliases(root: yaml.Node, most: int) -> None:
-    """Refuse aliases that stand for more values than a file may hold, and ones in themselves."""
+def _check_aliases(root: yaml.Node, max_values: int) -> None:
+    """Refuse aliases that expand to too many values, and an alias inside its own anchor."""
     sizes: dict[int, float] = {}
 
     def size(node: yaml.Node) -> float:
         if id(node) not in sizes:
-            sizes[id(node)] = float("inf")  # until it is known: a node in itself has no end
+            # Infinite until it is known: a node that contains itself never ends.
+            sizes[id(node)] = float("inf")
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
         return sizes[id(node)]
 
-    if size(root) > most:
-        raise UnreadableError(f"its aliases stand for more than {most:,} values")
+    if size(root) > max_values:
+        raise UnreadableError(f"its aliases expand to more than {max_values:,} values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
-        return [one for pair in node.value for one in pair]
+        return [child for pair in node.value for child in pair]
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 

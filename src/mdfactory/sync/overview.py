@@ -130,17 +130,17 @@ class _Overview:
         self._transaction = transaction
         tables = result_tables(transaction)
         known = {(kind, name.lower()): name for kind, name in (*tables, *pushed)}
-        known |= {(kind, name.lower()): name for kind, name in catalogue.all()}
+        known |= {(kind, name.lower()): name for kind, name in catalogue.all_results()}
         self._spelling = known
         self._tables = {
             (kind, name.lower()): table
             for (kind, name), table in tables.items()
             if transaction.count(table, limit=1)
         }
-        listed = {(kind, name.lower()) for kind, name in catalogue.all()}
+        listed = {(kind, name.lower()) for kind, name in catalogue.all_results()}
         self._expected = {
             one: {
-                *((kind, name.lower()) for kind, name in catalogue.items(one)),
+                *((kind, name.lower()) for kind, name in catalogue.results(one)),
                 *(item for item in known if item not in listed),
                 *((kind, name.lower()) for (kind, name), types in pushed.items() if one in types),
             }

@@ -12,7 +12,7 @@ from typing import Final
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Source
-from mdfactory.campaign.scan_index import PLAIN, Reading
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.merge import Counts
@@ -62,7 +62,7 @@ def push(
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     dry_run: bool = False,
     command: str = "push",
-    reading: Reading = PLAIN,
+    reading: Reading = DEFAULT_READING,
     watch: Watch = lambda *_: None,
 ) -> Pushed:
     """Push records of a campaign: of its simulations, their analyses, their artifacts.

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Folders, Found, Source, discover
-from mdfactory.campaign.scan_index import PLAIN, Reading
+from mdfactory.campaign.discover import Discovery, Folders, Source, discover
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import DuplicateSimulationError, SourceError
 from mdfactory.records.arrow import array, texts
@@ -59,7 +59,7 @@ class Seen:
     skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def simulations(self, found: Iterable[Found], watch: Watch) -> Iterator[Simulation]:
+    def simulations(self, found: Iterable[Discovery], watch: Watch) -> Iterator[Simulation]:
         """Pass simulations on, and take note of all that comes by."""
         for number, item in enumerate(found, start=1):
             watch("reading simulations", number)
@@ -74,7 +74,7 @@ class Seen:
             yield item
 
     def again(
-        self, found: Iterable[Found], directories: Collection[str], watch: Watch
+        self, found: Iterable[Discovery], directories: Collection[str], watch: Watch
     ) -> Iterator[Simulation]:
         """Pass simulations on that come by once more, and name those that have changed."""
         rest = set(directories)
@@ -222,7 +222,9 @@ class Campaign:
         folders = set().union(*unread.values())
         log.info("%d folders are read again: the store has other records of them", len(folders))
         found = discover(Folders(tuple(sorted(folders))), self.reading)
-        scope = replace(self.scope, only={id_: set(some) for id_, some in unread.items()})
+        scope = replace(
+            self.scope, folders_by_table={id_: set(some) for id_, some in unread.items()}
+        )
         self._take(self.seen.again(found, folders, self.watch), scope, self.reading)
 
     def _take(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
@@ -240,7 +242,7 @@ def take_snapshot(
     time: str,
     watch: Watch,
     *,
-    reading: Reading = PLAIN,
+    reading: Reading = DEFAULT_READING,
 ) -> Iterator[Campaign]:
     """Read a campaign from disk, for the block of a ``with`` statement; no store is held.
 
@@ -272,7 +274,7 @@ def take_snapshot(
         seen = Seen()
         campaign = Campaign(seen, records, known, scope, time, reading, watch)
         campaign.read(
-            source, replace(reading, brief=mode in {ConflictMode.update, ConflictMode.skip})
+            source, replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
         )
         if not (seen.folders or seen.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "there is no simulation in it")

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import CsvSource, Folders, Source, roots
-from mdfactory.campaign.scan_index import PLAIN, Reading
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
@@ -113,7 +113,7 @@ def status(
     store: Store,
     source: Source | None,
     *,
-    reading: Reading = PLAIN,
+    reading: Reading = DEFAULT_READING,
     watch: Watch = lambda *_: None,
 ) -> CampaignStatus:
     """Compare a campaign with a store.
