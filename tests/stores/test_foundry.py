@@ -40,8 +40,8 @@ from mdfactory.records.tables import (
     digest_table,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.foundry.backend import path_of
-from mdfactory.stores.foundry.lock import place_of
+from mdfactory.stores.foundry.layout import path_of
+from mdfactory.stores.foundry.lock import machine_id
 from mdfactory.stores.foundry.store import FoundryStore
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -437,7 +437,7 @@ def test_a_start_whose_answer_is_lost_is_not_taken_for_ours_without_proof(
 ) -> None:
     foundry.settings.echoes_record = False
     foundry.faults.lose_reply("POST .*transactions$", skip=1)
-    with pytest.raises(StoreLockedError, match="Foundry does not say"):
+    with pytest.raises(StoreLockedError, match="Foundry does not return its record"):
         _push(store, "B")
     assert _hashes(store) == ["A"]
 
@@ -473,7 +473,7 @@ def test_the_lock_of_a_process_that_has_ended_is_taken(
     """Also where the system does not tell when processes began."""
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
                            capture_output=True, text=True, check=True)  # fmt: skip
-    mark = {"nonce": "n", "process": int(ended.stdout), "born": born, "place": place_of()}
+    mark = {"nonce": "n", "process": int(ended.stdout), "born": born, "place": machine_id()}
     foundry.leave_open(PATHS.runs, record={"mdfactory": mark})
     assert _push(store, "B").inserted == 2
 
@@ -533,7 +533,7 @@ def test_a_history_that_tells_too_little_is_an_error(store: Store, foundry: Foun
     foundry.settings.lists_aborted = True
     foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
     foundry.settings.history_cap = 1
-    with pytest.raises(StoreError, match="tells of no transaction that made them"):
+    with pytest.raises(StoreError, match="lists no committed transaction for them"):
         store.create(SIMULATIONS)
     foundry.settings.history_cap = 1000
     assert _hashes(store) == ["A"]
