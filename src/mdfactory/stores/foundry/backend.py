@@ -61,10 +61,10 @@ MAX_SQL_VALUES: Final = 200
 """Values in the conditions of a query, beyond which the files are read instead of SQL."""
 
 MAX_ANNOUNCED_WRITES: Final = 50
-"""Interrupted writes that are remembered."""
+"""Writes that the state table keeps; older ones are removed."""
 
 MAX_ANNOUNCED_TIMES: Final = 1000
-"""Times that are remembered of one write. With more, every time counts as one of its times."""
+"""Times that the state table keeps of a write. If it has more, any time counts as one of them."""
 
 
 @dataclass(slots=True)
@@ -127,8 +127,8 @@ class FoundryTransaction(Transaction):
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables of a namespace.
 
-        Folders of Foundry are not listed. The names come from the state table, which holds those
-        that this program made, and from the overview, which holds those of other programs, too.
+        Foundry is not asked for the content of folders. The state table holds the names of the
+        tables that this program made; the overview holds those that other programs made, too.
         """
         with self._as_store_errors(READ_FAILURE):
             name_of_id = {name.lower(): name for name in self._created_tables(namespace)}
@@ -175,7 +175,7 @@ class FoundryTransaction(Transaction):
             dataset = self._dataset(table)
             if dataset is None or path in self._dropped_paths:
                 return False
-            return bool(dataset.base_transaction) or dataset.is_dirty
+            return bool(dataset.base_transaction) or dataset.has_changes
 
     def make(self, table: Table) -> None:
         """Create a dataset; the table exists once its first transaction is committed."""
@@ -221,7 +221,7 @@ class FoundryTransaction(Transaction):
         existed = self.has(table)
         removed = super().create(table, replace=replace)
         dataset = self._dataset(table)
-        if existed and not replace and dataset and not dataset.is_dirty:
+        if existed and not replace and dataset and not dataset.has_changes:
             self._ensure_schema(dataset)
         return removed
 
@@ -401,13 +401,15 @@ class FoundryTransaction(Transaction):
 
     def _changed_datasets(self) -> list[DatasetTable]:
         """Return the datasets with changes, in the order of their commits."""
-        changed = [dataset for dataset in self._datasets.values() if dataset and dataset.is_dirty]
+        changed = [
+            dataset for dataset in self._datasets.values() if dataset and dataset.has_changes
+        ]
         return sorted(changed, key=lambda dataset: (commit_position(dataset.table), dataset.path))
 
     def _commit_in_turn(self, changed: Sequence[DatasetTable]) -> None:
         """Commit datasets one by one.
 
-        An interrupt by the user is held back until all are committed: a commit that is sent again
+        An interrupt by the user is raised only after the last commit. A commit that is sent twice
         does no harm, but a stop between two commits would leave a part of the write stored.
         """
         interrupt: BaseException | None = None
@@ -425,7 +427,7 @@ class FoundryTransaction(Transaction):
     def _announce_write(self) -> None:
         """Record in the state table which transactions are about to be committed.
 
-        Earlier writes that were completed are removed, and the oldest of too many others.
+        Completed writes are removed from the state table, as are the oldest interrupted ones.
         """
         completed = [
             write.name for write in self._announced_writes if not self._is_interrupted(write)
@@ -465,7 +467,7 @@ class FoundryTransaction(Transaction):
         )
 
     def close(self) -> None:
-        """Release all datasets, and remove temporary files."""
+        """Unlock all datasets, and remove temporary files."""
         for dataset in self._datasets.values():
             if dataset:
                 dataset.close()

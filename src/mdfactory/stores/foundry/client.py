@@ -159,6 +159,7 @@ class FoundryClient:
                 reply = self._sender.json(action, create, *arguments, repeatable=False)
                 return str(reply["rid"])
             except (DatasetAlreadyExistsError, DuplicateNameError, LostReplyError) as error:
+                # A request whose reply was lost may have created it; another program may, too.
                 resource = self.find_resource(path)
                 if resource:
                     return resource.rid
@@ -456,7 +457,7 @@ class FoundryClient:
             ) from error
 
     def abort(self, dataset_rid: str, transaction_rid: str) -> bool:
-        """Abort a transaction, and return whether the service did it; a failure is not raised."""
+        """Abort a transaction, and return whether it succeeded; errors are only logged."""
         abort = self._context.catalog.api_abort_transaction
         try:
             self._sender.send("aborting", abort, dataset_rid, transaction_rid)
@@ -469,7 +470,7 @@ class FoundryClient:
 
 
 def _check_token(provider: TokenProvider) -> None:
-    """Refuse a token that an HTTP header cannot hold, since the error of requests would show it."""
+    """Refuse a token that no HTTP header can hold; the error of requests would show the token."""
     if not isinstance(provider, JWTTokenProvider):
         return
     token = str(provider.token)

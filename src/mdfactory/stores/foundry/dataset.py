@@ -159,7 +159,7 @@ class DatasetTable:
         return tempfile.TemporaryDirectory(prefix="mdfactory-")
 
     @property
-    def is_dirty(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether there are changes to upload."""
         return self._is_cleared or bool(self._changes)
 

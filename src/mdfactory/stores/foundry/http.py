@@ -34,10 +34,10 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = (10, 300)
-"""Time limits to connect, and between two parts of a reply."""
+"""Time limits to connect, and to wait for the next bytes of a reply."""
 
 MAX_ATTEMPTS: Final = 6
-"""How often one request is sent."""
+"""How often a request is sent at most."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 """Longest pause before a retry, even if the service asks for a longer one."""
@@ -75,7 +75,8 @@ class FoundrySession(requests.Session):
 class RequestSender:
     """Sends requests, and repeats those that failed where that is safe.
 
-    Both methods take a function of the Foundry client that sends one request, with its arguments.
+    `json` and `send` take a function of foundry-dev-tools that sends one request, and its
+    arguments.
 
     Parameters
     ----------
@@ -171,10 +172,10 @@ class RequestSender:
 
 
 MESSAGE_OF_STATUS: Final = {
-    401: "the token is invalid or has expired. Get a new token, then run: fdt config",
+    401: "the token is invalid or has expired. Get a new token, and set it with: fdt config",
     403: "permission denied. Ask the owner of the project for access",
-    429: "too many requests; the service asks for a longer pause. Try again later",
-    503: "the service is busy; it asks for a longer pause. Try again later",
+    429: f"too many requests; {MAX_ATTEMPTS} attempts failed. Try again later",
+    503: f"the service is busy; {MAX_ATTEMPTS} attempts failed. Try again later",
 }
 """Status code of a reply -> its meaning for the user."""
 

@@ -1,7 +1,7 @@
 """Locks on Foundry datasets: the open transaction of a branch, of which Foundry allows one.
 
-The record of the transaction describes the process that holds it. So the lock of a process that
-was killed can be told from the lock of a process that is at work.
+The record of the transaction describes the process that holds it. So a lock that a killed process
+left behind is recognised, and aborted.
 """
 
 from __future__ import annotations
@@ -239,9 +239,9 @@ def machine_id() -> str:
 def _process_start_time(process_id: int) -> str:
     """Return when a process started, in clock ticks since the boot; empty if unknown.
 
-    It tells a process from a later one with the same number. It is field 22 of
-    ``/proc/PID/stat`` (proc(5)). The fields are counted from the last parenthesis, since the name
-    of the program in field 2 may hold spaces and parentheses.
+    A later process may have the same number, but starts at another time. The start time is field
+    22 of ``/proc/PID/stat`` (proc(5)). The fields are counted from the last parenthesis, since the
+    name of the program in field 2 may hold spaces and parentheses.
     """
     try:
         text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 BUCKET_COUNT: Final = 16
-"""Files of a dataset. Each holds the records of the hashes with one first digit."""
+"""Number of files of a dataset. The first digit of its hash decides the file of a record."""
 
 BUCKET_NAME_PATTERN: Final = re.compile(r"bucket-(\d+)\.parquet")
 
@@ -44,7 +44,7 @@ PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
 """Hash of a row that existing installations write to a dataset without records."""
 
 BATCH_ROWS: Final = 2048
-"""Rows of one batch that is read."""
+"""Most rows of a batch."""
 
 MAX_BATCH_BYTES: Final = 8 * 2**20
 """Size of a batch, or of a row group in a file, from which no more rows are added."""
