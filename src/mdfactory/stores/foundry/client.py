@@ -1,4 +1,4 @@
-"""Client of Foundry: about a dozen requests for datasets, transactions, files, schemas and SQL.
+"""Client of Foundry: requests for datasets, transactions, files, schemas and SQL queries.
 
 A request whose reply is lost is repeated if that is safe. Otherwise its outcome is looked up. A
 failure of the service is an error; it never counts as a missing resource.
@@ -64,7 +64,7 @@ BRANCH: Final = "master"
 """Branch of each dataset that holds the records."""
 
 MAX_COMMIT_ATTEMPTS: Final = 3
-"""How often a transaction is committed that is still open afterwards."""
+"""Most times that a commit is sent while its transaction stays open."""
 
 TRANSACTIONS_PER_PAGE: Final = 100
 
@@ -159,7 +159,7 @@ class FoundryClient:
                 reply = self._sender.json(action, create, *arguments, repeatable=False)
                 return str(reply["rid"])
             except (DatasetAlreadyExistsError, DuplicateNameError, LostReplyError) as error:
-                # A request whose reply was lost may have created it; another program may, too.
+                # Another program may have created it, or our own request whose reply was lost.
                 resource = self.find_resource(path)
                 if resource:
                     return resource.rid

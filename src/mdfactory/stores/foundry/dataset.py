@@ -45,11 +45,11 @@ MAX_SNAPSHOT_PAGES: Final = 20
 
 @dataclass(slots=True)
 class BucketChanges:
-    """Changes to the records of one bucket, in the order in which they were made.
+    """Changes to the records of one bucket.
 
-    A batch is never changed. A later batch may hold a newer record with the same key, and the
-    record may have been removed since. `latest` decides which record counts. Its keys are digests,
-    because there may be millions of them.
+    Batches are only appended. A record that was replaced or removed stays in its batch, and
+    `latest` decides which record of a key counts. It holds digests of keys, because there may be
+    millions of keys.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ NO_CHANGES: Final = BucketChanges()
 class DatasetTable:
     """A dataset in a transaction of the store.
 
-    Changes are collected apart from the files. `upload` rewrites each bucket that has changes. A
-    file is downloaded when it is first read, and then kept in a temporary folder.
+    Changes are held apart from the files until `upload` rewrites the buckets that they concern. A
+    file is downloaded to a temporary folder when it is first read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Requests to Foundry: time limits, retries, and the errors that a failed request becomes."""
+"""Requests to Foundry: time limits, retries, and errors of failed requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TIMEOUT_SECONDS: Final = (10, 300)
 """Time limits to connect, and to wait for the next bytes of a reply."""
 
 MAX_ATTEMPTS: Final = 6
-"""How often a request is sent at most."""
+"""Most times that a request is sent."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 """Longest pause before a retry, even if the service asks for a longer one."""
@@ -133,7 +133,7 @@ class RequestSender:
         return self._retry(action, lambda: call(*arguments, **options), repeatable=repeatable)
 
     def _retry(self, action: str, send_once: Callable[[], T], *, repeatable: bool) -> T:
-        """Send a request until it succeeds, must not be repeated, or was sent often enough."""
+        """Send a request, and repeat it while it fails and may be repeated."""
         for attempt in range(MAX_ATTEMPTS):
             is_last = attempt == MAX_ATTEMPTS - 1
             try:
@@ -156,8 +156,9 @@ class RequestSender:
     def _refusal_error(self, action: str, error: FoundryAPIError, *, repeatable: bool) -> Exception:
         """Return the error to raise for a reply with an error status.
 
-        Callers interpret the error of the client, for example as a missing dataset. So it is
-        passed on only if its status is about the request, not about access or the service.
+        Callers interpret the error of foundry-dev-tools, for example as a missing dataset. But its
+        class is not reliable: a listing of files that fails for any reason is a
+        `DatasetNotFoundError`. So the status decides whether the service or the access failed.
         """
         status = status_of(error)
         if status in GATEWAY_STATUSES and not repeatable:
@@ -189,7 +190,7 @@ class MalformedReplyError(Exception):
 
 
 def request_failed(action: str, error: Exception) -> StoreError:
-    """Return a failed request as an error of ours, which shows nothing secret of the request."""
+    """Return the `StoreError` for a failed request; its message holds no token."""
     reason = getattr(error, "error_name", None) if isinstance(error, FoundryAPIError) else error
     return StoreError(f"a request to Foundry failed: {action}: {reason or type(error).__name__}")
 
@@ -220,7 +221,7 @@ def as_store_errors(location: str, failure: str) -> Iterator[None]:
 
 
 def status_of(error: FoundryAPIError) -> int:
-    """Return the status code of a reply, whichever class of error the client made of it."""
+    """Return the status code of the reply that an error is about; 0 if there was no reply."""
     return error.response.status_code if error.response is not None else 0
 
 

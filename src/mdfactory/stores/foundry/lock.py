@@ -7,6 +7,7 @@ left behind is recognised, and aborted.
 from __future__ import annotations
 
 import getpass
+import itertools
 import logging
 import os
 import random
@@ -30,15 +31,15 @@ __all__ = ["acquire_lock", "forget_lock", "machine_id", "release_lock"]
 log = logging.getLogger(__name__)
 
 STALE_LOCK_SECONDS: Final = 3600.0
-"""Age from which a lock is aborted if its process is on another machine."""
+"""Age from which the lock of a process on another machine counts as abandoned."""
 
 RECORD_KEY: Final = "mdfactory"
 """Key of our description of the holder in the record of a transaction."""
 
 ATTEMPTS_BEFORE_WARNING: Final = 3
-"""Attempts before a warning is logged, which take about a second.
+"""Attempts before a warning is logged; they take about a second.
 
-As many times a new attempt follows at once after an abandoned lock was aborted.
+During them, an attempt that has aborted an abandoned lock is repeated without a pause.
 """
 
 MAX_PAUSE_SECONDS: Final = 2.0
@@ -47,7 +48,7 @@ MAX_PAUSE_SECONDS: Final = 2.0
 HELD_TRANSACTIONS: Final[set[str]] = set()
 """Rids of the transactions that this process holds open.
 
-Another open transaction whose record names this process was left behind by it.
+An open transaction whose record names this process, but which is not listed here, was left behind.
 """
 
 
@@ -80,32 +81,29 @@ def acquire_lock(
     """
     nonce = uuid4().hex
     record = {RECORD_KEY: _describe_process() | {"nonce": nonce}}
-    attempt = 0
-    while True:
+    for attempt in itertools.count():
         try:
             own_rid = client.start_transaction(dataset_rid, record, transaction_type)
             return _take_over(client, dataset_rid, own_rid, transaction_type)
         except OpenTransactionError as error:
             blocking = client.transaction(dataset_rid, error.transaction_rid)
-        holder = _holder_of(blocking)
         is_open = blocking.status == "OPEN"
-        if is_open and holder.get("nonce") == nonce:
+        if is_open and _holder_of(blocking).get("nonce") == nonce:
             # It is ours: the service had started it, but the reply was lost.
             return _take_over(client, dataset_rid, blocking.rid, transaction_type)
-        if is_open and _is_abandoned(holder, blocking):
-            log.warning("aborting the lock of %s, which has ended", _name_of(holder, blocking))
+        if is_open and _is_abandoned(blocking):
+            log.warning("aborting the lock of %s, which has ended", _holder_name(blocking))
             if client.abort(dataset_rid, blocking.rid) and attempt < ATTEMPTS_BEFORE_WARNING:
-                attempt += 1
                 continue
         if time.monotonic() >= patience.deadline:
             raise StoreLockedError(
-                f"{location} is held by {_name_of(holder, blocking)}; waited "
-                f"{patience.wait:g} s. {_remedy(holder, dataset_rid)}"
+                f"{location} is held by {_holder_name(blocking)}; waited {patience.wait:g} s. "
+                + _remedy(blocking, dataset_rid)
             )
         if attempt == ATTEMPTS_BEFORE_WARNING:
-            log.warning("waiting for %s", _name_of(holder, blocking))
+            log.warning("waiting for %s", _holder_name(blocking))
         _sleep(attempt, patience)
-        attempt += 1
+    raise AssertionError
 
 
 def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) -> None:
@@ -115,7 +113,7 @@ def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) 
 
 
 def forget_lock(transaction_rid: str) -> None:
-    """Count a transaction no longer as held by this process, since it has ended."""
+    """Remove a transaction that has ended from those that this process holds."""
     HELD_TRANSACTIONS.discard(transaction_rid)
 
 
@@ -145,15 +143,16 @@ def _sleep(attempt: int, patience: Patience) -> None:
     time.sleep(random.uniform(0.3, 1) * longest)  # noqa: S311  # jitter, no secret
 
 
-def _is_abandoned(holder: Mapping[str, Any], transaction: DatasetTransaction) -> bool:
+def _is_abandoned(transaction: DatasetTransaction) -> bool:
     """Whether the program that opened a transaction has ended without closing it.
 
-    A transaction without a description of its holder is not ours. It is never aborted.
+    A transaction without a description of its holder may be of any program. It is never aborted.
     """
+    holder = _holder_of(transaction)
     if not holder:
         return False
     if holder.get("place") == machine_id():
-        return _holder_has_ended(holder, transaction)
+        return _holder_has_ended(transaction)
     age = transaction.age_seconds
     if age < 0 and transaction.start_time:  # the reply had no date; use our own clock
         with suppress(ValueError, TypeError):
@@ -162,8 +161,9 @@ def _is_abandoned(holder: Mapping[str, Any], transaction: DatasetTransaction) ->
     return age > STALE_LOCK_SECONDS
 
 
-def _holder_has_ended(holder: Mapping[str, Any], transaction: DatasetTransaction) -> bool:
-    """Whether a process of this machine has ended, or has left the transaction behind."""
+def _holder_has_ended(transaction: DatasetTransaction) -> bool:
+    """Whether the process of this machine that opened a transaction has ended or abandoned it."""
+    holder = _holder_of(transaction)
     process_id, start_time = int(holder.get("process", 0)), holder.get("born")
     if process_id == os.getpid() and start_time == _process_start_time(process_id):
         return transaction.rid not in HELD_TRANSACTIONS
@@ -184,8 +184,9 @@ def _holder_of(transaction: DatasetTransaction) -> Mapping[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _name_of(holder: Mapping[str, Any], transaction: DatasetTransaction) -> str:
+def _holder_name(transaction: DatasetTransaction) -> str:
     """Return the holder of a transaction as messages name it."""
+    holder = _holder_of(transaction)
     if not holder:
         return f"the open transaction {transaction.rid}"
     return (
@@ -194,9 +195,9 @@ def _name_of(holder: Mapping[str, Any], transaction: DatasetTransaction) -> str:
     )
 
 
-def _remedy(holder: Mapping[str, Any], dataset_rid: str) -> str:
-    """Return what a user can do about a lock."""
-    if holder:
+def _remedy(transaction: DatasetTransaction, dataset_rid: str) -> str:
+    """Return the advice for a user whose write is blocked by a transaction."""
+    if _holder_of(transaction):
         return "Try again later, or wait longer with --wait SECONDS"
     return (
         "The transaction was not opened by mdfactory, or Foundry does not return its record, so "

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class OpenTransactionError(Exception):
-    """A dataset already has an open transaction, and so no other one can be started.
+    """A transaction cannot be started, because the dataset has an open one.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class CommitStatusUnknownError(StoreError):
 
 
 class QueryFailedError(Exception):
-    """SQL failed for a reason that does not concern the files, which can be read instead."""
+    """A SQL query failed although the service works; the files can be read instead."""
 
 
 @dataclass(frozen=True, slots=True)
