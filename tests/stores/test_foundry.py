@@ -437,8 +437,8 @@ def test_a_transaction_of_another_program_is_never_aborted(
 def test_a_stale_lock_of_another_machine_is_aborted(
     store: Store, foundry: FoundryServer, *, age: int, is_stale: bool
 ) -> None:
-    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
-    foundry.leave_open(PATHS.runs, age=age, record={"mdfactory": mark})
+    holder = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=age, record={"mdfactory": holder})
     if is_stale:
         assert _push(store, "B").inserted == 2
         return
@@ -459,8 +459,8 @@ def test_a_start_with_a_lost_reply_is_not_adopted_without_its_record(
 def test_a_stale_lock_that_cannot_be_aborted_is_waited_for(
     store: Store, foundry: FoundryServer
 ) -> None:
-    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
-    foundry.leave_open(PATHS.runs, age=10**6, record={"mdfactory": mark})
+    holder = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=10**6, record={"mdfactory": holder})
     foundry.faults.answer("abortWithMetadata", 403, times=None)
     before = len(foundry.log)
     with pytest.raises(StoreLockedError, match="of bob on node7"):
@@ -489,8 +489,8 @@ def test_the_lock_of_a_process_that_has_ended_is_aborted(
     """Also if the system does not show when a process started."""
     process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
                              capture_output=True, text=True, check=True)  # fmt: skip
-    mark = {"nonce": "n", "process": int(process.stdout), "born": born, "place": machine_id()}
-    foundry.leave_open(PATHS.runs, record={"mdfactory": mark})
+    holder = {"nonce": "n", "process": int(process.stdout), "born": born, "place": machine_id()}
+    foundry.leave_open(PATHS.runs, record={"mdfactory": holder})
     assert _push(store, "B").inserted == 2
 
 

@@ -186,7 +186,8 @@ class DatasetTable:
         if self.open_transaction:
             return False
         self.open_transaction = acquire_lock(self._client, self.rid, "UPDATE", patience, location)
-        # Nobody else can commit from here on: only now the last commit is certain.
+        # From here on nobody else can commit. So the last commit is read again, and if it is not
+        # the one that was read before, everything that was cached of the old view is dropped.
         base_before = vars(self).pop("base_transaction", None)
         self._history_pages.clear()
         if base_before is None or base_before == self.base_transaction:
@@ -330,7 +331,7 @@ class DatasetTable:
     # Writing
 
     def upload(self) -> None:
-        """Upload the buckets that have changed to the open transaction, and its schema.
+        """Upload the changed buckets to the open transaction, and the schema if it is missing.
 
         An UPDATE replaces single files. If the view holds files of other programs, or is cleared,
         a SNAPSHOT replaces all files instead.
