@@ -1,4 +1,4 @@
-"""The Foundry store keeps the contract, and survives what may happen on the way to the service."""
+"""The Foundry store keeps the contract, also if requests, processes or the service fail."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from mdfactory.records.tables import (
     digest_table,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.foundry.backend import path_of
-from mdfactory.stores.foundry.lock import place_of
+from mdfactory.stores.foundry.layout import path_of
+from mdfactory.stores.foundry.lock import machine_id
 from mdfactory.stores.foundry.store import FoundryStore
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -57,24 +57,24 @@ from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
 
-STATES: dict[Callable[..., object], State] = {}
-"""What prepares a store -> what a server holds that was prepared so: it takes 200 requests."""
+PREPARED_STATES: dict[Callable[..., object], State] = {}
+"""Function that prepares a store -> state of a server after it: preparing takes 200 requests."""
 
 
 def _prepared(server: FoundryServer, store: Store, prepare: Callable[[Store], None]) -> Store:
-    """Prepare a store, or let its server start from where an earlier one was prepared."""
+    """Prepare a store, or give its server a copy of the state that preparing has led to."""
     key = getattr(prepare, "__func__", prepare)
-    if key in STATES:
-        server.start_from(STATES[key])
+    if key in PREPARED_STATES:
+        server.start_from(PREPARED_STATES[key])
     else:
         prepare(store)
-        STATES[key] = server.copied()
+        PREPARED_STATES[key] = server.copied()
         server.log.clear()
     return store
 
 
 class Foundry(Raw):
-    """Reaches the datasets past the store."""
+    """Reads and writes the datasets without the store."""
 
     @pytest.fixture(autouse=True)
     def _data(self, foundry: FoundryServer) -> None:
@@ -90,13 +90,13 @@ class Foundry(Raw):
 
     def raw_rows(self, table: Table) -> Rows:
         files = self.server.dump(path_of(table, PATHS)).files
-        schema = pa.schema([one.with_nullable(True) for one in table.schema])  # noqa: FBT003
+        schema = pa.schema([field.with_nullable(True) for field in table.schema])  # noqa: FBT003
         parts = [
             pq.read_table(io.BytesIO(content)).select(table.columns).cast(schema)
             for content in files.values()
         ]
-        whole = pa.concat_tables(parts)
-        return list(zip(*(column.to_pylist() for column in whole.columns), strict=True))
+        rows = pa.concat_tables(parts)
+        return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
     def raw_put(self, table: Table, rows: Rows) -> None:
         """Add a file under a random name, as existing installations do."""
@@ -114,19 +114,19 @@ class TestFoundryHistory(Foundry, HistoryTests):
     pass
 
 
-FRAME = analysis_table("density")
+ANALYSIS = analysis_table("density")
 HASHES = [f"{number:X}{number:039}" for number in range(16)]
 
 
 @pytest.fixture
-def store(foundry: FoundryServer) -> Store:  # it must be there
+def store(foundry: FoundryServer) -> Store:
     """A store with all tables and one simulation."""
     return _prepared(foundry, FoundryStore(PATHS, wait=2), _fill)
 
 
 def _fill(store: Store) -> None:
     with store.transaction(write=True) as transaction:
-        for table in (SIMULATIONS, OVERVIEW, FRAME):
+        for table in (SIMULATIONS, OVERVIEW, ANALYSIS):
             transaction.create(table)
         transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
 
@@ -136,11 +136,11 @@ def _push(
 ) -> Counts:
     """Write to three tables in one transaction."""
     batches = [
-        (SIMULATIONS, records(SIMULATIONS, *(run(one, timestamp_utc=time) for one in hashes))),
-        (FRAME, records(FRAME, *(kept(one, timestamp_utc=time) for one in hashes))),
+        (SIMULATIONS, records(SIMULATIONS, *(run(hash_, timestamp_utc=time) for hash_ in hashes))),
+        (ANALYSIS, records(ANALYSIS, *(kept(hash_, timestamp_utc=time) for hash_ in hashes))),
         (
             OVERVIEW,
-            records(OVERVIEW, *(overview(one, "density", updated_at=time) for one in hashes)),
+            records(OVERVIEW, *(overview(hash_, "density", updated_at=time) for hash_ in hashes)),
         ),
     ]
     with store.transaction(write=True) as transaction:
@@ -151,15 +151,16 @@ def _push(
 
 def _hashes(store: Store, table: Table = SIMULATIONS, *where: Condition) -> list[str]:
     query = Query(where=where, columns=("hash",))
-    return sorted(one for rows in store.read(table, query) for one in rows["hash"].to_pylist())
+    return sorted(hash_ for rows in store.read(table, query) for hash_ in rows["hash"].to_pylist())
 
 
-def _open(foundry: FoundryServer) -> list[str]:
+def _open_datasets(foundry: FoundryServer) -> list[str]:
     """Return the paths of the datasets that have an open transaction."""
     return [
         path
-        for path, found in foundry.state.by_path.items()
-        if found.dataset and any(one.status == "OPEN" for one in foundry.dump(path).transactions)
+        for path, resource in foundry.state.by_path.items()
+        if resource.dataset
+        and any(transaction.status == "OPEN" for transaction in foundry.dump(path).transactions)
     ]
 
 
@@ -176,11 +177,11 @@ def _open(foundry: FoundryServer) -> list[str]:
         "GET /foundry-data-proxy",
     ],
 )
-def test_a_failure_of_the_service_is_never_an_empty_answer(
+def test_a_failure_of_the_service_is_never_an_empty_result(
     store: Store, foundry: FoundryServer, pattern: str, status: int
 ) -> None:
     foundry.faults.answer(pattern, status, times=None)
-    for ask in (
+    for operation in (
         lambda: _hashes(store),
         lambda: store.count(SIMULATIONS),
         store.tables,
@@ -188,22 +189,22 @@ def test_a_failure_of_the_service_is_never_an_empty_answer(
         lambda: store.create(SIMULATIONS),
     ):
         with pytest.raises(StoreError) as caught:
-            ask()
+            operation()
         assert not isinstance(caught.value, NotInitialisedError)
         assert foundry.token not in str(caught.value)
     foundry.faults.clear()
     assert _hashes(store) == ["A"]
-    assert _open(foundry) == []
+    assert _open_datasets(foundry) == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
-def test_sql_that_is_refused_is_an_error(store: Store, foundry: FoundryServer, status: int) -> None:
+def test_a_refused_sql_query_is_an_error(store: Store, foundry: FoundryServer, status: int) -> None:
     foundry.faults.answer("queries/execute", status, times=None, headers={"Retry-After": "0"})
     with pytest.raises(StoreError):
         _hashes(store, SIMULATIONS, OneOf("status", ("build",)))
 
 
-def test_a_gateway_that_gives_up_is_asked_again_and_then_is_an_error(
+def test_a_gateway_error_is_retried_before_it_is_raised(
     store: Store, foundry: FoundryServer
 ) -> None:
     foundry.faults.answer("GET /compass", 502, times=2)
@@ -218,7 +219,7 @@ def test_a_gateway_that_gives_up_is_asked_again_and_then_is_an_error(
     "pattern",
     ["GET /", "PUT /", "POST .*transactions$", "commit$", "putFile", "schemas", "queries"],
 )
-def test_a_busy_service_is_asked_again_when_it_says(
+def test_a_busy_service_is_retried_after_retry_after(
     store: Store, foundry: FoundryServer, pattern: str, status: int
 ) -> None:
     busy = foundry.faults.answer(pattern, status, times=2, headers={"Retry-After": "0.01"})
@@ -227,7 +228,7 @@ def test_a_busy_service_is_asked_again_when_it_says(
     assert busy.hits == 2
 
 
-LOST = [
+REQUEST_PATTERNS = [
     "POST .*datasets$",
     "branchesUnrestricted2",
     "POST .*transactions$",
@@ -242,36 +243,38 @@ LOST = [
 ]
 
 
-WAYS = ["lose_reply", "reset", "truncate"]
+FAULTS = ["lose_reply", "reset", "truncate"]
 
 
 @pytest.mark.parametrize(
     ("pattern", "kind"),
     [
-        pytest.param(pattern, kind, marks=() if (at + number) % 3 == 0 else pytest.mark.long)
-        for at, pattern in enumerate(LOST)
-        for number, kind in enumerate(WAYS)
+        pytest.param(pattern, kind, marks=() if (row + number) % 3 == 0 else pytest.mark.long)
+        for row, pattern in enumerate(REQUEST_PATTERNS)
+        for number, kind in enumerate(FAULTS)
     ],
 )
-def test_an_answer_that_is_lost_or_cut_does_no_harm(
+def test_a_lost_or_truncated_reply_does_no_harm(
     foundry: FoundryServer, pattern: str, kind: str
 ) -> None:
     store = FoundryStore(PATHS, wait=2)
     fault = getattr(foundry.faults, kind)(pattern, times=2)
-    for table in (SIMULATIONS, OVERVIEW, FRAME):
+    for table in (SIMULATIONS, OVERVIEW, ANALYSIS):
         store.create(table)
     assert _push(store, *HASHES).inserted == 32
     assert fault.hits == 2
     assert _hashes(store) == HASHES
-    assert _hashes(store, FRAME) == HASHES
-    assert _open(foundry) == []
+    assert _hashes(store, ANALYSIS) == HASHES
+    assert _open_datasets(foundry) == []
 
 
-def test_an_upload_that_is_cut_is_sent_again_whole(store: Store, foundry: FoundryServer) -> None:
-    cut = foundry.faults.reset("putFile", after_bytes=1000, times=3)
+def test_an_interrupted_upload_is_repeated_from_the_start(
+    store: Store, foundry: FoundryServer
+) -> None:
+    resets = foundry.faults.reset("putFile", after_bytes=1000, times=3)
     assert _push(store, *HASHES[:9]).inserted == 18
-    assert cut.hits == 3
-    assert _hashes(store, FRAME) == HASHES[:9]
+    assert resets.hits == 3
+    assert _hashes(store, ANALYSIS) == HASHES[:9]
 
 
 @pytest.mark.parametrize(
@@ -282,48 +285,50 @@ def test_an_upload_that_is_cut_is_sent_again_whole(store: Store, foundry: Foundr
         for number, mode in enumerate(ConflictMode)
     ],
 )
-def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
+def test_an_interrupted_write_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, mode: ConflictMode, skip: int
 ) -> None:
-    """Between two commits, whichever, the service fails."""
+    """The service fails between two commits."""
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
-    said = ""
+    message = ""
     try:
         _push(store, "B", "C", mode=mode)
     except StoreError as error:
-        said = str(error)
+        message = str(error)
     foundry.faults.clear()
-    stored = len(_hashes(store)) + len(_hashes(store, FRAME))
-    assert ("A part is stored" in said) == (stored > 1 and skip < 7)
-    assert ("nothing was changed" in said) == (stored == 1)
-    assert _open(foundry) == []
-    if said:
+    stored = len(_hashes(store)) + len(_hashes(store, ANALYSIS))
+    assert ("A part is stored" in message) == (stored > 1 and skip < 7)
+    assert ("nothing was changed" in message) == (stored == 1)
+    assert _open_datasets(foundry) == []
+    if message:
         counts = _push(store, "B", "C", mode=mode, time=LATER)
         assert counts.inserted + counts.unchanged == 4
-    assert bool(said) == (skip < 7)
+    assert bool(message) == (skip < 7)
     assert _hashes(store) == ["A", "B", "C"]
-    assert _hashes(store, FRAME) == ["B", "C"]
+    assert _hashes(store, ANALYSIS) == ["B", "C"]
     assert len(_hashes(store, OVERVIEW)) == 2
     with store.transaction() as transaction:
-        whole = [row for rows in transaction.read_with_sidecars(FRAME) for row in rows.to_pylist()]
-    assert {row["arrow_schema"] for row in whole} == {"schema"}
+        records_with_sidecars = [
+            row for rows in transaction.read_with_sidecars(ANALYSIS) for row in rows.to_pylist()
+        ]
+    assert {row["arrow_schema"] for row in records_with_sidecars} == {"schema"}
 
 
-COMMITS = [
+COMMIT_COUNTS = [
     pytest.param(commits, marks=() if commits in {2, 5, 8} else pytest.mark.long)
     for commits in range(10)
 ]
-"""How many commits are done before a write is cut short."""
+"""Number of commits before a write is interrupted."""
 
 
 @pytest.mark.parametrize(
     "mode", [ConflictMode.update, pytest.param(ConflictMode.force, marks=pytest.mark.long)]
 )
-@pytest.mark.parametrize("skip", COMMITS)
-def test_a_cut_write_over_records_of_the_same_time_is_completed_by_repeating_it(
+@pytest.mark.parametrize("skip", COMMIT_COUNTS)
+def test_an_interrupted_write_over_records_of_the_same_time_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, skip: int, mode: ConflictMode
 ) -> None:
-    """Digests are committed before records: what they say may be of a record to come."""
+    """Digests are committed before records, so a digest may belong to a record not yet stored."""
     workload = Workload(store)
     workload.clear()
     workload.fill("a")
@@ -335,57 +340,61 @@ def test_a_cut_write_over_records_of_the_same_time_is_completed_by_repeating_it(
     assert workload.state() == "b"
 
 
-@pytest.mark.parametrize("skip", COMMITS)
-def test_a_cut_write_is_undone_with_the_one_that_completed_it(
+@pytest.mark.parametrize("skip", COMMIT_COUNTS)
+def test_an_interrupted_write_is_undone_with_the_write_that_completed_it(
     store: Store, foundry: FoundryServer, skip: int
 ) -> None:
-    """Between two commits, whichever, the service fails; the push is repeated, and taken back."""
-    before = _everything(store)
+    """The service fails between two commits; the push is repeated and undone."""
+    before = _all_records(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
-    with suppress(StoreError), store.operation("push") as one:
-        _change(one, THEN)
+    with suppress(StoreError), store.operation("push") as transaction:
+        _write_changes(transaction, THEN)
     foundry.faults.clear()
-    with store.operation("push") as one:
-        _change(one, LATER)
-    whole = _everything(store)
-    for expected in (before, whole):
+    with store.operation("push") as transaction:
+        _write_changes(transaction, LATER)
+    after = _all_records(store)
+    for expected in (before, after):
         undo(store)
-        assert _everything(store) == expected
+        assert _all_records(store) == expected
 
 
-@pytest.mark.parametrize("skip", COMMITS)
-def test_an_undo_that_was_cut_short_is_completed_by_repeating_it(
+@pytest.mark.parametrize("skip", COMMIT_COUNTS)
+def test_an_interrupted_undo_is_completed_by_repeating_it(
     store: Store, foundry: FoundryServer, skip: int
 ) -> None:
-    before = _everything(store)
-    with store.operation("push") as one:
-        _change(one, THEN)
-    whole = _everything(store)
+    before = _all_records(store)
+    with store.operation("push") as transaction:
+        _write_changes(transaction, THEN)
+    after = _all_records(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError):
         undo(store)
     foundry.faults.clear()
-    if len(history(store)) == 1:  # it was cut
+    if len(history(store)) == 1:  # the undo was interrupted
         undo(store)
-    assert _everything(store) == before
+    assert _all_records(store) == before
     undo(store)
-    assert _everything(store) == whole
+    assert _all_records(store) == after
 
 
-def _change(one: Transaction, time: str) -> None:
+def _write_changes(transaction: Transaction, time: str) -> None:
     """Change a record and add others, in three tables."""
-    one.write(
+    transaction.write(
         [(SIMULATIONS, records(SIMULATIONS, run("A", status="completed", timestamp_utc=time)))],
         ConflictMode.update,
     )
-    one.write(
+    transaction.write(
         [(SIMULATIONS, records(SIMULATIONS, run("B", timestamp_utc=time)))], ConflictMode.update
     )
-    one.write([(FRAME, records(FRAME, kept("B", timestamp_utc=time)))], ConflictMode.update)
-    one.write([(OVERVIEW, records(OVERVIEW, overview("B", "density")))], ConflictMode.update)
+    transaction.write(
+        [(ANALYSIS, records(ANALYSIS, kept("B", timestamp_utc=time)))], ConflictMode.update
+    )
+    transaction.write(
+        [(OVERVIEW, records(OVERVIEW, overview("B", "density")))], ConflictMode.update
+    )
 
 
-def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
+def _all_records(store: Store) -> dict[str, list[tuple[object, ...]]]:
     with store.transaction() as transaction:
         return {
             table.name: sorted(
@@ -393,17 +402,19 @@ def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
                 for rows in transaction.scan(table, Query())
                 for row in rows.to_pylist()
             )
-            for table in (SIMULATIONS, OVERVIEW, FRAME)
+            for table in (SIMULATIONS, OVERVIEW, ANALYSIS)
         }
 
 
-def test_a_write_that_was_whole_is_a_conflict_when_it_is_repeated(store: Store) -> None:
+def test_a_completed_write_is_a_conflict_when_it_is_repeated(store: Store) -> None:
     _push(store, "B")
     with pytest.raises(ConflictError):
         _push(store, "B", time=LATER)
 
 
-def test_a_cut_write_excuses_no_other_record(store: Store, foundry: FoundryServer) -> None:
+def test_an_interrupted_write_excuses_no_conflict_of_other_records(
+    store: Store, foundry: FoundryServer
+) -> None:
     foundry.faults.answer("commit$", 500, skip=5, times=None)
     with pytest.raises(StoreError, match="A part is stored"):
         _push(store, "B", time=LATER)
@@ -412,14 +423,17 @@ def test_a_cut_write_excuses_no_other_record(store: Store, foundry: FoundryServe
         _push(store, "A")
 
 
-def test_what_was_aborted_by_another_is_not_stored(store: Store, foundry: FoundryServer) -> None:
-    """Someone takes the lock of a writer that seems to have gone, but has not."""
+def test_a_transaction_aborted_by_another_program_stores_nothing(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """Another program aborts the lock of a writer that is still at work."""
 
-    def fence() -> None:
-        (left,) = [one.rid for one in foundry.dump(PATHS.runs).transactions if one.status == "OPEN"]
-        foundry.abort(PATHS.runs, left)
+    def abort() -> None:
+        transactions = foundry.dump(PATHS.runs).transactions
+        (open_rid,) = [each.rid for each in transactions if each.status == "OPEN"]
+        foundry.abort(PATHS.runs, open_rid)
 
-    foundry.faults.before("commit$", fence)
+    foundry.faults.before("commit$", abort)
     with pytest.raises(StoreError, match="aborted"):
         _push(store, "B")
     assert _hashes(store) == ["A"]
@@ -428,50 +442,50 @@ def test_what_was_aborted_by_another_is_not_stored(store: Store, foundry: Foundr
     assert _hashes(store) == ["A", "B"]
 
 
-# Locks of others
+# Locks of other writers
 
 
 @pytest.mark.parametrize("echo", [True, False])
-def test_a_transaction_that_is_not_ours_is_never_aborted(
+def test_a_transaction_of_another_program_is_never_aborted(
     store: Store, foundry: FoundryServer, *, echo: bool
 ) -> None:
     foundry.settings.echoes_record = echo
-    left = foundry.leave_open(PATHS.runs, age=10**6)
-    with pytest.raises(StoreLockedError, match=left):
+    open_rid = foundry.leave_open(PATHS.runs, age=10**6)
+    with pytest.raises(StoreLockedError, match=open_rid):
         _push(store, "B")
     assert _hashes(store) == ["A"]
-    foundry.abort(PATHS.runs, left)
+    foundry.abort(PATHS.runs, open_rid)
     assert _push(store, "B").inserted == 2
 
 
-@pytest.mark.parametrize(("age", "taken"), [(7200, True), (1800, False)])
-def test_the_lock_of_a_writer_elsewhere_is_taken_when_it_is_stale(
-    store: Store, foundry: FoundryServer, *, age: int, taken: bool
+@pytest.mark.parametrize(("age", "is_stale"), [(7200, True), (1800, False)])
+def test_a_stale_lock_of_another_machine_is_aborted(
+    store: Store, foundry: FoundryServer, *, age: int, is_stale: bool
 ) -> None:
-    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
-    foundry.leave_open(PATHS.runs, age=age, record={"mdfactory": mark})
-    if taken:
+    holder = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=age, record={"mdfactory": holder})
+    if is_stale:
         assert _push(store, "B").inserted == 2
         return
     with pytest.raises(StoreLockedError, match=r"process 1 .* of bob on node7"):
         _push(store, "B")
 
 
-def test_a_start_whose_answer_is_lost_is_not_taken_for_ours_without_proof(
+def test_a_start_with_a_lost_reply_is_not_adopted_without_its_record(
     store: Store, foundry: FoundryServer
 ) -> None:
     foundry.settings.echoes_record = False
     foundry.faults.lose_reply("POST .*transactions$", skip=1)
-    with pytest.raises(StoreLockedError, match="Foundry does not say"):
+    with pytest.raises(StoreLockedError, match="Foundry does not return its record"):
         _push(store, "B")
     assert _hashes(store) == ["A"]
 
 
-def test_a_dead_lock_that_may_not_be_taken_is_waited_for(
+def test_a_stale_lock_that_cannot_be_aborted_is_waited_for(
     store: Store, foundry: FoundryServer
 ) -> None:
-    mark = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
-    foundry.leave_open(PATHS.runs, age=10**6, record={"mdfactory": mark})
+    holder = {"nonce": "n", "process": 1, "host": "node7", "user": "bob", "place": "node7 x"}
+    foundry.leave_open(PATHS.runs, age=10**6, record={"mdfactory": holder})
     foundry.faults.answer("abortWithMetadata", 403, times=None)
     before = len(foundry.log)
     with pytest.raises(StoreLockedError, match="of bob on node7"):
@@ -479,32 +493,34 @@ def test_a_dead_lock_that_may_not_be_taken_is_waited_for(
     assert len(foundry.log) - before < 200
 
 
-def test_a_lock_that_this_process_has_left_is_taken(store: Store, foundry: FoundryServer) -> None:
-    """An outage in which nothing could be given back, in a notebook that goes on."""
+def test_a_lock_that_this_process_left_behind_is_aborted(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """The locks could not be released in an outage, and the process continues."""
     foundry.faults.answer("putFile", 500, times=None)
     aborts = foundry.faults.answer("abortWithMetadata", 500, times=None)
     with pytest.raises(StoreError):
         _push(store, "B")
     assert aborts.hits
-    assert _open(foundry) != []
+    assert _open_datasets(foundry) != []
     foundry.faults.clear()
     assert _push(store, "B").inserted == 2
 
 
 @pytest.mark.parametrize("born", ["", "0"])
-def test_the_lock_of_a_process_that_has_ended_is_taken(
+def test_the_lock_of_a_process_that_has_ended_is_aborted(
     store: Store, foundry: FoundryServer, born: str
 ) -> None:
-    """Also where the system does not tell when processes began."""
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                           capture_output=True, text=True, check=True)  # fmt: skip
-    mark = {"nonce": "n", "process": int(ended.stdout), "born": born, "place": place_of()}
-    foundry.leave_open(PATHS.runs, record={"mdfactory": mark})
+    """Also if the system does not show when a process started."""
+    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                             capture_output=True, text=True, check=True)  # fmt: skip
+    holder = {"nonce": "n", "process": int(process.stdout), "born": born, "place": machine_id()}
+    foundry.leave_open(PATHS.runs, record={"mdfactory": holder})
     assert _push(store, "B").inserted == 2
 
 
-FORK = "ignore:This process:DeprecationWarning"
-"""Python warns of a fork beside threads, and the test is about one."""
+FORK_WARNING_FILTER = "ignore:This process:DeprecationWarning"
+"""Ignores the warning of a fork in a process with threads, which the test makes on purpose."""
 
 KILLED_CHILD = """
 import os, signal
@@ -528,17 +544,17 @@ print(store.count(SIMULATIONS))
 
 
 def test_a_forked_process_has_connections_of_its_own(store: Store, foundry: FoundryServer) -> None:
-    """It is killed before the body of a request; the next words of its parent are not that body."""
-    program = [sys.executable, "-W", FORK, "-c", KILLED_CHILD]
-    told = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert (told.stdout, told.stderr) == ("1\n", "")
+    """A child is killed before the body of its request; the next request of the parent works."""
+    program = [sys.executable, "-W", FORK_WARNING_FILTER, "-c", KILLED_CHILD]
+    process = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (process.stdout, process.stderr) == ("1\n", "")
 
 
-# However Foundry may be
+# Unverified behaviour of Foundry
 
 
 @pytest.mark.parametrize("cap", [2, 3])
-def test_a_history_that_comes_in_short_pages_hides_nothing(
+def test_short_pages_of_the_history_hide_no_transaction(
     store: Store, foundry: FoundryServer, cap: int
 ) -> None:
     foundry.settings.lists_aborted = True
@@ -554,19 +570,19 @@ def test_a_history_that_comes_in_short_pages_hides_nothing(
     assert len(_hashes(store)) == 9
 
 
-def test_a_history_that_tells_too_little_is_an_error(store: Store, foundry: FoundryServer) -> None:
+def test_a_history_without_committed_transactions_of_files_is_an_error(
+    store: Store, foundry: FoundryServer
+) -> None:
     foundry.settings.lists_aborted = True
     foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
     foundry.settings.history_cap = 1
-    with pytest.raises(StoreError, match="tells of no transaction that made them"):
+    with pytest.raises(StoreError, match="lists no committed transaction for them"):
         store.create(SIMULATIONS)
     foundry.settings.history_cap = 1000
     assert _hashes(store) == ["A"]
 
 
-def test_many_transactions_that_were_aborted_do_no_harm(
-    store: Store, foundry: FoundryServer
-) -> None:
+def test_many_aborted_transactions_do_no_harm(store: Store, foundry: FoundryServer) -> None:
     foundry.settings.lists_aborted = True
     for _ in range(1_200):
         foundry.abort(PATHS.runs, foundry.leave_open(PATHS.runs))
@@ -574,7 +590,7 @@ def test_many_transactions_that_were_aborted_do_no_harm(
     assert _push(store, "B").inserted == 2
 
 
-def test_a_write_that_changes_nothing_opens_no_dataset(
+def test_a_write_without_changes_starts_no_transaction_of_a_dataset(
     store: Store, foundry: FoundryServer
 ) -> None:
     before = len(foundry.dump(PATHS.runs).transactions)
@@ -584,7 +600,7 @@ def test_a_write_that_changes_nothing_opens_no_dataset(
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
-def test_a_schema_that_fails_after_the_commit_is_warned_of_and_mended(
+def test_a_schema_that_fails_after_the_commit_is_warned_of_and_set_by_create(
     foundry: FoundryServer, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     store = FoundryStore(PATHS, wait=2)
@@ -598,10 +614,12 @@ def test_a_schema_that_fails_after_the_commit_is_warned_of_and_mended(
     assert foundry.dump(PATHS.runs).schema is not None
 
 
-def test_a_dataset_that_was_deleted_stops_no_other(store: Store, foundry: FoundryServer) -> None:
+def test_a_deleted_dataset_does_not_stop_writes_to_others(
+    store: Store, foundry: FoundryServer
+) -> None:
     _push(store, "B")
-    gone = foundry.state.by_path.pop(path_of(FRAME, PATHS))
-    foundry.state.by_rid.pop(gone.rid)
+    deleted = foundry.state.by_path.pop(path_of(ANALYSIS, PATHS))
+    foundry.state.by_rid.pop(deleted.rid)
     with pytest.raises(ConflictError):
         store.write(
             [(SIMULATIONS, records(SIMULATIONS, run("B", status="completed")))], ConflictMode.refuse
@@ -622,37 +640,39 @@ def test_a_token_that_no_header_can_hold_is_not_shown(
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("step", ["putrequest", "endheaders", "getresponse"])
-def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
+def test_all_commits_are_completed_after_a_keyboard_interrupt(
     store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The first commit is interrupted before it is sent, when half of it is, or when it is done.
+    """The first commit is interrupted before it is sent, when half of it is sent, or at its end.
 
-    The interrupt is of the thread that commits: one that comes when it likes may come while
-    Python collects garbage, which loses it.
+    The interrupt is raised in the thread that commits. An interrupt at a random time may come
+    while Python collects garbage, and is lost then.
     """
-    put, do = HTTPConnection.putrequest, getattr(HTTPConnection, step)
+    put_request, run_step = HTTPConnection.putrequest, getattr(HTTPConnection, step)
     commits: list[HTTPConnection] = []
 
-    def noted(connection: HTTPConnection, method: str, url: str, *rest: Any, **named: Any) -> None:
+    def record_commit(
+        connection: HTTPConnection, method: str, url: str, *arguments: Any, **options: Any
+    ) -> None:
         if not commits and url.endswith("/commit"):
             commits.append(connection)
-        put(connection, method, url, *rest, **named)
+        put_request(connection, method, url, *arguments, **options)
 
-    def interrupted(connection: HTTPConnection, *rest: Any, **named: Any) -> Any:
-        before = noted if step == "putrequest" else do
-        result = before(connection, *rest, **named)
+    def interrupt_commit(connection: HTTPConnection, *arguments: Any, **options: Any) -> Any:
+        original = record_commit if step == "putrequest" else run_step
+        result = original(connection, *arguments, **options)
         if commits == [connection]:
             commits.append(connection)
             signal.raise_signal(signal.SIGINT)
         return result
 
-    monkeypatch.setattr(HTTPConnection, "putrequest", noted)
-    monkeypatch.setattr(HTTPConnection, step, interrupted)
+    monkeypatch.setattr(HTTPConnection, "putrequest", record_commit)
+    monkeypatch.setattr(HTTPConnection, step, interrupt_commit)
     with pytest.raises(KeyboardInterrupt):
         _push(store, "B")
     assert _hashes(store) == ["A", "B"]
-    assert _hashes(store, FRAME) == ["B"]
-    assert _open(foundry) == []
+    assert _hashes(store, ANALYSIS) == ["B"]
+    assert _open_datasets(foundry) == []
 
 
 @pytest.mark.parametrize(
@@ -673,25 +693,27 @@ def test_what_was_begun_is_brought_to_its_end_when_it_is_interrupted(
     ],
     ids=str,
 )
-def test_it_works_either_way(foundry: FoundryServer, settings: dict[str, Any]) -> None:
+def test_the_store_works_with_each_unverified_behaviour_of_foundry(
+    foundry: FoundryServer, settings: dict[str, Any]
+) -> None:
     if settings.get("creates_parents") is False:
         foundry.put("/Group Functions/other")
     for name, value in settings.items():
         setattr(foundry.settings, name, value)
     store = FoundryStore(PATHS, wait=2)
-    for table in (SIMULATIONS, OVERVIEW, FRAME):
+    for table in (SIMULATIONS, OVERVIEW, ANALYSIS):
         store.create(table)
     for hash_ in ("A1", "A2", "B"):
         _push(store, hash_)
     for _ in range(3):
         assert _push(store, "A1", mode=ConflictMode.skip).skipped == 2
     assert _hashes(store, SIMULATIONS, Prefix("hash", "A")) == ["A1", "A2"]
-    assert _hashes(store, FRAME, OneOf("hash", ("B",))) == ["B"]
+    assert _hashes(store, ANALYSIS, OneOf("hash", ("B",))) == ["B"]
     assert store.delete(SIMULATIONS, (Prefix("hash", "A"),)) == 2
     assert _hashes(store) == ["B"]
 
 
-def test_a_schema_that_an_open_transaction_does_not_take_is_put_afterwards(
+def test_a_schema_that_an_open_transaction_refuses_is_set_after_the_commit(
     foundry: FoundryServer,
 ) -> None:
     store = FoundryStore(PATHS, wait=2)
@@ -703,14 +725,14 @@ def test_a_schema_that_an_open_transaction_does_not_take_is_put_afterwards(
 # Existing installations
 
 
-def _theirs(foundry: FoundryServer, *hashes: str) -> None:
+def _put_existing_records(foundry: FoundryServer, *hashes: str) -> None:
     table = pa.Table.from_batches([records(SIMULATIONS, run("__PLACEHOLDER__"))])
     foundry.put_existing(PATHS.runs, table, prefix="init")
     for hash_ in hashes:
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([records(SIMULATIONS, run(hash_))]))
 
 
-def _select(foundry: FoundryServer, path: str) -> pa.Table:
+def _select_all(foundry: FoundryServer, path: str) -> pa.Table:
     """Read a dataset as existing installations do."""
     context = FoundryContext()
     with context.client:
@@ -720,7 +742,7 @@ def _select(foundry: FoundryServer, path: str) -> pa.Table:
 
 
 def test_datasets_of_existing_installations_are_read_and_extended(foundry: FoundryServer) -> None:
-    _theirs(foundry, "A", "B")
+    _put_existing_records(foundry, "A", "B")
     store = FoundryStore(PATHS, wait=2)
     assert [table.name for table in store.tables()] == [SIMULATIONS.name]
     assert _hashes(store) == ["A", "B"]
@@ -728,34 +750,34 @@ def test_datasets_of_existing_installations_are_read_and_extended(foundry: Found
     assert store.write(
         [(SIMULATIONS, records(SIMULATIONS, run("A"), run("C")))], ConflictMode.skip
     ) == {SIMULATIONS.name: Counts(inserted=1, skipped=1)}
-    assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
-    _theirs(foundry, "D")
+    assert sorted(_select_all(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
+    _put_existing_records(foundry, "D")
     assert _hashes(store) == ["A", "B", "C", "D"]
     assert store.delete(SIMULATIONS, (OneOf("hash", ("D",)),)) == 1
-    assert sorted(_select(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
+    assert sorted(_select_all(foundry, PATHS.runs)["hash"].to_pylist()) == ["A", "B", "C"]
 
 
-def test_types_and_columns_that_differ_are_brought_to_ours(foundry: FoundryServer) -> None:
+def test_other_types_and_columns_are_cast_to_the_table(foundry: FoundryServer) -> None:
     path = path_of(OVERVIEW, PATHS)
     rows = pa.Table.from_batches([records(OVERVIEW, overview("A", "rdf", row_count=7))])
-    place = rows.schema.get_field_index("row_count")
-    rows = rows.set_column(place, "row_count", rows["row_count"].cast(pa.float64()))
+    index = rows.schema.get_field_index("row_count")
+    rows = rows.set_column(index, "row_count", rows["row_count"].cast(pa.float64()))
     foundry.put_existing(path, rows.drop_columns("file_count").append_column("x", rows["hash"]))
     store = FoundryStore(PATHS, wait=2)
-    (read,) = (row for some in store.read(OVERVIEW) for row in some.to_pylist())
-    assert (read["row_count"], read["file_count"]) == (7, 0)
+    (record,) = (row for rows in store.read(OVERVIEW) for row in rows.to_pylist())
+    assert (record["row_count"], record["file_count"]) == (7, 0)
     assert [table.name for table in store.tables()] == [OVERVIEW.name]
 
 
 def test_all_datasets_answer_a_plain_select(store: Store, foundry: FoundryServer) -> None:
     _push(store, "B", "C")
-    for table in (SIMULATIONS, FRAME, OVERVIEW):
-        rows = _select(foundry, path_of(table, PATHS))
+    for table in (SIMULATIONS, ANALYSIS, OVERVIEW):
+        rows = _select_all(foundry, path_of(table, PATHS))
         assert set(rows.schema.names) == set(table.columns)
         assert sorted(rows["hash"].to_pylist()) == _hashes(store, table)
 
 
-def test_a_write_meanwhile_by_a_program_without_our_lock_is_not_lost(
+def test_a_concurrent_write_by_a_program_without_the_lock_is_not_lost(
     store: Store, foundry: FoundryServer
 ) -> None:
     with store.transaction(write=True) as transaction:
@@ -772,7 +794,7 @@ def test_a_write_meanwhile_by_a_program_without_our_lock_is_not_lost(
     assert _hashes(store) == ["A", "B", "X"]
 
 
-def test_a_write_meanwhile_to_what_was_only_looked_up_is_an_error(
+def test_a_concurrent_write_to_a_table_that_was_only_read_is_an_error(
     store: Store, foundry: FoundryServer
 ) -> None:
     with store.transaction(write=True) as transaction:
@@ -783,41 +805,41 @@ def test_a_write_meanwhile_to_what_was_only_looked_up_is_an_error(
     assert _hashes(store) == ["A", "X"]
 
 
-def test_of_a_key_that_stands_twice_the_newest_record_is_kept(foundry: FoundryServer) -> None:
+def test_of_records_with_one_key_the_newest_is_kept(foundry: FoundryServer) -> None:
     for status, time in (("completed", LATER), ("build", THEN)):
         rows = records(SIMULATIONS, run("A", status=status, timestamp_utc=time), run(time))
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([rows]))
-    twice = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATER))
-    foundry.put_existing(PATHS.runs, pa.Table.from_batches([twice]))
+    duplicates = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATER))
+    foundry.put_existing(PATHS.runs, pa.Table.from_batches([duplicates]))
     store = FoundryStore(PATHS, wait=2)
     store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
-    rows = [row for some in store.read(SIMULATIONS) for row in some.to_pylist()]
-    assert sorted(row["hash"] for row in rows) == sorted(["A", "B", "T", THEN, LATER])
-    assert {row["status"] for row in rows if row["hash"] in {"A", "T"}} == {"completed"}
+    stored = [row for rows in store.read(SIMULATIONS) for row in rows.to_pylist()]
+    assert sorted(row["hash"] for row in stored) == sorted(["A", "B", "T", THEN, LATER])
+    assert {row["status"] for row in stored if row["hash"] in {"A", "T"}} == {"completed"}
 
 
-def test_a_column_that_would_be_lost_is_not(foundry: FoundryServer) -> None:
+def test_a_write_that_would_lose_a_column_is_refused(foundry: FoundryServer) -> None:
     rows = pa.Table.from_batches([records(SIMULATIONS, run("A"))])
     foundry.put_existing(PATHS.runs, rows.append_column("user_note", pa.array(["mine"])))
     store = FoundryStore(PATHS, wait=2)
     with pytest.raises(StoreError, match=r"user_note.*nothing was changed"):
         store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
     assert _hashes(store) == ["A"]
-    assert _open(foundry) == []
+    assert _open_datasets(foundry) == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), "", "7.0", [7]])
-def test_an_odd_cell_of_another_program_stops_nothing(foundry: FoundryServer, value: Any) -> None:
+def test_odd_cells_of_another_program_are_read(foundry: FoundryServer, value: Any) -> None:
     rows = pa.Table.from_batches([records(OVERVIEW, overview("A", "rdf"))])
     name = "directory" if isinstance(value, list) else "row_count"
-    place = rows.schema.get_field_index(name)
-    changed = rows.set_column(place, name, pa.array([value]))
+    index = rows.schema.get_field_index(name)
+    changed = rows.set_column(index, name, pa.array([value]))
     foundry.put(path_of(OVERVIEW, PATHS), {"data_1.parquet": dump(changed)})
-    (read,) = (row for some in FoundryStore(PATHS).read(OVERVIEW) for row in some.to_pylist())
-    assert read[name] == {"7.0": 7, "[7]": "[7]"}.get(str(value), 0)
+    (record,) = (row for rows in FoundryStore(PATHS).read(OVERVIEW) for row in rows.to_pylist())
+    assert record[name] == {"7.0": 7, "[7]": "[7]"}.get(str(value), 0)
 
 
-def test_a_file_that_is_no_parquet_is_an_error(store: Store, foundry: FoundryServer) -> None:
+def test_a_file_that_is_not_parquet_is_an_error(store: Store, foundry: FoundryServer) -> None:
     foundry.put(PATHS.runs, {"bucket-3.parquet": b"PAR1 and nothing else"})
     with pytest.raises(StoreError, match=r"runs: bucket-3\.parquet cannot be read as Parquet"):
         _hashes(store)
@@ -832,7 +854,7 @@ def test_a_dataset_in_the_trash_is_an_error(store: Store, foundry: FoundryServer
 # Rights, secrets and cost
 
 
-def test_who_may_only_read_reads_and_is_told(
+def test_a_read_only_user_can_read_and_gets_an_error_on_writes(
     store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDT_CREDENTIALS__JWT", READER)
@@ -842,10 +864,10 @@ def test_who_may_only_read_reads_and_is_told(
     with pytest.raises(StoreError, match="Ask the owner of the project"):
         _push(reader, "B")
     assert _hashes(store) == ["A"]
-    assert _open(foundry) == []
+    assert _open_datasets(foundry) == []
 
 
-def test_no_credentials_are_an_error_that_says_what_to_type(
+def test_missing_credentials_are_an_error_that_names_the_command(
     foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in foundry.environment():
@@ -854,7 +876,7 @@ def test_no_credentials_are_an_error_that_says_what_to_type(
         _hashes(FoundryStore(PATHS))
 
 
-def test_a_service_that_is_not_there_is_an_error(
+def test_an_unreachable_service_is_an_error(
     foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FDT_CREDENTIALS__DOMAIN", "127.0.0.1:1")
@@ -873,29 +895,32 @@ def test_the_number_of_requests_does_not_grow_with_the_records(
         _push(store, *(f"{hash_}-again" for hash_ in hashes))
         costs.append(len(foundry.log) - before)
     assert costs[1] <= costs[0]
-    for table in (SIMULATIONS, FRAME, OVERVIEW, digest_table(Namespace.runs)):
+    for table in (SIMULATIONS, ANALYSIS, OVERVIEW, digest_table(Namespace.runs)):
         assert len(foundry.dump(path_of(table, PATHS)).files) <= 16
 
 
-def test_a_filtered_pull_asks_sql(store: Store, foundry: FoundryServer) -> None:
+def test_a_filtered_read_uses_sql(store: Store, foundry: FoundryServer) -> None:
     _push(store, *HASHES[1:])
     before = len(foundry.log)
     assert _hashes(store, SIMULATIONS, OneOf("hash", (HASHES[1],))) == [HASHES[1]]
-    asked = [str(one) for one in foundry.log[before:]]
-    assert not [one for one in asked if "bucket" in one and foundry.dump(PATHS.runs).rid in one]
-    assert [one for one in asked if "queries/execute" in one]
+    requests = [str(request) for request in foundry.log[before:]]
+    rid = foundry.dump(PATHS.runs).rid
+    assert not [request for request in requests if "bucket" in request and rid in request]
+    assert [request for request in requests if "queries/execute" in request]
 
 
-def test_new_records_beyond_a_bound_lie_on_disk(store: Store) -> None:
+def test_many_new_records_are_moved_to_disk(store: Store) -> None:
     text = "x" * 2**20
     with store.transaction(write=True) as transaction:
         for number in range(80):
             row = kept(f"{number:02}", data_csv=text)
-            transaction.write([(FRAME, records(FRAME, row))], ConflictMode.refuse)
+            transaction.write([(ANALYSIS, records(ANALYSIS, row))], ConflictMode.refuse)
         changed = kept("07", data_csv="y")
-        transaction.write([(FRAME, records(FRAME, changed))], ConflictMode.force)
-        transaction.delete(FRAME, (OneOf("hash", ("08",)),))
-    found = {row["hash"]: row["data_csv"] for rows in store.read(FRAME) for row in rows.to_pylist()}
-    assert len(found) == 79
-    assert found.pop("07") == "y"
-    assert set(found.values()) == {text}
+        transaction.write([(ANALYSIS, records(ANALYSIS, changed))], ConflictMode.force)
+        transaction.delete(ANALYSIS, (OneOf("hash", ("08",)),))
+    text_of_hash = {
+        row["hash"]: row["data_csv"] for rows in store.read(ANALYSIS) for row in rows.to_pylist()
+    }
+    assert len(text_of_hash) == 79
+    assert text_of_hash.pop("07") == "y"
+    assert set(text_of_hash.values()) == {text}

@@ -1,1 +1,1 @@
-"""The store in datasets of Palantir Foundry."""
+"""The Foundry store: records in datasets of Palantir Foundry."""

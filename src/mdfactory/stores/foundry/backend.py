@@ -1,11 +1,11 @@
-"""Transactions of the Foundry store: datasets as tables, and how they are committed together."""
+"""Transactions of the Foundry store: each table is a dataset, and several are committed in turn."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,449 +32,445 @@ from mdfactory.records.tables import (
     STATE,
     Namespace,
     Table,
-    log_table,
     table_named,
 )
-from mdfactory.records.vocabulary import ResultType
-from mdfactory.stores.foundry.client import BRANCH, DoubtError, Port, QueryFailedError, Resource
+from mdfactory.stores.foundry.client import BRANCH, FoundryClient
 from mdfactory.stores.foundry.dataset import DatasetTable
-from mdfactory.stores.foundry.parquet import matching, sql, typed
+from mdfactory.stores.foundry.http import as_store_errors
+from mdfactory.stores.foundry.layout import commit_position, path_of
+from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
+from mdfactory.stores.foundry.parquet import cast_records, filter_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import Patience
 from mdfactory.stores.sorting import in_order, limited
 from mdfactory.stores.transaction import Transaction
 
-__all__ = [
-    "UNREAD",
-    "UNWRITTEN",
-    "FoundryTransaction",
-    "home_of",
-    "path_of",
-    "told",
-    "usable",
-]
+__all__ = ["READ_FAILURE", "WRITE_FAILURE", "FoundryTransaction"]
 
 log = logging.getLogger(__name__)
 
-BOUND: Final = 32 * 2**20
-"""Bytes of new records that are held in memory."""
+MAX_HELD_BYTES: Final = 32 * 2**20
+"""Size of the new records in memory, from which they are moved to temporary files."""
 
-UNREAD: Final = "read"
-UNWRITTEN: Final = "written; nothing was changed"
-"""What cannot be done to a store, as `told` says it."""
+READ_FAILURE: Final = "cannot be read"
+WRITE_FAILURE: Final = "cannot be written; nothing was changed"
+SCHEMA_FAILURE: Final = "cannot be given a schema"
+"""Predicates of messages about a store; see `as_store_errors`."""
 
-FEW: Final = 200
-"""Values in the conditions of a query, beyond which files are read and not SQL."""
+MAX_SQL_VALUES: Final = 200
+"""Values in the conditions of a query, beyond which the files are read instead of SQL."""
 
-NOTED: Final = 50
-"""Writes that were cut short and are remembered, so that each is known when it is repeated."""
+MAX_ANNOUNCED_WRITES: Final = 50
+"""Writes that the state table keeps; older ones are removed."""
 
-TIMES: Final = 1000
-"""Times of records that are remembered of a write; beyond that, any time counts."""
+MAX_ANNOUNCED_TIMES: Final = 1000
+"""Times that the state table keeps of a write. If it has more, any time counts as one of them."""
 
 
 @dataclass(slots=True)
-class Note:
-    """What a write said that it was about to commit.
+class AnnouncedWrite:
+    """A write of several datasets, as it was recorded before its first commit.
 
     Parameters
     ----------
     name
-        Its own: notes are in the order of their names.
+        Unique name, which begins with the time of the write: names are in the order of the writes.
     times
-        Times of its records; None if they are too many to be told.
+        Times of the records; None if there were too many.
     transactions
-        Dataset and transaction of each of its tables, in the order of their commits.
-    cut
-        Whether some of them were not committed; None until it is asked.
+        Rids of the dataset and of the transaction of each table, in the order of the commits.
+    was_interrupted
+        Whether the last transaction was not committed; None until it is looked up.
     """
 
     name: str
     times: Collection[str] | None
     transactions: list[tuple[str, str]]
-    cut: bool | None = None
+    was_interrupted: bool | None = None
 
 
 class FoundryTransaction(Transaction):
-    """A transaction over datasets, each of them as it was when it was first looked at.
+    """A transaction over several datasets.
+
+    Each dataset is read as of its last commit when it was first used.
 
     Parameters
     ----------
-    port
+    client
         The connection.
     paths
-        Where the datasets are.
+        Paths of the datasets.
     location
-        The store as a user would name it.
+        The store, for messages.
     patience
-        How long to wait for other programs that write a dataset; None if this one only reads.
+        How long to wait for other programs that write a dataset; None if this transaction only
+        reads.
     """
 
     def __init__(
-        self, port: Port, paths: FoundryPaths, location: str, patience: Patience | None
+        self,
+        client: FoundryClient,
+        paths: FoundryPaths,
+        location: str,
+        patience: Patience | None,
     ) -> None:
         self.location = location
-        self._port = port
+        self._client = client
         self._paths = paths
         self._patience = patience
-        self._sheets: dict[str, DatasetTable | None] = {}
-        self._dropped: set[str] = set()
-        self._written: set[str] = set()
+        self._datasets: dict[str, DatasetTable | None] = {}
+        self._dropped_paths: set[str] = set()
+        self._written_times: set[str] = set()
 
     # Tables
 
-    def names(self, place: Namespace) -> Collection[str]:
-        """Return the names of the tables that this program or the overview knows.
+    def names(self, namespace: Namespace) -> Collection[str]:
+        """Return the names of the tables of a namespace.
 
-        Foundry is not asked what lies in a folder.
+        Foundry is not asked for the content of folders. The state table holds the names of the
+        tables that this program made; the overview holds those that other programs made, too.
         """
-        with self._told(UNREAD):
-            known = {name.lower(): name for name in self._noted(place)}
-            if place is Namespace.results:
-                known = {OVERVIEW.id: OVERVIEW.name} | self._in_overview() | known
+        with self._as_store_errors(READ_FAILURE):
+            name_of_id = {name.lower(): name for name in self._created_tables(namespace)}
+            if namespace is Namespace.results:
+                name_of_id = {OVERVIEW.id: OVERVIEW.name} | self._tables_in_overview() | name_of_id
             else:
-                known = {SIMULATIONS.id: SIMULATIONS.name} | known
-            tables = (table_named(name, place) for name in known.values())
+                name_of_id = {SIMULATIONS.id: SIMULATIONS.name} | name_of_id
+            tables = (table_named(name, namespace) for name in name_of_id.values())
             return [table.name for table in tables if table and self.has(table)]
 
-    def _noted(self, place: Namespace) -> Iterator[str]:
-        """Return the names of the tables that this program made, as they were spelt."""
-        where = (OneOf("kind", ("table",)),)
-        for name, spelt in self._state(where):
-            if name.startswith(f"{place}/"):
-                yield spelt
+    def _created_tables(self, namespace: Namespace) -> Iterator[str]:
+        """Yield the names of the tables that this program made, in their original case."""
+        for key, name in self._read_state("table"):
+            if key.startswith(f"{namespace}/"):
+                yield name
 
-    def _in_overview(self) -> dict[str, str]:
-        """Return the names of the tables of results that the overview tells of."""
+    def _tables_in_overview(self) -> dict[str, str]:
+        """Return the tables of the results in the overview: id -> name."""
         if not self.has(OVERVIEW):
             return {}
-        sheet = self._sheet(OVERVIEW)
-        found = {
-            (kind, name)
-            for rows in (sheet.scan(Query(), ("item_type", "item_name")) if sheet else ())
-            for kind, name in zip(*(column.to_pylist() for column in rows.columns), strict=True)
-        }
-        tables = (table_named(f"{kind.upper()}_{name}", Namespace.results) for kind, name in found)
+        results = set(self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name")))
+        tables = (
+            table_named(f"{result_type.upper()}_{name}", Namespace.results)
+            for result_type, name in results
+        )
         return {table.id: table.name for table in tables if table}
 
-    def _state(self, where: tuple[OneOf, ...]) -> Iterator[tuple[str, str]]:
-        sheet = self._sheet(STATE)
-        for rows in sheet.scan(Query(where=where), ("name", "value")) if sheet else ():
+    def _read_state(self, kind: str) -> Iterator[tuple[str, ...]]:
+        """Yield the names and values of one kind in the state table."""
+        return self._scan_texts(STATE, Query(where=(OneOf("kind", (kind,)),)), ("name", "value"))
+
+    def _scan_texts(
+        self, table: Table, query: Query, columns: Sequence[str]
+    ) -> Iterator[tuple[str, ...]]:
+        """Yield some columns of a table as tuples; nothing if its dataset does not exist."""
+        dataset = self._dataset(table)
+        for rows in dataset.scan(query, columns) if dataset else ():
             yield from zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
     def has(self, table: Table) -> bool:
-        """Whether the dataset exists, and anything was ever committed to it."""
+        """Whether the dataset exists and has a committed transaction, or changes of this one."""
         path = path_of(table, self._paths)
-        with self._told(UNREAD):
-            sheet = self._sheet(table)
-            return (
-                sheet is not None
-                and path not in self._dropped
-                and (bool(sheet.base) or sheet.is_dirty)
-            )
+        with self._as_store_errors(READ_FAILURE):
+            dataset = self._dataset(table)
+            if dataset is None or path in self._dropped_paths:
+                return False
+            return bool(dataset.base_transaction) or dataset.has_changes
 
     def make(self, table: Table) -> None:
-        """Make a dataset; it counts as one only when its first transaction is committed."""
+        """Create a dataset; the table exists once its first transaction is committed."""
         if self._patience is None:
             raise NotInitialisedError(table.name, self.location, table.command)
-        with self._told(UNWRITTEN):
+        with self._as_store_errors(WRITE_FAILURE):
             path = path_of(table, self._paths)
-            sheet = self._sheet(table)
-            if sheet is None:
-                rid = self._port.create_dataset(path)
-                sheet = self._sheets[path] = DatasetTable(self._port, table, path, rid)
-            elif not sheet.base:  # whoever made the dataset may have been cut short
-                self._port.create_branch(sheet.rid)
-            sheet.lock_table(self._patience, self.location)
-            sheet.empty()
-            self._dropped.discard(path)
+            dataset = self._dataset(table)
+            if dataset is None:
+                rid = self._client.create_dataset(path)
+                dataset = self._datasets[path] = DatasetTable(self._client, table, path, rid)
+            elif not dataset.base_transaction:
+                # Its creator may have been interrupted before it created the branch.
+                self._client.create_branch(dataset.rid)
+            dataset.lock_table(self._patience, self.location)
+            dataset.clear()
+            self._dropped_paths.discard(path)
         if table.is_record:
-            self._note("table", f"{table.namespace}/{table.id}", table.name)
+            self._put_state("table", f"{table.namespace}/{table.id}", table.name)
 
-    def _note(self, kind: str, name: str, value: str) -> None:
+    def _put_state(self, kind: str, name: str, value: str) -> None:
+        """Add a row to the state table, which is made if it is missing."""
         if not self.has(STATE):
             self.make(STATE)
         self.put(STATE, batch([(kind, name, value)], STATE.schema))
 
     def drop(self, table: Table) -> None:
-        """Empty a dataset; it is there for as long as it is not made anew."""
-        sheet = self._claimed(table)
-        sheet.empty()
-        self._dropped.add(sheet.path)
+        """Clear a dataset. Foundry keeps it, but within this transaction it does not exist."""
+        dataset = self._locked_dataset(table)
+        dataset.clear()
+        self._dropped_paths.add(dataset.path)
 
     def lock_table(self, table: Table) -> bool:
-        """Open the one transaction of a dataset; tell whether another program has changed it."""
-        with self._told(UNWRITTEN):
-            sheet = self._sheet(table)
-            if sheet is None or self._patience is None:
+        """Open the one transaction of a dataset; return whether another program has changed it."""
+        with self._as_store_errors(WRITE_FAILURE):
+            dataset = self._dataset(table)
+            if dataset is None or self._patience is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            return sheet.lock_table(self._patience, self.location)
+            return dataset.lock_table(self._patience, self.location)
 
     def create(self, table: Table, *, replace: bool = False) -> int:
-        """Make a record table if it is missing, or anew; mend one that SQL cannot read."""
+        """Make a record table if it is missing, or anew; set its schema if it has none."""
         existed = self.has(table)
         removed = super().create(table, replace=replace)
-        sheet = self._sheet(table)
-        if existed and not replace and sheet and not sheet.is_dirty:
-            self._describe_sheet(sheet)
+        dataset = self._dataset(table)
+        if existed and not replace and dataset and not dataset.has_changes:
+            self._ensure_schema(dataset)
         return removed
 
-    def _describe_sheet(self, sheet: DatasetTable) -> None:
+    def _ensure_schema(self, dataset: DatasetTable) -> None:
+        """Set the schema of a dataset if it has none; a failure is only warned of."""
+        reason = ""
         try:
-            with self._told("described"):
-                described = sheet.describe()
+            with self._as_store_errors(SCHEMA_FAILURE):
+                if dataset.ensure_schema():
+                    return
         except MDFactoryError as error:
-            described, reason = False, f": {one_line(error)}"
-        else:
-            reason = ""
-        if not described:
-            log.warning(
-                "%s has no schema, so that SQL cannot read it%s. Run: mdfactory sync init all",
-                sheet.path,
-                reason,
-            )
+            reason = f": {one_line(error)}"
+        log.warning(
+            "%s has no schema, so SQL cannot read it%s. Run: mdfactory sync init all",
+            dataset.path,
+            reason,
+        )
 
-    def _claimed(self, table: Table) -> DatasetTable:
-        """Return a dataset whose transaction is open, and which is as it was read."""
+    def _locked_dataset(self, table: Table) -> DatasetTable:
+        """Return a dataset after locking it, unchanged since it was read.
+
+        Raises
+        ------
+        StoreChangedError
+            If another program has changed the dataset.
+        """
         if self.lock_table(table):
             raise StoreChangedError(
                 f"{path_of(table, self._paths)} was written by another program; nothing was "
                 "changed. Try again"
             )
-        sheet = self._sheet(table)
-        assert sheet is not None  # noqa: S101  # or claim had raised
-        return sheet
+        dataset = self._dataset(table)
+        assert dataset is not None  # noqa: S101  # else `lock_table` had raised
+        return dataset
 
-    def _sheet(self, table: Table) -> DatasetTable | None:
+    def _dataset(self, table: Table) -> DatasetTable | None:
+        """Return the dataset of a table, which is looked up once; None if it does not exist."""
         path = path_of(table, self._paths)
-        if path not in self._sheets:
-            found = usable(self._port.find(path), path)
-            if found and not found.is_dataset:
-                raise StoreError(f"{path} is no dataset: {table.name} would be there")
-            self._sheets[path] = DatasetTable(self._port, table, path, found.rid) if found else None
-        return self._sheets[path]
+        if path not in self._datasets:
+            resource = self._client.find_usable_resource(path)
+            if resource and not resource.is_dataset:
+                raise StoreError(f"{path} is not a dataset, so it cannot hold {table.name}")
+            self._datasets[path] = (
+                DatasetTable(self._client, table, path, resource.rid) if resource else None
+            )
+        return self._datasets[path]
 
     # Records
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Stream the answer to a query: by SQL where that helps and works, or from the files."""
+        """Stream the records of a query, from SQL where possible, or else from the files."""
         schema = query.schema(table)
-        names = list(schema.names)
-        if query.sort and query.sort.column not in names:
-            names.append(query.sort.column)
-        with self._told(UNREAD):
-            sheet = self._sheet(table)
-            if sheet is None:
+        columns = list(schema.names)
+        if query.sort and query.sort.column not in columns:
+            columns.append(query.sort.column)
+        with self._as_store_errors(READ_FAILURE):
+            dataset = self._dataset(table)
+            if dataset is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            found = self._asked(sheet, table, query, names)
-            if found is None:
-                found = sheet.scan(query, names)
+            batches = self._query_sql(dataset, table, query, columns)
+            if batches is None:
+                batches = dataset.scan(query, columns)
             if query.sort:
-                wide = Query(columns=tuple(names)).schema(table)
-                found = in_order(found, query.sort, wide)
-            yield from limited((rows.select(schema.names) for rows in found), query.limit)
+                sort_schema = Query(columns=tuple(columns)).schema(table)
+                batches = in_order(batches, query.sort, sort_schema)
+            yield from limited((rows.select(schema.names) for rows in batches), query.limit)
 
-    def _asked(
-        self, sheet: DatasetTable, table: Table, query: Query, names: Sequence[str]
+    def _query_sql(
+        self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]
     ) -> Iterable[pa.RecordBatch] | None:
-        """Return the answer of SQL; None if the files are the better source, or the only one.
+        """Return the records of a query from SQL; None if the files must be read.
 
-        A writer never asks SQL: it may lag behind, and what it does not see would be lost.
+        A writer never uses SQL. SQL may lag behind the last commit, and a record that the writer
+        does not see would be overwritten.
         """
-        values = sum(len(one.values) for one in query.where if isinstance(one, OneOf))
-        if self._patience or not query.where or values > FEW or not (sheet.base and sheet.start):
+        value_count = sum(
+            len(condition.values) for condition in query.where if isinstance(condition, OneOf)
+        )
+        if self._patience or not query.where or value_count > MAX_SQL_VALUES:
             return None
-        view = f"`{sheet.start}:{sheet.base}@{BRANCH}`.`{sheet.rid}`"
-        text, columns = sql(view, table, Query(query.where, tuple(names)))
+        if not (dataset.base_transaction and dataset.snapshot_transaction):
+            return None
+        transactions = f"{dataset.snapshot_transaction}:{dataset.base_transaction}"
+        view = f"`{transactions}@{BRANCH}`.`{dataset.rid}`"
+        text, sql_columns = select_statement(view, table, Query(query.where, tuple(columns)))
         try:
-            answer = self._port.query(text)
+            batches = self._client.query(text)
         except QueryFailedError as error:
-            log.info("reading the files of %s: SQL says %s", sheet.path, one_line(error))
+            log.info("reading the files of %s, since SQL failed: %s", dataset.path, one_line(error))
             return None
         return (
             rows
-            for some in answer
-            for rows in matching(typed(some, table, columns, sheet.path), query, names)
+            for sql_rows in batches
+            for rows in filter_records(
+                cast_records(sql_rows, dataset.path, table, sql_columns), query, columns
+            )
         )
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Note records that are to be stored."""
-        sheet = self._claimed(table)
-        with self._told(UNWRITTEN):
-            sheet.put(rows)
-            self._make_room()
-        if table.is_record and len(self._written) <= TIMES:
-            self._written.update(texts(rows[table.time]))
+        """Add records to the changes of a dataset."""
+        dataset = self._locked_dataset(table)
+        with self._as_store_errors(WRITE_FAILURE):
+            dataset.put(rows)
+            self._limit_memory()
+        if table.is_record and len(self._written_times) <= MAX_ANNOUNCED_TIMES:
+            self._written_times.update(texts(rows[table.time]))
 
-    def _make_room(self) -> None:
-        sheets = [sheet for sheet in self._sheets.values() if sheet and sheet.held]
-        if sum(sheet.held for sheet in sheets) > BOUND:
-            for sheet in sheets:
-                sheet.spool()
+    def _limit_memory(self) -> None:
+        """Move the new records of all datasets to temporary files if they are many."""
+        datasets = [dataset for dataset in self._datasets.values() if dataset]
+        if sum(dataset.held_bytes for dataset in datasets) > MAX_HELD_BYTES:
+            for dataset in datasets:
+                if dataset.held_bytes:
+                    dataset.spool()
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
-        """Note that records are to go."""
+        """Add the removal of records to the changes of a dataset."""
         if keys:
-            self._claimed(table).remove(keys)
+            self._locked_dataset(table).remove(keys)
 
     # Commit
 
     def interrupted_times(self, times: Collection[str]) -> Collection[str]:
-        """Return the times of which a write has committed some datasets, and not all."""
-        with self._told(UNREAD):
+        """Return the timestamps, of those given, that belong to an interrupted write."""
+        with self._as_store_errors(READ_FAILURE):
             return [
                 time
                 for time in times
                 if any(
-                    (note.times is None or time in note.times) and self._is_cut(note)
-                    for note in self._notes
+                    (write.times is None or time in write.times) and self._is_interrupted(write)
+                    for write in self._announced_writes
                 )
             ]
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the latest write did not come to the last of its commits."""
-        with self._told(UNREAD):
-            return bool(self._notes) and self._is_cut(self._notes[-1])
+        """Whether the last transaction of the latest write was not committed."""
+        with self._as_store_errors(READ_FAILURE):
+            return bool(self._announced_writes) and self._is_interrupted(self._announced_writes[-1])
 
     @cached_property
-    def _notes(self) -> list[Note]:
-        """What earlier writes said that they were about to commit, the latest last."""
-        notes = sorted(self._state((OneOf("kind", ("write",)),)))
-        told = ((name, json.loads(value)) for name, value in notes)
-        return [Note(name, note["times"], note["transactions"]) for name, note in told]
+    def _announced_writes(self) -> list[AnnouncedWrite]:
+        """The writes in the state table, the latest last."""
+        entries = ((name, json.loads(value)) for name, value in sorted(self._read_state("write")))
+        return [
+            AnnouncedWrite(name, entry["times"], entry["transactions"]) for name, entry in entries
+        ]
 
-    def _is_cut(self, note: Note) -> bool:
-        if note.cut is None:
-            note.cut = not self._is_committed(note.transactions[-1])
-        return note.cut
+    def _is_interrupted(self, write: AnnouncedWrite) -> bool:
+        """Whether the last transaction of a write was not committed, which is looked up once."""
+        if write.was_interrupted is None:
+            write.was_interrupted = not self._is_committed(*write.transactions[-1])
+        return write.was_interrupted
 
-    def _is_committed(self, place: tuple[str, str]) -> bool:
+    def _is_committed(self, dataset_rid: str, transaction_rid: str) -> bool:
         try:
-            return self._port.transaction(*place).status == "COMMITTED"
-        except FoundryAPIError:  # it has a name: there is no such dataset, or transaction, any more
+            return self._client.transaction(dataset_rid, transaction_rid).status == "COMMITTED"
+        except FoundryAPIError:  # the dataset or the transaction was deleted
             return False
 
     def commit(self) -> None:
-        """Upload all that has changed, then commit one dataset after the other.
+        """Upload all changes, then commit one dataset after the other.
 
         Raises
         ------
         StoreError
-            If it fails. It says whether nothing was changed, or a part of it is stored.
+            If it fails. The message says whether nothing was changed, or a part is stored.
         """
-        changed = [sheet for sheet in self._sheets.values() if sheet and sheet.is_dirty]
-        if len(changed) > 1:
-            self._announce(sorted(changed, key=_order))
-        changed = [sheet for sheet in self._sheets.values() if sheet and sheet.is_dirty]
-        changed.sort(key=_order)
-        for sheet in changed:
-            sheet.upload()
-        self._commit(changed)
-        for sheet in changed:
-            self._describe_sheet(sheet)
+        if len(self._changed_datasets()) > 1:
+            self._announce_write()
+        changed = self._changed_datasets()  # now with the state table
+        for dataset in changed:
+            dataset.upload()
+        self._commit_in_turn(changed)
+        for dataset in changed:
+            self._ensure_schema(dataset)
 
-    def _commit(self, changed: Sequence[DatasetTable]) -> None:
-        """Commit one dataset after the other; what has begun is brought to its end."""
-        interrupted: BaseException | None = None
-        for sheet in changed:
-            while sheet.lock:
+    def _changed_datasets(self) -> list[DatasetTable]:
+        """Return the datasets with changes, in the order of their commits."""
+        changed = [
+            dataset for dataset in self._datasets.values() if dataset and dataset.has_changes
+        ]
+        return sorted(changed, key=lambda dataset: (commit_position(dataset.table), dataset.path))
+
+    def _commit_in_turn(self, changed: Sequence[DatasetTable]) -> None:
+        """Commit datasets one by one.
+
+        An interrupt by the user is raised only after the last commit. A commit that is sent twice
+        does no harm, but a stop between two commits would leave a part of the write stored.
+        """
+        interrupt: BaseException | None = None
+        for dataset in changed:
+            while dataset.open_transaction:
                 try:
-                    sheet.commit()
-                except (KeyboardInterrupt, SystemExit) as stop:
-                    interrupted = stop
+                    dataset.commit()
+                except (KeyboardInterrupt, SystemExit) as error:
+                    interrupt = error
                 except MDFactoryError as error:
-                    raise self._half(changed, error) from error
-        if interrupted:
-            raise interrupted
+                    raise self._partial_commit_error(changed, error) from error
+        if interrupt:
+            raise interrupt
 
-    def _announce(self, changed: Sequence[DatasetTable]) -> None:
-        """Note which transactions are about to be committed; forget old notes, and settled ones."""
-        settled = [note.name for note in self._notes if not self._is_cut(note)]
-        now = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
-        transactions = [[sheet.rid, sheet.lock] for sheet in changed if sheet.table.id != STATE.id]
-        times = sorted(self._written) if len(self._written) <= TIMES else None
-        self._note("write", now, json.dumps({"times": times, "transactions": transactions}))
-        names = sorted(name for name, _ in self._state((OneOf("kind", ("write",)),)))
-        self.remove(STATE, [("write", name) for name in {*settled, *names[:-NOTED]}])
+    def _announce_write(self) -> None:
+        """Record in the state table which transactions are about to be committed.
 
-    def _half(self, changed: Sequence[DatasetTable], error: MDFactoryError) -> StoreError:
-        """Say how much is stored, and that repeating the write stores the rest."""
-        stored = [sheet for sheet in changed if sheet.committed and sheet.table.is_record]
-        if not stored and not isinstance(error, DoubtError):
+        Completed writes are removed from the state table, as are the oldest interrupted ones.
+        """
+        completed = [
+            write.name for write in self._announced_writes if not self._is_interrupted(write)
+        ]
+        write_name = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
+        transactions = [
+            [dataset.rid, dataset.open_transaction]
+            for dataset in self._changed_datasets()
+            if dataset.table.id != STATE.id
+        ]
+        has_all_times = len(self._written_times) <= MAX_ANNOUNCED_TIMES
+        times = sorted(self._written_times) if has_all_times else None
+        self._put_state(
+            "write", write_name, json.dumps({"times": times, "transactions": transactions})
+        )
+        names = sorted(name for name, _ in self._read_state("write"))
+        obsolete = {*completed, *names[:-MAX_ANNOUNCED_WRITES]}
+        self.remove(STATE, [("write", name) for name in obsolete])
+
+    def _partial_commit_error(
+        self, changed: Sequence[DatasetTable], error: MDFactoryError
+    ) -> StoreError:
+        """Return the error for a failed commit, which says how much is stored."""
+        stored = [
+            dataset
+            for dataset in changed
+            if dataset.committed_transaction and dataset.table.is_record
+        ]
+        if not stored and not isinstance(error, CommitStatusUnknownError):
             return StoreError(f"{error}; nothing was changed")
-        part = (
+        stored_part = (
             f"A part is stored ({counted(len(stored), 'table')})" if stored else "It may be stored"
         )
         return StoreError(
-            f"{error}. {part}, since Foundry commits one dataset at a time. "
-            "Repeat the same command: it completes the rest"
+            f"{error}. {stored_part}, since Foundry commits one dataset at a time. "
+            "Repeat the same command to store the rest"
         )
 
     def close(self) -> None:
-        """Give all datasets back."""
-        for sheet in self._sheets.values():
-            if sheet:
-                sheet.close()
+        """Unlock all datasets, and remove temporary files."""
+        for dataset in self._datasets.values():
+            if dataset:
+                dataset.close()
 
-    def _told(self, doing: str) -> AbstractContextManager[None]:
-        return told(self.location, doing)
-
-
-def path_of(table: Table, paths: FoundryPaths) -> str:
-    """Return the dataset of a table."""
-    if table.id == SIMULATIONS.id:
-        return paths.runs
-    if table.id == OVERVIEW.id:
-        return f"{paths.analyses}/overview"
-    if table.result_type is not None:
-        folder = paths.analyses if table.result_type is ResultType.analysis else paths.artifacts
-        return f"{folder}/{table.id.partition('_')[2]}"
-    return f"{home_of(paths) if table.namespace is Namespace.runs else paths.analyses}/{table.name}"
-
-
-def home_of(paths: FoundryPaths) -> str:
-    """Return the folder that the dataset of the simulations is in."""
-    return paths.runs.rpartition("/")[0]
-
-
-def _order(sheet: DatasetTable) -> tuple[int, str]:
-    """Tell when a dataset is committed: the note, what describes records, they, the overview."""
-    table = sheet.table
-    if table.id == STATE.id:
-        return 0, ""
-    if table.id == log_table(table.namespace).id:
-        return 4, sheet.path
-    if not table.is_record:
-        return 1, sheet.path
-    return (3 if table.id == OVERVIEW.id else 2), sheet.path
-
-
-def usable(found: Resource | None, path: str) -> Resource | None:
-    """Return what is at a path, unless it is in the trash.
-
-    Raises
-    ------
-    StoreError
-        If it is: to use it would surprise whoever put it there.
-    """
-    if found and found.trashed:
-        raise StoreError(f"{path} is in the trash. Restore it there, or delete it for good")
-    return found
-
-
-@contextmanager
-def told(location: str, doing: str) -> Iterator[None]:
-    """Turn a refusal of the service into an error of ours, which shows nothing of the request."""
-    try:
-        yield
-    except FoundryAPIError as error:
-        name = error.kwargs.get("error_name") or type(error).__name__
-        status = error.response.status_code if error.response is not None else "no answer"
-        raise StoreError(
-            f"the {location} cannot be {doing}: Foundry says {name} ({status})"
-        ) from None
-    except OSError as error:
-        if isinstance(error, MDFactoryError):
-            raise
-        raise StoreError(f"the {location} cannot be {doing}: {one_line(error)}") from error
+    def _as_store_errors(self, failure: str) -> AbstractContextManager[None]:
+        return as_store_errors(self.location, failure)

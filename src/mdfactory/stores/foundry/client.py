@@ -1,7 +1,7 @@
-"""The port to Foundry: about a dozen requests, each of which fails loudly or has been done.
+"""Client of Foundry: requests for datasets, transactions, files, schemas and SQL queries.
 
-Nothing here knows of tables. A request whose reply is lost is repeated where that is safe, or
-what became of it is asked; a failure of the service is never taken for something missing.
+A request whose reply is lost is repeated if that is safe. Otherwise its outcome is looked up. A
+failure of the service is an error; it never counts as a missing resource.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -40,120 +37,54 @@ from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.errors import ConfigError, MDFactoryError, StoreError, one_line
 from mdfactory.stores.foundry.http import (
-    TIMEOUT,
-    TRIES,
+    MAX_ATTEMPTS,
+    TIMEOUT_SECONDS,
     FoundrySession,
-    LostError,
-    Sender,
-    parsed,
-    pause,
-    said,
+    LostReplyError,
+    RequestSender,
+    parse_json,
+    request_failed,
+    sleep_before_retry,
+)
+from mdfactory.stores.foundry.model import (
+    CommitStatusUnknownError,
+    DatasetFile,
+    DatasetTransaction,
+    OpenTransactionError,
+    QueryFailedError,
+    Resource,
+    parse_transaction,
 )
 
-__all__ = [
-    "BRANCH",
-    "PAGE",
-    "DatasetTransaction",
-    "DoubtError",
-    "File",
-    "OpenElsewhereError",
-    "Port",
-    "QueryFailedError",
-    "Resource",
-]
+__all__ = ["BRANCH", "TRANSACTIONS_PER_PAGE", "FoundryClient"]
 
 log = logging.getLogger(__name__)
 
 BRANCH: Final = "master"
+"""Branch of each dataset that holds the records."""
 
-COMMITS: Final = 3
-"""How often a commit is tried that the service does not do."""
+MAX_COMMIT_ATTEMPTS: Final = 3
+"""Most times that a commit is sent while its transaction stays open."""
 
-PAGE: Final = 100
-"""Transactions that are asked for together."""
+TRANSACTIONS_PER_PAGE: Final = 100
 
-POLL: Final = 0.2
-"""Seconds between questions whether a query is done."""
+FILES_PER_PAGE: Final = 1000
 
-
-class OpenElsewhereError(Exception):
-    """A dataset has an open transaction.
-
-    Parameters
-    ----------
-    rid
-        The transaction.
-    """
-
-    def __init__(self, rid: str) -> None:
-        super().__init__(rid)
-        self.rid = rid
+QUERY_POLL_SECONDS: Final = 0.2
+"""Pause between two requests for the status of a query."""
 
 
-class DoubtError(StoreError):
-    """Nobody can tell whether a transaction was committed."""
+class FoundryClient:
+    """Connection to Foundry, configured by the files of ``fdt config`` and ``FDT_*`` variables.
 
-
-class QueryFailedError(Exception):
-    """SQL cannot answer a query now; the files can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What is at a path."""
-
-    rid: str
-    trashed: bool
-
-    @property
-    def is_dataset(self) -> bool:
-        """Whether it is a dataset, to judge by its identifier."""
-        return ".dataset." in self.rid
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetTransaction:
-    """A transaction of a dataset.
-
-    Parameters
-    ----------
-    rid
-        Its identifier.
-    kind
-        ``SNAPSHOT``, ``APPEND``, ``UPDATE`` or ``DELETE``.
-    status
-        ``OPEN``, ``COMMITTED`` or ``ABORTED``.
-    record
-        What its writer noted; empty if the service does not tell.
-    started
-        When it was started, if the service tells.
-    age
-        Seconds since then, by the service's own clock; negative if it is not known.
-    """
-
-    rid: str
-    kind: str
-    status: str
-    record: Mapping[str, Any] = field(default_factory=dict)
-    started: str = ""
-    age: float = -1.0
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file of a view, and its length in bytes."""
-
-    path: str
-    length: int
-
-
-class Port:
-    """A connection to Foundry, as the files of ``fdt config`` and ``FDT_*`` variables say.
+    Datasets, folders and transactions are named by their resource identifiers (``rid``). Every
+    method raises `StoreError` if the service cannot be reached, fails or denies access. It raises
+    the `FoundryAPIError` of foundry-dev-tools if the service refuses a request for another reason.
 
     Raises
     ------
     ConfigError
-        If there are no credentials, or they make no sense.
+        If credentials are missing or invalid.
     """
 
     def __init__(self) -> None:
@@ -166,313 +97,386 @@ class Port:
             self._context = FoundryContext(config, parse_credentials_config(values))
         except (FoundryConfigError, AttributeError, TypeError, ValueError) as error:
             raise ConfigError(
-                f"there are no credentials for Foundry that can be used: {one_line(error)} Set "
-                "FDT_CREDENTIALS__DOMAIN and FDT_CREDENTIALS__JWT, or",
+                f"credentials for Foundry are missing or invalid: {one_line(error)} Set "
+                "FDT_CREDENTIALS__DOMAIN and FDT_CREDENTIALS__JWT, or configure them",
                 command="fdt config",
-            ) from None
+            ) from None  # the cause may hold the token
         self.host = self._context.host.url
         _check_token(self._context.token_provider)
-        self._ask = Sender(self.host)
+        self._sender = RequestSender(self.host)
 
     def close(self) -> None:
         """Close all connections."""
         self._context.client.close()
 
-    # What is there
+    # Resources
 
-    def user(self) -> str:
-        """Return the name of whoever the token belongs to."""
-        me = self._ask.json("asking who we are", self._context.multipass.api_me)
-        return str(me["username"])
+    def user_name(self) -> str:
+        """Return the name of the user whose token is used."""
+        user = self._sender.json("reading the user of the token", self._context.multipass.api_me)
+        return str(user["username"])
 
-    def find(self, path: str) -> Resource | None:
-        """Return what is at a path, or None."""
-        ask = self._context.compass.api_get_resource_by_path
+    def find_resource(self, path: str) -> Resource | None:
+        """Return the dataset or folder at a path, or None if the path does not exist."""
+        get = self._context.compass.api_get_resource_by_path
+        action = f"looking up {path}"
         try:
-            found = self._ask.json(f"looking for {path}", ask, path, decoration={"path", "inTrash"})
+            reply = self._sender.json(action, get, path, decoration={"path", "inTrash"})
         except (ResourceNotFoundError, PathNotFoundError):
             return None
-        return Resource(found["rid"], bool(found.get("directlyTrashed") or found.get("inTrash")))
+        is_trashed = bool(reply.get("directlyTrashed") or reply.get("inTrash"))
+        return Resource(reply["rid"], is_trashed)
+
+    def find_usable_resource(self, path: str) -> Resource | None:
+        """Return the dataset or folder at a path, unless it is in the trash.
+
+        Raises
+        ------
+        StoreError
+            If it is in the trash. Someone has deleted it, so it is neither used nor replaced.
+        """
+        resource = self.find_resource(path)
+        if resource and resource.is_trashed:
+            raise StoreError(f"{path} is in the trash. Restore it, or delete it permanently")
+        return resource
 
     def create_dataset(self, path: str) -> str:
-        """Make a dataset with an empty branch, and the folders above it; return its rid."""
+        """Create a dataset with an empty branch and missing parent folders; return its rid."""
         create = self._context.catalog.api_create_dataset
         try:
-            rid = self._made(path, create, path)
+            rid = self._create(path, create, path)
         except PathNotFoundError:
             self._create_folder(path.rpartition("/")[0])
-            rid = self._made(path, create, path)
+            rid = self._create(path, create, path)
         self.create_branch(rid)
         return rid
 
-    def _made(self, path: str, make: Callable[..., requests.Response], *arguments: str) -> str:
-        """Make a folder or a dataset, unless it is there, and return its rid."""
-        for attempt in range(TRIES):
+    def _create(self, path: str, create: Callable[..., requests.Response], *arguments: str) -> str:
+        """Create a folder or dataset unless it exists, and return its rid."""
+        action = f"creating {path}"
+        for attempt in range(MAX_ATTEMPTS):
             try:
-                return str(self._ask.json(f"making {path}", make, *arguments, again=False)["rid"])
-            except (DatasetAlreadyExistsError, DuplicateNameError, LostError) as error:
-                there = self.find(path)
-                if there:
-                    return there.rid
-                if attempt == TRIES - 1 or isinstance(error, FoundryAPIError):
-                    raise said(f"making {path}", error) from error
-                pause(attempt)
+                reply = self._sender.json(action, create, *arguments, repeatable=False)
+                return str(reply["rid"])
+            except (DatasetAlreadyExistsError, DuplicateNameError, LostReplyError) as error:
+                # Another program may have created it, or our own request whose reply was lost.
+                resource = self.find_resource(path)
+                if resource:
+                    return resource.rid
+                if attempt == MAX_ATTEMPTS - 1 or isinstance(error, FoundryAPIError):
+                    raise request_failed(action, error) from error
+                sleep_before_retry(attempt)
         raise AssertionError
 
-    def create_branch(self, rid: str) -> None:
-        """Make the branch that all is kept on, if it is missing."""
+    def create_branch(self, dataset_rid: str) -> None:
+        """Create the branch that holds the records, unless it exists."""
+        create = self._context.catalog.api_create_branch
         try:
-            self._ask.send(
-                "making a branch", self._context.catalog.api_create_branch, rid, BRANCH, again=True
-            )
+            self._sender.send("creating a branch", create, dataset_rid, BRANCH)
         except BranchesAlreadyExistError:
-            log.debug("%s has its branch", rid)
+            log.debug("%s has its branch", dataset_rid)
 
     def _create_folder(self, path: str) -> str:
-        there = self.find(path)
-        if there:
-            return there.rid
-        parent, _, name = path.rpartition("/")
-        if not parent:
-            raise StoreError(f"{path} does not exist on {self.host}: projects are made there")
-        above = self._create_folder(parent)
-        return self._made(path, self._context.compass.api_create_folder, name, above)
+        resource = self.find_resource(path)
+        if resource:
+            return resource.rid
+        parent_path, _, name = path.rpartition("/")
+        if not parent_path:
+            raise StoreError(
+                f"{path} does not exist on {self.host}. Create this project in Foundry first"
+            )
+        parent_rid = self._create_folder(parent_path)
+        return self._create(path, self._context.compass.api_create_folder, name, parent_rid)
 
-    def history(self, rid: str, ref: str) -> list[DatasetTransaction]:
-        """Return transactions of a dataset that are not open, newest first, from one of them on.
+    # Views: the files of a dataset as of one transaction
 
-        There may be more of them; a dataset without its branch has none.
+    def transactions(self, dataset_rid: str, ref: str) -> list[DatasetTransaction]:
+        """Return one page of the closed transactions of a dataset, newest first.
+
+        Parameters
+        ----------
+        dataset_rid
+            The dataset.
+        ref
+            Branch or transaction at which the page begins.
+
+        Returns
+        -------
+        list
+            At most `TRANSACTIONS_PER_PAGE` transactions; empty if the branch does not exist.
         """
-        ask = self._context.catalog.api_get_reverse_transactions2
+        get = self._context.catalog.api_get_reverse_transactions2
         try:
-            found = self._ask.send("reading transactions", ask, rid, ref, PAGE)
+            response = self._sender.send(
+                "reading transactions", get, dataset_rid, ref, TRANSACTIONS_PER_PAGE
+            )
         except BranchNotFoundError:
             return []
-        if found.status_code == requests.codes.no_content:
+        if response.status_code == requests.codes.no_content:
             return []
-        values = parsed(found)["values"]
-        return [_transaction(one["transaction"]) for one in values]
+        return [parse_transaction(entry["transaction"]) for entry in parse_json(response)["values"]]
 
-    def transaction(self, rid: str, transaction: str) -> DatasetTransaction:
+    def transaction(self, dataset_rid: str, transaction_rid: str) -> DatasetTransaction:
         """Return a transaction of a dataset."""
-        ask = self._context.catalog.api_get_transaction
-        response = self._ask.send(f"asking for {transaction}", ask, rid, transaction)
-        return _transaction(parsed(response), response.headers.get("Date"))
+        get = self._context.catalog.api_get_transaction
+        action = f"reading transaction {transaction_rid}"
+        response = self._sender.send(action, get, dataset_rid, transaction_rid)
+        return parse_transaction(parse_json(response), response.headers.get("Date"))
 
-    def files(self, rid: str, end: str, *, with_open: bool = False) -> list[File]:
-        """Return the files of a view that ends with a transaction."""
-        ask = self._context.catalog.api_get_dataset_view_files3
-        found: list[File] = []
-        token: str | None = None
+    def files(self, dataset_rid: str, ref: str, *, with_open: bool = False) -> list[DatasetFile]:
+        """Return the files of a view.
+
+        Parameters
+        ----------
+        dataset_rid
+            The dataset.
+        ref
+            Branch, or last transaction of the view.
+        with_open
+            Whether to include the files of the open transaction.
+        """
+        files: list[DatasetFile] = []
+        page_token: str | None = None
         while True:
-            page = self._ask.json(
-                f"listing the files of {rid}",
-                ask,
-                rid,
-                end,
-                1000,
-                page_start_logical_path=token,
+            page = self._sender.json(
+                f"listing the files of {dataset_rid}",
+                self._context.catalog.api_get_dataset_view_files3,
+                dataset_rid,
+                ref,
+                FILES_PER_PAGE,
+                page_start_logical_path=page_token,
                 include_open_exclusive_transaction=with_open,
             )
-            found += [
-                File(one["logicalPath"], int(one["fileMetadata"]["length"]))
-                for one in page["values"]
+            files += [
+                DatasetFile(entry["logicalPath"], int(entry["fileMetadata"]["length"]))
+                for entry in page["values"]
             ]
-            last, token = token, page.get("nextPageToken")
-            if not token or token == last:
-                return found
+            previous_token, page_token = page_token, page.get("nextPageToken")
+            if not page_token or page_token == previous_token:
+                return files
 
-    def read(self, rid: str, end: str, file: File) -> bytes:
-        """Return the bytes of a file of a view."""
-        ask = self._context.data_proxy.api_get_file_in_view
+    def read_file(self, dataset_rid: str, ref: str, file: DatasetFile) -> bytes:
+        """Return the content of a file of a view."""
+        get = self._context.data_proxy.api_get_file_in_view
 
-        def whole() -> requests.Response:
-            response: requests.Response = ask(rid, end, file.path)
+        def get_complete() -> requests.Response:
+            response: requests.Response = get(dataset_rid, ref, file.path)
             if len(response.content) != file.length:
                 raise requests.ConnectionError(
-                    f"{len(response.content)} bytes of {file.length} came"
+                    f"received {len(response.content)} of {file.length} bytes"
                 )
             return response
 
-        return self._ask.send(f"reading {file.path} of {rid}", whole).content
+        return self._sender.send(f"reading {file.path} of {dataset_rid}", get_complete).content
 
-    def has_schema(self, rid: str, end: str) -> bool:
+    def has_schema(self, dataset_rid: str, transaction_rid: str) -> bool:
         """Whether the view that ends with a transaction has a schema."""
-        ask = self._context.metadata.api_get_dataset_schema
+        get = self._context.metadata.api_get_dataset_schema
+        action = f"reading the schema of {dataset_rid}"
         try:
-            self._ask.send(f"reading the schema of {rid}", ask, rid, BRANCH, end)
+            self._sender.send(action, get, dataset_rid, BRANCH, transaction_rid)
         except DatasetHasNoSchemaError:
             return False
         return True
 
+    # SQL
+
     def query(self, text: str) -> pa.RecordBatchReader:
-        """Return the answer to a query in Spark's SQL.
+        """Return the result of a query in the SQL dialect of Spark.
 
         Raises
         ------
         QueryFailedError
-            If SQL cannot answer it, for a reason that says nothing of the service's health.
+            If the query fails although the service works, or its result is not in Arrow format.
         """
-        sql = self._context.foundry_sql_server
+        get = self._context.foundry_sql_server.api_queries_results
         try:
-            begun = self._ask.json("starting a query", sql.api_queries_execute, text, BRANCH)
-            status, deadline = begun["status"], time.monotonic() + TIMEOUT[1]
-            while status["type"] == "running":
-                if time.monotonic() > deadline:
-                    raise QueryFailedError("it takes too long")
-                time.sleep(POLL)
-                asked = self._ask.json(
-                    "asking for a query", sql.api_queries_status, begun["queryId"]
-                )
-                status = asked["status"]
-            if status["type"] != "ready":
-                raise QueryFailedError(str(status.get("failed", {}).get("errorMessage", status)))
-            answer = self._ask.send("reading a query", sql.api_queries_results, begun["queryId"])
+            response = self._sender.send("reading the result of a query", get, self._execute(text))
         except FoundryAPIError as error:
             raise QueryFailedError(type(error).__name__) from error
-        if answer.content[:1] != b"A":
-            raise QueryFailedError("the answer is not in Arrow")
+        if response.content[:1] != b"A":  # the marker of an Arrow stream
+            raise QueryFailedError("the result is not in Arrow format")
         try:
-            return pa.ipc.open_stream(pa.py_buffer(answer.content).slice(1))
+            return pa.ipc.open_stream(pa.py_buffer(response.content).slice(1))
         except pa.ArrowInvalid as error:
             raise QueryFailedError(one_line(error)) from error
 
+    def _execute(self, text: str) -> str:
+        """Execute a query, wait until its result is ready, and return its identifier."""
+        sql = self._context.foundry_sql_server
+        query = self._sender.json("starting a query", sql.api_queries_execute, text, BRANCH)
+        query_id, status = query["queryId"], query["status"]
+        deadline = time.monotonic() + TIMEOUT_SECONDS[1]
+        while status["type"] == "running":
+            if time.monotonic() > deadline:
+                raise QueryFailedError("the query takes too long")
+            time.sleep(QUERY_POLL_SECONDS)
+            action = "reading the status of a query"
+            status = self._sender.json(action, sql.api_queries_status, query_id)["status"]
+        if status["type"] != "ready":
+            raise QueryFailedError(str(status.get("failed", {}).get("errorMessage", status)))
+        return str(query_id)
+
     # Transactions
 
-    def start(self, rid: str, record: Mapping[str, Any], kind: str) -> str:
-        """Start a transaction and return its rid.
+    def start_transaction(
+        self, dataset_rid: str, record: Mapping[str, Any], transaction_type: str
+    ) -> str:
+        """Start a transaction, create the branch if it is missing, and return the rid.
 
         Raises
         ------
-        OpenElsewhereError
-            If one is open; after a reply that was lost, that may be our own.
+        OpenTransactionError
+            If a transaction is open. It is our own if the reply to the start was lost.
         """
         try:
-            return self._start(rid, record, kind)
+            return self._start_transaction(dataset_rid, record, transaction_type)
         except BranchNotFoundError:
-            self.create_branch(rid)
-            return self._start(rid, record, kind)
+            self.create_branch(dataset_rid)
+            return self._start_transaction(dataset_rid, record, transaction_type)
 
-    def _start(self, rid: str, record: Mapping[str, Any], kind: str) -> str:
-        begin = self._context.catalog.api_start_transaction
-        options = {"record": dict(record), "start_transaction_type": kind}
-        what = "starting a transaction"
+    def _start_transaction(
+        self, dataset_rid: str, record: Mapping[str, Any], transaction_type: str
+    ) -> str:
+        start = self._context.catalog.api_start_transaction
         try:
-            begun = self._ask.json(what, begin, rid, BRANCH, again=True, **options)
+            reply = self._sender.json(
+                "starting a transaction",
+                start,
+                dataset_rid,
+                BRANCH,
+                record=dict(record),
+                start_transaction_type=transaction_type,
+            )
         except DatasetHasOpenTransactionError as error:
-            named = error.kwargs.get("open_transaction_rid")
-            raise OpenElsewhereError(str(named or self._open(rid))) from error
-        return str(begun["rid"])
+            open_rid = error.kwargs.get("open_transaction_rid")
+            raise OpenTransactionError(str(open_rid or self._open_rid(dataset_rid))) from error
+        return str(reply["rid"])
 
-    def _open(self, rid: str) -> str:
-        """Return the open transaction of a dataset."""
-        ask = self._context.catalog.api_get_reverse_transactions2
-        found = self._ask.json(
-            "looking for the open transaction",
-            ask,
-            rid,
+    def _open_rid(self, dataset_rid: str) -> str:
+        """Return the rid of the open transaction of a dataset; empty if none is listed."""
+        reply = self._sender.json(
+            "looking up the open transaction",
+            self._context.catalog.api_get_reverse_transactions2,
+            dataset_rid,
             BRANCH,
-            PAGE,
+            TRANSACTIONS_PER_PAGE,
             include_open_exclusive_transaction=True,
         )
-        known = (_transaction(one["transaction"]) for one in found["values"])
-        return next((one.rid for one in known if one.status == "OPEN"), "")
+        transactions = (parse_transaction(entry["transaction"]) for entry in reply["values"])
+        return next((each.rid for each in transactions if each.status == "OPEN"), "")
 
-    def set_kind(self, rid: str, transaction: str, kind: str) -> None:
-        """Make a transaction one of this kind."""
-        change = self._context.catalog.api_set_transaction_type
-        self._ask.send("preparing a transaction", change, rid, transaction, kind, again=True)
+    def set_transaction_type(
+        self, dataset_rid: str, transaction_rid: str, transaction_type: str
+    ) -> None:
+        """Set the type of an open transaction."""
+        self._sender.send(
+            "setting the type of a transaction",
+            self._context.catalog.api_set_transaction_type,
+            dataset_rid,
+            transaction_rid,
+            transaction_type,
+        )
 
-    def put(self, rid: str, transaction: str, path: str, content: bytes) -> None:
-        """Put a file into an open transaction, in the place of one of that name."""
-        send = self._context.data_proxy.api_put_file
-        what = f"writing {path} of {rid}"
-        self._ask.send(what, send, rid, transaction, path, content, overwrite=True, again=True)
+    def put_file(self, dataset_rid: str, transaction_rid: str, path: str, content: bytes) -> None:
+        """Upload a file to an open transaction; a file with the same path is replaced."""
+        self._sender.send(
+            f"writing {path} of {dataset_rid}",
+            self._context.data_proxy.api_put_file,
+            dataset_rid,
+            transaction_rid,
+            path,
+            content,
+            overwrite=True,
+        )
 
-    def put_schema(self, rid: str, transaction: str, schema: Mapping[str, Any]) -> bool:
-        """Give a view its schema; return False if the service wants the transaction done first."""
+    def put_schema(self, dataset_rid: str, transaction_rid: str, schema: Mapping[str, Any]) -> bool:
+        """Set the schema of the view that ends with a transaction.
+
+        Returns
+        -------
+        bool
+            False if the service refuses it, for example because the transaction is still open.
+        """
         put = self._context.metadata.api_upload_dataset_schema
         try:
-            self._ask.send(
-                "writing a schema", put, rid, transaction, dict(schema), BRANCH, again=True
+            self._sender.send(
+                "writing a schema", put, dataset_rid, transaction_rid, dict(schema), BRANCH
             )
         except FoundryAPIError as error:
-            log.debug("no schema for %s: %s", transaction, type(error).__name__)
+            log.debug("no schema for %s: %s", transaction_rid, type(error).__name__)
             return False
         return True
 
-    def commit(self, rid: str, transaction: str) -> str:
-        """Commit a transaction, and return what became of it: its status, in any case.
+    def commit(self, dataset_rid: str, transaction_rid: str) -> str:
+        """Commit a transaction, and return its status afterwards.
+
+        A reply that is lost leaves the outcome open. So the status is read after every failure.
+
+        Returns
+        -------
+        str
+            ``COMMITTED``; or ``ABORTED`` if someone has aborted the transaction.
 
         Raises
         ------
-        DoubtError
-            If nobody can tell.
+        CommitStatusUnknownError
+            If the commit fails and the status cannot be read.
         StoreError
-            If the service refuses it: the transaction is still open.
+            If the service refuses the commit. The transaction is still open.
         """
         commit = self._context.catalog.api_commit_transaction
-        for attempt in range(COMMITS):
+        for attempt in range(MAX_COMMIT_ATTEMPTS):
+            is_last = attempt == MAX_COMMIT_ATTEMPTS - 1
             try:
-                self._ask.send("committing", commit, rid, transaction, again=False)
-            except (LostError, FoundryAPIError, StoreError) as error:
-                status = self._status(rid, transaction)
+                self._sender.send(
+                    "committing", commit, dataset_rid, transaction_rid, repeatable=False
+                )
+            except (LostReplyError, FoundryAPIError, StoreError) as error:
+                status = self._status_after_failure(dataset_rid, transaction_rid)
                 if status != "OPEN":
                     return status
-                if isinstance(error, StoreError) and attempt == COMMITS - 1:
+                if isinstance(error, FoundryAPIError):
+                    raise request_failed("committing", error) from error
+                if is_last and isinstance(error, LostReplyError):
+                    raise request_failed("committing", error) from error
+                if is_last:
                     raise
-                if isinstance(error, FoundryAPIError) or attempt == COMMITS - 1:
-                    raise said("committing", error) from error
-                pause(attempt)
+                sleep_before_retry(attempt)
             else:
                 return "COMMITTED"
         raise AssertionError
 
-    def _status(self, rid: str, transaction: str) -> str:
+    def _status_after_failure(self, dataset_rid: str, transaction_rid: str) -> str:
         try:
-            return self.transaction(rid, transaction).status
+            return self.transaction(dataset_rid, transaction_rid).status
         except (FoundryAPIError, StoreError) as error:
-            raise DoubtError(
-                f"whether {transaction} of {rid} was committed is not known: "
-                f"{one_line(said('asking for it', error))}"
+            raise CommitStatusUnknownError(
+                f"it is unknown whether transaction {transaction_rid} of {dataset_rid} was "
+                f"committed: {one_line(request_failed('reading its status', error))}"
             ) from error
 
-    def abort(self, rid: str, transaction: str) -> bool:
-        """Abort a transaction; return whether it has ended."""
+    def abort(self, dataset_rid: str, transaction_rid: str) -> bool:
+        """Abort a transaction, and return whether it succeeded; errors are only logged."""
         abort = self._context.catalog.api_abort_transaction
         try:
-            self._ask.send("aborting", abort, rid, transaction, again=True)
+            self._sender.send("aborting", abort, dataset_rid, transaction_rid)
         except (FoundryAPIError, MDFactoryError) as error:
-            log.debug("could not abort %s of %s: %s", transaction, rid, type(error).__name__)
+            log.debug(
+                "could not abort %s of %s: %s", transaction_rid, dataset_rid, type(error).__name__
+            )
             return False
         return True
 
 
 def _check_token(provider: TokenProvider) -> None:
-    """Refuse a token that no header can hold, before an error shows it."""
-    if isinstance(provider, JWTTokenProvider):
-        token = str(provider.token)
-        if not (token and token.isascii() and token.isprintable() and " " not in token):
-            raise ConfigError(
-                "the token for Foundry is empty, or has a space, a newline or another character "
-                "in it that no token has",
-                command="fdt config",
-            )
-
-
-def _transaction(values: Mapping[str, Any], now: str | None = None) -> DatasetTransaction:
-    started = str(values.get("startTime") or "")
-    age = -1.0
-    if started and now:
-        try:
-            age = (parsedate_to_datetime(now) - datetime.fromisoformat(started)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            log.debug("no age from %s and %s", started, now)
-    return DatasetTransaction(
-        str(values["rid"]),
-        str(values["type"]),
-        str(values["status"]),
-        values.get("record") or {},
-        started,
-        age,
-    )
+    """Refuse a token that no HTTP header can hold; the error of requests would show the token."""
+    if not isinstance(provider, JWTTokenProvider):
+        return
+    token = str(provider.token)
+    if not (token and token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigError(
+            "the token for Foundry is empty, or has a space, a newline or another character that "
+            "no token has",
+            command="fdt config",
+        )

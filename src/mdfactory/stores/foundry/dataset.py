@@ -1,4 +1,4 @@
-"""One dataset in a transaction: its files as they were, and what is to become of them."""
+"""One dataset in a transaction of the store: its committed files, and changes not yet uploaded."""
 
 from __future__ import annotations
 
@@ -17,381 +17,462 @@ from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.arrow import texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Table
-from mdfactory.stores.foundry.client import BRANCH, PAGE, DatasetTransaction, File, Port
-from mdfactory.stores.foundry.lock import forget, hold, release
+from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
+from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
+from mdfactory.stores.foundry.model import DatasetFile, DatasetTransaction
 from mdfactory.stores.foundry.parquet import (
-    BUCKETS,
+    BUCKET_COUNT,
     bucket_name,
     bucket_of,
-    buckets_of,
-    divided,
-    extra_columns,
+    buckets_of_query,
+    filter_records,
     foundry_schema,
     is_bucket,
-    is_seen,
-    matching,
-    read,
-    write,
+    is_data_file,
+    read_records,
+    split_by_bucket,
+    undeclared_columns,
+    write_records,
 )
 from mdfactory.stores.keys import Key, taken
 from mdfactory.stores.locking import Patience
 
 __all__ = ["DatasetTable"]
 
-BACK: Final = 20
-"""Pages of transactions to look back for the SNAPSHOT that a view begins with, for SQL."""
+MAX_SNAPSHOT_PAGES: Final = 20
+"""Pages of transactions that are searched for the SNAPSHOT with which a view begins."""
 
 
 @dataclass(slots=True)
-class Changes:
-    """What is new in one file of a dataset, in memory or in temporary files.
+class BucketChanges:
+    """Changes to the records of one bucket.
 
-    A record that was put again, or removed, stays where it is: `latest` tells which part has
-    the one that counts, or `GONE`. Records are known there by a digest of their key, since
-    there may be millions.
-    """
-
-    latest: dict[bytes, int] = field(default_factory=dict)
-    parts: list[pa.RecordBatch | Path] = field(default_factory=list)
-
-
-GONE: Final = -1
-NO_CHANGES: Final = Changes()
-
-
-class DatasetTable:
-    """A dataset in a transaction.
-
-    What is new is kept apart from the files until the end, when each file that has changed is
-    put together anew and uploaded. Files are downloaded once, when they are first needed.
+    Batches are only appended. A record that was replaced or removed stays in its batch, and
+    `latest` decides which record of a key counts. It holds digests of keys, because there may be
+    millions of keys.
 
     Parameters
     ----------
-    port
-        The connection.
-    table
-        Whose records it holds.
-    path, rid
-        The dataset.
+    latest
+        Digest of a key -> position of the batch with the newest record, or `REMOVED`.
+    batches
+        New records, in memory or in temporary Arrow files.
     """
 
-    def __init__(self, port: Port, table: Table, path: str, rid: str) -> None:
+    latest: dict[bytes, int] = field(default_factory=dict)
+    batches: list[pa.RecordBatch | Path] = field(default_factory=list)
+
+
+REMOVED: Final = -1
+NO_CHANGES: Final = BucketChanges()
+
+
+class DatasetTable:
+    """A dataset in a transaction of the store.
+
+    Changes are held apart from the files until `upload` rewrites the buckets that they concern. A
+    file is downloaded to a temporary folder when it is first read.
+
+    Parameters
+    ----------
+    client
+        The connection.
+    table
+        The table of the records.
+    path
+        Path of the dataset.
+    rid
+        Resource identifier of the dataset.
+
+    Attributes
+    ----------
+    open_transaction : str
+        Rid of the open transaction that locks the dataset; empty if it is not locked.
+    committed_transaction : str
+        Rid of the transaction that was committed; empty before `commit`.
+    held_bytes : int
+        Size of the new records in memory.
+    """
+
+    def __init__(self, client: FoundryClient, table: Table, path: str, rid: str) -> None:
         self.table = table
         self.path = path
         self.rid = rid
-        self.lock = ""
-        self.committed = ""
-        self._port = port
-        self._emptied = False
-        self._changes: dict[int, Changes] = {}
-        self.held = 0
-        self._local: dict[str, Path] = {}
-        self._pages: dict[str, list[DatasetTransaction]] = {}
+        self.open_transaction = ""
+        self.committed_transaction = ""
+        self.held_bytes = 0
+        self._client = client
+        self._is_cleared = False
+        self._changes: dict[int, BucketChanges] = {}
+        self._local_files: dict[str, Path] = {}
+        self._history_pages: dict[str, list[DatasetTransaction]] = {}
 
     @cached_property
-    def base(self) -> str:
-        """The last transaction that was committed, whose view is seen; empty if there is none.
+    def base_transaction(self) -> str:
+        """Rid of the last committed transaction, whose view is read; empty if there is none.
 
-        A service may answer with fewer transactions than it was asked for, and list those that
-        were aborted: only a page without anything new is the end.
+        A page of the history may be short, and may hold aborted transactions only. So the history
+        has ended only when a page holds no new transaction.
         """
-        any_seen = False
-        for one in self._back():
-            if one.status == "COMMITTED":
-                return one.rid
-            any_seen = True
-        if any_seen and self._port.files(self.rid, BRANCH):
+        has_history = False
+        for transaction in self._history():
+            if transaction.status == "COMMITTED":
+                return transaction.rid
+            has_history = True
+        if has_history and self._client.files(self.rid, BRANCH):
             raise StoreError(
-                f"{self.path} has files, but Foundry tells of no transaction that made them"
+                f"{self.path} has files, but Foundry lists no committed transaction for them"
             )
         return ""
 
     @cached_property
-    def start(self) -> str:
-        """The SNAPSHOT that the view begins with; empty if it is not found."""
-        for one in islice(self._back(), BACK * PAGE):
-            if one.status == "COMMITTED" and one.kind == "SNAPSHOT":
-                return one.rid
+    def snapshot_transaction(self) -> str:
+        """Rid of the SNAPSHOT with which the view begins; empty if it is not found."""
+        for transaction in islice(self._history(), MAX_SNAPSHOT_PAGES * TRANSACTIONS_PER_PAGE):
+            if transaction.status == "COMMITTED" and transaction.type == "SNAPSHOT":
+                return transaction.rid
         return ""
 
-    def _back(self) -> Iterator[DatasetTransaction]:
-        """Yield the transactions of the dataset, newest first."""
+    def _history(self) -> Iterator[DatasetTransaction]:
+        """Yield the closed transactions of the dataset, newest first."""
         seen: set[str] = set()
         ref = BRANCH
         while True:
-            if ref not in self._pages:
-                self._pages[ref] = self._port.history(self.rid, ref)
-            fresh = [one for one in self._pages[ref] if one.rid not in seen]
-            if not fresh:
+            if ref not in self._history_pages:
+                self._history_pages[ref] = self._client.transactions(self.rid, ref)
+            page = [each for each in self._history_pages[ref] if each.rid not in seen]
+            if not page:
                 return
-            yield from fresh
-            seen.update(one.rid for one in fresh)
-            ref = fresh[-1].rid
+            yield from page
+            seen.update(transaction.rid for transaction in page)
+            ref = page[-1].rid
 
     @cached_property
-    def files(self) -> list[File]:
-        """The files of the view."""
-        return self._port.files(self.rid, self.base) if self.base else []
+    def files(self) -> list[DatasetFile]:
+        """The files of the view that is read."""
+        if not self.base_transaction:
+            return []
+        return self._client.files(self.rid, self.base_transaction)
 
     @cached_property
-    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+    def _temporary_folder(self) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="mdfactory-")
 
     @property
-    def is_dirty(self) -> bool:
-        """Whether anything is to be written."""
-        return self._emptied or bool(self._changes)
+    def has_changes(self) -> bool:
+        """Whether there are changes to upload."""
+        return self._is_cleared or bool(self._changes)
 
     def lock_table(self, patience: Patience, location: str) -> bool:
-        """Keep all others from changing the dataset.
+        """Open the one transaction of the dataset, so that no other program can change it.
+
+        Parameters
+        ----------
+        patience
+            How long to wait for another writer.
+        location
+            The store, for messages.
 
         Returns
         -------
         bool
-            Whether it was changed since it was first looked at; it is then seen as it is now.
+            Whether the dataset was changed since it was first read. Its new state is read then.
 
         Raises
         ------
         StoreLockedError
             If another writer does not end in time.
         """
-        if self.lock:
+        if self.open_transaction:
             return False
-        self.lock = hold(self._port, self.rid, "UPDATE", patience, location)
-        seen = vars(self).pop("base", None)
-        self._pages.clear()
-        if seen is None or seen == self.base:
+        self.open_transaction = acquire_lock(self._client, self.rid, "UPDATE", patience, location)
+        # From here on nobody else can commit. So the last commit is read again, and if it is not
+        # the one that was read before, everything that was cached of the old view is dropped.
+        base_before = vars(self).pop("base_transaction", None)
+        self._history_pages.clear()
+        if base_before is None or base_before == self.base_transaction:
             return False
-        vars(self).pop("start", None)
+        vars(self).pop("snapshot_transaction", None)
         vars(self).pop("files", None)
-        self._local.clear()
+        self._local_files.clear()
         return True
 
     def close(self) -> None:
-        """Give the dataset back as it was, if it was not committed, and remove temporary files."""
-        if self.lock:
-            release(self._port, self.rid, self.lock)
-            self.lock = ""
-        if "_folder" in vars(self):
-            self._folder.cleanup()
+        """Abort the transaction if it is still open, and remove temporary files."""
+        if self.open_transaction:
+            release_lock(self._client, self.rid, self.open_transaction)
+            self.open_transaction = ""
+        if "_temporary_folder" in vars(self):
+            self._temporary_folder.cleanup()
 
     # Reading
 
     def scan(self, query: Query, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the records that meet the conditions, with these columns, in no order."""
-        if any(isinstance(one, OneOf) and not one.values for one in query.where):
+        """Yield the records that meet the conditions of a query, unsorted.
+
+        Parameters
+        ----------
+        query
+            The conditions; its columns, sort and limit are ignored.
+        columns
+            Columns of the result.
+        """
+        if any(isinstance(condition, OneOf) and not condition.values for condition in query.where):
             return
-        needed = [*columns, *(one.column for one in query.where)]
+        needed = [*columns, *(condition.column for condition in query.where)]
         needed += self.table.key if self._changes else ()
-        numbers = buckets_of(query) if "hash" in self.table.columns else {0}
-        for rows in self._rows(numbers, list(dict.fromkeys(needed)), query):
+        buckets = buckets_of_query(query) if "hash" in self.table.columns else {0}
+        for rows in self._current_records(buckets, list(dict.fromkeys(needed)), query):
             yield rows.select(list(columns))
 
-    def _rows(
-        self, numbers: Collection[int], names: Sequence[str], query: Query
+    def _current_records(
+        self, buckets: Collection[int], columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records with these numbers of files that a query asks for, as they are now."""
-        for file, number in self._sources(numbers):
-            yield from self._old(file, number, names, query)
-        for number in sorted(numbers):
-            yield from self._new(number, names, query)
+        """Yield the records of some buckets as they are after the changes."""
+        for file, bucket in self._files_of_buckets(buckets):
+            yield from self._unchanged_records(file, bucket, columns, query)
+        for bucket in sorted(buckets):
+            yield from self._changed_records(bucket, columns, query)
 
-    def _sources(self, numbers: Collection[int]) -> Iterator[tuple[File, int | None]]:
-        """Yield the old files that records of these numbers may be in."""
-        wanted = {bucket_name(number): number for number in numbers}
-        for file in () if self._emptied else self.files:
-            if file.path in wanted or (is_seen(file.path) and not is_bucket(file.path)):
-                yield file, wanted.get(file.path)
+    def _files_of_buckets(
+        self, buckets: Collection[int]
+    ) -> Iterator[tuple[DatasetFile, int | None]]:
+        """Yield the files that may hold records of some buckets.
 
-    def _old(
-        self, file: File, number: int | None, names: Sequence[str], query: Query
+        Yields
+        ------
+        tuple
+            The file; the number of its bucket, or None if another program wrote the file. Such a
+            file may hold records of any bucket.
+        """
+        bucket_of_name = {bucket_name(bucket): bucket for bucket in buckets}
+        for file in () if self._is_cleared else self.files:
+            if file.path in bucket_of_name:
+                yield file, bucket_of_name[file.path]
+            elif is_data_file(file.path) and not is_bucket(file.path):
+                yield file, None
+
+    def _unchanged_records(
+        self, file: DatasetFile, bucket: int | None, columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the old records of a file that are still there."""
-        numbers = self._changes if number is None else [number]
-        changed = [self._changes[one].latest for one in numbers if one in self._changes]
-        for rows in read(self._fetched(file), f"{self.path}: {file.path}", self.table, names):
-            for some in matching(rows, query, names):
-                if not changed:
-                    yield some
+        """Yield the records of a file that were neither replaced nor removed."""
+        buckets = self._changes if bucket is None else [bucket]
+        changed_keys = [
+            self._changes[number].latest for number in buckets if number in self._changes
+        ]
+        for batch in self._read_file(file, columns):
+            for rows in filter_records(batch, query, columns):
+                if not changed_keys:
+                    yield rows
                     continue
-                ids = self._ids(some)
-                yield _filtered(some, [not any(one in these for these in changed) for one in ids])
+                digests = self._key_digests(rows)
+                unchanged = [not any(key in keys for keys in changed_keys) for key in digests]
+                yield _select_rows(rows, unchanged)
 
-    def _fetched(self, file: File) -> Path:
-        """Return the local copy of a file."""
-        if file.path not in self._local:
-            path = Path(self._folder.name, f"{len(self._local)}.parquet")
-            path.write_bytes(self._port.read(self.rid, self.base, file))
-            self._local[file.path] = path
-        return self._local[file.path]
+    def _read_file(self, file: DatasetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        local_file = self._download(file)
+        return read_records(local_file, f"{self.path}: {file.path}", self.table, columns)
 
-    def _new(self, number: int, names: Sequence[str], query: Query) -> Iterator[pa.RecordBatch]:
-        """Yield the new records of a file."""
-        changes = self._changes.get(number, NO_CHANGES)
-        for position, part in enumerate(changes.parts):
-            for some in matching(_loaded(part), query, names):
-                counts = [changes.latest[one] == position for one in self._ids(some)]
-                yield _filtered(some, counts)
+    def _download(self, file: DatasetFile) -> Path:
+        """Return the local copy of a file, which is downloaded once."""
+        if file.path not in self._local_files:
+            path = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
+            path.write_bytes(self._client.read_file(self.rid, self.base_transaction, file))
+            self._local_files[file.path] = path
+        return self._local_files[file.path]
 
-    def _ids(self, rows: pa.RecordBatch) -> list[bytes]:
+    def _changed_records(
+        self, bucket: int, columns: Sequence[str], query: Query
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the new records of a bucket, of each key the latest."""
+        changes = self._changes.get(bucket, NO_CHANGES)
+        for position, batch in enumerate(changes.batches):
+            for rows in filter_records(_load_batch(batch), query, columns):
+                is_latest = [changes.latest[key] == position for key in self._key_digests(rows)]
+                yield _select_rows(rows, is_latest)
+
+    def _key_digests(self, rows: pa.RecordBatch) -> list[bytes]:
         columns = (rows[name].to_pylist() for name in self.table.key)
-        return [_id(key) for key in zip(*columns, strict=True)]
+        return [_key_digest(key) for key in zip(*columns, strict=True)]
 
     # Changing
 
     def put(self, rows: pa.RecordBatch) -> None:
-        """Add records, in the place of those with their keys."""
-        for number, some in divided(self.table, rows):
-            changes = self._changes.setdefault(number, Changes())
-            changes.latest |= dict.fromkeys(self._ids(some), len(changes.parts))
-            changes.parts.append(some)
-            self.held += some.nbytes
+        """Add records; a record with the same key is replaced."""
+        for bucket, batch in split_by_bucket(self.table, rows):
+            changes = self._changes.setdefault(bucket, BucketChanges())
+            changes.latest |= dict.fromkeys(self._key_digests(batch), len(changes.batches))
+            changes.batches.append(batch)
+            self.held_bytes += batch.nbytes
 
     def remove(self, keys: Collection[Key]) -> None:
         """Remove the records with these keys."""
-        place = self.table.key.index("hash") if "hash" in self.table.key else None
+        hash_index = self.table.key.index("hash") if "hash" in self.table.key else None
         for key in keys:
-            number = 0 if place is None else bucket_of(key[place])
-            self._changes.setdefault(number, Changes()).latest[_id(key)] = GONE
+            bucket = 0 if hash_index is None else bucket_of(key[hash_index])
+            self._changes.setdefault(bucket, BucketChanges()).latest[_key_digest(key)] = REMOVED
 
-    def empty(self) -> None:
+    def clear(self) -> None:
         """Remove all records."""
-        self._emptied = True
+        self._is_cleared = True
         self._changes.clear()
 
     def spool(self) -> None:
-        """Move new records from memory into temporary files; `held` tells how many bytes."""
-        for number, changes in self._changes.items():
-            for position, part in enumerate(changes.parts):
-                if isinstance(part, pa.RecordBatch):
-                    path = Path(self._folder.name, f"{number}-{position}.arrow")
-                    with pa.ipc.new_file(str(path), part.schema) as file:
-                        file.write_batch(part)
-                    changes.parts[position] = path
-        self.held = 0
+        """Move new records from memory to temporary files."""
+        for bucket, changes in self._changes.items():
+            for position, batch in enumerate(changes.batches):
+                if isinstance(batch, pa.RecordBatch):
+                    path = Path(self._temporary_folder.name, f"{bucket}-{position}.arrow")
+                    with pa.ipc.new_file(str(path), batch.schema) as file:
+                        file.write_batch(batch)
+                    changes.batches[position] = path
+        self.held_bytes = 0
 
     # Writing
 
     def upload(self) -> None:
-        """Put what has changed into the open transaction, and see that it has arrived."""
-        whole = self._emptied or not self.base or not all(is_bucket(one.path) for one in self.files)
-        if whole:
-            self._port.set_kind(self.rid, self.lock, "SNAPSHOT")
-            self._adopt()
-        lengths = {}
-        for number in range(BUCKETS) if whole else sorted(self._changes):
-            content, rows = self._content(number)
-            if rows or not whole:
-                lengths[bucket_name(number)] = self._put(number, content)
-        if not lengths:  # a table without records has one file, which says what its columns are
-            lengths[bucket_name(0)] = self._put(0, self._content(0)[0])
-        self._check(lengths)
-        if whole or not self._port.has_schema(self.rid, self.base):
-            self._port.put_schema(self.rid, self.lock, foundry_schema(self.table))
+        """Upload the changed buckets to the open transaction, and the schema if it is missing.
 
-    def _adopt(self) -> None:
-        """Take over the records of files that are not divided as ours are.
+        An UPDATE replaces single files. If the view holds files of other programs, or is cleared,
+        a SNAPSHOT replaces all files instead.
 
-        Of a key that stands in them several times, the newest record counts.
+        Raises
+        ------
+        StoreError
+            If records would lose a column, or a file has not arrived completely.
         """
-        files = list(self._sources(range(BUCKETS)))
+        replace_all = (
+            self._is_cleared
+            or not self.base_transaction
+            or not all(is_bucket(file.path) for file in self.files)
+        )
+        if replace_all:
+            self._client.set_transaction_type(self.rid, self.open_transaction, "SNAPSHOT")
+            self._rebucket_records()
+        lengths: dict[str, int] = {}
+        for bucket in range(BUCKET_COUNT) if replace_all else sorted(self._changes):
+            content, record_count = self._encode_bucket(bucket)
+            if record_count or not replace_all:
+                lengths[bucket_name(bucket)] = self._put_bucket(bucket, content)
+        if not lengths:  # a dataset without records has one file, which holds the columns
+            lengths[bucket_name(0)] = self._put_bucket(0, self._encode_bucket(0)[0])
+        self._check_lengths(lengths)
+        if replace_all or not self._client.has_schema(self.rid, self.base_transaction):
+            schema = foundry_schema(self.table)
+            self._client.put_schema(self.rid, self.open_transaction, schema)
+
+    def _rebucket_records(self) -> None:
+        """Turn the records of all files into changes, so that they are uploaded in buckets.
+
+        Other programs write records again without removing the old ones. Of the records with one
+        key, the newest is taken.
+        """
+        files = list(self._files_of_buckets(range(BUCKET_COUNT)))
         for file, _ in files:
-            self._check_columns(file)
-        newest = self._newest(files)
-        for file, number in files:
-            for rows in self._old(file, number, self.table.columns, Query()):
-                # One that is taken is forgotten: the same record may stand there again.
-                wanted = [
-                    newest.get(one) == time and newest.pop(one) == time
-                    for one, time in self._stamps(rows)
+            self._refuse_undeclared_columns(file)
+        newest_time = self._newest_times(files)
+        for file, bucket in files:
+            for rows in self._unchanged_records(file, bucket, self.table.columns, Query()):
+                # `pop`: a second record with the same key and time is not taken.
+                is_newest = [
+                    newest_time.get(key) == time and newest_time.pop(key) == time
+                    for key, time in self._keys_and_times(rows)
                 ]
-                self.put(_filtered(rows, wanted))
-        self._emptied = True
+                self.put(_select_rows(rows, is_newest))
+        self._is_cleared = True
 
-    def _newest(self, files: Iterable[tuple[File, int | None]]) -> dict[bytes, str]:
-        """Return the newest time of each key in some files."""
-        newest: dict[bytes, str] = {}
-        names = [*self.table.key, *([self.table.time] if self.table.time else [])]
-        for file, number in files:
-            for rows in self._old(file, number, names, Query()):
-                for one, time in self._stamps(rows):
-                    newest[one] = max(time, newest.get(one, ""))
-        return newest
+    def _newest_times(self, files: Iterable[tuple[DatasetFile, int | None]]) -> dict[bytes, str]:
+        """Return the digest of each key in some files -> the time of its newest record."""
+        newest_time: dict[bytes, str] = {}
+        columns = [*self.table.key, *([self.table.time] if self.table.time else [])]
+        for file, bucket in files:
+            for rows in self._unchanged_records(file, bucket, columns, Query()):
+                for key, time in self._keys_and_times(rows):
+                    newest_time[key] = max(time, newest_time.get(key, ""))
+        return newest_time
 
-    def _stamps(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
-        """Yield the key of each record, as a digest, and its time."""
+    def _keys_and_times(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
+        """Yield the digest of the key of each record, and its time; empty if it has none."""
         times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
-        return zip(self._ids(rows), times, strict=True)
+        return zip(self._key_digests(rows), times, strict=True)
 
-    def _check_columns(self, file: File) -> None:
-        """Refuse to put together anew what would lose a column."""
-        extra = extra_columns(self._fetched(file), f"{self.path}: {file.path}", self.table)
-        if extra:
+    def _refuse_undeclared_columns(self, file: DatasetFile) -> None:
+        """Refuse to rewrite a file with a column that would be lost."""
+        name = f"{self.path}: {file.path}"
+        columns = undeclared_columns(self._download(file), name, self.table)
+        if columns:
             raise StoreError(
-                f"{self.path}: {file.path} has columns that records do not have, and that would "
-                f"be lost: {', '.join(extra)}; nothing was changed. Move them to another dataset"
+                f"{name} has columns that records do not have: {', '.join(columns)}. A write would "
+                "lose them; nothing was changed. Move them to another dataset first"
             )
 
-    def _content(self, number: int) -> tuple[bytes, int]:
-        """Return a file as it is to be, and the number of its records."""
-        path = Path(self._folder.name, "upload.parquet")
+    def _encode_bucket(self, bucket: int) -> tuple[bytes, int]:
+        """Return the new content of a bucket as Parquet, and the number of its records."""
+        path = Path(self._temporary_folder.name, "upload.parquet")
+        records = self._current_records({bucket}, self.table.columns, Query())
         with path.open("wb") as file:
-            rows = write(file, self.table, self._rows({number}, self.table.columns, Query()))
-        return path.read_bytes(), rows
+            record_count = write_records(file, self.table, records)
+        return path.read_bytes(), record_count
 
-    def _put(self, number: int, content: bytes) -> int:
-        self._port.put(self.rid, self.lock, bucket_name(number), content)
+    def _put_bucket(self, bucket: int, content: bytes) -> int:
+        """Upload a bucket, and return its size in bytes."""
+        self._client.put_file(self.rid, self.open_transaction, bucket_name(bucket), content)
         return len(content)
 
-    def _check(self, lengths: dict[str, int]) -> None:
-        """Refuse to go on if a file has not arrived whole."""
-        there = {
-            file.path: file.length for file in self._port.files(self.rid, BRANCH, with_open=True)
-        }
+    def _check_lengths(self, lengths: dict[str, int]) -> None:
+        """Refuse to continue if an uploaded file has not arrived completely."""
+        files = self._client.files(self.rid, BRANCH, with_open=True)
+        arrived_lengths = {file.path: file.length for file in files}
         for path, length in lengths.items():
-            if there.get(path) != length:
+            arrived = arrived_lengths.get(path, 0)
+            if arrived != length:
                 raise StoreError(
-                    f"{self.path}: {there.get(path, 0)} bytes of {length} of {path} arrived; "
+                    f"{self.path}: only {arrived} of {length} bytes of {path} were uploaded; "
                     "nothing was changed. Try again"
                 )
 
     def commit(self) -> None:
-        """Let all others see what was uploaded; nothing is done if that is done already.
+        """Commit the transaction; without an open transaction, nothing happens.
 
         Raises
         ------
         StoreChangedError
-            If someone has aborted the transaction meanwhile.
+            If someone has aborted the transaction.
         """
-        if not self.lock:
+        if not self.open_transaction:
             return
-        status = self._port.commit(self.rid, self.lock)
-        self.committed, self.lock = self.lock, ""
-        forget(self.committed)
+        status = self._client.commit(self.rid, self.open_transaction)
+        self.committed_transaction, self.open_transaction = self.open_transaction, ""
+        forget_lock(self.committed_transaction)
         if status != "COMMITTED":
-            self.committed = ""
-            raise StoreChangedError(f"{self.path}: someone has aborted our transaction")
+            self.committed_transaction = ""
+            raise StoreChangedError(f"{self.path}: our transaction was aborted by someone else")
 
-    def describe(self) -> bool:
-        """See that the newest view has its schema, without which SQL does not read it."""
-        end = self.committed or self.base
-        return self._port.has_schema(self.rid, end) or self._port.put_schema(
-            self.rid, end, foundry_schema(self.table)
+    def ensure_schema(self) -> bool:
+        """Set the schema of the latest view if it has none; SQL cannot read a view without one.
+
+        Returns
+        -------
+        bool
+            Whether the view has a schema now.
+        """
+        last_transaction = self.committed_transaction or self.base_transaction
+        return self._client.has_schema(self.rid, last_transaction) or self._client.put_schema(
+            self.rid, last_transaction, foundry_schema(self.table)
         )
 
 
-def _id(key: Iterable[object]) -> bytes:
-    """Return a digest of a key, 128 bits."""
+def _key_digest(key: Iterable[object]) -> bytes:
+    """Return a digest of a key, 16 bytes."""
     return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 
 
-def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:
-    if isinstance(part, pa.RecordBatch):
-        return part
-    with pa.ipc.open_file(str(part)) as file:
+def _load_batch(batch: pa.RecordBatch | Path) -> pa.RecordBatch:
+    if isinstance(batch, pa.RecordBatch):
+        return batch
+    with pa.ipc.open_file(str(batch)) as file:
         return file.get_batch(0)
 
 
-def _filtered(rows: pa.RecordBatch, wanted: Sequence[bool]) -> pa.RecordBatch:
-    """Return the rows that are wanted."""
-    return taken(rows, [position for position, one in enumerate(wanted) if one])
+def _select_rows(rows: pa.RecordBatch, is_selected: Sequence[bool]) -> pa.RecordBatch:
+    return taken(rows, [position for position, selected in enumerate(is_selected) if selected])

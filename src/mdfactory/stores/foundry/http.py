@@ -1,4 +1,4 @@
-"""Sending requests to Foundry: what is repeated, what is asked about, and what is an error."""
+"""Requests to Foundry: time limits, retries, and errors of failed requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -15,68 +16,72 @@ from typing import Any, Final, TypeVar
 import requests
 from foundry_dev_tools.errors.meta import FoundryAPIError
 
-from mdfactory.errors import StoreError, one_line
+from mdfactory.errors import MDFactoryError, StoreError, one_line
 
 __all__ = [
-    "TIMEOUT",
-    "TRIES",
+    "MAX_ATTEMPTS",
+    "TIMEOUT_SECONDS",
     "FoundrySession",
-    "GarbledError",
-    "LostError",
-    "Sender",
-    "parsed",
-    "pause",
-    "said",
+    "LostReplyError",
+    "MalformedReplyError",
+    "RequestSender",
+    "as_store_errors",
+    "parse_json",
+    "request_failed",
+    "sleep_before_retry",
 ]
 
 log = logging.getLogger(__name__)
 
-TIMEOUT: Final = (10, 300)
-"""Seconds to connect, and to wait for the next bytes."""
+TIMEOUT_SECONDS: Final = (10, 300)
+"""Time limits to connect, and to wait for the next bytes of a reply."""
 
-TRIES: Final = 6
-"""How often a request is sent at most."""
+MAX_ATTEMPTS: Final = 6
+"""Most times that a request is sent."""
 
-PATIENCE: Final = 60.0
-"""Seconds that the service may ask us to wait before we ask again, at most."""
+MAX_RETRY_AFTER_SECONDS: Final = 60.0
+"""Longest pause before a retry, even if the service asks for a longer one."""
 
-BUSY: Final = frozenset({429, 503})
-"""Answers that say that nothing was done: any request may be repeated."""
+BUSY_STATUSES: Final = frozenset({429, 503})
+"""Status codes of requests that were not processed. Any request may be repeated."""
 
-GATEWAY: Final = frozenset({502, 504})
-"""Answers after which nobody knows: only what may be done twice is repeated."""
+GATEWAY_STATUSES: Final = frozenset({502, 504})
+"""Status codes of requests that may have been processed. Only repeatable requests are repeated."""
 
 T = TypeVar("T")
 
 
 class FoundrySession(requests.Session):
-    """A session that waits for no answer for ever, and has connections of its process alone.
+    """Session with time limits, whose connections belong to one process.
 
-    Those that a forked process finds open are its parent's: what one says there, and what it
-    leaves unsaid when it is killed, the other would go on with.
+    A forked process inherits the open connections of its parent. If both wrote to one connection,
+    the service would mix their requests. So the forked process opens its own connections.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._process = os.getpid()
+        self._process_id = os.getpid()
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        """Send a request, with time limits."""
-        if self._process != os.getpid():
+        """Send a request, with the default time limits if none are given."""
+        if self._process_id != os.getpid():
             self.close()
-            self._process = os.getpid()
+            self._process_id = os.getpid()
         if options.get("timeout") is None:
-            options["timeout"] = TIMEOUT
+            options["timeout"] = TIMEOUT_SECONDS
         return super().request(*arguments, **options)
 
 
-class Sender:
-    """Sends requests, each of which is done, or fails loudly.
+class RequestSender:
+    """Sends requests, and repeats those that failed where that is safe.
+
+    `json` and `send` take a function of foundry-dev-tools that sends one request, and its
+    arguments.
 
     Parameters
     ----------
     host
-        The service, for messages.
+        URL of the service, for messages.
     """
 
     def __init__(self, host: str) -> None:
@@ -84,143 +89,181 @@ class Sender:
 
     def json(
         self,
-        what: str,
-        action: Callable[..., requests.Response],
+        action: str,
+        call: Callable[..., requests.Response],
         *arguments: Any,
-        again: bool = True,
+        repeatable: bool = True,
         **options: Any,
     ) -> Any:
-        """Send a request, and return the JSON that comes back."""
-        return self._tried(what, lambda: parsed(action(*arguments, **options)), again=again)
+        """Send a request, and return the JSON of the reply; see `send`."""
+        return self._retry(
+            action, lambda: parse_json(call(*arguments, **options)), repeatable=repeatable
+        )
 
     def send(
         self,
-        what: str,
-        action: Callable[..., requests.Response],
+        action: str,
+        call: Callable[..., requests.Response],
         *arguments: Any,
-        again: bool = True,
+        repeatable: bool = True,
         **options: Any,
     ) -> requests.Response:
-        """Send a request, and return the answer."""
-        return self._tried(what, lambda: action(*arguments, **options), again=again)
-
-    def _tried(self, what: str, action: Callable[[], T], *, again: bool) -> T:
-        """Do something, again if it failed in a way that allows it.
+        """Send a request, and return the reply.
 
         Parameters
         ----------
-        what
-            What is done, for messages.
         action
-            Sends one request.
-        again
-            Whether it may be done twice.
+            What the request does, for messages, such as ``creating a branch``.
+        call
+            Sends the request once.
+        *arguments, **options
+            Arguments of `call`.
+        repeatable
+            Whether the request may be processed twice.
 
         Raises
         ------
         StoreError
-            If the service cannot be reached or is not well, or does not let us.
-        LostError
-            If it may have been done, and may not be done twice.
+            If the service cannot be reached, fails, is busy, or denies access.
+        LostReplyError
+            If the request may have been processed, and is not repeatable.
         FoundryAPIError
-            If the service refused it for a reason that has a name.
+            If the service refused the request for a reason with a name.
         """
-        for attempt in range(TRIES):
+        return self._retry(action, lambda: call(*arguments, **options), repeatable=repeatable)
+
+    def _retry(self, action: str, send_once: Callable[[], T], *, repeatable: bool) -> T:
+        """Send a request, and repeat it while it fails and may be repeated."""
+        for attempt in range(MAX_ATTEMPTS):
+            is_last = attempt == MAX_ATTEMPTS - 1
             try:
-                return action()
+                return send_once()
             except FoundryAPIError as error:
                 status = status_of(error)
-                if not (status in BUSY or (again and status in GATEWAY)) or attempt == TRIES - 1:
-                    raise self._refused(what, error, again=again) from error
-                pause(attempt, error.response)
-            except (requests.RequestException, GarbledError) as error:
-                if _never_sent(error) or again:
-                    if attempt == TRIES - 1:
-                        raise self._unreachable(what, error) from error
-                    log.debug("%s: %s; trying again", what, type(error).__name__)
-                    pause(attempt)
-                    continue
-                raise LostError(_reason(error)) from error
+                can_retry = status in BUSY_STATUSES or (repeatable and status in GATEWAY_STATUSES)
+                if is_last or not can_retry:
+                    raise self._refusal_error(action, error, repeatable=repeatable) from error
+                sleep_before_retry(attempt, error.response)
+            except (requests.RequestException, MalformedReplyError) as error:
+                if not (repeatable or _never_sent(error)):
+                    raise LostReplyError(_innermost_reason(error)) from error
+                if is_last:
+                    raise self._unreachable_error(action, error) from error
+                log.debug("%s: %s; trying again", action, type(error).__name__)
+                sleep_before_retry(attempt)
         raise AssertionError
 
-    def _refused(self, what: str, error: FoundryAPIError, *, again: bool) -> Exception:
-        """Return what to raise: the error itself only if it says something of what was asked."""
+    def _refusal_error(self, action: str, error: FoundryAPIError, *, repeatable: bool) -> Exception:
+        """Return the error to raise for a reply with an error status.
+
+        Callers interpret the error of foundry-dev-tools, for example as a missing dataset. But its
+        class is not reliable: a listing of files that fails for any reason is a
+        `DatasetNotFoundError`. So the status decides whether the service or the access failed.
+        """
         status = status_of(error)
-        if status in GATEWAY and not again:
-            return LostError(f"status {status}")
-        if status in {401, 403} or status in BUSY or status >= 500:  # noqa: PLR2004
-            return StoreError(f"{self.host}: {what}: {MEANINGS.get(status, f'status {status}')}")
+        if status in GATEWAY_STATUSES and not repeatable:
+            return LostReplyError(f"status {status}")
+        if status in {401, 403} or status in BUSY_STATUSES or status >= 500:  # noqa: PLR2004
+            reason = MESSAGE_OF_STATUS.get(status, f"status {status}")
+            return StoreError(f"{self.host}: {action}: {reason}")
         return error
 
-    def _unreachable(self, what: str, error: Exception) -> StoreError:
-        return StoreError(f"{self.host} cannot be reached: {what}: {_reason(error)}")
+    def _unreachable_error(self, action: str, error: Exception) -> StoreError:
+        return StoreError(f"{self.host} cannot be reached: {action}: {_innermost_reason(error)}")
 
 
-MEANINGS: Final = {
-    401: "the token is not valid, or no longer. Get a new one, and: fdt config",
-    403: "you may not do that there. Ask the owner of the project for the right to it",
-    429: "too many requests, for longer than we may wait. Try again later",
-    503: "the service is busy, for longer than we may wait. Try again later",
+MESSAGE_OF_STATUS: Final = {
+    401: "the token is invalid or has expired. Get a new token, and set it with: fdt config",
+    403: "permission denied. Ask the owner of the project for access",
+    429: f"too many requests; {MAX_ATTEMPTS} attempts failed. Try again later",
+    503: f"the service is busy; {MAX_ATTEMPTS} attempts failed. Try again later",
 }
-"""Status of an answer -> what it means for the user."""
+"""Status code of a reply -> its meaning for the user."""
 
 
-class LostError(Exception):
-    """The answer to a request was lost: it may have been done."""
+class LostReplyError(Exception):
+    """The reply to a request was lost, and the request may have been processed."""
 
 
-class GarbledError(Exception):
-    """An answer is not what it should be, as if a part were missing."""
+class MalformedReplyError(Exception):
+    """A reply is not valid JSON, for example because its end is missing."""
 
 
-def said(what: str, error: Exception) -> StoreError:
-    """Return a failure as an error of ours, without what the client would show of the request."""
-    name = getattr(error, "error_name", None) if isinstance(error, FoundryAPIError) else error
-    return StoreError(f"Foundry refused {what}: {name or type(error).__name__}")
+def request_failed(action: str, error: Exception) -> StoreError:
+    """Return the `StoreError` for a failed request; its message holds no token."""
+    reason = getattr(error, "error_name", None) if isinstance(error, FoundryAPIError) else error
+    return StoreError(f"a request to Foundry failed: {action}: {reason or type(error).__name__}")
+
+
+@contextmanager
+def as_store_errors(location: str, failure: str) -> Iterator[None]:
+    """Turn errors of the service and the system into `StoreError`.
+
+    Parameters
+    ----------
+    location
+        The store.
+    failure
+        Predicate of the message, such as ``cannot be read``.
+    """
+    try:
+        yield
+    except FoundryAPIError as error:
+        name = error.kwargs.get("error_name") or type(error).__name__
+        status = error.response.status_code if error.response is not None else "no reply"
+        raise StoreError(
+            f"the {location} {failure}: Foundry replied {name} ({status})"
+        ) from None  # the cause may hold the token
+    except OSError as error:
+        if isinstance(error, MDFactoryError):
+            raise
+        raise StoreError(f"the {location} {failure}: {one_line(error)}") from error
 
 
 def status_of(error: FoundryAPIError) -> int:
-    """Return the status of the answer, whatever the client made of it."""
+    """Return the status code of the reply that an error is about; 0 if there was no reply."""
     return error.response.status_code if error.response is not None else 0
 
 
-def parsed(response: requests.Response) -> Any:
-    """Return the JSON of an answer.
+def parse_json(response: requests.Response) -> Any:
+    """Return the JSON of a reply.
 
     Raises
     ------
-    GarbledError
-        If it is none, as if a part were missing.
+    MalformedReplyError
+        If the reply is not valid JSON.
     """
     try:
         return response.json()
     except requests.exceptions.JSONDecodeError as error:
-        raise GarbledError("the answer is no JSON") from error
+        raise MalformedReplyError("the reply is not valid JSON") from error
 
 
 def _never_sent(error: Exception) -> bool:
-    """Whether the connection was not even made."""
+    """Whether a request failed before its connection was made."""
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
 
 
-def _reason(error: Exception) -> str:
-    """Return the innermost reason, on one line."""
+def _innermost_reason(error: Exception) -> str:
+    """Return the message of the first exception in the chain, on one line."""
     inner: BaseException = error
     while inner.__cause__ or inner.__context__:
         inner = inner.__cause__ or inner.__context__ or inner
     return one_line(inner)
 
 
-def pause(attempt: int, response: requests.Response | None = None) -> None:
-    """Wait as long as the service asks, up to a minute, or a little longer each time."""
-    asked = _asked(response.headers.get("Retry-After", "")) if response is not None else None
-    if asked is None:
-        asked = random.uniform(0.5, 1) * 0.1 * 2**attempt  # noqa: S311  # jitter, no secret
-    time.sleep(min(max(asked, 0.0), PATIENCE))
+def sleep_before_retry(attempt: int, response: requests.Response | None = None) -> None:
+    """Sleep for the time in ``Retry-After``, or else a little longer after each attempt."""
+    seconds = None
+    if response is not None:
+        seconds = _parse_retry_after(response.headers.get("Retry-After", ""))
+    if seconds is None:
+        seconds = random.uniform(0.5, 1) * 0.1 * 2**attempt  # noqa: S311  # jitter, no secret
+    time.sleep(min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS))
 
 
-def _asked(text: str) -> float | None:
-    """Return the seconds that a Retry-After asks for: a number, or a date."""
+def _parse_retry_after(text: str) -> float | None:
+    """Return the seconds of a ``Retry-After`` header, which holds a number or a date."""
     try:
         seconds = float(text)
     except ValueError:

@@ -1,12 +1,13 @@
-"""Locks on Foundry datasets: an open transaction, of which there is at most one on a branch.
+"""Locks on Foundry datasets: the open transaction of a branch, of which Foundry allows one.
 
-Who holds it stands in the record of the transaction, so that the lock of a writer that was
-killed can be told from that of one that is at work.
+The record of the transaction describes the process that holds it. So a lock that a killed process
+left behind is recognised, and aborted.
 """
 
 from __future__ import annotations
 
 import getpass
+import itertools
 import logging
 import os
 import random
@@ -21,42 +22,55 @@ from typing import Any, Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreLockedError
-from mdfactory.stores.foundry.client import DatasetTransaction, OpenElsewhereError, Port
+from mdfactory.stores.foundry.client import FoundryClient
+from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
 from mdfactory.stores.locking import Patience
 
-__all__ = ["forget", "hold", "place_of", "release"]
+__all__ = ["acquire_lock", "forget_lock", "machine_id", "release_lock"]
 
 log = logging.getLogger(__name__)
 
-STALE: Final = 3600.0
-"""Seconds after which the lock of a writer that cannot be looked at is taken from it."""
+STALE_LOCK_SECONDS: Final = 3600.0
+"""Age from which the lock of a process on another machine counts as abandoned."""
 
-MARK: Final = "mdfactory"
-"""Where in a record ours stands."""
+RECORD_KEY: Final = "mdfactory"
+"""Key of our description of the holder in the record of a transaction."""
 
-EAGER: Final = 3
-"""Tries before there is a word of warning."""
+ATTEMPTS_BEFORE_WARNING: Final = 3
+"""Attempts before a warning is logged; they take about a second.
 
-HELD: Final[set[str]] = set()
-"""Open transactions of this process: another one that is marked as its own was left behind."""
+During them, an attempt that has aborted an abandoned lock is repeated without a pause.
+"""
 
-LONGEST: Final = 2.0
-"""Seconds between two tries at the most."""
+MAX_PAUSE_SECONDS: Final = 2.0
+"""Longest pause between two attempts."""
+
+HELD_TRANSACTIONS: Final[set[str]] = set()
+"""Rids of the transactions that this process holds open.
+
+An open transaction whose record names this process, but which is not listed here, was left behind.
+"""
 
 
-def hold(port: Port, rid: str, kind: str, patience: Patience, location: str) -> str:
+def acquire_lock(
+    client: FoundryClient,
+    dataset_rid: str,
+    transaction_type: str,
+    patience: Patience,
+    location: str,
+) -> str:
     """Open the one transaction of a dataset, and return its rid.
 
     Parameters
     ----------
-    port
+    client
         The connection.
-    rid
+    dataset_rid
         The dataset.
-    kind
-        Kind of the transaction.
+    transaction_type
+        ``APPEND`` or ``UPDATE``.
     patience
-        How long to wait for whoever has one open.
+        How long to wait for another writer that has a transaction open.
     location
         The store, for messages.
 
@@ -66,86 +80,97 @@ def hold(port: Port, rid: str, kind: str, patience: Patience, location: str) -> 
         If another writer does not end in time.
     """
     nonce = uuid4().hex
-    record = {MARK: _self() | {"nonce": nonce}}
-    attempt = 0
-    while True:
+    record = {RECORD_KEY: _describe_process() | {"nonce": nonce}}
+    for attempt in itertools.count():
         try:
-            return _prepared(port, rid, port.start(rid, record, kind), kind)
-        except OpenElsewhereError as error:
-            other = port.transaction(rid, error.rid)
-        theirs = _mark(other)
-        if other.status == "OPEN" and theirs.get("nonce") == nonce:  # the answer was lost
-            return _prepared(port, rid, other.rid, kind)
-        if other.status == "OPEN" and _is_dead(theirs, other):
-            log.warning("taking the lock from %s, which has gone", _name(theirs, other))
-            if port.abort(rid, other.rid) and attempt < EAGER:
-                attempt += 1
+            own_rid = client.start_transaction(dataset_rid, record, transaction_type)
+            return _take_over(client, dataset_rid, own_rid, transaction_type)
+        except OpenTransactionError as error:
+            blocking = client.transaction(dataset_rid, error.transaction_rid)
+        is_open = blocking.status == "OPEN"
+        if is_open and _holder_of(blocking).get("nonce") == nonce:
+            # It is ours: the service had started it, but the reply was lost.
+            return _take_over(client, dataset_rid, blocking.rid, transaction_type)
+        if is_open and _is_abandoned(blocking):
+            log.warning("aborting the lock of %s, which has ended", _holder_name(blocking))
+            if client.abort(dataset_rid, blocking.rid) and attempt < ATTEMPTS_BEFORE_WARNING:
                 continue
         if time.monotonic() >= patience.deadline:
             raise StoreLockedError(
-                f"{location} is held by {_name(theirs, other)}; waited {patience.wait:g} s. "
-                + _remedy(theirs, rid)
+                f"{location} is held by {_holder_name(blocking)}; waited {patience.wait:g} s. "
+                + _remedy(blocking, dataset_rid)
             )
-        if attempt == EAGER:  # after a second or so
-            log.warning("waiting for %s", _name(theirs, other))
-        _pause(attempt, patience)
-        attempt += 1
+        if attempt == ATTEMPTS_BEFORE_WARNING:
+            log.warning("waiting for %s", _holder_name(blocking))
+        _sleep(attempt, patience)
+    raise AssertionError
 
 
-def release(port: Port, rid: str, transaction: str) -> None:
-    """Give a dataset back as it was."""
-    port.abort(rid, transaction)
-    forget(transaction)
+def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) -> None:
+    """Abort the transaction that locks a dataset. The dataset stays as it was."""
+    client.abort(dataset_rid, transaction_rid)
+    forget_lock(transaction_rid)
 
 
-def forget(transaction: str) -> None:
-    """Know no longer of a transaction that has ended."""
-    HELD.discard(transaction)
+def forget_lock(transaction_rid: str) -> None:
+    """Remove a transaction that has ended from those that this process holds."""
+    HELD_TRANSACTIONS.discard(transaction_rid)
 
 
-def _prepared(port: Port, rid: str, transaction: str, kind: str) -> str:
-    """Make a transaction one of this kind: to name it at its start is not enough."""
-    HELD.add(transaction)
-    if kind == "APPEND":
-        return transaction
+def _take_over(
+    client: FoundryClient, dataset_rid: str, transaction_rid: str, transaction_type: str
+) -> str:
+    """Count a transaction as held, set its type, and return its rid.
+
+    Foundry may start a transaction as APPEND whatever type was asked for. A second request makes
+    sure of the type.
+    """
+    HELD_TRANSACTIONS.add(transaction_rid)
+    if transaction_type == "APPEND":
+        return transaction_rid
     try:
-        port.set_kind(rid, transaction, kind)
+        client.set_transaction_type(dataset_rid, transaction_rid, transaction_type)
     except BaseException:
-        release(port, rid, transaction)
+        release_lock(client, dataset_rid, transaction_rid)
         raise
-    return transaction
+    return transaction_rid
 
 
-def _pause(attempt: int, patience: Patience) -> None:
-    longest = min(LONGEST, 0.1 * 1.5**attempt, max(0.0, patience.deadline - time.monotonic()))
+def _sleep(attempt: int, patience: Patience) -> None:
+    """Sleep a random time, longer after each attempt, so that writers do not retry in step."""
+    remaining = max(0.0, patience.deadline - time.monotonic())
+    longest = min(MAX_PAUSE_SECONDS, 0.1 * 1.5**attempt, remaining)
     time.sleep(random.uniform(0.3, 1) * longest)  # noqa: S311  # jitter, no secret
 
 
-def _is_dead(theirs: Mapping[str, Any], other: DatasetTransaction) -> bool:
-    """Whether a lock is that of a program of ours that has ended without giving it back.
+def _is_abandoned(transaction: DatasetTransaction) -> bool:
+    """Whether the program that opened a transaction has ended without closing it.
 
-    A transaction without our mark is never touched: nobody knows what it is.
+    A transaction without a description of its holder may be of any program. It is never aborted.
     """
-    if not theirs:
+    holder = _holder_of(transaction)
+    if not holder:
         return False
-    if theirs.get("place") == place_of():
-        return _has_ended(theirs, other)
-    age = other.age
-    if age < 0 and other.started:
+    if holder.get("place") == machine_id():
+        return _holder_has_ended(transaction)
+    age = transaction.age_seconds
+    if age < 0 and transaction.start_time:  # the reply had no date; use our own clock
         with suppress(ValueError, TypeError):
-            age = (datetime.now(UTC) - datetime.fromisoformat(other.started)).total_seconds()
-    return age > STALE
+            started = datetime.fromisoformat(transaction.start_time)
+            age = (datetime.now(UTC) - started).total_seconds()
+    return age > STALE_LOCK_SECONDS
 
 
-def _has_ended(theirs: Mapping[str, Any], other: DatasetTransaction) -> bool:
-    """Whether a writer whose processes we can see has ended, or let go of a transaction."""
-    process, born = int(theirs.get("process", 0)), theirs.get("born")
-    if process == os.getpid() and born == _born(process):
-        return other.rid not in HELD
-    if born:
-        return str(born) != _born(process)
-    try:  # a system that does not tell when a process began
-        os.kill(process, 0)
+def _holder_has_ended(transaction: DatasetTransaction) -> bool:
+    """Whether the process of this machine that opened a transaction has ended or abandoned it."""
+    holder = _holder_of(transaction)
+    process_id, start_time = int(holder.get("process", 0)), holder.get("born")
+    if process_id == os.getpid() and start_time == _process_start_time(process_id):
+        return transaction.rid not in HELD_TRANSACTIONS
+    if start_time:
+        return str(start_time) != _process_start_time(process_id)
+    try:  # this system does not show when a process started
+        os.kill(process_id, 0)
     except ProcessLookupError:
         return True
     except OSError:
@@ -153,43 +178,57 @@ def _has_ended(theirs: Mapping[str, Any], other: DatasetTransaction) -> bool:
     return False
 
 
-def _mark(transaction: DatasetTransaction) -> Mapping[str, Any]:
-    mark = transaction.record.get(MARK)
-    return mark if isinstance(mark, dict) else {}
+def _holder_of(transaction: DatasetTransaction) -> Mapping[str, Any]:
+    """Return the description of the holder of a transaction; empty if its record has none."""
+    holder = transaction.record.get(RECORD_KEY)
+    return holder if isinstance(holder, dict) else {}
 
 
-def _name(theirs: Mapping[str, Any], other: DatasetTransaction) -> str:
-    if not theirs:
-        return f"the open transaction {other.rid}"
-    who = f"process {theirs.get('process')} ({theirs.get('command')}) of {theirs.get('user')}"
-    return f"{who} on {theirs.get('host')}"
-
-
-def _remedy(theirs: Mapping[str, Any], rid: str) -> str:
-    if theirs:
-        return "Try again later, or wait longer with --wait SECONDS"
+def _holder_name(transaction: DatasetTransaction) -> str:
+    """Return the holder of a transaction as messages name it."""
+    holder = _holder_of(transaction)
+    if not holder:
+        return f"the open transaction {transaction.rid}"
     return (
-        f"It is none of this program's, or Foundry does not say, so it is left alone. If nobody "
-        f"works on the dataset {rid}, abort the transaction there, and try again"
+        f"process {holder.get('process')} ({holder.get('command')}) "
+        f"of {holder.get('user')} on {holder.get('host')}"
     )
 
 
-def _self() -> dict[str, Any]:
-    """Tell others who we are, without what may be secret on our command line."""
-    program, *words = sys.argv or [""]
-    plain = [word for word in words[:3] if word.isalpha()]
+def _remedy(transaction: DatasetTransaction, dataset_rid: str) -> str:
+    """Return the advice for a user whose write is blocked by a transaction."""
+    if _holder_of(transaction):
+        return "Try again later, or wait longer with --wait SECONDS"
+    return (
+        "The transaction was not opened by mdfactory, or Foundry does not return its record, so "
+        f"it was not aborted. If nobody works on the dataset {dataset_rid}, abort the "
+        "transaction in Foundry and try again"
+    )
+
+
+def _describe_process() -> dict[str, Any]:
+    """Describe this process for other writers.
+
+    Of the command line, only the program and leading words of letters are included: options and
+    their values may be secret.
+    """
+    program, *arguments = sys.argv or [""]
+    words = [argument for argument in arguments[:3] if argument.isalpha()]
     return {
         "process": os.getpid(),
-        "born": _born(os.getpid()),
-        "place": place_of(),
+        "born": _process_start_time(os.getpid()),
+        "place": machine_id(),
         "host": socket.gethostname(),
         "user": getpass.getuser(),
-        "command": " ".join([os.path.basename(program) or "python", *plain]),
+        "command": " ".join([os.path.basename(program) or "python", *words]),
     }
 
 
-def place_of() -> str:
-    """Name the system whose processes we can see: a host since its start, or a container."""
+def machine_id() -> str:
+    """Identify the set of processes that this process sees: host name, boot, PID namespace.
+
+    Process numbers are only comparable within it. A container has a PID namespace of its own.
+    """
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -198,13 +237,15 @@ def place_of() -> str:
     return " ".join(parts)
 
 
-def _born(process: int) -> str:
-    """Tell when a process of this system began, so that a number used again is no match.
+def _process_start_time(process_id: int) -> str:
+    """Return when a process started, in clock ticks since the boot; empty if unknown.
 
-    Field 22 of ``/proc/PID/stat`` (proc(5)), after the name, which may hold anything.
+    A later process may have the same number, but starts at another time. The start time is field
+    22 of ``/proc/PID/stat`` (proc(5)). The fields are counted from the last parenthesis, since the
+    name of the program in field 2 may hold spaces and parentheses.
     """
     try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return text.rpartition(")")[2].split()[19]

@@ -1,4 +1,4 @@
-"""Files of Foundry datasets: which record lies in which, Parquet from and to records, and SQL."""
+"""Files of a Foundry dataset: buckets of records, Parquet, schemas, and SQL queries on them."""
 
 from __future__ import annotations
 
@@ -19,272 +19,355 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.keys import taken
 
 __all__ = [
-    "BUCKETS",
+    "BUCKET_COUNT",
     "bucket_name",
     "bucket_of",
-    "buckets_of",
-    "divided",
-    "extra_columns",
+    "buckets_of_query",
+    "cast_records",
+    "filter_records",
     "foundry_schema",
     "is_bucket",
-    "is_seen",
-    "matching",
-    "read",
-    "sql",
-    "typed",
-    "write",
+    "is_data_file",
+    "read_records",
+    "select_statement",
+    "split_by_bucket",
+    "undeclared_columns",
+    "write_records",
 ]
 
-BUCKETS: Final = 16
-"""Files of a table."""
+BUCKET_COUNT: Final = 16
+"""Number of files of a dataset. The first digit of its hash decides the file of a record."""
 
-PLACEHOLDER: Final = "__PLACEHOLDER__"
-"""Hash of a row that existing installations write into a table without records."""
+BUCKET_NAME_PATTERN: Final = re.compile(r"bucket-(\d+)\.parquet")
 
-BATCH: Final = 2048
-"""Rows of one batch of an answer."""
+PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
+"""Hash of a row that existing installations write to a dataset without records."""
 
-LARGEST: Final = 8 * 2**20
-"""Bytes of one batch, or of one group of rows in a file, beyond which no row is added."""
+BATCH_ROWS: Final = 2048
+"""Most rows of a batch."""
 
-NAME: Final = re.compile(r"bucket-(\d+)\.parquet")
+MAX_BATCH_BYTES: Final = 8 * 2**20
+"""Size of a batch, or of a row group in a file, from which no more rows are added."""
 
-KINDS: Final = {pa.string(): "STRING", pa.int64(): "LONG"}
-"""Types of columns, as Foundry calls them."""
+FOUNDRY_TYPES: Final = {pa.string(): "STRING", pa.int64(): "LONG"}
+"""Arrow type -> type in a schema of Foundry."""
 
-READER: Final = "com.palantir.foundry.spark.input.ParquetDataFrameReader"
+READER_CLASS: Final = "com.palantir.foundry.spark.input.ParquetDataFrameReader"
+"""Class with which Foundry reads the files of a dataset."""
 
-SAFE: Final = re.compile(r"[^'\"\\\x00-\x1f]*")
-"""Texts that mean the same in a literal of every dialect."""
+SAFE_LITERAL_PATTERN: Final = re.compile(r"[^'\"\\\x00-\x1f]*")
+"""Texts that have the same meaning as a string literal of every SQL dialect."""
 
-PLAIN: Final = re.compile(r"[A-Za-z0-9]+")
-"""Texts without a character that LIKE or a file's number would take for something else."""
+ALPHANUMERIC_PATTERN: Final = re.compile(r"[A-Za-z0-9]+")
+"""Texts without a wildcard of LIKE."""
+
+
+# Buckets
 
 
 def bucket_name(number: int) -> str:
-    """Return the name of a file."""
+    """Return the file name of a bucket."""
     return f"bucket-{number}.parquet"
 
 
 def is_bucket(name: str) -> bool:
-    """Whether a file is one of ours."""
-    found = NAME.fullmatch(name)
-    return found is not None and int(found[1]) < BUCKETS
+    """Whether a file has the name of a bucket."""
+    match = BUCKET_NAME_PATTERN.fullmatch(name)
+    return match is not None and int(match[1]) < BUCKET_COUNT
 
 
-def is_seen(path: str) -> bool:
-    """Whether a file counts: hidden ones hold no records."""
+def is_data_file(path: str) -> bool:
+    """Whether a file can hold records; Spark ignores hidden files and folders."""
     return not any(part.startswith(("_", ".")) for part in path.split("/"))
 
 
 def bucket_of(hash_: str) -> int:
-    """Return which file the records of a simulation are in: its first digit tells."""
+    """Return the number of the bucket of a hash: its first hexadecimal digit."""
     first = hash_[:1]
     if not first:
         return 0
-    return int(first, 16) if first in "0123456789abcdefABCDEF" else zlib.crc32(first.encode()) % 16
+    if first in "0123456789abcdefABCDEF":
+        return int(first, 16)
+    return zlib.crc32(first.encode()) % BUCKET_COUNT
 
 
-def buckets_of(query: Query) -> set[int]:
-    """Return the files that an answer can come from."""
-    found = set(range(BUCKETS))
+def buckets_of_query(query: Query) -> set[int]:
+    """Return the numbers of the buckets that can hold records of a query."""
+    numbers = set(range(BUCKET_COUNT))
     for condition in query.where:
         if condition.column != "hash":
             continue
         if isinstance(condition, OneOf):
-            found &= set(map(bucket_of, condition.values))
+            numbers &= set(map(bucket_of, condition.values))
         elif condition.text:
-            found &= {bucket_of(condition.text)}
-    return found
+            numbers &= {bucket_of(condition.text)}
+    return numbers
 
 
-def divided(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Divide rows by the file that they belong into."""
+def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the number of each bucket, and its records; all are in bucket 0 without a hash."""
     if "hash" not in table.columns:
         yield 0, rows
         return
-    positions: dict[int, list[int]] = {}
+    positions_of_bucket: dict[int, list[int]] = {}
     for position, hash_ in enumerate(texts(rows["hash"])):
-        positions.setdefault(bucket_of(hash_), []).append(position)
-    for number, those in positions.items():
-        yield number, taken(rows, those)
+        positions_of_bucket.setdefault(bucket_of(hash_), []).append(position)
+    for number, positions in positions_of_bucket.items():
+        yield number, taken(rows, positions)
+
+
+# Writing
 
 
 def foundry_schema(table: Table) -> dict[str, Any]:
-    """Return the schema that Foundry reads the files of a table with."""
+    """Return the schema of a dataset, as the metadata service of Foundry expects it."""
     fields = [
-        {"type": KINDS[one.type], "name": one.name, "nullable": True, "customMetadata": {}}
-        for one in table.schema
+        {
+            "type": FOUNDRY_TYPES[field.type],
+            "name": field.name,
+            "nullable": True,
+            "customMetadata": {},
+        }
+        for field in table.schema
     ]
     return {
         "fieldSchemaList": fields,
-        "dataFrameReaderClass": READER,
+        "dataFrameReaderClass": READER_CLASS,
         "customMetadata": {"format": "parquet"},
     }
 
 
-def write(file: IO[bytes], table: Table, rows: Iterable[pa.RecordBatch]) -> int:
-    """Write records as Parquet, in groups of bounded size, and return their number.
+def write_records(file: IO[bytes], table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write records to a Parquet file, in row groups of bounded size.
 
-    Columns are written without being marked as never null: readers merge files of several
-    writers, who do not mark theirs.
+    All columns are nullable in the file. Readers merge it with files of other programs, in which
+    columns are nullable.
+
+    Returns
+    -------
+    int
+        The number of records.
     """
-    schema = pa.schema([one.with_nullable(True) for one in table.schema])  # noqa: FBT003
-    number, held, size = 0, [], 0
-    short = [name for name in table.columns if name not in table.large]
-    # neither dictionaries nor statistics of megabytes
-    options: dict[str, Any] = {"use_dictionary": short, "write_statistics": list(table.key)}
+    schema = pa.schema([field.with_nullable(True) for field in table.schema])  # noqa: FBT003
+    record_count, group_bytes = 0, 0
+    group: list[pa.RecordBatch] = []
+    # Columns of large texts get neither a dictionary nor statistics: both would repeat the texts.
+    options: dict[str, Any] = {
+        "use_dictionary": [name for name in table.columns if name not in table.large],
+        "write_statistics": list(table.key),
+    }
     with pq.ParquetWriter(file, schema, compression="snappy", **options) as writer:
-        for some in rows:
-            held.append(some)
-            number += some.num_rows
-            size += some.nbytes
-            if size > LARGEST:
-                writer.write_table(_joined(held, schema))
-                held, size = [], 0
-        writer.write_table(_joined(held, schema))
-    return number
+        for rows in batches:
+            group.append(rows)
+            record_count += rows.num_rows
+            group_bytes += rows.nbytes
+            if group_bytes > MAX_BATCH_BYTES:
+                writer.write_table(_concatenate(group, schema))
+                group, group_bytes = [], 0
+        writer.write_table(_concatenate(group, schema))
+    return record_count
 
 
-def _joined(rows: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    columns = [pa.chunked_array([some[one.name] for some in rows], one.type) for one in schema]
+def _concatenate(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Return batches as one table, without copying them; there may be no batch."""
+    columns = [
+        pa.chunked_array([rows[field.name] for rows in batches], field.type) for field in schema
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def read(source: Any, what: str, table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Stream the records of one Parquet file, whoever wrote it.
+# Reading
+
+
+def read_records(
+    source: Any, name: str, table: Table, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Stream the records of a Parquet file, which any program may have written.
 
     Parameters
     ----------
     source
-        The file, as pyarrow takes it.
-    what
-        What it is, for messages.
+        Path or file object, as `pyarrow.parquet.ParquetFile` accepts it.
+    name
+        Name of the file, for messages.
     table
-        Whose records it holds.
+        The table of the records.
     columns
-        Which of them to read; those that the file lacks are blank.
+        Columns to read. A column that the file lacks is blank.
 
     Raises
     ------
     StoreError
-        If it is no such file.
+        If the file cannot be read as Parquet.
     """
     try:
         file = pq.ParquetFile(source, pre_buffer=False)
-        names = list(dict.fromkeys(["hash", *columns] if "hash" in table.columns else columns))
-        there = [name for name in names if name in file.schema_arrow.names]
-        total = sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
-        each = total // max(1, file.metadata.num_rows)
-        size = min(BATCH, max(1, LARGEST // max(1, each)))
-        for some in file.iter_batches(size, columns=there, use_threads=False):
-            rows = typed(some, table, names, what)
-            if rows.num_rows:
-                yield rows.select(list(columns))
+        # Placeholder rows are recognised by their hash, so it is always read.
+        needed = list(dict.fromkeys(["hash", *columns] if "hash" in table.columns else columns))
+        present = [column for column in needed if column in file.schema_arrow.names]
+        batch_rows = _batch_rows(file.metadata)
+        for rows in file.iter_batches(batch_rows, columns=present, use_threads=False):
+            records = cast_records(rows, name, table, needed)
+            if records.num_rows:
+                yield records.select(list(columns))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{what} cannot be read as Parquet: {one_line(error)}") from error
+        raise StoreError(f"{name} cannot be read as Parquet: {one_line(error)}") from error
 
 
-def extra_columns(source: Any, what: str, table: Table) -> list[str]:
-    """Return the columns of a Parquet file that records do not have; an index is none.
-
-    Raises
-    ------
-    StoreError
-        If it is no such file.
-    """
-    try:
-        names = pq.read_schema(source).names
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{what} cannot be read as Parquet: {one_line(error)}") from error
-    return [one for one in names if one not in table.columns and not one.startswith("__index_")]
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """Return how many rows of a file make a batch of bounded size, by their average size."""
+    file_bytes = sum(
+        metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
+    )
+    row_bytes = file_bytes // max(1, metadata.num_rows)
+    return min(BATCH_ROWS, max(1, MAX_BATCH_BYTES // max(1, row_bytes)))
 
 
-def typed(rows: pa.RecordBatch, table: Table, columns: Sequence[str], what: str) -> pa.RecordBatch:
-    """Give rows the declared types, and leave out those that are no records."""
-    schema = Query(columns=tuple(columns)).schema(table)
-    arrays = [
-        _cast(rows[one.name], one.type, f"{what}: column {one.name}")
-        if one.name in rows.schema.names
-        else _blank(rows.num_rows, one.type)
-        for one in schema
-    ]
-    whole = pa.RecordBatch.from_arrays(arrays, schema=schema)
-    if "hash" not in columns:
-        return whole
-    real = pc.not_equal(whole["hash"], PLACEHOLDER_SCALAR)
-    return whole.filter(real)
-
-
-def _blank(length: int, kind: pa.DataType) -> pa.Array[Any]:
-    return array([0 if kind == pa.int64() else ""] * length, kind)
-
-
-def _cast(column: pa.Array[Any], kind: pa.DataType, what: str) -> pa.Array[Any]:
-    """Bring values of another program to the declared type; missing ones are blank."""
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
-    try:
-        if kind == pa.int64():
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                column = pc.replace_substring_regex(column, r"\.0*$", "")
-                column = if_else(pc.equal(column, NOTHING), ZERO.cast(pa.string()), column)
-            if pa.types.is_floating(column.type):
-                column = if_else(pc.is_nan(column), ZERO.cast(column.type), column)
-            return coalesce(column.cast(kind), ZERO)
-        if pa.types.is_timestamp(column.type):
-            moments = (one and one.isoformat() for one in column.to_pylist())
-            return array([moment or "" for moment in moments], kind)
-        if pa.types.is_nested(column.type):
-            return array([json.dumps(one) for one in column.to_pylist()], kind)
-        return coalesce(column.cast(kind), NOTHING)
-    except pa.ArrowException as error:
-        raise StoreError(f"{what}: {one_line(error)}") from error
-
-
-PLACEHOLDER_SCALAR, NOTHING = array([PLACEHOLDER, ""], pa.string())
-ZERO = array([0], pa.int64())[0]
-
-
-def sql(source: str, table: Table, query: Query) -> tuple[str, tuple[str, ...]]:
-    """Return a query as SQL that every dialect reads the same, and the columns of its answer.
-
-    What cannot be said so that it means the same everywhere is left out: the answer is filtered
-    again.
+def undeclared_columns(source: Any, name: str, table: Table) -> list[str]:
+    """Return the columns of a Parquet file that the table lacks, without the index of pandas.
 
     Parameters
     ----------
     source
-        The view, as it stands in a query.
-    table, query
-        What is asked for.
+        Path or file object, as `pyarrow.parquet.read_schema` accepts it.
+    name
+        Name of the file, for messages.
+    table
+        The table of the records.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read as Parquet.
+    """
+    try:
+        columns = pq.read_schema(source).names
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{name} cannot be read as Parquet: {one_line(error)}") from error
+    return [
+        column
+        for column in columns
+        if column not in table.columns and not column.startswith("__index_")
+    ]
+
+
+def cast_records(
+    rows: pa.RecordBatch, name: str, table: Table, columns: Sequence[str]
+) -> pa.RecordBatch:
+    """Cast rows to the declared types of their columns, and drop placeholder rows.
+
+    Parameters
+    ----------
+    rows
+        Rows with any columns and types.
+    name
+        Name of their file or dataset, for messages.
+    table
+        The table of the records.
+    columns
+        Columns of the result. A column that the rows lack is blank.
+
+    Raises
+    ------
+    StoreError
+        If a value cannot be cast.
+    """
+    schema = Query(columns=tuple(columns)).schema(table)
+    arrays = [
+        _cast(rows[field.name], field.type, f"{name}: column {field.name}")
+        if field.name in rows.schema.names
+        else _blank_column(rows.num_rows, field.type)
+        for field in schema
+    ]
+    records = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    if "hash" not in columns:
+        return records
+    return records.filter(pc.not_equal(records["hash"], PLACEHOLDER_SCALAR))
+
+
+def _blank_column(length: int, data_type: pa.DataType) -> pa.Array[Any]:
+    return array([0 if data_type == pa.int64() else ""] * length, data_type)
+
+
+def _cast(column: pa.Array[Any], data_type: pa.DataType, name: str) -> pa.Array[Any]:
+    """Cast a column that another program wrote to text or integer; missing values are blank."""
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    try:
+        if data_type == pa.int64():
+            return coalesce(_without_blanks(column).cast(data_type), ZERO_SCALAR)
+        if pa.types.is_timestamp(column.type):
+            times = (value and value.isoformat() for value in column.to_pylist())
+            return array([time or "" for time in times], data_type)
+        if pa.types.is_nested(column.type):
+            return array([json.dumps(value) for value in column.to_pylist()], data_type)
+        return coalesce(column.cast(data_type), EMPTY_SCALAR)
+    except pa.ArrowException as error:
+        raise StoreError(f"{name}: {one_line(error)}") from error
+
+
+def _without_blanks(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Replace empty texts and NaN by zero, and cut ``.0`` from texts, so that integers remain."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.replace_substring_regex(column, r"\.0*$", "")
+        column = if_else(pc.equal(column, EMPTY_SCALAR), ZERO_SCALAR.cast(pa.string()), column)
+    if pa.types.is_floating(column.type):
+        column = if_else(pc.is_nan(column), ZERO_SCALAR.cast(column.type), column)
+    return column
+
+
+PLACEHOLDER_SCALAR, EMPTY_SCALAR = array([PLACEHOLDER_HASH, ""], pa.string())
+ZERO_SCALAR = array([0], pa.int64())[0]
+
+
+# Queries
+
+
+def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[str, ...]]:
+    """Return a query as SQL that has the same meaning in every dialect.
+
+    A condition that could be read differently is left out. The result may then hold too many rows,
+    and must be filtered again.
+
+    Parameters
+    ----------
+    view
+        The view, as SQL names it.
+    table
+        The table of the records.
+    query
+        Columns, conditions and sort column.
+
+    Returns
+    -------
+    tuple
+        The SQL text, and the columns of its result.
     """
     schema = query.schema(table)
-    needed = [*schema.names, *(one.column for one in query.where)]
+    needed = [*schema.names, *(condition.column for condition in query.where)]
     needed += [query.sort.column] if query.sort else []
     needed += ["hash"] if "hash" in table.columns else []
     columns = tuple(dict.fromkeys(needed))
-    said = [_said(one) for one in query.where]
-    where = " AND ".join(one for one in said if one)
-    text = f"SELECT {', '.join(f'`{name}`' for name in columns)} FROM {source}"
-    text += f" WHERE {where}" if where else ""
+    conditions = list(filter(None, map(_render_condition, query.where)))
+    text = f"SELECT {', '.join(f'`{column}`' for column in columns)} FROM {view}"
+    text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return text, columns
 
 
-def _said(condition: OneOf | Prefix) -> str:
-    """Return a condition in SQL; nothing if it is not safe to say."""
+def _render_condition(condition: OneOf | Prefix) -> str:
+    """Return a condition in SQL; empty if dialects read it differently."""
     if isinstance(condition, Prefix):
-        plain = PLAIN.fullmatch(condition.text)
-        return f"`{condition.column}` LIKE '{condition.text}%'" if plain else ""
-    if not all(map(SAFE.fullmatch, condition.values)):
+        is_safe = ALPHANUMERIC_PATTERN.fullmatch(condition.text)
+        return f"`{condition.column}` LIKE '{condition.text}%'" if is_safe else ""
+    if not all(map(SAFE_LITERAL_PATTERN.fullmatch, condition.values)):
         return ""
     values = ", ".join(f"'{value}'" for value in condition.values)
     return f"`{condition.column}` IN ({values})" if values else ""
 
 
-def matching(
+def filter_records(
     rows: pa.RecordBatch, query: Query, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that meet the conditions, with these columns."""
-    found = apply(Query(where=query.where), pa.Table.from_batches([rows]))
-    yield from found.select(list(columns)).to_batches(max_chunksize=BATCH)
+    """Yield the records that meet the conditions of a query, with the given columns."""
+    matching = apply(Query(where=query.where), pa.Table.from_batches([rows]))
+    yield from matching.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)

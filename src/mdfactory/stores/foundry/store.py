@@ -1,40 +1,31 @@
-"""The Foundry store: a dataset a table, each committed by itself, all under one lock.
+"""The Foundry store: each table is a dataset, and one lock admits one writer at a time.
 
-Foundry commits one dataset at a time. So a write first decides and uploads everything, then
-notes which transactions it is about to commit, and commits them one by one: what describes
-records first, then the records, the overview, and the log last. Whoever comes after a write that
-was cut short can tell from the note, and repeating it completes it.
+Foundry commits one dataset at a time. So a write makes all decisions and uploads all files first.
+Then it records which transactions it is about to commit, and commits them one by one: tables that
+describe records first, then the records, the overview, and the log last. If a write is interrupted
+between two commits, later writes learn this from its record. Repeating the write completes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
-from typing import Final
 from weakref import finalize
 
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Namespace
-from mdfactory.stores.foundry.backend import (
-    UNREAD,
-    UNWRITTEN,
-    FoundryTransaction,
-    home_of,
-    told,
-    usable,
-)
-from mdfactory.stores.foundry.client import Port
-from mdfactory.stores.foundry.lock import hold, release
+from mdfactory.stores.foundry.backend import READ_FAILURE, WRITE_FAILURE, FoundryTransaction
+from mdfactory.stores.foundry.client import FoundryClient
+from mdfactory.stores.foundry.http import as_store_errors
+from mdfactory.stores.foundry.layout import lock_path
+from mdfactory.stores.foundry.lock import acquire_lock, release_lock
 from mdfactory.stores.locking import Patience
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["FoundryStore"]
-
-LOCK: Final = "_mdfactory_lock"
-"""Dataset whose one open transaction is the lock of all writers; nothing is ever in it."""
 
 
 class FoundryStore(Store):
@@ -43,7 +34,7 @@ class FoundryStore(Store):
     Parameters
     ----------
     paths
-        Where they are.
+        Paths of the datasets.
     wait
         Seconds to wait for another writer.
     """
@@ -54,58 +45,64 @@ class FoundryStore(Store):
         self._paths = paths
 
     @cached_property
-    def _port(self) -> Port:
-        port = Port()
-        finalize(self, port.close)
-        return port
+    def _client(self) -> FoundryClient:
+        client = FoundryClient()
+        finalize(self, client.close)
+        return client
 
     def probes(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        """Yield the connection, and each path that the configuration names."""
-        yield "connection", lambda: f"to {self._port.host} as {self._port.user()}"
+        """Yield named health checks: of the connection, and of each configured path."""
+        yield "connection", lambda: f"to {self._client.host} as {self._client.user_name()}"
         paths = self._paths
-        for what, path, command in (
+        for setting, path, command in (
             ("BASE_PATH", paths.base, ""),
             ("RUN_DB_PATH", paths.runs, "mdfactory sync init systems"),
             ("ANALYSIS_DB_PATH", paths.analyses, "mdfactory sync init analysis"),
             ("ARTIFACT_DB_PATH", paths.artifacts, "mdfactory sync init artifacts"),
         ):
-            yield what, partial(self._probe, path, command)
+            yield setting, partial(self._check_path, path, command)
 
-    def _probe(self, path: str, command: str) -> str:
-        with told(self.location, UNREAD):
-            found = usable(self._port.find(path), path)
-        if found is None:
+    def _check_path(self, path: str, command: str) -> str:
+        """Return a path if it is a dataset or folder, as configured.
+
+        Raises
+        ------
+        StoreError
+            If the path does not exist, with the command that creates it; or if it is a folder in
+            place of a dataset, or the reverse.
+        """
+        with as_store_errors(self.location, READ_FAILURE):
+            resource = self._client.find_usable_resource(path)
+        if resource is None:
             raise StoreError(f"{path} does not exist", command=command)
-        if found.is_dataset != (path == self._paths.runs):
-            raise StoreError(f"{path} is {'a dataset' if found.is_dataset else 'no dataset'}")
+        if path == self._paths.runs and not resource.is_dataset:
+            raise StoreError(f"{path} is not a dataset")
+        if path != self._paths.runs and resource.is_dataset:
+            raise StoreError(f"{path} is a dataset, not a folder")
         return path
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are made with their folders
-        doing = UNWRITTEN if write else UNREAD
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are created together with their folders
+        failure = WRITE_FAILURE if write else READ_FAILURE
         patience = Patience(self.wait)
-        lock = ("", "")
-        transaction: FoundryTransaction | None = None
-        try:
-            with told(self.location, doing):
-                if write:
-                    lock = self._lock(patience)
+        with ExitStack() as stack:
+            if write:
+                with as_store_errors(self.location, failure):
+                    dataset_rid, lock_rid = self._acquire_lock(patience)
+                    stack.callback(release_lock, self._client, dataset_rid, lock_rid)
             transaction = FoundryTransaction(
-                self._port, self._paths, self.location, patience if write else None
+                self._client, self._paths, self.location, patience if write else None
             )
+            stack.callback(transaction.close)
             yield transaction
             if write:
-                with told(self.location, doing):
+                with as_store_errors(self.location, failure):
                     transaction.commit()
-        finally:
-            if transaction is not None:
-                transaction.close()
-            if lock[1]:
-                release(self._port, *lock)
 
-    def _lock(self, patience: Patience) -> tuple[str, str]:
-        """Take the lock of all writers; return the dataset and the transaction that it is."""
-        path = f"{home_of(self._paths)}/{LOCK}"
-        found = usable(self._port.find(path), path)
-        rid = found.rid if found else self._port.create_dataset(path)
-        return rid, hold(self._port, rid, "APPEND", patience, self.location)
+    def _acquire_lock(self, patience: Patience) -> tuple[str, str]:
+        """Acquire the lock of all writers, and return the rids of its dataset and transaction."""
+        path = lock_path(self._paths)
+        resource = self._client.find_usable_resource(path)
+        dataset_rid = resource.rid if resource else self._client.create_dataset(path)
+        lock_rid = acquire_lock(self._client, dataset_rid, "APPEND", patience, self.location)
+        return dataset_rid, lock_rid

@@ -1,0 +1,138 @@
+"""Resources, transactions and files of Foundry, and errors that concern them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from mdfactory.errors import StoreError
+
+__all__ = [
+    "CommitStatusUnknownError",
+    "DatasetFile",
+    "DatasetTransaction",
+    "OpenTransactionError",
+    "QueryFailedError",
+    "Resource",
+    "parse_transaction",
+]
+
+log = logging.getLogger(__name__)
+
+
+class OpenTransactionError(Exception):
+    """A transaction cannot be started, because the dataset has an open one.
+
+    Parameters
+    ----------
+    transaction_rid
+        The open transaction.
+    """
+
+    def __init__(self, transaction_rid: str) -> None:
+        super().__init__(transaction_rid)
+        self.transaction_rid = transaction_rid
+
+
+class CommitStatusUnknownError(StoreError):
+    """A commit failed, and the status of its transaction cannot be read."""
+
+
+class QueryFailedError(Exception):
+    """A SQL query failed although the service works; the files can be read instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A dataset or folder of Foundry.
+
+    Parameters
+    ----------
+    rid
+        Resource identifier.
+    is_trashed
+        Whether the resource is in the trash.
+    """
+
+    rid: str
+    is_trashed: bool
+
+    @property
+    def is_dataset(self) -> bool:
+        """Whether the resource is a dataset, by the form of its identifier."""
+        return ".dataset." in self.rid
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTransaction:
+    """A transaction of a dataset.
+
+    Parameters
+    ----------
+    rid
+        Resource identifier.
+    type
+        ``SNAPSHOT``, ``APPEND``, ``UPDATE`` or ``DELETE``.
+    status
+        ``OPEN``, ``COMMITTED`` or ``ABORTED``.
+    record
+        JSON object that the writer attached; empty if the service does not return it.
+    start_time
+        Time of the start in ISO 8601; empty if the service does not return it.
+    age_seconds
+        Seconds since the start, by the clock of the service; negative if unknown.
+    """
+
+    rid: str
+    type: str
+    status: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+    start_time: str = ""
+    age_seconds: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """A file of a view.
+
+    Parameters
+    ----------
+    path
+        Logical path in the dataset.
+    length
+        Size in bytes.
+    """
+
+    path: str
+    length: int
+
+
+def parse_transaction(values: Mapping[str, Any], now: str | None = None) -> DatasetTransaction:
+    """Return a transaction from a reply of the catalog service.
+
+    Parameters
+    ----------
+    values
+        JSON object of the transaction.
+    now
+        ``Date`` header of the reply, to compute the age; None if the age is not needed.
+    """
+    start_time = str(values.get("startTime") or "")
+    age = -1.0
+    if start_time and now:
+        try:
+            age = (parsedate_to_datetime(now) - datetime.fromisoformat(start_time)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            log.debug("no age from %s and %s", start_time, now)
+    return DatasetTransaction(
+        rid=str(values["rid"]),
+        type=str(values["type"]),
+        status=str(values["status"]),
+        record=values.get("record") or {},
+        start_time=start_time,
+        age_seconds=age,
+    )
