@@ -62,7 +62,7 @@ class Frames:
     def batches(self) -> Generator[pa.RecordBatch]:
         """Stream the rows, simulation by simulation."""
         for hash_, frame in self.frames():
-            yield from self.stacked.put(hash_, frame).to_batches(max_chunksize=BATCH)
+            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH)
 
     def frames(self) -> Iterator[tuple[str, pa.Table]]:
         """Stream the frames as they were recorded, with the hash of their simulation.
