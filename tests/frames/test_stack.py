@@ -22,7 +22,7 @@ from pandas.testing import assert_frame_equal
 
 from mdfactory.errors import FrameCorruptError, SchemasDifferError
 from mdfactory.frames.codec import encode
-from mdfactory.frames.json_types import plain
+from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.stack import Stack, stack
 from mdfactory.frames.text import to_csv
 from mdfactory.testing.frames import MODERATE, TEXT, WORDS, assert_same, columns, tables, whole
@@ -679,7 +679,7 @@ def test_conform_to_a_union_refuses_a_frame_with_other_columns() -> None:
 @given(tables())
 def test_rows_in_json_types_are_valid_json(table: pa.Table) -> None:
     for batch in table.to_batches():
-        rows = plain(batch)
+        rows = to_json_types(batch)
         names = rows.schema.names
         assert len(set(names)) == len(names)
         assert all(map(str.startswith, names, table.schema.names))
@@ -692,7 +692,7 @@ def test_rows_in_json_types_are_valid_json(table: pa.Table) -> None:
 def test_rows_as_text_equal_data_csv(table: pa.Table) -> None:
     text = encode(table).data_csv
     _, *expected = csv.reader(io.StringIO(text, newline=""), strict=True)
-    batches = [plain(batch, text=True) for batch in table.to_batches()]
+    batches = [to_json_types(batch, as_text=True) for batch in table.to_batches()]
     assert all(kind == pa.large_string() for batch in batches for kind in batch.schema.types)
     assert [row for batch in batches for row in rows_of(batch)] == expected
 
@@ -727,20 +727,26 @@ VALUES_IN_JSON: dict[str, tuple[pa.Array, list[object]]] = {
 def test_values_of_each_type_become_json_types(name: str) -> None:
     column, values = VALUES_IN_JSON[name]
     batch = pa.RecordBatch.from_arrays([column], ["x"])
-    assert str(plain(batch).column(0).to_pylist()) == str(values)
+    assert str(to_json_types(batch).column(0).to_pylist()) == str(values)
     for start in range(len(column)):
-        assert str(plain(batch.slice(start)).column(0).to_pylist()) == str(values[start:])
+        assert str(to_json_types(batch.slice(start)).column(0).to_pylist()) == str(values[start:])
 
 
 def test_rows_as_text_have_nulls_for_nan_only() -> None:
     column = pa.array([0.1, float("nan"), float("inf"), 2, None], pa.float32())
     batch = pa.record_batch({"x": column})
-    assert plain(batch, text=True).to_pydict() == {"x": ["0.1", None, "inf", "2.0", None]}
+    assert to_json_types(batch, as_text=True).to_pydict() == {
+        "x": ["0.1", None, "inf", "2.0", None]
+    }
 
 
 def test_rows_without_columns_keep_their_number() -> None:
     batch = pa.record_batch({"x": [1, 2]}).select([])
-    assert plain(batch).num_rows == plain(batch, text=True).num_rows == batch.num_rows
+    assert (
+        to_json_types(batch).num_rows
+        == to_json_types(batch, as_text=True).num_rows
+        == batch.num_rows
+    )
 
 
 @MODERATE
@@ -763,7 +769,7 @@ import sys
 import pyarrow as pa
 from mdfactory.errors import SchemasDifferError
 from mdfactory.frames.text import to_csv
-from mdfactory.frames.json_types import plain
+from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.stack import stack
 tables = [pa.ipc.open_stream(sys.stdin.buffer).read_all() for _ in range(2)]
 schemas = [(hash_, table.schema) for hash_, table in zip("AB", tables)]
@@ -778,7 +784,7 @@ for union in (False, True):
             part = stacked.conform(hash_, table)
             to_csv(part, header=True)
             for batch in part.to_batches():
-                plain(batch), plain(batch, text=True)
+                to_json_types(batch), to_json_types(batch, as_text=True)
 print("pandas" in sys.modules)
 """
     command = [sys.executable, "-c", child]
@@ -788,7 +794,7 @@ print("pandas" in sys.modules)
 
 def test_duplicate_names_are_numbered_in_json_types() -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([1])] * 3, names=["a", "a", "a_1"])
-    assert plain(batch).schema.names == ["a", "a_2", "a_1"]
+    assert to_json_types(batch).schema.names == ["a", "a_2", "a_1"]
 
 
 def test_ordered_categories_in_another_order_are_a_difference() -> None:

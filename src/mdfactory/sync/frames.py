@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
-from mdfactory.frames.codec import Frame, decode, empty_of, infer, sidecar_digest
+from mdfactory.frames.codec import Frame, decode, empty_table, infer, sidecar_digest
 from mdfactory.frames.stack import Stack, stack
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
@@ -146,7 +146,7 @@ class _Schemas:
             for key in some:
                 if key in kept:
                     kept_schema = kept[key][0]
-                    yield key[0], _named(self.table, key[0], partial(empty_of, kept_schema))
+                    yield key[0], _named(self.table, key[0], partial(empty_table, kept_schema))
                 else:
                     self.inferred += 1
                     yield key[0], self._inferred(key[0])
