@@ -35,7 +35,7 @@ Trait = tuple[str, str]
 
 
 def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
-    """Describe each group by what differs between the groups, the largest group first."""
+    """Describe for each group how it differs from the others, the largest group first."""
     orders = _column_orders(groups)
     traits = [_traits(group, order) for group, order in zip(groups, orders, strict=True)]
     counts = Counter(item for group_traits in traits for item in group_traits.items())
@@ -49,7 +49,7 @@ def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
 
 
 def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
-    """Return the description of each column, of the index, and of the order of columns."""
+    """Return descriptions of each column, the index, the column names, and the column order."""
     traits: dict[Trait, str] = {}
     columns = zip(group.schema, group.layout.columns, group.ordered, strict=True)
     for column, (name, dtype), categories in columns:

@@ -134,7 +134,9 @@ def group_by_schema(frames: Iterable[tuple[str, pa.Schema | pa.Table]]) -> list[
         As for `frames.stack.stack`.
     """
     groups: list[SchemaGroup] = []
-    candidates: dict[object, list[SchemaGroup]] = {}  # equal Arrow types may have other hashes
+    # types are not part of the key: equal types, such as list<item> and list<element>, may have
+    # different Python hashes
+    candidates: dict[object, list[SchemaGroup]] = {}
     for hash_, frame in frames:
         schema = frame if isinstance(frame, pa.Schema) else frame.schema
         pandas, ordered = read_pandas_metadata(schema), _ordered_categories(frame)
@@ -177,7 +179,7 @@ def without_hash(names: Sequence[str], taken: Iterable[str]) -> list[str]:
     names
         The names of columns.
     taken
-        Names that are not given to a column.
+        Names that no column may get.
     """
     unavailable = {*taken}
     numbered = (f"{HASH_COLUMN}_{number}" for number in count(1))

@@ -1,4 +1,4 @@
-"""The JSON that pandas stores in the metadata of an Arrow schema, and its edits for a stack.
+"""Reads and edits the JSON that pandas stores in the metadata of an Arrow schema.
 
 Format: https://pandas.pydata.org/docs/development/developer.html
 """
@@ -199,8 +199,7 @@ def rename_hash_level(level: Any, column: str, label: str) -> Any:
 def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
     """Return pandas metadata with an entry of the column ``hash`` before the other columns.
 
-    Column names that are numbers or times become text. pandas does the same to an index of
-    which some names are text.
+    Column names that are numbers or times become text, as in pandas if one name is text.
     """
     levels = [
         level if level.get("pandas_type") in {"unicode", "string"} else {**level, **TEXT_DTYPES}

@@ -1,8 +1,8 @@
 """History: the log of the operations on a store, and the data that undoes them.
 
 A *before-image* is a record as it was before an operation: its columns, its stored digests and
-the columns of its sidecar. A *fingerprint* is a digest of a record with its time, and of its
-sidecar. Undo compares fingerprints to find out whether a record has changed since the operation.
+the columns of its sidecar. A *fingerprint* combines the record digest with the digest of the
+sidecar. Undo compares fingerprints to detect records that were changed after the operation.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
 ]
 
 OPERATION_LIMIT: Final = 2**53
-"""Operations have smaller numbers than this one."""
+"""The numbers of operations are smaller than this; a larger one is damaged."""
 
 HALF_BYTES: Final = 16
 
 FINGERPRINT_BYTES: Final = 2 * HALF_BYTES
-"""The first half of a fingerprint is a digest of the record, the second one of its sidecar."""
+"""The first half of a fingerprint is from the record, the second half from its sidecar."""
 
 ABSENT: Final = bytes(FINGERPRINT_BYTES)
 """The fingerprint of a record that does not exist."""
@@ -63,7 +63,7 @@ class Entry:
     Parameters
     ----------
     operation
-        Number of the operation; operations are numbered from 1 in their order.
+        Number of the operation: 1, 2, ... in the order of time.
     namespace
         The namespace.
     namespaces
@@ -117,7 +117,7 @@ class Entry:
         values = row | {name: json.loads(row[name]) for name in JSON_FIELDS}
         tables = [values["made"], values["dropped"]]
         if not (_are_counts(values["changes"]) and all(map(_are_names, tables))):
-            raise ValueError(f"one of {', '.join(JSON_FIELDS)} does not have the expected form")
+            raise ValueError(f"one of the columns {', '.join(JSON_FIELDS)} is malformed")
         values |= {name: tuple(values[name]) for name in ("made", "dropped")}
         values |= {"namespace": row["place"], "namespaces": tuple(row["places"].split())}
         return cls(**{column.name: values[column.name] for column in fields(cls)})
@@ -153,7 +153,7 @@ class UndoPart:
     Parameters
     ----------
     number
-        Number of the part; the parts of an operation are numbered from 0 in their order.
+        Number of the part: 0, 1, ... in the order of the changes.
     operation
         Number of the operation.
     table
@@ -228,10 +228,17 @@ def fingerprint(digest: str, sidecar_digest: str = "") -> bytes:
 
 
 def matches_either(current: bytes, first: bytes, second: bytes) -> bool:
-    """Whether the halves of a fingerprint each equal those of one of two other fingerprints.
+    """Whether each half of a fingerprint equals that half of one of two other fingerprints.
 
-    An interrupted write may have stored the sidecar of a record and not the record, so each half
-    may match another fingerprint.
+    The halves are compared separately, since an interrupted write may have stored the sidecar of
+    a record but not the record.
+
+    Parameters
+    ----------
+    current
+        Fingerprint of the stored record.
+    first, second
+        Fingerprints that the record may have.
     """
     record, sidecar = current[:HALF_BYTES], current[HALF_BYTES:]
     return record in {first[:HALF_BYTES], second[:HALF_BYTES]} and sidecar in {

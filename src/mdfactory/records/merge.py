@@ -1,4 +1,4 @@
-"""Conflict rules: whether each incoming row is inserted, replaces a record, or is not written."""
+"""Conflict rules, by which a write inserts, replaces, skips or refuses each incoming row."""
 
 from __future__ import annotations
 

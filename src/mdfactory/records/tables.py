@@ -71,8 +71,8 @@ class Table:
         Type of the results, if all records are results of one name.
     sidecar
         The table of the records' sidecars, which hold data in addition to the records' own
-        columns. A sidecar has the table name and key of its record, and the record's time:
-        another time means that it belongs to an earlier version of the record.
+        columns. A sidecar holds the table name, key and time of its record. If the record has
+        another time, the sidecar belongs to an earlier version of it.
     """
 
     name: str
@@ -105,15 +105,15 @@ class Table:
 
     @property
     def sidecar_columns(self) -> tuple[str, ...]:
-        """Names of the columns of a sidecar that identify neither it nor its record."""
+        """Names of the data columns of a sidecar: all but its key and time."""
         if not self.sidecar:
             return ()
-        identifying = (*self.key, "record_table", self.time)
-        return tuple(name for name in self.sidecar.columns if name not in identifying)
+        key_and_time = (*self.key, "record_table", self.time)
+        return tuple(name for name in self.sidecar.columns if name not in key_and_time)
 
     @property
     def schema_with_sidecar(self) -> pa.Schema:
-        """The columns of a record, then those of its sidecar."""
+        """The columns of a record, then the data columns of its sidecar."""
         if not self.sidecar:
             return self.schema
         return pa.schema([*self.schema, *map(self.sidecar.schema.field, self.sidecar_columns)])
@@ -137,8 +137,8 @@ def _schema(columns: str) -> pa.Schema:
 
 
 DIGEST_ROW_SCHEMA = _schema("hash directory simulation_type content digest")
-"""Columns of a digest row, which stands for a record whose files were not read again: its key,
-its content digest, and the ``digest`` of its sidecar, empty if it has none."""
+"""Columns of a digest row, which stands for a record whose files were not read again. ``content``
+is the content digest of the record, ``digest`` that of its sidecar, empty if it has none."""
 
 SIMULATIONS = Table(
     name="RUN_DATABASE",
@@ -196,9 +196,9 @@ STATE = Table(
     key=("kind", "name"),
     namespace=Namespace.runs,
 )
-"""Notes of a store that can neither list its tables nor commit them together: the names of its
-tables (kind ``table``), and its writes (kind ``write``), by which it detects an interrupted
-one; see `stores.foundry`."""
+"""State of a store that can neither list its tables nor commit them together; see
+`stores.foundry`. Rows of kind ``table`` hold the names of its tables. Rows of kind ``write`` hold
+its writes, so that an interrupted write can be detected."""
 
 
 def analysis_table(name: str) -> Table:
@@ -297,10 +297,9 @@ def log_table(namespace: Namespace) -> Table:
 def undo_table(namespace: Namespace, slot: int) -> Table:
     """Return the table that holds the changes of one operation in a namespace.
 
-    Each operation that can be undone has an undo table. An operation that is beyond the
-    retention releases its slot to the next operation. Each row is a
-    `records.history.UndoPart`. Its column ``hash``, by which every store finds and partitions
-    rows, holds the number of the part.
+    Each operation that can be undone has an undo table. When an operation is no longer kept,
+    a later one takes its slot. Each row is a `records.history.UndoPart`. Its column ``hash``
+    holds the number of the part; it has this name because stores find and partition rows by it.
 
     Parameters
     ----------

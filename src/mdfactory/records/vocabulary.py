@@ -29,7 +29,7 @@ RESULT_NAME_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
 
 def check_name(name: str) -> str:
-    """Return the name of an analysis or artifact if it is a valid one.
+    """Check the name of an analysis or artifact, and return it.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_name(name: str) -> str:
 
 
 class SimulationStatus(StrEnum):
-    """Progress of a simulation, from first to last."""
+    """Progress of a simulation; the members are in the order of progress."""
 
     build = "build"
     equilibrated = "equilibrated"
