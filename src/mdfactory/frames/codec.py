@@ -135,7 +135,7 @@ def decode(frame: Frame) -> pa.Table:
     FrameCorruptError
         If the text has changed since it was encoded, or the Arrow data does not match it.
     """
-    data = frame.data_csv.encode(errors="replace")
+    data = frame.data_csv.encode(errors="replace")  # a lone surrogate then fails the check
     if sha256(data).hexdigest() != frame.csv_sha256:
         raise FrameCorruptError("data_csv was changed: its SHA-256 differs from csv_sha256")
     try:
@@ -167,6 +167,7 @@ def infer(data_csv: str) -> pa.Table:
     FrameCorruptError
         If the text is not CSV.
     """
+    # pandas skips empty lines before the header, too
     data = data_csv.lstrip("\r\n").encode(errors="replace")
     try:
         lines = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
@@ -290,6 +291,7 @@ def _parse_csv(
         ReadOptions(
             column_names=names,
             skip_rows_after_names=1,
+            # one block: Arrow refuses rows that span several, and cells may have many megabytes
             block_size=min(len(data) + 1, MAX_CSV_BLOCK_BYTES),
         ),
         ParseOptions(newlines_in_values=True),

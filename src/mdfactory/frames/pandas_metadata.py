@@ -1,4 +1,4 @@
-"""Reads and edits the JSON that pandas stores in the metadata of an Arrow schema.
+"""The JSON that pandas stores in the metadata of an Arrow schema: how to read and edit it.
 
 Format: https://pandas.pydata.org/docs/development/developer.html
 """
@@ -205,10 +205,8 @@ def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
         level if level.get("pandas_type") in {"unicode", "string"} else {**level, **TEXT_DTYPES}
         for level in metadata["column_indexes"]
     ]
-    name = (
-        HASH_COLUMN
-        if len(levels) < 2  # noqa: PLR2004
-        else str((HASH_COLUMN, *[""] * (len(levels) - 1)))
-    )
+    name = HASH_COLUMN
+    if len(levels) > 1:  # pandas writes a name of several levels as the text of a tuple
+        name = str((HASH_COLUMN, *[""] * (len(levels) - 1)))
     entry = {"name": name, "field_name": HASH_COLUMN, **TEXT_DTYPES, "metadata": None}
     return {**metadata, "columns": [entry, *metadata["columns"]], "column_indexes": levels}

@@ -1,4 +1,4 @@
-"""Writes tables as CSV text with Arrow, many rows at a time."""
+"""Tables as CSV text, which Arrow writes many rows at a time."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def to_csv(table: pa.Table, *, header: bool) -> bytes:
 
 
 def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array[Any]]]]:
-    """Yield batches of a table, each with its cells as `_to_cells` returns them."""
+    """Yield batches of a table, each with its columns as cells for `csv_lines`."""
     if not table.num_columns:
         return
     rows = max(1 << 10, BATCH_BYTES * table.num_rows // max(1, table.get_total_buffer_size()))
     # buffers hold each category once, the text repeats it in each row
-    category_bytes = max(1, *map(_longest_category_bytes, table.columns), 1)
+    category_bytes = max(1, *map(_longest_category_bytes, table.columns))
     rows = max(1, min(rows, BATCH_BYTES // category_bytes))
     for batch in table.to_batches(max_chunksize=rows):
         yield batch, [_to_cells(column) for column in batch.columns]
