@@ -82,7 +82,7 @@ class Query:
         missing = [column for column in columns if column not in table.columns]
         if missing:
             known = ", ".join(table.columns)
-            raise QueryError(f"{table.name} has no column {missing[0]!r}; its columns: {known}")
+            raise QueryError(f"{table.name} has no column {missing[0]!r}; it has {known}")
 
     def schema(self, table: Table) -> pa.Schema:
         """Return the schema of the rows that the query returns."""
