@@ -1,4 +1,4 @@
-"""The record tables are those that existing installations read and write."""
+"""Record tables have the names and columns of existing installations."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf"), artifact_table("rdf")]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_a_table_has_its_columns_in_order(table: Table) -> None:
+def test_record_tables_have_their_columns_in_order(table: Table) -> None:
     assert ", ".join(table.columns) == COLUMNS[table.name]
     assert set(table.key) | set(table.summary) | set(table.bulky) <= set(table.columns)
 
 
 @pytest.mark.parametrize("name", ["a", "area_per_lipid", "X9_", "a" * 48, "Overviews"])
-def test_a_name_makes_a_table(name: str) -> None:
+def test_a_valid_name_names_a_table(name: str) -> None:
     assert analysis_table(name).name == f"ANALYSIS_{name}"
     assert artifact_table(name).name == f"ARTIFACT_{name}"
 
@@ -62,15 +62,15 @@ def test_a_name_makes_a_table(name: str) -> None:
         "OverView",
     ],
 )
-def test_a_name_that_cannot_name_a_table_is_refused_by_name(name: str) -> None:
-    for make in (analysis_table, artifact_table):
+def test_an_invalid_name_is_refused_with_its_name(name: str) -> None:
+    for result_table in (analysis_table, artifact_table):
         with pytest.raises(InvalidNameError) as caught:
-            make(name)
+            result_table(name)
         assert name.lower() in str(caught.value).lower() or repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "columns"),
+    ("name", "namespace", "columns"),
     [
         ("run_database", Namespace.runs, SIMULATIONS.columns),
         ("ANALYSIS_OVERVIEW", Namespace.results, OVERVIEW.columns),
@@ -78,16 +78,16 @@ def test_a_name_that_cannot_name_a_table_is_refused_by_name(name: str) -> None:
         ("artifact_density_plot", Namespace.results, artifact_table("a").columns),
     ],
 )
-def test_a_table_is_known_by_its_name_in_any_case(
-    name: str, place: Namespace, columns: tuple[str, ...]
+def test_table_named_finds_a_record_table_in_any_case(
+    name: str, namespace: Namespace, columns: tuple[str, ...]
 ) -> None:
-    table = table_named(name, place)
+    table = table_named(name, namespace)
     assert table is not None
     assert (table.name, table.columns) == (name, columns)
 
 
 @pytest.mark.parametrize(
-    ("name", "place"),
+    ("name", "namespace"),
     [
         ("RUN_DATABASE", Namespace.results),
         ("ANALYSIS_rdf", Namespace.runs),
@@ -98,16 +98,16 @@ def test_a_table_is_known_by_its_name_in_any_case(
         ("ARTIFACT_overview", Namespace.results),
     ],
 )
-def test_other_tables_are_none_of_ours(name: str, place: Namespace) -> None:
-    assert table_named(name, place) is None
+def test_table_named_is_none_for_other_tables(name: str, namespace: Namespace) -> None:
+    assert table_named(name, namespace) is None
 
 
-def test_texts_are_those_that_an_array_was_made_of() -> None:
+def test_texts_returns_the_values_given_to_array() -> None:
     column = array(["", "a", "é😀"], pa.string())
     assert column.equals(pa.array(["", "a", "é😀"], pa.string()))
     assert texts(column) == texts(pa.chunked_array([column])) == ["", "a", "é😀"]
 
 
-@pytest.mark.parametrize("kind", [pa.int64(), pa.list_(pa.string()), pa.decimal128(5, 2)])
-def test_nulls_are_of_the_type_that_is_asked_for(kind: pa.DataType) -> None:
-    assert nulls(2, kind).equals(pa.array([None, None], kind))
+@pytest.mark.parametrize("data_type", [pa.int64(), pa.list_(pa.string()), pa.decimal128(5, 2)])
+def test_nulls_have_the_given_type(data_type: pa.DataType) -> None:
+    assert nulls(2, data_type).equals(pa.array([None, None], data_type))

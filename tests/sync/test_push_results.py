@@ -391,7 +391,7 @@ def _huge(folder: Path) -> None:
         (_corrupt, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
         (_truncated, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
         (_other_rows, "analysis rdf_oxygen: rdf_oxygen.parquet has 1 rows, but the registry", 1),
-        (_edited(_renamed), "analysis rdf; DROP TABLE x: 'rdf; DROP TABLE x' is not a name", 1),
+        (_edited(_renamed), "analysis rdf; DROP TABLE x: 'rdf; DROP TABLE x' is not a valid", 1),
         (_edited(_outside), "artifact density_plot: '../prod.gro' is not a path inside", 1),
         (_elsewhere, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: 'rdf_oxygen.pa", 1),
         (_no_artifact, "artifact density_plot: artifacts/density_plot/density_plot.png is mis", 1),

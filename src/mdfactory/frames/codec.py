@@ -1,12 +1,13 @@
-"""A frame as plain CSV text, and what is kept beside the text to get the same frame back.
+"""Frames as plain CSV text, with the Arrow data that restores the same table from the text.
 
-The text is written and read by Arrow, many rows at a time. A missing value is an empty field
-and the empty string is ``""``; other fields are quoted only where a reader would take them
-apart. Whether the text gives a column back is found by looking: numbers, booleans and strings
-differ only where a cell has no text of its own (NaN); all others are restored and compared.
+Arrow writes and reads the text, many rows at a time. A missing value is an empty field, and the
+empty string is ``""``. Other fields have quotes only if they need them. Where the text cannot
+restore every value, the frame has the whole table as Arrow IPC stream, too. Numbers, booleans and
+strings are restored exactly unless a value has no text (NaN). Columns of other types are
+restored from the text and compared.
 
-Nothing here calls `pyarrow.array` or `pyarrow.scalar`, not even by handing a Python value to
-a kernel: they import pandas, which takes half a second.
+This module never calls `pyarrow.array` or `pyarrow.scalar`, nor passes Python values to compute
+functions, which call them: they import pandas, which takes half a second.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.frames.text import (
+    CSV_VALUE_TYPE_IDS,
     EPOCH,
-    EXACT,
-    TEXT,
-    VALUES,
-    concatenated,
-    header_line,
-    lines_of,
-    portions,
-    storable,
-    text_of,
+    EXACT_TYPE_IDS,
+    TEXT_TYPE,
+    concatenate,
+    csv_header,
+    csv_lines,
+    text_batches,
+    to_storable,
+    to_text,
 )
 from mdfactory.records.arrow import base64, nulls, pack, stream, unpack
 from mdfactory.records.digests import digest
@@ -42,40 +43,40 @@ from mdfactory.records.digests import digest
 __all__ = [
     "Frame",
     "decode",
-    "empty_of",
+    "empty_table",
     "encode",
     "infer",
     "sidecar_digest",
 ]
 
-TIMES = {"created_at", "updated_at"}
-"""Keys of a registry entry that say nothing of the result."""
+ENTRY_TIME_KEYS = {"created_at", "updated_at"}
+"""Keys of a registry entry that don't describe the result."""
 
-LARGEST_BLOCK = (1 << 31) - 1
+MAX_CSV_BLOCK_BYTES = (1 << 31) - 1
 
-MISSING = (
+PANDAS_MISSING_VALUES = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
     *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 )
-"""What pandas takes for a missing value."""
+"""Texts that pandas reads as missing values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A table in the form in which stores keep it.
+    """A table in the form in which stores hold it.
 
     Parameters
     ----------
     data_csv
-        The table as plain CSV, for every reader.
+        The table as plain CSV, which any program can read.
     arrow_schema
-        Its Arrow schema in base64, as `pyarrow.ipc.read_schema` takes it. Where types do not
-        say all, as with categories, it goes on as an IPC stream of no rows.
+        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a type needs more than the
+        schema, as categories do, this is an IPC stream without rows, which begins with the schema.
     csv_sha256
         SHA-256 of `data_csv`, 64 lower-case hex digits.
     arrow_ipc
-        The table as compressed Arrow IPC stream in base64; empty where the text and the
-        schema give the table.
+        The table as compressed Arrow IPC stream in base64; empty if the text and the schema
+        are enough to restore the table.
     """
 
     data_csv: str
@@ -85,57 +86,72 @@ class Frame:
 
 
 def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
-    """Turn a table into what `decode` turns into the same table.
+    """Return a table as a frame, from which `decode` restores the same table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    limit
+        Maximum length of `Frame.data_csv` and of `Frame.arrow_ipc`, in bytes.
 
     Raises
     ------
     FrameTooLargeError
-        If a text would be longer than `limit` bytes.
+        If one of them would be longer.
     """
-    data, faithful = _csv(table, limit)
-    text, stored = storable(data)
-    ipc = "" if faithful and stored is data else pack(table)
+    data, is_exact = _write_csv(table, limit)
+    text, stored = to_storable(data)
+    ipc = "" if is_exact and stored is data else pack(table)
     if limit is not None and len(ipc) > limit:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=base64(_schema(table.slice(0, 0))),
+        arrow_schema=base64(_serialized_schema(table.slice(0, 0))),
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
 
 
 def sidecar_digest(arrow_schema: str, arrow_ipc: str, entry: Mapping[str, Any]) -> str:
-    """Return the digest of what is kept beside a frame, without the times of its entry."""
-    said = {key: value for key, value in entry.items() if key not in TIMES}
-    return digest((arrow_schema, arrow_ipc, json.dumps(said, sort_keys=True)))
+    """Return the digest of the sidecar of a frame.
+
+    Parameters
+    ----------
+    arrow_schema, arrow_ipc
+        The attributes of the frame.
+    entry
+        The entry of the registry file; its times are not part of the digest.
+    """
+    compared = {key: value for key, value in entry.items() if key not in ENTRY_TIME_KEYS}
+    return digest((arrow_schema, arrow_ipc, json.dumps(compared, sort_keys=True)))
 
 
 def decode(frame: Frame) -> pa.Table:
-    """Return the table that was encoded.
+    """Return the table that was encoded as this frame.
 
     Raises
     ------
     FrameCorruptError
-        If the text is not the one that was encoded, or the rest does not fit it.
+        If the text has changed since it was encoded, or the Arrow data does not match it.
     """
-    data = frame.data_csv.encode(errors="replace")
+    data = frame.data_csv.encode(errors="replace")  # a lone surrogate then fails the check
     if sha256(data).hexdigest() != frame.csv_sha256:
-        raise FrameCorruptError("data_csv was changed: its SHA-256 is not csv_sha256")
+        raise FrameCorruptError("data_csv was changed: its SHA-256 differs from csv_sha256")
     try:
         table = unpack(frame.arrow_ipc or frame.arrow_schema).read_all()
-        return table if frame.arrow_ipc else _read(data, table)
+        return table if frame.arrow_ipc else _read_table(data, table)
     except (ValueError, OSError, pa.ArrowException) as error:
-        raise FrameCorruptError(f"what is kept beside data_csv does not fit: {error}") from error
+        raise FrameCorruptError(f"the Arrow data does not match data_csv: {error}") from error
 
 
-def empty_of(arrow_schema: str) -> pa.Table:
-    """Return a table like a frame that was encoded, without rows, from `Frame.arrow_schema`.
+def empty_table(arrow_schema: str) -> pa.Table:
+    """Return a table without rows that has the schema of a frame, from `Frame.arrow_schema`.
 
     Raises
     ------
     FrameCorruptError
-        If it is none.
+        If this is not an Arrow schema.
     """
     try:
         return unpack(arrow_schema).read_all()
@@ -144,103 +160,130 @@ def empty_of(arrow_schema: str) -> pa.Table:
 
 
 def infer(data_csv: str) -> pa.Table:
-    """Return a table from text alone, with the types that pandas would infer.
+    """Return a table from CSV text alone, with the types that pandas would infer.
 
     Raises
     ------
     FrameCorruptError
         If the text is not CSV.
     """
+    # pandas skips empty lines before the header, too
     data = data_csv.lstrip("\r\n").encode(errors="replace")
     try:
-        first = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
-        names = next(first, [])
-        rows = _rows(data, [pa.string()] * len(names), missing=MISSING, quoted=True)
+        lines = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""))
+        names = next(lines, [])
+        types = [pa.string()] * len(names)
+        rows = _parse_csv(data, types, missing=PANDAS_MISSING_VALUES, quoted=True)
     except (csv.Error, pa.ArrowException) as error:
         raise FrameCorruptError(f"data_csv is not CSV: {error}") from error
-    return pa.Table.from_arrays([_inferred(column) for column in rows.columns], names=names)
+    return pa.Table.from_arrays([_infer_type(column) for column in rows.columns], names=names)
 
 
-def _csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
-    """Return the text of a table, and whether it and the schema give the table back."""
-    faithful, empty = _shows_all_rows(table), table.slice(0, 0).columns
+def _write_csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
+    """Return the text of a table, and whether text and schema are enough to restore the table."""
+    is_exact, empty = _are_rows_unambiguous(table), table.slice(0, 0).columns
     text = io.BytesIO()
-    text.write(header_line(table.schema.names))
-    for batch, cells in portions(table):
-        faithful = faithful and all(map(_gives_back, cells, batch.columns, empty))
-        text.write(lines_of(cells, batch.schema.types))
+    text.write(csv_header(table.schema.names))
+    for batch, cells in text_batches(table):
+        is_exact = is_exact and all(map(_is_restorable, cells, batch.columns, empty))
+        text.write(csv_lines(cells, batch.schema.types))
         if limit is not None and text.tell() > limit:
             raise FrameTooLargeError(limit)
-    return text.getvalue(), faithful
+    return text.getvalue(), is_exact
 
 
-def _shows_all_rows(table: pa.Table) -> bool:
-    """Tell whether the text has all rows, and a lone missing string does not look empty."""
+def _are_rows_unambiguous(table: pa.Table) -> bool:
+    """Whether the text shows all rows, and missing strings differ from empty ones.
+
+    A table without columns shows no rows. A row of one field is ``""`` for a missing and for an
+    empty string, since it must not be an empty line.
+    """
     if table.num_columns != 1:
         return bool(table.num_columns or not table.num_rows)
-    return table.schema.types[0].id in VALUES or not table.column(0).null_count
+    return table.schema.types[0].id in CSV_VALUE_TYPE_IDS or not table.column(0).null_count
 
 
-def _schema(empty: pa.Table) -> pa.Buffer:
-    if all(kind.id in EXACT for kind in empty.schema.types):
+def _serialized_schema(empty: pa.Table) -> pa.Buffer:
+    """Return the schema of a table without rows, with its categories if it has any."""
+    if all(data_type.id in EXACT_TYPE_IDS for data_type in empty.schema.types):
         return empty.schema.serialize()
-    columns = [_like(column) for column in empty.columns]
+    columns = [_as_array(column) for column in empty.columns]
     return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
 
 
-def _gives_back(cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedArray[Any]) -> bool:
+def _is_restorable(
+    cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedArray[Any]
+) -> bool:
+    """Whether the cells are enough to restore a column of the type and categories of `empty`."""
     if cells.null_count != column.null_count:
         return False
-    if column.type.id in EXACT:
+    if column.type.id in EXACT_TYPE_IDS:
         return True
     try:
-        return _restored(cells, _like(empty)).equals(column)
+        return _restore(cells, _as_array(empty)).equals(column)
     except pa.ArrowException:
         return False
 
 
-def _like(empty: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Return a column without rows as one array, with its categories."""
+def _as_array(empty: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    """Return a column without rows as one array, which has the categories of the column."""
     return empty.chunks[0] if empty.num_chunks else nulls(0, empty.type)
 
 
-def _restored(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
-    """Turn cells into values of the type and the categories of `like`."""
-    kind, text = like.type, cells.cast(TEXT)
+def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
+    """Return cells as values that have the type and the categories of `like`."""
+    data_type, text = like.type, cells.cast(TEXT_TYPE)
     if isinstance(like, pa.ExtensionArray):
-        return like.type.wrap_array(_restored(text, like.storage))
+        return like.type.wrap_array(_restore(text, like.storage))
     if isinstance(like, pa.DictionaryArray):
-        indices = pc.index_in(text, value_set=text_of(like.dictionary)).cast(kind.index_type)
-        return pa.DictionaryArray.from_arrays(indices, like.dictionary, ordered=kind.ordered)
-    if pa.types.is_duration(kind):
-        return pc.replace_substring(text, f" {kind.unit}", "").cast(pa.int64()).cast(kind)
-    if pa.types.is_time(kind):
-        return concatenated(EPOCH, text).cast(pa.timestamp(kind.unit)).cast(kind)
-    return text.cast(kind)
+        indices = pc.index_in(text, value_set=to_text(like.dictionary)).cast(data_type.index_type)
+        return pa.DictionaryArray.from_arrays(indices, like.dictionary, ordered=data_type.ordered)
+    if pa.types.is_duration(data_type):
+        return pc.replace_substring(text, f" {data_type.unit}", "").cast(pa.int64()).cast(data_type)
+    if pa.types.is_time(data_type):
+        return concatenate(EPOCH, text).cast(pa.timestamp(data_type.unit)).cast(data_type)
+    return text.cast(data_type)
 
 
-def _read(data: bytes, empty: pa.Table) -> pa.Table:
-    """Read text into a table like the empty one."""
-    kinds = [kind if kind.id in VALUES else pa.string() for kind in empty.schema.types]
-    rows = _rows(data, kinds, missing=("",), quoted=pa.string() not in kinds)
+def _read_table(data: bytes, empty: pa.Table) -> pa.Table:
+    """Read CSV as a table that has the schema and the categories of an empty table."""
+    types = [
+        data_type if data_type.id in CSV_VALUE_TYPE_IDS else pa.string()
+        for data_type in empty.schema.types
+    ]
+    rows = _parse_csv(data, types, missing=("",), quoted=pa.string() not in types)
     if not rows.num_rows:
         return empty
-    columns = map(_column, rows.columns, empty.columns)
+    columns = map(_restore_column, rows.columns, empty.columns)
     return pa.Table.from_arrays(list(columns), schema=empty.schema)
 
 
-def _column(cells: pa.ChunkedArray[Any], empty: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+def _restore_column(
+    cells: pa.ChunkedArray[Any], empty: pa.ChunkedArray[Any]
+) -> pa.ChunkedArray[Any]:
     if cells.type == empty.type:
         return cells
-    like = _like(empty)
-    return pa.chunked_array([_restored(chunk, like) for chunk in cells.chunks], like.type)
+    like = _as_array(empty)
+    return pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
 
 
-def _rows(
-    data: bytes, kinds: Sequence[pa.DataType], *, missing: Sequence[str], quoted: bool
+def _parse_csv(
+    data: bytes, types: Sequence[pa.DataType], *, missing: Sequence[str], quoted: bool
 ) -> pa.Table:
-    """Read the rows of a text as columns of these types, named by their position."""
-    names = [str(position) for position in range(len(kinds))]
+    """Read CSV as columns of these types, named by their positions.
+
+    Parameters
+    ----------
+    data
+        The text, header included.
+    types
+        The type of each column.
+    missing
+        Texts of missing values.
+    quoted
+        Whether quoted fields can be missing values, too.
+    """
+    names = [str(position) for position in range(len(types))]
     if not names:
         return pa.Table.from_arrays([], names)
     return read_csv(
@@ -248,11 +291,12 @@ def _rows(
         ReadOptions(
             column_names=names,
             skip_rows_after_names=1,
-            block_size=min(len(data) + 1, LARGEST_BLOCK),
+            # one block: Arrow refuses rows that span several, and cells may have many megabytes
+            block_size=min(len(data) + 1, MAX_CSV_BLOCK_BYTES),
         ),
         ParseOptions(newlines_in_values=True),
         ConvertOptions(
-            column_types=dict(zip(names, kinds, strict=True)),
+            column_types=dict(zip(names, types, strict=True)),
             null_values=list(missing),
             true_values=["True"],
             false_values=["False"],
@@ -262,29 +306,31 @@ def _rows(
     )
 
 
-def _inferred(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """Give a column of text the type that all of its values have."""
+def _infer_type(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Return a column of text in the type that fits all of its values."""
     if column.null_count == len(column):
         return column.cast(pa.float64()) if len(column) else column
     values = pc.ascii_trim_whitespace(column)
-    for pattern, kinds in GUESSES.items():
+    for pattern, types in TYPES_BY_PATTERN.items():
         if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return _first_cast(values, kinds)
+            return _cast_to_first(values, types)
     return column
 
 
-def _first_cast(values: pa.ChunkedArray[Any], kinds: Iterable[pa.DataType]) -> pa.ChunkedArray[Any]:
-    for kind in kinds:
+def _cast_to_first(
+    values: pa.ChunkedArray[Any], types: Iterable[pa.DataType]
+) -> pa.ChunkedArray[Any]:
+    for data_type in types:
         try:
-            return values.cast(kind)
+            return values.cast(data_type)
         except pa.ArrowInvalid:
             continue
     return values
 
 
-GUESSES = {
+TYPES_BY_PATTERN = {
     "^-?[0-9]+$": (pa.int64(), pa.uint64()),
     r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf(inity)?))$": (pa.float64(),),
     "^(?i:true|false)$": (pa.bool_(),),
 }
-"""What all values of a column look like -> types to try, in order."""
+"""Pattern that all values of a column match -> types to try, in order."""

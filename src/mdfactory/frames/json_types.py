@@ -1,4 +1,4 @@
-"""Rows for people and programs: types that JSON knows, or the text of ``data_csv``."""
+"""Rows in types that JSON has, or as the text of ``data_csv``, for terminals and exports."""
 
 from __future__ import annotations
 
@@ -8,68 +8,71 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.frames.text import text_of
+from mdfactory.frames.text import INTEGER_TYPE_IDS, to_text
 from mdfactory.records.arrow import array, if_else
 
-__all__ = ["plain"]
+__all__ = ["to_json_types"]
+
+UNCHANGED_TYPE_IDS = INTEGER_TYPE_IDS | {pa.bool_().id, pa.null().id}
 
 
-def plain(rows: pa.RecordBatch, *, text: bool = False) -> pa.RecordBatch:
-    """Return rows in types that JSON knows, or all as the text that ``data_csv`` has.
+def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBatch:
+    """Return rows in types that JSON has, or all columns as text.
 
-    Integers, booleans and strings stay what they are, categories become their values, floats
-    are 64 bits wide (the number that their text says) and null where they are not finite, and
-    all else becomes text.
+    Integers, booleans and strings don't change. Categories become their values. Floats become
+    the 64-bit float of their text, or null if they are not finite. Other types become text.
 
     Parameters
     ----------
     rows
         Rows of any types.
-    text
-        Whether to make all of it text.
+    as_text
+        Whether all columns become the text that ``data_csv`` has.
     """
     if not rows.num_columns:
         return rows
-    columns = [_said(column) if text else _plain(column) for column in rows.columns]
-    names = rows.schema.names if text else _distinct(rows.schema.names)
+    columns = [
+        _stored_text(column) if as_text else _to_json_type(column) for column in rows.columns
+    ]
+    names = rows.schema.names if as_text else _unique(rows.schema.names)
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Return names of which none stands twice: in JSON only the last one would stay."""
-    found: list[str] = []
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return unique names; a JSON object would hold only the last of several equal names."""
+    unique: list[str] = []
     for name in names:
-        taken = {*found, *names} if name in found else set(found)
-        spelt = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))
-        found.append(next(one for one in spelt if one not in taken))
-    return found
+        taken = {*unique, *names} if name in unique else set(unique)
+        candidates = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))
+        unique.append(next(candidate for candidate in candidates if candidate not in taken))
+    return unique
 
 
-def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
+def _to_json_type(column: pa.Array[Any]) -> pa.Array[Any]:
+    data_type = column.type
+    if data_type.id in UNCHANGED_TYPE_IDS:
         return column
     if isinstance(column, pa.DictionaryArray):
-        return _plain(column.dictionary).take(column.indices)
-    if pa.types.is_floating(kind):
-        wide = column if kind == pa.float64() else text_of(column).cast(pa.float64())
+        return _to_json_type(column.dictionary).take(column.indices)
+    if pa.types.is_floating(data_type):
+        wide = column if data_type == pa.float64() else to_text(column).cast(pa.float64())
         return if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _decoded(column)
-    return _decoded(text_of(column))
+    if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
+        return _valid_utf8(column)
+    return _valid_utf8(to_text(column))
 
 
-def _said(column: pa.Array[Any]) -> pa.Array[Any]:
-    """Return text without what stores do not take, as ``data_csv`` has it."""
-    return pc.replace_substring(_decoded(text_of(column)), "\0", "\ufffd")
+def _stored_text(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Return a column as the text that ``data_csv`` has, in which U+FFFD replaces NUL."""
+    return pc.replace_substring(_valid_utf8(to_text(column)), "\0", "\ufffd")
 
 
-def _decoded(text: pa.Array[Any]) -> pa.Array[Any]:
-    """Return text as it is, or what can be read of it if it is not UTF-8."""
+def _valid_utf8(text: pa.Array[Any]) -> pa.Array[Any]:
+    """Return text in which U+FFFD replaces bytes that are not UTF-8."""
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
         cells = text.cast(pa.large_binary()).to_pylist()
-        read = array([(cell or b"").decode(errors="replace") for cell in cells], pa.string())
-        return if_else(text.is_valid(), read, pa.nulls(1, pa.string())[0]).cast(text.type)
+        decoded = array([(cell or b"").decode(errors="replace") for cell in cells], pa.string())
+        return if_else(text.is_valid(), decoded, pa.nulls(1, pa.string())[0]).cast(text.type)
     return text

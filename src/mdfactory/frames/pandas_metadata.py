@@ -1,4 +1,7 @@
-"""What pandas keeps of a frame, as JSON in the metadata of its Arrow schema."""
+"""The JSON that pandas stores in the metadata of an Arrow schema: how to read and edit it.
+
+Format: https://pandas.pydata.org/docs/development/developer.html
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,31 @@ from typing import Any, Final
 import pyarrow as pa
 
 __all__ = [
-    "HASH",
-    "PANDAS",
-    "Meaning",
-    "Pandas",
-    "column_renamed",
-    "common_attributes",
-    "entries_of",
-    "field_name",
-    "is_numbered",
+    "HASH_COLUMN",
+    "PANDAS_KEY",
+    "PandasLayout",
+    "PandasMetadata",
+    "arrow_name",
+    "entries_by_column",
+    "has_custom_range",
     "is_range",
-    "level_renamed",
-    "meaning_of",
-    "pandas_of",
-    "with_hash",
+    "pandas_layout",
+    "read_pandas_metadata",
+    "rename_hash_entry",
+    "rename_hash_level",
+    "with_common_attributes",
+    "with_hash_column",
 ]
 
-HASH: Final = "hash"
+HASH_COLUMN: Final = "hash"
+"""The first column of a stack."""
 
-PANDAS: Final = b"pandas"
+PANDAS_KEY: Final = b"pandas"
+"""The key of the JSON in the metadata of a schema."""
 
-UNICODE: Final = {"pandas_type": "unicode", "numpy_type": "object"}
+TEXT_DTYPES: Final = {"pandas_type": "unicode", "numpy_type": "object"}
 
-BY_ARROW: Final = {
+DTYPES_IMPLIED_BY_ARROW: Final = {
     *("", "object", "str", "bool", "float16", "float32", "float64"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     *(
@@ -41,25 +46,25 @@ BY_ARROW: Final = {
         for unit in ("s", "ms", "us", "ns")
     ),
 }
-"""pandas dtypes that make no difference: reading, pandas goes by the Arrow type."""
+"""pandas dtypes that have no effect on reading, since pandas derives them from the Arrow type."""
 
-Pandas = dict[str, Any]
-"""What pandas keeps in the metadata of a schema; empty if it keeps nothing there."""
+PandasMetadata = dict[str, Any]
+"""The JSON as a dictionary; empty if the schema has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What pandas makes of columns, beyond their Arrow types.
+class PandasLayout:
+    """The parts of the pandas metadata that change how pandas reads the columns.
 
     Parameters
     ----------
     index
-        The columns that are levels of the index.
+        Columns that are levels of the index.
     columns
-        Of each column its name, if pandas has another one, and its dtype, if the Arrow type
-        does not say it.
+        For each column, its name in pandas as JSON if it differs from the Arrow name, and its
+        pandas dtype if the Arrow type does not imply it; else empty strings.
     levels
-        The names of the levels of the columns' own index.
+        Names of the levels of the column index as JSON; empty if none has a name.
     """
 
     index: tuple[str, ...]
@@ -67,55 +72,69 @@ class Meaning:
     levels: str
 
 
-def common_attributes(one: Pandas, other: Pandas, lost: set[str]) -> Pandas:
-    """Return what is kept of one frame, with the attributes that both have."""
-    if (one.get("attributes") or None) == (other.get("attributes") or None):
-        return one or other
-    lost.add("attributes of pandas")
-    return {**(one or other), "attributes": {}}
+def with_common_attributes(
+    first: PandasMetadata, second: PandasMetadata, dropped: set[str]
+) -> PandasMetadata:
+    """Return the metadata of the first frame, without its attributes if the second has others.
+
+    Parameters
+    ----------
+    first, second
+        Metadata of two frames; if the first is empty, the second is returned.
+    dropped
+        Receives a name for the dropped attributes.
+    """
+    if (first.get("attributes") or None) == (second.get("attributes") or None):
+        return first or second
+    dropped.add("attributes of pandas")
+    return {**(first or second), "attributes": {}}
 
 
-def pandas_of(schema: pa.Schema) -> Pandas:
-    """Return what pandas keeps of a frame; nothing if it could not read that itself."""
-    kept = (schema.metadata or {}).get(PANDAS)
-    if kept is None:
+def read_pandas_metadata(schema: pa.Schema) -> PandasMetadata:
+    """Return the pandas metadata of a schema; empty if pandas itself could not read it."""
+    text = (schema.metadata or {}).get(PANDAS_KEY)
+    if text is None:
         return {}
     try:
-        read = {"column_indexes": [], **json.loads(kept)}
-        sound = (
-            all("name" in one and isinstance(field_name(one), str) for one in read["columns"])
-            and all("name" in one for one in read["column_indexes"])
-            and all(isinstance(one, str) or "kind" in one for one in read["index_columns"])
-        )
+        metadata = {"column_indexes": [], **json.loads(text)}
+        return metadata if _is_readable(metadata) else {}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
-    return read if sound else {}
 
 
-def field_name(entry: Mapping[str, Any]) -> Any:
-    """Return the Arrow name of a column that pandas tells of; of old, both names were one."""
+def _is_readable(metadata: PandasMetadata) -> bool:
+    columns, levels = metadata["columns"], metadata["column_indexes"]
+    return (
+        all("name" in entry and isinstance(arrow_name(entry), str) for entry in columns)
+        and all("name" in entry for entry in levels)
+        and all(isinstance(level, str) or "kind" in level for level in metadata["index_columns"])
+    )
+
+
+def arrow_name(entry: Mapping[str, Any]) -> Any:
+    """Return the Arrow name of a column from its entry; old versions of pandas store one name."""
     name = entry.get("field_name")
     return entry["name"] if name is None else name
 
 
-def entries_of(pandas: Pandas) -> dict[str, dict[str, Any]]:
-    """Return the entry of each column by the name of its field."""
-    return {field_name(one): one for one in pandas.get("columns", ())}
+def entries_by_column(metadata: PandasMetadata) -> dict[str, dict[str, Any]]:
+    """Return the entry of each column by the Arrow name of the column."""
+    return {arrow_name(entry): entry for entry in metadata.get("columns", ())}
 
 
-def meaning_of(schema: pa.Schema, pandas: Pandas) -> Meaning:
-    """Return what pandas makes of the columns of a schema."""
-    entries, names = entries_of(pandas), {*schema.names}
-    index = [one for one in pandas.get("index_columns", ()) if not is_range(one)]
-    levels = [one["name"] for one in pandas.get("column_indexes", ())]
-    return Meaning(
-        tuple(one for one in index if one in names and one in entries),
-        tuple(_column_meaning(one, entries.get(one.name)) for one in schema),
+def pandas_layout(schema: pa.Schema, metadata: PandasMetadata) -> PandasLayout:
+    """Return how pandas reads the columns of a schema that has this pandas metadata."""
+    entries, names = entries_by_column(metadata), {*schema.names}
+    index = [level for level in metadata.get("index_columns", ()) if not is_range(level)]
+    levels = [entry["name"] for entry in metadata.get("column_indexes", ())]
+    return PandasLayout(
+        tuple(name for name in index if name in names and name in entries),
+        tuple(_column_layout(column, entries.get(column.name)) for column in schema),
         "" if levels in ([], [None]) else json.dumps(levels),
     )
 
 
-def _column_meaning(
+def _column_layout(
     column: pa.Field[pa.DataType], entry: Mapping[str, Any] | None
 ) -> tuple[str, str]:
     if entry is None:
@@ -125,13 +144,15 @@ def _column_meaning(
     if entry.get("pandas_type") == "datetimetz" and pa.types.is_timestamp(column.type):
         zone = (entry.get("metadata") or {}).get("timezone")
         return name, "" if zone in {None, column.type.tz} else f"{dtype} in {zone}"
-    return name, "" if dtype in BY_ARROW else dtype
+    return name, "" if dtype in DTYPES_IMPLIED_BY_ARROW else dtype
 
 
-def is_numbered(index: Sequence[Any]) -> bool:
-    """Tell whether a level of the index is a range of numbers that says more than the row."""
+def has_custom_range(index: Sequence[Any]) -> bool:
+    """Whether an index has a range of numbers other than the default one, 0, 1, 2, ..."""
     ranges = [
-        (one.get("name"), one.get("start"), one.get("step")) for one in index if is_range(one)
+        (level.get("name"), level.get("start"), level.get("step"))
+        for level in index
+        if is_range(level)
     ]
     return bool(ranges) and (len(index) > 1 or ranges != [(None, 0, 1)])
 
@@ -141,30 +162,51 @@ def is_range(level: Any) -> bool:
     return not isinstance(level, str)
 
 
-def column_renamed(entry: dict[str, Any], own: str, spare: str) -> dict[str, Any]:
-    """Rename a column or a level of the index that is called ``hash``."""
-    if field_name(entry) == HASH:
-        return {**entry, "name": own, "field_name": own}
-    return {**entry, "name": spare} if entry["name"] == HASH else entry
+def rename_hash_entry(entry: dict[str, Any], column: str, label: str) -> dict[str, Any]:
+    """Rename ``hash`` in the entry of a column or of a level of the index.
+
+    Parameters
+    ----------
+    entry
+        The entry.
+    column
+        The new name if the Arrow column is called ``hash``.
+    label
+        The new name in pandas if only pandas calls the column ``hash``.
+    """
+    if arrow_name(entry) == HASH_COLUMN:
+        return {**entry, "name": column, "field_name": column}
+    return {**entry, "name": label} if entry["name"] == HASH_COLUMN else entry
 
 
-def level_renamed(level: Any, own: str, spare: str) -> Any:
-    """Rename a level of the index that is called ``hash``."""
+def rename_hash_level(level: Any, column: str, label: str) -> Any:
+    """Rename ``hash`` in a level of the index.
+
+    Parameters
+    ----------
+    level
+        The level: the name of a column, or a range.
+    column
+        The new name of a column that is called ``hash``.
+    label
+        The new name of a range that is called ``hash``.
+    """
     if is_range(level):
-        return {**level, "name": spare} if level.get("name") == HASH else level
-    return own if level == HASH else level
+        return {**level, "name": label} if level.get("name") == HASH_COLUMN else level
+    return column if level == HASH_COLUMN else level
 
 
-def with_hash(pandas: Pandas) -> Pandas:
-    """Put ``hash`` in front of the columns that pandas tells of.
+def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
+    """Return pandas metadata with an entry of the column ``hash`` before the other columns.
 
-    Names that are numbers or times become text, as pandas itself has to make them where some
-    names are text.
+    Column names that are numbers or times become text, as in pandas if one name is text.
     """
     levels = [
-        one if one.get("pandas_type") in {"unicode", "string"} else {**one, **UNICODE}
-        for one in pandas["column_indexes"]
+        level if level.get("pandas_type") in {"unicode", "string"} else {**level, **TEXT_DTYPES}
+        for level in metadata["column_indexes"]
     ]
-    name = HASH if len(levels) < 2 else str((HASH, *[""] * (len(levels) - 1)))  # noqa: PLR2004
-    front = {"name": name, "field_name": HASH, **UNICODE, "metadata": None}
-    return {**pandas, "columns": [front, *pandas["columns"]], "column_indexes": levels}
+    name = HASH_COLUMN
+    if len(levels) > 1:  # pandas writes a name of several levels as the text of a tuple
+        name = str((HASH_COLUMN, *[""] * (len(levels) - 1)))
+    entry = {"name": name, "field_name": HASH_COLUMN, **TEXT_DTYPES, "metadata": None}
+    return {**metadata, "columns": [entry, *metadata["columns"]], "column_indexes": levels}

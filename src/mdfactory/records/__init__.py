@@ -1,1 +1,1 @@
-"""Record tables and the rules for merging them: pure, with no disk, network or clock."""
+"""Record tables and the rules for writing them: pure, without disk, network or clock."""

@@ -1,8 +1,8 @@
-"""Arrow helpers: columns of plain Python values, packed batches, typed compute functions."""
+"""Arrow helpers: arrays of Python values, packed batches and typed compute functions."""
 
 from __future__ import annotations
 
-from array import array as numbers
+from array import array as c_array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -30,12 +30,19 @@ Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
 
 def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:
-    """Turn row tuples into one batch of this schema.
+    """Return a batch of rows.
+
+    Parameters
+    ----------
+    rows
+        Tuples of a value for each column.
+    schema
+        The schema: strings and 64-bit integers, none of them null.
 
     Raises
     ------
     TypeError
-        If a value is not of the type of its column.
+        If a value does not have the type of its column.
     """
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = [array(column, field.type) for column, field in zip(columns, schema, strict=True)]
@@ -43,41 +50,43 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
 
 
 @overload
-def array(values: Sequence[str], kind: pa.lib.StringType) -> pa.StringArray: ...
+def array(values: Sequence[str], data_type: pa.lib.StringType) -> pa.StringArray: ...
 
 
 @overload
-def array(values: Sequence[int], kind: pa.lib.Int64Type) -> pa.Int64Array: ...
+def array(values: Sequence[int], data_type: pa.lib.Int64Type) -> pa.Int64Array: ...
 
 
 @overload
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]: ...
+def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]: ...
 
 
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array[Any]:
+def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
     """Return an Arrow array of strings or of 64-bit integers, none of them null.
 
-    `pyarrow.array` does the same, but asks first whether the values come from pandas, and
-    imports it for that: half a second.
+    `pyarrow.array` returns the same, but imports pandas to check whether the values come from
+    it. The import takes half a second.
     """
-    if kind == pa.int64():
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(numbers("q", values))])
-    texts = [str.encode(value) for value in values]
-    offsets = numbers("i", accumulate(map(len, texts), initial=0))
-    data = texts[0] if len(texts) == 1 else b"".join(texts)  # one text may be very long
+    if data_type == pa.int64():
+        integers = pa.py_buffer(c_array("q", values))
+        return pa.Array.from_buffers(data_type, len(values), [None, integers])
+    encoded = [str.encode(value) for value in values]
+    offsets = c_array("i", accumulate(map(len, encoded), initial=0))
+    # a single text may have many megabytes: don't copy it
+    data = encoded[0] if len(encoded) == 1 else b"".join(encoded)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(kind, len(values), buffers)
+    return pa.Array.from_buffers(data_type, len(values), buffers)
 
 
 def texts(column: Column) -> list[str]:
-    """Return the values of a string column of a record table; none of them is null."""
+    """Return the values of a string column that has no nulls, as the columns of record tables."""
     values: list[Any] = column.to_pylist()
     return values
 
 
-def nulls(length: int, kind: pa.DataType) -> pa.Array[Any]:
+def nulls(length: int, data_type: pa.DataType) -> pa.Array[Any]:
     """Return an array of nulls of any type."""
-    column: pa.Array[Any] = pa.nulls(length, kind)  # type: ignore[call-overload]  # the stubs: subclasses only
+    column: pa.Array[Any] = pa.nulls(length, data_type)  # type: ignore[call-overload]  # the stubs: subclasses only
     return column
 
 
@@ -93,7 +102,7 @@ def stream(
 
 
 def base64(data: pa.Buffer) -> str:
-    """Return bytes as text."""
+    """Return the bytes of a buffer in base64."""
     return b64encode(data).decode()
 
 
@@ -103,32 +112,34 @@ def pack(rows: pa.Table | pa.RecordBatch) -> str:
 
 
 def unpack(text: str) -> pa.RecordBatchReader:
-    """Return the rows of a text, packed or not compressed.
+    """Return a reader of the rows that an Arrow IPC stream in base64 holds, compressed or not.
 
     Raises
     ------
     ValueError
-        If the text is no base64.
+        If the text is not base64.
     pyarrow.ArrowException
-        If it is no stream.
+        If the bytes are not an Arrow IPC stream.
     """
     return pa.ipc.open_stream(b64decode(text, validate=True))
 
 
 Operand: TypeAlias = "pa.Array[Any] | pa.Scalar[Any]"
-"""An array, or a scalar that is used for each of its rows."""
+"""An array, or a scalar that stands for an array of equal values."""
 
 
-def if_else(condition: pa.Array[pa.BooleanScalar], one: Operand, other: Operand) -> pa.Array[Any]:
-    """Return the values of `one` where the condition is true, and of `other` where it is false."""
+def if_else(
+    condition: pa.Array[pa.BooleanScalar], if_true: Operand, if_false: Operand
+) -> pa.Array[Any]:
+    """Return the values of `if_true` where the condition is true, else those of `if_false`."""
     import pyarrow.compute as pc
 
-    chosen: pa.Array[Any] = pc.if_else(condition, one, other)
-    return chosen
+    values: pa.Array[Any] = pc.if_else(condition, if_true, if_false)
+    return values
 
 
 def coalesce(column: pa.Array[Any], value: pa.Scalar[Any]) -> pa.Array[Any]:
-    """Return a column with its nulls replaced by a value."""
+    """Return a column in which a value replaces the nulls."""
     import pyarrow.compute as pc
 
     return pc.coalesce(column, value)  # type: ignore[arg-type]  # the stubs: arrays only
@@ -140,7 +151,20 @@ def join(
     null_handling: Literal["emit_null", "skip", "replace"] = "emit_null",
     null_replacement: str = "",
 ) -> pa.Array[Any]:
-    """Return the texts of several columns, joined row by row."""
+    """Return the texts of several columns, joined row by row.
+
+    Parameters
+    ----------
+    texts
+        The columns.
+    separator
+        The text between two columns.
+    null_handling
+        ``emit_null``: a row with a null is null. ``skip``: nulls are left out. ``replace``:
+        `null_replacement` replaces nulls.
+    null_replacement
+        See `null_handling`.
+    """
     import pyarrow.compute as pc
 
     return pc.binary_join_element_wise(  # type: ignore[type-var,return-value]  # the stubs: likewise

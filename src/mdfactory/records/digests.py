@@ -1,10 +1,10 @@
-"""Digests of records: what is compared to tell change, and what is checked to tell corruption.
+"""Digests of records, which show whether a record has changed or is corrupt.
 
 The *content* of a record is all of its columns but its time. Its content digest is the
 SHA-256 of those columns, in the order of the table, each as ``<length in bytes>:<UTF-8>``
 (integers in decimal). The record digest is the SHA-256 of the content digest, in hex,
-followed by the time; it so covers all columns, and shows whether a content digest that
-was stored earlier still belongs to a record whose time is known.
+followed by the time. It covers all columns. Computed from a stored content digest and the
+record's time, it shows whether the content digest still belongs to the record.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mdfactory.records.tables import Table
 
 __all__ = ["content_digests", "digest", "record_digest"]
 
-PART: Final = 2**20
-"""Characters of a long text that are encoded at a time."""
+PIECE_CHARACTERS: Final = 2**20
+"""Characters of a long text that are encoded at once."""
 
 
 def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
@@ -38,21 +38,31 @@ def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
 
 
 def record_digest(content: str, time: str) -> str:
-    """Return the digest of a whole record, 64 lower-case hex digits."""
+    """Return the digest of all columns of a record, 64 lower-case hex digits.
+
+    Parameters
+    ----------
+    content
+        The content digest.
+    time
+        The time of the record.
+    """
     return sha256(f"{content}{time}".encode()).hexdigest()
 
 
 def digest(values: Sequence[str | int]) -> str:
-    """Return the digest of some values in their order, 64 lower-case hex digits."""
-    whole = sha256()
+    """Return the digest of values in their order, 64 lower-case hex digits."""
+    hasher = sha256()
     for value in values:
         text = str(value)
-        if len(text) > PART and text.isascii():  # a frame of many megabytes mostly is
-            whole.update(b"%d:" % len(text))
-            for start in range(0, len(text), PART):
-                whole.update(text[start : start + PART].encode())
+        # Long frames are mostly ASCII: one byte a character, so the length is known, and pieces
+        # spare an encoded copy of many megabytes.
+        if len(text) > PIECE_CHARACTERS and text.isascii():
+            hasher.update(b"%d:" % len(text))
+            for start in range(0, len(text), PIECE_CHARACTERS):
+                hasher.update(text[start : start + PIECE_CHARACTERS].encode())
             continue
         encoded = text.encode()
-        whole.update(b"%d:" % len(encoded))
-        whole.update(encoded)
-    return whole.hexdigest()
+        hasher.update(b"%d:" % len(encoded))
+        hasher.update(encoded)
+    return hasher.hexdigest()

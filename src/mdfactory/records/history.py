@@ -1,8 +1,8 @@
-"""History: what operations did to a store, and what must be known to take one back.
+"""History: the log of the operations on a store, and the data that undoes them.
 
-A record *as a whole* is an image: all its columns, the digests that are kept of it, and what
-is kept beside it. Its *stamp* is a digest of that, of its content and its time, which tells
-whether anybody has changed it since.
+A *before-image* is a record as it was before an operation: its columns, its stored digests and
+the columns of its sidecar. A *fingerprint* combines the record digest with the digest of the
+sidecar. Undo compares fingerprints to detect records that were changed after the operation.
 """
 
 from __future__ import annotations
@@ -22,63 +22,70 @@ from mdfactory.records.tables import Namespace, Table
 __all__ = [
     "ABSENT",
     "SIDECAR_PREFIX",
+    "ChangeCounts",
     "Entry",
     "UndoPart",
     "before_image_schema",
     "fingerprint",
     "fingerprints",
-    "is_between",
     "is_entry",
-    "keyed",
+    "keys_with_fingerprints",
+    "matches_either",
 ]
 
-LAST: Final = 2**53
-"""No operation has a number as large as this."""
+OPERATION_LIMIT: Final = 2**53
+"""The numbers of operations are smaller than this; a larger one is damaged."""
 
-HALF: Final = 16
-WIDTH: Final = 2 * HALF
-"""Bytes of a stamp: one half tells of the record itself, the other of what is kept beside it."""
+HALF_BYTES: Final = 16
 
-ABSENT: Final = bytes(WIDTH)
-"""The stamp of a record that is not there."""
+FINGERPRINT_BYTES: Final = 2 * HALF_BYTES
+"""The first half of a fingerprint is from the record, the second half from its sidecar."""
+
+ABSENT: Final = bytes(FINGERPRINT_BYTES)
+"""The fingerprint of a record that does not exist."""
 
 SIDECAR_PREFIX: Final = "beside_"
-"""What names of columns begin with that are kept beside a record."""
+"""Prefix of the columns of a before-image that come from the sidecar."""
 
-Changes = dict[str, dict[str, int]]
-"""Table -> what became of records -> how many."""
+NAMESPACES: Final = frozenset(map(str, Namespace))
+
+JSON_FIELDS: Final = ("changes", "made", "dropped")
+"""Fields of an entry that the log stores as JSON."""
+
+ChangeCounts = dict[str, dict[str, int]]
+"""Table name -> kind of change, such as ``inserted`` -> number of records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one operation did in one place of a store.
+    """The changes of one operation in one namespace of a store.
 
     Parameters
     ----------
     operation
-        Its number: they count from 1, in the order in which they were done.
+        Number of the operation: 1, 2, ... in the order of time.
     namespace
-        Where this was.
+        The namespace.
     namespaces
-        All places in which the same operation did anything.
+        All namespaces that the operation changed.
     time
-        When: ISO 8601, in UTC.
+        Time of the operation: ISO 8601, in UTC.
     who, host
-        Who did it, and on which machine.
+        User and machine that ran the operation.
     version
-        Version of the program.
+        Version of mdfactory.
     command
-        What was typed.
+        The command line.
     changes
-        What became of the records of each table.
+        Numbers of inserted, updated, ... records of each table.
     made, dropped
-        Tables that were not there before, and that were not there afterwards.
+        Tables that the operation created, and tables that it dropped.
     undoes
-        Number of the operation that this one took back; 0 if it is none of those.
+        Number of the operation that this one undid; 0 if this is no undo.
     slot
-        Which table keeps what it changed; -1 if none does.
+        Number of the undo table that holds the before-images; -1 if there is none.
     size
-        Bytes that are kept of it.
+        Bytes of the before-images and fingerprints.
     """
 
     operation: int
@@ -89,7 +96,7 @@ class Entry:
     host: str
     version: str
     command: str
-    changes: Changes = field(default_factory=dict)
+    changes: ChangeCounts = field(default_factory=dict)
     made: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     undoes: int = 0
@@ -97,159 +104,183 @@ class Entry:
     size: int = 0
 
     @classmethod
-    def read(cls, row: dict[str, Any]) -> Entry:
-        """Return the entry of a row of ``_mdfactory_log``.
+    def from_row(cls, row: dict[str, Any]) -> Entry:
+        """Return the entry that a row of ``_mdfactory_log`` holds.
 
         Raises
         ------
         ValueError
-            If it is none.
+            If the row does not hold an entry.
         """
         if not is_entry(row["operation"], row["place"]):
-            raise ValueError("there is no such operation")
-        told = {name: json.loads(row[name]) for name in ("changes", "made", "dropped")}
-        if not _is_said(told):
-            raise ValueError("it says nothing that can be understood")
-        told |= {name: tuple(told[name]) for name in ("made", "dropped")}
-        namespaces = tuple(row["places"].split())
-        values = row | told | {"namespace": row["place"], "namespaces": namespaces}
-        return cls(**{one.name: values[one.name] for one in fields(cls)})
+            raise ValueError("the number of the operation or the namespace is invalid")
+        values = row | {name: json.loads(row[name]) for name in JSON_FIELDS}
+        tables = [values["made"], values["dropped"]]
+        if not (_are_counts(values["changes"]) and all(map(_are_names, tables))):
+            raise ValueError(f"one of the columns {', '.join(JSON_FIELDS)} is malformed")
+        values |= {name: tuple(values[name]) for name in ("made", "dropped")}
+        values |= {"namespace": row["place"], "namespaces": tuple(row["places"].split())}
+        return cls(**{column.name: values[column.name] for column in fields(cls)})
 
-    def row(self) -> list[Any]:
+    def to_row(self) -> list[Any]:
         """Return the entry as a row of ``_mdfactory_log``."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        values |= {name: json.dumps(values[name]) for name in ("changes", "made", "dropped")}
+        values = {column.name: getattr(self, column.name) for column in fields(self)}
+        values |= {name: json.dumps(values[name]) for name in JSON_FIELDS}
         values["namespaces"] = " ".join(self.namespaces)
         return list(values.values())
 
 
 def is_entry(operation: int, namespace: str) -> bool:
-    """Whether there can be an entry of this number, for this place."""
-    return 0 < operation < LAST and namespace in NAMESPACES
+    """Whether an entry can have this number and namespace."""
+    return 0 < operation < OPERATION_LIMIT and namespace in NAMESPACES
 
 
-NAMESPACES: Final = frozenset(map(str, Namespace))
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def _is_said(told: dict[str, Any]) -> bool:
-    """Whether what a row says in JSON is what an entry says."""
-    names = [told["made"], told["dropped"]]
-    counts = list(told["changes"].values()) if isinstance(told["changes"], dict) else [None]
-    return all(
-        isinstance(some, list) and all(isinstance(name, str) for name in some) for some in names
-    ) and all(
-        isinstance(some, dict) and all(isinstance(count, int) for count in some.values())
-        for some in counts
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(counts, dict) and all(isinstance(count, int) for count in counts.values())
+        for counts in value.values()
     )
 
 
 @dataclass(frozen=True, slots=True)
 class UndoPart:
-    """A part of what an operation did.
+    """Some of the records that an operation changed, in one table.
 
     Parameters
     ----------
     number
-        Parts count from 0, in the order in which they were done.
+        Number of the part: 0, 1, ... in the order of the changes.
     operation
-        The number of the operation.
+        Number of the operation.
     table
         Name of the table.
-    left
-        Packed: keys of records, and the stamps that they were left with.
-    before
-        Packed: those that were there before, as a whole; empty if none was.
+    fingerprints
+        Keys of the records, and their fingerprints after the operation, as `records.arrow.pack`
+        returns them. Stored as ``left``.
+    before_images
+        The records as they were before the operation, packed; empty if none existed. Stored as
+        ``before``.
     """
 
     number: int
     operation: int
     table: str
-    left: str
-    before: str
+    fingerprints: str
+    before_images: str
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
-        return len(self.left) + len(self.before)
+        """Bytes of the part."""
+        return len(self.fingerprints) + len(self.before_images)
 
     @staticmethod
     def key(number: int) -> str:
-        """Return the key of a part: its number, behind a digit that all are divided by."""
+        """Return the key of a part: its number, after a digit that spreads parts over files."""
         return f"{number % 16:x}{number:08}"
 
-    def row(self) -> tuple[str | int, ...]:
-        """Return it as a row of ``_mdfactory_undo_*``."""
-        values = (self.key(self.number), self.operation, self.table, self.left, self.before)
+    def to_row(self) -> tuple[str | int, ...]:
+        """Return the part as a row of ``_mdfactory_undo_*``."""
+        key = self.key(self.number)
+        values = (key, self.operation, self.table, self.fingerprints, self.before_images)
         return (*values, digest(values))
 
     @classmethod
-    def read(cls, row: dict[str, Any]) -> UndoPart:
-        """Return the part of a row.
+    def from_row(cls, row: dict[str, Any]) -> UndoPart:
+        """Return the part that a row of ``_mdfactory_undo_*`` holds.
 
         Raises
         ------
         ValueError
-            If anything of it has been changed.
+            If a column of the row has changed.
         """
-        *values, told = row.values()
-        if digest(values) != told:
-            raise ValueError("a part of what was kept has been changed")
-        key, *rest = values
-        return cls(int(key[1:]), *rest)
+        *values, stored_digest = row.values()
+        if digest(values) != stored_digest:
+            raise ValueError("the digest of an undo part does not match its columns")
+        key, *columns = values
+        return cls(int(key[1:]), *columns)
 
 
 def before_image_schema(table: Table) -> pa.Schema:
-    """Return the columns of a record as a whole: its own, its digests, and those beside it."""
-    extra = [pa.field(name, pa.string(), nullable=False) for name in ("content", "digest")]
+    """Return the columns of a before-image: those of the record, its digests and its sidecar."""
+    columns = [pa.field(name, pa.string(), nullable=False) for name in ("content", "digest")]
     if table.sidecar:
-        kept = (table.sidecar.schema.field(name) for name in (table.time, *table.sidecar_columns))
-        extra += [one.with_name(f"{SIDECAR_PREFIX}{one.name}") for one in kept]
-    return pa.schema([*table.schema, *extra])
+        sidecar = map(table.sidecar.schema.field, (table.time, *table.sidecar_columns))
+        columns += [column.with_name(f"{SIDECAR_PREFIX}{column.name}") for column in sidecar]
+    return pa.schema([*table.schema, *columns])
 
 
-def fingerprint(digest: str, beside: str = "") -> bytes:
-    """Return the stamp of a record.
+def fingerprint(digest: str, sidecar_digest: str = "") -> bytes:
+    """Return the fingerprint of a record, 32 bytes.
 
     Parameters
     ----------
     digest
-        Its record digest.
-    beside
-        The digest of what is kept beside it, empty if nothing is.
+        The record digest, in hex.
+    sidecar_digest
+        The digest of the sidecar; empty if the record has none.
     """
-    kept = sha256(beside.encode()).digest()[:HALF] if beside else bytes(HALF)
-    return bytes.fromhex(digest[: 2 * HALF]) + kept
+    sidecar = sha256(sidecar_digest.encode()).digest() if sidecar_digest else bytes(HALF_BYTES)
+    return bytes.fromhex(digest[: 2 * HALF_BYTES]) + sidecar[:HALF_BYTES]
 
 
-def is_between(one: bytes, first: bytes, second: bytes) -> bool:
-    """Whether a record is as one stamp says, or as another.
+def matches_either(current: bytes, first: bytes, second: bytes) -> bool:
+    """Whether each half of a fingerprint equals that half of one of two other fingerprints.
 
-    A write that is cut short may store what is beside a record, and not the record: so each is
-    asked by itself.
+    The halves are compared separately, since an interrupted write may have stored the sidecar of
+    a record but not the record.
+
+    Parameters
+    ----------
+    current
+        Fingerprint of the stored record.
+    first, second
+        Fingerprints that the record may have.
     """
-    return one[:HALF] in {first[:HALF], second[:HALF]} and one[HALF:] in {
-        first[HALF:],
-        second[HALF:],
+    record, sidecar = current[:HALF_BYTES], current[HALF_BYTES:]
+    return record in {first[:HALF_BYTES], second[:HALF_BYTES]} and sidecar in {
+        first[HALF_BYTES:],
+        second[HALF_BYTES:],
     }
 
 
-def fingerprints(table: Table, read_before_images: pa.RecordBatch) -> list[bytes]:
-    """Return the stamps of records as they are, whatever digests are kept of them."""
-    contents = content_digests(table, read_before_images)
-    times = texts(read_before_images[table.time])
-    beside = (
-        texts(read_before_images[f"{SIDECAR_PREFIX}digest"])
-        if table.sidecar
-        else [""] * read_before_images.num_rows
-    )
-    digests = map(record_digest, contents, times)
-    return list(map(fingerprint, digests, beside))
+def fingerprints(table: Table, images: pa.RecordBatch) -> list[bytes]:
+    """Return the fingerprint of each record, computed from its columns.
+
+    Stored digests are not used: another program may have changed a record and not its digests.
+
+    Parameters
+    ----------
+    table
+        The table of the records.
+    images
+        The records, with the columns of `before_image_schema`.
+    """
+    contents = content_digests(table, images)
+    digests = map(record_digest, contents, texts(images[table.time]))
+    if not table.sidecar:
+        return list(map(fingerprint, digests))
+    return list(map(fingerprint, digests, texts(images[f"{SIDECAR_PREFIX}digest"])))
 
 
-def keyed(
-    keys: Iterable[pa.Array[Any]], names: Sequence[str], left: Sequence[bytes]
+def keys_with_fingerprints(
+    keys: Iterable[pa.Array[Any]], names: Sequence[str], fingerprints: Sequence[bytes]
 ) -> pa.RecordBatch:
-    """Return the keys of records with the stamps that they were left with, as ``left``."""
-    data = pa.py_buffer(b"".join(left))
-    column = pa.Array.from_buffers(pa.binary(WIDTH), len(left), [None, data])
+    """Return a batch of the keys of records, with their fingerprints in a column ``left``.
+
+    Parameters
+    ----------
+    keys
+        The key columns.
+    names
+        Names of the key columns.
+    fingerprints
+        The fingerprint of each record after an operation.
+    """
+    data = pa.py_buffer(b"".join(fingerprints))
+    width = pa.binary(FINGERPRINT_BYTES)
+    column = pa.Array.from_buffers(width, len(fingerprints), [None, data])
     return pa.RecordBatch.from_arrays([*keys, column], names=[*names, "left"])

@@ -1,4 +1,4 @@
-"""The conflict rules: what to insert, replace, leave or refuse, decided once and purely."""
+"""Conflict rules, by which a write inserts, replaces, skips or refuses each incoming row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Counts", "Resolution", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the records of a write."""
+    """Numbers of records that a write inserted, updated, found unchanged and skipped."""
 
     inserted: int = 0
     updated: int = 0
@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Positions of incoming rows, by what is to become of them."""
+    """Positions of the incoming rows, grouped by what the write does with them."""
 
     insert: list[int] = field(default_factory=list)
     replace: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Resolution:
 
     @property
     def counts(self) -> Counts:
-        """The number of rows in each part; refused ones are not counted."""
+        """The number of rows in each group; refused rows are not counted."""
         return Counts(len(self.insert), len(self.replace), len(self.unchanged), len(self.skip))
 
 
@@ -53,25 +53,25 @@ def resolve(
     keys: Sequence[K],
     contents: Sequence[str],
     mode: ConflictMode,
-    left: Collection[K] = (),
+    interrupted: Collection[K] = (),
 ) -> Resolution:
-    """Decide what becomes of each incoming row.
+    """Decide what a write does with each incoming row.
 
     Parameters
     ----------
     existing
-        Keys that are in the store already -> their content digest; the digests are only
-        looked at in mode ``update``, and of keys in `left`.
+        Stored keys -> their content digests. Digests are compared only in mode ``update``, and
+        of the keys in `interrupted`.
     keys, contents
         Key and content digest of each incoming row.
     mode
-        What to do with a key that exists.
-    left
-        Keys whose stored record is one that a write left which was cut short: if nothing has
-        changed, that write is being repeated, and the record is unchanged in every mode.
+        What to do with a row whose key is stored.
+    interrupted
+        Keys of records that an interrupted write stored. If such a record equals the incoming
+        row, the write is being repeated, and the row is unchanged in every mode.
     """
     resolution = Resolution()
-    others = {
+    conflicting = {
         ConflictMode.refuse: resolution.refuse,
         ConflictMode.skip: resolution.skip,
         ConflictMode.force: resolution.replace,
@@ -80,8 +80,8 @@ def resolve(
     for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
         if key not in existing:
             resolution.insert.append(position)
-        elif existing[key] == content and (mode is ConflictMode.update or key in left):
+        elif existing[key] == content and (mode is ConflictMode.update or key in interrupted):
             resolution.unchanged.append(position)
         else:
-            others.append(position)
+            conflicting.append(position)
     return resolution

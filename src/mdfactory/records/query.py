@@ -1,4 +1,4 @@
-"""What to read from a table: conditions that a store evaluates, and the same ones in Arrow."""
+"""Queries: the rows and columns to read from a table, and their evaluation in Arrow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Condition", "OneOf", "Prefix", "Query", "Sort", "apply"]
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The column holds one of these values, exactly."""
+    """The value of the column is one of these values."""
 
     column: str
     values: tuple[str, ...]
@@ -23,7 +23,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The column starts with this text, in this case; the empty text matches all."""
+    """The value of the column starts with this text, case-sensitive; every value has prefix ''."""
 
     column: str
     text: str
@@ -34,14 +34,14 @@ Condition = OneOf | Prefix
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The order of an answer."""
+    """The column that rows are sorted by."""
 
     column: str
     descending: bool = False
 
     @property
     def key(self) -> tuple[str, Literal["ascending", "descending"]]:
-        """The column and the direction, as Arrow takes them."""
+        """The column and direction, as `pyarrow.Table.sort_by` takes them."""
         return self.column, "descending" if self.descending else "ascending"
 
 
@@ -52,13 +52,13 @@ class Query:
     Parameters
     ----------
     where
-        Conditions that must all hold.
+        Conditions; a row is read if all of them hold.
     columns
-        Columns to return, in this order; all of the table if None.
+        Columns to return, in this order; all columns if None.
     sort
-        Order of the rows; the store's own if None.
+        Order of the rows; any order if None.
     limit
-        Number of rows at most; all if None.
+        Maximum number of rows; all rows if None.
     """
 
     where: tuple[Condition, ...] = ()
@@ -67,31 +67,30 @@ class Query:
     limit: int | None = None
 
     def check(self, table: Table) -> None:
-        """Refuse columns that the table does not have, and a limit that is none.
+        """Check that the table has all columns of the query, and that the limit is not negative.
 
         Raises
         ------
         QueryError
-            If a column is unknown, or the limit is negative.
+            If the table lacks a column, or the limit is negative.
         """
         if self.limit is not None and self.limit < 0:
-            raise QueryError(f"the limit is a number of rows, 0 or more; it is {self.limit}")
-        named = [condition.column for condition in self.where]
-        named += self.columns or ()
-        named += [self.sort.column] if self.sort else []
-        for column in named:
-            if column not in table.columns:
-                raise QueryError(
-                    f"{table.name} has no column {column!r}; it has {', '.join(table.columns)}"
-                )
+            raise QueryError(f"the limit must be 0 or more rows, not {self.limit}")
+        columns = [condition.column for condition in self.where]
+        columns += self.columns or ()
+        columns += [self.sort.column] if self.sort else []
+        missing = [column for column in columns if column not in table.columns]
+        if missing:
+            known = ", ".join(table.columns)
+            raise QueryError(f"{table.name} has no column {missing[0]!r}; it has {known}")
 
     def schema(self, table: Table) -> pa.Schema:
-        """Return the schema of the answer."""
+        """Return the schema of the rows that the query returns."""
         return pa.schema([table.schema.field(name) for name in self.columns or table.columns])
 
 
 def apply(query: Query, rows: pa.Table) -> pa.Table:
-    """Answer a query from rows in memory; the reference for what stores evaluate."""
+    """Evaluate a query on rows in memory. Stores must return what this function returns."""
     for condition in query.where:
         rows = rows.filter(_mask(condition, rows[condition.column]))
     if query.sort:

@@ -1,4 +1,4 @@
-"""The record tables, declared once: the only place that names a column list."""
+"""The tables of a store: their names, columns and keys."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-"""Version of the ``_mdfactory_*`` tables; a store with a newer one is refused."""
+"""Version of the ``_mdfactory_*`` tables. Stores with a newer version are not opened."""
 
 
 class Namespace(StrEnum):
-    """The part of a store that a table lives in: a file, folder or schema of its own."""
+    """Part of a store that is a file, folder or schema of its own."""
 
     runs = "runs"
     results = "results"
@@ -44,34 +44,35 @@ class Namespace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of the store.
+    """A table of a store.
 
     Parameters
     ----------
     name
-        Its name; names are unique regardless of case.
+        Name of the table; names are unique regardless of case.
     schema
-        Columns in their order, all strings and 64-bit integers, none nullable.
+        Columns in their order: strings and 64-bit integers, none nullable.
     key
-        Columns that identify a record.
+        Columns that identify a row.
     namespace
-        Where in a store it lives.
+        The namespace that holds the table.
     time
-        The column that says when a record was written; not part of its content.
-        Empty for the tables that describe records.
+        The column with the time at which a record was written; not part of the content.
+        Empty for the ``_mdfactory_*`` tables.
     summary
-        Columns that a terminal shows when not asked for all.
+        Columns that a terminal shows by default.
     bulky
-        Columns that no terminal can show.
+        Columns that are too wide for any terminal.
     large
-        Columns whose cells may hold megabytes: few of them are held at a time.
+        Columns whose cells may hold megabytes. Readers take a few rows at a time.
     command
         The command that creates the table.
     result_type
-        What its records are about, if they are results of one name.
+        Type of the results, if all records are results of one name.
     sidecar
-        The table that keeps what a record's own columns cannot say: a row for each record,
-        known by the record's table and key, with the time of the record that it belongs to.
+        The table of the records' sidecars, which hold data in addition to the records' own
+        columns. A sidecar holds the table name, key and time of its record. If the record has
+        another time, the sidecar belongs to an earlier version of it.
     """
 
     name: str
@@ -88,59 +89,56 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in order."""
+        """Names of the columns in their order."""
         return tuple(self.schema.names)
 
     @property
     def id(self) -> str:
-        """The name as it is compared: regardless of case."""
+        """The name in lower case, for comparisons."""
         return self.name.lower()
 
     @property
     def result_name(self) -> str:
-        """The name of the result; installations that spell tables in upper case mean lower."""
+        """Name of the result, in lower case if the store has table names in upper case."""
         name = self.name.partition("_")[2]
         return name.lower() if name.isupper() else name
 
     @property
     def sidecar_columns(self) -> tuple[str, ...]:
-        """Names of the columns that are kept beside a record."""
-        own = (*self.key, "record_table", self.time)
-        return (
-            tuple(name for name in self.sidecar.columns if name not in own) if self.sidecar else ()
-        )
+        """Names of the data columns of a sidecar: all but its key and time."""
+        if not self.sidecar:
+            return ()
+        key_and_time = (*self.key, "record_table", self.time)
+        return tuple(name for name in self.sidecar.columns if name not in key_and_time)
 
     @property
     def schema_with_sidecar(self) -> pa.Schema:
-        """The columns of a record and of what is kept beside it."""
-        sidecar = (
-            (self.sidecar.schema.field(name) for name in self.sidecar_columns)
-            if self.sidecar
-            else ()
-        )
-        return pa.schema([*self.schema, *sidecar])
+        """The columns of a record, then the data columns of its sidecar."""
+        if not self.sidecar:
+            return self.schema
+        return pa.schema([*self.schema, *map(self.sidecar.schema.field, self.sidecar_columns)])
 
     @property
     def schema_with_digests(self) -> pa.Schema:
-        """The columns of `schema_with_sidecar`, and ``content``, the content digest."""
+        """The columns of `schema_with_sidecar`, then ``content``, the content digest."""
         return self.schema_with_sidecar.append(DIGEST_ROW_SCHEMA.field("content"))
 
     @property
     def is_record(self) -> bool:
-        """Whether rows are records of simulations, which have a digest each."""
+        """Whether the rows are records, which have a digest each."""
         return bool(self.time)
 
 
 def _schema(columns: str) -> pa.Schema:
-    """``"hash row_count:int"`` -> a schema of strings, and integers where marked."""
+    """Return a schema of strings and integers, given as ``"hash row_count:int"``."""
     fields = [column.partition(":") for column in columns.split()]
-    kinds = {"": pa.string(), "int": pa.int64()}
-    return pa.schema([pa.field(name, kinds[kind], nullable=False) for name, _, kind in fields])
+    types = {"": pa.string(), "int": pa.int64()}
+    return pa.schema([pa.field(name, types[mark], nullable=False) for name, _, mark in fields])
 
 
 DIGEST_ROW_SCHEMA = _schema("hash directory simulation_type content digest")
-"""What is known of a record that was not read again: whose it is, its content digest, and the
-``digest`` of what is kept beside it, or nothing if nothing is; see `records.digests`."""
+"""Columns of a digest row, which stands for a record whose files were not read again. ``content``
+is the content digest of the record, ``digest`` that of its sidecar, empty if it has none."""
 
 SIMULATIONS = Table(
     name="RUN_DATABASE",
@@ -188,8 +186,9 @@ FRAME_SIDECARS = Table(
     namespace=Namespace.results,
     large=("arrow_ipc",),
 )
-"""What plain CSV cannot say of a frame: see `records.frames.Frame`; ``entry`` is the registry's
-in JSON, and ``digest`` tells whether any of this has changed."""
+"""Sidecars of analyses: the parts of a frame that CSV text does not hold, see
+`frames.codec.Frame`. ``entry`` is the entry of the registry file, in JSON, and ``digest`` is the
+digest of the sidecar, see `frames.codec.sidecar_digest`."""
 
 STATE = Table(
     name="_mdfactory_state",
@@ -197,20 +196,20 @@ STATE = Table(
     key=("kind", "name"),
     namespace=Namespace.runs,
 )
-"""What a store must note of itself that cannot list its tables, or commit them together: the
-names of tables (kind ``table``), and writes (kind ``write``), so that one that was cut short
-can be told; see `stores.foundry`."""
+"""State of a store that can neither list its tables nor commit them together; see
+`stores.foundry`. Rows of kind ``table`` hold the names of its tables. Rows of kind ``write`` hold
+its writes, so that an interrupted write can be detected."""
 
 
 def analysis_table(name: str) -> Table:
-    """Return the table that holds one analysis of all simulations.
+    """Return the table of one analysis.
 
     Raises
     ------
     InvalidNameError
-        If `name` cannot name a table.
+        If the name is invalid, see `records.vocabulary.check_name`.
     """
-    return _item_table(
+    return _new_result_table(
         f"ANALYSIS_{check_name(name)}",
         "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc",
         summary="hash directory simulation_type row_count columns data_path timestamp_utc",
@@ -223,14 +222,14 @@ def analysis_table(name: str) -> Table:
 
 
 def artifact_table(name: str) -> Table:
-    """Return the table that lists the files of one artifact of all simulations.
+    """Return the table of one artifact, whose records list files.
 
     Raises
     ------
     InvalidNameError
-        If `name` cannot name a table.
+        If the name is invalid, see `records.vocabulary.check_name`.
     """
-    return _item_table(
+    return _new_result_table(
         f"ARTIFACT_{check_name(name)}",
         "hash directory simulation_type file_count:int files checksums timestamp_utc",
         summary="hash simulation_type file_count files checksums directory timestamp_utc",
@@ -239,7 +238,7 @@ def artifact_table(name: str) -> Table:
     )
 
 
-def _item_table(name: str, columns: str, *, summary: str, **rest: Any) -> Table:
+def _new_result_table(name: str, columns: str, *, summary: str, **others: Any) -> Table:
     return Table(
         name=name,
         schema=_schema(columns),
@@ -247,16 +246,16 @@ def _item_table(name: str, columns: str, *, summary: str, **rest: Any) -> Table:
         namespace=Namespace.results,
         time="timestamp_utc",
         summary=tuple(summary.split()),
-        **rest,
+        **others,
     )
 
 
 @cache
 def digest_table(namespace: Namespace) -> Table:
-    """Return the table of the digests of all records in one place of a store.
+    """Return the table of the digests of all records in a namespace.
 
-    Its key is the lower-case name of the record's table and the record's own key, where
-    columns that the record's key does not have are empty. See `records.digests`.
+    Its key is the name of the record's table, in lower case, and the record's key. Key columns
+    that the record's table does not have are empty. See `records.digests`.
     """
     return Table(
         name="_mdfactory_digest",
@@ -268,7 +267,7 @@ def digest_table(namespace: Namespace) -> Table:
 
 @cache
 def format_table(namespace: Namespace) -> Table:
-    """Return the one-row table that tells the version of the ``_mdfactory_*`` tables."""
+    """Return the one-row table of the version of the ``_mdfactory_*`` tables."""
     return Table(
         name="_mdfactory_format",
         schema=_schema("version:int"),
@@ -279,9 +278,9 @@ def format_table(namespace: Namespace) -> Table:
 
 @cache
 def log_table(namespace: Namespace) -> Table:
-    """Return the table that tells what was done to the records in one place of a store.
+    """Return the table of the log of operations in a namespace.
 
-    Its rows are those of `records.history.Entry`.
+    Each row is a `records.history.Entry`.
     """
     return Table(
         name="_mdfactory_log",
@@ -296,13 +295,18 @@ def log_table(namespace: Namespace) -> Table:
 
 @cache
 def undo_table(namespace: Namespace, slot: int) -> Table:
-    """Return the table that keeps what one operation changed in one place of a store.
+    """Return the table that holds the changes of one operation in a namespace.
 
-    There is one for each operation that can be undone, and the next one takes the table of
-    the one that is forgotten. A row is a part of what was done: the keys of records with the
-    stamps that they were left with, and the records as they were before, both packed, and a
-    digest of all that; see `records.history`. Its column ``hash``, by which every store finds
-    rows, and divides them, is the number of the part.
+    Each operation that can be undone has an undo table. When an operation is no longer kept,
+    a later one takes its slot. Each row is a `records.history.UndoPart`. Its column ``hash``
+    holds the number of the part; it has this name because stores find and partition rows by it.
+
+    Parameters
+    ----------
+    namespace
+        The namespace.
+    slot
+        Number of the table, 0 or more.
     """
     return Table(
         name=f"_mdfactory_undo_{namespace}_{slot}",
@@ -314,29 +318,37 @@ def undo_table(namespace: Namespace, slot: int) -> Table:
 
 
 def table_named(name: str, namespace: Namespace) -> Table | None:
-    """Return the record table of this name, spelt as given, or None if it is none of ours."""
-    known = {table.id: table for table in (SIMULATIONS, OVERVIEW) if table.namespace is namespace}
-    if name.lower() in known:
-        return replace(known[name.lower()], name=name)
-    kind, _, result_type = name.partition("_")
-    if kind.lower() not in RESULT_TABLES or namespace is not Namespace.results:
+    """Return the record table of this name, or None if no record table has this name.
+
+    Parameters
+    ----------
+    name
+        The name, in any case; the table has it as given.
+    namespace
+        The namespace that holds the table.
+    """
+    for table in (SIMULATIONS, OVERVIEW):
+        if table.namespace is namespace and table.id == name.lower():
+            return replace(table, name=name)
+    prefix, _, result_name = name.partition("_")
+    if prefix.lower() not in RESULT_TABLES_BY_TYPE or namespace is not Namespace.results:
         return None
     try:
-        return replace(result_table(ResultType(kind.lower()), result_type), name=name)
+        return replace(result_table(ResultType(prefix.lower()), result_name), name=name)
     except InvalidNameError:
         return None
 
 
 @cache
-def result_table(kind: ResultType, name: str) -> Table:
+def result_table(result_type: ResultType, name: str) -> Table:
     """Return the table of one analysis or artifact.
 
     Raises
     ------
     InvalidNameError
-        If `name` cannot name a table.
+        If the name is invalid, see `records.vocabulary.check_name`.
     """
-    return RESULT_TABLES[kind](name)
+    return RESULT_TABLES_BY_TYPE[result_type](name)
 
 
-RESULT_TABLES = {ResultType.analysis: analysis_table, ResultType.artifact: artifact_table}
+RESULT_TABLES_BY_TYPE = {ResultType.analysis: analysis_table, ResultType.artifact: artifact_table}

@@ -1,4 +1,7 @@
-"""The words that records use, closed sets and names; light, as the command line offers them."""
+"""Enums of the values that records use, and the rule for names of results.
+
+The command line imports this module at its start, so it imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +25,29 @@ __all__ = [
     "check_name",
 ]
 
-NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+RESULT_NAME_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
 
 def check_name(name: str) -> str:
-    """Return the name of an analysis or artifact, if it can name a table.
+    """Check the name of an analysis or artifact, and return it.
 
     Raises
     ------
     InvalidNameError
-        If it cannot.
+        If the name is invalid.
     """
     if name.lower() == "overview":
-        raise InvalidNameError("'overview' is reserved: it names the table of all results")
-    if not NAME.fullmatch(name):
+        raise InvalidNameError("'overview' is reserved for the table of all results")
+    if not RESULT_NAME_PATTERN.fullmatch(name):
         raise InvalidNameError(
-            f"{name!r} is not a name for an analysis or artifact: it needs "
-            "a letter, then letters, digits and underscores, at most 48 characters"
+            f"{name!r} is not a valid name of an analysis or artifact: a name is a letter, "
+            "then letters, digits and underscores, at most 48 characters"
         )
     return name
 
 
 class SimulationStatus(StrEnum):
-    """How far a simulation has come, in order of progress."""
+    """Progress of a simulation; the members are in the order of progress."""
 
     build = "build"
     equilibrated = "equilibrated"
@@ -54,14 +57,14 @@ class SimulationStatus(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order of progress, 0 for ``build``."""
-        return RANKS[self]
+        return STATUS_RANKS[self]
 
 
-RANKS: Final = {status: rank for rank, status in enumerate(SimulationStatus)}
+STATUS_RANKS: Final = {status: rank for rank, status in enumerate(SimulationStatus)}
 
 
 class SimulationType(StrEnum):
-    """What is simulated."""
+    """Type of the simulated system."""
 
     mixedbox = "mixedbox"
     bilayer = "bilayer"
@@ -69,41 +72,41 @@ class SimulationType(StrEnum):
 
 
 class Parametrization(StrEnum):
-    """Where force-field parameters come from."""
+    """Force field of a simulation."""
 
     cgenff = "cgenff"
     smirnoff = "smirnoff"
 
 
 class Engine(StrEnum):
-    """The program that runs the simulation."""
+    """Program that runs a simulation."""
 
     gromacs = "gromacs"
 
 
 class ResultType(StrEnum):
-    """What a result of a simulation is: a table of numbers, or files."""
+    """Type of a result: an analysis is a table of numbers, an artifact is a set of files."""
 
     analysis = "analysis"
     artifact = "artifact"
 
 
 ResultId = tuple[ResultType, str]
-"""A result by its kind and name."""
+"""Type and name of a result."""
 
 
 class ResultStatus(StrEnum):
-    """Whether a result is in the store."""
+    """Whether the store holds a result."""
 
     completed = "completed"
     not_yet_run = "not_yet_run"
 
 
 class ConflictMode(StrEnum):
-    """What a write does with a record whose key is in the store already.
+    """What a write does with records whose keys are stored already.
 
-    ``refuse`` writes nothing at all, ``skip`` leaves the stored record, ``force``
-    overwrites it, ``update`` overwrites it if anything but its time changed.
+    ``refuse`` rejects the whole write, ``skip`` keeps the stored records, ``force``
+    overwrites them, ``update`` overwrites those of which a column other than the time differs.
     """
 
     refuse = "refuse"
@@ -114,20 +117,20 @@ class ConflictMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept, so that operations can be undone.
+    """How much history a store keeps, so that operations can be undone.
 
     Parameters
     ----------
     operations
-        The number of operations; nothing is kept if it is 0.
+        Number of the latest operations that can be undone; 0 to keep no history.
     size
-        Bytes of all of them together.
+        Maximum size of their history together, in bytes.
     """
 
     operations: int = 10
     size: int = 10**9
 
     @property
-    def anything(self) -> bool:
-        """Whether anything is kept."""
+    def is_enabled(self) -> bool:
+        """Whether the store keeps any history."""
         return self.operations > 0 and self.size > 0

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mdfactory.errors import MDFactoryError, OutputError
 from mdfactory.files import replacing
-from mdfactory.frames.json_types import plain
+from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.text import to_csv
 
 __all__ = ["export"]
@@ -75,7 +75,7 @@ def _write_parquet(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
 
 def _write_json(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:  # noqa: ARG001
     def write(batch: pa.RecordBatch) -> None:
-        for row in plain(batch).to_pylist():
+        for row in to_json_types(batch).to_pylist():
             file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     return _count(rows, write)

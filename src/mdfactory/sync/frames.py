@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
-from mdfactory.frames.codec import Frame, decode, empty_of, infer, sidecar_digest
+from mdfactory.frames.codec import Frame, decode, empty_table, infer, sidecar_digest
 from mdfactory.frames.stack import Stack, stack
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
@@ -62,7 +62,7 @@ class Frames:
     def batches(self) -> Generator[pa.RecordBatch]:
         """Stream the rows, simulation by simulation."""
         for hash_, frame in self.frames():
-            yield from self.stacked.put(hash_, frame).to_batches(max_chunksize=BATCH)
+            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH)
 
     def frames(self) -> Iterator[tuple[str, pa.Table]]:
         """Stream the frames as they were recorded, with the hash of their simulation.
@@ -146,7 +146,7 @@ class _Schemas:
             for key in some:
                 if key in kept:
                     kept_schema = kept[key][0]
-                    yield key[0], _named(self.table, key[0], partial(empty_of, kept_schema))
+                    yield key[0], _named(self.table, key[0], partial(empty_table, kept_schema))
                 else:
                     self.inferred += 1
                     yield key[0], self._inferred(key[0])

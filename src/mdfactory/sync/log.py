@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from mdfactory.records.history import Changes, Entry
+from mdfactory.records.history import ChangeCounts, Entry
 from mdfactory.stores.history.journal import entries
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -36,7 +36,7 @@ class Operation:
     undone_by: int = 0
 
     @property
-    def changes(self) -> Changes:
+    def changes(self) -> ChangeCounts:
         """Table -> what became of records -> how many."""
         return {table: counts for entry in self.entries for table, counts in entry.changes.items()}
 
@@ -102,7 +102,7 @@ def _changed_records(entry: Entry) -> bool:
     return changes_records(entry.changes)
 
 
-def changes_records(changes: Changes) -> bool:
+def changes_records(changes: ChangeCounts) -> bool:
     """Whether any record was inserted, updated or removed."""
     return any(
         count for counts in changes.values() for what, count in counts.items() if what in CHANGED

@@ -16,7 +16,7 @@ from mdfactory.errors import (
     UndoError,
 )
 from mdfactory.records.arrow import batch, texts, unpack
-from mdfactory.records.history import Changes, Entry, UndoPart, before_image_schema
+from mdfactory.records.history import ChangeCounts, Entry, UndoPart, before_image_schema
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Namespace, Table, table_named, undo_table
 from mdfactory.stores.history.restore import Restored, put_back
@@ -45,7 +45,7 @@ class Undone:
     """
 
     operation: Operation
-    changes: Changes
+    changes: ChangeCounts
     made: tuple[str, ...]
     dropped: tuple[str, ...]
 
@@ -213,8 +213,8 @@ def _parts(
                 raise damaged
             size += part.size
             table = _table(part.table, entry)
-            left = unpack(part.left).read_next_batch()
-            before = unpack(part.before).read_next_batch() if part.before else None
+            left = unpack(part.fingerprints).read_next_batch()
+            before = unpack(part.before_images).read_next_batch() if part.before_images else None
             yield table, left, before or batch([], before_image_schema(table))
     except (ValueError, pa.ArrowException) as error:
         if isinstance(error, MDFactoryError):
@@ -241,7 +241,7 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
     ]
     for key in sorted(keys, key=lambda one: one[1:], reverse=True):
         for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
-            yield from map(UndoPart.read, rows.to_pylist())
+            yield from map(UndoPart.from_row, rows.to_pylist())
 
 
 def _drop_if_empty(transaction: Transaction, table: Table) -> None:

@@ -216,7 +216,7 @@ def _unordered(answer: Answer) -> Answer:
 
 
 def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None:
-    from mdfactory.frames.json_types import plain
+    from mdfactory.frames.json_types import to_json_types
     from mdfactory.sync.frames import pull_frames
 
     store, terminal = session.store(), session.terminal
@@ -234,5 +234,5 @@ def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None
         with closing(found.batches()) as batches:  # before the store is, whatever happens
             rows = batches
             if answer.output is None:
-                rows = (plain(some, text=not terminal.json) for some in batches)
+                rows = (to_json_types(some, as_text=not terminal.json) for some in batches)
             session.show(store, rows, found.schema, found.schema.names, answer.output)

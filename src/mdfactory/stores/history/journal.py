@@ -15,7 +15,14 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from mdfactory.records.arrow import batch, pack, texts
-from mdfactory.records.history import ABSENT, Entry, UndoPart, fingerprint, is_entry, keyed
+from mdfactory.records.history import (
+    ABSENT,
+    Entry,
+    UndoPart,
+    fingerprint,
+    is_entry,
+    keys_with_fingerprints,
+)
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table, log_table, undo_table
 from mdfactory.records.vocabulary import Retention
@@ -81,7 +88,7 @@ def entries(transaction: Transaction, wanted: Collection[Brief] | None = None) -
                 if wanted is not None and (row["operation"], row["place"]) not in there:
                     continue
                 try:
-                    entry = Entry.read(row)
+                    entry = Entry.from_row(row)
                 except ValueError as error:
                     log.warning(
                         "%s: an entry of %s is damaged, and passed over: %s",
@@ -137,7 +144,7 @@ class Journal:
     def __init__(
         self, transaction: Transaction, command: str, retention: Retention, *, undoes: int = 0
     ) -> None:
-        self.keeps_before_images = retention.anything
+        self.keeps_before_images = retention.is_enabled
         self._transaction = transaction
         self._command = command
         self._keep = retention
@@ -200,7 +207,7 @@ class Journal:
         undo = undo_table(table.namespace, self._slot)
         if side.part is None:
             self._begin(undo, side)
-        keys = keyed([rows[name] for name in table.key], table.key, left)
+        keys = keys_with_fingerprints([rows[name] for name in table.key], table.key, left)
         read_before_images = pack(before) if before else ""
         part = UndoPart(side.part or 0, self._operation, table.name, pack(keys), read_before_images)
         side.part = part.number + 1
@@ -208,7 +215,7 @@ class Journal:
         if sum(one.size for one in self._sides.values()) > self._keep.size:
             self.forget()
         else:
-            self._transaction.put(undo, batch([part.row()], undo.schema))
+            self._transaction.put(undo, batch([part.to_row()], undo.schema))
 
     def before_write(
         self, table: Table, rows: pa.RecordBatch, digests: Mapping[Key, str], old: Sequence[Key]
@@ -282,7 +289,7 @@ class Journal:
             if not self._transaction.has(table):
                 self._transaction.describe(table.namespace)
                 self._transaction.make(table)
-            self._transaction.put(table, batch([entry.row()], table.schema))
+            self._transaction.put(table, batch([entry.to_row()], table.schema))
 
     def _drop(self) -> None:
         """Remove what was kept of this operation; only now, since tables may be read till here."""
@@ -350,7 +357,7 @@ class Journal:
         for rows in self._transaction.scan(undo, Query()):
             for row in rows.to_pylist():
                 if row["operation"] == self._operation:
-                    part = UndoPart.read(row)
+                    part = UndoPart.from_row(row)
                     side.part = max(side.part or 0, part.number + 1)
                     side.size += part.size
         return side.part is not None

@@ -14,7 +14,7 @@ from mdfactory.records.history import (
     SIDECAR_PREFIX,
     before_image_schema,
     fingerprints,
-    is_between,
+    matches_either,
 )
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Table, digest_table
@@ -117,7 +117,7 @@ def put_back(
         return now.get(key, ABSENT) != target.get(key, ABSENT)
 
     def is_ours(key: Key) -> bool:
-        return is_between(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
+        return matches_either(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
 
     # All is read and noted before any of it is changed: the answer streams.
     for found in (

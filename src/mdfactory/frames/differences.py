@@ -1,0 +1,187 @@
+"""Sentences that tell users how the schemas of frames differ, and what a union changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, takewhile
+from typing import Final
+
+import pyarrow as pa
+
+from mdfactory.errors import counted
+from mdfactory.frames.groups import SchemaGroup, displayed, distinct_types, fields_by_name
+
+__all__ = [
+    "Description",
+    "describe_dropped",
+    "describe_promotions",
+    "duplicate_columns",
+    "enumerated",
+    "schema_differences",
+    "types_of_columns",
+]
+
+SHOWN_DIFFERENCES: Final = 6
+"""Maximum number of differences that a message names for each group."""
+
+MAX_DIFFERENCE_CHARACTERS: Final = 120
+
+Description = tuple[list[str], str]
+"""Hashes of simulations, and a description of their frames."""
+
+Trait = tuple[str, str]
+"""A property of a schema: its kind, such as ``column``, and its name."""
+
+
+def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
+    """Describe for each group how it differs from the others, the largest group first."""
+    orders = _column_orders(groups)
+    traits = [_traits(group, order) for group, order in zip(groups, orders, strict=True)]
+    counts = Counter(item for group_traits in traits for item in group_traits.items())
+    differing = dict.fromkeys(trait for (trait, _), n in counts.items() if n < len(groups))
+    descriptions = []
+    for group, group_traits in zip(groups, traits, strict=True):
+        own = (text for trait, text in group_traits.items() if trait in differing)
+        missing = (f"no {displayed(trait[1])}" for trait in differing if trait not in group_traits)
+        descriptions.append((group.hashes, _shortened(chain(own, missing))))
+    return _largest_first(descriptions)
+
+
+def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
+    """Return descriptions of each column, the index, the column names, and the column order."""
+    traits: dict[Trait, str] = {}
+    columns = zip(group.schema, group.layout.columns, group.ordered, strict=True)
+    for column, (name, dtype), categories in columns:
+        notes = [f"pandas {dtype}"] * bool(dtype) + [f"named {name}"] * bool(name)
+        notes += [f"in the order {categories}"] * bool(categories)
+        note = f" ({', '.join(notes)})" if notes else ""
+        text = f"{displayed(column.name)} {column.type}{note}"
+        trait = ("column", column.name)
+        traits[trait] = f"{traits[trait]}, {text}" if trait in traits else text
+    index, levels = group.layout.index, group.layout.levels
+    index_text = f"index {', '.join(map(displayed, index))}" if index else "no index"
+    traits["index", "index"] = index_text
+    traits["levels", "levels"] = f"columns named {levels}" if levels else "columns without a name"
+    return {**traits, ("order", "order"): order}
+
+
+def _column_orders(groups: Sequence[SchemaGroup]) -> list[str]:
+    """Describe for each group the order of the shared columns, from the first difference on."""
+    names = [dict.fromkeys(group.schema.names) for group in groups]
+    counts = Counter(name for group_names in names for name in group_names)
+    shared = [
+        [name for name in group_names if counts[name] == len(groups)] for group_names in names
+    ]
+    equal = takewhile(lambda row: len({*row}) == 1, zip(*shared, strict=True))
+    start = sum(1 for _ in equal)
+    return [
+        f"{', '.join(map(displayed, order[start : start + 2]))}, ... in order" for order in shared
+    ]
+
+
+def duplicate_columns(groups: Iterable[SchemaGroup]) -> list[Description]:
+    """Describe the groups that have several columns of one name; empty if none has."""
+    duplicates = []
+    for group in groups:
+        counts = Counter(group.schema.names)
+        texts = [f"{displayed(name)} more than once" for name in counts if counts[name] > 1]
+        duplicates += [(group, texts)] if texts else []
+    return _merged(duplicates)
+
+
+def types_of_columns(groups: Iterable[SchemaGroup], names: Iterable[str]) -> list[Description]:
+    """Describe each group by its types of some columns, for example ``x int64, no y``.
+
+    Parameters
+    ----------
+    groups
+        The groups.
+    names
+        The columns; read once for each group.
+    """
+    return _merged((group, _types(group, names)) for group in groups)
+
+
+def _types(group: SchemaGroup, names: Iterable[str]) -> list[str]:
+    types = {column.name: str(column.type) for column in group.schema}
+    return [
+        f"{displayed(name)} {types[name]}" if name in types else f"no {displayed(name)}"
+        for name in names
+    ]
+
+
+def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Iterator[str]:
+    """Yield a sentence for each column that a union changes, and one for a changed order.
+
+    Parameters
+    ----------
+    groups
+        The groups.
+    schema
+        The columns of the union.
+    """
+    total = sum(len(group.hashes) for group in groups)
+    for name, fields in fields_by_name(groups).items():
+        types = [str(data_type) for data_type in distinct_types(fields)]
+        missing = sum(len(group.hashes) for group in groups if group.column_layout(name) is None)
+        parts = []
+        if len(types) > 1:
+            parts.append(f"{enumerated(types)} were promoted to {schema.field(name).type}")
+        if len({group.ordered_categories(name) for group in groups} - {None}) > 1:
+            parts.append("the order of its categories differs and has no meaning in the result")
+        if missing:
+            parts.append(f"missing in {missing:,} of {counted(total, 'simulation')}, null there")
+        if parts:
+            yield f"{displayed(name)}: {'; '.join(parts)}"
+    if any(_in_schema_order(group, schema) != group.schema.names for group in groups):
+        yield "the order of columns differs: the columns have the order of the first simulation"
+
+
+def _in_schema_order(group: SchemaGroup, schema: pa.Schema) -> list[str]:
+    return [name for name in schema.names if group.column_layout(name)]
+
+
+def describe_dropped(groups: Sequence[SchemaGroup], dropped: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for each piece of metadata, or index, that the stack does not have.
+
+    Parameters
+    ----------
+    groups
+        The groups.
+    dropped
+        Names of metadata that the frames don't share.
+    """
+    sentences = [f"{name}: differs between simulations, dropped" for name in sorted(dropped)]
+    is_single = sum(len(group.hashes) for group in groups) == 1
+    if any(group.has_custom_range for group in groups) and not is_single:
+        sentences.append("an index that is a range of numbers: dropped, rows are numbered from 0")
+    return tuple(sentences)
+
+
+def _merged(texts: Iterable[tuple[SchemaGroup, Iterable[str]]]) -> list[Description]:
+    """Join the groups that have the same texts into one description, the largest first."""
+    hashes_by_text: dict[str, list[str]] = {}
+    for group, parts in texts:
+        hashes_by_text.setdefault(_shortened(parts), []).extend(group.hashes)
+    return _largest_first((hashes, text) for text, hashes in hashes_by_text.items())
+
+
+def _largest_first(descriptions: Iterable[Description]) -> list[Description]:
+    return sorted(descriptions, key=lambda description: -len(description[0]))
+
+
+def _shortened(parts: Iterable[str]) -> str:
+    """Join the first parts, each cut if it is long."""
+    first = list(islice(parts, SHOWN_DIFFERENCES + 1))
+    shown = [
+        part if len(part) <= MAX_DIFFERENCE_CHARACTERS else f"{part[:MAX_DIFFERENCE_CHARACTERS]}..."
+        for part in first[:SHOWN_DIFFERENCES]
+    ]
+    return ", ".join([*shown, "..."] if len(first) > SHOWN_DIFFERENCES else shown)
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """Return ``a, b and c`` for three parts."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
