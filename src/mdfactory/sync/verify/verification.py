@@ -22,10 +22,10 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, di
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.overview import disagreeing
+from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Watch
-from mdfactory.sync.status import below
+from mdfactory.sync.snapshot import ProgressCallback
+from mdfactory.sync.status import is_inside
 from mdfactory.sync.verify.content import problems_of
 from mdfactory.sync.verify.digests import Patterns, damage_of
 from mdfactory.sync.verify.disk import problems_on_disk
@@ -96,7 +96,7 @@ def verify(
     quick: bool = False,
     since: str = "",
     into: Verified | None = None,
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Verified:
     """Check a store against itself and against the disk.
 
@@ -199,7 +199,7 @@ class _Run:
         contents = content_digests(table, rows)
         times = texts(rows[table.time])
         for position, row in enumerate(rows.to_pylist()):
-            if self._folders is not None and not below(row["directory"], self._folders):
+            if self._folders is not None and not is_inside(row["directory"], self._folders):
                 continue
             self._found.checked[table.name] = self._found.checked.get(table.name, 0) + 1
             own = kept.get(keys[position])
@@ -263,8 +263,8 @@ class _Run:
 
     def _check_overview(self, transaction: Transaction, hashes: Sequence[str]) -> None:
         with self._told(OVERVIEW):
-            for row in disagreeing(transaction, hashes):
-                if self._folders is not None and not below(row["directory"], self._folders):
+            for row in wrong_rows(transaction, hashes):
+                if self._folders is not None and not is_inside(row["directory"], self._folders):
                     continue
                 key = f"{row['hash']} {row['item_type']} {row['item_name']}"
                 problem = "the overview says otherwise than the records"
