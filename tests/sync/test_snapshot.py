@@ -28,8 +28,8 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
+from mdfactory.sync.inventory import CHANGED_REASON
 from mdfactory.sync.push import Pushed, push
-from mdfactory.sync.snapshot import CHANGED_REASON
 from mdfactory.sync.status import CampaignStatus, status
 from opened import opened
 

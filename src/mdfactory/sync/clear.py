@@ -87,7 +87,7 @@ def select(
     where = conditions(hash_prefix, {})
     selected = [*([SIMULATIONS] if simulations else []), *([OVERVIEW] if overview else [])]
     with store.transaction() as transaction:
-        everything = simulations and overview
+        everything = simulations and overview  # a missing table then has nothing to clear
         if not (everything and transaction.tables()):
             _require(transaction, selected, result_types)
         for table in tables:

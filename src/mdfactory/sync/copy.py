@@ -18,10 +18,10 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import correct_rows
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.push import plan_write
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.sidecars import split_by_sidecar
-from mdfactory.sync.snapshot import ProgressCallback
 
 __all__ = ["Copied", "TableDigest", "copy"]
 

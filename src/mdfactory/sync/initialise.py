@@ -18,7 +18,7 @@ __all__ = ["Initialised", "initialise"]
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """What an initialisation did with one table.
+    """The outcome of an initialisation for one table.
 
     Parameters
     ----------

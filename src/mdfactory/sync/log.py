@@ -15,7 +15,7 @@ from mdfactory.sync.results import require_tables
 __all__ = ["Operation", "changes_records", "history", "operations"]
 
 CHANGING_OUTCOMES: Final = frozenset({"inserted", "updated", "removed"})
-"""Outcomes of a record that are a change of the store; the others are none."""
+"""Outcomes that change a record in the store; a record with another outcome stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)

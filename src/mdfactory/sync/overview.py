@@ -63,14 +63,15 @@ def derive_overview(
     pushed: Mapping[ResultId, Collection[SimulationType]],
     time: str,
 ) -> None:
-    """Write the rows of some simulations that the overview lacks, or that are out of date.
+    """Write the overview rows of the visited simulations that are missing or out of date.
 
     A simulation has a row for each of these results:
 
-    - those that the catalogue lists for its type,
-    - those that the push has found in any simulation of its type,
-    - those that the store or the push knows and the catalogue lists for no type,
-    - those that the store holds of this simulation.
+    - results that the catalogue lists for its type,
+    - results that the push has found in any simulation of its type,
+    - results that have a table in the store, or that the push has found in any simulation, if
+      the catalogue lists them for no type,
+    - results that the store has of this simulation.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def mark_as_cleared(
 
 
 def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
-    """Correct the existing rows of some simulations that do not match the records."""
+    """Correct the overview rows of the given simulations that do not match the records."""
     overview = _OverviewRows(transaction, Catalogue(), {})
     remaining = iter(hashes)
     while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
@@ -135,7 +136,10 @@ def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> 
 
 
 def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
-    """Return the existing rows of some simulations that do not match the records, corrected."""
+    """Return the overview rows of the given simulations that do not match the records.
+
+    Their status and counts are the corrected ones.
+    """
     overview = _OverviewRows(transaction, Catalogue(), {})
     return overview.corrected(OneOf("hash", tuple(hashes)))
 
@@ -193,10 +197,10 @@ class _OverviewRows:
         }
 
     def outdated(self, simulations: Sequence[VisitedSimulation]) -> list[Row]:
-        """Return the rows of some simulations that are missing or out of date, as they must be.
+        """Return the missing and the corrected rows of the given simulations.
 
-        Mostly no row is. So all rows are first compared as sets of tuples, and only simulations
-        with a difference are looked at row by row.
+        Mostly all rows are up to date. So all rows are first compared as sets of tuples, which is
+        fast, and only simulations with a difference are compared row by row.
         """
         hashes = OneOf("hash", tuple(simulation.hash for simulation in simulations))
         counts = self._read_counts(hashes)
@@ -218,7 +222,7 @@ class _OverviewRows:
         counts: Mapping[tuple[str, ResultId], int],
         stored: Mapping[ResultId, Row],
     ) -> Iterator[Row]:
-        """Yield the rows of one simulation that are missing or out of date."""
+        """Yield the missing and the corrected rows of one simulation."""
         recorded = {result for result in self._tables if (simulation.hash, result) in counts}
         expected = self._expected[simulation.simulation_type]
         for result in sorted(expected | stored.keys() | recorded):
@@ -235,7 +239,7 @@ class _OverviewRows:
                 yield derived
 
     def corrected(self, hashes: OneOf) -> list[Row]:
-        """Return the existing rows of some simulations that do not match the records, corrected."""
+        """Return corrected copies of the stored rows that do not match the records."""
         counts = self._read_counts(hashes)
         pairs = (
             (row, row | _result_state(result, counts.get((hash_, result))))
@@ -249,10 +253,10 @@ class _OverviewRows:
         simulations: Iterable[VisitedSimulation],
         counts: Mapping[tuple[str, ResultId], int],
     ) -> set[Values]:
-        """Return the values that all rows of some simulations have if none is out of date.
+        """Return the values of all rows that the given simulations must have, without the time.
 
-        Like `_read_values`: all columns but the time. A stored name that is spelt differently, or
-        a row that is not expected, shows up as a difference, and is then looked at as a row.
+        A stored row may also be valid with another spelling of the name, or in addition to these
+        rows. It then counts as a difference here, and is compared as a row.
         """
         recorded: dict[str, dict[ResultId, Values]] = defaultdict(dict)
         for (hash_, result), count in counts.items():
@@ -271,7 +275,7 @@ class _OverviewRows:
         return result[0].value, self._spelling[result], *_result_state(result, count).values()
 
     def _read_values(self, hashes: OneOf) -> set[Values]:
-        """Return the values of stored rows: all columns but the time, which is the last one."""
+        """Return the values of stored rows, without the time, which is the last column."""
         return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
     def _read_rows(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
@@ -285,7 +289,7 @@ class _OverviewRows:
         return stored
 
     def _read_counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
-        """Return the number of rows or files of each stored result of some simulations."""
+        """Return the number of rows or files of each result that the store has."""
         counts: dict[tuple[str, ResultId], int] = {}
         for result, table in self._tables.items():
             columns = ("hash", COUNT_COLUMNS[result[0]])

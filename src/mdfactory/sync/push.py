@@ -21,8 +21,9 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import derive_overview
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
-from mdfactory.sync.snapshot import CampaignSnapshot, ProgressCallback, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
 __all__ = ["SIMULATIONS_ONLY", "Pushed", "plan_write", "push"]
 

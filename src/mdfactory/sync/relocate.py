@@ -17,9 +17,9 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.sidecars import split_by_sidecar
-from mdfactory.sync.snapshot import ProgressCallback
 
 __all__ = ["Relocated", "relocate"]
 

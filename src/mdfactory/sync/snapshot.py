@@ -12,31 +12,27 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Folders, Found, Source, discover
+from mdfactory.campaign.discover import Folders, Source, discover
 from mdfactory.campaign.scan_index import PLAIN, Reading
-from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import DuplicateSimulationError, SourceError
-from mdfactory.records.arrow import array, texts
+from mdfactory.campaign.simulation import Simulation
+from mdfactory.errors import SourceError
+from mdfactory.records.arrow import array
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
-from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import VisitedSimulation
+from mdfactory.sync.inventory import Inventory
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.spool import Spool
 
-__all__ = ["CampaignSnapshot", "ProgressCallback", "UnreadError", "take_snapshot"]
+__all__ = ["CampaignSnapshot", "UnreadError", "take_snapshot"]
 
 log = logging.getLogger(__name__)
-
-ProgressCallback = Callable[[str, int], None]
-"""Called with the current step, such as ``writing``, and the number of records done."""
-
-CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
 
 T = TypeVar("T")
 
@@ -52,129 +48,6 @@ class UnreadError(Exception):
 
     def __init__(self, folders: Mapping[str, Collection[str]]) -> None:
         self.folders = folders
-
-
-@dataclass(slots=True)
-class Inventory:
-    """What the walk of a campaign has found, apart from the records.
-
-    Parameters
-    ----------
-    folders
-        Hash -> its folders, each with its rank: the negative rank of its status. The smallest
-        entry is the folder to use.
-    types
-        Hash -> type of the simulation.
-    results
-        Result, its name as the registry spells it -> types of the simulations that have it.
-    skipped
-        Folders and results that are invalid or missing, each once and in order: a dictionary
-        without values.
-    warnings
-        Warnings for the user, one line each.
-    """
-
-    folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    types: dict[str, SimulationType] = field(default_factory=dict)
-    results: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
-    skipped: dict[Skipped, None] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def first_pass(self, items: Iterable[Found], watch: ProgressCallback) -> Iterator[Simulation]:
-        """Enter all items, and yield those that are simulations."""
-        for number, item in enumerate(items, start=1):
-            watch("reading simulations", number)
-            if isinstance(item, Skipped):
-                self.add_skipped(item)
-                continue
-            identity = item.identity
-            self.types[identity.hash] = identity.simulation_type
-            self.folders.setdefault(identity.hash, []).append((-item.status.rank, item.path))
-            if item.warnings:
-                self.warnings += item.warnings
-            yield item
-
-    def second_pass(
-        self, items: Iterable[Found], paths: Collection[str], watch: ProgressCallback
-    ) -> Iterator[Simulation]:
-        """Yield simulations that are read again; skip those that have changed since.
-
-        Parameters
-        ----------
-        items
-            What is found now in the folders that are read again.
-        paths
-            These folders.
-        watch
-            Called with the number of items.
-        """
-        changed = set(paths)
-        for number, item in enumerate(items, start=1):
-            watch("reading simulations again", number)
-            if isinstance(item, Simulation):
-                folders = self.folders.get(item.hash, ())
-                if any(path == item.path for _, path in folders):
-                    changed.discard(item.path)
-                    yield item
-        for path in sorted(changed):
-            self.add_skipped(Skipped(path, CHANGED_REASON))
-        self.folders = {
-            hash_: folders
-            for hash_, folders in self.folders.items()
-            if not any(path in changed for _, path in folders)
-        }
-
-    def add_skipped(self, skipped: Skipped) -> None:
-        """Enter a folder or a result that is skipped, once."""
-        self.skipped[skipped] = None
-
-    def add_results(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Enter the result that a table is about, and the types of its simulations."""
-        if table.result_type is not None:
-            name = table.name.partition("_")[2]  # as the registry spells it
-            types = self.results.setdefault((table.result_type, name), set())
-            types |= set(map(SimulationType, texts(rows["simulation_type"])))
-
-    def add_missing_names(self, scope: Scope, source: str) -> None:
-        """Enter names of results that the scope asks for and that no simulation has."""
-        names = {name.lower() for _, name in self.results}
-        for name in sorted(scope.names - names):
-            self.add_skipped(Skipped(source, f"no simulation has a result named {name}"))
-
-    def visited(self, skipped_folders: Collection[str]) -> Iterator[VisitedSimulation]:
-        """Yield each simulation once, with the folder that is used."""
-        for hash_, folders in self.folders.items():
-            (path,) = (path for _, path in folders if path not in skipped_folders)
-            yield VisitedSimulation(hash_, self.types[hash_], path)
-
-    def choose_folders(self, mode: ConflictMode) -> set[str]:
-        """Choose one folder of each simulation that was found in several.
-
-        The most advanced folder is used; among equals, the first by its path.
-
-        Returns
-        -------
-        set of str
-            The folders that are not used.
-
-        Raises
-        ------
-        DuplicateSimulationError
-            In mode ``refuse``, if any simulation was found in several folders.
-        """
-        duplicates = {
-            hash_: [path for _, path in sorted(folders)]
-            for hash_, folders in self.folders.items()
-            if len(folders) > 1
-        }
-        if duplicates and mode is ConflictMode.refuse:
-            raise DuplicateSimulationError(duplicates)
-        for hash_, (used, *skipped) in duplicates.items():
-            self.warnings.append(
-                f"{hash_} was found in {len(skipped) + 1} folders; "
-                f"using {used}, skipping {', '.join(skipped)}"
-            )
-        return {path for _, *skipped in duplicates.values() for path in skipped}
 
 
 @dataclass(slots=True)
@@ -223,14 +96,14 @@ class CampaignSnapshot:
             yield table, _without_folders(rows, self.skipped_folders)
 
     def digest_batches(self) -> Batches:
-        """Yield the digest rows of records that were not read, likewise."""
+        """Yield the digest rows, likewise, but for records that were read again."""
         for table, rows in self.digest_rows:
             yield table, _without_folders(rows, self.skipped_folders | self.read_again[table.id])
 
     def classify_unread(
         self, transaction: Transaction, mode: ConflictMode
     ) -> Iterator[tuple[Table, Counts]]:
-        """Count the records that were not read and stay in the store as they are.
+        """Classify the records that were not read, and count those that stay unchanged.
 
         Parameters
         ----------
@@ -266,7 +139,7 @@ class CampaignSnapshot:
     def retry_until_read(self, work: Callable[[], T]) -> T:
         """Call a function that uses a store, until all records are read that it needs.
 
-        Each round reads more whole records, so that this ends, at the latest when all are read.
+        Each round reads more whole records, so that the loop ends at the latest when all are read.
 
         Parameters
         ----------
@@ -277,9 +150,9 @@ class CampaignSnapshot:
             try:
                 return work()
             except UnreadError as error:
-                self._read_again(error.folders)
+                self._read_folders_again(error.folders)
 
-    def _read_again(self, folders: Mapping[str, Collection[str]]) -> None:
+    def _read_folders_again(self, folders: Mapping[str, Collection[str]]) -> None:
         """Read the whole records of some folders, given by table id."""
         for table_id, paths in folders.items():
             self.read_again[table_id] |= set(paths)

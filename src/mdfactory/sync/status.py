@@ -30,14 +30,19 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import CampaignSnapshot, ProgressCallback, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
 __all__ = ["CampaignStatus", "Difference", "State", "is_inside", "status"]
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
 
-GROUPS: Final = {None: "systems", ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
+GROUP_NAMES: Final = {
+    None: "systems",
+    ResultType.analysis: "analyses",
+    ResultType.artifact: "artifacts",
+}
 """Result type of a table, None for simulations -> name of its group in `CampaignStatus.counts`."""
 
 SHORT_COLUMNS: Final = frozenset(
@@ -101,7 +106,7 @@ class CampaignStatus:
     """
 
     counts: dict[str, Counter[State]] = field(
-        default_factory=lambda: {group: Counter() for group in GROUPS.values()}
+        default_factory=lambda: {group: Counter() for group in GROUP_NAMES.values()}
     )
     differences: list[Difference] = field(default_factory=list)
     skipped: tuple[Skipped, ...] = ()
@@ -114,11 +119,11 @@ class CampaignStatus:
 
     def add_unchanged(self, table: Table, number: int) -> None:
         """Count records of a table that are unchanged."""
-        self.counts[GROUPS[table.result_type]][State.unchanged] += number
+        self.counts[GROUP_NAMES[table.result_type]][State.unchanged] += number
 
     def add_difference(self, table: Table, difference: Difference) -> None:
         """Count and list a record of a table that differs."""
-        self.counts[GROUPS[table.result_type]][difference.state] += 1
+        self.counts[GROUP_NAMES[table.result_type]][difference.state] += 1
         self.differences.append(difference)
 
 

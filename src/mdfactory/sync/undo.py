@@ -24,8 +24,8 @@ from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.log import Operation, changes_records, operations
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import ProgressCallback
 
 __all__ = ["Undone", "undo"]
 
@@ -122,9 +122,9 @@ def _undo(
     for entry in operation.entries:
         for table, restored in _restore(transaction, entry, planned):
             changes[table.name].update(restored.counts)
-            # Parts come latest first. A record that the operation wrote several times may not match
-            # the later writes and still match the first one, if it is restored already: that is no
-            # change by others.
+            # Parts come latest first. The operation may have written a record several times. If the
+            # record does not match the later writes, but matches the first one, it is restored
+            # already, and nobody else has changed it.
             keys = changed_since[table.name]
             changed_since[table.name] = {key: None for key in keys if key not in restored.ours}
             changed_since[table.name] |= dict.fromkeys(restored.changed)
@@ -154,7 +154,7 @@ def _refuse_changed(operation: Operation, changed: dict[str, dict[Key, None]]) -
 def _restore(
     transaction: Transaction, entry: Entry, planned: PlannedFingerprints | None
 ) -> Iterator[tuple[Table, Restored]]:
-    """Restore what an operation changed in one namespace; yield the outcome of each part."""
+    """Restore the records that an operation changed in one namespace; yield the outcomes."""
     for name in entry.dropped if planned is None else ():
         transaction.create(_table(name, entry))
     for changed in _changed_records(transaction, entry):
@@ -196,7 +196,8 @@ def _choose(logged: Sequence[Operation], number: int | None, transaction: Transa
 
 def _latest(logged: Sequence[Operation]) -> Operation:
     for operation in logged:
-        # Of one that is not whole, the missing entry may list changes: it must not be skipped.
+        # The entry of another file is missing if an operation is not whole. That entry may list
+        # changes, so that the operation must not be passed over.
         if operation.changed or not operation.is_whole:
             return operation
     raise UndoError("there is nothing to undo: no operation in the log has changed anything")
@@ -231,12 +232,12 @@ class _ChangedRecords:
 
 
 def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_ChangedRecords]:
-    """Yield what an operation changed in one namespace, the last change first.
+    """Yield the records that an operation changed in one namespace, the last change first.
 
     Raises
     ------
     StoreError
-        If anything of it is damaged or missing.
+        If a stored part is damaged or missing.
     """
     if entry.slot < 0:
         return

@@ -54,7 +54,7 @@ class Problem:
     text
         What is wrong, in one line.
     is_error
-        False if another program may have meant it so: such a record is left as it is.
+        False for a known peculiarity of other programs, which needs no action.
     """
 
     text: str

@@ -25,7 +25,7 @@ RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
 
 def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[Finding]:
-    """Yield what differs between records and the disk.
+    """Compare records with the files on disk.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterat
     Yields
     ------
     Finding
-        A problem of one record. A missing folder is a problem of the first of its records only.
+        A difference. A missing folder is reported once, for the first of its records.
     """
     missing: set[str] = set()
     for table, row in records:

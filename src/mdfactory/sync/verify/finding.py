@@ -1,4 +1,4 @@
-"""What verification finds, and what solves it."""
+"""A finding of a verification, and the commands that solve findings."""
 
 from __future__ import annotations
 

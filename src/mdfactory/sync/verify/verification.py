@@ -23,8 +23,8 @@ from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.overview import wrong_rows
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import ProgressCallback
 from mdfactory.sync.status import is_inside
 from mdfactory.sync.verify.content import problems_of
 from mdfactory.sync.verify.digests import SimilarKeys, damage_of
@@ -56,7 +56,7 @@ class Verified:
     findings
         The problems.
     notes
-        Oddities of records that other programs wrote; they are left as they are.
+        Known peculiarities of records that other programs wrote; they need no action.
     reached
         The hash to continue from; empty at the end.
     """
@@ -186,7 +186,7 @@ class _Verification:
                 problem = f"cannot be read: {one_line(error)}"
                 self._add_finding(table, hashes[0], problem, PUSH_FORCE)
                 return
-            # One unreadable record hides all others of the query: read them one by one.
+            # One unreadable record makes the whole query fail: read the records one by one.
             for hash_ in hashes:
                 yield from self._read(transaction, table, [hash_])
 
@@ -213,16 +213,16 @@ class _Verification:
 
     def _report_record(self, table: Table, key: Key, row: Row, damage: str | None) -> None:
         """Report the damage of a record, as `damage_of` returns it, and problems of its values."""
-        hash_ = " ".join(key)
+        key_text = " ".join(key)
         if damage is None:
             self._verified.unverifiable += 1
         elif damage:
-            self._add_finding(table, hash_, damage, PUSH_FORCE)
+            self._add_finding(table, key_text, damage, PUSH_FORCE)
         for problem in problems_of(table, row, own=damage is not None):
             if problem.is_error:
-                self._add_finding(table, hash_, problem.text, PUSH_FORCE)
+                self._add_finding(table, key_text, problem.text, PUSH_FORCE)
             else:
-                self._verified.notes.append(Finding(table.name, hash_, problem.text, ""))
+                self._verified.notes.append(Finding(table.name, key_text, problem.text, ""))
 
     def _check_sidecar_time(self, transaction: Transaction, table: Table, key: Key) -> None:
         """Report a record of this program whose sidecar has another time.
