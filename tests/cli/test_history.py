@@ -244,7 +244,7 @@ def test_nothing_to_undo(mdfactory: Program) -> None:
     result = mdfactory("sync", "undo")
     assert (result.code, result.err) == (
         1,
-        "error: there is nothing to undo: the log tells of no change\n",
+        "error: there is nothing to undo: no operation in the log has changed anything\n",
     )
     assert "nothing was done" in mdfactory("sync", "log").err
     assert mdfactory("sync", "log", "--json").json["operations"] == []

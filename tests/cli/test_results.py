@@ -254,9 +254,9 @@ def test_a_frame_that_was_changed_is_an_error(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("digest = 'x'", "keeps beside it was changed"),
-        ("arrow_ipc = 'AAAA'", "keeps beside it was changed"),
-        ("entry = 'no JSON'", "keeps beside it was changed"),
+        ("digest = 'x'", "sidecar in _mdfactory_frame was changed"),
+        ("arrow_ipc = 'AAAA'", "sidecar in _mdfactory_frame was changed"),
+        ("entry = 'no JSON'", "sidecar in _mdfactory_frame was changed"),
         ("arrow_schema = 'AAAA'", "arrow_schema is not an Arrow schema"),
     ],
 )

@@ -115,7 +115,7 @@ def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed_all: Path) 
 def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed_all: Path) -> None:
     shutil.copytree(pushed_all / DONE, pushed_all / "copy")
     done = mdfactory("sync", "status", pushed_all)
-    assert f"{DONE} stands in several folders" in done.err
+    assert f"{DONE} was found in 2 folders" in done.err
 
 
 def test_a_store_of_another_installation_is_compared(
@@ -130,7 +130,7 @@ def test_a_store_of_another_installation_is_compared(
     found = _status(mdfactory, campaign, "--config", config)
     assert found["counts"]["systems"] == NONE | {"changed": 8}
     told = {what for one in found["rows"] for what in one["what"] if "ANALYSIS" in one["table"]}
-    assert "not exact yet: another program wrote it" in told
+    assert "exact types not stored yet: another program wrote it" in told
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:

@@ -83,8 +83,8 @@ def test_a_store_is_checked(mdfactory: Program) -> None:
     assert done.code == 0
     assert done.json["sound"]
     assert [one["what"] for one in done.json["checks"]][-6:] == [
-        "can be read, and its format is known",
-        "can be written",
+        "read access and format",
+        "write access",
         "table RUN_DATABASE",
         "table ANALYSIS_OVERVIEW",
         "tables of 12 known analyses",
@@ -100,14 +100,14 @@ def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path
     theirs.write_text("hash\n", encoding="utf-8")
     done = mdfactory("sync", "init", "check", "--config", config)
     assert done.code == 1
-    assert "NO  can be read" in done.out
+    assert "NO  read access" in done.out
     assert f"{theirs} and {tmp_path}/a/ANALYSIS_lipid_rg.csv differ only in case" in done.out
     config.write_text(
         "[database]\nTYPE = postgres\n[postgres]\nURL = postgresql://127.0.0.1:1/lab\n", "utf-8"
     )
     done = mdfactory("sync", "init", "check", "--config", config)
     assert done.code == 1
-    assert "NO  can be read" in done.out
+    assert "NO  read access" in done.out
     assert "connection" in done.out
 
 

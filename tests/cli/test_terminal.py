@@ -86,7 +86,7 @@ def test_what_was_not_agreed_to_is_not_cleared(
 
     shown = terminal("sync", "clear", "systems", typed=[("Remove 7 records", push_one)])
     assert shown.code == 1
-    assert "the store has changed: it is now 8 records of RUN_DATABASE" in shown.text
+    assert "the store has changed: the selection is now 8 records of RUN_DATABASE" in shown.text
     assert len(mdfactory("sync", "pull", "systems").rows) == 9
 
 

@@ -51,7 +51,7 @@ SUMMARIES: list[tuple[str, str | bytes, str]] = [
     ("a summary of text", "system_directory: a", "no list 'system_directory'"),
     ("a summary of a mapping", "system_directory: {a: b}", "no list 'system_directory'"),
     ("a summary of null", "system_directory: ~", "no list 'system_directory'"),
-    ("a summary of nothing", "system_directory: []", "there is no simulation in it"),
+    ("a summary of nothing", "system_directory: []", "no simulations found"),
     ("a summary cut off", "system_directory: [a, b", "not a build summary: line "),
     ("a summary with a tab", "system_directory:\n\t- a", "not a build summary: line 2"),
     ("a summary said twice", "system_directory: [a]\nsystem_directory: [b]", "duplicate key"),
@@ -85,7 +85,7 @@ TABLES: list[tuple[str, str | bytes, str]] = [
     ("a CSV of blanks", "\n\n\n", "no column 'simulation_type'"),
     ("a CSV of another kind", "a,b\n1,2\n", "no column 'simulation_type'"),
     ("a CSV with semicolons", GOOD.replace(",", ";"), "separated by ';'"),
-    ("a CSV of its header", GOOD, "there is no simulation in it"),
+    ("a CSV of its header", GOOD, "no simulations found"),
     ("a CSV with a column twice", GOOD[:-1] + ",simulation_type\n", "stands twice"),
     ("a CSV without a name", "simulation_type,,a\n", "a column without a name"),
     ("a CSV of columns in columns", "simulation_type,system,system.x\n", "exclude each other"),
@@ -122,7 +122,7 @@ ROWS: list[tuple[str, str, str]] = [
 ]
 
 PLACES: list[tuple[str, Callable[[Path], object], str, str]] = [
-    ("a folder without anything", directory, "no simulation in it", "Is a directory"),
+    ("a folder without anything", directory, "no simulations found", "Is a directory"),
     ("a FIFO", fifo, "no such folder, build summary", "no column 'simulation_type'"),
     ("a socket", listening, "no such folder, build summary", "cannot be read as CSV"),
     ("a dangling link", dangling, "no such folder, build summary", "No such file"),

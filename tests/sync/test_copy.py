@@ -1,4 +1,4 @@
-"""One store into another, with a proof."""
+"""Copy: all records of one store into another, with a proof."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 @pytest.fixture
 def source(tmp_path: Path, campaign: Path) -> Store:
-    """A store with the campaign, and a frame that CSV cannot say."""
+    """A store with the campaign, and with a frame that CSV cannot represent."""
     frame = pa.table({"x": [float("nan"), None, 1.0], "y": [[1], None, []]})
     Simulation.open(campaign / FIRST).results.record_analysis("own", frame, unit="nm")
     store = _sqlite(tmp_path / "source")
@@ -67,16 +67,16 @@ def test_a_copy_of_a_copy_of_a_copy_is_the_same(
     """From SQLite through all other stores, and back into SQLite."""
     files = CsvStore(tmp_path / "csv" / "runs.csv", tmp_path / "csv" / "analysis")
     datasets = FoundryStore(FoundryPaths.below("/Group/mdfactory"))
-    places = [source, PostgresStore(database), files, datasets, MemoryStore()]
-    places.append(_sqlite(tmp_path / "last"))
-    for one, other in pairwise(places):
-        copied = copy(one, other)
+    stores = [source, PostgresStore(database), files, datasets, MemoryStore()]
+    stores.append(_sqlite(tmp_path / "last"))
+    for origin, target in pairwise(stores):
+        copied = copy(origin, target)
         assert copied.identical
         assert copied.tables["RUN_DATABASE"] == Counts(inserted=8)
-        assert _everything(other) == _everything(source)
+        assert _everything(target) == _everything(source)
 
 
-def test_a_copy_again_changes_nothing(source: Store, tmp_path: Path) -> None:
+def test_a_second_copy_changes_nothing(source: Store, tmp_path: Path) -> None:
     target = _sqlite(tmp_path / "target")
     copy(source, target)
     before = _everything(target)
@@ -93,8 +93,8 @@ def test_a_dry_run_writes_nothing(source: Store, tmp_path: Path) -> None:
     assert list((tmp_path / "target").iterdir()) == []
 
 
-def test_the_overview_of_the_target_tells_of_the_target(source: Store, tmp_path: Path) -> None:
-    """The target lacks what the source has, and has what the source lacks."""
+def test_the_overview_of_the_target_matches_its_records(source: Store, tmp_path: Path) -> None:
+    """The target lacks a result of the source, and has a result that the source lacks."""
     target = _sqlite(tmp_path / "target")
     copy(source, target)
     rdf, bonds = analysis_table("rdf_oxygen"), analysis_table("hydrogen_bonds")
@@ -102,9 +102,9 @@ def test_the_overview_of_the_target_tells_of_the_target(source: Store, tmp_path:
     clear(source, select(source, tables=[bonds]))
     copied = copy(source, target, ConflictMode.skip)
     assert not copied.identical
-    done = (OneOf("status", ("completed",)),)
+    completed = OneOf("status", ("completed",))
     for table in (rdf, bonds):
-        where = (*done, OneOf("item_name", (table.result_name,)))
+        where = (completed, OneOf("item_name", (table.result_name,)))
         assert target.count(OVERVIEW, where) == target.count(table) > 0
 
 

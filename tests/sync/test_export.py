@@ -1,4 +1,4 @@
-"""Export: any format, exact, and never half a file."""
+"""Export: every format is exact, and a file is complete or unchanged."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
-def test_nothing_is_a_file_with_a_header(tmp_path: Path, name: str) -> None:
+def test_an_export_without_records_writes_the_header(tmp_path: Path, name: str) -> None:
     assert export([], SIMULATIONS.schema, tmp_path / name) == 0
     assert _read(tmp_path / name) == []
     if name == "a.csv":
@@ -82,7 +82,9 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path, na
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path: Path) -> None:
+def test_a_file_keeps_its_permissions_and_a_new_one_has_the_default(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "old.csv").touch(mode=0o640)
     (tmp_path / "plain").touch()
     for name in ("old.csv", "new.csv"):
@@ -91,14 +93,14 @@ def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path: Pa
     assert (tmp_path / "new.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_symlink_stays_one(tmp_path: Path) -> None:
+def test_a_symlink_stays_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to("real.csv")
     export([], SIMULATIONS.schema, tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").exists()
 
 
-def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[bytes] = []
@@ -110,10 +112,8 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize("place", ["missing/a.csv", "."])
-def test_a_place_that_cannot_be_written_is_an_error_that_names_it(
-    tmp_path: Path, place: str
-) -> None:
+@pytest.mark.parametrize("name", ["missing/a.csv", "."])
+def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError) as caught:
-        export([], SIMULATIONS.schema, tmp_path / place)
-    assert str(tmp_path / place) in str(caught.value)
+        export([], SIMULATIONS.schema, tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)

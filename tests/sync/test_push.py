@@ -1,4 +1,4 @@
-"""Push: a campaign into a store, whole or not at all."""
+"""Push: a campaign is written to a store completely, or not at all."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_every_kind_of_source_gives_the_same_records(
     assert push(store, str(relative), ConflictMode.update).counts == Counts(unchanged=8)
 
 
-def test_an_invalid_folder_is_named_and_the_others_are_stored(store: Store, campaign: Path) -> None:
+def test_an_invalid_folder_is_skipped_with_a_reason(store: Store, campaign: Path) -> None:
     broken = campaign / FIRST / f"{FIRST}.yaml"
     broken.write_text("simulation_type: mixedbox\nsystem: {species: []}\n", encoding="utf-8")
     pushed = push(store, str(campaign))
@@ -93,7 +93,7 @@ def test_an_invalid_folder_is_named_and_the_others_are_stored(store: Store, camp
     assert skipped.reason == f"{FIRST}.yaml: system: species: there is no molecule in it"
 
 
-def test_where_all_are_invalid_all_are_named(store: Store, tmp_path: Path) -> None:
+def test_every_invalid_folder_is_skipped_with_a_reason(store: Store, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "build.yaml").write_text("{}", encoding="utf-8")
@@ -102,7 +102,7 @@ def test_where_all_are_invalid_all_are_named(store: Store, tmp_path: Path) -> No
     assert [Path(item.path).name for item in pushed.skipped] == ["a", "b"]
 
 
-def test_update_follows_the_campaign(store: Store, campaign: Path) -> None:
+def test_update_writes_what_has_changed_on_disk(store: Store, campaign: Path) -> None:
     push(store, str(campaign))
     before = _stored(store)
     (stopped,) = campaign.glob(f"{STOPPED}*")
@@ -130,7 +130,7 @@ def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
         (ConflictMode.update, Counts(unchanged=8)),
     ],
 )
-def test_the_mode_decides_what_happens_to_what_is_there(
+def test_the_conflict_mode_decides_what_happens_to_stored_records(
     store: Store, campaign: Path, mode: ConflictMode, counts: Counts
 ) -> None:
     push(store, str(campaign))
@@ -141,7 +141,7 @@ def test_the_mode_decides_what_happens_to_what_is_there(
     assert (_stored(store) == before) is (mode is not ConflictMode.force)
 
 
-def test_by_default_one_conflict_stops_all(store: Store, campaign: Path) -> None:
+def test_by_default_one_conflict_refuses_the_whole_push(store: Store, campaign: Path) -> None:
     push(store, str(campaign / FIRST))
     for dry_run in (True, False):
         with pytest.raises(ConflictError, match=FIRST):
@@ -159,7 +159,7 @@ def test_one_simulation_in_two_folders_is_refused_by_default(store: Store, campa
 
 
 @pytest.mark.parametrize("mode", [ConflictMode.skip, ConflictMode.force, ConflictMode.update])
-def test_the_most_advanced_of_two_folders_is_taken_and_said(
+def test_the_most_advanced_of_several_folders_is_used_with_a_warning(
     store: Store, campaign: Path, mode: ConflictMode
 ) -> None:
     older = Path(shutil.copytree(campaign / FIRST, campaign / "000_older"))
@@ -169,28 +169,30 @@ def test_the_most_advanced_of_two_folders_is_taken_and_said(
     assert pushed.counts == Counts(inserted=8)
     record = _stored(store)[FIRST]
     assert (record["directory"], record["status"]) == (str(campaign / FIRST), "completed")
-    said = next(warning for warning in pushed.warnings if "several folders" in warning)
-    assert all(str(folder) in said for folder in (older, twin, campaign / FIRST))
+    assert (
+        f"{FIRST} was found in 3 folders; using {campaign / FIRST}, skipping {twin}, {older}"
+        in pushed.warnings
+    )
 
 
 @pytest.mark.parametrize("name", ["missing", "nothing_*"])
-def test_a_source_that_is_not_there_is_an_error(store: Store, tmp_path: Path, name: str) -> None:
+def test_a_missing_source_is_an_error(store: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match="no "):
         push(store, str(tmp_path / name))
 
 
 def test_a_source_without_simulations_is_an_error(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no simulation") as caught:
+    with pytest.raises(SourceError, match="no simulations found") as caught:
         push(store, str(tmp_path))
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_store_that_is_not_initialised_is_said_before_the_campaign_is_read() -> None:
+def test_a_store_that_is_not_initialised_is_refused_before_the_campaign_is_read() -> None:
     with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
         push(MemoryStore(), "/there/is/no/such/folder")
 
 
-def test_progress_is_told(store: Store, campaign: Path) -> None:
-    told: list[tuple[str, int]] = []
-    push(store, str(campaign), watch=lambda what, done: told.append((what, done)))
-    assert told == [("reading simulations", n) for n in range(1, 9)] + [("writing", 0)]
+def test_a_push_reports_its_progress(store: Store, campaign: Path) -> None:
+    steps: list[tuple[str, int]] = []
+    push(store, str(campaign), watch=lambda step, number: steps.append((step, number)))
+    assert steps == [("reading simulations", n) for n in range(1, 9)] + [("writing", 0)]

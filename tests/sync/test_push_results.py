@@ -1,4 +1,4 @@
-"""Analyses, artifacts and the overview: from a campaign into a store."""
+"""Push: analyses, artifacts and the overview."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.clear import clear, select
 from mdfactory.sync.initialise import initialise
-from mdfactory.sync.push import SYSTEMS, push
+from mdfactory.sync.push import SIMULATIONS_ONLY, push
 from mdfactory.sync.results import result_tables
 
 ALL = Scope(simulations=True, results=list(ResultType))
@@ -66,11 +66,11 @@ def _rows(store: Store, table: Table) -> list[dict[str, Any]]:
 
 
 def _overview(store: Store) -> dict[str, Counter[str]]:
-    """Return, by the name of each result, how many rows have which status."""
-    found: dict[str, Counter[str]] = {}
+    """Return the overview: name of a result -> status -> number of rows."""
+    statuses: dict[str, Counter[str]] = {}
     for row in _rows(store, OVERVIEW):
-        found.setdefault(row["item_name"], Counter())[row["status"]] += 1
-    return found
+        statuses.setdefault(row["item_name"], Counter())[row["status"]] += 1
+    return statuses
 
 
 def _everything(store: Store) -> dict[str, list[dict[str, Any]]]:
@@ -100,15 +100,15 @@ def test_a_campaign_pushes_its_analyses_and_artifacts(store: Store, campaign: Pa
     }
 
 
-def test_everything_goes_in_one_push(store: Store, campaign: Path) -> None:
+def test_one_push_writes_simulations_and_results(store: Store, campaign: Path) -> None:
     pushed = push(store, str(campaign), scope=ALL)
     assert pushed.counts == Counts(inserted=8 + 19 + 6)
     assert store.count(SIMULATIONS) == 8
 
 
-def test_an_analysis_record_says_what_the_file_holds(store: Store, campaign: Path) -> None:
+def test_an_analysis_record_has_the_content_of_the_file(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ANALYSES)
-    (row,) = (one for one in _rows(store, analysis_table("rdf_oxygen")) if one["hash"][0] == "9")
+    (row,) = (row for row in _rows(store, analysis_table("rdf_oxygen")) if row["hash"][0] == "9")
     folder = campaign / row["hash"]
     frame = pq.read_table(folder / row["data_path"])
     assert row["directory"] == str(folder)
@@ -117,13 +117,13 @@ def test_an_analysis_record_says_what_the_file_holds(store: Store, campaign: Pat
     assert json.loads(row["columns"]) == frame.column_names == ["r_nm", "g_r"]
     assert row["data_csv"].startswith("r_nm,g_r\n")
     assert row["data_csv"].count("\n") == 106
-    (kept,) = (
-        one
-        for one in _rows(store, FRAME_SIDECARS)
-        if (one["hash"], one["record_table"]) == (row["hash"], "analysis_rdf_oxygen")
+    (sidecar,) = (
+        sidecar
+        for sidecar in _rows(store, FRAME_SIDECARS)
+        if (sidecar["hash"], sidecar["record_table"]) == (row["hash"], "analysis_rdf_oxygen")
     )
-    assert json.loads(kept["entry"])["extras"]["pairs"] == "O-O, all molecules"
-    assert kept["timestamp_utc"] == row["timestamp_utc"]
+    assert json.loads(sidecar["entry"])["extras"]["pairs"] == "O-O, all molecules"
+    assert sidecar["timestamp_utc"] == row["timestamp_utc"]
 
 
 def test_an_artifact_record_lists_files_and_checksums(store: Store, campaign: Path) -> None:
@@ -139,7 +139,9 @@ def test_a_push_may_be_restricted_to_names(store: Store, campaign: Path) -> None
     scope = Scope(results=[ResultType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
     pushed = push(store, str(campaign), scope=scope)
     assert list(pushed.tables) == ["ANALYSIS_rdf_oxygen"]
-    assert [one.reason for one in pushed.skipped] == ["no simulation has a result named no_such"]
+    assert [skipped.reason for skipped in pushed.skipped] == [
+        "no simulation has a result named no_such"
+    ]
 
 
 @pytest.mark.parametrize("scope", [ANALYSES, ARTIFACTS, ALL])
@@ -147,15 +149,15 @@ def test_a_store_that_was_not_initialised_names_the_command(
     tmp_path: Path, campaign: Path, scope: Scope
 ) -> None:
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
-    what = "all" if scope.simulations else "analysis" if scope == ANALYSES else "artifacts"
-    with pytest.raises(NotInitialisedError, match=f"mdfactory sync init {what}$"):
+    name = "all" if scope.simulations else "analysis" if scope == ANALYSES else "artifacts"
+    with pytest.raises(NotInitialisedError, match=f"mdfactory sync init {name}$"):
         push(store, str(campaign), scope=scope)
 
 
 # Conflicts
 
 
-def test_a_conflict_in_one_table_leaves_all_as_they_were(store: Store, campaign: Path) -> None:
+def test_a_conflict_in_one_table_leaves_all_tables_unchanged(store: Store, campaign: Path) -> None:
     """Twelve tables are touched; the conflict is in the last."""
     names = sorted(f"own_{number}" for number in range(10))
     results = Simulation.open(campaign / FRESH).results
@@ -174,10 +176,10 @@ def test_a_conflict_in_one_table_leaves_all_as_they_were(store: Store, campaign:
     assert store.count(SIMULATIONS) == 0
 
 
-def test_a_failure_in_the_last_table_leaves_both_files_as_they_were(
+def test_a_failure_in_the_last_table_leaves_both_files_unchanged(
     store: Store, campaign: Path, tmp_path: Path
 ) -> None:
-    push(store, str(campaign), scope=SYSTEMS)
+    push(store, str(campaign), scope=SIMULATIONS_ONLY)
     before = _everything(store)
     (campaign / FRESH / "prod.gro").touch()
     with closing(sqlite3.connect(tmp_path / "analysis.db")) as database:
@@ -190,7 +192,7 @@ def test_a_failure_in_the_last_table_leaves_both_files_as_they_were(
     assert _everything(store) == before
 
 
-def test_an_update_leaves_what_did_not_change(store: Store, campaign: Path) -> None:
+def test_an_update_leaves_unchanged_records(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     before = _everything(store)
     assert push(store, str(campaign), ConflictMode.update, ALL).counts == Counts(unchanged=33)
@@ -205,7 +207,7 @@ def test_an_update_leaves_what_did_not_change(store: Store, campaign: Path) -> N
         (pa.table({"x": [1, 2]}), {"units": "nm"}),
     ],
 )
-def test_an_update_sees_values_types_and_extras(
+def test_an_update_writes_changed_values_types_and_extras(
     store: Store, campaign: Path, frame: pa.Table, extras: dict[str, Any]
 ) -> None:
     results = Simulation.open(campaign / FRESH).results
@@ -220,7 +222,7 @@ def test_an_update_sees_values_types_and_extras(
     assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(unchanged=20)
 
 
-def test_a_dry_run_tells_of_tables_that_are_not_there_yet(store: Store, campaign: Path) -> None:
+def test_a_dry_run_counts_records_of_missing_tables(store: Store, campaign: Path) -> None:
     before = _everything(store)
     planned = push(store, str(campaign), scope=ALL, dry_run=True)
     assert _everything(store) == before
@@ -230,7 +232,7 @@ def test_a_dry_run_tells_of_tables_that_are_not_there_yet(store: Store, campaign
 # The overview
 
 
-def test_the_overview_shows_what_is_done_and_what_is_missing(store: Store, campaign: Path) -> None:
+def test_the_overview_lists_completed_and_missing_results(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     assert _overview(store) == {
         "system_chemistry": STATES,
@@ -243,7 +245,7 @@ def test_the_overview_shows_what_is_done_and_what_is_missing(store: Store, campa
     }
 
 
-def test_what_was_missing_is_completed_by_the_next_push(store: Store, campaign: Path) -> None:
+def test_the_next_push_completes_a_missing_result(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     results = Simulation.open(campaign / WITHOUT_BONDS).results
     results.record_analysis("hydrogen_bonds", pa.table({"frame": [0, 1], "count": [640, 641]}))
@@ -268,7 +270,7 @@ def test_a_push_of_systems_derives_the_overview_too(store: Store, campaign: Path
     shutil.rmtree(campaign / WITHOUT_BONDS / ".analysis")
     before = _rows(store, OVERVIEW)
     push(store, str(campaign), ConflictMode.update)
-    assert _rows(store, OVERVIEW) == before  # its records are in the store all the same
+    assert _rows(store, OVERVIEW) == before  # the records are still in the store
 
 
 def test_a_push_of_systems_alone_needs_no_overview(tmp_path: Path, campaign: Path) -> None:
@@ -281,7 +283,7 @@ def test_a_push_of_systems_alone_needs_no_overview(tmp_path: Path, campaign: Pat
 def test_the_overview_follows_a_campaign_that_moved(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     moved = campaign.rename(campaign.with_name("moved"))
-    push(store, str(moved), ConflictMode.update, SYSTEMS)
+    push(store, str(moved), ConflictMode.update, SIMULATIONS_ONLY)
     assert all(str(moved) in row["directory"] for row in _rows(store, OVERVIEW))
 
 
@@ -417,7 +419,7 @@ def test_a_bad_result_is_named_and_the_others_are_pushed(
     assert pushed.counts == Counts(inserted=33 - lost, skipped=1)
 
 
-# Stores of others
+# Stores of other programs
 
 
 def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: Path) -> None:
@@ -437,7 +439,7 @@ def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: 
     assert spelt == "ANALYSIS_HYDROGEN_BONDS"
 
 
-def test_an_update_renews_what_others_wrote_once(existing: Store, campaign: Path) -> None:
+def test_an_update_writes_records_of_other_programs_once(existing: Store, campaign: Path) -> None:
     assert push(existing, str(campaign), ConflictMode.update, ALL).counts == Counts(updated=33)
     assert push(existing, str(campaign), ConflictMode.update, ALL).counts == Counts(unchanged=33)
     assert len(_rows(existing, OVERVIEW)) == 56
@@ -470,7 +472,7 @@ def test_a_clear_finds_every_spelling_of_a_name(store: Store, campaign: Path) ->
     assert {row["status"] for row in rows} == {"not_yet_run"}
 
 
-def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Path) -> None:
+def test_a_clear_may_be_restricted_to_some_simulations(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     clear(store, select(store, result_types=[ResultType.analysis], hash_prefix="cc4d"))
     assert _overview(store)["rdf_oxygen"] == {"completed": 3, "not_yet_run": 5}
@@ -478,7 +480,7 @@ def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Pat
 
 
 @pytest.mark.parametrize(
-    ("selected", "left"),
+    ("selected", "counts"),
     [
         (
             {"result_types": [ResultType.analysis]},
@@ -494,34 +496,34 @@ def test_a_clear_may_be_narrowed_to_some_simulations(store: Store, campaign: Pat
         ),
     ],
 )
-def test_what_is_selected_is_cleared_and_nothing_else(
-    store: Store, campaign: Path, selected: dict[str, Any], left: dict[Table, int]
+def test_only_selected_records_are_cleared(
+    store: Store, campaign: Path, selected: dict[str, Any], counts: dict[Table, int]
 ) -> None:
     push(store, str(campaign), scope=ALL)
     clear(store, select(store, **selected))
-    assert {table: store.count(table) for table in left} == left
+    assert {table: store.count(table) for table in counts} == counts
 
 
-def test_an_unknown_name_lists_those_that_there_are(store: Store, campaign: Path) -> None:
+def test_an_unknown_name_is_an_error_with_the_known_names(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ANALYSES)
     with pytest.raises(UnknownNameError, match=r"'no_such'.* hydrogen_bonds, .*system_chemistry"):
         select(store, tables=[analysis_table("no_such")])
 
 
-def test_init_leaves_what_there_is(store: Store, campaign: Path) -> None:
+def test_init_leaves_existing_tables(store: Store, campaign: Path) -> None:
     push(store, str(campaign), scope=ALL)
     before = _everything(store)
-    done = initialise(store, simulations=True, results=list(ResultType))
+    outcomes = initialise(store, simulations=True, results=list(ResultType))
     assert _everything(store) == before
-    assert all(one.existed and not one.removed for one in done)
+    assert all(outcome.existed and not outcome.removed for outcome in outcomes)
 
 
-def test_init_by_force_empties_one_kind_and_its_part_of_the_overview(
+def test_init_by_force_empties_one_result_type_and_its_rows_of_the_overview(
     store: Store, campaign: Path
 ) -> None:
     push(store, str(campaign), scope=ALL)
-    done = initialise(store, results=[ResultType.artifact], force=True)
-    removed = {one.table: one.removed for one in done if one.removed}
+    outcomes = initialise(store, results=[ResultType.artifact], force=True)
+    removed = {outcome.table: outcome.removed for outcome in outcomes if outcome.removed}
     assert removed == {
         "ANALYSIS_OVERVIEW": 16,
         "ARTIFACT_last_frame_pdb": 3,

@@ -1,4 +1,4 @@
-"""What was read before, and has not changed, is not read again: with the same result."""
+"""Snapshot: unchanged files are not read again, and the outcome is the same as without an index."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
+from mdfactory.sync.inventory import CHANGED_REASON
 from mdfactory.sync.push import Pushed, push
-from mdfactory.sync.snapshot import CHANGED
 from mdfactory.sync.status import CampaignStatus, status
 from opened import opened
 
@@ -64,12 +64,12 @@ def other(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def both(store: Store, other: Store) -> tuple[Store, Store]:
-    """The two."""
+    """A store that is pushed to with an index, and one without."""
     return store, other
 
 
 def _index(file: Path) -> ScanIndex:
-    """Return an index that counts all files as old enough to be remembered."""
+    """Return an index that takes all files for old enough to be entered."""
     return ScanIndex(file, settled_after=0)
 
 
@@ -90,18 +90,18 @@ def _status(store: Store, campaign: Path, file: Path | None) -> CampaignStatus:
 
 
 def _all_but_times(store: Store) -> dict[str, list[str]]:
-    """Return all records, and what is kept beside them, without the times."""
-    found = {}
+    """Return all records and their sidecars, without the times."""
+    rows_by_table = {}
     with store.transaction() as transaction:
         for table in [*store.tables(), FRAME_SIDECARS]:
-            names = [one for one in table.columns if one not in {"timestamp_utc", "updated_at"}]
+            names = [name for name in table.columns if name not in {"timestamp_utc", "updated_at"}]
             rows = [
                 json.dumps({name: row[name] for name in names})
-                for some in transaction.read(table)
-                for row in some.to_pylist()
+                for batch in transaction.read(table)
+                for row in batch.to_pylist()
             ]
-            found[table.name] = sorted(rows)
-    return found
+            rows_by_table[table.name] = sorted(rows)
+    return rows_by_table
 
 
 def _folder(campaign: Path) -> Path:
@@ -109,7 +109,7 @@ def _folder(campaign: Path) -> Path:
     return min(path.parent for path in campaign.glob("*/.analysis"))
 
 
-def test_of_an_unchanged_campaign_nothing_is_opened(
+def test_no_file_of_an_unchanged_campaign_is_opened(
     store: Store, campaign: Path, file: Path
 ) -> None:
     (campaign / "campaign.yaml").unlink()  # it might be a BuildInput, and is looked into
@@ -150,7 +150,7 @@ def _rewrite(campaign: Path) -> None:
 
 
 def _annotate(campaign: Path) -> None:
-    """Change what the registry says of a frame; the frame stays as it is."""
+    """Change the entry of a frame in the registry; the frame stays as it is."""
     path = _folder(campaign) / ".analysis" / "metadata.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     values["analyses"]["density_timeseries"]["extras"] = {"units": "other"}
@@ -187,23 +187,23 @@ def _rename(campaign: Path) -> None:
 
 
 def _copy(campaign: Path) -> None:
-    """Have a simulation stand in two folders."""
+    """Copy a simulation to a second folder."""
     shutil.copytree(_folder(campaign), campaign / "a_copy")
 
 
 def _swap(campaign: Path) -> None:
-    """Have two simulations change places, results and all; no file is written."""
-    one, two, *_ = sorted(path.parent for path in campaign.glob("*/.analysis"))
+    """Exchange the folders of two simulations with their results; no file is written."""
+    first, second, *_ = sorted(path.parent for path in campaign.glob("*/.analysis"))
     spare = campaign / "spare"
-    for old, new in ((one, spare), (two, one), (spare, two)):
+    for old, new in ((first, spare), (second, first), (spare, second)):
         old.rename(new)
 
 
 def _become(campaign: Path) -> None:
-    """Have the results of one simulation under the BuildInput of another."""
-    one, two, *_ = sorted(path.parent for path in campaign.glob("*/.analysis"))
-    text = (two / f"{two.name}.yaml").read_text(encoding="utf-8")
-    (one / f"{one.name}.yaml").write_text(text.replace("count: ", "count: 1"), encoding="utf-8")
+    """Turn a simulation with results into another one, by another BuildInput."""
+    first, second, *_ = sorted(path.parent for path in campaign.glob("*/.analysis"))
+    text = (second / f"{second.name}.yaml").read_text(encoding="utf-8")
+    (first / f"{first.name}.yaml").write_text(text.replace("count: ", "count: 1"), encoding="utf-8")
 
 
 ON_DISK = [
@@ -224,23 +224,26 @@ ON_DISK = [
 ]
 
 
-def _compared(pushed: Pushed) -> tuple[object, ...]:
-    skipped = sorted(pushed.skipped, key=lambda one: (one.path, one.reason))
+def _push_outcome(pushed: Pushed) -> tuple[object, ...]:
+    skipped = sorted(pushed.skipped, key=lambda skipped: (skipped.path, skipped.reason))
     tables = {table: counts for table, counts in pushed.tables.items() if counts != Counts()}
     return tables, skipped, sorted(pushed.warnings)
 
 
-def _said(found: CampaignStatus) -> tuple[object, ...]:
-    skipped = sorted(found.skipped, key=lambda one: (one.path, one.reason))
-    differences = sorted(found.differences, key=lambda one: (one.table, one.hash, one.state))
-    return found.counts, differences, skipped, sorted(found.warnings)
+def _status_outcome(compared: CampaignStatus) -> tuple[object, ...]:
+    skipped = sorted(compared.skipped, key=lambda skipped: (skipped.path, skipped.reason))
+    differences = sorted(
+        compared.differences,
+        key=lambda difference: (difference.table, difference.hash, difference.state),
+    )
+    return compared.counts, differences, skipped, sorted(compared.warnings)
 
 
 @pytest.mark.parametrize(
     "mode", [ConflictMode.update, pytest.param(ConflictMode.skip, marks=pytest.mark.long)]
 )
 @pytest.mark.parametrize("change", ON_DISK, ids=lambda change: change.__name__)
-def test_what_has_changed_on_disk_is_seen_as_without_an_index(
+def test_a_change_on_disk_has_the_same_outcome_with_and_without_an_index(
     both: tuple[Store, Store],
     campaign: Path,
     file: Path,
@@ -251,12 +254,12 @@ def test_what_has_changed_on_disk_is_seen_as_without_an_index(
     _push(store, campaign, ConflictMode.refuse, file)
     _push(other, campaign, ConflictMode.refuse, None)
     change(campaign)
-    said = _said(_status(other, campaign, None))
-    assert _said(_status(store, campaign, file)) == said
-    assert _said(_status(store, campaign, file)) == said
-    pushed = _compared(_push(other, campaign, mode, None))
-    assert _compared(_push(store, campaign, mode, file, dry_run=True)) == pushed
-    assert _compared(_push(store, campaign, mode, file)) == pushed
+    expected_status = _status_outcome(_status(other, campaign, None))
+    assert _status_outcome(_status(store, campaign, file)) == expected_status
+    assert _status_outcome(_status(store, campaign, file)) == expected_status
+    expected_push = _push_outcome(_push(other, campaign, mode, None))
+    assert _push_outcome(_push(store, campaign, mode, file, dry_run=True)) == expected_push
+    assert _push_outcome(_push(store, campaign, mode, file)) == expected_push
     assert _all_but_times(store) == _all_but_times(other)
 
 
@@ -281,8 +284,8 @@ def _without_a_table(store: Store) -> None:
         transaction.drop(DENSITY)
 
 
-def _by_others(store: Store) -> None:
-    """Change records behind the back of their digests."""
+def _changed_by_others(store: Store) -> None:
+    """Change records as another program does, without their digests."""
     assert isinstance(store, SqliteStore)
     with closing(sqlite3.connect(next(iter(store._paths.values())))) as database:
         database.execute("UPDATE RUN_DATABASE SET status = 'other', timestamp_utc = '2020'")
@@ -293,7 +296,14 @@ def _untouched(_: Store) -> None:
     pass
 
 
-IN_STORE = [_empty, _without_one, _without_an_analysis, _without_a_table, _by_others, _untouched]
+IN_STORE = [
+    _empty,
+    _without_one,
+    _without_an_analysis,
+    _without_a_table,
+    _changed_by_others,
+    _untouched,
+]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +314,7 @@ IN_STORE = [_empty, _without_one, _without_an_analysis, _without_a_table, _by_ot
         for number, mode in enumerate((ConflictMode.update, ConflictMode.skip, ConflictMode.force))
     ],
 )
-def test_what_the_store_lacks_is_read_again(
+def test_missing_records_are_read_again(
     both: tuple[Store, Store],
     campaign: Path,
     file: Path,
@@ -312,20 +322,20 @@ def test_what_the_store_lacks_is_read_again(
     mode: ConflictMode,
 ) -> None:
     store, other = both
-    for one, index in ((store, file), (other, None)):
-        _push(one, campaign, ConflictMode.refuse, index)
-        change(one)
-    said = _said(_status(other, campaign, None))
-    assert _said(_status(store, campaign, file)) == said
-    pushed = _compared(_push(other, campaign, mode, None))
-    assert _compared(_push(store, campaign, mode, file, dry_run=True)) == pushed
-    assert _compared(_push(store, campaign, mode, file)) == pushed
+    for pushed_store, index in ((store, file), (other, None)):
+        _push(pushed_store, campaign, ConflictMode.refuse, index)
+        change(pushed_store)
+    expected_status = _status_outcome(_status(other, campaign, None))
+    assert _status_outcome(_status(store, campaign, file)) == expected_status
+    expected_push = _push_outcome(_push(other, campaign, mode, None))
+    assert _push_outcome(_push(store, campaign, mode, file, dry_run=True)) == expected_push
+    assert _push_outcome(_push(store, campaign, mode, file)) == expected_push
     assert _all_but_times(store) == _all_but_times(other)
     again = _push(store, campaign, ConflictMode.update, file, dry_run=True)
-    assert _compared(again) == _compared(_push(other, campaign, ConflictMode.update, None))
+    assert _push_outcome(again) == _push_outcome(_push(other, campaign, ConflictMode.update, None))
 
 
-def test_only_what_the_store_lacks_is_read_again(store: Store, campaign: Path, file: Path) -> None:
+def test_only_missing_records_are_read_again(store: Store, campaign: Path, file: Path) -> None:
     _push(store, campaign, ConflictMode.refuse, file)
     store.delete(DENSITY)
     with opened(campaign) as files:
@@ -346,23 +356,24 @@ def test_only_what_the_store_lacks_is_read_again(store: Store, campaign: Path, f
         for at, change in enumerate(ON_DISK)
     ],
 )
-def test_threads_find_the_same(
+def test_several_jobs_have_the_same_outcome_as_one(
     both: tuple[Store, Store], campaign: Path, file: Path, change: Callable[[Path], None]
 ) -> None:
     store, other = both
     change(campaign)
     with _index(file) as index:
-        found = [
-            _compared(push(one, str(campaign), mode, ALL, reading=Reading(index, jobs)))
-            for mode in (ConflictMode.skip, ConflictMode.update)
-            for one, jobs in ((store, 8), (other, 1))
-        ]
-    assert found[0] == found[1]
-    assert found[2] == found[3]
+        for mode in (ConflictMode.skip, ConflictMode.update):
+            parallel, serial = (
+                _push_outcome(
+                    push(pushed_store, str(campaign), mode, ALL, reading=Reading(index, jobs))
+                )
+                for pushed_store, jobs in ((store, 8), (other, 1))
+            )
+            assert parallel == serial
     assert _all_but_times(store) == _all_but_times(other)
 
 
-def test_a_store_that_was_not_pushed_to_gets_all(
+def test_a_store_that_was_not_pushed_to_gets_all_records(
     store: Store, other: Store, campaign: Path, file: Path
 ) -> None:
     _push(store, campaign, ConflictMode.refuse, file)
@@ -370,7 +381,7 @@ def test_a_store_that_was_not_pushed_to_gets_all(
     assert _all_but_times(store) == _all_but_times(other)
 
 
-def test_a_conflict_is_one_with_an_index(store: Store, campaign: Path, file: Path) -> None:
+def test_conflicts_are_refused_with_an_index(store: Store, campaign: Path, file: Path) -> None:
     _push(store, campaign, ConflictMode.refuse, file)
     with pytest.raises(ConflictError):
         _push(store, campaign, ConflictMode.refuse, file)
@@ -383,7 +394,7 @@ def test_a_conflict_is_one_with_an_index(store: Store, campaign: Path, file: Pat
 
 
 @pytest.mark.parametrize("how", ["gone", "other"])
-def test_a_folder_that_changes_before_it_is_read_again_is_named(
+def test_a_folder_that_changes_before_it_is_read_again_is_skipped(
     store: Store, campaign: Path, file: Path, how: str
 ) -> None:
     _push(store, campaign, ConflictMode.refuse, file)
@@ -402,13 +413,13 @@ def test_a_folder_that_changes_before_it_is_read_again_is_named(
                     path.write_text(text.replace("count: ", "count: 1"), encoding="utf-8")
 
     pushed = _push(store, campaign, ConflictMode.update, file, watch=watch)
-    assert pushed.skipped == (Skipped(str(folder), CHANGED),)
+    assert pushed.skipped == (Skipped(str(folder), CHANGED_REASON),)
     assert store.count(SIMULATIONS) == 7
     assert store.count(OVERVIEW, (OneOf("hash", (SOME,)),)) == 0
     assert store.count(SIMULATIONS, (OneOf("hash", (SOME,)),)) == 0
 
 
-def test_records_that_others_remove_meanwhile_are_written(
+def test_records_that_are_removed_from_the_store_meanwhile_are_written(
     store: Store, campaign: Path, file: Path
 ) -> None:
     _push(store, campaign, ConflictMode.refuse, file)
@@ -422,7 +433,7 @@ def test_records_that_others_remove_meanwhile_are_written(
     assert store.count(SIMULATIONS) == 8
 
 
-def test_a_simulation_is_the_same_whichever_way_it_was_read(campaign: Path, file: Path) -> None:
+def test_a_registry_from_the_index_equals_that_on_disk(campaign: Path, file: Path) -> None:
     (folder,) = [path for path in campaign.iterdir() if path.name == SOME]
     with _index(file) as index:
         results = [Simulation.open(folder).results.registry(index) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What is spooled comes out again, from memory or from disk."""
+"""Spooled records can be read again, from memory or from disk."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from mdfactory.sync.spool import Spool
 from mdfactory.testing.records import overview, records, run
 
 
-@pytest.mark.parametrize("bound", [0, 2_000, 10**9])
-def test_records_come_out_as_often_as_asked(bound: int) -> None:
+@pytest.mark.parametrize("max_memory_bytes", [0, 2_000, 10**9])
+def test_spooled_records_can_be_read_several_times(max_memory_bytes: int) -> None:
     runs = [records(SIMULATIONS, *(run(f"{n}-{m}") for m in range(20))) for n in range(10)]
     overviews = [records(OVERVIEW, overview(str(n), "rdf")) for n in range(10)]
-    with Spool(bound=bound) as spool:
-        for one, other in zip(runs, overviews, strict=True):
-            spool.add(SIMULATIONS, one)
-            spool.add(OVERVIEW, other)
+    with Spool(max_memory_bytes=max_memory_bytes) as spool:
+        for simulation_rows, overview_rows in zip(runs, overviews, strict=True):
+            spool.add(SIMULATIONS, simulation_rows)
+            spool.add(OVERVIEW, overview_rows)
         for _ in range(2):
             for table, expected in ((SIMULATIONS, runs), (OVERVIEW, overviews)):
-                out = [rows for which, rows in spool if which is table]
-                assert pa.Table.from_batches(out) == pa.Table.from_batches(expected)
+                batches = [rows for spooled_table, rows in spool if spooled_table is table]
+                assert pa.Table.from_batches(batches) == pa.Table.from_batches(expected)
         spool.add(SIMULATIONS, runs[0])
-        assert sum(rows.num_rows for which, rows in spool if which is SIMULATIONS) == 220
+        assert sum(rows.num_rows for table, rows in spool if table is SIMULATIONS) == 220
 
 
-def test_beyond_the_bound_memory_does_not_grow() -> None:
+def test_memory_does_not_grow_beyond_the_limit() -> None:
     rows = records(SIMULATIONS, *(run(str(n), input_data="x" * 1000) for n in range(1000)))
-    with Spool(bound=2 * rows.nbytes) as spool:
+    with Spool(max_memory_bytes=2 * rows.nbytes) as spool:
         before = pa.total_allocated_bytes()
         for _ in range(50):
             spool.add(SIMULATIONS, rows.take(pa.array(range(1000))))
@@ -41,7 +41,7 @@ def test_beyond_the_bound_memory_does_not_grow() -> None:
         assert sum(batch.num_rows for _, batch in spool) == 50_000
 
 
-def test_no_room_for_the_spool_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+def test_a_full_temporary_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
     script = """
 import resource, sys
 from mdfactory.errors import OutputError
@@ -52,7 +52,7 @@ from mdfactory.testing.records import records, run
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 rows = records(SIMULATIONS, *(run(str(number), input_data="x" * 1000) for number in range(1000)))
 try:
-    with Spool(bound=0) as spool:
+    with Spool(max_memory_bytes=0) as spool:
         spool.add(SIMULATIONS, rows)
 except OutputError as error:
     print(error)

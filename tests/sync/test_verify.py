@@ -1,4 +1,4 @@
-"""Whatever is changed in a store or lost on disk is found, and named with a remedy."""
+"""Verify: a change in the store or a loss on disk is found, and named with a remedy."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def _store(folder: Path) -> Store:
 
 @pytest.fixture
 def store(tmp_path: Path, campaign: Path) -> Store:
-    """A store, with a campaign of its own."""
+    """A store and its campaign, which a test may change."""
     return _pushed(tmp_path, campaign)
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a store that is not changed."""
+    """The folder of a store that no test changes."""
     folder = tmp_path_factory.mktemp("original")
     _pushed(folder, Path(shutil.copytree(EXAMPLE, folder / "campaign")))
     return folder
@@ -67,22 +67,22 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(original: Path, tmp_path: Path) -> Store:
-    """A copy of a store, whose campaign must not be changed."""
+    """A copy of a store; tests must not change its campaign."""
     for name in ("runs.db", "analysis.db"):
         shutil.copy(original / name, tmp_path)
     return _store(tmp_path)
 
 
 def _change(store: Store, table: Table, column: str, where: int) -> None:
-    """Change one character of one record of a simulation, past all that keeps watch."""
+    """Change one character of one record of a simulation, and leave its digests as they are."""
     with store.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)),))
         rows = next(iter(transaction.scan(table, query))).slice(0, 1)
         (row,) = rows.to_pylist()
         text = str(row[column])
-        place = where % len(text)
-        other = "7" if text[place] != "7" else "3"
-        changed = text[:place] + other + text[place + 1 :]
+        position = where % len(text)
+        character = "7" if text[position] != "7" else "3"
+        changed = text[:position] + character + text[position + 1 :]
         new = row | {column: int(changed) if isinstance(row[column], int) else changed}
         assert new != row
         transaction.remove(table, [tuple(row[name] for name in table.key)])
@@ -92,27 +92,27 @@ def _change(store: Store, table: Table, column: str, where: int) -> None:
 COLUMNS = [(name, column) for name, table in TABLES.items() for column in table.columns]
 
 
-def test_a_store_that_is_sound_has_no_findings(copy: Store) -> None:
-    found = verify(copy)
-    assert found.findings == found.notes == []
-    assert found.unverifiable == 0
-    assert found.total == 8 + 56 + 19 + 6
-    assert found.reached == ""
+def test_an_intact_store_has_no_findings(copy: Store) -> None:
+    verified = verify(copy)
+    assert verified.findings == verified.notes == []
+    assert verified.unverifiable == 0
+    assert verified.total == 8 + 56 + 19 + 6
+    assert verified.reached == ""
 
 
 @pytest.mark.parametrize(("name", "column"), COLUMNS)
-def test_one_character_that_was_changed_is_found(copy: Store, name: str, column: str) -> None:
+def test_one_changed_character_is_found(copy: Store, name: str, column: str) -> None:
     where = random.Random(f"{name} {column}").randrange(10**6)  # noqa: S311  # any will do
     _change(copy, TABLES[name], column, where)
-    found = verify(copy)
-    assert any(one.table == TABLES[name].name for one in found.findings), found
-    assert all(one.remedy for one in found.findings)
+    findings = verify(copy).findings
+    assert any(finding.table == TABLES[name].name for finding in findings), findings
+    assert all(finding.remedy for finding in findings)
 
 
 @pytest.mark.parametrize(
-    "column", [one for one in FRAME_SIDECARS.columns[2:] if one != "arrow_ipc"]
+    "column", [column for column in FRAME_SIDECARS.columns[2:] if column != "arrow_ipc"]
 )
-def test_one_character_of_what_is_kept_beside_is_found(copy: Store, column: str) -> None:
+def test_one_changed_character_of_a_sidecar_is_found(copy: Store, column: str) -> None:
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
         (row,) = next(iter(transaction.scan(FRAME_SIDECARS, query))).to_pylist()
@@ -122,11 +122,11 @@ def test_one_character_of_what_is_kept_beside_is_found(copy: Store, column: str)
             FRAME_SIDECARS,
             batch([[row[name] for name in FRAME_SIDECARS.columns]], FRAME_SIDECARS.schema),
         )
-    assert [one.table for one in verify(copy).findings] == [RDF.name]
+    assert [finding.table for finding in verify(copy).findings] == [RDF.name]
 
 
 @pytest.mark.parametrize("column", ["content", "digest"])
-def test_a_digest_that_was_changed_is_found(copy: Store, column: str) -> None:
+def test_a_changed_digest_is_found(copy: Store, column: str) -> None:
     table = digest_table(Namespace.results)
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
@@ -138,80 +138,85 @@ def test_a_digest_that_was_changed_is_found(copy: Store, column: str) -> None:
     assert "digest" in finding.problem
 
 
-def test_a_text_that_is_no_longer_text_is_found(copy: Store, tmp_path: Path) -> None:
+def test_a_text_that_is_not_valid_utf8_is_found(copy: Store, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
         database.execute(
             "UPDATE RUN_DATABASE SET directory = CAST(x'ff2f' AS TEXT) WHERE hash = ?", (DONE,)
         )
         database.commit()
-    found = verify(copy)
-    assert (found.findings[0].table, found.findings[0].hash) == (SIMULATIONS.name, DONE)
-    assert "cannot be read" in found.findings[0].problem
-    assert found.total == 88
+    verified = verify(copy)
+    finding = verified.findings[0]
+    assert (finding.table, finding.hash) == (SIMULATIONS.name, DONE)
+    assert "cannot be read" in finding.problem
+    assert verified.total == 88
 
 
-def test_records_of_other_programs_are_checked_as_far_as_can_be(
+def test_of_records_of_other_programs_the_values_are_checked(
     store: Store, campaign: Path, data: Path
 ) -> None:
     vectors = json.loads((data / "identity_vectors.json").read_text(encoding="utf-8"))
     rows = vectors if isinstance(vectors, list) else next(iter(vectors.values()))
     lnp = next(row for row in rows if '"simulation_type":"lnp"' in row["canonical_json"])
     folder = str(campaign)
-    theirs = [
+    foreign = [
         run("F" * 40, input_data=lnp["canonical_json"], simulation_type="lnp", directory=folder),
         run("E" * 40, input_data=rows[0]["canonical_json"], directory=folder),
         run("D" * 40, input_data="{}", directory=folder, status="done"),
     ]
     with store.transaction(write=True) as transaction:
-        transaction.put(SIMULATIONS, records(SIMULATIONS, *theirs))
-    found = verify(store)
-    assert found.unverifiable == 3
-    assert [one.hash for one in found.notes if "lnp" in one.problem] == ["F" * 40]
-    told = {one.hash: one.problem for one in found.findings if "input_data" in one.problem}
-    assert told["E" * 40].startswith("it is not filed under the hash of its input_data")
-    assert told["D" * 40].startswith("input_data is no BuildInput")
+        transaction.put(SIMULATIONS, records(SIMULATIONS, *foreign))
+    verified = verify(store)
+    assert verified.unverifiable == 3
+    assert [note.hash for note in verified.notes if "lnp" in note.problem] == ["F" * 40]
+    problems = {
+        finding.hash: finding.problem
+        for finding in verified.findings
+        if "input_data" in finding.problem
+    }
+    assert problems["E" * 40].startswith("its hash is not that of its input_data")
+    assert problems["D" * 40].startswith("input_data is not a valid BuildInput")
 
 
-def test_an_overview_that_says_otherwise_is_found(copy: Store) -> None:
+def test_a_row_of_the_overview_that_does_not_match_the_records_is_found(copy: Store) -> None:
     with copy.transaction(write=True) as transaction:
         rows = next(iter(transaction.scan(OVERVIEW, Query((OneOf("hash", (DONE,)),)))))
-        place = rows.schema.get_field_index("row_count")
-        counts = array([5] * rows.num_rows, rows.schema.field(place).type)
+        index = rows.schema.get_field_index("row_count")
+        counts = array([5] * rows.num_rows, rows.schema.field(index).type)
         transaction.write(
-            [(OVERVIEW, rows.set_column(place, "row_count", counts))], ConflictMode.force
+            [(OVERVIEW, rows.set_column(index, "row_count", counts))], ConflictMode.force
         )
-    found = verify(copy)
-    assert {one.table for one in found.findings} == {OVERVIEW.name}
-    assert all("push all SOURCE --update" in one.remedy for one in found.findings)
+    findings = verify(copy).findings
+    assert {finding.table for finding in findings} == {OVERVIEW.name}
+    assert all("push all SOURCE --update" in finding.remedy for finding in findings)
 
 
 # The disk
 
 
-def test_what_is_lost_on_disk_is_found(store: Store, campaign: Path) -> None:
+def test_results_that_are_lost_on_disk_are_found(store: Store, campaign: Path) -> None:
     folders = sorted(path for path in campaign.iterdir() if (path / ".analysis").is_dir())
     shutil.rmtree(folders[0])
     (folders[1] / ".analysis" / "rdf_oxygen.parquet").write_bytes(b"PAR1")
     picture = next((folders[2] / ".analysis" / "artifacts").rglob("*.png"))
     picture.write_bytes(picture.read_bytes() + b"!")
-    found = verify(store).findings
-    assert [(one.table, one.hash) for one in found] == [
+    findings = verify(store).findings
+    assert [(finding.table, finding.hash) for finding in findings] == [
         (SIMULATIONS.name, folders[0].name),
         (RDF.name, folders[1].name),
         (PLOT.name, folders[2].name),
     ]
-    assert "sync relocate" in found[0].remedy
-    assert "has another checksum" in found[2].problem
+    assert "sync relocate" in findings[0].remedy
+    assert "has another checksum" in findings[2].problem
     quick = verify(store, quick=True).findings
-    assert [one.table for one in quick] == [SIMULATIONS.name, RDF.name]
+    assert [finding.table for finding in quick] == [SIMULATIONS.name, RDF.name]
 
 
-def test_only_what_is_below_the_source_is_checked(store: Store, campaign: Path) -> None:
+def test_only_records_inside_the_source_are_checked(store: Store, campaign: Path) -> None:
     assert verify(store, str(campaign)).total == 89
     assert verify(store, str(campaign / DONE)).checked[SIMULATIONS.name] == 1
 
 
-def test_a_run_that_was_stopped_goes_on(copy: Store) -> None:
+def test_a_stopped_verification_can_be_continued(copy: Store) -> None:
     whole = verify(copy)
     hashes = sorted(
         hash_

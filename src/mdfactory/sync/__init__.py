@@ -1,1 +1,1 @@
-"""Use-cases: what a command does, from folders to store and back. They print nothing."""
+"""Use-cases: one module per command, between folders on disk and a store. None of them prints."""

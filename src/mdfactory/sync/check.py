@@ -1,10 +1,11 @@
-"""Check: whether a store can be reached, read and written, and has what it needs."""
+"""Check: whether a store can be reached, read and written, and which of its tables are missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
@@ -14,19 +15,21 @@ from mdfactory.stores.store import Store
 
 __all__ = ["Checked", "check"]
 
+RESULT_TYPE_PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was looked at.
+    """The outcome of one check.
 
     Parameters
     ----------
     what
-        What was looked at.
+        What was checked, such as ``write access``.
     problem
-        What is wrong with it; empty if nothing is.
+        What is wrong; empty if nothing is.
     command
-        The command that mends it, where there is one.
+        The command that solves the problem; empty if there is none.
     """
 
     what: str
@@ -35,16 +38,16 @@ class Checked:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether the check found no problem."""
         return not self.problem
 
 
-class _UndoError(Exception):
-    """Ends a transaction that was only tried."""
+class _RollbackError(Exception):
+    """Rolls back a transaction that was opened only to take its lock."""
 
 
 def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  # noqa: B008  # frozen
-    """Look whether a store can be used.
+    """Check whether a store can be used.
 
     Parameters
     ----------
@@ -56,65 +59,59 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
     Returns
     -------
     list of Checked
-        What the store names one by one; whether it can be read, in a format that is known;
-        written; and which tables it has.
+        The checks of the store itself, such as its connection; read access and format; write
+        access; and each table. The list ends early if a check fails that all later ones need.
     """
-    probed = _probed(store)
-    if not all(one.sound for one in probed[:1]):  # without a connection, nothing else is known
-        return probed
+    checks = _check_parts(store)
+    if checks and not checks[0].sound:
+        return checks
     tables: list[Table] = []
-    done = [
-        *probed,
-        _tried("can be read, and its format is known", lambda: tables.extend(store.tables())),
-    ]
-    if not done[-1].sound:
-        return done
+    checks.append(_run("read access and format", lambda: tables.extend(store.tables())))
+    if not checks[-1].sound:
+        return checks
     if tables:
-        done.append(_tried("can be written", lambda: _write(store)))
-    return [*done, *_missing({table.id for table in tables}, catalogue)]
+        checks.append(_run("write access", lambda: _take_write_lock(store)))
+    return [*checks, *_check_tables({table.id for table in tables}, catalogue)]
 
 
-def _probed(store: Store) -> list[Checked]:
-    """Look at what the store names one by one, up to a connection that fails."""
-    done: list[Checked] = []
-    for what, look in store.probes():
-        found: list[str] = []
-        one = _tried(what, lambda look=look, found=found: found.append(look()))  # type: ignore[misc]
-        done.append(replace(one, what=" ".join([what, *found])))
-        if not done[0].sound:
+def _check_parts(store: Store) -> list[Checked]:
+    """Run the checks of the store itself; only the first one if it fails: the connection."""
+    checks: list[Checked] = []
+    for name, probe in store.probes():
+        checks.append(_run(name, probe))
+        if not checks[0].sound:
             break
-    return done
+    return checks
 
 
-def _tried(what: str, action: Callable[[], object]) -> Checked:
+def _run(name: str, action: Callable[[], str | None]) -> Checked:
+    """Run one check; what it returns, such as a host, is added to its name."""
     try:
-        action()
+        detail = action()
     except MDFactoryError as error:
-        return Checked(what, str(error.args[0]), error.command)
-    return Checked(what)
+        return Checked(name, str(error.args[0]), error.command)
+    return Checked(f"{name} {detail}" if detail else name)
 
 
-def _write(store: Store) -> None:
+def _take_write_lock(store: Store) -> None:
     """Take the lock of all writers, and write nothing."""
-    with suppress(_UndoError), store.transaction(write=True):
-        raise _UndoError
+    with suppress(_RollbackError), store.transaction(write=True):
+        raise _RollbackError
 
 
-def _missing(there: set[str], catalogue: Catalogue) -> Iterator[Checked]:
-    yield _table(SIMULATIONS, there)
-    yield _table(OVERVIEW, there)
-    for kind in ResultType:
-        tables = catalogue.tables(kind)
-        missing = [table.name for table in tables if table.id not in there]
-        what = f"tables of {len(tables)} known {KINDS[kind]}"
+def _check_tables(table_ids: Collection[str], catalogue: Catalogue) -> Iterator[Checked]:
+    """Check which tables exist: one check a result type, since there are many tables of each."""
+    yield _check_table(SIMULATIONS, table_ids)
+    yield _check_table(OVERVIEW, table_ids)
+    for result_type in ResultType:
+        tables = catalogue.tables(result_type)
+        missing = [table.name for table in tables if table.id not in table_ids]
+        name = f"tables of {len(tables)} known {RESULT_TYPE_PLURALS[result_type]}"
         problem = f"missing: {', '.join(missing)}" if missing else ""
-        yield Checked(what, problem, tables[0].command if missing else "")
+        yield Checked(name, problem, tables[0].command if missing else "")
 
 
-def _table(table: Table, there: set[str]) -> Checked:
-    if table.id in there:
+def _check_table(table: Table, table_ids: Collection[str]) -> Checked:
+    if table.id in table_ids:
         return Checked(f"table {table.name}")
     return Checked(f"table {table.name}", "missing", table.command)
-
-
-KINDS = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}

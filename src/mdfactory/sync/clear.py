@@ -10,7 +10,8 @@ from mdfactory.errors import NotInitialisedError, StoreChangedError, counted
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
-from mdfactory.sync.overview import reset
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.overview import mark_as_cleared
 from mdfactory.sync.pull import conditions
 from mdfactory.sync.results import require_result, require_results
 
@@ -19,12 +20,12 @@ __all__ = ["Selection", "clear", "select"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Records that a clear would remove: of each table, those of some simulations.
+    """Records to be removed: all records of some tables, or those of some simulations.
 
     Parameters
     ----------
     tables
-        The tables, each with the number of records to remove.
+        Table -> number of its records to be removed.
     hash_prefix
         First digits of the simulations' hashes; all simulations if None.
     """
@@ -37,17 +38,17 @@ class Selection:
 
     @property
     def lines(self) -> list[str]:
-        """What would go of each table that has any of it."""
-        of_some = f" with hash {self.hash_prefix.upper()}..." if self.hash_prefix else ""
+        """One line for each table that has records to be removed, with their number."""
+        filter_text = f" with hash {self.hash_prefix.upper()}..." if self.hash_prefix else ""
         return [
-            f"{counted(number, 'record')} of {table.name}{of_some}"
+            f"{counted(number, 'record')} of {table.name}{filter_text}"
             for table, number in self.tables.items()
             if number
         ]
 
     @property
     def total(self) -> int:
-        """The number of records to remove."""
+        """The number of records to be removed."""
         return sum(self.tables.values())
 
 
@@ -60,16 +61,16 @@ def select(
     tables: Collection[Table] = (),
     hash_prefix: str | None = None,
 ) -> Selection:
-    """Count the records that a clear would remove.
+    """Count the records that `clear` would remove.
 
     Parameters
     ----------
     store
-        Where.
+        The store.
     simulations, overview
-        Whether the table of simulations, the overview.
+        Whether to select the table of simulations, and the overview.
     result_types
-        Kinds of results, all tables of each.
+        Result types whose tables are all selected.
     tables
         Tables of single analyses and artifacts.
     hash_prefix
@@ -78,32 +79,38 @@ def select(
     Raises
     ------
     NotInitialisedError
-        If the store has none of the tables that were asked for.
+        If a selected table is missing; where simulations and overview are both selected, only
+        if the store has no tables at all.
     UnknownNameError
-        If it has no table of a name that was asked for.
+        If the store has no analysis or artifact of a name in `tables`.
     """
     where = conditions(hash_prefix, {})
+    selected = [*([SIMULATIONS] if simulations else []), *([OVERVIEW] if overview else [])]
     with store.transaction() as transaction:
-        own = [
-            table for table, asked in ((SIMULATIONS, simulations), (OVERVIEW, overview)) if asked
-        ]
-        if not (simulations and overview and transaction.tables()):  # of "all", any table will do
-            for table in own:
-                transaction.require(table)
-            for result_type in result_types:
-                require_results(transaction, result_type)
+        everything = simulations and overview  # a missing table then has nothing to clear
+        if not (everything and transaction.tables()):
+            _require(transaction, selected, result_types)
         for table in tables:
             require_result(transaction, table)
-        asked = {table.id for table in (*own, *tables)}
-        selected = [
+        selected_ids = {table.id for table in (*selected, *tables)}
+        existing = [
             table
             for table in transaction.tables()
-            if table.id in asked or table.result_type in result_types
+            if table.id in selected_ids or table.result_type in result_types
         ]
-        if not selected:
+        if not existing:
             raise NotInitialisedError(SIMULATIONS.name, store.location, "mdfactory sync init all")
-        counts = {table: transaction.count(table, where) for table in selected}
+        counts = {table: transaction.count(table, where) for table in existing}
         return Selection(counts, hash_prefix)
+
+
+def _require(
+    transaction: Transaction, tables: Collection[Table], result_types: Collection[ResultType]
+) -> None:
+    for table in tables:
+        transaction.require(table)
+    for result_type in result_types:
+        require_results(transaction, result_type)
 
 
 def clear(
@@ -111,40 +118,40 @@ def clear(
 ) -> dict[str, int]:
     """Remove the selected records, in one transaction.
 
-    The overview, unless it is cleared itself, says of results that go that they are not in
-    the store.
+    The overview lists the removed results as not yet run, unless it is cleared itself.
 
     Parameters
     ----------
     store
-        Where.
+        The store.
     selection
-        What to remove.
+        The records to remove.
     purge
-        Keep nothing, so that neither this nor anything before it can be undone.
+        Keep no before-images, and remove those of earlier operations: neither this nor any
+        earlier operation can be undone.
     command
-        What was typed, for the log.
+        The command as the user typed it, for the log.
 
     Returns
     -------
-    dict
-        Table name -> the number of records removed.
+    dict of str to int
+        Table name -> number of records removed.
 
     Raises
     ------
     StoreChangedError
-        If the numbers are no longer those of the selection. Nothing was removed.
+        If the numbers of records are no longer those of the selection. Nothing was removed.
     """
     where = conditions(selection.hash_prefix, {})
     now = datetime.now(UTC).isoformat()
     with store.operation(command, purge=purge) as transaction:
         removed = {table: transaction.delete(table, where) for table in selection.tables}
         if removed != selection.tables:
-            found = Selection(removed, selection.hash_prefix)
+            current = Selection(removed, selection.hash_prefix)
             raise StoreChangedError(
-                f"the store has changed: it is now {found}; nothing was cleared"
+                f"the store has changed: the selection is now {current}; nothing was cleared"
             )
-        results = [table for table in removed if table.result_type]
-        if results and OVERVIEW not in selection.tables:
-            reset(transaction, where, results, now)
+        result_tables = [table for table in removed if table.result_type]
+        if result_tables and OVERVIEW not in selection.tables:
+            mark_as_cleared(transaction, where, result_tables, now)
     return {table.name: number for table, number in removed.items()}

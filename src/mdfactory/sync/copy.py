@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+import pyarrow as pa
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -14,28 +17,28 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import settle
-from mdfactory.sync.parts import parts
-from mdfactory.sync.push import planned
+from mdfactory.sync.overview import correct_rows
+from mdfactory.sync.progress import ProgressCallback
+from mdfactory.sync.push import plan_write
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Watch
+from mdfactory.sync.sidecars import split_by_sidecar
 
-__all__ = ["Copied", "CopyEnd", "copy"]
+__all__ = ["Copied", "TableDigest", "copy"]
 
-WHOLE: Final = 2**256
+SHA256_VALUES: Final = 2**256
 
 
 @dataclass(frozen=True, slots=True)
-class CopyEnd:
-    """What one store holds of a table.
+class TableDigest:
+    """The number of records and the digest of a table in one store.
 
     Parameters
     ----------
     rows
-        Number of its records.
+        Number of records.
     digest
-        Sum of the SHA-256 of all of them, with what is kept beside them, modulo 2**256, in 64
-        hex digits: the same for the same records in any order.
+        Sum of the SHA-256 of all records with their sidecars, modulo 2**256, as 64 hex digits.
+        It does not depend on the order of the records.
     """
 
     rows: int
@@ -49,17 +52,18 @@ class Copied:
     Parameters
     ----------
     tables
-        Table -> what became of its records.
+        Table name -> number of its records by outcome.
     proof
-        Table -> what the source holds and what the target holds afterwards; empty for a dry run.
+        Table name -> its digest in the source, and in the target after the copy; empty for a
+        dry run.
     """
 
     tables: dict[str, Counts]
-    proof: dict[str, tuple[CopyEnd, CopyEnd]]
+    proof: dict[str, tuple[TableDigest, TableDigest]]
 
     @property
     def identical(self) -> bool:
-        """Whether both stores hold the same, to the last bit."""
+        """Whether both stores hold the same records, to the last bit."""
         return all(source == target for source, target in self.proof.values())
 
 
@@ -70,22 +74,24 @@ def copy(
     *,
     dry_run: bool = False,
     command: str = "copy",
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Copied:
     """Copy all tables of a store into another one, in one transaction.
 
     Parameters
     ----------
-    source, target
-        From where, and where to; tables that the target lacks are made.
+    source
+        The store to copy.
+    target
+        The store to copy to; tables that it lacks are created.
     mode
         What to do with records that the target has already.
     dry_run
-        Only tell what would be written.
+        Write nothing, and return what would be written.
     command
-        What was typed, for the log of the target.
+        The command as the user typed it, for the log of the target.
     watch
-        Is told of the progress.
+        Called with the current step and the number of records done.
 
     Raises
     ------
@@ -102,30 +108,37 @@ def copy(
         else target.operation(command, create=set(Namespace)) as writer,
     ):
         tables = require_tables(reader)
-        batches = _records(reader, tables, watch)
+        batches = _read_records(reader, tables, watch)
         if dry_run:
-            return Copied(planned(writer, batches, mode), {})
+            return Copied(plan_write(writer, batches, mode), {})
         for table in tables:
             writer.create(table)
         counts = writer.write(batches, mode)
-        counts |= _overview(reader, writer, now)
-    return Copied(counts, _proof(source, target, tables, watch))
+        counts |= _copy_overview(reader, writer, now)
+    return Copied(counts, _compare(source, target, tables, watch))
 
 
-def _records(reader: Transaction, tables: list[Table], watch: Watch) -> Batches:
-    """Stream the records of all tables but the overview, each with what is kept beside it."""
-    done = 0
+def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressCallback) -> Batches:
+    """Stream the records of all tables but the overview, with their sidecars."""
+    copied = 0
     for table in tables:
         if table.id == OVERVIEW.id:
             continue
-        for rows in reader.read_with_sidecars(table) if table.sidecar else reader.read(table):
-            done += rows.num_rows
-            watch("copying", done)
-            yield from ((table, part) for part in parts(table, rows))
+        for rows in _read_whole(reader, table):
+            copied += rows.num_rows
+            watch("copying", copied)
+            yield from ((table, part) for part in split_by_sidecar(table, rows))
 
 
-def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:
-    """Copy the rows of the overview that are missing, and bring all in line with the records."""
+def _read_whole(transaction: Transaction, table: Table) -> Iterator[pa.RecordBatch]:
+    return transaction.read_with_sidecars(table) if table.sidecar else transaction.read(table)
+
+
+def _copy_overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:
+    """Copy the rows of the overview that the target lacks, then derive all of them again.
+
+    The target may have other records than the source, which its overview must show.
+    """
     if not reader.has(OVERVIEW):
         return {}
     counts = writer.write(((OVERVIEW, rows) for rows in reader.read(OVERVIEW)), ConflictMode.skip)
@@ -134,27 +147,30 @@ def _overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, C
         for rows in reader.read(OVERVIEW, Query(columns=("hash",)))
         for hash_ in texts(rows["hash"])
     )
-    settle(writer, dict.fromkeys(hashes), now)
+    correct_rows(writer, dict.fromkeys(hashes), now)
     return counts
 
 
-def _proof(
-    source: Store, target: Store, tables: list[Table], watch: Watch
-) -> dict[str, tuple[CopyEnd, CopyEnd]]:
-    with source.transaction() as first, target.transaction() as second:
+def _compare(
+    source: Store, target: Store, tables: Iterable[Table], watch: ProgressCallback
+) -> dict[str, tuple[TableDigest, TableDigest]]:
+    with source.transaction() as source_reader, target.transaction() as target_reader:
         return {
-            table.name: (_side(first, table, watch), _side(second, table, watch))
+            table.name: (
+                _table_digest(source_reader, table, watch),
+                _table_digest(target_reader, table, watch),
+            )
             for table in tables
         }
 
 
-def _side(transaction: Transaction, table: Table, watch: Watch) -> CopyEnd:
+def _table_digest(transaction: Transaction, table: Table, watch: ProgressCallback) -> TableDigest:
     count, total = 0, 0
-    for rows in transaction.read_with_sidecars(table) if table.sidecar else transaction.read(table):
+    for rows in _read_whole(transaction, table):
         count += rows.num_rows
         watch(f"comparing {table.name}", count)
         contents = content_digests(table, rows)
-        rest = [rows[name].to_pylist() for name in (table.time, *table.sidecar_columns)]
-        for values in zip(contents, *rest, strict=True):
-            total += int(digest(values), 16)
-    return CopyEnd(count, f"{total % WHOLE:064x}")
+        columns = [rows[name].to_pylist() for name in (table.time, *table.sidecar_columns)]
+        for values in zip(contents, *columns, strict=True):
+            total += int(digest(values), 16)  # a sum, so that the order does not matter
+    return TableDigest(count, f"{total % SHA256_VALUES:064x}")

@@ -1,4 +1,4 @@
-"""The example campaign that ships with the package, copied to where it can be played with."""
+"""Example: the campaign that ships with the package, copied into a folder of the user."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mdfactory.errors import OutputError
 
 __all__ = ["Example", "unpack"]
 
-NAME: Final = "water_methanol"
+CAMPAIGN_NAME: Final = "water_methanol"
 
-CONFIG: Final = """\
-; The store of this tour, beside its campaign.
+CONFIG_TEXT: Final = """\
+; The store of the example campaign.
 [database]
 TYPE = sqlite
 
@@ -27,14 +27,14 @@ ANALYSIS_DB_PATH = analysis.db
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An unpacked example.
+    """An unpacked example campaign.
 
     Parameters
     ----------
     campaign
         The folder of its simulations.
     config
-        A configuration with a store of its own.
+        A configuration file whose store belongs to this example alone.
     """
 
     campaign: Path
@@ -42,26 +42,26 @@ class Example:
 
 
 def unpack(directory: Path) -> Example:
-    """Copy the example campaign into a folder, with a configuration for it.
+    """Copy the example campaign into a folder, and write a configuration file for it.
 
-    A folder where this was done before gets what is missing.
+    If the folder holds an incomplete copy, the missing files are added.
 
     Raises
     ------
     OutputError
-        If the folder holds something else, or cannot be written.
+        If the folder holds other files, or cannot be written.
     """
-    example = Example(directory / NAME, directory / "mdfactory.ini")
+    example = Example(directory / CAMPAIGN_NAME, directory / "mdfactory.ini")
     if example.config.exists() and example.campaign.exists():
         return example
-    known = {example.config.name, example.campaign.name, "runs.db", "analysis.db"}
-    if directory.is_dir() and {entry.name for entry in directory.iterdir()} - known:
+    own_names = {example.config.name, example.campaign.name, "runs.db", "analysis.db"}
+    if directory.is_dir() and {entry.name for entry in directory.iterdir()} - own_names:
         raise OutputError(f"{directory} is not empty; choose a new folder for the example")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with as_file(files("mdfactory") / "examples" / NAME) as source:
+        with as_file(files("mdfactory") / "examples" / CAMPAIGN_NAME) as source:
             shutil.copytree(source, example.campaign, dirs_exist_ok=True)
-        example.config.write_text(CONFIG, encoding="utf-8")
+        example.config.write_text(CONFIG_TEXT, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror or error}") from error
     return example

@@ -1,4 +1,4 @@
-"""Export: records into a file that is replaced only when the new one is complete."""
+"""Export: write records to a file, which is replaced only when the new one is complete."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from mdfactory.frames.text import to_csv
 
 __all__ = ["export"]
 
-Batches = Iterable[pa.RecordBatch]
+RecordBatches = Iterable[pa.RecordBatch]
 
 
-def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
+def export(rows: RecordBatches, schema: pa.Schema, path: Path) -> int:
     """Write records to a file.
 
     Parameters
     ----------
     rows
-        The records.
+        Batches of records.
     schema
-        Their schema; an empty file has its header.
+        The schema of the records; without records, the file has only its header.
     path
-        The file: ``.json`` and ``.jsonl`` are JSON lines, ``.parquet`` is Parquet, all else
-        is CSV.
+        The file. Its suffix chooses the format: ``.json`` and ``.jsonl`` JSON lines,
+        ``.parquet`` Parquet, any other CSV.
 
     Returns
     -------
@@ -40,9 +40,9 @@ def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
     Raises
     ------
     OutputError
-        If the file cannot be written. A file that was there is left as it was.
+        If the file cannot be written. An existing file is left unchanged.
     """
-    write = FORMATS.get(path.suffix.lower(), _write_csv)
+    write = WRITERS_BY_SUFFIX.get(path.suffix.lower(), _write_csv)
     try:
         with replacing(path) as file:
             return write(rows, schema, file)
@@ -52,36 +52,39 @@ def export(rows: Batches, schema: pa.Schema, path: Path) -> int:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _write_csv(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
+def _write_csv(rows: RecordBatches, schema: pa.Schema, file: IO[bytes]) -> int:
     from pyarrow.csv import CSVWriter
 
-    if not set(schema.types) <= {pa.string(), pa.int64()}:  # no records, whose writer is faster
+    # Records have only texts and integers, which Arrow's faster writer writes exactly. A frame may
+    # have other types.
+    if not set(schema.types) <= {pa.string(), pa.int64()}:
         file.write(to_csv(schema.empty_table(), header=True))
-        return _count(rows, lambda batch: file.write(_lines(batch)))
+        return _write_each(rows, lambda batch: file.write(_csv_lines(batch)))
     with CSVWriter(file, schema) as writer:
-        return _count(rows, writer.write_batch)
+        return _write_each(rows, writer.write_batch)
 
 
-def _lines(batch: pa.RecordBatch) -> bytes:
+def _csv_lines(batch: pa.RecordBatch) -> bytes:
     return to_csv(pa.Table.from_batches([batch]), header=False)
 
 
-def _write_parquet(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:
+def _write_parquet(rows: RecordBatches, schema: pa.Schema, file: IO[bytes]) -> int:
     from pyarrow.parquet import ParquetWriter
 
     with ParquetWriter(file, schema) as writer:
-        return _count(rows, writer.write_batch)
+        return _write_each(rows, writer.write_batch)
 
 
-def _write_json(rows: Batches, schema: pa.Schema, file: IO[bytes]) -> int:  # noqa: ARG001
+def _write_json(rows: RecordBatches, schema: pa.Schema, file: IO[bytes]) -> int:  # noqa: ARG001
     def write(batch: pa.RecordBatch) -> None:
         for row in to_json_types(batch).to_pylist():
             file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
-    return _count(rows, write)
+    return _write_each(rows, write)
 
 
-def _count(rows: Batches, write: Callable[[pa.RecordBatch], object]) -> int:
+def _write_each(rows: RecordBatches, write: Callable[[pa.RecordBatch], object]) -> int:
+    """Write all batches, and return the number of rows."""
     total = 0
     for batch in rows:
         write(batch)
@@ -89,4 +92,4 @@ def _count(rows: Batches, write: Callable[[pa.RecordBatch], object]) -> int:
     return total
 
 
-FORMATS: Final = {".json": _write_json, ".jsonl": _write_json, ".parquet": _write_parquet}
+WRITERS_BY_SUFFIX: Final = {".json": _write_json, ".jsonl": _write_json, ".parquet": _write_parquet}

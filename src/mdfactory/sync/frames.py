@@ -1,4 +1,4 @@
-"""Frames: the tables that analyses produced, out of the store as they were."""
+"""Frames: read the tables that analyses produced from a store, exactly as they were recorded."""
 
 from __future__ import annotations
 
@@ -19,23 +19,38 @@ from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.pull import conditions, ordered
+from mdfactory.sync.pull import conditions, sort_order
 from mdfactory.sync.results import require_result
 
 __all__ = ["Frames", "frame_of", "pull_frames"]
 
-CHUNK: Final = 500
-"""Records that are asked for together."""
+QUERY_RECORDS: Final = 500
+"""Number of records that one query reads."""
 
-BATCH: Final = 65_536
-"""Rows of a frame that are passed on together."""
+BATCH_ROWS: Final = 65_536
+"""Maximum number of rows of a batch of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The frames of one analysis, of all simulations that were asked for, as one.
+    """The frames of one analysis of several simulations, stacked into one table.
 
-    Use it while the block of `pull_frames` lasts.
+    Valid inside the ``with`` block of `pull_frames`.
+
+    Parameters
+    ----------
+    transaction
+        Reads the frames.
+    table
+        The table of the analysis.
+    query
+        Selects and sorts the records.
+    keys
+        Hash and time of each selected record, in order.
+    stacked
+        Converts each frame to the common schema.
+    inferred
+        Number of frames whose types were inferred from text.
     """
 
     transaction: Transaction
@@ -47,33 +62,38 @@ class Frames:
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the whole, with the column ``hash`` first."""
+        """The schema of the stacked table; ``hash`` is its first column."""
         return self.stacked.schema
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to know of the result, a line each."""
+        """Notes for the user about the stacked table, one line each."""
         if not self.inferred:
             return self.stacked.changes
-        these = counted(self.inferred, "frame")
-        note = f"the types of {these} are inferred from text: written by another program"
+        frames = counted(self.inferred, "frame")
+        note = f"the types of {frames} are inferred from text: another program wrote the data"
         return (*self.stacked.changes, note)
 
     def batches(self) -> Generator[pa.RecordBatch]:
-        """Stream the rows, simulation by simulation."""
+        """Stream the rows of the stacked table, simulation by simulation."""
         for hash_, frame in self.frames():
-            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH)
+            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH_ROWS)
 
     def frames(self) -> Iterator[tuple[str, pa.Table]]:
-        """Stream the frames as they were recorded, with the hash of their simulation.
+        """Stream the frames as they were recorded, not stacked.
+
+        Yields
+        ------
+        tuple of str and pyarrow.Table
+            Hash of the simulation; its frame.
 
         Raises
         ------
         FrameCorruptError
-            If what the store holds is not what was put there.
+            If a stored frame was changed or damaged.
         """
-        for some in _chunks(self.keys):
-            query = Query((_hashes(some),), sort=self.query.sort)
+        for keys_batch in _batches_of(self.keys):
+            query = Query((_hash_condition(keys_batch),), sort=self.query.sort)
             for rows in self.transaction.read_with_sidecars(self.table, query):
                 for row in rows.to_pylist():
                     yield row["hash"], frame_of(self.table, row)
@@ -95,30 +115,35 @@ def pull_frames(
     Parameters
     ----------
     store
-        Where to read.
+        The store to read.
     name
-        The analysis.
+        Name of the analysis.
     hash_prefix, equal
-        Of which simulations; see `sync.pull.conditions`.
+        Select the simulations; see `sync.pull.conditions`.
     sort
-        A column of its records to sort the simulations by, ``-column`` for descending.
+        Column of the records by which to sort the simulations; ``-column`` for descending order.
     limit
-        Number of simulations at most.
+        Maximum number of simulations.
     union
-        Whether to join frames whose columns differ.
+        Whether to stack frames whose columns differ.
+
+    Yields
+    ------
+    Frames
+        The frames, valid inside the block.
 
     Raises
     ------
     UnknownNameError
         If the store has no such analysis.
     SchemasDifferError
-        If the frames have different columns, and `union` does not allow that.
+        If the frames have different columns and `union` is false.
     FrameCorruptError
-        If what the store holds is not what was put there.
+        If a stored frame was changed or damaged.
     """
     table = analysis_table(name)
     key = (*table.key, table.time)
-    query = Query(conditions(hash_prefix, equal or {}), key, ordered(sort), limit)
+    query = Query(conditions(hash_prefix, equal or {}), key, sort_order(sort), limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
         keys = tuple(
@@ -126,39 +151,45 @@ def pull_frames(
             for rows in transaction.read(table, query)
             for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)
         )
-        schemas = _Schemas(transaction, table)
-        stacked = stack(schemas.of(keys), union=union)
+        schemas = _FrameSchemas(transaction, table)
+        stacked = stack(schemas.read(keys), union=union)
         yield Frames(transaction, table, query, keys, stacked, schemas.inferred)
 
 
 @dataclass(slots=True)
-class _Schemas:
-    """The schemas of stored frames, and how many of them had to be inferred."""
+class _FrameSchemas:
+    """Reads the schemas of stored frames, and counts those that must be inferred from text."""
 
     transaction: Transaction
     table: Table
     inferred: int = 0
 
-    def of(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
-        for some in _chunks(keys):
-            hashes = [key[:-1] for key in some]
-            kept = self.transaction.sidecars(self.table, hashes, ("arrow_schema",))
-            for key in some:
-                if key in kept:
-                    kept_schema = kept[key][0]
-                    yield key[0], _named(self.table, key[0], partial(empty_table, kept_schema))
+    def read(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the hash of each record, and an empty table with the schema of its frame.
+
+        A record that another program wrote has no sidecar, and its whole frame is yielded: the
+        schema is inferred from all rows.
+        """
+        for keys_batch in _batches_of(keys):
+            record_keys = [key[:-1] for key in keys_batch]
+            sidecars = self.transaction.sidecars(self.table, record_keys, ("arrow_schema",))
+            for key in keys_batch:
+                hash_ = key[0]
+                if key in sidecars:
+                    (arrow_schema,) = sidecars[key]
+                    yield hash_, _name_record(self.table, hash_, partial(empty_table, arrow_schema))
                 else:
                     self.inferred += 1
-                    yield key[0], self._inferred(key[0])
+                    yield hash_, self._infer_frame(hash_)
 
-    def _inferred(self, hash_: str) -> pa.Table:
+    def _infer_frame(self, hash_: str) -> pa.Table:
         query = Query((OneOf("hash", (hash_,)),), ("hash", "data_csv"))
         (text,) = (
             row["data_csv"]
             for rows in self.transaction.read(self.table, query)
             for row in rows.to_pylist()
         )
-        return _named(self.table, hash_, lambda: infer(text))
+        return _name_record(self.table, hash_, lambda: infer(text))
 
 
 def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
@@ -167,33 +198,33 @@ def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
     Parameters
     ----------
     table
-        An analysis.
+        The table of the analysis.
     row
-        The record, with what is kept beside it.
+        The record with its sidecar. Without a sidecar, the types are inferred from text.
 
     Raises
     ------
     FrameCorruptError
-        If what the store holds is not what was put there.
+        If the record or its sidecar was changed or damaged.
     """
-    parts = {name: row[name] for name in Frame.__dataclass_fields__}
+    encoded = {name: row[name] for name in Frame.__dataclass_fields__}
 
     def read() -> pa.Table:
         if not row["arrow_schema"]:
             return infer(row["data_csv"])
         _check_sidecar(row)
-        frame = decode(Frame(**parts))
+        frame = decode(Frame(**encoded))
         if frame.num_rows != row["row_count"]:
             raise FrameCorruptError(
                 f"the frame has {frame.num_rows:,} rows, row_count is {row['row_count']:,}"
             )
         return frame
 
-    return _named(table, row["hash"], read)
+    return _name_record(table, row["hash"], read)
 
 
 def _check_sidecar(row: Mapping[str, Any]) -> None:
-    """Refuse what is kept beside a frame if it is not what was put there."""
+    """Raise `FrameCorruptError` if the sidecar of a frame does not match its digest."""
     try:
         entry = json.loads(row["entry"])
     except ValueError:
@@ -201,11 +232,11 @@ def _check_sidecar(row: Mapping[str, Any]) -> None:
     if not isinstance(entry, dict) or row["digest"] != sidecar_digest(
         row["arrow_schema"], row["arrow_ipc"], entry
     ):
-        raise FrameCorruptError(f"what {FRAME_SIDECARS.name} keeps beside it was changed")
+        raise FrameCorruptError(f"its sidecar in {FRAME_SIDECARS.name} was changed")
 
 
-def _named(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
-    """Say of which record it is that cannot be read."""
+def _name_record(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
+    """Read a frame; an error names the record that it belongs to."""
     try:
         return read()
     except FrameCorruptError as error:
@@ -214,10 +245,10 @@ def _named(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
         ) from error
 
 
-def _chunks(keys: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]
+def _batches_of(keys: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
+    for start in range(0, len(keys), QUERY_RECORDS):
+        yield keys[start : start + QUERY_RECORDS]
 
 
-def _hashes(keys: tuple[Key, ...]) -> OneOf:
+def _hash_condition(keys: tuple[Key, ...]) -> OneOf:
     return OneOf("hash", tuple(key[0] for key in keys))

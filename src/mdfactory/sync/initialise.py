@@ -18,16 +18,16 @@ __all__ = ["Initialised", "initialise"]
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """What an initialisation did with a table.
+    """The outcome of an initialisation for one table.
 
     Parameters
     ----------
     table
-        Its name.
+        Name of the table.
     existed
-        Whether it was there before.
+        Whether the table existed before.
     removed
-        Number of records that went.
+        Number of records that were removed.
     """
 
     table: str
@@ -44,23 +44,28 @@ def initialise(
     force: bool = False,
     command: str = "init --force",
 ) -> list[Initialised]:
-    """Make the tables of a store that are missing, in one transaction.
+    """Create the missing tables of a store, in one transaction.
 
     Parameters
     ----------
     store
-        Where.
+        The store.
     simulations
-        Whether to make the table of simulations.
+        Whether to create the table of simulations.
     results
-        For which results to make the tables of the catalogue, and the overview.
+        Result types for which to create the overview and the tables in the catalogue.
     catalogue
-        The results that have a table before there is one.
+        The results that get a table before any of their records is pushed.
     force
-        Empty and make anew what is there: all tables of these kinds, and their part of the
-        overview. That can be undone.
+        Also remove the records of existing tables: of all tables of these result types, and
+        their rows of the overview. This can be undone.
     command
-        What was typed, for the log; what is only made is not told there.
+        The command as the user typed it, for the log; without `force`, no log entry is made.
+
+    Returns
+    -------
+    list of Initialised
+        What became of each table.
     """
     namespaces = {Namespace.runs} if simulations else set()
     namespaces |= {Namespace.results} if results else set()
@@ -70,20 +75,28 @@ def initialise(
         else store.transaction(write=True, create=namespaces)
     )
     with opened as transaction:
-        done = [_made(transaction, SIMULATIONS, force=force)] if simulations else []
+        outcomes = [_create(transaction, SIMULATIONS, force=force)] if simulations else []
         if results:
-            existed = transaction.has(OVERVIEW)
-            transaction.create(OVERVIEW)
-            those = (OneOf("item_type", tuple(map(str, results))),)
-            removed = transaction.delete(OVERVIEW, those) if force else 0
-            done.append(Initialised(OVERVIEW.name, existed, removed))
-        for kind in results:
-            tables = {table.id: table for table in catalogue.tables(kind)}
-            tables |= {table.id: table for table in result_tables(transaction, kind).values()}
-            done += [_made(transaction, table, force=force) for table in tables.values()]
-    return done
+            outcomes.append(_create_overview(transaction, results, force=force))
+        for result_type in results:
+            tables = {table.id: table for table in catalogue.tables(result_type)}
+            stored = result_tables(transaction, result_type).values()
+            tables |= {table.id: table for table in stored}
+            outcomes += [_create(transaction, table, force=force) for table in tables.values()]
+    return outcomes
 
 
-def _made(transaction: Transaction, table: Table, *, force: bool) -> Initialised:
+def _create(transaction: Transaction, table: Table, *, force: bool) -> Initialised:
     existed = transaction.has(table)
     return Initialised(table.name, existed, transaction.create(table, replace=force))
+
+
+def _create_overview(
+    transaction: Transaction, result_types: Collection[ResultType], *, force: bool
+) -> Initialised:
+    """Create the overview; with `force`, remove its rows of some result types, not all rows."""
+    existed = transaction.has(OVERVIEW)
+    transaction.create(OVERVIEW)
+    where = (OneOf("item_type", tuple(map(str, result_types))),)
+    removed = transaction.delete(OVERVIEW, where) if force else 0
+    return Initialised(OVERVIEW.name, existed, removed)

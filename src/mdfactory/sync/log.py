@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Final
 
 from mdfactory.records.history import ChangeCounts, Entry
 from mdfactory.stores.history.journal import entries
@@ -13,22 +14,22 @@ from mdfactory.sync.results import require_tables
 
 __all__ = ["Operation", "changes_records", "history", "operations"]
 
-CHANGED = {"inserted", "updated", "removed"}
-"""What can become of a record, apart from nothing."""
+CHANGING_OUTCOMES: Final = frozenset({"inserted", "updated", "removed"})
+"""Outcomes that change a record in the store; a record with another outcome stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that was done to a store: a push, a clear, and so on.
+    """One operation on a store, such as a push or a clear.
 
     Parameters
     ----------
     number
-        Operations count from 1, in the order in which they were done.
+        Operations count from 1, in the order in which they were made.
     entries
-        What the log tells of it, for each place.
+        The log entry of each namespace that it changed.
     undone_by
-        Number of the latest operation that took it back; 0 if none did.
+        Number of the latest operation that undid it; 0 if none did.
     """
 
     number: int
@@ -37,12 +38,12 @@ class Operation:
 
     @property
     def changes(self) -> ChangeCounts:
-        """Table -> what became of records -> how many."""
+        """Table name -> outcome -> number of records."""
         return {table: counts for entry in self.entries for table, counts in entry.changes.items()}
 
     @property
     def changed(self) -> bool:
-        """Whether it changed anything."""
+        """Whether it changed anything in the store."""
         return any(
             _changed_records(entry) or entry.slot >= 0 or entry.made or entry.dropped
             for entry in self.entries
@@ -50,24 +51,24 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept of it."""
+        """Size of its stored before-images in bytes."""
         return sum(entry.size for entry in self.entries)
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether it changed anything, and all of that is kept."""
+        """Whether it changed anything, and all before-images are still stored."""
         return self.changed and all(
             entry.slot >= 0 for entry in self.entries if _changed_records(entry)
         )
 
     @property
     def is_whole(self) -> bool:
-        """Whether all places that it changed are in this store."""
+        """Whether this store has the log entries of all namespaces that it changed."""
         return {entry.namespace for entry in self.entries} == set(self.entries[0].namespaces)
 
 
 def history(store: Store) -> list[Operation]:
-    """Return what was done to a store, the latest first.
+    """Return the operations on a store, the latest first.
 
     Raises
     ------
@@ -75,26 +76,26 @@ def history(store: Store) -> list[Operation]:
         If the store has no tables.
     """
     with store.transaction() as transaction:
-        done = operations(transaction)
-        if not done:
+        logged = operations(transaction)
+        if not logged:
             require_tables(transaction)
-        return done
+        return logged
 
 
 def operations(transaction: Transaction) -> list[Operation]:
-    """Return what the log tells, the latest first.
+    """Return the operations in the log, the latest first.
 
-    What has the same number in two files and not the same time is not the same operation: one
-    of the files was put back from a backup.
+    Each namespace has a log of its own. Entries with the same number belong to one operation only
+    if their times are the same, too: numbers repeat after one file was restored from a backup.
     """
-    found: dict[tuple[int, str], list[Entry]] = defaultdict(list)
-    undone: dict[int, int] = {}
+    entries_by_operation: dict[tuple[int, str], list[Entry]] = defaultdict(list)
+    undone_by: dict[int, int] = {}
     for entry in entries(transaction):
-        found[entry.operation, entry.time].append(entry)
-        undone[entry.undoes] = entry.operation  # the latest comes last
+        entries_by_operation[entry.operation, entry.time].append(entry)
+        undone_by[entry.undoes] = entry.operation  # entries are in order: the latest undo stays
     return [
-        Operation(number, tuple(found[number, time]), undone.get(number, 0))
-        for number, time in sorted(found, reverse=True)
+        Operation(number, tuple(entries_by_operation[number, time]), undone_by.get(number, 0))
+        for number, time in sorted(entries_by_operation, reverse=True)
     ]
 
 
@@ -105,5 +106,8 @@ def _changed_records(entry: Entry) -> bool:
 def changes_records(changes: ChangeCounts) -> bool:
     """Whether any record was inserted, updated or removed."""
     return any(
-        count for counts in changes.values() for what, count in counts.items() if what in CHANGED
+        number
+        for counts in changes.values()
+        for outcome, number in counts.items()
+        if outcome in CHANGING_OUTCOMES
     )

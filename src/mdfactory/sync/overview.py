@@ -1,9 +1,13 @@
-"""The overview: which results of which simulations are in the store; derived, never pushed."""
+"""The overview: which results of which simulations are in the store; derived, never pushed.
+
+Names of results are compared in lower case, as stores compare the names of their tables. The name
+in a `ResultId` is in lower case here, unless the documentation of a parameter says otherwise.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -23,103 +27,133 @@ from mdfactory.stores.keys import Values
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import result_tables
 
-__all__ = ["Visited", "derive", "disagreeing", "reset", "settle"]
+__all__ = [
+    "VisitedSimulation",
+    "correct_rows",
+    "derive_overview",
+    "mark_as_cleared",
+    "wrong_rows",
+]
 
-CHUNK: Final = 500
-"""Simulations that are looked at together."""
+BATCH_SIMULATIONS: Final = 500
+"""Number of simulations whose rows are read and written together."""
 
-NOTHING: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
+COUNT_COLUMNS: Final = {ResultType.analysis: "row_count", ResultType.artifact: "file_count"}
+"""Result type -> column that holds the size of a result."""
+
+NOT_IN_STORE: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
+"""Values of a row whose result is not in the store."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Visited:
-    """A simulation that a push came by."""
+class VisitedSimulation:
+    """A simulation that a push has found on disk."""
 
     hash: str
     simulation_type: SimulationType
     directory: str
 
 
-def derive(
+def derive_overview(
     transaction: Transaction,
-    visited: Iterable[Visited],
+    visited: Iterable[VisitedSimulation],
     catalogue: Catalogue,
     pushed: Mapping[ResultId, Collection[SimulationType]],
     time: str,
 ) -> None:
-    """Bring the overview of some simulations in line with the records that the store has.
+    """Write the overview rows of the visited simulations that are missing or out of date.
 
-    Of each simulation it has a row for every name that is in the catalogue for its type, for
-    every name that no type has in the catalogue and that is known to the store or the push,
-    and for what the store holds of it or the push found for its type.
+    A simulation has a row for each of these results:
+
+    - results that the catalogue lists for its type,
+    - results that the push has found in any simulation of its type,
+    - results that have a table in the store, or that the push has found in any simulation, if
+      the catalogue lists them for no type,
+    - results that the store has of this simulation.
 
     Parameters
     ----------
     transaction
-        The transaction of the push; nothing happens if the store has no overview.
+        The transaction of the push; nothing is written if the store has no overview.
     visited
         The simulations.
     catalogue
-        What is expected of each type.
+        The results that are expected of each type of simulation.
     pushed
-        What the push found, and for which types of simulation.
+        Result, its name as the registry spells it -> types of the simulations that have it.
     time
-        When this is.
+        Time of the push: ISO 8601 in UTC.
     """
     if not transaction.has(OVERVIEW):
         return
-    rest = iter(visited)
-    overview = _Overview(transaction, catalogue, pushed)
-    while some := list(islice(rest, CHUNK)):
-        _write(transaction, overview.changed(some), time)
+    remaining = iter(visited)
+    overview = _OverviewRows(transaction, catalogue, pushed)
+    while simulations := list(islice(remaining, BATCH_SIMULATIONS)):
+        _write(transaction, overview.outdated(simulations), time)
 
 
-def reset(
+def mark_as_cleared(
     transaction: Transaction,
     where: tuple[Condition, ...],
     cleared: Collection[Table],
     time: str,
 ) -> None:
-    """Say of results that were cleared that they are not in the store, however they are spelt."""
+    """Mark results as not yet run after their records were removed.
+
+    Parameters
+    ----------
+    transaction
+        The transaction of the clear; nothing is written if the store has no overview.
+    where
+        Conditions that select the simulations.
+    cleared
+        Tables of results whose records were removed.
+    time
+        Time of the clear: ISO 8601 in UTC.
+    """
     if not transaction.has(OVERVIEW):
         return
-    done = OneOf("status", (ResultStatus.completed.value,))
-    gone = {(table.result_type, table.result_name.lower()) for table in cleared}
+    completed = OneOf("status", (ResultStatus.completed.value,))
+    results = {(table.result_type, table.result_name.lower()) for table in cleared}
     # The answer is read to its end before anything is written to the table that it comes from.
-    for rows in list(transaction.read(OVERVIEW, Query((*where, done)))):
+    for rows in list(transaction.read(OVERVIEW, Query((*where, completed)))):
         changed = [
-            row | NOTHING
+            row | NOT_IN_STORE
             for row in rows.to_pylist()
-            if (row["item_type"], row["item_name"].lower()) in gone
+            if (row["item_type"], row["item_name"].lower()) in results
         ]
         _write(transaction, changed, time)
 
 
-def settle(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
-    """Bring the rows that there are of some simulations in line with the records."""
-    overview = _Overview(transaction, Catalogue(), {})
-    rest = iter(hashes)
-    while some := tuple(islice(rest, CHUNK)):
-        _write(transaction, overview.settled(OneOf("hash", some)), time)
+def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
+    """Correct the overview rows of the given simulations that do not match the records."""
+    overview = _OverviewRows(transaction, Catalogue(), {})
+    remaining = iter(hashes)
+    while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
+        _write(transaction, overview.corrected(OneOf("hash", hashes_batch)), time)
 
 
-def disagreeing(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
-    """Return the rows of some simulations that do not say what the records say, as they should."""
-    overview = _Overview(transaction, Catalogue(), {})
-    return overview.settled(OneOf("hash", tuple(hashes)))
+def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
+    """Return the overview rows of the given simulations that do not match the records.
+
+    Their status and counts are the corrected ones.
+    """
+    overview = _OverviewRows(transaction, Catalogue(), {})
+    return overview.corrected(OneOf("hash", tuple(hashes)))
 
 
-def _write(transaction: Transaction, changed: list[Row], time: str) -> None:
-    if changed:
-        values = ([row[name] for name in OVERVIEW.columns] for row in changed)
-        rows = batch([(*value[:-1], time) for value in values], OVERVIEW.schema)
-        transaction.write([(OVERVIEW, rows)], ConflictMode.force)
+def _write(transaction: Transaction, rows: Iterable[Row], time: str) -> None:
+    *columns, _ = OVERVIEW.columns  # the last one is the time
+    values = [(*(row[name] for name in columns), time) for row in rows]
+    if values:
+        changed = batch(values, OVERVIEW.schema)
+        transaction.write([(OVERVIEW, changed)], ConflictMode.force)
 
 
-class _Overview:
-    """What the rows of any simulation depend on."""
+class _OverviewRows:
+    """Derives the rows that the overview must have, and compares them with the stored ones."""
 
     def __init__(
         self,
@@ -128,128 +162,150 @@ class _Overview:
         pushed: Mapping[ResultId, Collection[SimulationType]],
     ) -> None:
         self._transaction = transaction
-        tables = result_tables(transaction)
-        known = {(kind, name.lower()): name for kind, name in (*tables, *pushed)}
-        known |= {(kind, name.lower()): name for kind, name in catalogue.all_results()}
-        self._spelling = known
+        tables = result_tables(transaction)  # with names as the store spells them
         self._tables = {
-            (kind, name.lower()): table
-            for (kind, name), table in tables.items()
+            _lower(result): table
+            for result, table in tables.items()
             if transaction.count(table, limit=1)
         }
-        listed = {(kind, name.lower()) for kind, name in catalogue.all_results()}
-        self._expected = {
-            one: {
-                *((kind, name.lower()) for kind, name in catalogue.results(one)),
-                *(item for item in known if item not in listed),
-                *((kind, name.lower()) for (kind, name), types in pushed.items() if one in types),
+        # The spelling of the catalogue comes first, then that of the push, then that of the store.
+        self._spelling = {
+            _lower((result_type, name)): name
+            for result_type, name in (*tables, *pushed, *catalogue.all_results())
+        }
+        self._expected = self._expected_results(catalogue, pushed)
+        self._values_without_records = {
+            simulation_type: {result: self._result_values(result, None) for result in results}
+            for simulation_type, results in self._expected.items()
+        }
+
+    def _expected_results(
+        self, catalogue: Catalogue, pushed: Mapping[ResultId, Collection[SimulationType]]
+    ) -> dict[SimulationType, set[ResultId]]:
+        """Return the results that each simulation of a type has a row for, by type.
+
+        In addition, a simulation has a row for each result that the store holds of it.
+        """
+        unlisted = self._spelling.keys() - set(map(_lower, catalogue.all_results()))
+        return {
+            simulation_type: {
+                *map(_lower, catalogue.results(simulation_type)),
+                *unlisted,
+                *(_lower(result) for result, types in pushed.items() if simulation_type in types),
             }
-            for one in SimulationType
-        }
-        self._blank = {
-            one: {item: self._said(item, None) for item in items}
-            for one, items in self._expected.items()
+            for simulation_type in SimulationType
         }
 
-    def changed(self, visited: list[Visited]) -> list[Row]:
-        """Return the rows of some simulations that are not yet as they must be."""
-        hashes = OneOf("hash", tuple(one.hash for one in visited))
-        counts = self._counts(hashes)
-        found = self._read(hashes)
-        differ = {hash_ for hash_, *_ in found ^ self._usual(visited, counts)}
-        if not differ:
+    def outdated(self, simulations: Sequence[VisitedSimulation]) -> list[Row]:
+        """Return the missing and the corrected rows of the given simulations.
+
+        Mostly all rows are up to date. So all rows are first compared as sets of tuples, which is
+        fast, and only simulations with a difference are compared row by row.
+        """
+        hashes = OneOf("hash", tuple(simulation.hash for simulation in simulations))
+        counts = self._read_counts(hashes)
+        differences = self._read_values(hashes) ^ self._usual_values(simulations, counts)
+        differing = {hash_ for hash_, *_ in differences}
+        if not differing:
             return []
-        visited = [one for one in visited if one.hash in differ]
-        stored = self._stored(OneOf("hash", tuple(differ)))
-        rows = (
-            self._row(one, item, counts.get((one.hash, item)), stored[one.hash])
-            for one in visited
-            for item in sorted(
-                self._expected[one.simulation_type]
-                | stored[one.hash].keys()
-                | {item for item in self._tables if (one.hash, item) in counts}
-            )
+        stored = self._read_rows(OneOf("hash", tuple(differing)))
+        return [
+            row
+            for simulation in simulations
+            if simulation.hash in differing
+            for row in self._outdated_of(simulation, counts, stored[simulation.hash])
+        ]
+
+    def _outdated_of(
+        self,
+        simulation: VisitedSimulation,
+        counts: Mapping[tuple[str, ResultId], int],
+        stored: Mapping[ResultId, Row],
+    ) -> Iterator[Row]:
+        """Yield the missing and the corrected rows of one simulation."""
+        recorded = {result for result in self._tables if (simulation.hash, result) in counts}
+        expected = self._expected[simulation.simulation_type]
+        for result in sorted(expected | stored.keys() | recorded):
+            row = stored.get(result)
+            # A stored row keeps its spelling of the name.
+            derived = (row or {"item_name": self._spelling[result]}) | {
+                "hash": simulation.hash,
+                "simulation_type": simulation.simulation_type.value,
+                "directory": simulation.directory,
+                "item_type": result[0].value,
+                **_result_state(result, counts.get((simulation.hash, result))),
+            }
+            if derived != row:
+                yield derived
+
+    def corrected(self, hashes: OneOf) -> list[Row]:
+        """Return corrected copies of the stored rows that do not match the records."""
+        counts = self._read_counts(hashes)
+        pairs = (
+            (row, row | _result_state(result, counts.get((hash_, result))))
+            for hash_, stored in self._read_rows(hashes).items()
+            for result, row in stored.items()
         )
-        return [row for row in rows if row]
+        return [corrected for row, corrected in pairs if corrected != row]
 
-    def _read(self, hashes: OneOf) -> set[Values]:
-        """Return what rows say, but for their time."""
-        return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
-
-    def _usual(
-        self, visited: list[Visited], counts: Mapping[tuple[str, ResultId], int]
+    def _usual_values(
+        self,
+        simulations: Iterable[VisitedSimulation],
+        counts: Mapping[tuple[str, ResultId], int],
     ) -> set[Values]:
-        """Return what rows say, but for their time, as long as nothing is out of the ordinary."""
-        results: dict[str, list[tuple[ResultId, int]]] = defaultdict(list)
-        for (hash_, item), count in counts.items():
-            results[hash_].append((item, count))
+        """Return the values of all rows that the given simulations must have, without the time.
+
+        A stored row may also be valid with another spelling of the name, or in addition to these
+        rows. It then counts as a difference here, and is compared as a row.
+        """
+        recorded: dict[str, dict[ResultId, Values]] = defaultdict(dict)
+        for (hash_, result), count in counts.items():
+            recorded[hash_][result] = self._result_values(result, count)
         usual: set[Values] = set()
-        for one in visited:
-            kind = one.simulation_type
-            own = (one.hash, kind.value, one.directory)
-            said = self._blank[kind]
-            if one.hash in results:
-                said = said | {item: self._said(item, count) for item, count in results[one.hash]}
-            usual |= {own + values for values in said.values()}
+        for simulation in simulations:
+            values_by_result = self._values_without_records[simulation.simulation_type]
+            if simulation.hash in recorded:
+                values_by_result = values_by_result | recorded[simulation.hash]
+            own = (simulation.hash, simulation.simulation_type.value, simulation.directory)
+            usual |= {own + values for values in values_by_result.values()}
         return usual
 
-    def _said(self, item: ResultId, count: int | None) -> Values:
-        """Return what a row says of a result, from ``item_type`` to ``file_count``."""
-        row = NOTHING | _found(item, count)
-        return item[0].value, self._spelling[item], *(row[name] for name in NOTHING)
+    def _result_values(self, result: ResultId, count: int | None) -> Values:
+        """Return the values of a row from ``item_type`` to ``file_count``."""
+        return result[0].value, self._spelling[result], *_result_state(result, count).values()
 
-    def settled(self, hashes: OneOf) -> list[Row]:
-        """Return the rows that are there and disagree with the records."""
-        counts = self._counts(hashes)
-        rows = (
-            (row, row | NOTHING | _found(item, counts.get((hash_, item))))
-            for hash_, stored in self._stored(hashes).items()
-            for item, row in stored.items()
-        )
-        return [renewed for row, renewed in rows if renewed != row]
+    def _read_values(self, hashes: OneOf) -> set[Values]:
+        """Return the values of stored rows, without the time, which is the last column."""
+        return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
-    def _row(
-        self, one: Visited, item: ResultId, count: int | None, stored: Mapping[ResultId, Row]
-    ) -> Row | None:
-        """Return what must be written for one result, or None if it is there already."""
-        there = stored.get(item)
-        row: Row = {
-            "hash": one.hash,
-            "simulation_type": one.simulation_type.value,
-            "directory": one.directory,
-            "item_type": item[0].value,
-            "item_name": there["item_name"] if there else self._spelling[item],
-            **NOTHING,
-            "updated_at": there["updated_at"] if there else "",
-        }
-        row |= _found(item, count)
-        return None if row == there else row
-
-    def _stored(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
+    def _read_rows(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
+        """Return stored rows by hash and result; rows of unknown result types are left out."""
         stored: dict[str, dict[ResultId, Row]] = defaultdict(dict)
         for rows in self._transaction.read(OVERVIEW, Query((hashes,))):
             for row in rows.to_pylist():
-                if row["item_type"] in COUNTS:  # not of a kind that only others know
-                    item = ResultType(row["item_type"]), row["item_name"].lower()
-                    stored[row["hash"]][item] = row
+                if row["item_type"] in COUNT_COLUMNS:
+                    result = _lower((ResultType(row["item_type"]), row["item_name"]))
+                    stored[row["hash"]][result] = row
         return stored
 
-    def _counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
-        """Return the number of rows or files of each result that is in the store."""
+    def _read_counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
+        """Return the number of rows or files of each result that the store has."""
         counts: dict[tuple[str, ResultId], int] = {}
-        for item, table in self._tables.items():
-            columns = ("hash", COUNTS[item[0]])
-            found = self._transaction.values(table, Query((hashes,), columns))
-            counts |= {(hash_, item): count for hash_, count in found}
+        for result, table in self._tables.items():
+            columns = ("hash", COUNT_COLUMNS[result[0]])
+            values = self._transaction.values(table, Query((hashes,), columns))
+            counts |= {(hash_, result): count for hash_, count in values}
         return counts
 
 
-def _found(item: ResultId, count: int | None) -> Row:
-    """Return what a row says of a result that is in the store."""
+def _lower(result: ResultId) -> ResultId:
+    result_type, name = result
+    return result_type, name.lower()
+
+
+def _result_state(result: ResultId, count: int | None) -> Row:
+    """Return status and counts of a result; `count` is None if the store has no record of it."""
     if count is None:
-        return {}
-    return {"status": ResultStatus.completed.value, COUNTS[item[0]]: count}
-
-
-COUNTS: Final = {ResultType.analysis: "row_count", ResultType.artifact: "file_count"}
-"""Kind of a result -> the column that tells how much there is of it."""
+        return NOT_IN_STORE
+    completed = {"status": ResultStatus.completed.value, COUNT_COLUMNS[result[0]]: count}
+    return NOT_IN_STORE | completed

@@ -1,4 +1,4 @@
-"""Pull: from a store to whoever asked, filtered by the store and streamed."""
+"""Pull: stream records of a store, filtered and sorted by the store."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.store import Store
 from mdfactory.sync.results import require_result
 
-__all__ = ["conditions", "pull"]
+__all__ = ["conditions", "pull", "sort_order"]
 
 
 def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tuple[Condition, ...]:
-    """Return the conditions of a filter; what is None does not filter.
+    """Return the conditions that records of a filter meet.
 
     Parameters
     ----------
     hash_prefix
-        First digits of a hash, in any case.
+        First digits of the hash, in upper or lower case; any hash if None.
     equal
-        Column -> the value that it must have.
+        Column -> value that it must have; any value if None or empty.
+
+    Raises
+    ------
+    QueryError
+        If `hash_prefix` is not hexadecimal.
     """
     if hash_prefix and not set(hash_prefix) <= set(hexdigits):
-        raise QueryError(f"{hash_prefix!r} is not the beginning of a hash, which is hexadecimal")
+        raise QueryError(f"{hash_prefix!r} is not a hash prefix: expected hexadecimal digits")
     prefix = (Prefix("hash", hash_prefix.upper()),) if hash_prefix else ()
     return prefix + tuple(OneOf(name, (value,)) for name, value in equal.items() if value)
 
@@ -46,32 +51,39 @@ def pull(
 
     Parameters
     ----------
-    store, table
-        Where to read.
+    store
+        The store to read.
+    table
+        The table to read.
     hash_prefix, equal
-        Which records; see `conditions`.
+        Select the records; see `conditions`.
     columns
-        Which columns, in this order; all if None.
+        Columns to return, in this order; all if None.
     sort
-        A column to sort by, ``-column`` for descending; the store's own order if None.
+        Column to sort by, ``-column`` for descending order; in no particular order if None.
     limit
-        Number of records at most.
+        Maximum number of records.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Records with the columns that were asked for.
 
     Raises
     ------
     NotInitialisedError
-        If the store has no such table.
+        If the table is missing.
     UnknownNameError
-        If it has other analyses or artifacts, but none of this name.
+        If the store has other analyses or artifacts, but none of this name.
     QueryError
-        If a column is none of the table's, or the limit is negative.
+        If the table lacks a column of the filter or the order, or the limit is negative.
     """
-    query = Query(conditions(hash_prefix, equal or {}), columns, ordered(sort), limit)
+    query = Query(conditions(hash_prefix, equal or {}), columns, sort_order(sort), limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
         yield from transaction.read(table, query)
 
 
-def ordered(sort: str | None) -> Sort | None:
-    """Return the order that ``column`` or ``-column`` asks for."""
+def sort_order(sort: str | None) -> Sort | None:
+    """Parse ``column`` (ascending) or ``-column`` (descending)."""
     return Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None

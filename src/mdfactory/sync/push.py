@@ -1,4 +1,4 @@
-"""Push: from a campaign on disk into a store, in one transaction."""
+"""Push: write the records of a campaign on disk into a store, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import derive
+from mdfactory.sync.overview import derive_overview
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
-from mdfactory.sync.snapshot import Campaign, Watch, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
-__all__ = ["SYSTEMS", "Pushed", "planned", "push"]
+__all__ = ["SIMULATIONS_ONLY", "Pushed", "plan_write", "push"]
 
-SYSTEMS: Final = Scope(simulations=True)
+SIMULATIONS_ONLY: Final = Scope(simulations=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,11 @@ class Pushed:
     Parameters
     ----------
     tables
-        Table -> what became of its records.
+        Table name -> number of its records by outcome.
     skipped
-        What was named or claims to be a simulation or a result, but is none.
+        Folders and results that are invalid or missing.
     warnings
-        What was odd, a line each.
+        Warnings for the user, one line each.
     """
 
     tables: Mapping[str, Counts]
@@ -49,7 +50,7 @@ class Pushed:
 
     @property
     def counts(self) -> Counts:
-        """What became of all records; ``skipped`` also counts the items in `skipped`."""
+        """Number of all records by outcome; its ``skipped`` includes the entries of `skipped`."""
         return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
 
 
@@ -57,109 +58,138 @@ def push(
     store: Store,
     source: Source,
     mode: ConflictMode = ConflictMode.refuse,
-    scope: Scope = SYSTEMS,
+    scope: Scope = SIMULATIONS_ONLY,
     *,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
     dry_run: bool = False,
     command: str = "push",
     reading: Reading = DEFAULT_READING,
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Pushed:
-    """Push records of a campaign: of its simulations, their analyses, their artifacts.
+    """Push the records of a campaign: its simulations, their analyses and artifacts.
 
     Parameters
     ----------
     store
-        Where to.
+        The store to write to.
     source
         A folder, a glob pattern, a build summary or a campaign CSV; see
         `campaign.discover.discover`.
     mode
         What to do with records that are in the store already.
     scope
-        Which records.
+        The records to push.
     catalogue
-        Which results are expected of a simulation, for the overview.
+        The results that are expected of each type of simulation, for the overview.
     dry_run
-        Only tell what would be written.
+        Write nothing, and return what would be written.
     command
-        What was typed, for the log.
+        The command as the user typed it, for the log.
     reading
         How folders are read.
     watch
-        Is told of the progress.
+        Called with the current step and the number of items done.
 
     Raises
     ------
     SourceError
-        If there is no such SOURCE, or no simulation in it.
+        If the source does not exist, or has no simulation.
     DuplicateSimulationError
-        In mode ``refuse``, if a simulation stands in two folders.
+        In mode ``refuse``, if a simulation was found in several folders.
     ConflictError
         In mode ``refuse``, if a record is in the store already. Nothing was written.
     NotInitialisedError
-        If the store has no tables for them.
+        If the store lacks a table that the push needs.
     """
     with store.transaction() as transaction:
         _require(transaction, scope)
     now = datetime.now(UTC).isoformat()
-    with take_snapshot(source, scope, mode, now, watch, reading=reading) as campaign:
-        seen = campaign.seen
+    with take_snapshot(source, scope, mode, now, watch, reading=reading) as snapshot:
+        inventory = snapshot.inventory
 
-        def written() -> dict[str, Counts]:
+        def write() -> dict[str, Counts]:
             watch("writing", 0)
             with store.transaction() if dry_run else store.operation(command) as transaction:
-                counts = _written(transaction, campaign, mode, dry_run=dry_run)
+                counts = _write_records(transaction, snapshot, mode, dry_run=dry_run)
                 if not dry_run:
-                    visited = seen.visited(campaign.lost)
-                    derive(transaction, visited, catalogue, seen.pushed, now)
+                    visited = inventory.visited(snapshot.skipped_folders)
+                    derive_overview(transaction, visited, catalogue, inventory.results, now)
             return counts
 
-        counts = campaign.attempt(written)
-    simulations_first = dict(
-        sorted(counts.items(), key=lambda one: (one[0] != SIMULATIONS.name, one[0]))
-    )
-    return Pushed(simulations_first, tuple(seen.skipped), tuple(seen.warnings))
+        counts = snapshot.retry_until_read(write)
+    return Pushed(_simulations_first(counts), tuple(inventory.skipped), tuple(inventory.warnings))
 
 
-def _written(
-    transaction: Transaction, campaign: Campaign, mode: ConflictMode, *, dry_run: bool
+def _write_records(
+    transaction: Transaction, snapshot: CampaignSnapshot, mode: ConflictMode, *, dry_run: bool
 ) -> dict[str, Counts]:
-    """Write the records of a campaign, or only tell what would become of them."""
+    """Write the records of a snapshot, or only count them by outcome in a dry run.
+
+    Raises
+    ------
+    UnreadError
+        If the store needs records that the snapshot has only digest rows of.
+    """
     if dry_run:
-        counts = planned(transaction, campaign.batches(), mode)
+        counts = plan_write(transaction, snapshot.record_batches(), mode)
     else:
-        for table in campaign.tables():
+        for table in snapshot.tables():
             transaction.create(table)
-        counts = transaction.write(campaign.batches(), mode)
-    for table, left in campaign.left(transaction, mode):
-        counts[table.name] = counts.get(table.name, Counts()) + left
+        counts = transaction.write(snapshot.record_batches(), mode)
+    for table, unread in snapshot.classify_unread(transaction, mode):
+        counts[table.name] = counts.get(table.name, Counts()) + unread
     return counts
 
 
+def _simulations_first(counts: Mapping[str, Counts]) -> dict[str, Counts]:
+    """Return the counts sorted by table name, with the table of simulations first."""
+    names = sorted(counts, key=lambda name: (name != SIMULATIONS.name, name))
+    return {name: counts[name] for name in names}
+
+
 def _require(transaction: Transaction, scope: Scope) -> None:
-    """Refuse a store that was not initialised for what is to be written."""
+    """Raise `NotInitialisedError` if the store lacks a table that a push of this scope needs."""
     try:
         if scope.simulations:
             transaction.require(SIMULATIONS)
-        for kind in scope.results:
-            require_results(transaction, kind)
+        for result_type in scope.results:
+            require_results(transaction, result_type)
     except NotInitialisedError as error:
         if scope.simulations and scope.results:
             error.command = "mdfactory sync init all"
         raise
 
 
-def planned(transaction: Transaction, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-    """Tell what a write would do that also makes the tables that are missing."""
-    missing: dict[str, Counts] = {}
+def plan_write(transaction: Transaction, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
+    """Count, by outcome, the records of a write that would first create the missing tables.
 
-    def there() -> Batches:
+    Parameters
+    ----------
+    transaction
+        A transaction of the store; nothing is written.
+    batches
+        The records.
+    mode
+        The conflict mode of the write.
+
+    Returns
+    -------
+    dict of str to Counts
+        Table name -> number of its records by outcome.
+
+    Raises
+    ------
+    ConflictError
+        In mode ``refuse``, if a record is in the store already.
+    """
+    new_tables: dict[str, Counts] = {}
+
+    def batches_of_existing_tables() -> Batches:
         for table, rows in batches:
             if transaction.has(table):
                 yield table, rows
             else:
-                made = missing.get(table.name, Counts())
-                missing[table.name] = made + Counts(inserted=rows.num_rows)
+                inserted = Counts(inserted=rows.num_rows)
+                new_tables[table.name] = new_tables.get(table.name, Counts()) + inserted
 
-    return transaction.plan(there(), mode) | missing
+    return transaction.plan(batches_of_existing_tables(), mode) | new_tables

@@ -1,10 +1,11 @@
-"""Relocate: tell a store that folders were moved, in one transaction."""
+"""Relocate: change the directories of records after folders were moved, in one transaction."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 
@@ -16,14 +17,14 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.parts import parts
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Watch
+from mdfactory.sync.sidecars import split_by_sidecar
 
 __all__ = ["Relocated", "relocate"]
 
-CHUNK = 200
-"""Records that are looked at together."""
+BATCH_SIMULATIONS: Final = 200
+"""Number of simulations whose records are read and written together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Relocated:
     Parameters
     ----------
     old, new
-        The folder before and after: absolute paths.
+        Absolute path of the folder before and after the move.
     tables
-        Table -> number of its records.
+        Table name -> number of its records that are changed.
     """
 
     old: str
@@ -44,7 +45,7 @@ class Relocated:
 
     @property
     def total(self) -> int:
-        """The number of all records."""
+        """The number of all records that are changed."""
         return sum(self.tables.values())
 
 
@@ -55,29 +56,29 @@ def relocate(
     *,
     dry_run: bool = False,
     command: str = "relocate",
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Relocated:
-    """Rewrite the directory of all records of what was in a folder that has been moved.
+    """Change the directory of all records whose directory is a moved folder, or inside it.
 
-    All else of the records stays, their times too.
+    Nothing else of the records changes, not even their times.
 
     Parameters
     ----------
     store
         The store.
     old, new
-        The folder before and after.
+        Path of the folder before and after the move.
     dry_run
-        Only tell what would be changed.
+        Write nothing, and return what would be changed.
     command
-        What was typed, for the log.
+        The command as the user typed it, for the log.
     watch
-        Is told of the progress.
+        Called with the current step and the number of records of a table.
 
     Raises
     ------
     UsageError
-        If both are the same folder.
+        If `old` and `new` are the same folder.
     NotInitialisedError
         If the store has no tables.
     """
@@ -85,55 +86,55 @@ def relocate(
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")
     with store.transaction() if dry_run else store.operation(command) as transaction:
-        tables = require_tables(transaction)
-        moved: dict[str, int] = {}
-        for table in tables:
+        counts: dict[str, int] = {}
+        for table in require_tables(transaction):
             if not dry_run:
                 transaction.lock_table(table)
-            keys = list(_hashes(transaction, table, before))
-            moved[table.name] = len(keys)
-            watch(f"relocating {table.name}", len(keys))
+            hashes = list(_hashes_inside(transaction, table, before))
+            counts[table.name] = len(hashes)
+            watch(f"relocating {table.name}", len(hashes))
             if not dry_run:
-                _rewrite(transaction, table, list(dict.fromkeys(keys)), before, after)
-    return Relocated(before, after, moved)
+                # The overview has several records of a simulation.
+                _rewrite(transaction, table, list(dict.fromkeys(hashes)), before, after)
+    return Relocated(before, after, counts)
 
 
-def _hashes(transaction: Transaction, table: Table, folder: str) -> Iterator[str]:
-    """Yield the hash of each record of what was in a folder."""
+def _hashes_inside(transaction: Transaction, table: Table, folder: str) -> Iterator[str]:
+    """Yield the hash of each record whose directory is a folder, or inside it."""
     query = Query((Prefix("directory", folder),), ("hash", "directory"))
     for rows in transaction.read(table, query):
-        for hash_, directory in zip(*(one.to_pylist() for one in rows.columns), strict=True):
-            if _renamed(directory, folder, folder) is not None:
+        for hash_, directory in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+            if _moved_path(directory, folder, folder) is not None:
                 yield hash_
 
 
 def _rewrite(
     transaction: Transaction, table: Table, hashes: Sequence[str], old: str, new: str
 ) -> None:
-    for start in range(0, len(hashes), CHUNK):
-        query = Query((OneOf("hash", tuple(hashes[start : start + CHUNK])),))
-        read = transaction.read_with_sidecars if table.sidecar else transaction.read
+    read = transaction.read_with_sidecars if table.sidecar else transaction.read
+    for start in range(0, len(hashes), BATCH_SIMULATIONS):
+        hashes_batch = tuple(hashes[start : start + BATCH_SIMULATIONS])
         # The answer is read to its end before anything is written to the table it comes from.
-        for rows in list(read(table, query)):
-            changed = _moved(rows, old, new)
-            transaction.write(((table, part) for part in parts(table, changed)), ConflictMode.force)
+        for rows in list(read(table, Query((OneOf("hash", hashes_batch),)))):
+            parts = split_by_sidecar(table, _moved_rows(rows, old, new))
+            transaction.write(((table, part) for part in parts), ConflictMode.force)
 
 
-def _moved(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
-    """Return the rows of what was in a folder, with their new directories."""
-    renamed = [_renamed(directory, old, new) for directory in texts(rows["directory"])]
-    those = [position for position, directory in enumerate(renamed) if directory is not None]
-    kept = taken(rows, those)
-    directories = array([renamed[position] for position in those], pa.string())
-    columns = [directories if name == "directory" else kept[name] for name in kept.schema.names]
-    return pa.RecordBatch.from_arrays(columns, schema=kept.schema)
+def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
+    """Return the rows whose directory is the old folder, or inside it, with the new directory."""
+    new_paths = [_moved_path(directory, old, new) for directory in texts(rows["directory"])]
+    positions = [position for position, path in enumerate(new_paths) if path is not None]
+    moved = taken(rows, positions)
+    directories = array([new_paths[position] for position in positions], pa.string())
+    columns = [directories if name == "directory" else moved[name] for name in moved.schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=moved.schema)
 
 
-def _renamed(directory: str, old: str, new: str) -> str | None:
-    """Return where a directory is now; None if it was not in the folder."""
+def _moved_path(directory: str, old: str, new: str) -> str | None:
+    """Return the path of a directory after the move; None if it is not in the old folder."""
     if directory.rstrip("/") == old:
         return new
-    inside = old.rstrip("/") + "/"
-    return (
-        new.rstrip("/") + "/" + directory[len(inside) :] if directory.startswith(inside) else None
-    )
+    prefix = old.rstrip("/") + "/"
+    if not directory.startswith(prefix):
+        return None
+    return new.rstrip("/") + "/" + directory.removeprefix(prefix)

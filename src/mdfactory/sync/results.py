@@ -1,4 +1,4 @@
-"""Analyses and artifacts as a store knows them: by the names of their tables."""
+"""Tables of analyses and artifacts that a store has, or lacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["require_result", "require_results", "require_tables", "result_tables
 
 
 def require_tables(transaction: Transaction) -> list[Table]:
-    """Return the tables that a store has.
+    """Return the tables of a store.
 
     Raises
     ------
@@ -25,32 +25,31 @@ def require_tables(transaction: Transaction) -> list[Table]:
     return tables
 
 
-def require_results(transaction: Transaction, kind: ResultType) -> None:
-    """Refuse a store that was not initialised for results of this kind.
+def require_results(transaction: Transaction, result_type: ResultType) -> None:
+    """Check that a store was initialised for results of a type.
 
     Raises
     ------
     NotInitialisedError
-        If it has no overview, or not one table of this kind.
+        If it has no overview, or no table of this result type.
     """
-    example = result_table(kind, "name")
-    missing = example.name.replace("name", "<name>")
+    example = result_table(result_type, "name")
     if not transaction.has(OVERVIEW):
-        missing = OVERVIEW.name
-    elif any(table.result_type is kind for table in transaction.tables()):
-        return
-    raise NotInitialisedError(missing, transaction.location, example.command)
+        raise NotInitialisedError(OVERVIEW.name, transaction.location, example.command)
+    if not any(table.result_type is result_type for table in transaction.tables()):
+        name = example.name.replace("name", "<name>")
+        raise NotInitialisedError(name, transaction.location, example.command)
 
 
 def require_result(transaction: Transaction, table: Table) -> None:
-    """Refuse to go on without the table of an analysis or artifact.
+    """Check that a store has the table of an analysis or artifact; other tables always pass.
 
     Raises
     ------
     UnknownNameError
-        If the store has no table of this name; the message lists those that it has.
+        If the store has no result of this name; the message lists the names that it has.
     NotInitialisedError
-        If it was not initialised for results of this kind.
+        If the store was not initialised for results of this type.
     """
     if table.result_type is None or transaction.has(table):
         return
@@ -60,23 +59,38 @@ def require_result(transaction: Transaction, table: Table) -> None:
 
 
 def result_tables(
-    transaction: Transaction, kind: ResultType | None = None
+    transaction: Transaction, result_type: ResultType | None = None
 ) -> dict[ResultId, Table]:
-    """Return the tables of results that the store has, by what their records are about.
+    """Return the tables of results that a store has.
 
-    A name in upper case may be that of the table alone: installations spell tables so. What
-    the overview says counts then.
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    result_type
+        The type of the results; both types if None.
+
+    Returns
+    -------
+    dict of ResultId to Table
+        Result, its name as the store spells it -> table.
     """
-    found: dict[ResultId, Table] = {}
-    for table in transaction.tables():
-        if table.result_type is not None and kind in {None, table.result_type}:
-            found[table.result_type, _spelt(transaction, table)] = table
-    return found
+    return {
+        (table.result_type, _result_name(transaction, table)): table
+        for table in transaction.tables()
+        if table.result_type is not None and result_type in {None, table.result_type}
+    }
 
 
-def _spelt(transaction: Transaction, table: Table) -> str:
-    written = table.name.partition("_")[2]
-    if written == table.result_name or not transaction.has(OVERVIEW):
+def _result_name(transaction: Transaction, table: Table) -> str:
+    """Return the name of a result as the store spells it.
+
+    Some installations spell all names of tables in upper case. So a name in upper case is that of
+    the result only if the overview has it, too; otherwise the result has it in lower case.
+    """
+    table_spelling = table.name.partition("_")[2]
+    if table_spelling == table.result_name or not transaction.has(OVERVIEW):
         return table.result_name
-    said = (OneOf("item_type", (str(table.result_type),)), OneOf("item_name", (written,)))
-    return written if transaction.count(OVERVIEW, said, limit=1) else table.result_name
+    where = (OneOf("item_type", (str(table.result_type),)), OneOf("item_name", (table_spelling,)))
+    in_overview = transaction.count(OVERVIEW, where, limit=1)
+    return table_spelling if in_overview else table.result_name

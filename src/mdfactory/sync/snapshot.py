@@ -1,4 +1,9 @@
-"""What one walk of a campaign finds, held until the store has taken it."""
+"""Snapshot: the records of a campaign, read from disk once and held until the store has them.
+
+A campaign is read before a store is locked. Records that were read before, and whose files have not
+changed, are not read again: the index of earlier reading gives a digest row for each of them. If
+the store turns out to lack such a record, `CampaignSnapshot.retry_until_read` reads it after all.
+"""
 
 from __future__ import annotations
 
@@ -7,231 +12,166 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Discovery, Folders, Source, discover
+from mdfactory.campaign.discover import Folders, Source, discover
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
-from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import DuplicateSimulationError, SourceError
-from mdfactory.records.arrow import array, texts
+from mdfactory.campaign.simulation import Simulation
+from mdfactory.errors import SourceError
+from mdfactory.records.arrow import array
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
-from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import Visited
+from mdfactory.sync.inventory import Inventory
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.spool import Spool
 
-__all__ = ["Campaign", "UnreadError", "Watch", "take_snapshot"]
+__all__ = ["CampaignSnapshot", "UnreadError", "take_snapshot"]
 
 log = logging.getLogger(__name__)
 
-Watch = Callable[[str, int], None]
-"""Is told what is being done, and the number of items done so far."""
-
-CHANGED: Final = "has changed while the campaign was read. Push it again"
-
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class UnreadError(Exception):
-    """Records are to be written that were not read; the transaction is of no use.
+    """A transaction needs records that were not read; it must be rolled back.
 
     Parameters
     ----------
-    unread
-        Table, by its id -> the folders of these records.
+    folders
+        Table id -> folders of these records.
     """
 
-    def __init__(self, unread: Mapping[str, Collection[str]]) -> None:
-        self.unread = unread
+    def __init__(self, folders: Mapping[str, Collection[str]]) -> None:
+        self.folders = folders
 
 
 @dataclass(slots=True)
-class Seen:
-    """What one walk of a campaign came across."""
-
-    folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    types: dict[str, SimulationType] = field(default_factory=dict)
-    pushed: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
-    skipped: dict[Skipped, None] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def simulations(self, found: Iterable[Discovery], watch: Watch) -> Iterator[Simulation]:
-        """Pass simulations on, and take note of all that comes by."""
-        for number, item in enumerate(found, start=1):
-            watch("reading simulations", number)
-            if isinstance(item, Skipped):
-                self.report(item)
-                continue
-            built, hash_ = item.identity, item.identity.hash
-            self.types[hash_] = built.simulation_type
-            self.folders.setdefault(hash_, []).append((-item.status.rank, item.path))
-            if item.warnings:
-                self.warnings += item.warnings
-            yield item
-
-    def again(
-        self, found: Iterable[Discovery], directories: Collection[str], watch: Watch
-    ) -> Iterator[Simulation]:
-        """Pass simulations on that come by once more, and name those that have changed."""
-        rest = set(directories)
-        for number, item in enumerate(found, start=1):
-            watch("reading simulations again", number)
-            if isinstance(item, Simulation):
-                places = self.folders.get(item.hash, ())
-                if any(path == item.path for _, path in places):
-                    rest.discard(item.path)
-                    yield item
-        for directory in sorted(rest):
-            self.report(Skipped(directory, CHANGED))
-        self.folders = {
-            hash_: places
-            for hash_, places in self.folders.items()
-            if not any(path in rest for _, path in places)
-        }
-
-    def report(self, skipped: Skipped) -> None:
-        """Take note of something that is passed over, once."""
-        self.skipped[skipped] = None
-
-    def note(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Take note of the results that come by."""
-        if table.result_type is not None:
-            name = table.name.partition("_")[2]  # as the registry spells it
-            types = self.pushed.setdefault((table.result_type, name), set())
-            types |= set(map(SimulationType, texts(rows["simulation_type"])))
-
-    def miss(self, scope: Scope, source: str) -> None:
-        """Name what was asked for and no simulation has."""
-        found = {name.lower() for _, name in self.pushed}
-        for name in sorted(scope.names - found):
-            self.report(Skipped(source, f"no simulation has a result named {name}"))
-
-    def visited(self, lost: Collection[str]) -> Iterator[Visited]:
-        """Return the simulations, each in the folder that counts."""
-        for hash_, places in self.folders.items():
-            (directory,) = (path for _, path in places if path not in lost)
-            yield Visited(hash_, self.types[hash_], directory)
-
-    def settle(self, mode: ConflictMode) -> set[str]:
-        """Return the folders that give way to another one of the same simulation.
-
-        The most advanced one stays, the first by its path among equals.
-        """
-        twice = {hash_: sorted(places) for hash_, places in self.folders.items() if places[1:]}
-        if twice and mode is ConflictMode.refuse:
-            paths = {hash_: [path for _, path in places] for hash_, places in twice.items()}
-            raise DuplicateSimulationError(paths)
-        for hash_, ((_, taken), *others) in twice.items():
-            left = ", ".join(path for _, path in others)
-            self.warnings.append(f"{hash_} stands in several folders: took {taken}, left {left}")
-        return {path for places in twice.values() for _, path in places[1:]}
-
-
-@dataclass(slots=True)
-class Campaign:
-    """What one walk of a campaign found.
+class CampaignSnapshot:
+    """The records of a campaign, as one walk has read them.
 
     Parameters
     ----------
-    seen
-        What it came by.
+    inventory
+        What the walk has found, apart from the records.
     records
-        The records that were read.
-    known
-        What is known of records that were read before, and not again.
-    scope, time, reading, watch
-        Which records, of when, and how they are read.
-    lost
-        Folders that give way to another one of the same simulation.
-    completed
-        Those of `known` that were read after all.
+        Whole records.
+    digest_rows
+        Digest rows of records that were read before, and not again.
+    scope
+        The records that are asked for.
+    time
+        Time of the records: ISO 8601 in UTC.
+    reading
+        How folders are read.
+    watch
+        Called with the current step and the number of items done.
+    skipped_folders
+        Folders of simulations of which another folder is used.
+    read_again
+        Table id -> folders whose records were read after all: their digest rows are obsolete.
     """
 
-    seen: Seen
+    inventory: Inventory
     records: Spool
-    known: Spool
+    digest_rows: Spool
     scope: Scope
     time: str
     reading: Reading
-    watch: Watch
-    lost: set[str] = field(default_factory=set)
-    completed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    watch: ProgressCallback
+    skipped_folders: set[str] = field(default_factory=set)
+    read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def tables(self) -> list[Table]:
-        """Return the tables that records were read for."""
+        """Return the tables of the whole records."""
         return self.records.tables()
 
-    def batches(self) -> Batches:
-        """Yield the records that were read, each simulation's from one folder."""
+    def record_batches(self) -> Batches:
+        """Yield the whole records, those of each simulation from one folder."""
         for table, rows in self.records:
-            yield table, _without(rows, self.lost)
+            yield table, _without_folders(rows, self.skipped_folders)
 
-    def left(self, transaction: Transaction, mode: ConflictMode) -> Iterator[tuple[Table, Counts]]:
-        """Leave records that were not read as they are in the store.
+    def digest_batches(self) -> Batches:
+        """Yield the digest rows, likewise, but for records that were read again."""
+        for table, rows in self.digest_rows:
+            yield table, _without_folders(rows, self.skipped_folders | self.read_again[table.id])
+
+    def classify_unread(
+        self, transaction: Transaction, mode: ConflictMode
+    ) -> Iterator[tuple[Table, Counts]]:
+        """Classify the records that were not read, and count those that stay unchanged.
+
+        Parameters
+        ----------
+        transaction
+            A transaction of the store.
+        mode
+            The conflict mode of the write.
 
         Yields
         ------
-        tuple
-            A table, and what became of some of its records.
+        tuple of Table and Counts
+            A table, and the numbers of some of its records by outcome.
 
         Raises
         ------
         UnreadError
-            In the end, if a write would not leave all of them.
+            After the last table, if a write would insert or replace any of these records: it
+            needs the whole records.
         """
         unread: dict[str, list[str]] = defaultdict(list)
-        for table, rows in self.others():
-            counts, others = transaction.classify_digest_rows(table, rows, mode)
-            unread[table.id] += (rows["directory"][one].as_py() for one in others)
+        for table, rows in self.digest_batches():
+            counts, positions = transaction.classify_digest_rows(table, rows, mode)
+            unread[table.id] += (rows["directory"][position].as_py() for position in positions)
             yield table, counts
         if any(unread.values()):
             raise UnreadError(unread)
 
-    def others(self) -> Batches:
-        """Yield what is known of records that were not read, likewise."""
-        for table, rows in self.known:
-            yield table, _without(rows, self.lost | self.completed[table.id])
+    def read_source(self, source: Source, reading: Reading) -> None:
+        """Walk a source, and hold its records."""
+        simulations = self.inventory.first_pass(discover(source, reading), self.watch)
+        self._collect(simulations, self.scope, reading)
 
-    def read(self, source: Source, reading: Reading) -> None:
-        """Walk a source."""
-        simulations = self.seen.simulations(discover(source, reading), self.watch)
-        self._take(simulations, self.scope, reading)
+    def retry_until_read(self, work: Callable[[], T]) -> T:
+        """Call a function that uses a store, until all records are read that it needs.
 
-    def attempt(self, work: Callable[[], Result]) -> Result:
-        """Do something with a store, until all records are read that it needs.
+        Each round reads more whole records, so that the loop ends at the latest when all are read.
 
         Parameters
         ----------
         work
-            Does it in a transaction of its own, and raises `UnreadError` to begin anew.
+            Opens a transaction of its own, and raises `UnreadError` if it needs more records.
         """
         while True:
             try:
                 return work()
             except UnreadError as error:
-                self._complete(error.unread)
+                self._read_folders_again(error.folders)
 
-    def _complete(self, unread: Mapping[str, Collection[str]]) -> None:
-        """Read records after all that were read before."""
-        for id_, directories in unread.items():
-            self.completed[id_] |= set(directories)
-        folders = set().union(*unread.values())
-        log.info("%d folders are read again: the store has other records of them", len(folders))
-        found = discover(Folders(tuple(sorted(folders))), self.reading)
+    def _read_folders_again(self, folders: Mapping[str, Collection[str]]) -> None:
+        """Read the whole records of some folders, given by table id."""
+        for table_id, paths in folders.items():
+            self.read_again[table_id] |= set(paths)
+        all_paths = set().union(*folders.values())
+        log.info("%d folders are read again: the store has other records of them", len(all_paths))
+        items = discover(Folders(tuple(sorted(all_paths))), self.reading)
         scope = replace(
-            self.scope, folders_by_table={id_: set(some) for id_, some in unread.items()}
+            self.scope, folders_by_table={id_: set(paths) for id_, paths in folders.items()}
         )
-        self._take(self.seen.again(found, folders, self.watch), scope, self.reading)
+        simulations = self.inventory.second_pass(items, all_paths, self.watch)
+        self._collect(simulations, scope, self.reading)
 
-    def _take(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
-        for table, rows in collect(simulations, scope, self.time, self.seen.report, reading):
-            self.seen.note(table, rows)
-            (self.known if rows.schema.equals(DIGEST_ROW_SCHEMA) else self.records).add(table, rows)
-            del rows  # they may be long, and are not held while the next ones are read
+    def _collect(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
+        add_skipped = self.inventory.add_skipped
+        for table, rows in collect(simulations, scope, self.time, add_skipped, reading):
+            self.inventory.add_results(table, rows)
+            are_digest_rows = rows.schema.equals(DIGEST_ROW_SCHEMA)
+            (self.digest_rows if are_digest_rows else self.records).add(table, rows)
+            del rows  # a batch may be large, and must not be held while the next one is read
 
 
 @contextmanager
@@ -240,55 +180,59 @@ def take_snapshot(
     scope: Scope,
     mode: ConflictMode,
     time: str,
-    watch: Watch,
+    watch: ProgressCallback,
     *,
     reading: Reading = DEFAULT_READING,
-) -> Iterator[Campaign]:
-    """Read a campaign from disk, for the block of a ``with`` statement; no store is held.
+) -> Iterator[CampaignSnapshot]:
+    """Read a campaign from disk, for the block of a ``with`` statement; no store is locked.
 
     Parameters
     ----------
     source
-        Where; see `campaign.discover.discover`.
+        The campaign; see `campaign.discover.discover`.
     scope
-        Which records.
+        The records to read.
     mode
-        What to do with a simulation that stands in two folders: refuse, or take one. Where
-        records in the store may stay as they are, those that were read before are not read
-        again until `Campaign.attempt` needs them.
+        The conflict mode. In mode ``refuse``, a simulation in two folders is an error. In modes
+        ``update`` and ``skip``, a record that was read before is held as a digest row, until
+        `CampaignSnapshot.retry_until_read` needs it.
     time
-        When this is, as records have it.
+        Time of the records: ISO 8601 in UTC.
     watch
-        Is told of the progress.
+        Called with the current step and the number of items done.
     reading
         How folders are read.
+
+    Yields
+    ------
+    CampaignSnapshot
+        The snapshot; its records are dropped at the end of the block.
 
     Raises
     ------
     SourceError
-        If there is no such SOURCE, or no simulation in it.
+        If the source does not exist, or has no simulation.
     DuplicateSimulationError
-        In mode ``refuse``, if a simulation stands in two folders.
+        In mode ``refuse``, if a simulation was found in several folders.
     """
-    with Spool() as records, Spool() as known:
-        seen = Seen()
-        campaign = Campaign(seen, records, known, scope, time, reading, watch)
-        campaign.read(
-            source, replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
-        )
-        if not (seen.folders or seen.skipped or isinstance(source, Folders)):
-            raise SourceError(str(source), "there is no simulation in it")
-        log.info("%d simulations found in %s", len(seen.folders), source)
-        campaign.lost = seen.settle(mode)
-        seen.miss(scope, str(source))
-        yield campaign
+    with Spool() as records, Spool() as digest_rows:
+        inventory = Inventory()
+        snapshot = CampaignSnapshot(inventory, records, digest_rows, scope, time, reading, watch)
+        brief = mode in {ConflictMode.update, ConflictMode.skip}
+        snapshot.read_source(source, replace(reading, digests_only=brief))
+        if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
+            raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
+        log.info("%d simulations found in %s", len(inventory.folders), source)
+        snapshot.skipped_folders = inventory.choose_folders(mode)
+        inventory.add_missing_names(scope, str(source))
+        yield snapshot
 
 
-def _without(rows: pa.RecordBatch, directories: Collection[str]) -> pa.RecordBatch:
-    """Return the rows of all other folders."""
-    if not directories:
+def _without_folders(rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:
+    """Return the rows whose directory is none of some folders."""
+    if not paths:
         return rows
     import pyarrow.compute as pc
 
-    gone = array(list(directories), pa.string())
-    return rows.filter(pc.invert(pc.is_in(rows["directory"], gone)))
+    is_excluded = pc.is_in(rows["directory"], array(list(paths), pa.string()))
+    return rows.filter(pc.invert(is_excluded))

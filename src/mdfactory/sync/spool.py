@@ -1,6 +1,6 @@
-"""Records between disk and store: in memory up to a bound, then in a temporary file.
+"""Spool: records on their way to a store, in memory up to a limit, then in temporary files.
 
-A campaign is read before the store is locked, so that nobody waits for a slow file system.
+A campaign is read before the store is locked, so that no other writer waits for a slow file system.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from mdfactory.records.tables import Table
 
 __all__ = ["Spool"]
 
-BOUND: Final = 32 * 2**20
+MAX_MEMORY_BYTES: Final = 32 * 2**20
 
 
 class Spool:
-    """Batches of records, to be read as often as needed. Close it, or use it in ``with``.
+    """Batches of records that can be read several times. Use it in a ``with`` statement.
 
     Parameters
     ----------
-    bound
-        Bytes to hold in memory.
+    max_memory_bytes
+        Maximum number of bytes to hold in memory.
     """
 
-    def __init__(self, *, bound: int = BOUND) -> None:
-        self._bound = bound
-        self._held: list[tuple[Table, pa.RecordBatch]] = []
-        self._bytes = 0
-        self._files: dict[Table, _File] = {}
-        self._stack = ExitStack()
+    def __init__(self, *, max_memory_bytes: int = MAX_MEMORY_BYTES) -> None:
+        self._max_bytes = max_memory_bytes
+        self._in_memory: list[tuple[Table, pa.RecordBatch]] = []
+        self._bytes_in_memory = 0
+        self._files: dict[Table, _BatchFile] = {}
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -46,41 +46,42 @@ class Spool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stack.close()
+        self._exit_stack.close()
 
     def add(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Add records of a table."""
-        self._held.append((table, rows))
-        self._bytes += rows.nbytes
-        if self._bytes > self._bound:
+        """Add a batch of records; all batches of a table have one schema."""
+        self._in_memory.append((table, rows))
+        self._bytes_in_memory += rows.nbytes
+        if self._bytes_in_memory > self._max_bytes:
             self._spill()
 
     def __iter__(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
         for table, file in self._files.items():
             yield from ((table, rows) for rows in file.read())
-        yield from self._held
+        yield from self._in_memory
 
     def tables(self) -> list[Table]:
-        """Return the tables that there are records of."""
-        return list(dict.fromkeys([*self._files, *(table for table, _ in self._held)]))
+        """Return the tables of all batches, each once."""
+        return list(dict.fromkeys([*self._files, *(table for table, _ in self._in_memory)]))
 
     def _spill(self) -> None:
+        """Move all batches from memory to files."""
         try:
-            for table, rows in self._held:
+            for table, rows in self._in_memory:
                 if table not in self._files:
-                    self._files[table] = self._stack.enter_context(_File(rows.schema))
+                    self._files[table] = self._exit_stack.enter_context(_BatchFile(rows.schema))
                 self._files[table].write(rows)
         except OSError as error:
             raise OutputError(
                 f"the temporary folder {tempfile.gettempdir()} cannot be written: "
-                f"{error.strerror or error}. Set TMPDIR to a folder with more room"
+                f"{error.strerror or error}. Set TMPDIR to a folder with more space"
             ) from error
-        self._held.clear()
-        self._bytes = 0
+        self._in_memory.clear()
+        self._bytes_in_memory = 0
 
 
-class _File:
-    """A temporary file of record batches of one schema, gone when it is closed."""
+class _BatchFile:
+    """A temporary file of record batches of one schema, removed when it is closed."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._file = tempfile.TemporaryFile(prefix="mdfactory-")  # noqa: SIM115  # closed on exit
@@ -90,15 +91,19 @@ class _File:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Where there is no room, closing fails too; the file is thrown away in any case.
-        for end in (self._writer, self._file):
+        # On a full disk, closing fails too. The file is removed in any case.
+        for stream in (self._writer, self._file):
             with suppress(OSError):
-                end.close()
+                stream.close()
 
     def write(self, rows: pa.RecordBatch) -> None:
         self._writer.write_batch(rows)
 
     def read(self) -> Iterator[pa.RecordBatch]:
+        """Read all batches from the start; the file is then at its end again, to be continued.
+
+        The stream has no end mark yet, so that reading stops at the end of the file.
+        """
         self._file.flush()
         end = self._file.tell()
         self._file.seek(0)

@@ -1,14 +1,13 @@
-"""Status: what is on disk beside what is in a store, by content; nothing is written.
+"""Status: compare the records of a campaign on disk with those in a store; nothing is written.
 
-It shares its judgement with ``push --update``: what is new or changed here is what that would
-write.
+Records are classified as by ``push --update``, which writes exactly those that are new or changed.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,28 +23,41 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
+from mdfactory.records.merge import Resolution
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import taken
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Campaign, Watch, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
-__all__ = ["CampaignStatus", "Difference", "State", "below", "status"]
+__all__ = ["CampaignStatus", "Difference", "State", "is_inside", "status"]
 
-EVERYTHING: Final = Scope(simulations=True, results=tuple(ResultType))
+FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
 
-KINDS: Final = {None: "systems", ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
-"""What the records of a table are about -> what they are called together."""
+GROUP_NAMES: Final = {
+    None: "systems",
+    ResultType.analysis: "analyses",
+    ResultType.artifact: "artifacts",
+}
+"""Result type of a table, None for simulations -> name of its group in `CampaignStatus.counts`."""
 
-SAID: Final = frozenset({"status", "directory", "row_count", "file_count", "simulation_type"})
-"""Columns whose change is told with both values; of others it is told that they changed."""
+SHORT_COLUMNS: Final = frozenset(
+    {"status", "directory", "row_count", "file_count", "simulation_type"}
+)
+"""Columns of which a difference shows the old and the new value."""
+
+LONG_SIDECAR_COLUMNS: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})
+
+UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", "csv_sha256", "digest"})
+"""Columns whose change is not shown: the time, and digests, which are shown as changed data."""
 
 
 class State(StrEnum):
-    """How a record in the store is to what is on disk."""
+    """How a record compares on disk and in the store."""
 
     new = "new"
     changed = "changed"
@@ -56,16 +68,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A record that is not the same on disk and in the store.
+    """A record that differs between disk and store.
 
     Parameters
     ----------
     state
-        In which way.
-    table, hash, directory
-        Which record; where it is on disk, or was when it was recorded.
+        How it differs.
+    table, hash
+        Name of its table, and hash of its simulation.
+    directory
+        Its folder on disk; for a record that is only in the store, the folder in the record.
     what
-        What has changed, such as ``status: build -> completed``.
+        The changes, such as ``status: build -> completed``.
     """
 
     state: State
@@ -77,22 +91,22 @@ class Difference:
 
 @dataclass(slots=True)
 class CampaignStatus:
-    """What is in step, and what is not.
+    """The comparison of a campaign with a store.
 
     Parameters
     ----------
     counts
-        ``systems``, ``analyses`` and ``artifacts`` -> how many records are in which state.
+        ``systems``, ``analyses`` or ``artifacts`` -> number of records in each state.
     differences
-        All that is not unchanged.
+        All records that are not unchanged.
     skipped
-        What claims to be a simulation or a result on disk, but is none.
+        Folders and results on disk that are invalid or missing.
     warnings
-        What was odd, a line each.
+        Warnings for the user, one line each.
     """
 
     counts: dict[str, Counter[State]] = field(
-        default_factory=lambda: {kind: Counter() for kind in KINDS.values()}
+        default_factory=lambda: {group: Counter() for group in GROUP_NAMES.values()}
     )
     differences: list[Difference] = field(default_factory=list)
     skipped: tuple[Skipped, ...] = ()
@@ -100,12 +114,16 @@ class CampaignStatus:
 
     @property
     def in_step(self) -> bool:
-        """Whether disk and store hold the same."""
+        """Whether disk and store hold the same records."""
         return not self.differences
 
-    def note(self, table: Table, difference: Difference) -> None:
-        """Take note of a difference."""
-        self.counts[KINDS[table.result_type]][difference.state] += 1
+    def add_unchanged(self, table: Table, number: int) -> None:
+        """Count records of a table that are unchanged."""
+        self.counts[GROUP_NAMES[table.result_type]][State.unchanged] += number
+
+    def add_difference(self, table: Table, difference: Difference) -> None:
+        """Count and list a record of a table that differs."""
+        self.counts[GROUP_NAMES[table.result_type]][difference.state] += 1
         self.differences.append(difference)
 
 
@@ -114,7 +132,7 @@ def status(
     source: Source | None,
     *,
     reading: Reading = DEFAULT_READING,
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> CampaignStatus:
     """Compare a campaign with a store.
 
@@ -123,61 +141,41 @@ def status(
     store
         The store.
     source
-        The campaign; all folders that the store's records name if None.
+        The campaign; if None, all folders that records in the store have as their directory.
     reading
         How folders are read.
     watch
-        Is told of the progress.
+        Called with the current step and the number of items done.
 
     Raises
     ------
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If there is no such SOURCE, or no simulation in it.
+        If the source does not exist, or has no simulation.
     """
     with store.transaction() as transaction:
-        tables = _tables(transaction)
+        tables = _pushed_tables(transaction)
         if source is None:
             source = Folders(tuple(dict.fromkeys(_directories(transaction, tables))))
     now = datetime.now(UTC).isoformat()
     with take_snapshot(
-        source, EVERYTHING, ConflictMode.update, now, watch, reading=reading
-    ) as campaign:
+        source, FULL_SCOPE, ConflictMode.update, now, watch, reading=reading
+    ) as snapshot:
 
-        def compared() -> CampaignStatus:
+        def compare() -> CampaignStatus:
             watch("comparing", 0)
             with store.transaction() as transaction:
-                return _status(transaction, tables, campaign, source)
+                return _compare(transaction, tables, snapshot, source)
 
-        found = campaign.attempt(compared)
-    found.skipped = tuple(campaign.seen.skipped)
-    found.warnings = tuple(campaign.seen.warnings)
-    return found
-
-
-def _status(
-    transaction: Transaction, tables: Sequence[Table], campaign: Campaign, source: Source
-) -> CampaignStatus:
-    """Compare what was found on disk with what a store has."""
-    found = CampaignStatus()
-    for table, counts in campaign.left(transaction, ConflictMode.update):
-        found.counts[KINDS[table.result_type]][State.unchanged] += counts.unchanged
-    for table, rows in campaign.batches():
-        for difference in _compared(transaction, table, rows, found):
-            found.note(table, difference)
-    seen: dict[str, set[str]] = defaultdict(set)
-    for table, rows in chain(campaign.batches(), campaign.others()):
-        seen[table.id].update(texts(rows["hash"]))
-    rest = _Rest(source, campaign.reading)
-    for table in tables:
-        for difference in rest.of(transaction, table, seen[table.id]):
-            found.note(table, difference)
-    return found
+        campaign_status = snapshot.retry_until_read(compare)
+    campaign_status.skipped = tuple(snapshot.inventory.skipped)
+    campaign_status.warnings = tuple(snapshot.inventory.warnings)
+    return campaign_status
 
 
-def _tables(transaction: Transaction) -> list[Table]:
-    """Return the tables of what is on disk; the overview is derived."""
+def _pushed_tables(transaction: Transaction) -> list[Table]:
+    """Return all tables of the store but the overview, which is derived, not pushed."""
     return [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
 
 
@@ -186,101 +184,143 @@ def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[
         yield from (path for (path,) in transaction.values(table, Query(columns=("directory",))))
 
 
-def _compared(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch, found: CampaignStatus
+def _compare(
+    transaction: Transaction, tables: Sequence[Table], snapshot: CampaignSnapshot, source: Source
+) -> CampaignStatus:
+    """Compare the records on disk with those of a store.
+
+    Raises
+    ------
+    UnreadError
+        If records are new or changed that the snapshot has only digest rows of.
+    """
+    campaign_status = CampaignStatus()
+    for table, counts in snapshot.classify_unread(transaction, ConflictMode.update):
+        campaign_status.add_unchanged(table, counts.unchanged)
+    for table, rows in snapshot.record_batches():
+        _compare_rows(transaction, table, rows, campaign_status)
+    hashes_on_disk: dict[str, set[str]] = defaultdict(set)
+    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
+        hashes_on_disk[table.id].update(texts(rows["hash"]))
+    store_only = _StoreOnlyRecords(source, snapshot.reading)
+    for table in tables:
+        for difference in store_only.find(transaction, table, hashes_on_disk[table.id]):
+            campaign_status.add_difference(table, difference)
+    return campaign_status
+
+
+def _compare_rows(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch, campaign_status: CampaignStatus
+) -> None:
+    """Enter records on disk as new, changed or unchanged."""
+    if transaction.has(table):
+        resolution = transaction.classify(table, rows, ConflictMode.update)
+    else:
+        resolution = Resolution(insert=list(range(rows.num_rows)))
+    campaign_status.add_unchanged(table, len(resolution.unchanged))
+    for difference in (
+        *_new_rows(table, rows, resolution.insert),
+        *_changed_rows(transaction, table, taken(rows, resolution.replace)),
+    ):
+        campaign_status.add_difference(table, difference)
+
+
+def _new_rows(table: Table, rows: pa.RecordBatch, positions: Iterable[int]) -> Iterator[Difference]:
+    hashes, directories = texts(rows["hash"]), texts(rows["directory"])
+    for position in positions:
+        yield Difference(State.new, table.name, hashes[position], directories[position])
+
+
+def _changed_rows(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch
 ) -> Iterator[Difference]:
-    """Yield what is new or changed among records from disk; count the rest."""
-    pairs = list(zip(texts(rows["hash"]), texts(rows["directory"]), strict=True))
-    if not transaction.has(table):
-        yield from (Difference(State.new, table.name, *pair) for pair in pairs)
+    """Yield how records on disk differ from those in the store with the same keys."""
+    if not rows.num_rows:
         return
-    judged = transaction.classify(table, rows, ConflictMode.update)
-    found.counts[KINDS[table.result_type]][State.unchanged] += len(judged.unchanged)
-    yield from (Difference(State.new, table.name, *pairs[position]) for position in judged.insert)
-    changed = taken(rows, judged.replace)
-    stored = _stored(transaction, table, texts(changed["hash"]))
-    for row in _light(table, changed):
-        what = tuple(_what(stored.get(row["hash"], {}), row))
-        yield Difference(State.changed, table.name, row["hash"], row["directory"], what)
+    stored = _read_stored(transaction, table, texts(rows["hash"]))
+    for row in _without_long_columns(table, rows):
+        changes = tuple(_describe_changes(stored.get(row["hash"], {}), row))
+        yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
 
 
-def _light(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows without what is long, but with the digests that tell whether that changed."""
-    names = [name for name in rows.schema.names if name not in {*table.large, *BULKY}]
-    return rows.select(names).to_pylist()
+def _without_long_columns(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return rows without long columns; the digests of these columns stay."""
+    long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
+    return rows.select([name for name in rows.schema.names if name not in long_columns]).to_pylist()
 
 
-BULKY: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})
-
-
-def _stored(
+def _read_stored(
     transaction: Transaction, table: Table, hashes: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
+    """Return stored records by hash, without long columns, with the digests of their sidecars."""
     columns = tuple(name for name in table.columns if name not in table.large)
     query = Query((OneOf("hash", tuple(hashes)),), columns)
-    found = {
+    stored = {
         row["hash"]: row for rows in transaction.read(table, query) for row in rows.to_pylist()
     }
     if table.sidecar:
         names = ("csv_sha256", "digest")
-        kept = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
-        for (hash_, time), values in kept.items():
-            if hash_ in found and found[hash_][table.time] == time:
-                found[hash_] |= dict(zip(names, values, strict=True))
-    return found
+        sidecars = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
+        for (hash_, time), digests in sidecars.items():
+            # A sidecar with another time is obsolete: another program has written the record.
+            if hash_ in stored and stored[hash_][table.time] == time:
+                stored[hash_] |= dict(zip(names, digests, strict=True))
+    return stored
 
 
-def _what(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Say what has changed in a record."""
-    differ = [name for name in old if name in new and old[name] != new[name]]
-    for name in differ:
-        if name in SAID:
-            yield one_line(f"{name}: {old[name]} -> {new[name]}")
-        elif name not in {"timestamp_utc", "csv_sha256", "digest"}:
-            yield name
-    if "digest" not in new:
+def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the changes between the record in the store and that on disk, for the user."""
+    for name in old:
+        if name not in new or old[name] == new[name] or name in UNREPORTED_COLUMNS:
+            continue
+        yield one_line(f"{name}: {old[name]} -> {new[name]}") if name in SHORT_COLUMNS else name
+    if "digest" not in new:  # records of this table have no sidecar
         return
     if "digest" not in old:
-        yield "not exact yet: another program wrote it"
+        yield "exact types not stored yet: another program wrote it"
     elif old["csv_sha256"] != new["csv_sha256"]:
         yield "data"
     elif old["digest"] != new["digest"]:
         yield "types or extras"
 
 
-class _Rest:
-    """Finds records that belong to a source and that no folder on disk has."""
+class _StoreOnlyRecords:
+    """Finds stored records that belong to a source, and are not among its records on disk."""
 
     def __init__(self, source: Source, reading: Reading) -> None:
         self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
-        self._those: set[str] | None = None
+        self._csv_hashes: set[str] | None = None
         if isinstance(source, CsvSource):
             from mdfactory.campaign.campaign_csv import read_rows
 
-            self._those = {row.build_input.hash for row in read_rows(source.file).rows}
-        self._is_there = cache(os.path.isdir)
+            self._csv_hashes = {row.build_input.hash for row in read_rows(source.file).rows}
+        self._is_folder = cache(os.path.isdir)
 
-    def of(self, transaction: Transaction, table: Table, seen: set[str]) -> Iterator[Difference]:
-        query = Query(self._where(), ("hash", "directory"))
-        for hash_, directory in transaction.values(table, query):
-            if hash_ in seen or not self._belongs(hash_, directory):
+    def find(
+        self, transaction: Transaction, table: Table, hashes_on_disk: Collection[str]
+    ) -> Iterator[Difference]:
+        """Yield the stored records of a table whose hash is not on disk."""
+        for hash_, directory in transaction.values(table, self._query()):
+            if hash_ in hashes_on_disk or not self._belongs(hash_, directory):
                 continue
-            state = State.extra if self._is_there(directory) else State.gone
+            state = State.extra if self._is_folder(directory) else State.gone
             yield Difference(state, table.name, hash_, directory)
 
-    def _where(self) -> tuple[Prefix, ...]:
-        if self._folders and len(self._folders) == 1:
-            return (Prefix("directory", *self._folders),)
-        return ()
+    def _query(self) -> Query:
+        """Return a query that lets the store filter, where the source is one folder."""
+        columns = ("hash", "directory")
+        if self._folders is None or len(self._folders) != 1:
+            return Query(columns=columns)
+        return Query((Prefix("directory", *self._folders),), columns)
 
     def _belongs(self, hash_: str, directory: str) -> bool:
-        if self._those is not None and hash_ not in self._those:
+        if self._csv_hashes is not None and hash_ not in self._csv_hashes:
             return False
-        return self._folders is None or below(directory, self._folders)
+        return self._folders is None or is_inside(directory, self._folders)
 
 
-def below(directory: str, folders: Collection[str]) -> bool:
-    """Whether a directory is one of some folders, or in one of them."""
+def is_inside(directory: str, folders: Collection[str]) -> bool:
+    """Whether a directory is one of some folders, or inside one of them at any depth."""
     path = directory.rstrip("/")
     while path:
         if path in folders:

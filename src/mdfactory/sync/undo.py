@@ -1,4 +1,4 @@
-"""Undo: take an operation back."""
+"""Undo: restore the records that an operation has changed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.log import Operation, changes_records, operations
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Watch
 
 __all__ = ["Undone", "undo"]
+
+PlannedFingerprints = dict[tuple[str, Key], bytes]
+"""Table id and key -> fingerprint that a record would have after the undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,11 @@ class Undone:
     Parameters
     ----------
     operation
-        What was taken back.
+        The operation that was undone.
     changes
-        Table -> what became of records -> how many.
+        Table name -> outcome -> number of records.
     made, dropped
-        Tables that were not there before, and that are not there any more.
+        Names of tables that the undo has created, and that it has removed.
     """
 
     operation: Operation
@@ -51,7 +54,7 @@ class Undone:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was changed; if not, it was undone already."""
+        """Whether the undo changed anything; false if the operation was undone already."""
         return changes_records(self.changes) or bool(self.made or self.dropped)
 
 
@@ -61,151 +64,188 @@ def undo(
     *,
     dry_run: bool = False,
     command: str = "undo",
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Undone:
-    """Take back an operation, in one transaction.
+    """Undo an operation, in one transaction.
 
     Parameters
     ----------
     store
         The store.
     number
-        Which operation; the latest one that changed anything if None.
+        Number of the operation; the latest one that changed anything if None.
     dry_run
-        Only tell what would be changed.
+        Write nothing, and return what would be changed.
     command
-        What was typed, for the log.
+        The command as the user typed it, for the log.
     watch
-        Is told of the progress.
+        Called with the current step and the number of records done.
 
     Raises
     ------
     ChangedSinceError
-        If a record that would be changed is no longer as the operation left it.
+        If a record to be restored was changed after the operation. Nothing was changed.
     UndoError
-        If there is no such operation, or none at all, or what it changed was not kept.
+        If there is no such operation, if it changed nothing, or if its before-images are not
+        stored.
     StoreError
-        If what was kept of it is not there as a whole.
+        If its before-images are damaged or incomplete.
     NotInitialisedError
         If the store has no tables.
     """
     with store.transaction() as transaction:
-        operation = _chosen(operations(transaction), number, transaction)
+        operation = _choose(operations(transaction), number, transaction)
         if dry_run:
             return _undo(transaction, operation, watch, planned={})
+    # The writing transaction chooses again: another program may have written in between.
     with store.operation(command, undoes=operation.number) as transaction:
-        now = _chosen(operations(transaction), number, transaction)
-        if now.number != operation.number:
+        current = _choose(operations(transaction), number, transaction)
+        if current.number != operation.number:
             raise StoreChangedError(
-                f"operation {now.number} was done meanwhile ({now.entries[0].command}); "
+                f"operation {current.number} was done meanwhile ({current.entries[0].command}); "
                 "nothing was undone. Look at it before you repeat the undo",
                 command="mdfactory sync log",
             )
-        return _undo(transaction, now, watch)
+        return _undo(transaction, current, watch)
 
 
 def _undo(
     transaction: Transaction,
     operation: Operation,
-    watch: Watch,
-    planned: dict[tuple[str, Key], bytes] | None = None,
+    watch: ProgressCallback,
+    planned: PlannedFingerprints | None = None,
 ) -> Undone:
-    """Take an operation back, or tell what that would do if it is only planned."""
-    earlier = [table.name for table in transaction.tables()]
+    """Undo an operation; if `planned` is given, write nothing, and return what would be changed."""
+    tables_before = [table.name for table in transaction.tables()]
     changes: dict[str, Counter[str]] = defaultdict(Counter)
-    changed: dict[str, dict[Key, None]] = defaultdict(dict)
+    changed_since: dict[str, dict[Key, None]] = defaultdict(dict)  # keys in order, each once
     for entry in operation.entries:
-        for table, restored in _put_back(transaction, entry, planned):
+        for table, restored in _restore(transaction, entry, planned):
             changes[table.name].update(restored.counts)
-            # One that was written several times counts as it was before the first of them.
-            those = changed[table.name]
-            changed[table.name] = {key: None for key in those if key not in restored.ours}
-            changed[table.name] |= dict.fromkeys(restored.changed)
+            # Parts come latest first. The operation may have written a record several times. If the
+            # record does not match the later writes, but matches the first one, it is restored
+            # already, and nobody else has changed it.
+            keys = changed_since[table.name]
+            changed_since[table.name] = {key: None for key in keys if key not in restored.ours}
+            changed_since[table.name] |= dict.fromkeys(restored.changed)
             watch("undoing", sum(map(Counter.total, changes.values())))
-    changed = {table: keys for table, keys in changed.items() if keys}
-    if changed:
-        named = {table: [" ".join(key) for key in keys] for table, keys in changed.items()}
-        raise ChangedSinceError(operation.number, named)
+    _refuse_changed(operation, changed_since)
     for entry in operation.entries if planned is None else ():
         for name in entry.made:
             _drop_if_empty(transaction, _table(name, entry))
-    later = [table.name for table in transaction.tables()]
+    tables_after = [table.name for table in transaction.tables()]
     return Undone(
         operation,
         {table: dict(counts) for table, counts in changes.items()},
-        made=tuple(name for name in later if name not in earlier),
-        dropped=tuple(name for name in earlier if name not in later),
+        made=tuple(name for name in tables_after if name not in tables_before),
+        dropped=tuple(name for name in tables_before if name not in tables_after),
     )
 
 
-def _put_back(
-    transaction: Transaction, entry: Entry, planned: dict[tuple[str, Key], bytes] | None
+def _refuse_changed(operation: Operation, changed: dict[str, dict[Key, None]]) -> None:
+    """Raise `ChangedSinceError` if any record was changed after the operation."""
+    keys_by_table = {
+        table: [" ".join(key) for key in keys] for table, keys in changed.items() if keys
+    }
+    if keys_by_table:
+        raise ChangedSinceError(operation.number, keys_by_table)
+
+
+def _restore(
+    transaction: Transaction, entry: Entry, planned: PlannedFingerprints | None
 ) -> Iterator[tuple[Table, Restored]]:
-    """Take back what an operation did in one place; yield what became of records, part by part."""
+    """Restore the records that an operation changed in one namespace; yield the outcomes."""
     for name in entry.dropped if planned is None else ():
         transaction.create(_table(name, entry))
-    for table, left, before in _parts(transaction, entry):
+    for changed in _changed_records(transaction, entry):
+        table = changed.table
         if planned is None and not transaction.has(table):  # another program has removed it
             transaction.create(table)
-        restored = put_back(transaction, table, left, before, planned)
+        restored = put_back(
+            transaction, table, changed.fingerprints, changed.before_images, planned
+        )
         if transaction.recorder:
             transaction.recorder.count(table, restored.counts)
         yield table, restored
 
 
-def _chosen(
-    operations: Sequence[Operation], number: int | None, transaction: Transaction
-) -> Operation:
-    """Return the operation to take back.
+def _choose(logged: Sequence[Operation], number: int | None, transaction: Transaction) -> Operation:
+    """Return the operation to undo: the one with a number, or the latest that changed anything.
 
     Raises
     ------
     UndoError
-        If there is none, or it cannot be taken back.
+        If there is none, or it cannot be undone.
     """
-    if not operations:
+    if not logged:
         require_tables(transaction)
-    if number is None:
-        found = next((one for one in operations if one.changed or not one.is_whole), None)
-        if found is None:
-            raise UndoError("there is nothing to undo: the log tells of no change")
-    else:
-        found = next((one for one in operations if one.number == number), None)
-        if found is None:
-            raise UndoError(f"there is no operation {number}", command="mdfactory sync log")
-        if found.is_whole and not found.changed:
-            raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
-    if not found.is_whole:
+    operation = _latest(logged) if number is None else _numbered(logged, number)
+    if not operation.is_whole:
         raise UndoError(
-            f"operation {found.number} also changed another file, which is not the one that this "
-            "store has now: both must be undone together"
+            f"operation {operation.number} also changed another file, which is not part of this "
+            "store now; an undo needs both files"
         )
-    if not found.can_be_undone:
+    if not operation.can_be_undone:
         raise UndoError(
-            f"operation {found.number} ({found.entries[0].command}) cannot be undone: what it "
-            "changed was not kept, or has been forgotten. [history] in the configuration says how "
-            "much is kept"
+            f"operation {operation.number} ({operation.entries[0].command}) cannot be undone: its "
+            "earlier records were not kept, or were removed to save space. The section [history] "
+            "of the configuration sets how much is kept"
         )
-    return found
+    return operation
 
 
-def _parts(
-    transaction: Transaction, entry: Entry
-) -> Iterator[tuple[Table, pa.RecordBatch, pa.RecordBatch]]:
-    """Yield what an operation changed, the last change first.
+def _latest(logged: Sequence[Operation]) -> Operation:
+    for operation in logged:
+        # The entry of another file is missing if an operation is not whole. That entry may list
+        # changes, so that the operation must not be passed over.
+        if operation.changed or not operation.is_whole:
+            return operation
+    raise UndoError("there is nothing to undo: no operation in the log has changed anything")
 
-    Yields
+
+def _numbered(logged: Sequence[Operation], number: int) -> Operation:
+    for operation in logged:
+        if operation.number == number:
+            if operation.is_whole and not operation.changed:
+                raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
+            return operation
+    raise UndoError(f"there is no operation {number}", command="mdfactory sync log")
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangedRecords:
+    """Records of one table that an operation changed together.
+
+    Parameters
+    ----------
+    table
+        The table.
+    fingerprints
+        Keys of the records, with their fingerprints after the operation.
+    before_images
+        The records before the operation, in `before_image_schema`; new records have none.
+    """
+
+    table: Table
+    fingerprints: pa.RecordBatch
+    before_images: pa.RecordBatch
+
+
+def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_ChangedRecords]:
+    """Yield the records that an operation changed in one namespace, the last change first.
+
+    Raises
     ------
-    tuple
-        Table, keys of records with their stamps as they were left, records as they were before.
+    StoreError
+        If a stored part is damaged or missing.
     """
     if entry.slot < 0:
         return
     size = 0
     undo = undo_table(Namespace(entry.namespace), entry.slot)
     damaged = StoreError(
-        f"{transaction.location}: what was kept of operation {entry.operation} in {undo.name} is "
-        "damaged; nothing was undone"
+        f"{transaction.location}: the earlier records of operation {entry.operation} in "
+        f"{undo.name} are damaged; nothing was undone"
     )
     try:
         for part in _latest_first(transaction, undo):
@@ -213,24 +253,25 @@ def _parts(
                 raise damaged
             size += part.size
             table = _table(part.table, entry)
-            left = unpack(part.fingerprints).read_next_batch()
+            fingerprints = unpack(part.fingerprints).read_next_batch()
             before = unpack(part.before_images).read_next_batch() if part.before_images else None
-            yield table, left, before or batch([], before_image_schema(table))
+            before = before or batch([], before_image_schema(table))
+            yield _ChangedRecords(table, fingerprints, before)
     except (ValueError, pa.ArrowException) as error:
         if isinstance(error, MDFactoryError):
             raise
         raise damaged from error
-    if size != entry.size:
+    if size != entry.size:  # a part is missing
         raise damaged
 
 
 def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
-    """Yield the parts that are kept, one at a time: they may be long.
+    """Yield the stored parts of an operation, one at a time, since they may be large.
 
     Raises
     ------
     ValueError
-        If one has been changed.
+        If a part was changed.
     """
     if not transaction.has(undo):
         return
@@ -239,13 +280,14 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
         for rows in transaction.scan(undo, Query(columns=("hash",)))
         for key in texts(rows["hash"])
     ]
-    for key in sorted(keys, key=lambda one: one[1:], reverse=True):
+    # The first digit of a key only spreads the parts; the rest is the number of the part.
+    for key in sorted(keys, key=lambda key: key[1:], reverse=True):
         for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
             yield from map(UndoPart.from_row, rows.to_pylist())
 
 
 def _drop_if_empty(transaction: Transaction, table: Table) -> None:
-    """Remove a table that was not there, unless others have put records there meanwhile."""
+    """Remove a table that the operation created, unless it has other records by now."""
     if transaction.has(table) and not transaction.count(table, limit=1):
         transaction.lock_table(table)
         transaction.drop(table)
@@ -256,5 +298,7 @@ def _drop_if_empty(transaction: Transaction, table: Table) -> None:
 def _table(name: str, entry: Entry) -> Table:
     table = table_named(name, Namespace(entry.namespace))
     if table is None:
-        raise StoreError(f"operation {entry.operation} tells of {name}, which is no record table")
+        raise StoreError(
+            f"operation {entry.operation} lists the table {name}, which is not a record table"
+        )
     return table

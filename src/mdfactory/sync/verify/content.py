@@ -1,9 +1,10 @@
-"""Meaning: whether what a record says can be, whoever wrote it."""
+"""Content: whether the values of a record are valid and consistent, whichever program wrote it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 from typing import Any, Final
@@ -21,11 +22,11 @@ from mdfactory.records.vocabulary import (
 )
 from mdfactory.sync.frames import frame_of
 
-__all__ = ["problems_of"]
+__all__ = ["Problem", "problems_of"]
 
 Row = Mapping[str, Any]
 
-CLOSED: Final = {
+ENUM_COLUMNS: Final = {
     SIMULATIONS.id: {
         "engine": Engine,
         "parametrization": Parametrization,
@@ -38,33 +39,49 @@ CLOSED: Final = {
         "simulation_type": SimulationType,
     },
 }
-"""Table -> columns that hold one of some words."""
+"""Table id -> column -> enumeration of its valid values."""
+
+RESULT_ENUM_COLUMNS: Final = {"simulation_type": SimulationType}
+"""The same for tables of results."""
 
 
-def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[tuple[str, bool]]:
-    """Yield what is wrong with a record.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An invalid or inconsistent value of a record.
+
+    Parameters
+    ----------
+    text
+        What is wrong, in one line.
+    is_error
+        False for a known peculiarity of other programs, which needs no action.
+    """
+
+    text: str
+    is_error: bool = True
+
+
+def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[Problem]:
+    """Yield the problems of a record.
 
     Parameters
     ----------
     table
-        Its table.
+        The table of the record.
     row
-        The record, with what is kept beside it.
+        The record, with its sidecar if the table has sidecars.
     own
-        Whether this program wrote it.
-
-    Yields
-    ------
-    tuple
-        What is wrong, in one line; and whether it is grave, or left as it is.
+        Whether this program wrote the record, not another one.
     """
-    for column, words in CLOSED.get(table.id, {"simulation_type": SimulationType}).items():
-        if row[column] not in set(words):
-            yield f"{column} is {row[column]!r:.40}", own
+    for column, enumeration in ENUM_COLUMNS.get(table.id, RESULT_ENUM_COLUMNS).items():
+        if row[column] not in set(enumeration):
+            yield Problem(f"{column} has the unknown value {row[column]!r:.40}", own)
     if not _is_time(row[table.time]):
-        yield f"{table.time} is no time: {row[table.time]!r:.40}", own
-    check = _of_runs if table.id == SIMULATIONS.id else CHECKS.get(table.result_type, _of_nothing)
-    yield from check(table, row, own)
+        yield Problem(f"{table.time} is not a time with an offset: {row[table.time]!r:.40}", own)
+    if table.id == SIMULATIONS.id:
+        yield from _check_simulation(row, own=own)
+    elif table.result_type is not None:
+        yield from RESULT_CHECKS[table.result_type](table, row)
 
 
 def _is_time(text: str) -> bool:
@@ -74,67 +91,67 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _of_nothing(_table: Table, _row: Row, _own: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001
-    yield from ()
-
-
-def _of_runs(_table: Table, row: Row, own: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001
-    """Check that a simulation is filed under the hash of its input."""
+def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
+    """Check that the hash of a simulation is that of its input."""
     text = row["input_data"]
-    if sha1(text.encode()).hexdigest().upper() == row["hash"]:  # noqa: S324  # the identity's own
+    if sha1(text.encode()).hexdigest().upper() == row["hash"]:  # noqa: S324  # defines the hash
         return
+    # The text of another program may be another JSON of the same BuildInput.
     try:
-        meant = BuildInput.parse(json.loads(text)).hash
+        input_hash = BuildInput.parse(json.loads(text)).hash
     except (ValueError, RecursionError, BuildInputError) as error:
-        yield f"input_data is no BuildInput: {one_line(error)}", True
+        yield Problem(f"input_data is not a valid BuildInput: {one_line(error)}")
         return
-    if meant == row["hash"]:
+    if input_hash == row["hash"]:
         return
     if row["simulation_type"] == SimulationType.lnp and not own:
-        yield f"another program filed this lnp under another hash than its input's, {meant}", False
+        yield Problem(
+            f"another program recorded this lnp under a hash that is not that of its input, "
+            f"{input_hash}",
+            is_error=False,
+        )
         return
-    yield f"it is not filed under the hash of its input_data, {meant}", True
+    yield Problem(f"its hash is not that of its input_data, {input_hash}")
 
 
-def _of_analysis(table: Table, row: Row, _own: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001
-    """Check that the frame can be had, and is as large as the record says."""
-    names = _json(row["columns"], list)
+def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
+    """Check that the frame can be decoded, and has the rows and columns that the record lists."""
+    names = _parse_json(row["columns"], list)
     if names is None or not all(isinstance(name, str) for name in names):
-        yield "columns is no list of names", True
+        yield Problem("columns is not a list of names")
     try:
         frame = frame_of(table, row)
     except FrameCorruptError as error:
-        yield one_line(str(error.__cause__ or error)), True
+        yield Problem(one_line(str(error.__cause__ or error)))
         return
     if frame.num_rows != row["row_count"]:
-        yield f"row_count is {row['row_count']:,}, the frame has {frame.num_rows:,} rows", True
+        yield Problem(f"row_count is {row['row_count']:,}, the frame has {frame.num_rows:,} rows")
     if names is not None and frame.column_names != names:
-        yield "columns are not those of the frame", True
+        yield Problem("columns does not list the columns of the frame")
 
 
-def _of_artifact(_table: Table, row: Row, _own: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001
-    files, checksums = _json(row["files"], list), _json(row["checksums"], dict)
+def _check_artifact(_table: Table, row: Row) -> Iterator[Problem]:
+    """Check that the lists of files and checksums are valid and consistent."""
+    files, checksums = _parse_json(row["files"], list), _parse_json(row["checksums"], dict)
     if files is None or checksums is None:
-        yield "files or checksums are not JSON", True
+        yield Problem("files is not a JSON list, or checksums is not a JSON object")
         return
     if len(files) != row["file_count"]:
-        yield f"file_count is {row['file_count']:,}, there are {len(files):,} files", True
+        yield Problem(f"file_count is {row['file_count']:,}, files lists {len(files):,}")
     if set(files) != set(checksums):
-        yield "files and checksums are not of the same files", True
+        yield Problem("files and checksums do not list the same files")
 
 
-def _json(text: str, kind: type) -> Any:
+def _parse_json(text: str, expected: type) -> Any:
+    """Return a JSON value of an expected type; None if the text is not one."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, kind) else None
+    return value if isinstance(value, expected) else None
 
 
-Check = Callable[[Table, Row, bool], Iterator[tuple[str, bool]]]
-
-CHECKS: Final[dict[ResultType | None, Check]] = {
-    ResultType.analysis: _of_analysis,
-    ResultType.artifact: _of_artifact,
+RESULT_CHECKS: Final[Mapping[ResultType, Callable[[Table, Row], Iterator[Problem]]]] = {
+    ResultType.analysis: _check_analysis,
+    ResultType.artifact: _check_artifact,
 }
-"""Kind of a result -> what checks its records."""

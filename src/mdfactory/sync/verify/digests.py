@@ -1,4 +1,4 @@
-"""Damage: what digests tell of a record, down to one character that was changed."""
+"""Digests: whether a record was changed after it was written, down to a single character."""
 
 from __future__ import annotations
 
@@ -10,81 +10,96 @@ from typing import Final
 from mdfactory.records.digests import record_digest
 from mdfactory.stores.keys import Key
 
-__all__ = ["Patterns", "damage_of"]
+__all__ = ["SimilarKeys", "damage_of"]
+
+DIGEST_CHANGED: Final = "its stored digest was changed"
 
 
-def damage_of(content: str, time: str, kept: Sequence[str] | None) -> str | None:
-    """Tell whether a record is as it was written.
+def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | None:
+    """Compare a record with its stored digests.
+
+    The record digest covers the content digest and the time. So if only one of content, time,
+    content digest and record digest was changed, the others still match, and show which one it
+    was. If another program wrote the record again, both content and time differ.
 
     Parameters
     ----------
     content
-        The digest of its content, as it is now.
+        Content digest of the record as it is now.
     time
-        Its time.
-    kept
-        The content digest and the record digest that are kept of it, if any are.
+        Time of the record as it is now.
+    stored
+        Its stored content digest and record digest; None if it has none.
 
     Returns
     -------
     str or None
-        What is wrong, empty if nothing is; None if another program has written it, so that
-        nobody can tell.
+        What is wrong; empty if nothing is; None if another program wrote the record, so that it
+        cannot be checked.
     """
-    if kept is None:
+    if stored is None:
         return None
-    was, digest = kept
-    if record_digest(was, time) == digest:
-        return "" if was == content else "it was changed since it was written"
-    if record_digest(content, time) == digest:
-        return DIGEST
-    return _judge_time(content, time, digest) if was == content else None
+    stored_content, stored_record = stored
+    if record_digest(stored_content, time) == stored_record:
+        return "" if stored_content == content else "it was changed after it was written"
+    if record_digest(content, time) == stored_record:
+        return DIGEST_CHANGED
+    if stored_content != content:
+        return None
+    return _damage_of_time(content, time, stored_record)
 
 
-def _judge_time(content: str, time: str, digest: str) -> str | None:
-    """Tell a time that was changed from one at which another program wrote the same again."""
-    if _differ_in_one(record_digest(content, time), digest):
-        return DIGEST
-    if any(record_digest(content, one) == digest for one in _near(time)):
-        return "its time was changed since it was written"
+def _damage_of_time(content: str, time: str, stored_record: str) -> str | None:
+    """Return what is wrong with a record whose time does not match its record digest.
+
+    Another program may have written the same content at another time. One changed character of
+    the digest or of the time is taken for damage.
+    """
+    if _differ_in_one_character(record_digest(content, time), stored_record):
+        return DIGEST_CHANGED
+    if any(record_digest(content, similar) == stored_record for similar in _similar_texts(time)):
+        return "its time was changed after it was written"
     return None
 
 
-DIGEST: Final = "the digest that is kept of it was changed"
-
-
-def _near(text: str) -> Iterator[str]:
-    """Yield the texts that differ in one character."""
+def _similar_texts(text: str) -> Iterator[str]:
+    """Yield all texts that differ from a text in one character."""
     for position in range(len(text)):
-        for letter in printable:
-            yield f"{text[:position]}{letter}{text[position + 1 :]}"
+        for character in printable:
+            yield f"{text[:position]}{character}{text[position + 1 :]}"
 
 
-def _differ_in_one(one: str, other: str) -> bool:
-    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+def _differ_in_one_character(first: str, second: str) -> bool:
+    if len(first) != len(second):
+        return False
+    return sum(a != b for a, b in zip(first, second, strict=True)) == 1
 
 
-class Patterns:
-    """Finds keys that differ in one character from some others.
+class SimilarKeys:
+    """Finds keys that differ from a given key in one character.
+
+    Each key is entered once per position, with the character there left out. Two keys of the same
+    length differ in at most one character if they share such an entry.
 
     Parameters
     ----------
     keys
-        Those others, each with something that belongs to it.
+        The keys to search, each with the content digest of its record.
     """
 
     def __init__(self, keys: Iterable[tuple[Key, str]]) -> None:
-        self._known: dict[tuple[int, str], list[tuple[Key, str]]] = defaultdict(list)
-        for key, value in keys:
+        self._entries: dict[tuple[int, str], list[tuple[Key, str]]] = defaultdict(list)
+        for key, content in keys:
             for pattern in _patterns(key):
-                self._known[pattern].append((key, value))
+                self._entries[pattern].append((key, content))
 
-    def near(self, key: Key) -> Iterator[tuple[Key, str]]:
-        """Yield those that differ from a key in one character."""
+    def similar_to(self, key: Key) -> Iterator[tuple[Key, str]]:
+        """Yield the keys that differ from a key in one character, with their content digests."""
         for pattern in _patterns(key):
-            yield from self._known.get(pattern, ())
+            yield from self._entries.get(pattern, ())
 
 
 def _patterns(key: Key) -> Iterator[tuple[int, str]]:
+    """Yield each position of a key, with the text around the character there."""
     text = "\0".join(key)
     return ((position, text[:position] + text[position + 1 :]) for position in range(len(text)))

@@ -1,4 +1,4 @@
-"""On disk: whether what records say is still where they say that it is."""
+"""Disk: whether simulations and results are still in the folders that their records name."""
 
 from __future__ import annotations
 
@@ -14,55 +14,60 @@ from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding
 
-__all__ = ["problems_on_disk"]
+__all__ = ["find_on_disk"]
 
 Row = Mapping[str, Any]
-DiskProblem = tuple[Table, str, str, str]
-"""Table, hash, what is wrong, and what to do."""
 
-MOVED: Final = "mdfactory sync relocate OLD NEW, if it was moved"
-UPDATE: Final = "mdfactory sync push all SOURCE --update"
-AGAIN: Final = "Record it again, then mdfactory sync push all SOURCE --update"
+RELOCATE: Final = "mdfactory sync relocate OLD NEW, if it was moved"
+RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
 
-def problems_on_disk(places: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[DiskProblem]:
-    """Yield what is no longer on disk as records say.
+def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[Finding]:
+    """Compare records with the files on disk.
 
     Parameters
     ----------
-    places
-        Records, without their long columns.
+    records
+        Table and record, without long columns.
     quick
-        Whether to leave what is in the files unread.
+        Whether to leave the content of files unread.
+
+    Yields
+    ------
+    Finding
+        A difference. A missing folder is reported once, for the first of its records.
     """
-    gone: set[str] = set()
-    for table, row in places:
+    missing: set[str] = set()
+    for table, row in records:
         directory = row["directory"]
-        if directory in gone:
+        if directory in missing:
             continue
         if not os.path.isdir(directory):
-            gone.add(directory)
-            yield table, row["hash"], f"there is no folder {directory}", MOVED
+            missing.add(directory)
+            yield Finding(table.name, row["hash"], f"there is no folder {directory}", RELOCATE)
         elif table.id == SIMULATIONS.id:
-            yield from _of_simulation(table, row)
+            yield from _check_simulation(table, row)
         elif table.result_type is ResultType.analysis:
-            yield from _of_analysis(table, row, quick=quick)
+            yield from _check_analysis(table, row, quick=quick)
         elif table.result_type is ResultType.artifact:
-            yield from _of_artifact(table, row, quick=quick)
+            yield from _check_artifact(table, row, quick=quick)
 
 
-def _of_simulation(table: Table, row: Row) -> Iterator[DiskProblem]:
+def _check_simulation(table: Table, row: Row) -> Iterator[Finding]:
+    directory = row["directory"]
     try:
-        found = Simulation.open(row["directory"]).hash
+        hash_ = Simulation.open(directory).hash
     except SourceError as error:
-        yield table, row["hash"], one_line(error), UPDATE
+        yield Finding(table.name, row["hash"], one_line(error), PUSH_UPDATE)
         return
-    if found != row["hash"]:
-        yield table, row["hash"], f"{row['directory']} holds another simulation, {found}", MOVED
+    if hash_ != row["hash"]:
+        problem = f"{directory} holds another simulation, {hash_}"
+        yield Finding(table.name, row["hash"], problem, RELOCATE)
 
 
-def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem]:
+def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Finding]:
     filename = row["data_path"].removeprefix(f"{FOLDER}/")
     results = Results(row["directory"])
     analysis = Analysis(table.result_name, filename, row["row_count"], {})
@@ -72,24 +77,41 @@ def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem
         else:
             results.read(analysis)
     except ResultError as error:
-        yield table, row["hash"], one_line(f"{row['directory']}: {error}"), AGAIN
+        problem = one_line(f"{row['directory']}: {error}")
+        yield Finding(table.name, row["hash"], problem, RECORD_AGAIN)
 
 
-def _of_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem]:
+def _check_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[Finding]:
     try:
         checksums = dict(json.loads(row["checksums"]))
     except (ValueError, TypeError):
-        return  # said already
+        return  # reported by the check of the record's values
     for file, checksum in checksums.items():
-        path = Path(row["directory"])
-        try:
-            there = inside(path, file)
-            same = there.is_file() and (quick or sha256(there) == str(checksum).lower())
-        except FileNotFoundError:
-            same = False
-        except (OSError, ValueError) as error:
-            yield table, row["hash"], one_line(f"{row['directory']}: {error}"), AGAIN
-            continue
-        if not same:
-            what = "has another checksum" if there.is_file() else "is missing"
-            yield table, row["hash"], f"{row['directory']}: {file} {what}", AGAIN
+        problem = _file_problem(Path(row["directory"]), file, None if quick else str(checksum))
+        if problem:
+            yield Finding(table.name, row["hash"], f"{row['directory']}: {problem}", RECORD_AGAIN)
+
+
+def _file_problem(directory: Path, file: str, checksum: str | None) -> str:
+    """Return what is wrong with a file of an artifact; empty if nothing is.
+
+    Parameters
+    ----------
+    directory
+        Folder of the simulation.
+    file
+        Path of the file in that folder, as the record has it.
+    checksum
+        SHA-256 in hex digits; None to check only that the file exists.
+    """
+    try:
+        path = inside(directory, file)
+        if not path.is_file():
+            return f"{file} is missing"
+        if checksum is not None and sha256(path) != checksum.lower():
+            return f"{file} has another checksum"
+    except FileNotFoundError:
+        return f"{file} is missing"
+    except (OSError, ValueError) as error:
+        return one_line(error)
+    return ""

@@ -1,15 +1,15 @@
-"""Verify: whether a store holds what was put there, and whether the disk still agrees.
+"""Verification: whether a store holds the records as written, and whether the disk agrees.
 
-Simulations are looked at in the order of their hashes, some hundreds at a time, so that a run can
-be stopped and continued, and so that no store is held while the disk is read.
+Simulations are checked in the order of their hashes, a batch at a time. So a verification can be
+stopped and continued, and the store is not held while the disk is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,62 +19,46 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, digest_table
-from mdfactory.stores.keys import Key
+from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.overview import disagreeing
+from mdfactory.sync.overview import wrong_rows
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import Watch
-from mdfactory.sync.status import below
+from mdfactory.sync.status import is_inside
 from mdfactory.sync.verify.content import problems_of
-from mdfactory.sync.verify.digests import Patterns, damage_of
-from mdfactory.sync.verify.disk import problems_on_disk
+from mdfactory.sync.verify.digests import SimilarKeys, damage_of
+from mdfactory.sync.verify.disk import find_on_disk
+from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding
 
 __all__ = ["Finding", "Verified", "verify"]
 
-CHUNK: Final = 200
-"""Simulations that are looked at together."""
+BATCH_SIMULATIONS: Final = 200
+"""Number of simulations that are checked together."""
 
-FORCE: Final = "mdfactory sync push all SOURCE --force"
-UPDATE: Final = "mdfactory sync push all SOURCE --update"
+LONG_COLUMNS: Final = frozenset({"input_data", "data_csv"})
+"""Columns that the check of the disk does not need."""
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong.
-
-    Parameters
-    ----------
-    table, hash
-        Which record; no hash if it is all of the table.
-    problem
-        What is wrong, in one line.
-    remedy
-        What to type, or to do.
-    """
-
-    table: str
-    hash: str
-    problem: str
-    remedy: str
+Row = Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Verified:
-    """What was looked at, and what was found; filled as it goes.
+    """The result of a verification; it is filled while the verification runs.
 
     Parameters
     ----------
     checked
-        Table -> number of its records.
+        Table name -> number of its records that were checked.
     unverifiable
-        Records that other programs wrote: of those, only what they say is checked.
+        Number of records that other programs wrote: no stored digest belongs to them, so that
+        only their values are checked.
     findings
-        What is wrong.
+        The problems.
     notes
-        What is as other programs left it, and stays so.
+        Known peculiarities of records that other programs wrote; they need no action.
     reached
-        The hash from which to go on, if this was not the end.
+        The hash to continue from; empty at the end.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -96,213 +80,237 @@ def verify(
     quick: bool = False,
     since: str = "",
     into: Verified | None = None,
-    watch: Watch = lambda *_: None,
+    watch: ProgressCallback = lambda *_: None,
 ) -> Verified:
-    """Check a store against itself and against the disk.
+    """Check the records of a store against their digests, their values and the disk.
 
     Parameters
     ----------
     store
         The store.
     source
-        Check only records of folders below this.
+        Check only records whose directory is inside this source; all records if None.
     quick
-        Do not read every byte of the results on disk, but only whether they are there, and how
-        many rows a Parquet file has.
+        Do not read whole files of results. Check only that they exist, and how many rows a
+        Parquet file has.
     since
-        The hash to begin with; see `Verified.reached`.
+        The hash to begin with, or its first digits; see `Verified.reached`.
     into
-        Is filled, also if this is interrupted.
+        The object to fill and return, which the caller still has after an interrupt; a new one
+        if None.
     watch
-        Is told of the progress.
+        Called with the current step and the number of simulations done.
 
     Raises
     ------
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If there is no such SOURCE.
+        If the source does not exist.
     """
-    found = Verified() if into is None else into
-    run = _Run(store, found, None if source is None else frozenset(roots(source)), quick=quick)
-    hashes = [one for one in run.hashes() if one >= since.upper()]
-    found.reached = hashes[0] if hashes else ""
-    done = 0
-    for start in range(0, len(hashes), CHUNK):
-        some = hashes[start : start + CHUNK]
-        run.check(some)
-        done += len(some)
-        watch("checking simulations", done)
-        found.reached = hashes[done] if done < len(hashes) else ""
-    run.find_orphans()
-    return found
+    verified = Verified() if into is None else into
+    folders = None if source is None else frozenset(roots(source))
+    verification = _Verification(store, verified, folders, quick=quick)
+    hashes = [hash_ for hash_ in verification.hashes() if hash_ >= since.upper()]
+    verified.reached = hashes[0] if hashes else ""
+    for start in range(0, len(hashes), BATCH_SIMULATIONS):
+        hashes_batch = hashes[start : start + BATCH_SIMULATIONS]
+        verification.check_simulations(hashes_batch)
+        end = start + len(hashes_batch)
+        watch("checking simulations", end)
+        verified.reached = hashes[end] if end < len(hashes) else ""
+    verification.find_changed_keys()
+    return verified
 
 
-class _Run:
-    """One run over a store."""
+class _Verification:
+    """One verification of a store.
+
+    Parameters
+    ----------
+    store
+        The store.
+    verified
+        Takes the findings.
+    folders
+        Check only records whose directory is one of these folders or inside one; all if None.
+    quick
+        See `verify`.
+    """
 
     def __init__(
-        self, store: Store, found: Verified, folders: frozenset[str] | None, *, quick: bool
+        self, store: Store, verified: Verified, folders: frozenset[str] | None, *, quick: bool
     ) -> None:
         self._store = store
-        self._found = found
+        self._verified = verified
         self._folders = folders
         self._quick = quick
-        self._orphans: dict[str, tuple[Table, list[tuple[Key, str]]]] = {}
+        # Table -> key -> content digest, of stored digests whose record does not exist.
+        self._orphans: dict[Table, dict[Key, str]] = {}
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
 
     def hashes(self) -> list[str]:
-        """Return the hashes of all records, and of all that a digest is kept of, sorted."""
-        known: set[str] = set()
+        """Return the hashes of all records and of all stored digests, sorted."""
+        hashes: set[str] = set()
         with self._store.transaction() as transaction:
-            kept = [one for one in map(digest_table, Namespace) if transaction.has(one)]
-            for table in (*self._tables, *kept):
-                with self._told(table):
+            digest_tables = filter(transaction.has, map(digest_table, Namespace))
+            for table in (*self._tables, *digest_tables):
+                with self._report_unreadable(table):
                     for rows in transaction.read(table, Query(columns=("hash",))):
-                        known.update(texts(rows["hash"]))
-        return sorted(known)
+                        hashes.update(texts(rows["hash"]))
+        return sorted(hashes)
 
-    def check(self, hashes: Sequence[str]) -> None:
-        """Check the records of some simulations, in the store and on disk."""
-        places: list[tuple[Table, dict[str, str | int]]] = []
+    def check_simulations(self, hashes: Sequence[str]) -> None:
+        """Check the records of some simulations in the store, then on disk."""
+        records: list[tuple[Table, Row]] = []
         with self._store.transaction() as transaction:
             for table in self._tables:
-                for rows in self._records(transaction, table, hashes):
-                    places += ((table, row) for row in self._check(transaction, table, rows))
-                self._keep_orphans(transaction, table, hashes)
+                for rows in self._read(transaction, table, hashes):
+                    records += ((table, row) for row in self._check_rows(transaction, table, rows))
+                self._collect_orphans(transaction, table, hashes)
             if transaction.has(OVERVIEW):
                 self._check_overview(transaction, hashes)
-        for finding in problems_on_disk(places, quick=self._quick):
-            self._find(*finding)
+        for finding in find_on_disk(records, quick=self._quick):
+            self._verified.findings.append(finding)
 
-    def _records(
+    def _read(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records of simulations; of those that cannot be read, say so."""
+        """Yield the records of some simulations, and report those that cannot be read."""
         read = transaction.read_with_sidecars if table.sidecar else transaction.read
         try:
             yield from read(table, Query((OneOf("hash", tuple(hashes)),)))
         except StoreError as error:
             if len(hashes) == 1:
-                self._find(table, hashes[0], f"cannot be read: {one_line(error)}", FORCE)
+                problem = f"cannot be read: {one_line(error)}"
+                self._add_finding(table, hashes[0], problem, PUSH_FORCE)
                 return
-            for one in hashes:
-                yield from self._records(transaction, table, [one])
+            # One unreadable record makes the whole query fail: read the records one by one.
+            for hash_ in hashes:
+                yield from self._read(transaction, table, [hash_])
 
-    def _check(
+    def _check_rows(
         self, transaction: Transaction, table: Table, rows: pa.RecordBatch
-    ) -> Iterator[dict[str, str | int]]:
-        """Check records by their digests and by what they say; yield what to look for on disk."""
-        keys = _keys(table, rows)
-        kept = {key: both for key, *both in transaction.stored_digests(table, keys)}
+    ) -> Iterator[Row]:
+        """Check records by their digests and values; yield those to be checked on disk.
+
+        Long columns are left out. The overview has nothing on disk.
+        """
+        keys = keys_of(rows, table.key)
+        stored = {key: digests for key, *digests in transaction.stored_digests(table, keys)}
         contents = content_digests(table, rows)
-        times = texts(rows[table.time])
-        for position, row in enumerate(rows.to_pylist()):
-            if self._folders is not None and not below(row["directory"], self._folders):
+        for key, content, row in zip(keys, contents, rows.to_pylist(), strict=True):
+            if not self._is_selected(row):
                 continue
-            self._found.checked[table.name] = self._found.checked.get(table.name, 0) + 1
-            own = kept.get(keys[position])
-            damage = damage_of(contents[position], times[position], own)
-            if damage is None:
-                self._found.unverifiable += 1
-            elif damage:
-                self._find(table, " ".join(keys[position]), damage, FORCE)
-            for problem, grave in problems_of(table, row, own=damage is not None):
-                where = self._find if grave else self._note
-                where(table, " ".join(keys[position]), problem, FORCE if grave else "")
+            self._verified.checked[table.name] = self._verified.checked.get(table.name, 0) + 1
+            damage = damage_of(content, row[table.time], stored.get(key))
+            self._report_record(table, key, row, damage)
             if table.sidecar and damage is not None and not row[table.sidecar_columns[0]]:
-                self._check_sidecar(transaction, table, keys[position])
+                self._check_sidecar_time(transaction, table, key)
             if table.id != OVERVIEW.id:
-                yield {name: row[name] for name in table.columns if name not in LONG}
+                yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
-    def _check_sidecar(self, transaction: Transaction, table: Table, key: Key) -> None:
-        """Find what is kept beside a record of ours and has another time: we write both at once."""
+    def _report_record(self, table: Table, key: Key, row: Row, damage: str | None) -> None:
+        """Report the damage of a record, as `damage_of` returns it, and problems of its values."""
+        key_text = " ".join(key)
+        if damage is None:
+            self._verified.unverifiable += 1
+        elif damage:
+            self._add_finding(table, key_text, damage, PUSH_FORCE)
+        for problem in problems_of(table, row, own=damage is not None):
+            if problem.is_error:
+                self._add_finding(table, key_text, problem.text, PUSH_FORCE)
+            else:
+                self._verified.notes.append(Finding(table.name, key_text, problem.text, ""))
+
+    def _check_sidecar_time(self, transaction: Transaction, table: Table, key: Key) -> None:
+        """Report a record of this program whose sidecar has another time.
+
+        `Transaction.read_with_sidecars` leaves such a sidecar out. This program writes both with
+        the same time, so that one of the times was changed.
+        """
         if transaction.sidecars(table, [key], ("digest",)):
-            problem = "what is kept beside it is of another time"
-            self._find(table, " ".join(key), problem, FORCE)
+            problem = "its sidecar has another time than the record"
+            self._add_finding(table, " ".join(key), problem, PUSH_FORCE)
 
-    def _keep_orphans(self, transaction: Transaction, table: Table, hashes: Sequence[str]) -> None:
-        """Remember the digests of records that are not there: cleared by others, or damaged."""
-        kept = {
-            key: content for key, content, _ in transaction.stored_digests(table, _as_keys(hashes))
-        }
-        if not kept:
+    def _check_overview(self, transaction: Transaction, hashes: Sequence[str]) -> None:
+        with self._report_unreadable(OVERVIEW):
+            for row in wrong_rows(transaction, hashes):
+                if self._is_selected(row):
+                    key = f"{row['hash']} {row['item_type']} {row['item_name']}"
+                    problem = "this row of the overview does not match the records"
+                    self._add_finding(OVERVIEW, key, problem, PUSH_UPDATE)
+
+    def _collect_orphans(
+        self, transaction: Transaction, table: Table, hashes: Sequence[str]
+    ) -> None:
+        """Collect stored digests without a record.
+
+        Either another program has removed the record, or its key was changed.
+        """
+        hash_keys = [(hash_,) for hash_ in hashes]
+        orphans = {key: content for key, content, _ in transaction.stored_digests(table, hash_keys)}
+        if not orphans:
             return
-        with self._told(table):
+        with self._report_unreadable(table):
             query = Query((OneOf("hash", tuple(hashes)),), table.key)
             for rows in transaction.read(table, query):
-                for key in _keys(table, rows):
-                    kept.pop(key, None)
-        if kept:
-            self._orphans.setdefault(table.id, (table, []))[1].extend(kept.items())
+                for key in keys_of(rows, table.key):
+                    orphans.pop(key, None)
+        if orphans:
+            self._orphans.setdefault(table, {}).update(orphans)
 
-    def find_orphans(self) -> None:
-        """Find records whose key differs in one character from one whose digest has no record."""
-        for table, orphans in self._orphans.values():
-            patterns = Patterns(orphans)
-            with self._store.transaction() as transaction, self._told(table):
+    def find_changed_keys(self) -> None:
+        """Find records whose key differs in one character from that of a digest without a record.
+
+        Called at the end: a changed hash sorts anywhere, so that the record and its digest may be
+        in different batches.
+        """
+        for table, orphans in self._orphans.items():
+            similar_keys = SimilarKeys(orphans.items())
+            with self._store.transaction() as transaction, self._report_unreadable(table):
                 for rows in transaction.read(table, Query(columns=table.key)):
-                    for key in _keys(table, rows):
-                        for meant, content in patterns.near(key):
-                            self._check_key(transaction, table, key, meant, content)
+                    for key in keys_of(rows, table.key):
+                        for original, content in similar_keys.similar_to(key):
+                            self._check_key(transaction, table, key, original, content)
 
     def _check_key(
-        self, transaction: Transaction, table: Table, key: Key, meant: Key, content: str
+        self, transaction: Transaction, table: Table, key: Key, original: Key, content: str
     ) -> None:
+        """Report a changed key if the record has a given content digest under its original key."""
         for rows in transaction.read(table, Query((OneOf("hash", key[:1]),))):
             for row in rows.to_pylist():
                 if tuple(row[name] for name in table.key) != key:
                     continue
-                renamed = row | dict(zip(table.key, meant, strict=True))
-                if content_digests(table, pa.RecordBatch.from_pylist([renamed], rows.schema)) == [
-                    content
-                ]:
-                    problem = f"its key was changed: it was {' '.join(meant)}"
-                    self._find(table, " ".join(key), problem, _clear(table, key[0]))
+                renamed = row | dict(zip(table.key, original, strict=True))
+                renamed_rows = pa.RecordBatch.from_pylist([renamed], rows.schema)
+                if content_digests(table, renamed_rows) == [content]:
+                    problem = f"its key was changed: it was {' '.join(original)}"
+                    self._add_finding(table, " ".join(key), problem, _clear_command(table, key[0]))
 
-    def _check_overview(self, transaction: Transaction, hashes: Sequence[str]) -> None:
-        with self._told(OVERVIEW):
-            for row in disagreeing(transaction, hashes):
-                if self._folders is not None and not below(row["directory"], self._folders):
-                    continue
-                key = f"{row['hash']} {row['item_type']} {row['item_name']}"
-                problem = "the overview says otherwise than the records"
-                self._find(OVERVIEW, key, problem, UPDATE)
+    def _is_selected(self, row: Row) -> bool:
+        return self._folders is None or is_inside(row["directory"], self._folders)
 
     @contextmanager
-    def _told(self, table: Table) -> Iterator[None]:
-        """Say of a table that cannot be read that it cannot, once."""
+    def _report_unreadable(self, table: Table) -> Iterator[None]:
+        """Report a table that cannot be read, once, and go on after the block."""
         try:
             yield
         except StoreError as error:
             finding = Finding(table.name, "", f"cannot be read: {one_line(error)}", error.command)
-            if finding not in self._found.findings:
-                self._found.findings.append(finding)
+            if finding not in self._verified.findings:
+                self._verified.findings.append(finding)
 
-    def _find(self, table: Table, key: str, problem: str, remedy: str) -> None:
-        self._found.findings.append(Finding(table.name, key, problem, remedy))
-
-    def _note(self, table: Table, key: str, problem: str, remedy: str) -> None:
-        self._found.notes.append(Finding(table.name, key, problem, remedy))
+    def _add_finding(self, table: Table, key: str, problem: str, remedy: str) -> None:
+        self._verified.findings.append(Finding(table.name, key, problem, remedy))
 
 
-LONG: Final = frozenset({"input_data", "data_csv"})
-"""Columns that are not needed to look for a record on disk."""
-
-
-def _clear(table: Table, hash_: str) -> str:
+def _clear_command(table: Table, hash_: str) -> str:
+    """Return the command that removes the records of a simulation from a table."""
     if table.id == SIMULATIONS.id:
         return f"mdfactory sync clear systems --hash {hash_[:12]}"
     if table.result_type is None:
         return f"mdfactory sync clear analysis --overview --hash {hash_[:12]}"
     name = f"--{table.result_type}-name {table.result_name}"
     return f"mdfactory sync clear analysis {name} --hash {hash_[:12]}"
-
-
-def _keys(table: Table, rows: pa.RecordBatch) -> list[Key]:
-    return list(zip(*(rows[name].to_pylist() for name in table.key), strict=True))
-
-
-def _as_keys(hashes: Iterable[str]) -> list[Key]:
-    return [(hash_,) for hash_ in hashes]

@@ -1,0 +1,149 @@
+"""Inventory: what the walk of a campaign has found, apart from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from mdfactory.campaign.collect import Scope
+from mdfactory.campaign.discover import Discovery
+from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.errors import DuplicateSimulationError
+from mdfactory.records.arrow import texts
+from mdfactory.records.tables import Table
+from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
+from mdfactory.sync.overview import VisitedSimulation
+from mdfactory.sync.progress import ProgressCallback
+
+__all__ = ["CHANGED_REASON", "Inventory"]
+
+CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What the walk of a campaign has found, apart from the records.
+
+    Parameters
+    ----------
+    folders
+        Hash -> negative rank of the status, and path, of each folder. The smallest entry is the
+        folder to use: the most advanced one; among equals, the first by its path.
+    types
+        Hash -> type of the simulation.
+    results
+        Result, its name as the registry spells it -> types of the simulations that have it.
+    skipped
+        Folders and results that are invalid or missing, each once and in order: a dictionary
+        without values.
+    warnings
+        Warnings for the user, one line each.
+    """
+
+    folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    types: dict[str, SimulationType] = field(default_factory=dict)
+    results: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
+    skipped: dict[Skipped, None] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def first_pass(
+        self, items: Iterable[Discovery], watch: ProgressCallback
+    ) -> Iterator[Simulation]:
+        """Enter all items, and yield those that are simulations."""
+        for number, item in enumerate(items, start=1):
+            watch("reading simulations", number)
+            if isinstance(item, Skipped):
+                self.add_skipped(item)
+                continue
+            identity = item.identity
+            self.types[identity.hash] = identity.simulation_type
+            self.folders.setdefault(identity.hash, []).append((-item.status.rank, item.path))
+            if item.warnings:
+                self.warnings += item.warnings
+            yield item
+
+    def second_pass(
+        self, items: Iterable[Discovery], paths: Collection[str], watch: ProgressCallback
+    ) -> Iterator[Simulation]:
+        """Yield the simulations that are read again, and enter changed folders as skipped.
+
+        Parameters
+        ----------
+        items
+            Items found in the folders that are read again.
+        paths
+            Paths of these folders.
+        watch
+            Called with the current step and the number of items done.
+        """
+        changed = set(paths)
+        for number, item in enumerate(items, start=1):
+            watch("reading simulations again", number)
+            if isinstance(item, Simulation):
+                folders = self.folders.get(item.hash, ())
+                if any(path == item.path for _, path in folders):
+                    changed.discard(item.path)
+                    yield item
+        for path in sorted(changed):
+            self.add_skipped(Skipped(path, CHANGED_REASON))
+        # Neither records nor rows of the overview are written for a folder that has changed.
+        self.folders = {
+            hash_: folders
+            for hash_, folders in self.folders.items()
+            if not any(path in changed for _, path in folders)
+        }
+
+    def add_skipped(self, skipped: Skipped) -> None:
+        """Enter a folder or a result that is skipped, once."""
+        self.skipped[skipped] = None
+
+    def add_results(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Enter the result that a table holds, and the types of its simulations."""
+        if table.result_type is not None:
+            name = table.name.partition("_")[2]  # as the registry spells it
+            types = self.results.setdefault((table.result_type, name), set())
+            types |= set(map(SimulationType, texts(rows["simulation_type"])))
+
+    def add_missing_names(self, scope: Scope, source: str) -> None:
+        """Enter names of results that the scope asks for and that no simulation has."""
+        names = {name.lower() for _, name in self.results}
+        for name in sorted(scope.names - names):
+            self.add_skipped(Skipped(source, f"no simulation has a result named {name}"))
+
+    def visited(self, skipped_folders: Collection[str]) -> Iterator[VisitedSimulation]:
+        """Yield each simulation once, with the folder that is used."""
+        for hash_, folders in self.folders.items():
+            (path,) = (path for _, path in folders if path not in skipped_folders)
+            yield VisitedSimulation(hash_, self.types[hash_], path)
+
+    def choose_folders(self, mode: ConflictMode) -> set[str]:
+        """Choose one folder of each simulation that was found in several.
+
+        The most advanced folder is used; among equals, the first by its path.
+
+        Returns
+        -------
+        set of str
+            The folders that are not used.
+
+        Raises
+        ------
+        DuplicateSimulationError
+            In mode ``refuse``, if any simulation was found in several folders.
+        """
+        duplicates = {
+            hash_: [path for _, path in sorted(folders)]
+            for hash_, folders in self.folders.items()
+            if len(folders) > 1
+        }
+        if duplicates and mode is ConflictMode.refuse:
+            raise DuplicateSimulationError(duplicates)
+        for hash_, (used, *skipped) in duplicates.items():
+            self.warnings.append(
+                f"{hash_} was found in {len(skipped) + 1} folders; "
+                f"using {used}, skipping {', '.join(skipped)}"
+            )
+        return {path for _, *skipped in duplicates.values() for path in skipped}

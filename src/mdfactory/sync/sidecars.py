@@ -1,0 +1,46 @@
+"""Records with a sidecar, separated from records without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mdfactory.records.arrow import array
+from mdfactory.records.tables import Table
+
+__all__ = ["split_by_sidecar"]
+
+EMPTY_TEXT: Final = array([""], pa.string())[0]
+"""An Arrow scalar; `pyarrow.scalar` would import pandas."""
+
+
+def split_by_sidecar(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Split records into those with a sidecar and those without one, as a write needs them.
+
+    Records that other programs wrote have no sidecar.
+
+    Parameters
+    ----------
+    table
+        The table of the records.
+    rows
+        Records in ``table.schema_with_sidecar``.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Records with a sidecar in ``table.schema_with_sidecar``, then those without one in
+        ``table.schema``; no empty batch.
+    """
+    if table.sidecar is None:
+        yield rows
+        return
+    has_none = pc.equal(rows[table.sidecar_columns[0]], EMPTY_TEXT)
+    with_sidecar = rows.filter(pc.invert(has_none))
+    without_sidecar = rows.filter(has_none).select(table.columns)
+    for part in (with_sidecar, without_sidecar):
+        if part.num_rows:
+            yield part

@@ -1,0 +1,33 @@
+"""A finding of a verification, and the commands that solve findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PUSH_FORCE", "PUSH_UPDATE", "Finding"]
+
+PUSH_FORCE: Final = "mdfactory sync push all SOURCE --force"
+PUSH_UPDATE: Final = "mdfactory sync push all SOURCE --update"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem of a record, or of a whole table.
+
+    Parameters
+    ----------
+    table
+        Name of the table.
+    hash
+        Key of the record, which begins with its hash; empty for a problem of the whole table.
+    problem
+        What is wrong, in one line.
+    remedy
+        The command or the step that solves it; empty if there is none.
+    """
+
+    table: str
+    hash: str
+    problem: str
+    remedy: str
