@@ -1,4 +1,4 @@
-"""The configuration: what is set, by whom, and how it is written down."""
+"""The configuration: settings, their sources, and writing them to a file."""
 
 from mdfactory.config.edit import save
 from mdfactory.config.settings import (
@@ -8,11 +8,11 @@ from mdfactory.config.settings import (
     Settings,
     active_file,
     cache_folder,
+    has_password,
     load,
-    masked,
-    password_in,
+    mask_password,
+    resolve_value,
     template,
-    valued,
     with_password,
 )
 
@@ -23,11 +23,11 @@ __all__ = [
     "Settings",
     "active_file",
     "cache_folder",
+    "has_password",
     "load",
-    "masked",
-    "password_in",
+    "mask_password",
+    "resolve_value",
     "save",
     "template",
-    "valued",
     "with_password",
 ]
