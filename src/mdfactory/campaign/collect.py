@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, Self
 import pyarrow as pa
 
 from mdfactory.campaign.prefetch import Ahead
-from mdfactory.campaign.registry import FILE, FOLDER, Analysis, Artifact, Registry
-from mdfactory.campaign.results import LARGEST_CELL
+from mdfactory.campaign.registry import REGISTRY_FILE, RESULTS_FOLDER, Analysis, Artifact, Registry
+from mdfactory.campaign.results import MAX_CELL_BYTES
 from mdfactory.campaign.scan_index import PLAIN, Reading, stamp_at
 from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
@@ -211,7 +211,7 @@ class _Results:
                 self._report(registry)
                 continue
             for problem in registry.problems:
-                if self._scope.takes(problem.kind, problem.name):
+                if self._scope.takes(problem.result_type, problem.name):
                     self._report(Skipped(simulation.path, one_line(problem)))
             entries: tuple[Analysis | Artifact, ...] = (
                 *registry.analyses.values(),
@@ -231,7 +231,7 @@ class _Results:
         except RegistryError as error:
             return simulation, Skipped(path, one_line(error).removeprefix(f"{path}/"))
         except MemoryError:
-            return simulation, Skipped(path, f"{FOLDER}/{FILE}: {OUT_OF_MEMORY}")
+            return simulation, Skipped(path, f"{RESULTS_FOLDER}/{REGISTRY_FILE}: {OUT_OF_MEMORY}")
 
     def _make(self, result: _Result) -> tuple[Table, Row] | Skipped:
         table, simulation, entry = result
@@ -274,7 +274,7 @@ def _analysis(
     entry = json.dumps(analysis.entry)
     kind = simulation.identity.simulation_type.value
     said = digest([simulation.hash, kind, entry])  # and the file says the rest
-    path = f"{simulation.path}/{FOLDER}/{analysis.filename}"
+    path = f"{simulation.path}/{RESULTS_FOLDER}/{analysis.filename}"
     known = index.find(path) if index and reading.brief else None
     if known and known.texts[0] == said:
         return _known(simulation, *known.texts[1:])
@@ -283,7 +283,7 @@ def _analysis(
     read = stamp_at(path) if index else None
     frame = simulation.results.read(analysis)
     try:
-        encoded = encode(frame, limit=LARGEST_CELL)
+        encoded = encode(frame, limit=MAX_CELL_BYTES)
     except FrameTooLargeError as error:
         raise ResultError(f"{analysis.filename} {error}") from error
     beside = sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry)
@@ -293,7 +293,7 @@ def _analysis(
         "row_count": rows,
         "columns": columns,
         "data_csv": encoded.data_csv,
-        "data_path": f"{FOLDER}/{analysis.filename}",
+        "data_path": f"{RESULTS_FOLDER}/{analysis.filename}",
         "arrow_schema": encoded.arrow_schema,
         "entry": entry,
         "csv_sha256": encoded.csv_sha256,

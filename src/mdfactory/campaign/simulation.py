@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mdfactory.campaign.registry import FOLDER
+from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan_index import PLAIN, Known, Reading, ScanIndex, Stamp, stamp
 from mdfactory.errors import BuildInputError, SourceError, one_line
@@ -234,7 +234,7 @@ def read_simulation(
         None if nothing says that it is a simulation.
     """
     own = _own_names(directory)
-    bare = FOLDER not in others and FOLDER not in files
+    bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
     folder = _Folder(directory, status_of(files), bare)
     reasons = [f"{name}: is not a file that can be read" for name in own if name in others]
     for name in _candidates(own, files):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from mdfactory.campaign.registry import FOLDER, Analysis, inside
-from mdfactory.campaign.results import Results, sha256
+from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
+from mdfactory.campaign.results import Results, file_sha256
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
@@ -63,7 +63,7 @@ def _of_simulation(table: Table, row: Row) -> Iterator[DiskProblem]:
 
 
 def _of_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem]:
-    filename = row["data_path"].removeprefix(f"{FOLDER}/")
+    filename = row["data_path"].removeprefix(f"{RESULTS_FOLDER}/")
     results = Results(row["directory"])
     analysis = Analysis(table.result_name, filename, row["row_count"], {})
     try:
@@ -83,8 +83,8 @@ def _of_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[DiskProblem
     for file, checksum in checksums.items():
         path = Path(row["directory"])
         try:
-            there = inside(path, file)
-            same = there.is_file() and (quick or sha256(there) == str(checksum).lower())
+            there = resolve_result_path(path, file)
+            same = there.is_file() and (quick or file_sha256(there) == str(checksum).lower())
         except FileNotFoundError:
             same = False
         except (OSError, ValueError) as error:
