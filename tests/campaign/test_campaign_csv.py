@@ -137,16 +137,16 @@ def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> N
         "mixedbox,O,5.0",
     )
     assert [row.number for row in rows.rows] == [1, 4]
-    number = "Input should be a valid integer, unable to parse string as an integer (it is 'many')"
+    number = "Input should be a valid integer, unable to parse string as an integer (got 'many')"
     assert _problems(rows) == [
-        (2, 4, "simulation_type: 'plasma' is none of mixedbox, bilayer, lnp"),
+        (2, 4, "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp"),
         (3, 5, f"system.species.SOL.count: {number}"),
         (5, 8, "2 values, but the header has 3 columns"),
         (6, 9, "4 values, but the header has 3 columns"),
         (
             7,
             10,
-            "system.species.SOL.count: Input should be greater than or equal to 0 (it is '-1')",
+            "system.species.SOL.count: Input should be greater than or equal to 0 (got '-1')",
         ),
         (8, 11, "the same simulation as row 1"),
     ]
@@ -165,7 +165,7 @@ def test_a_species_of_a_part_is_named_by_its_resname(tmp_path: Path) -> None:
 
 def test_a_field_of_another_simulation_type_is_a_problem(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},system.z_padding", "mixedbox,O,5,20")
-    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (it is '20')")]
+    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (got '20')")]
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,14 @@ TABLES: list[tuple[str, str | bytes, str]] = [
 ROWS: list[tuple[str, str, str]] = [
     ("a row that is short", "mixedbox,O\n", "2 values, but the header has 3 columns"),
     ("a row that is long", "mixedbox,O,5,6\n", "4 values, but the header has 3 columns"),
-    ("a row of another type", "box,O,5\n", "'box' is none of"),
+    ("a row of another type", "box,O,5\n", "'box' is not one of"),
     ("a row without a type", ",O,5\n", "simulation_type: is missing"),
-    ("a row of no molecule", "mixedbox,O,0\n", "no molecule in it"),
+    ("a row of no molecule", "mixedbox,O,0\n", "has no molecules"),
     ("a row of bad SMILES", "mixedbox,xyz,5\n", "species.SOL.smiles: .* is not the SMILES"),
     ("a row of bad counts", "mixedbox,O,many\n", "species.SOL.count: "),
     ("a row of NaN", "mixedbox,O,nan\n", "species.SOL.count: "),
     ("a row of NUL", "mixedbox,O\0,5\n", "is not the SMILES|cannot be read"),
-    ("a row of formulas", "=1+1,O,5\n", "'=1.1' is none of"),
+    ("a row of formulas", "=1+1,O,5\n", "'=1.1' is not one of"),
     ("a row of 10,000 atoms", "mixedbox," + "C" * 10_000 + ",5\n", "SOL.smiles: .*characters"),
     ("a row without a folder", "mixedbox,O,5\n", "no folder of [0-9A-F]{40} below"),
 ]
