@@ -8,17 +8,11 @@ registry thus still describes files that exist.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from mdfactory.campaign.registry import (
     REGISTRY_FILE,
@@ -28,10 +22,18 @@ from mdfactory.campaign.registry import (
     Registry,
     read_registry,
     resolve_result_path,
-    write_registry,
 )
-from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
-from mdfactory.files import locked
+from mdfactory.campaign.registry_edit import LOCK_FILE, lock_registry, remove_entry, replace_entry
+from mdfactory.campaign.result_files import (
+    check_extras,
+    check_sources,
+    file_sha256,
+    temporary_path,
+    to_arrow,
+    truncate_filename,
+    write_parquet,
+)
+from mdfactory.errors import FrameTooLargeError, ResultError, one_line
 from mdfactory.records.vocabulary import check_name
 
 if TYPE_CHECKING:
@@ -40,20 +42,10 @@ if TYPE_CHECKING:
 
     from mdfactory.campaign.scan_index import ScanIndex
 
-__all__ = ["MAX_CELL_BYTES", "ResultProblem", "Results", "file_sha256"]
+__all__ = ["MAX_CELL_BYTES", "ResultProblem", "Results"]
 
-SCHEMA_VERSION: Final = "1.0"
-LOCK_FILE: Final = ".metadata.lock"
 MAX_CELL_BYTES: Final = 256 * 2**20
 """Size of the longest text that a store accepts in one cell."""
-
-MAX_FILENAME_CHARACTERS: Final = 80
-"""Length at which a message truncates the name of a file."""
-
-OWN_ENTRY_KEYS: Final = {
-    "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
-}  # fmt: skip
-"""Keys of an entry that this module writes; other keys of a replaced entry are copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +197,7 @@ class Results:
 
         from mdfactory.campaign.parquet import read_frame
 
-        filename = _truncate(analysis.filename)
+        filename = truncate_filename(analysis.filename)
         try:
             path = resolve_result_path(self.directory, analysis.filename)
             frame = read_frame(path, MAX_CELL_BYTES)
@@ -307,16 +299,16 @@ class Results:
         >>> results.remove_analysis("energy")
         """
         check_name(name)
-        _check_extras(name, extras)
-        table = _to_arrow(name, frame)
+        check_extras(name, extras)
+        table = to_arrow(name, frame)
         filename = f"{name}.parquet"
         # A Parquet file without columns has no rows, whatever the length of the frame.
         row_count = table.num_rows if table.num_columns else 0
         values = {"filename": filename, "row_count": row_count, "columns": table.column_names}
         self.folder.mkdir(exist_ok=True)
-        with _temporary_path(self.folder, filename) as temporary:
-            _write_parquet(table, temporary)
-            with self._replacing_entry("analyses", name, values, extras):
+        with temporary_path(self.folder, filename) as temporary:
+            write_parquet(table, temporary)
+            with replace_entry(self.directory, "analyses", name, values, extras):
                 temporary.replace(self.folder / filename)
 
     def remove_analysis(self, name: str) -> None:
@@ -334,12 +326,12 @@ class Results:
         RegistryError
             If the registry cannot be read.
         """
-        with self._lock():
+        with lock_registry(self.directory):
             registry = self.registry()
             if name not in registry.analyses:
                 raise self._unknown_name("analysis", name, registry.analyses)
             path = resolve_result_path(self.directory, registry.analyses[name].filename)
-            self._remove_entry("analyses", name)
+            remove_entry(self.directory, "analyses", name)
             path.unlink(missing_ok=True)
 
     def record_artifact(
@@ -390,19 +382,19 @@ class Results:
         >>> results.remove_artifact("topology")
         """
         check_name(name)
-        _check_extras(name, extras)
+        check_extras(name, extras)
         sources = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
-        _check_sources(name, sources)
+        check_sources(name, sources)
         folder = self.folder / "artifacts" / name
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary_path(folder.parent, name) as temporary:
+        with temporary_path(folder.parent, name) as temporary:
             temporary.mkdir()
             checksums = {}
             for source in sources:
                 copy = Path(shutil.copy2(source, temporary / source.name))
                 checksums[f"artifacts/{name}/{source.name}"] = file_sha256(copy)
             values = {"files": list(checksums), "checksums": checksums}
-            with self._replacing_entry("artifacts", name, values, extras):
+            with replace_entry(self.directory, "artifacts", name, values, extras):
                 shutil.rmtree(folder, ignore_errors=True)
                 temporary.replace(folder)
         if move:
@@ -426,13 +418,13 @@ class Results:
         RegistryError
             If the registry cannot be read.
         """
-        with self._lock():
+        with lock_registry(self.directory):
             registry = self.registry()
             if name not in registry.artifacts:
                 raise self._unknown_name("artifact", name, registry.artifacts)
             files = registry.artifacts[name].files
             paths = [resolve_result_path(self.directory, file) for file in files]
-            self._remove_entry("artifacts", name)
+            remove_entry(self.directory, "artifacts", name)
             for path in paths:
                 path.unlink(missing_ok=True)
             folder = self.folder / "artifacts" / name
@@ -453,15 +445,6 @@ class Results:
         ------
         RegistryError
             If the registry cannot be read.
-
-        Examples
-        --------
-        After ``mdfactory demo``:
-
-        >>> from mdfactory import Results
-        >>> campaign = "mdfactory-demo/water_methanol"
-        >>> Results(f"{campaign}/CC4D89E0997487E23A5CA417BC302361B5440904").check()
-        []
         """
         registry = self.registry()
         problems = [
@@ -499,92 +482,10 @@ class Results:
                         name, f"{file} has changed: its checksum differs from the registry"
                     )
 
-    @contextmanager
-    def _replacing_entry(
-        self, section: str, name: str, values: Mapping[str, Any], extras: Mapping[str, Any]
-    ) -> Iterator[None]:
-        """Remove an entry, let the block replace the files, and write the new entry.
-
-        The lock is held all the time, so that scripts which record at once lose no entry. The
-        registry is read again after the block, and unknown keys of the old entry are copied.
-        """
-        now = datetime.now(UTC).isoformat()
-        with self._lock():
-            self._check_case(section, name)
-            old_entry = self._remove_entry(section, name)
-            yield
-            document = self._read_document()
-            unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
-            times = {"created_at": old_entry.get("created_at", now), "updated_at": now}
-            document[section][name] = {**values, **times, "extras": dict(extras), **unknown}
-            write_registry(self.directory, document)
-
-    def _check_case(self, section: str, name: str) -> None:
-        """Raise an error if a name differs from another one only in case.
-
-        Stores ignore the case of names, so that both would have the same table.
-        """
-        for existing in self._read_document()[section]:
-            if existing.lower() == name.lower() and existing != name:
-                raise ResultError(
-                    f"{self.directory}: {name!r} differs from the existing result {existing!r} "
-                    "only in case"
-                )
-
-    def _remove_entry(self, section: str, name: str) -> dict[str, Any]:
-        """Remove an entry from the registry and return it; empty if there was none."""
-        document = self._read_document()
-        entry = document[section].pop(name, None)
-        if entry is not None:
-            write_registry(self.directory, document)
-        return entry if isinstance(entry, dict) else {}
-
-    def _read_document(self) -> dict[str, Any]:
-        """Return the JSON object of the registry, with both sections."""
-        document = {"schema_version": SCHEMA_VERSION, **self.registry().document}
-        for section in ("analyses", "artifacts"):
-            if not isinstance(document.setdefault(section, {}), dict):
-                raise RegistryError(f"{self.folder / REGISTRY_FILE}: {section} is not a mapping")
-        return document
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Exclude other processes and threads from changing the registry during the block."""
-        with locked(self.folder / LOCK_FILE):
-            yield
-
     def _unknown_name(self, result_type: str, name: str, known: Iterable[str]) -> ResultError:
         return ResultError(
             f"{self.directory} has no {result_type} {name!r}; it has {', '.join(known) or 'none'}"
         )
-
-
-def _truncate(filename: str) -> str:
-    if len(filename) <= MAX_FILENAME_CHARACTERS:
-        return filename
-    return f"{filename[:MAX_FILENAME_CHARACTERS]}…"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 lower-case hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _temporary_path(folder: Path, name: str) -> Iterator[Path]:
-    """Yield an unused hidden path in `folder`, and delete what is there after the block.
-
-    A result is written there completely before it is renamed to its own path.
-    """
-    path = folder / f".{name}.{uuid4().hex}"
-    try:
-        yield path
-    finally:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def _check_row_count(analysis: Analysis, filename: str, row_count: int) -> None:
@@ -593,51 +494,3 @@ def _check_row_count(analysis: Analysis, filename: str, row_count: int) -> None:
             f"{filename} has {row_count:,} rows, but {analysis.row_count:,} are recorded. "
             "Record the analysis again"
         )
-
-
-def _check_extras(name: str, extras: Mapping[str, Any]) -> None:
-    try:
-        json.dumps(extras, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ResultError(f"{name}: extras cannot be written as JSON: {error}") from error
-
-
-def _check_sources(name: str, sources: list[Path]) -> None:
-    if not sources:
-        raise ResultError(f"artifact {name}: no files given")
-    missing = [source for source in sources if not source.is_file()]
-    if missing:
-        raise ResultError(f"artifact {name}: {missing[0]} is not a file")
-    filenames = [source.name for source in sources]
-    duplicates = [filename for filename in filenames if filenames.count(filename) > 1]
-    if duplicates:
-        raise ResultError(f"artifact {name}: two of its files have the name {duplicates[0]}")
-
-
-def _to_arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    if isinstance(frame, pa.Table):
-        return frame
-    try:
-        return pa.Table.from_pandas(frame)
-    except AttributeError as error:
-        raise ResultError(
-            f"analysis {name}: expected a pandas DataFrame or Arrow table, "
-            f"got {type(frame).__name__}"
-        ) from error
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise ResultError(f"analysis {name}: {one_line(error)}") from error
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow.parquet import write_table
-
-    try:
-        with path.open("wb") as file:
-            write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())  # the registry must not list a file that a power cut loses
-    except pa.ArrowException as error:
-        raise ResultError(f"{path}: {one_line(error)}") from error

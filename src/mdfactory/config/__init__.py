@@ -1,6 +1,7 @@
 """The configuration: settings, their sources, and writing them to a file."""
 
 from mdfactory.config.edit import save
+from mdfactory.config.passwords import has_password, mask_password, with_password
 from mdfactory.config.settings import (
     FoundryPaths,
     Paths,
@@ -8,12 +9,9 @@ from mdfactory.config.settings import (
     Settings,
     active_file,
     cache_folder,
-    has_password,
     load,
-    mask_password,
     resolve_value,
     template,
-    with_password,
 )
 
 __all__ = [

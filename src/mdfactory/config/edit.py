@@ -9,10 +9,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
+from mdfactory.config.passwords import has_password
 from mdfactory.config.settings import (
     READABLE_BY_OTHERS,
     SettingKey,
-    has_password,
     parse_ini,
     read_ini,
     template,

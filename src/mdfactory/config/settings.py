@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
+from mdfactory.config.passwords import has_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
@@ -22,14 +22,11 @@ __all__ = [
     "Settings",
     "active_file",
     "cache_folder",
-    "has_password",
     "load",
-    "mask_password",
     "parse_ini",
     "read_ini",
     "resolve_value",
     "template",
-    "with_password",
 ]
 
 RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
@@ -66,12 +63,6 @@ READABLE_BY_OTHERS: Final = 0o044
 
 POSTGRES_URL_VARIABLE: Final = "MDFACTORY_POSTGRES_URL"
 """Environment variable that overrides ``[postgres] URL`` of all files."""
-
-PASSWORD: Final = re.compile(
-    r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
-    r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"
-)
-"""Password in the URL of a database, or in libpq's form ``keyword=value keyword=value``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,30 +209,6 @@ def active_file(explicit: Path | None = None) -> Path:
         File of ``--config``.
     """
     return _config_files(explicit)[-1]
-
-
-def mask_password(url: str, stars: str = "***") -> str:
-    """Return the URL of a database with `stars` in place of the password."""
-
-    def mask(match: re.Match[str]) -> str:
-        if match["key"]:
-            return f"{match['key']}{stars}"
-        return f"{match['user']}:{stars}@" if stars else f"{match['user']}@"
-
-    return PASSWORD.sub(mask, url)
-
-
-def has_password(url: str) -> bool:
-    """Whether the URL of a database contains a password."""
-    return PASSWORD.search(url) is not None
-
-
-def with_password(url: str, password: str) -> str:
-    """Return the URL of a database with a password in its query.
-
-    Every form of URL that libpq accepts may have a query, but not all have a place for a user.
-    """
-    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
 
 
 def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
-from mdfactory.campaign.results import Results, file_sha256
+from mdfactory.campaign.result_files import file_sha256
+from mdfactory.campaign.results import Results
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
