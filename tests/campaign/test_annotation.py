@@ -210,7 +210,7 @@ INVALID_CASES = [
     # trim 0 7 11, 1 6 10; branch N4: every path stops in nitrogen
     ("CCCCN(CCO)CCCC", "no tail"),
     # trim 0, 1; the only end, S2, is the head by rule e, which starts its count with the end
-    ("CCSCC1CCCCC1", "no tail to its head, atom 2"),
+    ("CCSCC1CCCCC1", "a head, atom 2, but no tail"),
 ]
 
 

@@ -293,12 +293,12 @@ def _find_remotest_atom(lipid: _Lipid, element: str) -> int | None:
         for step in _walk(lipid.bonds, end):
             if step.atom in candidates and step.atom != end:
                 distance_sums[step.atom] = distance_sums.get(step.atom, 0) + step.distance
-    # Of equal sums, max returns the first: the atom that was visited first on the first walk.
+    # Of equal sums, max returns the atom that was added first: the order of the walks decides.
     return max(distance_sums, key=distance_sums.__getitem__, default=None)
 
 
 def _find_farthest_heteroatom(lipid: _Lipid) -> int | None:
-    """Return the heteroatom farthest from the first end from which there is one."""
+    """Return the heteroatom farthest from the first end."""
     for end in lipid.terminal_by_end:
         steps = [
             step for step in _walk(lipid.bonds, end) if lipid.elements[step.atom] in HETEROATOMS
@@ -321,7 +321,7 @@ def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
         lipid.terminal_by_end[end] for end in tail_ends if _has_carbon_terminal(lipid, end)
     )
     if not atoms:
-        raise AnnotationError(lipid.smiles, f"it has no tail to its head, atom {head}")
+        raise AnnotationError(lipid.smiles, f"it has a head, atom {head}, but no tail")
     return atoms
 
 

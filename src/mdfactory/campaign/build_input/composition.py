@@ -16,7 +16,7 @@ __all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
 DALTONS_PER_GRAM: Final = 6.022e23
 CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE: Final = 1e24
 MIN_MOLECULES_PER_SPECIES: Final = 5
-"""Molecules that each species should have in the replicated part of a nanoparticle."""
+"""Molecules that each species should have in the box of a core, or in the part of a shell."""
 
 FRACTION_SUM_TOLERANCE: Final = 1e-9
 """Largest allowed difference between the sum of the fractions and 1."""
@@ -26,7 +26,7 @@ TotalCount = Annotated[
     Field(ge=0, le=MAX_MOLECULES),
     BeforeValidator(lambda given: 0 if given is None else given),
 ]
-"""Number of molecules; null means 0, which means that it is not given."""
+"""Number of molecules; null is read as 0, the default."""
 
 Size = TypeVar("Size")
 AnySpecies = TypeVar("AnySpecies", bound=Species)
@@ -148,7 +148,7 @@ class Core(Model):
         The smallest box is taken in which each species has enough molecules.
         """
         volume = 4 / 3 * pi * radius**3
-        mass = (
+        mass = (  # in Da
             self.target_density * volume / CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE * DALTONS_PER_GRAM
         )
         weights = (molecular_weight(molecule.smiles) for molecule in self.species)
@@ -247,15 +247,15 @@ def _normalised_composition(species: Sequence[AnySpecies], total_count: int) -> 
     Parameters
     ----------
     species
-        All with a count, or all with a fraction. Counts take precedence.
+        If all have a count, fractions are ignored. Otherwise all need a fraction.
     total_count
         Number of molecules to which the fractions refer.
 
     Raises
     ------
     ValueError
-        If a species has neither, the fractions do not sum to 1 or `total_count` is missing, or
-        there are no molecules.
+        If fractions are needed and one is missing, they do not sum to 1 or `total_count` is 0, or
+        if there are no molecules.
     """
     counts = [molecule.count for molecule in species if molecule.count is not None]
     if len(counts) < len(species):
