@@ -30,8 +30,8 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     Returns
     -------
     tuple
-        The content, and the status of the file before the read. A cache that compares the status
-        thus never takes old content for new.
+        The content, and the status of the file before the read. If the file changes during the
+        read, its status then differs from this one, so that a cache reads the file again.
 
     Raises
     ------

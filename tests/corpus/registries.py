@@ -108,7 +108,7 @@ FIELDS: list[tuple[str, dict[str, object], str]] = [
     ("a row count that is a float", {"row_count": 2.0}, "row_count is 2.0, not of type int"),
     ("a row count of null", {"row_count": None}, "row_count is None, not of type int"),
     ("a negative row count", {"row_count": -2}, "has 2 rows, but -2.* are recorded"),
-    ("a giant row count", {"row_count": 10**4_000}, "has 2 rows, but 10,000.* are recorded"),
+    ("a giant row count", {"row_count": 10**4_000}, "has 2 rows, but 10,000"),
 ]
 
 SHA = "0" * 64

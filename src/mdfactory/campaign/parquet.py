@@ -10,8 +10,8 @@ when they are written as text. The size is estimated in three steps, from cheap 
 3. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
    repeat values, and the lengths are added up (`_check_text_size`).
 
-A step refuses a file only if its text surely exceeds the limit, so no frame is refused that a
-store would accept.
+A frame is refused only if its text surely exceeds the limit, with one exception: fixed-width byte
+columns may not take more than `MAX_FIXED_WIDTH_BYTES` in memory.
 """
 
 from __future__ import annotations
