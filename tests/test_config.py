@@ -1,4 +1,4 @@
-"""The configuration: later files win, and every value knows where it comes from."""
+"""The configuration: later files override earlier ones, and every value has a source."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import (
     Settings,
     active_file,
+    has_password,
     load,
-    masked,
-    password_in,
+    mask_password,
     save,
     template,
     with_password,
@@ -35,10 +35,13 @@ def _user_file(text: str) -> Path:
 
 
 def _sources(settings: Settings) -> dict[str, tuple[str, str]]:
-    return {f"{one.section}.{one.key}": (one.value, one.source) for one in settings.values}
+    return {
+        f"{setting.section}.{setting.key}": (setting.value, setting.source)
+        for setting in settings.values
+    }
 
 
-def test_without_a_file_all_is_default_in_the_data_folder() -> None:
+def test_load_without_a_file_gives_defaults_in_the_data_folder() -> None:
     settings = load()
     data = Path(os.environ["MDFACTORY_DATA_DIR"])
     assert settings.kind == "sqlite"
@@ -49,7 +52,7 @@ def test_without_a_file_all_is_default_in_the_data_folder() -> None:
     assert {source for _, source in _sources(settings).values()} == {"default"}
 
 
-def test_the_platform_decides_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_uses_the_folders_of_the_platform_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MDFACTORY_CONFIG_DIR", "MDFACTORY_DATA_DIR"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg/config")
@@ -59,7 +62,9 @@ def test_the_platform_decides_where_nothing_else_does(monkeypatch: pytest.Monkey
         assert load().sqlite.runs == Path("/xdg/data/mdfactory/runs.db")
 
 
-def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_files_override_earlier_ones_key_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = _user_file("[sqlite]\nRUN_DB_PATH = /user/r.db\nANALYSIS_DB_PATH = /user/a.db\n")
     assert load().sqlite.runs == Path("/user/r.db")
     env = _write(tmp_path / "env.ini", "[sqlite]\nRUN_DB_PATH = /env/r.db\n")
@@ -81,9 +86,9 @@ def test_later_files_win_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "history.OPERATIONS": ("10", "default"),
         "history.SIZE": ("1 GB", "default"),
         **{
-            f"catalogue.{one}_{kind}": ("", "default")
-            for one in ("MIXEDBOX", "BILAYER", "LNP")
-            for kind in ("ANALYSES", "ARTIFACTS")
+            f"catalogue.{simulation_type}_{key}": ("", "default")
+            for simulation_type in ("MIXEDBOX", "BILAYER", "LNP")
+            for key in ("ANALYSES", "ARTIFACTS")
         },
     }
     named = _write(tmp_path / "named.ini", "[sqlite]\nRUN_DB_PATH = /named/r.db\n")
@@ -117,19 +122,19 @@ def test_a_path_is_read_as_documented(
     assert str(load(file).sqlite.runs) == read.format(**places)
 
 
-def test_keys_and_kinds_are_read_in_any_case(tmp_path: Path) -> None:
+def test_keys_and_kinds_of_store_ignore_case(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[database]\ntype = SQLite\n[sqlite]\nrun_db_path = x.db\n")
     assert load(file).kind == "sqlite"
     assert load(file).sqlite.runs == tmp_path / "x.db"
 
 
-def test_other_sections_are_left_alone(tmp_path: Path) -> None:
+def test_load_ignores_sections_of_other_programs(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[slurm]\nqueue = %x\n[cgenff]\npath = y\n")
     assert load(file) == load()
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         (b"TYPE = sqlite\n", "no section headers.*c.ini"),
         (b"[database]\nTYPE = a\nTYPE = b\n", "c.ini.*line 3.*already exists"),
@@ -137,14 +142,14 @@ def test_other_sections_are_left_alone(tmp_path: Path) -> None:
         (b"[database]\nTYPE = \xff\n", "c.ini.*not UTF-8"),
     ],
 )
-def test_a_file_that_is_broken_is_named(tmp_path: Path, text: bytes, told: str) -> None:
+def test_load_names_a_file_that_cannot_be_parsed(tmp_path: Path, text: bytes, reason: str) -> None:
     file = tmp_path / "c.ini"
     file.write_bytes(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=reason):
         load(file)
 
 
-def test_a_file_that_was_asked_for_must_exist(
+def test_load_needs_the_files_that_the_user_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="missing.ini cannot be read"):
@@ -154,7 +159,7 @@ def test_a_file_that_was_asked_for_must_exist(
         load()
 
 
-def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_store_is_an_error_that_lists_the_kinds(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[database]\nTYPE = oracle\n")
     with pytest.raises(ConfigError, match="'oracle'; it may be sqlite.*mdfactory config edit"):
         open_store(load(file))
@@ -163,23 +168,23 @@ def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> Non
 def test_the_template_sets_nothing_and_names_every_setting(tmp_path: Path) -> None:
     settings = load(_write(tmp_path / "c.ini", template()))
     assert settings == load()
-    assert all(f"; {one.key} = {one.value}\n" in template() for one in settings.values)
+    assert all(f"; {setting.key} = {setting.value}\n" in template() for setting in settings.values)
 
 
-def test_a_setting_that_is_none_is_warned_of(tmp_path: Path) -> None:
+def test_load_warns_of_an_unknown_setting(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DBPATH = x.db\n")
     assert load(file).warnings == (
         f"{file}: [sqlite] has no setting RUN_DBPATH; it has RUN_DB_PATH, ANALYSIS_DB_PATH",
     )
 
 
-def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+def test_load_names_a_variable_that_is_not_set(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DB_PATH = ${NOWHERE}/x.db\n")
     with pytest.raises(ConfigError, match=r"\[sqlite\] RUN_DB_PATH.*\$\{NOWHERE\} is not set"):
         load(file)
 
 
-def test_names_are_added_to_the_catalogue(tmp_path: Path) -> None:
+def test_names_of_the_configuration_are_added_to_the_catalogue(tmp_path: Path) -> None:
     text = "[catalogue]\nMIXEDBOX_ANALYSES = rdf, density\n  hbonds\nLNP_ARTIFACTS = movie\n"
     catalogue = Catalogue(load(_write(tmp_path / "a.ini", text)).catalogue)
     mixedbox = catalogue.results(SimulationType.mixedbox)
@@ -190,13 +195,13 @@ def test_names_are_added_to_the_catalogue(tmp_path: Path) -> None:
     assert len(catalogue.results(SimulationType.bilayer)) == 16
 
 
-def test_a_name_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:
+def test_load_rejects_an_invalid_name_and_names_its_setting(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.ini", "[catalogue]\nBILAYER_ANALYSES = good, not-good\n")
     with pytest.raises(ConfigError, match=r"a\.ini: \[catalogue\] BILAYER_ANALYSES: 'not-good'"):
         load(file)
 
 
-def test_the_environment_names_the_database_of_all_files(
+def test_the_environment_overrides_the_database_of_all_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = _write(tmp_path / "a.ini", "[postgres]\nURL = postgresql://a@h/file\n")
@@ -206,7 +211,7 @@ def test_the_environment_names_the_database_of_all_files(
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "masked"),
     [
         ("postgresql://me:s3cret@host/lab", "postgresql://me:***@host/lab"),
         ("postgresql://me:s3:c/r@et@host:5432/lab", "postgresql://me:***@host:5432/lab"),
@@ -218,13 +223,13 @@ def test_the_environment_names_the_database_of_all_files(
         ("host=h password = 's3 c\\'ret' dbname=lab", "host=h password = *** dbname=lab"),
     ],
 )  # fmt: skip
-def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
+def test_masked_value_hides_a_password(tmp_path: Path, url: str, masked: str) -> None:
     values = load(_write(tmp_path / "a.ini", f"[postgres]\nURL = {url}\n")).values
-    assert next(one.shown for one in values if one.key == "URL") == shown
-    assert password_in(url) == (shown != url)
+    assert next(setting.masked_value for setting in values if setting.key == "URL") == masked
+    assert has_password(url) == (masked != url)
 
 
-# Settings that are written into a file
+# Writing settings into a file
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,7 @@ def test_a_password_is_not_shown(tmp_path: Path, url: str, shown: str) -> None:
         ("[csv]\r\nRUN_DB_PATH = a\r\n", "[csv]\r\nRUN_DB_PATH = new\r\n"),
     ],
 )
-def test_a_value_changes_and_all_else_stays(tmp_path: Path, text: str, after: str) -> None:
+def test_save_changes_a_value_and_nothing_else(tmp_path: Path, text: str, after: str) -> None:
     file = tmp_path / "a.ini"
     file.write_bytes(text.encode())
     save(file, {("csv", "RUN_DB_PATH"): "new"})
@@ -256,7 +261,7 @@ def test_a_value_changes_and_all_else_stays(tmp_path: Path, text: str, after: st
     assert load(file).csv.runs == tmp_path / "new"
 
 
-def test_a_new_file_shows_every_setting(tmp_path: Path) -> None:
+def test_save_writes_every_setting_into_a_new_file(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "a.ini"
     save(file, {("database", "TYPE"): "csv"})
     text = file.read_text(encoding="utf-8")
@@ -264,14 +269,14 @@ def test_a_new_file_shows_every_setting(tmp_path: Path) -> None:
     assert load(file).kind == "csv"
 
 
-def test_a_file_with_a_mark_at_its_head_is_changed(tmp_path: Path) -> None:
+def test_save_changes_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "a.ini"
     file.write_text("[database]\nTYPE = csv\n", encoding="utf-8-sig")
     save(file, {("database", "TYPE"): "sqlite"})
     assert load(file).kind == "sqlite"
 
 
-def test_what_is_no_configuration_is_left_as_it_is(tmp_path: Path) -> None:
+def test_save_leaves_a_file_that_is_no_configuration_unchanged(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.ini", "no section\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         save(file, {("database", "TYPE"): "csv"})
@@ -279,7 +284,7 @@ def test_what_is_no_configuration_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["two\nlines", "two\n[sections]"])
-def test_what_would_be_read_as_something_else_is_not_written(tmp_path: Path, value: str) -> None:
+def test_save_rejects_a_value_that_would_not_be_read_back(tmp_path: Path, value: str) -> None:
     file = _write(tmp_path / "a.ini", "[csv]\n")
     with pytest.raises(ConfigError):
         save(file, {("csv", "RUN_DB_PATH"): value})
@@ -289,23 +294,23 @@ def test_what_would_be_read_as_something_else_is_not_written(tmp_path: Path, val
 URL = ("postgres", "URL")
 
 
-def test_a_password_is_written_where_only_its_owner_reads_it(tmp_path: Path) -> None:
+def test_save_writes_a_password_only_into_a_private_file(tmp_path: Path) -> None:
     file = tmp_path / "a.ini"
     save(file, {URL: "postgresql://me:s3cret@host/lab"})
     assert file.stat().st_mode & 0o777 == 0o600
     assert load(file).warnings == ()
     file.chmod(0o640)
-    assert "others may read it: chmod 600" in load(file).warnings[0]
+    assert "others can read it. Run: chmod 600" in load(file).warnings[0]
     with pytest.raises(ConfigError, match="chmod 600"):
         save(file, {URL: "postgresql://me:an0ther@host/lab"})
     assert "an0ther" not in file.read_text(encoding="utf-8")
 
 
-def test_a_password_joins_a_url_so_that_it_comes_back() -> None:
+def test_with_password_makes_a_url_that_libpq_can_parse() -> None:
     for url in ("postgresql://me@host/lab", "postgresql:///lab?host=/tmp"):
         awkward = "a:b@c/d &=%"
-        whole = with_password(url, awkward)
-        parts = conninfo_to_dict(whole)
+        complete = with_password(url, awkward)
+        parts = conninfo_to_dict(complete)
         assert parts["password"] == awkward
         assert parts["dbname"] == "lab"
-        assert "a:b" not in masked(whole)
+        assert "a:b" not in mask_password(complete)

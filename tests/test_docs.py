@@ -12,7 +12,7 @@ from cyclopts import App
 from documents import PAGES, blocks
 from effort import FEW, MANY
 from mdfactory.cli.app import app
-from mdfactory.config.settings import DEFAULTS, parser_of
+from mdfactory.config.settings import DEFAULT_VALUES, parse_ini
 
 COMMANDS = PAGES["docs/commands.md"].read_text(encoding="utf-8")
 CONFIGURATION = PAGES["docs/configuration.md"]
@@ -74,10 +74,12 @@ def test_the_examples_of_a_help_are_command_lines_of_it(command: str) -> None:
 def test_defaults_that_the_configuration_page_shows_are_so(section: str) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8")
     parsers = [
-        parser_of(block.text, CONFIGURATION) for block in blocks(text) if block.language == "ini"
+        parse_ini(block.text, CONFIGURATION) for block in blocks(text) if block.language == "ini"
     ]
     [shown] = [dict(parser[section]) for parser in parsers if parser.has_section(section)]
-    known = {key.lower(): value for (where, key), value in DEFAULTS.items() if where == section}
+    known = {
+        key.lower(): value for (where, key), value in DEFAULT_VALUES.items() if where == section
+    }
     assert shown == known
 
 

@@ -1,4 +1,4 @@
-"""Whole files: read within bounds."""
+"""Bounded reads of files."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import pytest
 from mdfactory.files import UnreadableError, read_file
 
 
-def test_a_file_is_read_with_what_it_was_like(tmp_path: Path) -> None:
+def test_read_file_returns_content_and_status(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"text")
-    raw, status = read_file(tmp_path / "file", 4)
-    assert (raw, status.st_size) == (b"text", 4)
+    content, status = read_file(tmp_path / "file", 4)
+    assert (content, status.st_size) == (b"text", 4)
     assert status.st_ino == (tmp_path / "file").stat().st_ino
 
 
-def _long(path: Path) -> None:
+def _write_five_bytes(path: Path) -> None:
     path.write_bytes(b"12345")
 
 
-def _dangling(path: Path) -> None:
+def _dangle(path: Path) -> None:
     path.symlink_to("nowhere")
 
 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (_long, "is larger than 0 MiB"),
+        (_write_five_bytes, "is larger than 0 MiB"),
         (Path.mkdir, "is a directory"),
         (os.mkfifo, "is not a file"),
-        (_dangling, "cannot be read: No such file or directory"),
+        (_dangle, "cannot be read: No such file or directory"),
     ],
 )
-def test_what_cannot_be_read_is_said_and_closed(
+def test_read_file_gives_the_reason_and_closes_the_file(
     tmp_path: Path, make: Callable[[Path], None], reason: str
 ) -> None:
-    make(tmp_path / "it")
-    before = os.listdir("/proc/self/fd")
-    with pytest.raises(UnreadableError) as told:
-        read_file(tmp_path / "it", 4)
-    assert str(told.value) == reason
-    assert os.listdir("/proc/self/fd") == before
+    make(tmp_path / "file")
+    open_files = os.listdir("/proc/self/fd")
+    with pytest.raises(UnreadableError) as caught:
+        read_file(tmp_path / "file", 4)
+    assert str(caught.value) == reason
+    assert os.listdir("/proc/self/fd") == open_files

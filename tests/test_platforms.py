@@ -21,22 +21,22 @@ main("win32")
 
 
 @pytest.mark.parametrize("platform", [sys.platform, "linux", "darwin", "freebsd14", "cygwin"])
-def test_require_posix_accepts_systems_with_posix_file_locks(platform: str) -> None:
+def test_require_posix_accepts_platforms_with_posix_file_locks(platform: str) -> None:
     require_posix(platform)
 
 
-def test_require_posix_refuses_windows_and_names_what_to_use() -> None:
+def test_require_posix_rejects_windows_and_names_alternatives() -> None:
     with pytest.raises(UnsupportedPlatformError, match=r"Windows.*Linux, macOS, or .*\(WSL\)$"):
         require_posix("win32")
 
 
-def test_the_command_ends_on_windows_before_it_loads_anything() -> None:
+def test_the_command_fails_on_windows_before_it_imports_the_app() -> None:
     command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: mdfactory does not run on Windows: ")
-    assert done.stderr.count("\n") == 1
-    assert not {"mdfactory.cli.app", "cyclopts"} & set(json.loads(done.stdout))
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: mdfactory does not run on Windows: ")
+    assert process.stderr.count("\n") == 1
+    assert not {"mdfactory.cli.app", "cyclopts"} & set(json.loads(process.stdout))
 
 
 @pytest.mark.parametrize("name", sorted({*mdfactory.__all__} - {"__version__"}))

@@ -1,6 +1,6 @@
-"""Every error a user can meet, each saying what, where and the next command to type.
+"""The exceptions of the package; each message says what happened, to what, and what to run.
 
-Nothing is caught or printed here: the command line alone catches the root.
+This module catches and prints nothing. Only the command line catches `MDFactoryError`.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ __all__ = [
     "one_line",
 ]
 
-SHOWN = 3
-"""Items of a list that a message names."""
+MAX_LISTED = 3
+"""Number of entries of a list that a message names."""
 
-GROUPS = 8
-"""Groups of frames that a message tells of."""
+MAX_LISTED_GROUPS = 8
+"""Number of groups of frames that a message describes."""
 
-SHORT = 12
+HASH_PREFIX_DIGITS = 12
 """Digits of a hash in a message."""
 
-LONGEST = 400
-"""Characters of a reason that is said in one line."""
+MAX_REASON_CHARACTERS = 400
+"""Length at which `one_line` truncates a reason."""
 
 
 class MDFactoryError(Exception):
@@ -57,9 +57,10 @@ class MDFactoryError(Exception):
     Parameters
     ----------
     message
-        What is wrong, and where.
+        What happened, and to what.
     command
-        The next command to type, if there is one.
+        Shell command that solves the problem; the message ends with ``Run: <command>``. Empty if
+        there is none.
 
     Examples
     --------
@@ -81,12 +82,12 @@ class MDFactoryError(Exception):
 
     @property
     def details(self) -> dict[str, object]:
-        """What the error is about, for programs."""
+        """Data of the error that JSON can hold, for ``--json``."""
         return {}
 
 
 class ConfigError(MDFactoryError, ValueError):
-    """The configuration cannot be read or holds a value that is not allowed."""
+    """The configuration cannot be read or written, or a value in it is invalid."""
 
 
 class UnsupportedPlatformError(MDFactoryError, ImportError):
@@ -94,14 +95,14 @@ class UnsupportedPlatformError(MDFactoryError, ImportError):
 
 
 class SourceError(MDFactoryError, LookupError):
-    """A SOURCE does not exist, is of the wrong kind, or holds no simulation.
+    """A SOURCE does not exist, is of the wrong kind, or contains no simulation.
 
     Parameters
     ----------
     source
-        The SOURCE as it was given.
+        The SOURCE as the user gave it.
     reason
-        What is wrong with it, and what would be right.
+        What is wrong with it, and what is expected.
     """
 
     def __init__(self, source: str, reason: str) -> None:
@@ -110,20 +111,22 @@ class SourceError(MDFactoryError, LookupError):
 
 
 class BuildInputError(MDFactoryError, ValueError):
-    """A BuildInput breaks the rules of its model.
+    """A BuildInput is invalid.
 
     Parameters
     ----------
     problems
-        ``(field, what is wrong)`` pairs; a field is a dotted path such as
-        ``system.species.0.smiles``.
+        ``(field, reason)`` pairs; a field is a dotted path such as ``system.species.0.smiles``,
+        or empty for the BuildInput as a whole.
     """
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        shown = [f"{field}: {what}" if field else what for field, what in problems[:SHOWN]]
-        if len(problems) > SHOWN:
-            shown.append(f"and {len(problems) - SHOWN} more")
-        super().__init__("; ".join(shown))
+        listed = [
+            f"{field}: {reason}" if field else reason for field, reason in problems[:MAX_LISTED]
+        ]
+        if len(problems) > MAX_LISTED:
+            listed.append(f"and {len(problems) - MAX_LISTED} more")
+        super().__init__("; ".join(listed))
         self.problems = tuple(problems)
 
 
@@ -133,22 +136,23 @@ class InvalidRowsError(MDFactoryError, ValueError):
     Parameters
     ----------
     file
-        The campaign CSV.
+        Path of the campaign CSV.
     problems
-        Number of the row, line of the file, and what is wrong, of each invalid row.
+        ``(row, line, reason)`` of each invalid row: its number from 1, without the header, and
+        the line of the file.
     """
 
     def __init__(self, file: str, problems: Sequence[tuple[int, int, str]]) -> None:
         lines = [f"  row {number} (line {line}): {reason}" for number, line, reason in problems]
-        found = counted(len(problems), "invalid row")
-        super().__init__("\n".join([f"{file}: {found}; nothing was written:", *lines]))
+        total = counted(len(problems), "invalid row")
+        super().__init__("\n".join([f"{file}: {total}; nothing was written:", *lines]))
         self.problems = tuple(problems)
 
     @property
     def details(self) -> dict[str, object]:
-        """The problem of each row."""
+        """The number, the line and the reason of each invalid row."""
         names = ("row", "line", "reason")
-        return {"problems": [dict(zip(names, one, strict=True)) for one in self.problems]}
+        return {"problems": [dict(zip(names, row, strict=True)) for row in self.problems]}
 
 
 class RegistryError(MDFactoryError, ValueError):
@@ -156,88 +160,87 @@ class RegistryError(MDFactoryError, ValueError):
 
 
 class ResultError(MDFactoryError, ValueError):
-    """A result of a simulation cannot be loaded or recorded."""
+    """A result of a simulation cannot be loaded, recorded or removed."""
 
 
 class FrameCorruptError(MDFactoryError, ValueError):
-    """What a store holds of a frame is not what was put there."""
+    """The stored form of a frame is damaged: it differs from what was written."""
 
 
 class FrameTooLargeError(MDFactoryError, ValueError):
-    """A frame takes more text than a cell of a store may hold.
+    """A frame, written as text, is larger than one cell of a store may be.
 
     Parameters
     ----------
     limit
-        Bytes that it may take.
+        Largest size of a cell in bytes.
     shape
-        Its rows and columns, if they say enough.
+        The frame's rows and columns, if they alone exceed the limit.
     """
 
     def __init__(self, limit: int, shape: str = "") -> None:
-        has = f"has {shape}: it " if shape else ""
+        subject = f"has {shape}: it " if shape else ""
         super().__init__(
-            f"{has}takes more than {limit >> 20} MiB as text, "
-            "which is all that a store takes in a cell"
+            f"{subject}takes more than {limit >> 20} MiB as text, the limit of a cell in a store"
         )
 
 
 class SchemasDifferError(MDFactoryError, ValueError):
-    """Frames that were to become one have different columns.
+    """Frames cannot be joined into one table, because their columns differ.
 
     Parameters
     ----------
     groups
-        Hashes of simulations whose frames are alike, and what they are like.
+        ``(hashes, columns)`` pairs: simulations whose frames have the same columns, and a
+        description of these columns.
     reason
-        Why they cannot be joined, if they were to be.
+        Why the columns cannot be joined even with ``--union``; empty without ``--union``.
     """
 
     def __init__(self, groups: Sequence[tuple[Sequence[str], str]], reason: str = "") -> None:
-        lines = []
-        for hashes, what in groups[:GROUPS]:
-            first = ", ".join(hash_[:SHORT] for hash_ in hashes[:SHOWN])
-            more = ", ..." if len(hashes) > SHOWN else ""
-            lines.append(f"  {counted(len(hashes), 'simulation')} ({first}{more}): {what}")
-        if len(groups) > GROUPS:
-            lines.append(f"  and {len(groups) - GROUPS} more groups")
+        lines = [_group_line(hashes, columns) for hashes, columns in groups[:MAX_LISTED_GROUPS]]
+        if len(groups) > MAX_LISTED_GROUPS:
+            lines.append(f"  and {len(groups) - MAX_LISTED_GROUPS} more groups")
         head = f"cannot be joined: {one_line(reason)}" if reason else "differ in their columns"
-        remedy = "" if reason else " or join them with --union"
+        remedy = "" if reason else ", or join the frames with --union"
         super().__init__(
             f"the frames {head}:\n"
             + "\n".join(lines)
-            + f"\nAsk for fewer simulations with --hash or --simulation-type,{remedy}".rstrip(",")
+            + f"\nSelect fewer simulations with --hash or --simulation-type{remedy}"
         )
-        self.groups = tuple((tuple(hashes), what) for hashes, what in groups)
+        self.groups = tuple((tuple(hashes), columns) for hashes, columns in groups)
 
     @property
     def details(self) -> dict[str, object]:
-        """The simulations of each group, and what their frames are like."""
-        return {"groups": [{"hashes": hashes, "columns": what} for hashes, what in self.groups]}
+        """The simulations of each group, and the columns of their frames."""
+        return {
+            "groups": [{"hashes": hashes, "columns": columns} for hashes, columns in self.groups]
+        }
 
 
 class InvalidNameError(MDFactoryError, ValueError):
-    """An analysis or artifact name that cannot name a table."""
+    """The name of an analysis or artifact cannot be the name of a table."""
 
 
 class DuplicateSimulationError(MDFactoryError, ValueError):
-    """One simulation stands in several folders of one push.
+    """A push found the same simulation in several folders.
 
     Parameters
     ----------
     folders
-        Hash -> the folders that hold it.
+        Hash of the simulation -> paths of its folders.
     """
 
     def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
-        lines = [f"  {hash_}: {', '.join(paths)}" for hash_, paths in list(folders.items())[:SHOWN]]
-        if len(folders) > SHOWN:
-            lines.append(f"  and {len(folders) - SHOWN} more")
+        listed = list(folders.items())[:MAX_LISTED]
+        lines = [f"  {hash_}: {', '.join(paths)}" for hash_, paths in listed]
+        if len(folders) > MAX_LISTED:
+            lines.append(f"  and {len(folders) - MAX_LISTED} more")
         super().__init__(
             f"{counted(len(folders), 'simulation')} found in more than one folder; "
             "nothing was written:\n"
             + "\n".join(lines)
-            + "\nRemove the copies, or let --update, --diff or --force take the most advanced."
+            + "\nRemove the copies, or push the most advanced one with --update, --diff or --force."
         )
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
 
@@ -248,26 +251,26 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
 
 
 class ConflictError(MDFactoryError, ValueError):
-    """Records of a push are in the store already, and the mode does not say what to do.
+    """Some records of a push or copy exist in the store, and no conflict mode was chosen.
 
     Parameters
     ----------
     conflicts
-        Table name -> the keys that exist already, each as text.
+        Table name -> keys of the records that exist, each as text.
     """
 
     def __init__(self, conflicts: Mapping[str, Sequence[str]]) -> None:
         super().__init__(
-            "already in the store; nothing was written:\n"
-            + "\n".join(_named(conflicts))
-            + "\nRepeat with --diff to add only what is missing, --update to also renew what "
-            "changed, or --force to overwrite."
+            "some records are already in the store; nothing was written:\n"
+            + "\n".join(_record_lines(conflicts))
+            + "\nRepeat with --diff to add only the missing records, --update to also replace "
+            "changed records, or --force to overwrite all."
         )
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
 
     @property
     def details(self) -> dict[str, object]:
-        """The keys that exist, by table."""
+        """The keys of the records that exist, by table."""
         return {"conflicts": self.conflicts}
 
 
@@ -276,33 +279,34 @@ class UndoError(MDFactoryError):
 
 
 class ChangedSinceError(UndoError):
-    """Records are no longer as the operation left them that was to be undone.
+    """An operation cannot be undone, because its records have changed since.
 
     Parameters
     ----------
     operation
-        Its number.
+        Number of the operation.
     changed
-        Table name -> the keys of those records, each as text.
+        Table name -> keys of the changed records, each as text.
     """
 
     def __init__(self, operation: int, changed: Mapping[str, Sequence[str]]) -> None:
         super().__init__(
-            f"no longer as operation {operation} left them; nothing was undone:\n"
-            + "\n".join(_named(changed))
-            + "\nWhat changed them since? If it is in the log, undo that first, by its number",
+            f"some records have changed since operation {operation}; nothing was undone:\n"
+            + "\n".join(_record_lines(changed))
+            + "\nIf the log lists the operation that changed them, undo that one first, by its "
+            "number",
             command="mdfactory sync log",
         )
         self.changed = {table: tuple(keys) for table, keys in changed.items()}
 
     @property
     def details(self) -> dict[str, object]:
-        """The keys of the records, by table."""
+        """The keys of the changed records, by table."""
         return {"changed": self.changed}
 
 
 class StoreError(MDFactoryError, OSError):
-    """The store cannot be reached, read or written; never to be taken for an empty one."""
+    """The store cannot be reached, read or written. This never means that it is empty."""
 
 
 class NotInitialisedError(StoreError, LookupError):
@@ -313,9 +317,9 @@ class NotInitialisedError(StoreError, LookupError):
     table
         Name of the missing table.
     location
-        The store, as a user would name it.
+        Path or URL of the store, without a password.
     command
-        The command that creates the table.
+        Shell command that creates the table.
     """
 
     def __init__(self, table: str, location: str, command: str) -> None:
@@ -324,15 +328,15 @@ class NotInitialisedError(StoreError, LookupError):
 
 
 class StoreChangedError(StoreError):
-    """The store is no longer as it was when a decision was made about it."""
+    """Another program changed the store while this one was reading it or preparing a write."""
 
 
 class StoreLockedError(StoreError, TimeoutError):
-    """Another program holds the store, and kept it for longer than we may wait."""
+    """Another program holds the lock of the store, and did not release it in time."""
 
 
 class StoreVersionError(StoreError):
-    """The store was written by a newer version of this program."""
+    """A newer version of this package wrote the store."""
 
 
 class UnknownNameError(MDFactoryError, LookupError):
@@ -341,35 +345,34 @@ class UnknownNameError(MDFactoryError, LookupError):
     Parameters
     ----------
     kind
-        What it would be: ``analysis`` or ``artifact``.
+        Kind of result: ``analysis`` or ``artifact``.
     name
-        Its name.
+        The unknown name.
     location
-        The store, as a user would name it.
+        Path or URL of the store, without a password.
     names
-        Those that the store has.
+        Names of the results of this kind in the store.
     """
 
     def __init__(self, kind: str, name: str, location: str, names: Sequence[str]) -> None:
-        known = ", ".join(names)
-        super().__init__(f"{location} has no {kind} named {name!r}; it has {known}")
+        super().__init__(f"{location} has no {kind} named {name!r}; it has {', '.join(names)}")
         self.names = tuple(names)
 
 
 class UsageError(MDFactoryError, ValueError):
-    """The command line is wrong in a way that its parser does not see."""
+    """The arguments of a command contradict each other, or a value is invalid."""
 
 
 class QueryError(UsageError):
-    """A filter or a sort names a column that the table does not have."""
+    """A query is invalid, such as a filter by a column that the table does not have."""
 
 
 class OutputError(MDFactoryError, OSError):
-    """A result cannot be written to the place that was asked for."""
+    """An output file or folder cannot be written."""
 
 
 class DeclinedError(MDFactoryError):
-    """The user said no, or could not be asked."""
+    """The user declined, or there was no terminal to ask on."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -378,16 +381,25 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(reason: object) -> str:
-    """Return a reason on one line, cut if it is very long."""
+    """Return a reason on one line, truncated if it is very long."""
     line = " ".join(str(reason).split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    if len(line) <= MAX_REASON_CHARACTERS:
+        return line
+    return f"{line[:MAX_REASON_CHARACTERS]}…"
 
 
-def _named(records: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a line for each table: how many of its records, and the keys of the first."""
+def _group_line(hashes: Sequence[str], columns: str) -> str:
+    """Return the line of a message for simulations whose frames have the same columns."""
+    listed = ", ".join(hash_[:HASH_PREFIX_DIGITS] for hash_ in hashes[:MAX_LISTED])
+    more = ", ..." if len(hashes) > MAX_LISTED else ""
+    return f"  {counted(len(hashes), 'simulation')} ({listed}{more}): {columns}"
+
+
+def _record_lines(keys_by_table: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each table: its number of records, and the first keys."""
     lines = []
-    for table, keys in records.items():
-        first = ", ".join(keys[:SHOWN])
-        more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-        lines.append(f"  {table}: {counted(len(keys), 'record')}: {first}{more}")
+    for table, keys in keys_by_table.items():
+        listed = ", ".join(keys[:MAX_LISTED])
+        more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
+        lines.append(f"  {table}: {counted(len(keys), 'record')}: {listed}{more}")
     return lines

@@ -1,4 +1,4 @@
-"""Whole files: read within bounds; written beside their place, then put there."""
+"""Bounded reads, atomic replacement and locks of files."""
 
 from __future__ import annotations
 
@@ -14,61 +14,75 @@ __all__ = ["UnreadableError", "locked", "read_file", "replacing"]
 
 
 class UnreadableError(ValueError):
-    """A file that cannot be read, or not as what it should be; says why, in one line."""
+    """A file cannot be read or parsed; the message is the reason, without the path."""
 
 
-def read_file(path: str | Path, largest: int) -> tuple[bytes, os.stat_result]:
-    """Return what a file holds, and what it was like before it was read.
+def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Read a regular file of bounded size.
 
     Parameters
     ----------
     path
-        The file.
-    largest
-        Bytes that it may have.
+        Path of the file.
+    max_bytes
+        Largest size of the file.
+
+    Returns
+    -------
+    tuple
+        The content, and the status of the file before the read. If the file changes during the
+        read, its status then differs from this one, so that a cache reads the file again.
 
     Raises
     ------
     UnreadableError
-        If it cannot be read, is larger, or is something like a pipe; from the error of the
-        system if there was one.
+        If the file cannot be read, is too large, or is not a regular file. Its cause is the
+        ``OSError``, if there was one.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # nobody may write to a pipe
+        # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             os.close(handle)
             is_folder = stat.S_ISDIR(status.st_mode)
             raise UnreadableError("is a directory" if is_folder else "is not a file")
         with os.fdopen(handle, "rb", buffering=0) as file:
-            raw = file.read(min(largest, status.st_size) + 1)  # room is made for what is asked
-            while status.st_size < len(raw) <= largest and (more := file.read(largest)):
-                raw += more  # it has grown since
+            # Python allocates as many bytes as are asked for, so ask for the size of the file.
+            # One byte more shows whether the file has grown since, or is too large.
+            content = file.read(min(max_bytes, status.st_size) + 1)
+            while status.st_size < len(content) <= max_bytes and (chunk := file.read(max_bytes)):
+                content += chunk
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    if len(raw) > largest:
-        raise UnreadableError(f"is larger than {largest >> 20} MiB")
-    return raw, status
+    if len(content) > max_bytes:
+        raise UnreadableError(f"is larger than {max_bytes >> 20} MiB")
+    return content, status
 
 
 @contextmanager
 def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` at the end of the block, if all went well.
+    """Open a temporary file that atomically replaces `path` if the block succeeds.
 
-    A replaced file keeps its mode, and a symlink its target. What is no regular file, such as
-    a pipe, cannot be replaced and is written to as it is.
+    A replaced file keeps its permissions. If `path` is a symlink, its target is replaced. A
+    device or pipe cannot be replaced and is written to directly.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file to replace or create.
     mode
-        Mode of a new file; what the process gives to all of its files if None.
+        Permissions of a new file. Default: those that the umask leaves of ``0o666``.
+
+    Yields
+    ------
+    IO[bytes]
+        The temporary file, open for writing.
 
     Raises
     ------
     OSError
-        If the file cannot be written. One that was there is left as it was.
+        If the file cannot be written. An existing file is then unchanged.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
@@ -79,27 +93,28 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
         mode = target.stat().st_mode & 0o777
     elif mode is None:
         mode = 0o666 & ~_umask()
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
+    # A rename is atomic only within a file system, so the temporary file is in the same folder.
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).chmod(mode)
-        Path(beside).replace(target)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(target)
     except BaseException:
         with suppress(OSError):
-            Path(beside).unlink()
+            Path(temporary).unlink()
         raise
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that a file stands for, while the block lasts; wait for it if need be.
+    """Hold the exclusive lock of a file during the block; wait until it is free.
 
-    The lock is one of the operating system (``flock``, which Linux also takes on network disks,
-    and which keeps threads apart, too) and goes with the process that holds it, however that
-    ends. The file itself stays.
+    The lock excludes other processes and other threads (``flock``; on Linux also on network file
+    systems). The operating system releases it when the process ends, however it ends. The file is
+    created if it is missing, and stays.
     """
     import fcntl
 
@@ -109,6 +124,6 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _umask() -> int:
-    mask = os.umask(0o077)
+    mask = os.umask(0o077)  # there is no way to read it without setting it
     os.umask(mask)
     return mask

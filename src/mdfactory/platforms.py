@@ -10,20 +10,20 @@ __all__ = ["require_posix"]
 
 
 def require_posix(platform: str = sys.platform) -> None:
-    """Refuse Windows, whose file locks and replacements of open files are not those of POSIX.
+    """Raise an error on Windows, which has no POSIX file locks and cannot replace open files.
 
     Parameters
     ----------
     platform
-        The operating system, as ``sys.platform`` names it.
+        Name of the operating system, as in ``sys.platform``.
 
     Raises
     ------
     UnsupportedPlatformError
-        If it is Windows.
+        If the operating system is Windows.
     """
     if platform == "win32":
         raise UnsupportedPlatformError(
-            "mdfactory does not run on Windows: its stores need the file locks of POSIX. "
+            "mdfactory does not run on Windows: its stores need POSIX file locks. "
             "Use Linux, macOS, or the Windows Subsystem for Linux (WSL)"
         )

@@ -1,4 +1,4 @@
-"""The head, tail and branch atoms of a lipid: recorded ones, and rules worked out by hand."""
+"""The head, tail and branch atoms of a lipid: recorded ones, and rules applied by hand."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from rdkit import Chem
 
 from mdfactory.campaign.build_input.annotation import AnnotationError, LipidAtoms, annotate
 
-SAMPLES = Path(__file__).parent.parent / "data"
+DATA_FOLDER = Path(__file__).parent.parent / "data"
 KEYS = ("head_atoms", "tail_atoms", "branch_atoms")
 
 
-def of_file() -> list[dict[str, Any]]:
-    samples: list[dict[str, Any]] = json.loads((SAMPLES / "lipid_annotations.json").read_text())
+def recorded_annotations() -> list[dict[str, Any]]:
+    samples: list[dict[str, Any]] = json.loads((DATA_FOLDER / "lipid_annotations.json").read_text())
     return samples
 
 
-def of_vectors() -> Iterator[dict[str, Any]]:
-    for vector in json.loads((SAMPLES / "identity_vectors.json").read_text()):
+def lipids_of_identity_vectors() -> Iterator[dict[str, Any]]:
+    for vector in json.loads((DATA_FOLDER / "identity_vectors.json").read_text()):
         system = json.loads(vector["canonical_json"])["system"]
         species = system.get("species", []) + system.get("shell", {}).get("species", [])
-        yield from (one for one in species if "head_atoms" in one)
+        yield from (lipid for lipid in species if "head_atoms" in lipid)
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -50,24 +50,24 @@ def renumbered(smiles: str, rng: Random) -> str:
     return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order)))
 
 
-GIVEN = {sample["smiles"]: lipid_atoms(sample) for sample in of_file()}
-VECTORS = {sample["smiles"]: lipid_atoms(sample) for sample in of_vectors()}
-DIGEST_ROW_SCHEMA = GIVEN | VECTORS
+RECORDED = {sample["smiles"]: lipid_atoms(sample) for sample in recorded_annotations()}
+VECTORS = {sample["smiles"]: lipid_atoms(sample) for sample in lipids_of_identity_vectors()}
+SAMPLES = RECORDED | VECTORS
 
 
-def test_samples_are_all_there() -> None:
-    assert len(GIVEN) == 120
+def test_samples_are_complete() -> None:
+    assert len(RECORDED) == 120
     assert VECTORS
 
 
-@pytest.mark.parametrize("smiles", DIGEST_ROW_SCHEMA)
-def test_given_sample_is_met(smiles: str) -> None:
-    assert annotate(smiles) == DIGEST_ROW_SCHEMA[smiles]
+@pytest.mark.parametrize("smiles", SAMPLES)
+def test_annotate_reproduces_the_samples(smiles: str) -> None:
+    assert annotate(smiles) == SAMPLES[smiles]
 
 
 # Each case is worked out by hand from the rules. "trim" lists what the two rounds take away;
 # d(a, b) counts bonds. Numbers are those of the string, from 0 at its left.
-WORKED = [
+WORKED_CASES = [
     # ---- head, rule a
     # O9 is the hydroxyl of an acid, which counts. trim 0 8 9, 1 7; ends 2 6; 6 stops in O8 (8 < 9).
     ("acid hydroxyl", "CCCCCCCC(=O)O", "9", "0", ""),
@@ -181,19 +181,21 @@ WORKED = [
 
 
 @pytest.mark.parametrize(
-    ("smiles", "head", "tails", "branches"), [w[1:] for w in WORKED], ids=[w[0] for w in WORKED]
+    ("smiles", "head", "tails", "branches"),
+    [case[1:] for case in WORKED_CASES],
+    ids=[case[0] for case in WORKED_CASES],
 )
-def test_worked_example_is_met(smiles: str, head: str, tails: str, branches: str) -> None:
+def test_annotate_follows_the_rules(smiles: str, head: str, tails: str, branches: str) -> None:
     assert annotate(smiles) == LipidAtoms(numbers(head), numbers(tails), numbers(branches))
 
 
-REFUSED = [
+INVALID_CASES = [
     ("C1CC", "cannot parse"),
     ("", "no heavy atom"),
     ("[H][H]", "no heavy atom"),
-    ("CCCCCCCC.Cl", "several parts"),
-    # the second part has a head and a tail of its own
-    ("CC.CCCCCCCCO", "several parts"),
+    ("CCCCCCCC.Cl", "several fragments"),
+    # the second fragment has a head and a tail of its own
+    ("CC.CCCCCCCCO", "several fragments"),
     # trim 0 3 6, 1 5; ends 2 4. C3 is 1 from 2, and 2 from 4, where it is lower than O6.
     ("CCC(C)CCO", "share atom 3"),
     # no N, O, S, P at all
@@ -208,76 +210,78 @@ REFUSED = [
     # trim 0 7 11, 1 6 10; branch N4: every path stops in nitrogen
     ("CCCCN(CCO)CCCC", "no tail"),
     # trim 0, 1; the only end, S2, is the head by rule e, which starts its count with the end
-    ("CCSCC1CCCCC1", "no tail to its head, atom 2"),
+    ("CCSCC1CCCCC1", "a head, atom 2, but no tail"),
 ]
 
 
-@pytest.mark.parametrize(("smiles", "reason"), REFUSED)
-def test_other_molecules_are_refused_with_the_reason(smiles: str, reason: str) -> None:
-    with pytest.raises(AnnotationError, match=reason) as refusal:
+@pytest.mark.parametrize(("smiles", "reason"), INVALID_CASES)
+def test_annotate_rejects_other_molecules_with_a_reason(smiles: str, reason: str) -> None:
+    with pytest.raises(AnnotationError, match=reason) as caught:
         annotate(smiles)
-    assert smiles in str(refusal.value)
+    assert smiles in str(caught.value)
 
 
-def test_answer_is_kept() -> None:
+def test_annotate_is_cached() -> None:
     assert annotate("CCCCCCCCCCCCO") is annotate("CCCCCCCCCCCCO")
 
 
 def test_worked_examples_are_canonical() -> None:
-    other = {smiles for _, smiles, *_ in WORKED if canonical(smiles) != smiles}
-    assert other <= {"OCCCCCC(CCC)C"}
+    not_canonical = {smiles for _, smiles, *_ in WORKED_CASES if canonical(smiles) != smiles}
+    assert not_canonical <= {"OCCCCCC(CCC)C"}
 
 
-@given(st.sampled_from(sorted(DIGEST_ROW_SCHEMA)), st.randoms(use_true_random=False))
-def test_numbering_of_the_input_does_not_matter(smiles: str, rng: Random) -> None:
-    assert annotate(renumbered(smiles, rng)) == DIGEST_ROW_SCHEMA[smiles]
+@given(st.sampled_from(sorted(SAMPLES)), st.randoms(use_true_random=False))
+def test_the_numbering_of_the_input_does_not_matter(smiles: str, rng: Random) -> None:
+    assert annotate(renumbered(smiles, rng)) == SAMPLES[smiles]
 
 
 @st.composite
 def molecules(draw: st.DrawFn) -> str:
     """Draw a tree of carbon and some heteroatoms, at times with a ring closed in it."""
     molecule = Chem.RWMol()
-    room: list[int] = []
+    free_bonds: list[int] = []
     for number in range(draw(st.integers(1, 40))):
-        open_atoms = [atom for atom, free in enumerate(room) if free]
+        open_atoms = [atom for atom, free in enumerate(free_bonds) if free]
         if number and not open_atoms:
             break
         element, free = draw(st.sampled_from([*[("C", 4)] * 8, ("N", 3), ("O", 2), ("S", 2)]))
         molecule.AddAtom(Chem.Atom(element))
-        room.append(free)
+        free_bonds.append(free)
         if number:
             # near the newest atom, so that chains grow long
-            _bond(molecule, room, number, draw(st.sampled_from(open_atoms[-4:])))
+            _bond(molecule, free_bonds, number, draw(st.sampled_from(open_atoms[-4:])))
     rings = draw(st.integers(0, 2))
-    pairs = [(a, b) for a, free in enumerate(room) for b in range(a) if free and room[b]]
+    pairs = [
+        (a, b) for a, free in enumerate(free_bonds) for b in range(a) if free and free_bonds[b]
+    ]
     for a, b in draw(st.permutations(pairs))[:rings] if pairs else []:
-        if room[a] and room[b] and molecule.GetBondBetweenAtoms(a, b) is None:
-            _bond(molecule, room, a, b)
+        if free_bonds[a] and free_bonds[b] and molecule.GetBondBetweenAtoms(a, b) is None:
+            _bond(molecule, free_bonds, a, b)
     return str(Chem.MolToSmiles(molecule))
 
 
-def _bond(molecule: Any, room: list[int], one: int, other: int) -> None:
-    molecule.AddBond(one, other, Chem.BondType.SINGLE)
-    room[one] -= 1
-    room[other] -= 1
+def _bond(molecule: Any, free_bonds: list[int], first: int, second: int) -> None:
+    molecule.AddBond(first, second, Chem.BondType.SINGLE)
+    free_bonds[first] -= 1
+    free_bonds[second] -= 1
 
 
 def outcome(smiles: str) -> LipidAtoms | str:
     try:
         return annotate(smiles)
-    except AnnotationError as refusal:
-        return refusal.reason
+    except AnnotationError as error:
+        return error.reason
 
 
 @given(molecules(), st.randoms(use_true_random=False))
 @settings(max_examples=300, deadline=None)
-def test_numbering_of_any_molecule_does_not_matter(smiles: str, rng: Random) -> None:
+def test_the_numbering_of_any_molecule_does_not_matter(smiles: str, rng: Random) -> None:
     assert outcome(renumbered(smiles, rng)) == outcome(smiles)
 
 
 @given(molecules())
 @settings(max_examples=300, deadline=None)
-def test_answer_is_well_formed(smiles: str) -> None:
+def test_the_result_is_well_formed(smiles: str) -> None:
     atoms = outcome(smiles)
     if isinstance(atoms, str):
         assert atoms
@@ -293,7 +297,7 @@ def test_answer_is_well_formed(smiles: str) -> None:
     assert all(molecule.GetAtomWithIdx(atom).GetDegree() > 2 for atom in atoms.branch_atoms)
 
 
-def test_large_molecule_is_annotated() -> None:
+def test_annotate_accepts_a_large_molecule() -> None:
     # 600 arms: the walks from all ends are the cost
     arms = annotate(canonical("CCC" + "C(COC)" * 600 + "CCCCCCCC"))
     assert len(arms.tail_atoms) > 500

@@ -1,4 +1,4 @@
-"""BuildInputs: normalised, canonical and hashed as existing installations do."""
+"""BuildInputs: normalisation, and the hashes that existing installations compute."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def _parsed(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
     return values["system"]
 
 
-def test_every_type_is_recorded() -> None:
+def test_recorded_inputs_have_every_simulation_type() -> None:
     types = Counter(vector["input"]["simulation_type"] for vector in RECORDED)
     assert types == {"mixedbox": 16, "bilayer": 14, "lnp": 8}
 
 
 @pytest.mark.parametrize("vector", RECORDED, ids=lambda vector: vector["hash"][:8])
 def test_a_recorded_input_has_the_recorded_hash(vector: dict[str, Any]) -> None:
-    built = BuildInput.parse(vector["input"])
-    assert built.canonical_json == vector["canonical_json"]
-    assert built.hash == vector["hash"]
+    build = BuildInput.parse(vector["input"])
+    assert build.canonical_json == vector["canonical_json"]
+    assert build.hash == vector["hash"]
 
 
 @pytest.mark.parametrize("vector", RECORDED, ids=lambda vector: vector["hash"][:8])
@@ -48,7 +48,7 @@ def test_the_canonical_json_has_its_own_hash(vector: dict[str, Any]) -> None:
     assert BuildInput.parse(json.loads(vector["canonical_json"])).hash == vector["hash"]
 
 
-def test_defaults_are_those_of_the_rules() -> None:
+def test_parse_fills_in_defaults() -> None:
     assert BuildInput.parse(_box({**WATER, "count": 1})).canonical_json == (
         '{"simulation_type":"mixedbox","system":{"species":[{"fraction":1.0,"count":1,'
         '"resname":"SOL","smiles":"O"}],"total_count":1,"target_density":1.0,"ionization":'
@@ -57,25 +57,25 @@ def test_defaults_are_those_of_the_rules() -> None:
     )
 
 
-def test_counts_win_over_fractions_and_total() -> None:
+def test_counts_take_precedence_over_fractions_and_total() -> None:
     system = _parsed(
         {**WATER, "count": 3, "fraction": 0.9}, {**METHANOL, "count": 1}, total_count=1000
     )
     assert system["total_count"] == 4
-    assert [one["fraction"] for one in system["species"]] == [0.75, 0.25]
+    assert [species["fraction"] for species in system["species"]] == [0.75, 0.25]
 
 
-def test_fractions_are_shared_out_by_truncation() -> None:
+def test_fractions_give_truncated_counts() -> None:
     system = _parsed({**WATER, "fraction": 0.71}, {**METHANOL, "fraction": 0.29}, total_count=100)
     # 100 x 0.29 is 28.999999999999996 in floating point.
-    assert [one["count"] for one in system["species"]] == [71, 28]
+    assert [species["count"] for species in system["species"]] == [71, 28]
     assert system["total_count"] == 99
     assert system["species"][1]["fraction"] == 28 / 99
 
 
 def test_a_species_without_molecules_is_dropped() -> None:
     system = _parsed({**WATER, "fraction": 0.999}, {**METHANOL, "fraction": 0.001}, total_count=100)
-    assert [one["resname"] for one in system["species"]] == ["SOL"]
+    assert [species["resname"] for species in system["species"]] == ["SOL"]
     assert system["species"][0]["fraction"] == 1.0
 
 
@@ -84,7 +84,7 @@ def test_resnames_are_upper_case_and_smiles_canonical() -> None:
     assert (species["resname"], species["smiles"]) == ("ETH", "CCO")
 
 
-def test_null_is_as_good_as_absent_for_what_may_be_absent() -> None:
+def test_null_means_absent_for_optional_fields() -> None:
     values = _box({**WATER, "count": None, "fraction": 1}, total_count=5)
     values["parametrization_config"] = None
     assert (
@@ -93,7 +93,7 @@ def test_null_is_as_good_as_absent_for_what_may_be_absent() -> None:
     )
 
 
-def test_the_configuration_follows_the_parametrization() -> None:
+def test_the_parametrization_decides_the_type_of_its_configuration() -> None:
     values = _box({**WATER, "count": 1}) | {
         "parametrization": "smirnoff",
         "parametrization_config": {"charge_method": "nagl"},
@@ -107,7 +107,7 @@ def test_the_configuration_follows_the_parametrization() -> None:
     }
 
 
-def test_unknown_keys_at_the_top_do_not_count() -> None:
+def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
     values = _box({**WATER, "count": 1})
     assert BuildInput.parse(values | {"comment": "x"}).hash == BuildInput.parse(values).hash
 
@@ -115,17 +115,17 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        (None, "no mapping"),
-        ([], "no mapping"),
+        (None, "not a mapping"),
+        ([], "not a mapping"),
         ({}, "simulation_type: is missing"),
-        ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is none of"),
+        ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is not one of"),
         (
             {"simulation_type": "plasma"},
-            "simulation_type: 'plasma' is none of mixedbox, bilayer, lnp",
+            "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp",
         ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
-        (_box(), "no molecule"),
-        (_box({**WATER, "count": 0}), "no molecule"),
+        (_box(), "has no molecules"),
+        (_box({**WATER, "count": 0}), "has no molecules"),
         (_box({**WATER, "fraction": 1.0}), "total_count"),
         (_box({**WATER, "fraction": 0.01}, {**METHANOL, "fraction": 0.99}, total_count=0), "total"),
         (_box({**WATER, "fraction": 0.5}, total_count=10), "sum to 0.5, not to 1"),
@@ -182,20 +182,20 @@ def test_unknown_keys_at_the_top_do_not_count() -> None:
         ),
     ],
 )
-def test_what_breaks_the_rules_is_refused_by_field(values: object, problem: str) -> None:
+def test_parse_rejects_invalid_input_and_names_the_field(values: object, problem: str) -> None:
     with pytest.raises(BuildInputError, match=problem) as caught:
         BuildInput.parse(values)
     assert "\n" not in str(caught.value)
 
 
-def test_all_problems_are_kept_and_the_first_few_are_told() -> None:
+def test_the_error_has_all_problems_and_its_message_the_first_few() -> None:
     bad = {"smiles": "C(", "resname": "LONG", "count": -1}
     with pytest.raises(BuildInputError, match="and 3 more") as caught:
         BuildInput.parse(_box(bad, bad))
     assert len(caught.value.problems) == 6
 
 
-def test_a_molecule_with_all_its_stereochemistry_is_taken() -> None:
+def test_canonical_smiles_accepts_specified_stereochemistry() -> None:
     assert canonical_smiles("F[C@H](O)C") == canonical_smiles("C[C@H](F)O")
     assert canonical_smiles("C/C=C/C") == "C/C=C/C"
 
@@ -208,12 +208,12 @@ def test_a_molecule_with_all_its_stereochemistry_is_taken() -> None:
         "N[C@H]1[C@H]2C[C@H]3C[C@@H](C2)C[C@@H]1C3",
     ],
 )
-def test_a_spelling_is_its_own_spelling(smiles: str) -> None:
-    """RDKit's is not, for some bridged molecules: it alternates between two."""
+def test_canonical_smiles_is_stable(smiles: str) -> None:
+    """RDKit alternates between two SMILES for some bridged molecules."""
     assert canonical_smiles(canonical_smiles(smiles)) == canonical_smiles(smiles)
 
 
-def test_symmetry_leaves_nothing_open() -> None:
+def test_canonical_smiles_accepts_symmetric_centres_without_stereochemistry() -> None:
     assert canonical_smiles("OC(CO)CO") == "OCC(O)CO"
 
 
@@ -247,7 +247,7 @@ BOXES = st.builds(
 
 @given(BOXES)
 @settings(deadline=None)
-def test_written_as_yaml_and_read_back_the_hash_is_the_same(values: dict[str, Any]) -> None:
-    built = BuildInput.parse(values)
-    text = yaml.safe_dump(json.loads(built.canonical_json))
-    assert BuildInput.parse(yaml.safe_load(text)).hash == built.hash
+def test_the_hash_survives_writing_and_reading_yaml(values: dict[str, Any]) -> None:
+    build = BuildInput.parse(values)
+    text = yaml.safe_dump(json.loads(build.canonical_json))
+    assert BuildInput.parse(yaml.safe_load(text)).hash == build.hash

@@ -1,4 +1,4 @@
-"""Campaign CSV: rows become BuildInputs, and everything wrong with them is told."""
+"""Campaign CSV: rows become BuildInputs, and every invalid row is reported."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def _rows(tmp_path: Path, *lines: str) -> Rows:
 
 
 def _problems(rows: Rows) -> list[tuple[int, int, str]]:
-    return [(one.number, one.line, one.reason) for one in rows.problems]
+    return [(problem.number, problem.line, problem.reason) for problem in rows.problems]
 
 
-def _one(tmp_path: Path, header: str, row: str) -> BuildInput:
-    (only,) = _rows(tmp_path, header, row).rows
-    return only.build_input
+def _build_input(tmp_path: Path, header: str, line: str) -> BuildInput:
+    (row,) = _rows(tmp_path, header, line).rows
+    return row.build_input
 
 
-def test_the_example_has_the_hashes_of_its_folders(campaign: Path, hashes: Sequence[str]) -> None:
+def test_read_rows_gives_the_hashes_of_the_example(campaign: Path, hashes: Sequence[str]) -> None:
     rows = read_rows(campaign / "campaign.csv")
     assert sorted(row.build_input.hash for row in rows.rows) == hashes
     assert [(row.number, row.line) for row in rows.rows][:2] == [(1, 2), (2, 3)]
     assert rows.problems == rows.warnings == ()
 
 
-def test_every_type_is_one_row(tmp_path: Path) -> None:
+def test_read_rows_reads_every_type_of_simulation(tmp_path: Path) -> None:
     header = (
         "simulation_type,parametrization,system.radius,system.total_count,system.monolayer,"
         "system.species.DEC.smiles,system.species.DEC.fraction,"
@@ -89,15 +89,15 @@ def test_species_keep_the_order_of_their_first_column_in_upper_case(tmp_path: Pa
         "simulation_type,system.species.meo.count,system.species.SOL.smiles,"
         "system.species.SOL.count,system.species.meo.smiles"
     )
-    built = _one(tmp_path, header, "mixedbox,1,O,2,CO")
-    assert [one.resname for one in built.system.species] == ["MEO", "SOL"]  # type: ignore[attr-defined]
+    build = _build_input(tmp_path, header, "mixedbox,1,O,2,CO")
+    assert [species.resname for species in build.system.species] == ["MEO", "SOL"]  # type: ignore[attr-defined]
 
 
-def test_a_species_without_values_is_absent_and_blank_cells_set_nothing(tmp_path: Path) -> None:
+def test_blank_cells_set_nothing_and_a_blank_species_is_absent(tmp_path: Path) -> None:
     header = MIXED + ",system.species.MEO.smiles,system.species.MEO.count,system.target_density"
-    built = _one(tmp_path, header, "mixedbox,O,5, ,,")
-    values = json.loads(built.canonical_json)["system"]
-    assert [one["resname"] for one in values["species"]] == ["SOL"]
+    build = _build_input(tmp_path, header, "mixedbox,O,5, ,,")
+    values = json.loads(build.canonical_json)["system"]
+    assert [species["resname"] for species in values["species"]] == ["SOL"]
     assert values["target_density"] == 1.0
 
 
@@ -110,10 +110,10 @@ def test_columns_that_a_spreadsheet_adds_are_ignored(tmp_path: Path) -> None:
 def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},comment,owner.name", "mixedbox,O,5,x,me")
     assert rows.warnings == ("ignored unknown columns: comment, owner",)
-    assert rows.rows[0].build_input.hash == _one(tmp_path, MIXED, "mixedbox,O,5").hash
+    assert rows.rows[0].build_input.hash == _build_input(tmp_path, MIXED, "mixedbox,O,5").hash
 
 
-def test_spreadsheet_habits_are_understood(tmp_path: Path) -> None:
+def test_read_rows_accepts_the_output_of_spreadsheets(tmp_path: Path) -> None:
     path = tmp_path / "campaign.csv"
     text = f'\ufeff{MIXED},system.ionization.neutralize\r\nmixedbox,"O",5.0,FALSE\r\n\r\n,,,\r\n'
     path.write_bytes(text.encode())
@@ -122,7 +122,7 @@ def test_spreadsheet_habits_are_understood(tmp_path: Path) -> None:
     assert row.build_input.system.ionization.neutralize is False  # type: ignore[attr-defined]
 
 
-def test_every_bad_row_is_told_with_its_number_line_and_field(tmp_path: Path) -> None:
+def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> None:
     rows = _rows(
         tmp_path,
         MIXED,
@@ -137,16 +137,16 @@ def test_every_bad_row_is_told_with_its_number_line_and_field(tmp_path: Path) ->
         "mixedbox,O,5.0",
     )
     assert [row.number for row in rows.rows] == [1, 4]
-    number = "Input should be a valid integer, unable to parse string as an integer (it is 'many')"
+    number = "Input should be a valid integer, unable to parse string as an integer (got 'many')"
     assert _problems(rows) == [
-        (2, 4, "simulation_type: 'plasma' is none of mixedbox, bilayer, lnp"),
+        (2, 4, "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp"),
         (3, 5, f"system.species.SOL.count: {number}"),
         (5, 8, "2 values, but the header has 3 columns"),
         (6, 9, "4 values, but the header has 3 columns"),
         (
             7,
             10,
-            "system.species.SOL.count: Input should be greater than or equal to 0 (it is '-1')",
+            "system.species.SOL.count: Input should be greater than or equal to 0 (got '-1')",
         ),
         (8, 11, "the same simulation as row 1"),
     ]
@@ -163,9 +163,9 @@ def test_a_species_of_a_part_is_named_by_its_resname(tmp_path: Path) -> None:
     assert reason.startswith("system.shell.species.ABC.fraction: ")
 
 
-def test_a_field_of_another_type_is_told(tmp_path: Path) -> None:
+def test_a_field_of_another_simulation_type_is_a_problem(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},system.z_padding", "mixedbox,O,5,20")
-    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (it is '20')")]
+    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (got '20')")]
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,17 @@ def test_a_field_of_another_type_is_told(tmp_path: Path) -> None:
         ("a,b", "no column 'simulation_type'"),
         (MIXED.replace(",", ";"), "separated by ';'"),
         (f"{MIXED},,x", "without a name"),
-        (f"{MIXED},{MIXED}", "'simulation_type' stands twice"),
-        (f"{MIXED},system.species.sol.count", "'system.species.SOL.count' stands twice"),
-        (f"{MIXED},system.species.SOL.head_atoms", "a species is system.species.<RESNAME>"),
-        (f"{MIXED},system.species.SOL", "a species is system.species.<RESNAME>"),
-        (f"{MIXED},system", "'system' and 'system.species.SOL.smiles' exclude each other"),
+        (f"{MIXED},{MIXED}", "duplicate column 'simulation_type'"),
+        (f"{MIXED},system.species.sol.count", "duplicate column 'system.species.SOL.count'"),
+        (
+            f"{MIXED},system.species.SOL.head_atoms",
+            "a species are system.species.<RESNAME>",
+        ),
+        (f"{MIXED},system.species.SOL", "a species are system.species.<RESNAME>"),
+        (f"{MIXED},system", "'system' and 'system.species.SOL.smiles': one contains the other"),
     ],
 )
-def test_a_header_that_makes_no_sense_is_an_error(tmp_path: Path, header: str, reason: str) -> None:
+def test_an_invalid_header_is_an_error(tmp_path: Path, header: str, reason: str) -> None:
     with pytest.raises(SourceError, match=reason.replace("<", ".")) as caught:
         _rows(tmp_path, header, "mixedbox,O,5")
     assert str(tmp_path / "campaign.csv") in str(caught.value)
@@ -209,6 +212,6 @@ def test_an_empty_campaign_has_no_rows(tmp_path: Path) -> None:
     assert _rows(tmp_path, MIXED) == Rows((), (), ())
 
 
-def test_ten_thousand_rows_are_read(tmp_path: Path) -> None:
+def test_read_rows_reads_ten_thousand_rows(tmp_path: Path) -> None:
     rows = _rows(tmp_path, MIXED, *(f"mixedbox,O,{count}" for count in range(1, 10_001)))
     assert len({row.build_input.hash for row in rows.rows}) == 10_000

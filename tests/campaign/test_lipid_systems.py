@@ -1,4 +1,4 @@
-"""Bilayers and nanoparticles: composition, counts and refusals, worked out from the rules."""
+"""Bilayers and nanoparticles: composition, counts and invalid input; values computed by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.campaign.build_input.composition import _shares
+from mdfactory.campaign.build_input.composition import _share_out
 from mdfactory.campaign.build_input.species import molecular_weight
 from mdfactory.errors import BuildInputError
 
@@ -31,7 +31,7 @@ def _bilayer(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
 
 
 def _lnp(inner: list[dict[str, Any]], outer: list[dict[str, Any]], **system: Any) -> dict[str, Any]:
-    """Make an lnp; ``core`` and ``shell`` are what these have beside their species."""
+    """Make a nanoparticle; ``core`` and ``shell`` are the fields of these other than species."""
     parts = {part: system.pop(part, {}) for part in ("core", "shell")}
     return {
         "simulation_type": "lnp",
@@ -44,8 +44,8 @@ def _lnp(inner: list[dict[str, Any]], outer: list[dict[str, Any]], **system: Any
     }
 
 
-def _half(one: dict[str, Any], fraction: float = 0.5) -> dict[str, Any]:
-    return {**one, "fraction": fraction}
+def _half(species: dict[str, Any], fraction: float = 0.5) -> dict[str, Any]:
+    return {**species, "fraction": fraction}
 
 
 BOTH = [_half(DECANOL), _half(CHOLESTEROL)]
@@ -85,13 +85,14 @@ def test_a_bilayer_has_its_defaults() -> None:
 
 def test_atoms_are_computed_unless_all_three_are_given() -> None:
     given_ = {"head_atoms": [5], "tail_atoms": [1, 2], "branch_atoms": [3]}
-    (kept,) = _system(_bilayer({**DECANOL, "count": 2, **given_}))["species"]
-    assert {name: kept[name] for name in given_} == given_
+    (species,) = _system(_bilayer({**DECANOL, "count": 2, **given_}))["species"]
+    assert {name: species[name] for name in given_} == given_
     computed = {"head_atoms": [10], "tail_atoms": [0], "branch_atoms": []}
-    for left in given_:
+    for absent in given_:
         for blank in ([], None):
-            (found,) = _system(_bilayer({**DECANOL, "count": 2, **given_, left: blank}))["species"]
-            assert {name: found[name] for name in given_} == computed
+            fields = {**DECANOL, "count": 2, **given_, absent: blank}
+            (species,) = _system(_bilayer(fields))["species"]
+            assert {name: species[name] for name in given_} == computed
 
 
 def test_an_odd_count_needs_a_monolayer() -> None:
@@ -102,7 +103,7 @@ def test_an_odd_count_needs_a_monolayer() -> None:
     assert _system(odd)["total_count"] == 3
 
 
-def test_fractions_that_give_an_odd_count_are_refused() -> None:
+def test_fractions_that_give_an_odd_count_are_rejected() -> None:
     with pytest.raises(BuildInputError, match="5 of DEC, 5 of CHL"):
         BuildInput.parse(_bilayer(*BOTH, total_count=10))
     assert _system(_bilayer(*BOTH, total_count=12))["total_count"] == 12
@@ -111,19 +112,19 @@ def test_fractions_that_give_an_odd_count_are_refused() -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        (_bilayer({**DECANOL, "count": 0}), "no molecule"),
+        (_bilayer({**DECANOL, "count": 0}), "has no molecules"),
         (_bilayer({**DECANOL, "count": 2}, z_padding=-1), "z_padding"),
         (_bilayer({**DECANOL, "count": 2}, target_density=1), "target_density: is not a field"),
         (_bilayer({"smiles": "CCCC", "resname": "BUT", "count": 2}), "species.0: CCCC .*no head"),
         (_bilayer({"smiles": "OCCO", "resname": "EG", "count": 2}), "species.0: OCCO .*no tail"),
         (_bilayer({"smiles": "CC[C@H](C)CCO", "resname": "X", "count": 2}), "share atom 3"),
-        (_bilayer({"smiles": "CCCCCCO.Cl", "resname": "X", "count": 2}), "in several parts"),
+        (_bilayer({"smiles": "CCCCCCO.Cl", "resname": "X", "count": 2}), "several fragments"),
         (_bilayer({"smiles": OPEN_PHOSPHORUS, "resname": "DSP", "count": 2}), "phosphorus"),
         (
             _bilayer(
                 {**DECANOL, "count": 2, "head_atoms": [11], "tail_atoms": [0], "branch_atoms": [1]}
             ),
-            "DEC: there is no atom 11 in CCCCCCCCCCO, which has 11",
+            "DEC: there is no atom 11 in CCCCCCCCCCO, which has 11 atoms",
         ),
         (
             _bilayer(
@@ -133,7 +134,7 @@ def test_fractions_that_give_an_odd_count_are_refused() -> None:
         ),
     ],
 )
-def test_a_bilayer_that_breaks_the_rules_is_refused(values: dict[str, Any], problem: str) -> None:
+def test_an_invalid_bilayer_is_rejected(values: dict[str, Any], problem: str) -> None:
     with pytest.raises(BuildInputError, match=problem):
         BuildInput.parse(values)
 
@@ -152,10 +153,10 @@ def test_a_bilayer_that_breaks_the_rules_is_refused(values: dict[str, Any], prob
         ([0.999, 0.001], 10, [10, 0]),
     ],
 )
-def test_a_whole_number_is_shared_out_by_largest_remainders(
+def test_share_out_uses_largest_remainders(
     fractions: list[float], total: int, shares: list[int]
 ) -> None:
-    assert _shares(fractions, total) == shares
+    assert _share_out(fractions, total) == shares
 
 
 def test_a_nanoparticle_has_its_defaults() -> None:
@@ -171,7 +172,7 @@ def test_a_nanoparticle_has_its_defaults() -> None:
     assert "head_atoms" not in system["core"]["species"][0]
 
 
-def test_the_core_is_filled_to_its_density() -> None:
+def test_the_core_has_the_counts_of_its_density() -> None:
     core = _system(_lnp(BOTH, BOTH, radius=128, core={"target_density": 0.9}))["core"]
     # Core radius 100 A, 0.9 g/cm3; mean of 158.285 and 386.664 Da.
     mass = 0.9 * 4 / 3 * pi * 100**3 * 1e-24 * 6.022e23
@@ -179,8 +180,8 @@ def test_the_core_is_filled_to_its_density() -> None:
     total = ceil(mass / mean)
     assert 8_300 < total < 8_400
     assert core["replication_factor"] == 4
-    assert sum(one["count"] for one in core["species"]) == ceil(total / 64)
-    assert [one["fraction"] for one in core["species"]] == [0.5, 0.5]
+    assert sum(species["count"] for species in core["species"]) == ceil(total / 64)
+    assert [species["fraction"] for species in core["species"]] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_the_largest_replication_with_five_of_each_is_taken(
     core = _system(_lnp(BOTH, BOTH, radius=radius))["core"]
     total = ceil(0.95 * 4 / 3 * pi * (radius - 28) ** 3 * 0.6022 / 272.4745)
     assert core["replication_factor"] == factor
-    assert [one["count"] for one in core["species"]] == counts, total
+    assert [species["count"] for species in core["species"]] == counts, total
 
 
 @pytest.mark.parametrize(
@@ -219,15 +220,18 @@ def test_the_smallest_part_of_the_shell_with_five_of_each_is_taken(
     area: float, counts: list[int]
 ) -> None:
     shell = _system(_lnp(BOTH, BOTH, shell={"area_per_lipid": area}))["shell"]
-    assert [one["count"] for one in shell["species"]] == counts
+    assert [species["count"] for species in shell["species"]] == counts
 
 
-def test_given_counts_do_not_matter_and_zero_ones_are_kept() -> None:
+def test_a_nanoparticle_ignores_given_counts_and_keeps_zero_counts() -> None:
     rare = [{**_half(DECANOL, 0.9999), "count": 9}, {**_half(CHOLESTEROL, 0.0001), "count": 9}]
-    assert [one["count"] for one in _system(_lnp(BOTH, rare))["shell"]["species"]] == [94, 0]
+    assert [species["count"] for species in _system(_lnp(BOTH, rare))["shell"]["species"]] == [
+        94,
+        0,
+    ]
 
 
-def test_input_fractions_are_put_in_the_order_of_the_species() -> None:
+def test_input_fractions_have_the_order_of_the_species() -> None:
     given_ = {"input_fractions": {"CHL": 0.5, "DEC": 0.5}}
     assert BuildInput.parse(_lnp(BOTH, BOTH, core=given_)).hash == (
         BuildInput.parse(_lnp(BOTH, BOTH)).hash
@@ -244,7 +248,10 @@ def test_input_fractions_are_put_in_the_order_of_the_species() -> None:
         (_lnp([], BOTH), "system.core: species: the fractions sum to 0"),
         (_lnp(BOTH, [_half(DECANOL)]), "system.shell: species: the fractions sum to 0.5"),
         (_lnp(BOTH, [{**DECANOL, "count": 5}]), "system.shell: species: DEC without fraction"),
-        (_lnp([_half(DECANOL), _half(DECANOL)], BOTH), "system.core: species: DEC stands twice"),
+        (
+            _lnp([_half(DECANOL), _half(DECANOL)], BOTH),
+            "core: species: duplicate resname DEC",
+        ),
         (_lnp(BOTH, BOTH, core={"target_density": 0}), "system.core.target_density"),
         (_lnp(BOTH, BOTH, shell={"area_per_lipid": 0}), "system.shell.area_per_lipid"),
         (_lnp(BOTH, BOTH, core={"z0": 1}), "system.core.z0: is not a field"),
@@ -257,9 +264,7 @@ def test_input_fractions_are_put_in_the_order_of_the_species() -> None:
         (_lnp(BOTH, BOTH, radius=1e200), "out of range"),
     ],
 )
-def test_a_nanoparticle_that_breaks_the_rules_is_refused(
-    values: dict[str, Any], problem: str
-) -> None:
+def test_an_invalid_nanoparticle_is_rejected(values: dict[str, Any], problem: str) -> None:
     with pytest.raises(BuildInputError, match=problem):
         BuildInput.parse(values)
 
@@ -283,14 +288,14 @@ def _fractions(draw: st.DrawFn) -> list[dict[str, Any]]:
     lipids = draw(st.permutations(LIPIDS))[: draw(st.integers(1, len(LIPIDS)))]
     weights = draw(st.lists(st.integers(1, 100), min_size=len(lipids), max_size=len(lipids)))
     return [
-        {**one, "fraction": weight / sum(weights)}
-        for one, weight in zip(lipids, weights, strict=True)
+        {**lipid, "fraction": weight / sum(weights)}
+        for lipid, weight in zip(lipids, weights, strict=True)
     ]
 
 
 BILAYERS = st.builds(
     lambda species, padding, monolayer: _bilayer(
-        *({**one, "count": 2 * count} for one, count in species.values()),
+        *({**lipid, "count": 2 * count} for lipid, count in species.values()),
         z_padding=padding,
         monolayer=monolayer,
     ),
@@ -315,8 +320,8 @@ NANOPARTICLES = st.builds(
 
 @given(BILAYERS | NANOPARTICLES)
 @settings(deadline=None, max_examples=200)
-def test_written_as_yaml_and_read_back_the_hash_is_the_same(values: dict[str, Any]) -> None:
-    built = BuildInput.parse(values)
+def test_the_hash_survives_writing_and_reading_yaml(values: dict[str, Any]) -> None:
+    build = BuildInput.parse(values)
     # A YAML dump sorts keys, those of input_fractions too.
-    text = yaml.safe_dump(json.loads(built.canonical_json), sort_keys=True)
-    assert BuildInput.parse(yaml.safe_load(text)).hash == built.hash
+    text = yaml.safe_dump(json.loads(build.canonical_json), sort_keys=True)
+    assert BuildInput.parse(yaml.safe_load(text)).hash == build.hash

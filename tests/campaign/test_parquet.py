@@ -1,4 +1,4 @@
-"""Frames are read whole or refused unread, never refused if a store could take them."""
+"""Bounded reads of frames: a frame is refused only if no store could accept it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from mdfactory.testing.frames import MODERATE, tables
 
 @given(table=tables())
 @MODERATE
-def test_a_frame_whose_text_fits_is_read(
+def test_read_frame_accepts_every_frame_whose_text_fits(
     tmp_path_factory: pytest.TempPathFactory, table: pa.Table
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "frame.parquet"
     try:
         pq.write_table(table, path)
-    except pa.ArrowException:  # Parquet does not take all that Arrow does
+    except pa.ArrowException:  # Parquet does not support all types of Arrow
         reject()
     text = encode(pq.ParquetFile(path).read()).data_csv.encode()
     assert read_frame(path, len(text)).num_rows == pq.ParquetFile(path).metadata.num_rows
 
 
-def test_a_structure_without_values_takes_no_room(tmp_path: Path) -> None:
+def test_read_frame_counts_structures_as_one_column(tmp_path: Path) -> None:
     fields = pa.struct([(f"field_{number}", pa.int8()) for number in range(300)])
     pq.write_table(pa.table({"x": pa.nulls(1_000, fields)}), tmp_path / "x.parquet")
     assert read_frame(tmp_path / "x.parquet", 1_000).num_rows == 1_000

@@ -1,4 +1,4 @@
-"""Folders from a campaign CSV: made once, left alone after that, all or none."""
+"""Folders from a campaign CSV: created once, then not changed, all or none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mdfactory.campaign.discover import CsvSource, discover
-from mdfactory.campaign.prepare import Prepared, _write_summary, prepare
+from mdfactory.campaign.prepare import PreparedFolders, _write_summary, prepare
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import InvalidRowsError, OutputError, SourceError
 
@@ -36,58 +36,60 @@ def _snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def test_the_example_can_be_prepared_again_as_it_is(campaign: Path, tmp_path: Path) -> None:
-    done = prepare(campaign / "campaign.csv", tmp_path / "again")
-    assert len(done.made) == 8
-    for folder in done.made:
-        ours = folder / f"{folder.name}.yaml"
-        theirs = campaign / folder.name / ours.name
-        assert ours.read_bytes() == theirs.read_bytes()
+def test_prepare_reproduces_the_example(campaign: Path, tmp_path: Path) -> None:
+    prepared = prepare(campaign / "campaign.csv", tmp_path / "again")
+    assert len(prepared.created) == 8
+    for folder in prepared.created:
+        written = folder / f"{folder.name}.yaml"
+        expected = campaign / folder.name / written.name
+        assert written.read_bytes() == expected.read_bytes()
 
 
-def test_each_row_has_its_folder_and_the_summary_lists_them(tmp_path: Path) -> None:
-    done = prepare(_csv(tmp_path, MIXED, BILAYER, LNP), tmp_path / "out")
-    assert (done.kept, done.backup) == ((), None)
-    summary = yaml.safe_load(done.summary.read_text(encoding="utf-8"))
-    assert done.summary == tmp_path / "out" / "compositions.yaml"
+def test_prepare_creates_a_folder_for_each_row_and_a_summary(tmp_path: Path) -> None:
+    prepared = prepare(_csv(tmp_path, MIXED, BILAYER, LNP), tmp_path / "out")
+    assert (prepared.existing, prepared.backup) == ((), None)
+    summary = yaml.safe_load(prepared.summary.read_text(encoding="utf-8"))
+    assert prepared.summary == tmp_path / "out" / "compositions.yaml"
     assert summary.pop("date")
     assert summary == {
         "n_systems": 3,
         "input": str(tmp_path / "compositions.csv"),
         "output": str(tmp_path / "out"),
-        "hash": [folder.name for folder in done.made],
+        "hash": [folder.name for folder in prepared.created],
         "simulation_type": ["mixedbox", "bilayer", "lnp"],
-        "system_directory": [str(folder) for folder in done.made],
+        "system_directory": [str(folder) for folder in prepared.created],
     }
-    found = list(discover(str(done.summary)))
-    assert all(isinstance(item, Simulation) and not item.warnings for item in found)
-    assert [item.directory for item in found if isinstance(item, Simulation)] == list(done.made)
+    outcomes = list(discover(str(prepared.summary)))
+    assert all(isinstance(outcome, Simulation) and not outcome.warnings for outcome in outcomes)
+    assert [outcome.directory for outcome in outcomes if isinstance(outcome, Simulation)] == list(
+        prepared.created
+    )
 
 
-def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_prepare_again_changes_nothing(tmp_path: Path) -> None:
     first = prepare(_csv(tmp_path, MIXED, LNP), tmp_path / "out")
-    (first.made[0] / "prod.gro").touch()
+    (first.created[0] / "prod.gro").touch()
     before = _snapshot(tmp_path / "out")
     again = prepare(_csv(tmp_path, MIXED, LNP), tmp_path / "out")
-    assert again == Prepared(first.summary, (), first.made, None, ())
+    assert again == PreparedFolders(first.summary, (), first.created, None, ())
     assert _snapshot(tmp_path / "out") == before
 
 
-def test_an_earlier_summary_is_kept(tmp_path: Path) -> None:
+def test_an_earlier_summary_is_backed_up(tmp_path: Path) -> None:
     earlier = prepare(_csv(tmp_path, MIXED), tmp_path / "out").summary.read_bytes()
     for rows, backup in ([MIXED, LNP], ".bak"), ([BILAYER], ".bak1"):
-        done = prepare(_csv(tmp_path, *rows), tmp_path / "out")
-        assert done.backup == tmp_path / "out" / f"compositions.yaml{backup}"
-        assert done.backup.read_bytes() == earlier
-        earlier = done.summary.read_bytes()
+        prepared = prepare(_csv(tmp_path, *rows), tmp_path / "out")
+        assert prepared.backup == tmp_path / "out" / f"compositions.yaml{backup}"
+        assert prepared.backup.read_bytes() == earlier
+        earlier = prepared.summary.read_bytes()
 
 
-def test_a_summary_that_cannot_be_read_is_kept_too(tmp_path: Path) -> None:
+def test_an_invalid_summary_is_backed_up(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "compositions.yaml").write_text("{", encoding="utf-8")
-    done = prepare(_csv(tmp_path, MIXED), tmp_path / "out")
-    assert done.backup
-    assert done.backup.read_text(encoding="utf-8") == "{"
+    prepared = prepare(_csv(tmp_path, MIXED), tmp_path / "out")
+    assert prepared.backup
+    assert prepared.backup.read_text(encoding="utf-8") == "{"
 
 
 def test_nothing_is_written_if_a_row_is_invalid(tmp_path: Path) -> None:
@@ -99,68 +101,71 @@ def test_nothing_is_written_if_a_row_is_invalid(tmp_path: Path) -> None:
     assert "row 4 (line 5): the same simulation as row 1" in str(caught.value)
 
 
-def test_a_folder_with_something_else_is_not_touched(tmp_path: Path) -> None:
-    folder = prepare(_csv(tmp_path, MIXED), tmp_path / "out").made[0]
+def test_a_folder_with_other_content_is_not_changed(tmp_path: Path) -> None:
+    folder = prepare(_csv(tmp_path, MIXED), tmp_path / "out").created[0]
     (folder / f"{folder.name}.yaml").write_text("{}", encoding="utf-8")
     with pytest.raises(OutputError, match=folder.name):
         prepare(_csv(tmp_path, BILAYER, MIXED), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == [folder.name]
 
 
-def test_an_empty_folder_gets_its_file(tmp_path: Path) -> None:
-    folder = prepare(_csv(tmp_path, MIXED), tmp_path / "out").made[0]
+def test_an_empty_folder_gets_its_build_input(tmp_path: Path) -> None:
+    folder = prepare(_csv(tmp_path, MIXED), tmp_path / "out").created[0]
     (folder / f"{folder.name}.yaml").unlink()
-    assert prepare(_csv(tmp_path, MIXED), tmp_path / "out").made == (folder,)
+    assert prepare(_csv(tmp_path, MIXED), tmp_path / "out").created == (folder,)
 
 
-def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         prepare(_csv(tmp_path, MIXED), tmp_path / "file" / "out")
 
 
-# The folders of a CSV are found again.
+# Finding the folders of a campaign CSV
 
 
-def _found(file: Path, root: Path) -> tuple[list[Path], list[Skipped]]:
-    items = list(discover(CsvSource(file, root)))
-    simulations = [item.directory for item in items if isinstance(item, Simulation)]
-    return simulations, [item for item in items if isinstance(item, Skipped)]
+def _discover_rows(file: Path, root: Path) -> tuple[list[Path], list[Skipped]]:
+    outcomes = list(discover(CsvSource(file, root)))
+    simulations = [outcome.directory for outcome in outcomes if isinstance(outcome, Simulation)]
+    return simulations, [outcome for outcome in outcomes if isinstance(outcome, Skipped)]
 
 
-def test_rows_find_their_folders_wherever_they_are_and_no_others(tmp_path: Path) -> None:
-    mixed, bilayer, lnp = prepare(_csv(tmp_path, MIXED, BILAYER, LNP), tmp_path / "out").made
+def test_discover_finds_the_folders_of_rows_at_any_depth_and_no_others(tmp_path: Path) -> None:
+    mixed, bilayer, lnp = prepare(_csv(tmp_path, MIXED, BILAYER, LNP), tmp_path / "out").created
     deep = tmp_path / "out" / "a" / "b"
     deep.mkdir(parents=True)
     renamed = lnp.rename(deep / "production_7")
-    assert _found(_csv(tmp_path, LNP, BILAYER), tmp_path / "out") == ([bilayer, renamed], [])
+    assert _discover_rows(_csv(tmp_path, LNP, BILAYER), tmp_path / "out") == (
+        [bilayer, renamed],
+        [],
+    )
     assert mixed.exists()
 
 
-def test_rows_without_a_folder_and_bad_rows_are_skipped(tmp_path: Path) -> None:
-    mixed, bilayer = prepare(_csv(tmp_path, MIXED, BILAYER), tmp_path / "out").made
+def test_discover_skips_invalid_rows_and_rows_without_a_folder(tmp_path: Path) -> None:
+    mixed, bilayer = prepare(_csv(tmp_path, MIXED, BILAYER), tmp_path / "out").created
     (bilayer / f"{bilayer.name}.yaml").write_text("{}", encoding="utf-8")
     file = _csv(tmp_path, MIXED, "plasma,,,,,,,", BILAYER, LNP)
-    simulations, skipped = _found(file, tmp_path / "out")
+    simulations, skipped = _discover_rows(file, tmp_path / "out")
     assert simulations == [mixed]
-    assert [item.path for item in skipped] == [
+    assert [outcome.path for outcome in skipped] == [
         f"{file}: row {number} (line {number + 1})" for number in (2, 3, 4)
     ]
-    bad, invalid, missing = (item.reason for item in skipped)
-    assert bad.startswith("simulation_type: ")
-    assert f"{bilayer}: {bilayer.name}.yaml: simulation_type: is missing" in invalid
+    invalid_row, invalid_folder, missing = (outcome.reason for outcome in skipped)
+    assert invalid_row.startswith("simulation_type: ")
+    assert f"{bilayer}: {bilayer.name}.yaml: simulation_type: is missing" in invalid_folder
     assert missing.startswith("no simulation with hash ")
     assert missing.endswith(f"below {tmp_path / 'out'}")
 
 
-def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_discover_needs_the_root_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="missing"):
         discover(CsvSource(_csv(tmp_path, MIXED), tmp_path / "missing"))
 
 
 @pytest.mark.long
-def test_a_summary_of_a_hundred_thousand_that_says_the_same_is_left_alone(tmp_path: Path) -> None:
-    """It is longer than a BuildInput may be; to prepare so many takes minutes."""
+def test_an_unchanged_summary_of_a_hundred_thousand_folders_is_not_written(tmp_path: Path) -> None:
+    """The summary is larger than a BuildInput may be. To prepare so many takes minutes."""
     hashes = [f"{number:040X}" for number in range(100_000)]
     values = {"date": "2026-01-01", "hash": hashes, "system_directory": hashes}
     path = tmp_path / "compositions.yaml"

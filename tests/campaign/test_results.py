@@ -1,4 +1,4 @@
-"""Results of a simulation: recorded, loaded, removed and checked; files and registry agree."""
+"""Results of a simulation: recording, loading, removing and checking them."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def completed(campaign: Path) -> Results:
     return Results(folder)
 
 
-def _written(results: Results) -> Any:
+def _read_document(results: Results) -> Any:
     return json.loads((results.folder / "metadata.json").read_text(encoding="utf-8"))
 
 
-def _write(results: Results, values: object) -> None:
+def _write_registry(results: Results, values: object) -> None:
     results.folder.mkdir(exist_ok=True)
     text = values if isinstance(values, str) else json.dumps(values)
     (results.folder / "metadata.json").write_text(text, encoding="utf-8")
 
 
-def test_the_example_is_read(completed: Results) -> None:
+def test_registry_reads_the_example(completed: Results) -> None:
     registry = completed.registry()
     assert list(registry.analyses) == [
         "system_chemistry",
@@ -71,10 +71,10 @@ def test_a_folder_without_a_registry_has_no_results(results: Results) -> None:
 
 
 @pytest.mark.parametrize("frame", [FRAME, pa.Table.from_pandas(FRAME)], ids=["pandas", "arrow"])
-def test_a_recorded_analysis_is_loaded_as_it_was(results: Results, frame: Any) -> None:
+def test_load_analysis_returns_the_recorded_frame(results: Results, frame: Any) -> None:
     results.record_analysis("area_per_lipid", frame, units={"apl": "A^2"})
     pd.testing.assert_frame_equal(results.load_analysis("area_per_lipid").to_pandas(), FRAME)
-    entry = _written(results)["analyses"]["area_per_lipid"]
+    entry = _read_document(results)["analyses"]["area_per_lipid"]
     assert entry.pop("created_at") == entry.pop("updated_at")
     assert entry == {
         "filename": "area_per_lipid.parquet",
@@ -82,21 +82,21 @@ def test_a_recorded_analysis_is_loaded_as_it_was(results: Results, frame: Any) -
         "columns": ["time_ns", "apl"],
         "extras": {"units": {"apl": "A^2"}},
     }
-    assert _written(results)["schema_version"] == "1.0"
+    assert _read_document(results)["schema_version"] == "1.0"
     assert results.check() == []
 
 
-def test_an_analysis_is_replaced_and_keeps_when_it_was_made(results: Results) -> None:
+def test_record_analysis_again_keeps_created_at(results: Results) -> None:
     results.record_analysis("a", FRAME)
-    first = _written(results)["analyses"]["a"]
+    first = _read_document(results)["analyses"]["a"]
     results.record_analysis("a", FRAME.head(1), note="shorter")
-    second = _written(results)["analyses"]["a"]
+    second = _read_document(results)["analyses"]["a"]
     assert results.load_analysis("a").num_rows == second["row_count"] == 1
     assert second["created_at"] == first["created_at"] < second["updated_at"]
     assert second["extras"] == {"note": "shorter"}
 
 
-def test_a_removed_analysis_is_gone_with_its_file(results: Results) -> None:
+def test_remove_analysis_removes_entry_and_file(results: Results) -> None:
     results.record_analysis("a", FRAME)
     results.record_analysis("b", FRAME)
     results.remove_analysis("a")
@@ -109,14 +109,14 @@ def test_a_removed_analysis_is_gone_with_its_file(results: Results) -> None:
 
 
 @pytest.mark.parametrize("move", [False, True])
-def test_an_artifact_is_recorded_with_checksums(
+def test_record_artifact_stores_files_and_checksums(
     results: Results, tmp_path: Path, *, move: bool
 ) -> None:
     sources = [tmp_path / "snap.png", tmp_path / "notes.txt"]
     for source in sources:
         source.write_bytes(source.name.encode())
     results.record_artifact("bilayer_snapshot", sources, move=move, frame=7)
-    entry = _written(results)["artifacts"]["bilayer_snapshot"]
+    entry = _read_document(results)["artifacts"]["bilayer_snapshot"]
     files = ["artifacts/bilayer_snapshot/snap.png", "artifacts/bilayer_snapshot/notes.txt"]
     assert entry["files"] == files
     assert entry["checksums"] == {
@@ -127,7 +127,7 @@ def test_an_artifact_is_recorded_with_checksums(
     assert results.check() == []
 
 
-def test_an_artifact_is_replaced_whole_and_removed_whole(results: Results, tmp_path: Path) -> None:
+def test_artifact_files_are_replaced_and_removed_together(results: Results, tmp_path: Path) -> None:
     for name in ("old.png", "new.png"):
         (tmp_path / name).write_bytes(b"x")
         results.record_artifact("movie", [tmp_path / name])
@@ -145,19 +145,19 @@ def test_an_artifact_may_be_recorded_from_its_own_folder(results: Results, tmp_p
     assert list(results.registry().artifacts) == ["movie"]
 
 
-def test_what_is_not_known_here_is_kept(results: Results) -> None:
+def test_unknown_parts_of_the_registry_are_preserved(results: Results) -> None:
     entry = {"filename": "a.parquet", "row_count": 1, "columns": [], "engine": "old", "extras": {}}
-    _write(results, {"schema_version": "1.7", "analyses": {"a": entry}, "lab": {"x": 1}})
+    _write_registry(results, {"schema_version": "1.7", "analyses": {"a": entry}, "lab": {"x": 1}})
     results.record_analysis("a", FRAME)
     results.record_analysis("b", FRAME)
-    written = _written(results)
-    assert (written["schema_version"], written["lab"]) == ("1.7", {"x": 1})
-    assert written["analyses"]["a"]["engine"] == "old"
-    assert written["analyses"]["a"]["row_count"] == 3
+    document = _read_document(results)
+    assert (document["schema_version"], document["lab"]) == ("1.7", {"x": 1})
+    assert document["analyses"]["a"]["engine"] == "old"
+    assert document["analyses"]["a"]["row_count"] == 3
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../a", "overview", "9", "a" * 49])
-def test_a_name_that_is_none_is_refused(results: Results, tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_cannot_be_recorded(results: Results, tmp_path: Path, name: str) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(InvalidNameError):
         results.record_analysis(name, FRAME)
@@ -166,7 +166,7 @@ def test_a_name_that_is_none_is_refused(results: Results, tmp_path: Path, name: 
     assert not results.folder.exists()
 
 
-def test_what_cannot_be_recorded_leaves_what_was_there(results: Results, tmp_path: Path) -> None:
+def test_a_failed_recording_changes_no_file(results: Results, tmp_path: Path) -> None:
     results.record_analysis("a", FRAME)
     before = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
     with pytest.raises(ResultError, match="JSON"):
@@ -177,11 +177,11 @@ def test_what_cannot_be_recorded_leaves_what_was_there(results: Results, tmp_pat
         results.record_analysis("a", pd.DataFrame({"x": [1, "a", object()]}))
     with pytest.raises(ResultError, match=r"missing\.png"):
         results.record_artifact("b", [tmp_path / "missing.png"])
-    with pytest.raises(ResultError, match="no file"):
+    with pytest.raises(ResultError, match="no files given"):
         results.record_artifact("b", [])
     (tmp_path / "x").mkdir()
-    for place in (tmp_path, tmp_path / "x"):
-        (place / "same.txt").touch()
+    for folder in (tmp_path, tmp_path / "x"):
+        (folder / "same.txt").touch()
     with pytest.raises(ResultError, match=r"same\.txt"):
         results.record_artifact("b", [tmp_path / "same.txt", tmp_path / "x" / "same.txt"])
     after = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
@@ -193,14 +193,14 @@ def test_what_cannot_be_recorded_leaves_what_was_there(results: Results, tmp_pat
     [
         ("{", "not valid JSON"),
         ("", "not valid JSON"),
-        ("[]", "holds no mapping"),
+        ("[]", "is not a JSON object"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )
-def test_a_registry_that_is_none_is_an_error_and_is_not_overwritten(
+def test_an_invalid_registry_is_an_error_and_is_not_overwritten(
     results: Results, text: str, problem: str
 ) -> None:
-    _write(results, text)
+    _write_registry(results, text)
     for action in (results.registry, results.check, lambda: results.record_analysis("a", FRAME)):
         with pytest.raises(RegistryError, match=problem) as caught:
             action()
@@ -217,16 +217,15 @@ def test_a_registry_that_is_none_is_an_error_and_is_not_overwritten(
         ({"filename": "a.parquet", "row_count": True}, "row_count is True"),
     ],
 )
-def test_a_bad_entry_is_a_problem_and_the_others_are_read(
+def test_an_invalid_analysis_entry_is_a_problem_and_the_rest_is_read(
     results: Results, entry: object, problem: str
 ) -> None:
     good = {"filename": "good.parquet", "row_count": 1}
-    _write(results, {"analyses": {"good": good, "bad": entry, "a-b": good}})
+    _write_registry(results, {"analyses": {"good": good, "bad": entry, "a-b": good}})
     registry = results.registry()
     assert list(registry.analyses) == ["good"]
-    first, name = registry.problems[0].reason, registry.problems[1].name
-    assert problem in first
-    assert name == "a-b"
+    assert problem in registry.problems[0].reason
+    assert registry.problems[1].name == "a-b"
 
 
 @pytest.mark.parametrize(
@@ -236,42 +235,47 @@ def test_a_bad_entry_is_a_problem_and_the_others_are_read(
         ({"files": [1], "checksums": {}}, "a file is 1"),
         ({"files": ["a"], "checksums": {}}, "the checksum of 'a' is None"),
         ({"files": ["a"]}, "checksums is None"),
-        ({"files": ["a", "a"], "checksums": {"a": "x"}}, "twice"),
+        ({"files": ["a", "a"], "checksums": {"a": "x"}}, "duplicate"),
     ],
 )
-def test_a_bad_artifact_is_a_problem(results: Results, entry: object, reason: str) -> None:
-    _write(results, {"artifacts": {"bad": entry}})
+def test_an_invalid_artifact_entry_is_a_problem(
+    results: Results, entry: object, reason: str
+) -> None:
+    _write_registry(results, {"artifacts": {"bad": entry}})
     (problem,) = results.registry().problems
     assert str(problem).startswith("artifact bad: ")
     assert reason in problem.reason
 
 
-def test_names_that_differ_only_in_case_are_one_name(results: Results) -> None:
+def test_registry_rejects_names_that_differ_only_in_case(results: Results) -> None:
     entry = {"filename": "a.parquet", "row_count": 1}
-    _write(results, {"analyses": {"rdf": entry, "RDF": entry}})
+    _write_registry(results, {"analyses": {"rdf": entry, "RDF": entry}})
     registry = results.registry()
     assert list(registry.analyses) == ["rdf"]
     assert "differs from rdf only in case" in str(registry.problems[0])
 
 
-def test_everything_that_does_not_fit_is_found(completed: Results) -> None:
+def test_check_finds_every_difference(completed: Results) -> None:
     folder = completed.folder
     (folder / "hydrogen_bonds.parquet").unlink()
     (folder / "rdf_oxygen.parquet").write_bytes(b"PAR1 no more")
     pq.write_table(pa.table({"x": [1]}), folder / "system_chemistry.parquet")
     (folder / "artifacts/density_plot/density_plot.png").write_bytes(b"other")
     (folder / "artifacts/last_frame_pdb/last_frame.pdb").unlink()
-    (folder / "left_over.parquet").touch()
+    (folder / "orphan.parquet").touch()
     findings = {finding.item: finding.problem for finding in completed.check()}
     assert findings.pop("rdf_oxygen").startswith("rdf_oxygen.parquet cannot be read: ")
     assert findings == {
         "hydrogen_bonds": "hydrogen_bonds.parquet is missing",
-        "system_chemistry": "system_chemistry.parquet has 1 rows, but the registry says 2",
+        "system_chemistry": (
+            "system_chemistry.parquet has 1 rows, but 2 are recorded. Record the analysis again"
+        ),
         "density_plot": (
-            "artifacts/density_plot/density_plot.png has another checksum than the registry says"
+            "artifacts/density_plot/density_plot.png has changed: its "
+            "checksum differs from the registry"
         ),
         "last_frame_pdb": "artifacts/last_frame_pdb/last_frame.pdb is missing",
-        "left_over.parquet": "is not in the registry",
+        "orphan.parquet": "is not in the registry",
     }
     for name in ("hydrogen_bonds", "rdf_oxygen", "system_chemistry"):
         with pytest.raises(ResultError, match=name):
@@ -279,9 +283,11 @@ def test_everything_that_does_not_fit_is_found(completed: Results) -> None:
 
 
 @pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "link", "artifacts/../../x", "a\0b"])
-def test_a_path_that_leads_outside_is_refused(results: Results, tmp_path: Path, file: str) -> None:
+def test_a_path_outside_the_results_folder_is_rejected(
+    results: Results, tmp_path: Path, file: str
+) -> None:
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
-    _write(results, {"artifacts": {"a": {"files": [file], "checksums": {file: "0" * 64}}}})
+    _write_registry(results, {"artifacts": {"a": {"files": [file], "checksums": {file: "0" * 64}}}})
     (results.folder / "link").symlink_to(tmp_path / "secret")
     (finding, *_) = results.check()
     assert finding == ResultProblem("a", finding.problem)
@@ -291,7 +297,7 @@ def test_a_path_that_leads_outside_is_refused(results: Results, tmp_path: Path, 
     assert (tmp_path / "secret").exists()
 
 
-MANY = """
+RECORD_FIVE = """
 import sys, pandas as pd
 from mdfactory.campaign.results import Results
 for number in range(5):
@@ -299,66 +305,66 @@ for number in range(5):
 """
 
 
-def test_scripts_that_record_at_once_lose_nothing(tmp_path: Path) -> None:
-    commands = [[sys.executable, "-c", MANY, str(tmp_path), str(number)] for number in range(4)]
+def test_scripts_that_record_at_once_lose_no_result(tmp_path: Path) -> None:
+    commands = [
+        [sys.executable, "-c", RECORD_FIVE, str(tmp_path), str(number)] for number in range(4)
+    ]
     scripts = [subprocess.Popen(command) for command in commands]
     assert [script.wait() for script in scripts] == [0, 0, 0, 0]
     assert len(Results(tmp_path).registry().analyses) == 20
     assert Results(tmp_path).check() == []
 
 
-KILLED = """
+RECORD_UNTIL_KILLED = """
 import sys, time, pandas as pd
 from mdfactory.campaign.results import Results
 results = Results(sys.argv[1])
 for rows in range(1, 100_000):
-    begun = time.monotonic()
+    started = time.monotonic()
     results.record_analysis("a", pd.DataFrame({"x": range(rows % 50)}))
-    print(time.monotonic() - begun, flush=True)
+    print(time.monotonic() - started, flush=True)
 """
 
 
-def test_a_script_that_is_killed_leaves_files_and_registry_in_agreement(
+def test_a_killed_script_leaves_files_that_match_the_registry(
     tmp_path: Path, running: Callable[..., Any]
 ) -> None:
     for _ in range(5):
-        command = [sys.executable, "-c", KILLED, str(tmp_path)]
+        command = [sys.executable, "-c", RECORD_UNTIL_KILLED, str(tmp_path)]
         with running(command, stdout=subprocess.PIPE) as script:
             seconds = [float(script.stdout.readline()) for _ in range(3)]
             time.sleep(random.uniform(0, 2 * min(seconds)))  # noqa: S311  # any instant
             os.kill(script.pid, signal.SIGKILL)
-        wrong = [
-            one for one in Results(tmp_path).check() if one.problem != "is not in the registry"
-        ]
-        assert wrong == []
+        problems = [finding.problem for finding in Results(tmp_path).check()]
+        assert [text for text in problems if text != "is not in the registry"] == []
     shutil.rmtree(tmp_path / ".analysis")
     assert read_registry(tmp_path).analyses == {}
 
 
-def test_what_cannot_be_written_leaves_the_earlier_result(results: Results) -> None:
+def test_a_frame_that_cannot_be_written_leaves_the_earlier_result(results: Results) -> None:
     results.record_analysis("keep", pa.table({"x": [1]}))
     results.record_analysis("keep", pa.table({"x": [1, 2]}), note="half a character: \ud800")
     assert results.registry().analyses["keep"].entry["extras"]["note"][-1] == "\ud800"
-    with pytest.raises(ResultError, match="neither a DataFrame nor an Arrow table"):
+    with pytest.raises(ResultError, match="expected a pandas DataFrame or Arrow table, got list"):
         results.record_analysis("keep", [1, 2])  # type: ignore[arg-type]
     assert results.load_analysis("keep").num_rows == 2
     assert results.check() == []
 
 
-def test_threads_that_record_at_once_lose_nothing(results: Results) -> None:
+def test_threads_that_record_at_once_lose_no_result(results: Results) -> None:
     with ThreadPoolExecutor(16) as threads:
-        recorded = [
+        recordings = [
             threads.submit(results.record_analysis, f"n{number}", pa.table({"x": [number]}))
             for number in range(24)
         ]
-    assert [one.result() for one in recorded] == [None] * 24
+    assert [recording.result() for recording in recordings] == [None] * 24
     assert len(results.registry().analyses) == 24
     assert results.check() == []
 
 
-def test_a_name_that_differs_only_in_case_is_refused(results: Results) -> None:
+def test_record_analysis_rejects_a_name_that_differs_only_in_case(results: Results) -> None:
     results.record_analysis("Foo", pa.table({"x": [1]}))
-    with pytest.raises(ResultError, match="'foo' differs from 'Foo' only in case"):
+    with pytest.raises(ResultError, match="'foo' differs from the existing result 'Foo' only"):
         results.record_analysis("foo", pa.table({"x": [2]}))
     assert results.load_analysis("Foo").to_pydict() == {"x": [1]}
 
@@ -368,9 +374,9 @@ def test_a_frame_without_columns_has_no_rows(results: Results) -> None:
     assert results.load_analysis("none").num_rows == 0
 
 
-def test_one_file_may_be_given_by_itself(results: Results, tmp_path: Path) -> None:
+def test_record_artifact_accepts_a_single_path(results: Results, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     results.record_artifact("notes", str(tmp_path / "notes.txt"))
     assert results.registry().artifacts["notes"].files == ("artifacts/notes/notes.txt",)
-    with pytest.raises(ResultError, match="missing.txt is no file"):
+    with pytest.raises(ResultError, match="missing.txt is not a file"):
         results.record_artifact("notes", tmp_path / "missing.txt")

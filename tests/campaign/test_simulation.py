@@ -116,8 +116,8 @@ def test_read_simulation_ignores_folders_that_do_not_claim_to_be_simulations(
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"own": ""}, "folder.yaml: it holds no mapping"),
-        ({"own": "- 1"}, "folder.yaml: it holds no mapping"),
+        ({"own": ""}, "folder.yaml: not a mapping"),
+        ({"own": "- 1"}, "folder.yaml: not a mapping"),
         ({"own": "{}"}, "folder.yaml: simulation_type: is missing"),
         ({"build": "jobs: 3"}, "build.yaml: simulation_type: is missing"),
         ({"own": "a: [1"}, "folder.yaml: line 2: "),

@@ -17,7 +17,7 @@ from documents import PAGES, ROOT, Block, blocks
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.strict_yaml import load as load_yaml
 from mdfactory.config import load
-from mdfactory.config.settings import parsed
+from mdfactory.config.settings import read_ini
 from mdfactory.stores import KINDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -122,7 +122,7 @@ class Runner:
         file.write_text(block.text, encoding="utf-8")
         settings = load(file)
         assert settings.warnings == ()
-        assert {*parsed(file).sections()} <= {setting.section for setting in settings.values}
+        assert {*read_ini(file).sections()} <= {setting.section for setting in settings.values}
         assert settings.kind in KINDS
 
     def check_yaml(self, block: Block) -> None:

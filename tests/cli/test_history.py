@@ -198,7 +198,7 @@ def test_what_another_program_wrote_since_is_named_and_stays(
     before = state()
     result = mdfactory("sync", "undo")
     assert result.code == 1
-    assert "no longer as operation 2 left them; nothing was undone" in result.err
+    assert "some records have changed since operation 2; nothing was undone" in result.err
     assert f"RUN_DATABASE: 1 record: {row['hash']}" in result.err
     assert "Traceback" not in result.err
     told = mdfactory("sync", "undo", "--json").json

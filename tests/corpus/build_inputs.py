@@ -59,8 +59,8 @@ FIRST = "system.species.0"
 INF = float("inf")
 
 CHANGES: list[tuple[str, Values, str, object, str]] = [
-    ("another type", BOX, "simulation_type", "trilayer", "'trilayer' is none of mixedbox, "),
-    ("a type that is a list", BOX, "simulation_type", ["mixedbox"], "a list is none of"),
+    ("another type", BOX, "simulation_type", "trilayer", "'trilayer' is not one of mixedbox, "),
+    ("a type that is a list", BOX, "simulation_type", ["mixedbox"], "a list is not one of"),
     ("a system that is a list", BOX, "system", [1], "system: "),
     ("a system that is null", BOX, "system", None, "system: "),
     ("another engine", BOX, "engine", "amber", "engine: "),
@@ -83,15 +83,15 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("a boolean as fraction", SHARED, f"{FIRST}.fraction", True, "fraction: .*boolean"),
     ("a boolean as density", BOX, "system.target_density", True, "target_density: .*boolean"),
     ("a list as count", BOX, f"{FIRST}.count", [1], "count: "),
-    ("no species", BOX, "system.species", [], "no molecule in it"),
-    ("species of count 0", BOX, f"{FIRST}.count", 0, "no molecule in it"),
+    ("no species", BOX, "system.species", [], "has no molecules"),
+    ("species of count 0", BOX, f"{FIRST}.count", 0, "has no molecules"),
     ("species by name", BOX, "system.species", {"SOL": {"count": 3}}, "species: "),
     ("a species that is text", BOX, FIRST, "water", "species.0: "),
     ("fractions above 1", SHARED, f"{FIRST}.fraction", 0.6, "sum to 1.1, not to 1"),
     ("a negative fraction", SHARED, f"{FIRST}.fraction", -0.5, "greater than or equal to 0"),
     ("NaN as fraction", SHARED, f"{FIRST}.fraction", float("nan"), "finite"),
-    ("fractions of nothing", SHARED, "system.total_count", 0, "fractions need it"),
-    ("fractions of too few", SHARED, "system.total_count", 1, "no molecule in it"),
+    ("fractions of nothing", SHARED, "system.total_count", 0, "required with fractions"),
+    ("fractions of too few", SHARED, "system.total_count", 1, "has no molecules"),
     ("a negative total", SHARED, "system.total_count", -1, "greater than or equal to 0"),
     ("no SMILES", BOX, f"{FIRST}.smiles", "xyz", "is not the SMILES"),
     ("an empty SMILES", BOX, f"{FIRST}.smiles", "", "is not the SMILES"),
@@ -115,7 +115,7 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("a resname that is a number", BOX, f"{FIRST}.resname", 1, "resname: "),
     ("an odd bilayer", BILAYER, f"{FIRST}.count", 63, "cannot be shared between two leaflets"),
     ("a lipid without a tail", BILAYER, f"{FIRST}.smiles", "O", "cannot be read as a lipid"),
-    ("a lipid in two parts", BILAYER, f"{FIRST}.smiles", "CCCCCCCC.CCCCCO", "several parts"),
+    ("a lipid in two parts", BILAYER, f"{FIRST}.smiles", "CCCCCCCC.CCCCCO", "several fragments"),
     ("atoms out of range", BILAYER, FIRST, {**LIPID, "count": 2, "head_atoms": [99],
      "tail_atoms": [0], "branch_atoms": [1]}, "there is no atom 99"),
     ("negative atoms", BILAYER, FIRST, {**LIPID, "count": 2, "head_atoms": [-1],
@@ -130,7 +130,7 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("no area for a lipid", LNP, "system.shell.area_per_lipid", 1e-310, "out of range"),
     ("a core that is empty", LNP, "system.core.species", [], "sum to 0, not to 1"),
     ("a shell by count", LNP, "system.shell.species", [{**LIPID, "count": 3}], "without fraction"),
-    ("other input fractions", LNP, "system.core.input_fractions", {"DEC": 0.5}, "not those of"),
+    ("other input fractions", LNP, "system.core.input_fractions", {"DEC": 0.5}, "differ from"),
 ]  # fmt: skip
 
 LACKS: list[tuple[str, Values, str, str]] = [

@@ -71,7 +71,7 @@ def _twice(folder: Path) -> None:
 MEMBERS = [
     *(Member(f"called {what}", leave, (), ALL, called=name) for what, name in NAMES),
     *(
-        Member(f"invalid and called {what}", build("[]"), ("no mapping",), called=b"i" + name[:254])
+        Member(f"invalid and called {what}", build("[]"), ("a mapping",), called=b"i" + name[:254])
         for what, name in NAMES
     ),
     Member("called no UTF-8", leave, ("not valid UTF-8",), called=b"\xff\xfe"),

@@ -1,4 +1,4 @@
-"""Parquet files that are none, that are not what the registry says, or that grow when read."""
+"""Parquet files that are invalid, that differ from the registry, or that grow when read."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ CORRUPT: list[tuple[str, Spoil, str]] = [
     ("encrypted Parquet", _bytes(lambda raw: raw[:-4] + b"PARE"), "cannot be read"),
     ("CSV in place of Parquet", _bytes(lambda raw: b"x\n1\n2\n"), "cannot be read"),
     ("Feather in place of Parquet", _bytes(lambda raw: b"ARROW1\0\0ARROW1"), "cannot be read"),
-    ("other rows than the registry says", _other_rows, "has 1 rows, but the registry says 2"),
+    ("other rows than recorded", _other_rows, "has 1 rows, but 2 are recorded"),
     ("a link out of the results", _outside, "leads outside"),
 ]
 

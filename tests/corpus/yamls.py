@@ -35,12 +35,12 @@ MERGED = "\n".join(
 GOOD = WATER % 7
 
 BROKEN: list[tuple[str, str | bytes, str]] = [
-    ("an empty YAML", "", "holds no mapping"),
-    ("a YAML of blanks", " \n\n  \n", "holds no mapping"),
-    ("a YAML of comments", "# nothing\n", "holds no mapping"),
-    ("a YAML list", "- 1\n", "holds no mapping"),
-    ("a YAML scalar", "water", "holds no mapping"),
-    ("a YAML null", "~", "holds no mapping"),
+    ("an empty YAML", "", "not a mapping"),
+    ("a YAML of blanks", " \n\n  \n", "not a mapping"),
+    ("a YAML of comments", "# nothing\n", "not a mapping"),
+    ("a YAML list", "- 1\n", "not a mapping"),
+    ("a YAML scalar", "water", "not a mapping"),
+    ("a YAML null", "~", "not a mapping"),
     ("a YAML of two documents", GOOD + "---\n" + GOOD, "line 3: "),
     ("an open bracket", GOOD + "a: [1", "line 4: "),
     ("a tab", GOOD + "\tx: 1", "line 3: "),
@@ -53,7 +53,7 @@ BROKEN: list[tuple[str, str | bytes, str]] = [
     ("brackets 5,000 deep", "a: " + "[" * 5_000 + "]" * 5_000, "nests more than 64"),
     ("lists 5,000 deep", "- " * 5_000 + "x", "nests more than 64"),
     ("maps 5,000 deep", "{a: " * 5_000 + "}" * 5_000, "nests more than 64"),
-    ("nested in 8 KiB", "[" * 4_000 + "]" * 4_000, "nests too deeply|holds no mapping"),
+    ("nested in 8 KiB", "[" * 4_000 + "]" * 4_000, "nests too deeply|not a mapping"),
     ("a tag of Python", GOOD + "x: !!python/object/apply:os.system [id]", "line 3: "),
     ("a tag of Python on all", "!!python/object:os.PathLike {}", "line 1: "),
     ("a tag that does not fit", GOOD + "x: !!int z", "does not fit its tag"),
@@ -70,7 +70,7 @@ BROKEN: list[tuple[str, str | bytes, str]] = [
     ("UTF-32", GOOD.encode("utf-32"), "build.yaml: "),
     ("a binary file", bytes(range(256)) * 8, "build.yaml: "),
     ("a gzipped YAML", b"\x1f\x8b\x08\0\0\0\0\0\0\3", "build.yaml: "),
-    ("JSON of a list", "[]", "holds no mapping"),
+    ("JSON of a list", "[]", "not a mapping"),
 ]
 
 PLACES = [
@@ -110,7 +110,7 @@ MEMBERS = [
     ),
     Member("an own YAML that is a FIFO", _own(fifo), ("yaml: is not a file",)),
     Member("a folder as BuildInput", instead(BUILD, directory), ("build.yaml: is not a file",)),
-    Member("an own YAML that is empty", _own(empty), ("yaml: it holds no mapping",)),
+    Member("an own YAML that is empty", _own(empty), ("yaml: not a mapping",)),
     Member(
         "an unreadable BuildInput",
         instead(BUILD, unreadable),

@@ -90,7 +90,7 @@ def test_an_invalid_folder_is_skipped_with_a_reason(store: Store, campaign: Path
     assert pushed.counts == Counts(inserted=7, skipped=1)
     (skipped,) = pushed.skipped
     assert skipped.path == str(broken.parent)
-    assert skipped.reason == f"{FIRST}.yaml: system: species: there is no molecule in it"
+    assert skipped.reason == f"{FIRST}.yaml: system: species: the system has no molecules"
 
 
 def test_every_invalid_folder_is_skipped_with_a_reason(store: Store, tmp_path: Path) -> None:

@@ -392,7 +392,11 @@ def _huge(folder: Path) -> None:
         (_no_file, "analysis rdf_oxygen: rdf_oxygen.parquet is missing", 1),
         (_corrupt, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
         (_truncated, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: ", 1),
-        (_other_rows, "analysis rdf_oxygen: rdf_oxygen.parquet has 1 rows, but the registry", 1),
+        (
+            _other_rows,
+            "analysis rdf_oxygen: rdf_oxygen.parquet has 1 rows, but 105 are",
+            1,
+        ),
         (_edited(_renamed), "analysis rdf; DROP TABLE x: 'rdf; DROP TABLE x' is not a valid", 1),
         (_edited(_outside), "artifact density_plot: '../prod.gro' is not a path inside", 1),
         (_elsewhere, "analysis rdf_oxygen: rdf_oxygen.parquet cannot be read: 'rdf_oxygen.pa", 1),

@@ -1,4 +1,4 @@
-"""Campaign CSV: each row is a BuildInput, each column a dotted path into it."""
+"""Campaign CSV files: a row is a BuildInput, a column the path of a field."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from mdfactory.errors import BuildInputError, SourceError
 
 __all__ = ["Row", "RowProblem", "Rows", "read_rows"]
 
-SPECIES: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
-"""``system.species.SOL.count``: the list, the resname, the field."""
+SPECIES_COLUMN: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
+"""Column of a species, such as ``system.species.SOL.count``: list, resname and field."""
 
-LONGEST_LINE: Final = 2**20
-"""Characters of a line; a row of a campaign has a few hundred."""
+MAX_LINE_CHARACTERS: Final = 2**20
+"""Length of a line; a row of a campaign has a few hundred characters."""
 
-DEEPEST: Final = 16
-"""Levels of a column's path; the deepest of a BuildInput has five."""
+MAX_COLUMN_LEVELS: Final = 16
+"""Levels of a column's path; the deepest path of a BuildInput has five."""
 
-NUMBERED: Final = re.compile(r"((?:\w+\.)*species)\.(\d+)")
-"""``system.species.0``, as a problem names a species."""
+NUMBERED_SPECIES: Final = re.compile(r"((?:\w+\.)*species)\.(\d+)")
+"""Species by its position, such as ``system.species.0``, in the field of a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A valid row.
+    """A valid row of a campaign CSV.
 
     Parameters
     ----------
     number
-        Its number among the rows, from 1; the header is none.
+        Number of the row, from 1; the header and blank rows do not count.
     line
-        The line of the file where it ends.
+        Line of the file where the row ends.
     build_input
-        What it says.
+        BuildInput of the row.
     """
 
     number: int
@@ -50,14 +50,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """What is wrong with a row.
+    """An invalid row of a campaign CSV.
 
     Parameters
     ----------
     number, line
-        Of the row, as in `Row`.
+        Number and line of the row, as in `Row`.
     reason
-        What is wrong, in one line.
+        Why the row is invalid, in one line.
     """
 
     number: int
@@ -67,16 +67,16 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A campaign CSV.
+    """Content of a campaign CSV.
 
     Parameters
     ----------
     rows
-        The valid rows, no simulation twice.
+        The valid rows; no two have the same hash.
     problems
-        What is wrong with the others.
+        The invalid rows.
     warnings
-        What is odd about the file, a line each.
+        One-line warnings about the file.
     """
 
     rows: tuple[Row, ...]
@@ -90,83 +90,102 @@ def read_rows(file: Path) -> Rows:
     Parameters
     ----------
     file
-        Comma-separated values with a header, in UTF-8.
+        CSV file in UTF-8, with a header and commas.
+
+    Returns
+    -------
+    Rows
+        The valid and the invalid rows.
 
     Raises
     ------
     SourceError
-        If it cannot be read as such, or its header is wrong.
+        If the file cannot be read as CSV, or its header is invalid.
     """
     try:
-        with _opened(file) as text:
-            reader = csv.reader(_lines(text), strict=True)
+        with _open_text(file) as stream:
+            reader = csv.reader(_read_lines(stream), strict=True)
             header = [name.strip() for name in next(reader, [])]
-            columns = _columns(file, header)
-            return _read(reader, len(header), columns)
+            return _parse_rows(reader, len(header), _parse_header(file, header))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(str(file), f"cannot be read as CSV: {reason}") from error
 
 
-def _opened(file: Path) -> TextIO:
-    """Open a file, or a pipe: one that nobody writes to is empty, and not waited for."""
+def _open_text(file: Path) -> TextIO:
+    """Open a file or pipe for reading, without waiting for a writer of the pipe."""
     handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(handle, True)  # for whoever does write to it
+    # If the pipe has a writer, wait for its text. If it has none, it reads as empty.
+    os.set_blocking(handle, True)
     return os.fdopen(handle, encoding="utf-8-sig", newline="")
 
 
-def _lines(text: TextIO) -> Iterator[str]:
-    """Yield lines, and refuse one that has no end."""
-    while line := text.readline(LONGEST_LINE + 1):
-        if len(line) > LONGEST_LINE:
-            raise csv.Error(f"a line has more than {LONGEST_LINE:,} characters")
+def _read_lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines; raise an error before one that is too long is completely in memory."""
+    while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise csv.Error(f"a line has more than {MAX_LINE_CHARACTERS:,} characters")
         yield line
 
 
-def _columns(file: Path, header: Sequence[str]) -> dict[int, str]:
-    """Return the columns that count: position -> dotted path."""
+def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
+    """Return position -> dotted path of each column, without those that spreadsheets add."""
     columns = {
-        at: _normal(name) for at, name in enumerate(header) if not name.startswith("Unnamed")
+        position: _normalise_column(name)
+        for position, name in enumerate(header)
+        if not name.startswith("Unnamed")
     }
     names = list(columns.values())
     if "simulation_type" not in names:
         hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
-        raise SourceError(str(file), f"no column 'simulation_type' in its header{hint}")
-    times = Counter(names)
-    outer: dict[str, str] = {}
+        raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
+    counts = Counter(names)
+    column_below: dict[str, str] = {}
     for name in names:
-        for dot in re.finditer(r"\.", name) if name.count(".") < DEEPEST else ():
-            outer.setdefault(name[: dot.start()], name)
+        # Of a path that is too deep, the prefixes alone could fill the memory.
+        for dot in re.finditer(r"\.", name) if name.count(".") < MAX_COLUMN_LEVELS else ():
+            column_below.setdefault(name[: dot.start()], name)
     for name in names:
-        if problem := _wrong(name, times, outer):
+        if problem := _column_problem(name, counts, column_below):
             raise SourceError(str(file), problem)
     return columns
 
 
-def _wrong(name: str, times: Mapping[str, int], outer: Mapping[str, str]) -> str:
-    """Return what is wrong with a column of the header, or nothing.
+def _column_problem(name: str, counts: Mapping[str, int], column_below: Mapping[str, str]) -> str:
+    """Return why a column is invalid, or an empty text.
 
-    `times` tells how often each stands there, `outer` a column that is inside of a path.
+    Parameters
+    ----------
+    name
+        Dotted path of the column.
+    counts
+        Column -> how often it occurs in the header.
+    column_below
+        Dotted path -> a column below it.
     """
     if not name:
-        return "a column without a name in its header"
-    if times[name] > 1:
-        return f"the column {name!r:.200} stands twice in its header"
-    if name.count(".") >= DEEPEST:
-        return f"the column {name!r:.80} nests more than {DEEPEST} levels"
-    if "species" in name.split(".") and not SPECIES.fullmatch(name):
-        return f"no column {name!r}; a species is system.species.<RESNAME>.<smiles|count|fraction>"
-    inner = outer.get(name)
-    return f"the columns {name!r} and {inner!r} exclude each other" if inner else ""
+        return "a column without a name in the header"
+    if counts[name] > 1:
+        return f"duplicate column {name!r:.200} in the header"
+    if name.count(".") >= MAX_COLUMN_LEVELS:
+        return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
+    if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
+        return (
+            f"invalid column {name!r}; the columns of a species are "
+            "system.species.<RESNAME>.<smiles|count|fraction>"
+        )
+    if name in column_below:
+        return f"conflicting columns {name!r} and {column_below[name]!r}: one contains the other"
+    return ""
 
 
-def _normal(name: str) -> str:
+def _normalise_column(name: str) -> str:
     """Return a column's path with its resname in upper case."""
-    species = SPECIES.fullmatch(name)
+    species = SPECIES_COLUMN.fullmatch(name)
     return f"{species[1]}.{species[2].upper()}.{species[3]}" if species else name
 
 
-def _read(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -> Rows:
+def _parse_rows(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -> Rows:
     rows: dict[str, Row] = {}
     problems: list[RowProblem] = []
     cells: list[str]
@@ -177,61 +196,70 @@ def _read(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -
         number += 1
         line = reader.line_num  # type: ignore[attr-defined]  # of csv.reader
         try:
-            built = _build_input(cells, width, columns)
+            build_input = _parse_row(cells, width, columns)
         except BuildInputError as error:
             problems.append(RowProblem(number, line, str(error)))
             continue
-        if built.hash in rows:
-            twin = rows[built.hash].number
-            problems.append(RowProblem(number, line, f"the same simulation as row {twin}"))
+        if build_input.hash in rows:
+            earlier = rows[build_input.hash].number
+            problems.append(RowProblem(number, line, f"the same simulation as row {earlier}"))
             continue
-        rows[built.hash] = Row(number, line, built)
+        rows[build_input.hash] = Row(number, line, build_input)
     unknown = {path.partition(".")[0] for path in columns.values()} - set(BuildInput.model_fields)
     warnings = (f"ignored unknown columns: {', '.join(sorted(unknown))}",) if unknown else ()
     return Rows(tuple(rows.values()), tuple(problems), warnings)
 
 
-def _build_input(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> BuildInput:
+def _parse_row(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> BuildInput:
     if len(cells) != width:
         raise BuildInputError([("", f"{len(cells)} values, but the header has {width} columns")])
     values: dict[str, Any] = {}
-    for at, path in columns.items():
-        if cell := cells[at].strip():
-            _put(values, path, cell)
-    resnames = _list_species(values)
+    for position, path in columns.items():
+        if cell := cells[position].strip():
+            _set_value(values, path, cell)
+    resnames = _convert_species_to_lists(values)
     try:
         return BuildInput.parse(values)
     except BuildInputError as error:
-        problems = [(_by_resname(field, resnames), what) for field, what in error.problems]
+        problems = [
+            (_replace_position_by_resname(field, resnames), reason)
+            for field, reason in error.problems
+        ]
         raise BuildInputError(problems) from error
 
 
-def _put(values: dict[str, Any], path: str, cell: str) -> None:
+def _set_value(values: dict[str, Any], path: str, cell: str) -> None:
     *parents, name = path.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
     values[name] = cell
 
 
-def _list_species(values: dict[str, Any], prefix: str = "") -> dict[str, list[str]]:
-    """Turn ``species`` by resname into lists, in place; return the resnames of each list."""
-    found: dict[str, list[str]] = {}
+def _convert_species_to_lists(values: dict[str, Any], prefix: str = "") -> dict[str, list[str]]:
+    """Convert each ``species`` from a mapping by resname to the list of a BuildInput, in place.
+
+    Returns
+    -------
+    dict of str to list of str
+        Dotted path of each list -> the resnames of its species.
+    """
+    resnames: dict[str, list[str]] = {}
     for name, value in values.items():
         path = f"{prefix}{name}"
         if not isinstance(value, dict):
             continue
         if name == "species":
-            found[path] = list(value)
-            values[name] = [{"resname": resname, **one} for resname, one in value.items()]
+            resnames[path] = list(value)
+            values[name] = [{"resname": resname, **fields} for resname, fields in value.items()]
         else:
-            found |= _list_species(value, f"{path}.")
-    return found
+            resnames |= _convert_species_to_lists(value, f"{path}.")
+    return resnames
 
 
-def _by_resname(field: str, resnames: Mapping[str, Sequence[str]]) -> str:
-    """Name a species as its column does, not by its position."""
+def _replace_position_by_resname(field: str, resnames: Mapping[str, Sequence[str]]) -> str:
+    """Return a field with species named as in the CSV: ``system.species.SOL`` for ``species.0``."""
 
     def named(match: re.Match[str]) -> str:
         return f"{match[1]}.{resnames[match[1]][int(match[2])]}"
 
-    return NUMBERED.sub(named, field)
+    return NUMBERED_SPECIES.sub(named, field)

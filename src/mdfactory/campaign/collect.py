@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, Self
 import pyarrow as pa
 
 from mdfactory.campaign.prefetch import Prefetcher
-from mdfactory.campaign.registry import FILE, FOLDER, Analysis, Artifact, Registry
-from mdfactory.campaign.results import LARGEST_CELL
+from mdfactory.campaign.registry import REGISTRY_FILE, RESULTS_FOLDER, Analysis, Artifact, Registry
+from mdfactory.campaign.results import MAX_CELL_BYTES
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state_at
 from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
 from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
@@ -244,7 +244,7 @@ class _ResultReader:
                 self._report(registry)
                 continue
             for problem in registry.problems:
-                if self._scope.includes_result(problem.kind, problem.name):
+                if self._scope.includes_result(problem.result_type, problem.name):
                     self._report(Skipped(simulation.path, one_line(problem)))
             entries: tuple[Analysis | Artifact, ...] = (
                 *registry.analyses.values(),
@@ -264,7 +264,7 @@ class _ResultReader:
         except RegistryError as error:
             return simulation, Skipped(path, one_line(error).removeprefix(f"{path}/"))
         except MemoryError:
-            return simulation, Skipped(path, f"{FOLDER}/{FILE}: {OUT_OF_MEMORY}")
+            return simulation, Skipped(path, f"{RESULTS_FOLDER}/{REGISTRY_FILE}: {OUT_OF_MEMORY}")
 
     def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped:
         table, simulation, entry = result
@@ -303,7 +303,7 @@ def _analysis_row(
     registry_entry = json.dumps(analysis.entry)
     simulation_type = simulation.identity.simulation_type.value
     inputs_digest = digest([simulation.hash, simulation_type, registry_entry])
-    path = f"{simulation.path}/{FOLDER}/{analysis.filename}"
+    path = f"{simulation.path}/{RESULTS_FOLDER}/{analysis.filename}"
     indexed = index.find(path) if index and reading.digests_only else None
     if indexed and indexed.texts[0] == inputs_digest:
         return _digest_row(simulation, *indexed.texts[1:])
@@ -323,14 +323,14 @@ def _frame_values(
 
     frame = simulation.results.read(analysis)
     try:
-        encoded = encode(frame, limit=LARGEST_CELL)
+        encoded = encode(frame, limit=MAX_CELL_BYTES)
     except FrameTooLargeError as error:
         raise ResultError(f"{analysis.filename} {error}") from error
     return {
         "row_count": frame.num_rows,
         "columns": json.dumps(frame.column_names),
         "data_csv": encoded.data_csv,
-        "data_path": f"{FOLDER}/{analysis.filename}",
+        "data_path": f"{RESULTS_FOLDER}/{analysis.filename}",
         "arrow_schema": encoded.arrow_schema,
         "entry": registry_entry,
         "csv_sha256": encoded.csv_sha256,

@@ -1,7 +1,17 @@
-"""Parquet files of analyses, read within bounds: what a few kilobytes hold may be gigabytes.
+"""Bounded reads of the Parquet files of analyses.
 
-Parquet says a repeated value once, and Arrow repeats it. So a file that may hold too much is
-first measured, a portion at a time, with its texts as categories: these are not repeated.
+A Parquet file of a few kilobytes may take gigabytes in memory: Parquet stores a repeated value
+once, and Arrow repeats it. `read_frame` therefore refuses a file whose values would exceed a limit
+when they are written as text. The size is estimated in three steps, from cheap to expensive:
+
+1. Most files are so small that they cannot exceed the limit (`_is_surely_small`).
+2. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
+   its columns take less memory than the limit (`_max_chunk_bytes`).
+3. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
+   repeat values, and the lengths are added up (`_check_text_size`).
+
+A frame is refused only if its text surely exceeds the limit, with one exception: fixed-width byte
+columns may not take more than `MAX_FIXED_WIDTH_BYTES` in memory.
 """
 
 from __future__ import annotations
@@ -18,135 +28,167 @@ from mdfactory.errors import FrameTooLargeError
 
 __all__ = ["read_frame"]
 
-WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
-"""Bytes that a value takes in Arrow, at most."""
+MAX_VALUE_BYTES: Final = {
+    "BOOLEAN": 1,
+    "INT32": 4,
+    "FLOAT": 4,
+    "INT64": 8,
+    "DOUBLE": 8,
+    "INT96": 12,
+}
+"""Physical type of Parquet -> largest size of a value in Arrow's memory."""
 
-FIXED: Final = "FIXED_LEN_BYTE_ARRAY"
-FRONT: Final = "DELTA_BYTE_ARRAY"
-"""The encoding in which a text shares its beginning with the one before."""
+TEXT_TYPE: Final = "BYTE_ARRAY"
+FIXED_WIDTH_TYPE: Final = "FIXED_LEN_BYTE_ARRAY"
+PREFIX_ENCODING: Final = "DELTA_BYTE_ARRAY"
+"""Encoding that stores of a text only what follows the prefix shared with the previous text."""
 
-REPEATING: Final = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", FRONT}
-"""Encodings in which a text may take less room than it has characters."""
+REPEATING_ENCODINGS: Final = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", PREFIX_ENCODING}
+"""Encodings in which a text may take fewer bytes than it has characters."""
 
-PORTION: Final = 1 << 20
-"""Values that are measured at a time."""
+BATCH_VALUES: Final = 1 << 20
+"""Number of values that are measured at a time."""
 
-TEXTS: Final = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
-"""Columns whose values are of different lengths."""
+TEXT_ARRAYS: Final = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
 
-ROOM: Final = 2**30
-"""Bytes that columns of bytes of one width may take in memory, where null takes as many."""
+MAX_FIXED_WIDTH_BYTES: Final = 2**30
+"""Memory that all fixed-width byte columns of a file may take. A null takes as much as a value."""
 
 
 def read_frame(path: Path, limit: int) -> pa.Table:
     """Read a Parquet file, unless it surely takes more than `limit` bytes as text.
 
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    limit
+        Bytes that the frame may take as text.
+
     Raises
     ------
     FrameTooLargeError
-        If it does. It was not held in memory.
+        If the text surely exceeds the limit. The frame was never completely in memory.
     OSError, ValueError, pyarrow.ArrowException
-        If it cannot be read.
+        If the file cannot be read.
     """
     with ParquetFile(path) as file:
-        if not _is_small(file, limit):
-            _check_size(file, limit)
-            if sum(map(_most, _chunks(file.metadata))) > limit:
-                _measure(path, file.metadata, limit)
+        if not _is_surely_small(file, limit):
+            _check_metadata(file, limit)
+            if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
+                _check_text_size(path, file.metadata, limit)
         return file.read()
 
 
-def _is_small(file: ParquetFile, limit: int) -> bool:
-    """Whether even with each value as long as the whole file it cannot be large: it mostly is."""
+def _is_surely_small(file: ParquetFile, limit: int) -> bool:
+    """Whether the text fits even if each row were as long as the whole file.
+
+    Lists may have many items a row, and a null of a fixed-width column takes memory without taking
+    bytes of the file: they are left to the other steps.
+    """
     metadata = file.metadata
-    size = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    kinds = file.schema_arrow.types
-    if any(map(pa.types.is_nested, kinds)) or any(map(pa.types.is_fixed_size_binary, kinds)):
+    file_bytes = sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
+    types = file.schema_arrow.types
+    if any(map(pa.types.is_nested, types)) or any(map(pa.types.is_fixed_size_binary, types)):
         return False
-    return metadata.num_rows * (size + metadata.num_columns) <= limit
+    return metadata.num_rows * (file_bytes + metadata.num_columns) <= limit
 
 
-def _chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
-    for at in range(metadata.num_row_groups):
-        group = metadata.row_group(at)
+def _column_chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
+    """Yield the column chunks of all row groups; the columns have the same order in each group."""
+    for group_number in range(metadata.num_row_groups):
+        group = metadata.row_group(group_number)
         yield from map(group.column, range(group.num_columns))
 
 
-def _check_size(file: ParquetFile, limit: int) -> None:
-    """Refuse what its metadata alone shows to be too large."""
-    metadata, columns = file.metadata, len(file.schema_arrow)
-    if metadata.num_rows * columns > limit:  # each takes a separator at least
-        raise FrameTooLargeError(limit, f"{metadata.num_rows:,} rows of {columns:,} columns")
-    values, fixed = [0] * metadata.num_columns, 0
-    for at, chunk in enumerate(_chunks(metadata)):
-        leaf = at % metadata.num_columns
-        values[leaf] += chunk.num_values
-        if chunk.physical_type == FIXED:
-            fixed += chunk.num_values * (metadata.schema.column(leaf).length or 0)
-    # A row of a list has a value if it is empty, too; all further ones are items with a comma.
-    items = max(values, default=0) - metadata.num_rows
-    if items * 2 > limit:
+def _check_metadata(file: ParquetFile, limit: int) -> None:
+    """Raise an error if the metadata alone shows that the frame is too large."""
+    metadata, column_count = file.metadata, len(file.schema_arrow)
+    if metadata.num_rows * column_count > limit:  # each value takes at least a separator
+        raise FrameTooLargeError(limit, f"{metadata.num_rows:,} rows of {column_count:,} columns")
+    # A column of structures or lists has several leaf columns in Parquet.
+    leaf_values, fixed_width_bytes = [0] * metadata.num_columns, 0
+    for number, chunk in enumerate(_column_chunks(metadata)):
+        leaf = number % metadata.num_columns
+        leaf_values[leaf] += chunk.num_values
+        if chunk.physical_type == FIXED_WIDTH_TYPE:
+            fixed_width_bytes += chunk.num_values * (metadata.schema.column(leaf).length or 0)
+    # Even an empty list has one value. Each further value is an item: a character and a comma.
+    extra_items = max(leaf_values, default=0) - metadata.num_rows
+    if extra_items * 2 > limit:
         raise FrameTooLargeError(limit)
-    if fixed > ROOM:
-        raise ValueError(f"its bytes of fixed length take more than {ROOM >> 30} GiB in memory")
+    if fixed_width_bytes > MAX_FIXED_WIDTH_BYTES:
+        raise ValueError(
+            f"its fixed-width columns take more than {MAX_FIXED_WIDTH_BYTES >> 30} GiB in memory"
+        )
 
 
-def _most(chunk: ColumnChunkMetaData) -> int:
-    """Return how many bytes a part of a column takes in memory at most."""
-    if chunk.physical_type in WIDTHS:
-        return chunk.num_values * WIDTHS[chunk.physical_type]
-    repeated = chunk.num_values if REPEATING.intersection(chunk.encodings) else 1
-    return chunk.total_uncompressed_size * repeated
+def _max_chunk_bytes(chunk: ColumnChunkMetaData) -> int:
+    """Return an upper bound of the memory that a column chunk takes in Arrow."""
+    if chunk.physical_type in MAX_VALUE_BYTES:
+        return chunk.num_values * MAX_VALUE_BYTES[chunk.physical_type]
+    repeats = chunk.num_values if REPEATING_ENCODINGS.intersection(chunk.encodings) else 1
+    return chunk.total_uncompressed_size * repeats
 
 
-def _measure(path: Path, metadata: FileMetaData, limit: int) -> None:
-    """Refuse a file whose text is too long, holding little of it."""
-    chunks = list(_chunks(metadata))
-    texts = {chunk.path_in_schema for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"}
-    fronts = {chunk.path_in_schema for chunk in chunks if FRONT in chunk.encodings}
-    # Arrow makes no categories of these; each may be as long as all that is said of them.
-    longest = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in fronts]
-    rows = min(PORTION // max(1, metadata.num_columns), limit // (8 * max([1, *longest])))
-    least = 0
-    with ParquetFile(path, read_dictionary=sorted(texts - fronts)) as file:
-        for batch in file.iter_batches(batch_size=max(1, rows)):
-            least += batch.num_rows * batch.num_columns + sum(map(_least_text, batch.columns))
-            if least > limit:
+def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
+    """Read a file in small batches, and raise an error if its text is too long."""
+    chunks = list(_column_chunks(metadata))
+    texts = {chunk.path_in_schema for chunk in chunks if chunk.physical_type == TEXT_TYPE}
+    prefixed = {chunk.path_in_schema for chunk in chunks if PREFIX_ENCODING in chunk.encodings}
+    # pyarrow cannot read prefix-encoded columns as dictionaries. Each of their texts may be as long
+    # as the whole chunk, so they limit the rows of a batch.
+    prefixed_bytes = [
+        chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in prefixed
+    ]
+    batch_rows = min(
+        BATCH_VALUES // max(1, metadata.num_columns), limit // (8 * max([1, *prefixed_bytes]))
+    )
+    min_characters = 0
+    with ParquetFile(path, read_dictionary=sorted(texts - prefixed)) as file:
+        for batch in file.iter_batches(batch_size=max(1, batch_rows)):
+            separators = batch.num_rows * batch.num_columns
+            min_characters += separators + sum(map(_min_characters, batch.columns))
+            if min_characters > limit:
                 raise FrameTooLargeError(limit)
 
 
-def _least_text(column: pa.Array[Any]) -> int:
-    """Return how many characters the values of a column have, at least."""
+def _min_characters(column: pa.Array[Any]) -> int:
+    """Return a lower bound of the characters that the values of a column take as text."""
     if isinstance(column, pa.ExtensionArray):
-        return _least_text(column.storage)
+        return _min_characters(column.storage)
     if pa.types.is_nested(column.type):
-        return sum(map(_least_text, _parts(column)))
-    if isinstance(column, TEXTS):
-        return _sum(pc.binary_length(column))
-    if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXTS):
-        return _sum(pc.binary_length(column.dictionary).take(column.indices))
-    return _least_digits(column)
+        return sum(map(_min_characters, _child_arrays(column)))
+    if isinstance(column, TEXT_ARRAYS):
+        return _sum_lengths(pc.binary_length(column))
+    if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXT_ARRAYS):
+        return _sum_lengths(pc.binary_length(column.dictionary).take(column.indices))
+    return _min_number_characters(column)
 
 
-def _parts(column: pa.Array[Any]) -> list[pa.Array[Any]]:
+def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
     """Return the fields of structures, or the items of lists; a map is a list of structures."""
     if isinstance(column, pa.StructArray):
         return column.flatten()
-    kind = column.type
-    if pa.types.is_map(kind):
-        entry = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
-        return _parts(column.cast(pa.list_(entry)))
+    type_ = column.type
+    if pa.types.is_map(type_):
+        entry = pa.struct([("key", type_.key_type), ("value", type_.item_type)])
+        return _child_arrays(column.cast(pa.list_(entry)))
     return [pc.list_flatten(column)]
 
 
-def _least_digits(column: pa.Array[Any]) -> int:
-    kind, present = column.type, len(column) - column.null_count
-    if pa.types.is_float32(kind) or pa.types.is_float64(kind):  # 0.0, inf; NaN is not written
+def _min_number_characters(column: pa.Array[Any]) -> int:
+    """Return a lower bound of the characters of numbers, booleans and times; 0 for other types."""
+    type_, present = column.type, len(column) - column.null_count
+    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
+    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
         return 3 * (present - pc.is_nan(column).true_count)
-    if pa.types.is_boolean(kind):
+    if pa.types.is_boolean(type_):
         return 4 * present
-    return present if pa.types.is_integer(kind) or pa.types.is_temporal(kind) else 0
+    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
 
 
-def _sum(lengths: pa.Array[Any]) -> int:
+def _sum_lengths(lengths: pa.Array[Any]) -> int:
     return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)

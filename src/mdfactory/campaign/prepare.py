@@ -1,4 +1,4 @@
-"""From a campaign CSV to folders: one for each row, and the build summary that lists them."""
+"""Preparing a campaign: a folder for each row of a campaign CSV, and a build summary of them."""
 
 from __future__ import annotations
 
@@ -21,139 +21,159 @@ from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
 from mdfactory.files import UnreadableError, replacing
 
-__all__ = ["Prepared", "check", "prepare"]
+__all__ = ["PreparedFolders", "prepare", "read_valid_rows"]
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a preparation did.
+class PreparedFolders:
+    """The folders and the build summary of a prepared campaign.
 
     Parameters
     ----------
     summary
-        The build summary.
-    made
-        The folders that were made.
-    kept
-        The folders that were there already.
+        Path of the build summary.
+    created
+        The folders that `prepare` created.
+    existing
+        The folders that existed before.
     backup
-        What became of an earlier summary; None if there was none, or it said the same.
+        Path of the backup of an earlier build summary; None if there was none, or it had the same
+        content.
     warnings
-        What is odd about the file, a line each.
+        One-line warnings about the campaign CSV.
     """
 
     summary: Path
-    made: tuple[Path, ...]
-    kept: tuple[Path, ...]
+    created: tuple[Path, ...]
+    existing: tuple[Path, ...]
     backup: Path | None
     warnings: tuple[str, ...]
 
 
-def check(file: Path) -> Rows:
-    """Validate a campaign CSV.
+def read_valid_rows(file: Path) -> Rows:
+    """Read a campaign CSV, all rows of which must be valid.
+
+    Parameters
+    ----------
+    file
+        Campaign CSV.
 
     Raises
     ------
     InvalidRowsError
-        If a row is invalid; it names all of them.
+        If rows are invalid; the error lists all of them.
     SourceError
         If the file cannot be read as a campaign CSV.
     """
     rows = read_rows(file)
     if rows.problems:
-        problems = [(one.number, one.line, one.reason) for one in rows.problems]
+        problems = [(problem.number, problem.line, problem.reason) for problem in rows.problems]
         raise InvalidRowsError(str(file), problems)
     return rows
 
 
-def prepare(file: Path, out: Path) -> Prepared:
-    """Make a folder with its BuildInput for each row, and the build summary.
+def prepare(file: Path, out: Path) -> PreparedFolders:
+    """Create a folder with a BuildInput for each row of a campaign CSV, and the build summary.
 
-    What is there already is left alone; an earlier summary that says something else is kept
-    as a backup. Nothing is written if a row is invalid.
+    Existing folders are not changed. An earlier build summary with other content is copied to a
+    backup. If a row is invalid, nothing is written.
 
     Parameters
     ----------
     file
-        The campaign CSV.
+        Campaign CSV.
     out
-        Where to make them.
+        Folder in which the folders are created; it need not exist.
 
     Raises
     ------
     InvalidRowsError, SourceError
-        As `check`.
+        As in `read_valid_rows`.
     OutputError
-        If a folder holds something else, or cannot be written.
+        If an existing folder has other content than the BuildInput of its row, or something cannot
+        be written.
     """
-    rows = check(file)
-    out = Path(os.path.abspath(out))  # keeps symlinks
+    rows = read_valid_rows(file)
+    out = Path(os.path.abspath(out))  # unlike Path.resolve, this keeps symlinks
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     try:
-        missing = [folder for folder, built in builds.items() if not _is_there(folder, built)]
+        # Look at all folders before the first one is created.
+        missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
         for folder in missing:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
+            _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
         summary = out / f"{file.stem}.yaml"
-        backup = _write_summary(summary, _summary(file, out, builds))
+        backup = _write_summary(summary, _make_summary(file, out, builds))
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(f"{error.filename or out} cannot be written: {error.strerror}") from error
-    made = set(missing)
-    kept = tuple(folder for folder in builds if folder not in made)
-    return Prepared(summary, tuple(missing), kept, backup, rows.warnings)
+    created = set(missing)
+    existing = tuple(folder for folder in builds if folder not in created)
+    return PreparedFolders(summary, tuple(missing), existing, backup, rows.warnings)
 
 
-def _is_there(folder: Path, built: BuildInput) -> bool:
-    """Whether a folder holds this BuildInput already; an empty one may still get it."""
+def _is_prepared(folder: Path, build: BuildInput) -> bool:
+    """Whether a folder has this BuildInput; False if it is missing or empty.
+
+    Raises
+    ------
+    OutputError
+        If the folder has other content.
+    """
     if not folder.exists():
         return False
     names = {entry.name for entry in folder.iterdir()}
     if not names:
         return False
-    found = read_simulation(str(folder), names)
-    if isinstance(found, Simulation) and found.hash == built.hash:
+    simulation = read_simulation(str(folder), names)
+    if isinstance(simulation, Simulation) and simulation.hash == build.hash:
         return True
-    raise OutputError(f"{folder} holds something else than its BuildInput; move it away")
+    raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
 
 
-def _summary(file: Path, out: Path, builds: Mapping[Path, BuildInput]) -> dict[str, Any]:
+def _make_summary(file: Path, out: Path, builds: Mapping[Path, BuildInput]) -> dict[str, Any]:
     return {
         "n_systems": len(builds),
         "input": os.path.abspath(file),
         "output": str(out),
-        "hash": [built.hash for built in builds.values()],
-        "simulation_type": [built.simulation_type.value for built in builds.values()],
+        "hash": [build.hash for build in builds.values()],
+        "simulation_type": [build.simulation_type.value for build in builds.values()],
         "system_directory": [str(folder) for folder in builds],
         "date": datetime.now(UTC),
     }
 
 
-def _write_summary(path: Path, values: dict[str, Any]) -> Path | None:
-    """Write a summary, and return where an earlier one that said something else is kept."""
+def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
+    """Write a build summary, unless the file has the same content apart from the date.
+
+    Returns
+    -------
+    Path or None
+        Backup of the earlier build summary; None if none was needed.
+    """
     if not path.exists():
-        _write(path, values)
+        _write_yaml(path, summary)
         return None
     try:
         earlier, _ = load_summary(path)
     except UnreadableError:
         earlier = None
-    if isinstance(earlier, dict) and {**earlier, "date": None} == {**values, "date": None}:
+    if isinstance(earlier, dict) and {**earlier, "date": None} == {**summary, "date": None}:
         return None
-    backup = _free_name(path)
+    backup = _unused_backup_path(path)
     shutil.copy2(path, backup)
-    _write(path, values)
+    _write_yaml(path, summary)
     return backup
 
 
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
-    return next(name for name in names if not name.exists())
+def _unused_backup_path(path: Path) -> Path:
+    backups = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
+    return next(backup for backup in backups if not backup.exists())
 
 
-def _write(path: Path, values: dict[str, Any]) -> None:
+def _write_yaml(path: Path, values: dict[str, Any]) -> None:
     with replacing(path) as file:
         yaml.dump(values, file, Dumper=_Dumper, allow_unicode=True, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The registry of a simulation's results, ``.analysis/metadata.json``."""
+"""The registry of a simulation, ``.analysis/metadata.json``, which lists its results."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from mdfactory.files import UnreadableError, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
 
 __all__ = [
-    "FOLDER",
+    "REGISTRY_FILE",
+    "RESULTS_FOLDER",
     "Analysis",
     "Artifact",
     "Registry",
     "RegistryProblem",
-    "inside",
     "read_registry",
+    "resolve_result_path",
     "write_registry",
 ]
 
-FOLDER: Final = ".analysis"
-SECTIONS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
-FILE: Final = "metadata.json"
-LARGEST: Final = 64 * 2**20
-"""Bytes of the largest registry that is read."""
-
-MOST: Final = 1_000_000
-DEEPEST: Final = 64
-"""Values and levels that a registry may have."""
+RESULTS_FOLDER: Final = ".analysis"
+REGISTRY_FILE: Final = "metadata.json"
+SECTION_BY_RESULT_TYPE: Final = {
+    ResultType.analysis: "analyses",
+    ResultType.artifact: "artifacts",
+}
+MAX_REGISTRY_BYTES: Final = 64 * 2**20
+MAX_REGISTRY_VALUES: Final = 1_000_000
+MAX_REGISTRY_LEVELS: Final = 64
+MISSING_FILE_TYPE: Final = 0
+"""What `_file_type` returns for a path that does not exist; no type of ``stat`` has this value."""
 
 SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -45,18 +48,18 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """An analysis as the registry has it.
+    """Registry entry of an analysis.
 
     Parameters
     ----------
     name
-        What it is called.
+        Name of the analysis.
     filename
-        Its Parquet file, relative to ``.analysis``.
+        Path of its Parquet file, relative to ``.analysis``.
     row_count
         Number of rows of its frame.
     entry
-        The whole entry, with ``columns``, ``extras`` and what else it holds.
+        The complete entry, with ``columns``, ``extras`` and keys that are unknown here.
     """
 
     name: str
@@ -67,18 +70,18 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An artifact as the registry has it.
+    """Registry entry of an artifact.
 
     Parameters
     ----------
     name
-        What it is called.
+        Name of the artifact.
     files
-        Its files, relative to ``.analysis``, with forward slashes.
+        Paths of its files, relative to ``.analysis``, with forward slashes.
     checksums
-        File -> SHA-256, 64 lower-case hex digits.
+        Path -> SHA-256, 64 hexadecimal digits of either case.
     entry
-        The whole entry, with ``extras`` and what else it holds.
+        The complete entry, with ``extras`` and keys that are unknown here.
     """
 
     name: str
@@ -89,235 +92,257 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class RegistryProblem:
-    """An entry that is none.
+    """An invalid entry of the registry.
 
     Parameters
     ----------
-    kind
-        What it would be.
+    result_type
+        Type of the result.
     name
-        What it is called; empty if it is all entries of this kind that cannot be read.
+        Name of the result; empty if the whole section of this type is invalid.
     reason
-        What is wrong with it.
+        Why the entry is invalid.
     """
 
-    kind: ResultType
+    result_type: ResultType
     name: str
     reason: str
 
     def __str__(self) -> str:
-        what = f"{self.kind} {self.name}" if self.name else SECTIONS[self.kind]
-        return f"{what}: {self.reason}"
+        section = SECTION_BY_RESULT_TYPE[self.result_type]
+        subject = f"{self.result_type} {self.name}" if self.name else section
+        return f"{subject}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What a simulation folder says of its results.
+    """Content of a registry.
 
     Parameters
     ----------
     analyses, artifacts
-        The valid entries, by name.
+        Name -> valid entry.
     problems
-        What is wrong with the others.
-    whole
-        The file as it is, to be written back with all that is not known here.
+        The invalid entries.
+    document
+        JSON object of the file, with the parts that are unknown here; they are preserved when the
+        registry is written again.
     """
 
     analyses: dict[str, Analysis] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     problems: tuple[RegistryProblem, ...] = ()
-    whole: dict[str, Any] = field(default_factory=dict)
+    document: dict[str, Any] = field(default_factory=dict)
 
 
 def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
-    """Read the registry of a simulation folder; one without a registry has no results.
+    """Read the registry of a simulation folder; without a registry there are no results.
 
     Parameters
     ----------
     directory
-        The simulation folder.
+        Simulation folder.
     index
-        What was read before.
+        Cache of earlier scans; an unchanged registry is taken from it.
 
     Raises
     ------
     RegistryError
-        If the file cannot be read as a registry at all.
+        If the file cannot be read or parsed, or exceeds a limit.
     """
-    path = directory / FOLDER / FILE
-    known = index.find(str(path)) if index else None
-    values = json.loads(known.texts[0]) if known else _values(path, index)
+    path = directory / RESULTS_FOLDER / REGISTRY_FILE
+    cached = index.find(str(path)) if index else None
+    document = json.loads(cached.texts[0]) if cached else _read_document(path, index)
     problems: list[RegistryProblem] = []
-    analyses = _entries(values, ResultType.analysis, _analysis, problems)
-    artifacts = _entries(values, ResultType.artifact, _artifact, problems)
-    return Registry(analyses, artifacts, tuple(problems), values)
+    analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems)
+    artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems)
+    return Registry(analyses, artifacts, tuple(problems), document)
 
 
-def _values(path: Path, index: ScanIndex | None) -> dict[str, Any]:
-    """Read what a registry says; nothing if there is none."""
+def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
+    """Return the JSON object of a registry and put it into the index; empty without a file."""
     try:
-        raw, status = read_file(path, LARGEST)
-        values = _parsed(raw)
+        content, status = read_file(path, MAX_REGISTRY_BYTES)
+        document = _parse_document(content)
     except ValueError as error:
         if isinstance(error.__cause__, FileNotFoundError):
+            # A link that dangles is no absent registry: its disk may be unmounted.
             if not (os.path.islink(path) or os.path.islink(path.parent)):
                 return {}
-            error = UnreadableError("cannot be read: it points to nothing")
+            error = UnreadableError("cannot be read: it is a dangling symlink")
         raise RegistryError(f"{path}: {error}") from error
     if index:
-        index.add(str(path), file_state(status), [json.dumps(values)])
-    return values
+        index.add(str(path), file_state(status), [json.dumps(document)])
+    return document
 
 
-def _parsed(raw: bytes) -> dict[str, Any]:
-    """Return what a registry says.
+def _parse_document(content: bytes) -> dict[str, Any]:
+    """Return the JSON object of a registry.
 
     Raises
     ------
     ValueError
-        If it is no JSON, says a key twice, or is beyond any bound of a registry.
+        If it is not valid JSON, has a duplicate key, or exceeds a limit of size or depth.
     """
-    opened = raw.count(b"[") + raw.count(b"{")
-    if opened + raw.count(b",") > MOST:  # each takes many times its bytes in memory
-        raise ValueError(f"holds more than {MOST:,} values")
+    opening_brackets = content.count(b"[") + content.count(b"{")
+    # In memory each value takes many times its bytes, so count them before the text is parsed.
+    if opening_brackets + content.count(b",") > MAX_REGISTRY_VALUES:
+        raise ValueError(f"contains more than {MAX_REGISTRY_VALUES:,} values")
     try:
-        values = json.loads(raw, object_pairs_hook=_mapping)
+        document = json.loads(content, object_pairs_hook=_to_dict)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not valid JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError("holds no mapping")  # noqa: TRY004  # of the file, not of ours
-    if opened > DEEPEST and _nests(values):
-        raise ValueError(f"nests more than {DEEPEST} levels")
-    return values
+    if not isinstance(document, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004  # the file is wrong, not a caller
+    if opening_brackets > MAX_REGISTRY_LEVELS and _is_too_deep(document):
+        raise ValueError(f"nests more than {MAX_REGISTRY_LEVELS} levels")
+    return document
 
 
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-        raise ValueError(f"the key {twice!r:.80} stands twice")
-    return values
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        duplicate = next(key for key in counts if counts[key] > 1)
+        raise ValueError(f"duplicate key {duplicate!r:.80}")
+    return mapping
 
 
-def _nests(value: Any) -> bool:
-    """Whether there are more levels than can be written and read again in any place."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inner(one)]
-    return any(isinstance(one, dict | list) for one in level)
+def _is_too_deep(document: Any) -> bool:
+    """Whether values nest deeper than `MAX_REGISTRY_LEVELS`.
+
+    The depth at which `json` fails depends on the interpreter and on the caller's stack.
+    """
+    level = [document]
+    for _ in range(MAX_REGISTRY_LEVELS):
+        level = [child for value in level for child in _children(value)]
+    return any(isinstance(value, dict | list) for value in level)
 
 
-def _inner(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def write_registry(directory: Path, values: Mapping[str, Any]) -> None:
-    """Write the registry of a simulation folder, whole.
+def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
+    """Replace the registry of a simulation folder.
 
     Raises
     ------
     OSError
-        If it cannot be written; the registry is then as it was.
+        If the file cannot be written; the registry is then unchanged.
     """
     try:
-        text = json.dumps(values, indent=2, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a character, as in the name of a file that is not UTF-8
-        text = json.dumps(values, indent=2).encode()
-    with replacing(directory / FOLDER / FILE) as file:
-        file.write(text)
+        content = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
+        content = json.dumps(document, indent=2).encode()
+    with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
+        file.write(content)
 
 
-def inside(directory: Path, name: str) -> Path:
-    """Return the path of a file of ``.analysis``.
+def resolve_result_path(directory: Path, name: str) -> Path:
+    """Return the path of a file in ``.analysis``; it need not exist.
+
+    Registries come with folders of other people, so no name may make us read another file.
+
+    Parameters
+    ----------
+    directory
+        Simulation folder.
+    name
+        Path relative to ``.analysis``, with forward slashes.
 
     Raises
     ------
     ValueError
-        If the name leads outside, by itself or by a symlink.
+        If the name leads out of ``.analysis``, by itself or by a symlink, or to something like a
+        pipe.
     """
-    parts = PurePosixPath(name)
-    folder = directory / FOLDER
-    path = folder / parts
-    if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name:
-        raise ValueError(f"{name!r} is not a path inside {FOLDER}")
-    kinds = {_kind(folder / part) for part in parts.parents[:-1]} | {_kind(path)}
-    if stat.S_IFLNK in kinds:
+    relative = PurePosixPath(name)
+    folder = directory / RESULTS_FOLDER
+    path = folder / relative
+    if not name or relative.is_absolute() or ".." in relative.parts or "\0" in name:
+        raise ValueError(f"{name!r} is not a path inside {RESULTS_FOLDER}")
+    parents = [folder / parent for parent in relative.parents[:-1]]
+    file_types = {_file_type(step) for step in [*parents, path]}
+    if stat.S_IFLNK in file_types:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise ValueError(f"{name!r} leads outside {FOLDER}")
-        kinds = {_kind(path, follow=True)}
-    if kinds - {stat.S_IFREG, stat.S_IFDIR, MISSING}:
+            raise ValueError(f"{name!r} leads outside {RESULTS_FOLDER}")
+        file_types = {_file_type(path, follow=True)}
+    if file_types - {stat.S_IFREG, stat.S_IFDIR, MISSING_FILE_TYPE}:
         raise ValueError(f"{name!r} is not a file")
     return path
 
 
-def _kind(path: Path, *, follow: bool = False) -> int:
-    """Return what a path leads to, as ``stat.S_IFMT`` has it."""
+def _file_type(path: Path, *, follow: bool = False) -> int:
+    """Return the type of a file as a constant of ``stat``, such as ``stat.S_IFREG``."""
     try:
         return stat.S_IFMT(os.stat(path, follow_symlinks=follow).st_mode)
     except FileNotFoundError:
-        return MISSING
+        return MISSING_FILE_TYPE
     except OSError as error:
         raise ValueError(f"{path.name!r:.80} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # half a character
+    except ValueError as error:  # a lone surrogate cannot be encoded
         raise ValueError(f"{path.name!r:.80} cannot be the name of a file") from error
 
 
-MISSING: Final = 0
-
-
-def _entries(
-    values: Mapping[str, Any],
-    kind: ResultType,
-    read: Callable[[str, Mapping[str, Any]], Entry],
+def _parse_section(
+    document: Mapping[str, Any],
+    result_type: ResultType,
+    parse: Callable[[str, Mapping[str, Any]], Entry],
     problems: list[RegistryProblem],
 ) -> dict[str, Entry]:
-    given = values.get(SECTIONS[kind], {})
-    if not isinstance(given, dict):
-        problems.append(RegistryProblem(kind, "", "is not a mapping of names to entries"))
+    """Return the valid entries of a section, and append the invalid ones to `problems`."""
+    section = document.get(SECTION_BY_RESULT_TYPE[result_type], {})
+    if not isinstance(section, dict):
+        problems.append(RegistryProblem(result_type, "", "is not a mapping of names to entries"))
         return {}
     entries: dict[str, Entry] = {}
-    spelt: dict[str, str] = {}
-    for name, entry in given.items():
+    name_by_lower_case: dict[str, str] = {}
+    for name, entry in section.items():
         try:
-            _check_spelling(check_name(name), spelt)
-            entries[name] = read(name, _checked(entry, dict, "the entry"))
+            _check_case(check_name(name), name_by_lower_case)
+            entries[name] = parse(name, _require_type(entry, dict, "the entry"))
         except (InvalidNameError, ValueError) as error:
-            problems.append(RegistryProblem(kind, name, str(error)))
+            problems.append(RegistryProblem(result_type, name, str(error)))
     return entries
 
 
-def _check_spelling(name: str, spelt: dict[str, str]) -> None:
-    """Refuse a name that would be another one's in a store, where case does not count."""
-    if spelt.setdefault(name.lower(), name) != name:
-        raise ValueError(f"differs from {spelt[name.lower()]} only in case")
+def _check_case(name: str, name_by_lower_case: dict[str, str]) -> None:
+    """Raise an error if a name differs from an earlier one only in case.
+
+    Stores ignore the case of names, so that both would have the same table.
+    """
+    earlier = name_by_lower_case.setdefault(name.lower(), name)
+    if earlier != name:
+        raise ValueError(f"differs from {earlier} only in case")
 
 
-def _analysis(name: str, entry: Mapping[str, Any]) -> Analysis:
-    filename = _checked(entry.get("filename"), str, "filename")
-    row_count = _checked(entry.get("row_count"), int, "row_count")
+def _parse_analysis(name: str, entry: Mapping[str, Any]) -> Analysis:
+    filename = _require_type(entry.get("filename"), str, "filename")
+    row_count = _require_type(entry.get("row_count"), int, "row_count")
     return Analysis(name, filename, row_count, entry)
 
 
-def _artifact(name: str, entry: Mapping[str, Any]) -> Artifact:
-    files = _checked(entry.get("files"), list, "files")
-    checksums = _checked(entry.get("checksums"), dict, "checksums")
+def _parse_artifact(name: str, entry: Mapping[str, Any]) -> Artifact:
+    files = _require_type(entry.get("files"), list, "files")
+    checksums = _require_type(entry.get("checksums"), dict, "checksums")
     for file in files:
-        _checked(file, str, "a file")
+        _require_type(file, str, "a file")
     if len(set(files)) < len(files):
-        raise ValueError("a file stands twice in files")
+        raise ValueError("files has a duplicate")
     for file in files:
-        checksum = _checked(checksums.get(file), str, f"the checksum of {file!r:.80}")
+        checksum = _require_type(checksums.get(file), str, f"the checksum of {file!r:.80}")
         if not SHA256.fullmatch(checksum):
-            raise ValueError(f"the checksum of {file!r:.80} is no SHA-256: {checksum!r:.80}")
+            raise ValueError(f"the checksum of {file!r:.80} is not a SHA-256: {checksum!r:.80}")
     return Artifact(name, tuple(files), {file: checksums[file] for file in files}, entry)
 
 
-def _checked(value: Any, kind: type[Entry], what: str) -> Entry:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(  # noqa: TRY004  # a value of the file is wrong, not a type of ours
-            f"{what} is {value!r:.40}, not of type {kind.__name__}"
+def _require_type(value: Any, expected: type[Entry], subject: str) -> Entry:
+    # To Python a boolean is an integer; to JSON it is not.
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004  # the file is wrong, not a caller
+            f"{subject} is {value!r:.40}, not of type {expected.__name__}"
         )
     return value

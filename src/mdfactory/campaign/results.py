@@ -1,37 +1,39 @@
 """Results of one simulation on disk: recording, loading, removing and checking them.
 
-The registry is what counts: a Parquet file or an artifact that it does not list is an orphan
-and no result. So a result is first taken out of the registry, then its files are replaced, and
-then it is entered; after a crash between any two of these steps the files and the registry
-still agree.
+The registry decides what is a result: a Parquet file or artifact that it does not list is an
+orphan. To replace a result, its entry is removed from the registry, then its files are replaced,
+and then the new entry is written. After a crash between any two of these steps, each entry of the
+registry thus still describes files that exist.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from mdfactory.campaign.registry import (
-    FILE,
-    FOLDER,
+    REGISTRY_FILE,
+    RESULTS_FOLDER,
     Analysis,
     Artifact,
     Registry,
-    inside,
     read_registry,
-    write_registry,
+    resolve_result_path,
 )
-from mdfactory.errors import FrameTooLargeError, RegistryError, ResultError, one_line
-from mdfactory.files import locked
+from mdfactory.campaign.registry_edit import LOCK_FILE, lock_registry, remove_entry, replace_entry
+from mdfactory.campaign.result_files import (
+    check_extras,
+    check_sources,
+    file_sha256,
+    temporary_path,
+    to_arrow,
+    truncate_filename,
+    write_parquet,
+)
+from mdfactory.errors import FrameTooLargeError, ResultError, one_line
 from mdfactory.records.vocabulary import check_name
 
 if TYPE_CHECKING:
@@ -40,32 +42,22 @@ if TYPE_CHECKING:
 
     from mdfactory.campaign.scan_index import ScanIndex
 
-__all__ = ["ResultProblem", "Results", "sha256"]
+__all__ = ["MAX_CELL_BYTES", "ResultProblem", "Results"]
 
-SCHEMA_VERSION: Final = "1.0"
-LOCK: Final = ".metadata.lock"
-LARGEST_CELL: Final = 256 * 2**20
-"""Bytes of the longest text that a store takes in one cell."""
-
-LONGEST_NAME: Final = 80
-"""Characters of the name of a file that a message shows."""
-
-ENTRY: Final = {
-    "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
-}  # fmt: skip
-"""Keys of an entry that a record sets anew; others are kept."""
+MAX_CELL_BYTES: Final = 256 * 2**20
+"""Size of the longest text that a store accepts in one cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultProblem:
-    """Something that is wrong with a result.
+    """A difference between the registry and the files of a simulation.
 
     Parameters
     ----------
     item
-        The analysis or artifact, or the file if it belongs to none.
+        Name of the analysis or artifact, or path of a file that no entry lists.
     problem
-        What is wrong, in one line.
+        Description of the problem, in one line.
     """
 
     item: str
@@ -73,12 +65,19 @@ class ResultProblem:
 
 
 class Results:
-    """The results of one simulation folder.
+    """The analyses and artifacts of one simulation folder.
 
     Parameters
     ----------
     directory
-        The simulation folder.
+        Path of the simulation folder; it need not have results yet.
+
+    Attributes
+    ----------
+    directory
+        Path of the simulation folder.
+    folder
+        Path of its subfolder ``.analysis``, with the registry and the files of the results.
 
     Examples
     --------
@@ -100,97 +99,154 @@ class Results:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self.folder = self.directory / FOLDER
+        self.folder = self.directory / RESULTS_FOLDER
 
     def registry(self, index: ScanIndex | None = None) -> Registry:
-        """Read the registry as it is now.
+        """Read the registry from disk.
 
         Parameters
         ----------
         index
-            What was read before.
+            Cache of earlier scans; an unchanged registry is taken from it.
+
+        Returns
+        -------
+        Registry
+            The entries, by name in ``analyses`` and ``artifacts``; both are empty if the
+            simulation has no registry.
 
         Raises
         ------
         RegistryError
-            If it cannot be read.
+            If the file cannot be read or parsed.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> from mdfactory import Results
+        >>> campaign = "mdfactory-demo/water_methanol"
+        >>> results = Results(f"{campaign}/CC4D89E0997487E23A5CA417BC302361B5440904")
+        >>> registry = results.registry()
+        >>> registry.analyses["rdf_oxygen"].row_count
+        105
+        >>> list(registry.artifacts)
+        ['last_frame_pdb', 'density_plot']
         """
         return read_registry(self.directory, index)
 
     def load_analysis(self, name: str) -> pa.Table:
         """Return the frame of an analysis.
 
+        Parameters
+        ----------
+        name
+            Name of the analysis.
+
+        Returns
+        -------
+        pyarrow.Table
+            The recorded frame.
+
         Raises
         ------
         ResultError
-            If there is no such analysis, or its file is missing, corrupt, or has another
-            number of rows than the registry says.
+            If there is no such analysis, or its file is missing, corrupt, too large for a store,
+            or has another number of rows than its registry entry.
+        RegistryError
+            If the registry cannot be read.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> from mdfactory import Results
+        >>> campaign = "mdfactory-demo/water_methanol"
+        >>> results = Results(f"{campaign}/CC4D89E0997487E23A5CA417BC302361B5440904")
+        >>> results.load_analysis("rdf_oxygen").num_rows
+        105
         """
         registry = self.registry()
         if name not in registry.analyses:
-            raise ResultError(self._lacks("analysis", name, registry.analyses))
+            raise self._unknown_name("analysis", name, registry.analyses)
         try:
             return self.read(registry.analyses[name])
         except ResultError as error:
             raise ResultError(f"{self.directory}: analysis {name}: {error}") from error
 
     def read(self, analysis: Analysis) -> pa.Table:
-        """Return the frame of an analysis that the registry lists.
+        """Return the frame of a registry entry.
+
+        Parameters
+        ----------
+        analysis
+            Entry of this simulation's registry.
+
+        Returns
+        -------
+        pyarrow.Table
+            The recorded frame.
 
         Raises
         ------
         ResultError
-            If its file is missing, corrupt, too large for a store, or has another number of
-            rows than the registry says; the message does not say which simulation it is of.
+            If the file is missing, corrupt, too large for a store, or has another number of rows
+            than the entry. The message does not name the simulation.
         """
         import pyarrow as pa
 
         from mdfactory.campaign.parquet import read_frame
 
-        shown = _shown(analysis.filename)
+        filename = truncate_filename(analysis.filename)
         try:
-            frame = read_frame(inside(self.directory, analysis.filename), LARGEST_CELL)
-            frame.schema.names  # noqa: B018  # not all that Parquet may hold is UTF-8
+            path = resolve_result_path(self.directory, analysis.filename)
+            frame = read_frame(path, MAX_CELL_BYTES)
+            frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
         except FileNotFoundError as error:
-            raise ResultError(f"{shown} is missing") from error
-        except MemoryError:  # which Arrow's own is, too
+            raise ResultError(f"{filename} is missing") from error
+        except MemoryError:  # pyarrow's out-of-memory error is an ArrowException, too
             raise
         except FrameTooLargeError as error:
-            raise ResultError(f"{shown} {error}") from error
+            raise ResultError(f"{filename} {error}") from error
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise ResultError(f"{shown} cannot be read: {one_line(error)}") from error
-        if frame.num_rows != analysis.row_count:
-            raise ResultError(
-                f"{shown} has {frame.num_rows:,} rows, but the "
-                f"registry says {analysis.row_count:,}. Record the analysis again"
-            )
+            raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
+        _check_row_count(analysis, filename, frame.num_rows)
         return frame
 
     def check_rows(self, analysis: Analysis) -> None:
-        """Refuse an analysis whose file has another number of rows; only its footer is read.
+        """Check that the file of a registry entry exists and has the recorded number of rows.
+
+        Only the metadata at the end of the file is read.
+
+        Parameters
+        ----------
+        analysis
+            Entry of this simulation's registry.
 
         Raises
         ------
         ResultError
-            If the file is missing, is no Parquet file, or has another number of rows.
+            If the file is missing, is not a Parquet file, or has another number of rows.
         """
         import pyarrow as pa
         from pyarrow.parquet import read_metadata
 
         filename = analysis.filename
         try:
-            rows = read_metadata(inside(self.directory, filename)).num_rows
+            row_count = read_metadata(resolve_result_path(self.directory, filename)).num_rows
         except FileNotFoundError as error:
             raise ResultError(f"{filename} is missing") from error
         except (OSError, ValueError, pa.ArrowException) as error:
             raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
-        if rows != analysis.row_count:
-            raise ResultError(
-                f"{filename} has {rows:,} rows, but the registry says {analysis.row_count:,}"
-            )
+        _check_row_count(analysis, filename, row_count)
 
     def require(self, artifact: Artifact) -> None:
-        """Refuse an artifact that the registry lists if one of its files is not there.
+        """Check that all files of a registry entry exist.
+
+        Parameters
+        ----------
+        artifact
+            Entry of this simulation's registry.
 
         Raises
         ------
@@ -199,57 +255,83 @@ class Results:
         """
         for file in artifact.files:
             try:
-                there = inside(self.directory, file).is_file()
+                is_file = resolve_result_path(self.directory, file).is_file()
             except (OSError, ValueError) as error:
                 raise ResultError(one_line(error)) from error
-            if not there:
+            if not is_file:
                 raise ResultError(f"{file} is missing")
 
     def record_analysis(self, name: str, frame: pd.DataFrame | pa.Table, **extras: Any) -> None:
-        """Record an analysis; one of the same name is replaced.
+        """Record an analysis, or replace the one of the same name.
 
         Parameters
         ----------
         name
-            What to call it.
+            Name of the analysis: a letter, then letters, digits and underscores; at most 48
+            characters.
         frame
-            The result, as pandas or Arrow holds it.
+            Table of the analysis, as a pandas DataFrame or Arrow table.
         extras
-            What else to keep with it, such as units; anything that JSON can say.
+            Additional information for the registry entry, such as units; values must be
+            serialisable as JSON.
 
         Raises
         ------
         InvalidNameError
-            If the name cannot name a table.
+            If `name` cannot be the name of a table.
         ResultError
-            If the frame cannot be written as Parquet, or `extras` as JSON.
+            If `frame` cannot be written as Parquet, `extras` cannot be written as JSON, or `name`
+            differs from an existing one only in case.
+        RegistryError
+            If the registry cannot be read.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import pandas as pd
+        >>> from mdfactory import Results
+        >>> campaign = "mdfactory-demo/water_methanol"
+        >>> results = Results(f"{campaign}/0BDC04CC155D827D3BEE561E9C8A023DAF3A3226")
+        >>> results.record_analysis("energy", pd.DataFrame({"potential": [-1.5]}), unit="kJ/mol")
+        >>> results.registry().analyses["energy"].entry["extras"]
+        {'unit': 'kJ/mol'}
+        >>> results.remove_analysis("energy")
         """
         check_name(name)
-        _check_extras(name, extras)
-        table = _arrow(name, frame)
+        check_extras(name, extras)
+        table = to_arrow(name, frame)
         filename = f"{name}.parquet"
-        rows = table.num_rows if table.num_columns else 0  # Parquet keeps no rows without columns
-        values = {"filename": filename, "row_count": rows, "columns": table.column_names}
+        # A Parquet file without columns has no rows, whatever the length of the frame.
+        row_count = table.num_rows if table.num_columns else 0
+        values = {"filename": filename, "row_count": row_count, "columns": table.column_names}
         self.folder.mkdir(exist_ok=True)
-        with _staged(self.folder, filename) as staged:
-            _write_parquet(table, staged)
-            with self._entering("analyses", name, values, extras):
-                staged.replace(self.folder / filename)
+        with temporary_path(self.folder, filename) as temporary:
+            write_parquet(table, temporary)
+            with replace_entry(self.directory, "analyses", name, values, extras):
+                temporary.replace(self.folder / filename)
 
     def remove_analysis(self, name: str) -> None:
         """Remove an analysis and its file.
+
+        Parameters
+        ----------
+        name
+            Name of the analysis.
 
         Raises
         ------
         ResultError
             If there is no such analysis.
+        RegistryError
+            If the registry cannot be read.
         """
-        with self._lock():
+        with lock_registry(self.directory):
             registry = self.registry()
             if name not in registry.analyses:
-                raise ResultError(self._lacks("analysis", name, registry.analyses))
-            path = inside(self.directory, registry.analyses[name].filename)
-            self._leave("analyses", name)
+                raise self._unknown_name("analysis", name, registry.analyses)
+            path = resolve_result_path(self.directory, registry.analyses[name].filename)
+            remove_entry(self.directory, "analyses", name)
             path.unlink(missing_ok=True)
 
     def record_artifact(
@@ -260,61 +342,89 @@ class Results:
         move: bool = False,
         **extras: Any,
     ) -> None:
-        """Record the files of an artifact; one of the same name is replaced.
+        """Record an artifact, or replace the one of the same name.
+
+        Its files are copied into ``.analysis/artifacts/<name>``, and the registry entry has the
+        SHA-256 of each.
 
         Parameters
         ----------
         name
-            What to call it.
+            Name of the artifact: a letter, then letters, digits and underscores; at most 48
+            characters.
         files
-            Its files, or the only one, which are copied into ``.analysis/artifacts/<name>``.
+            Path of the file, or paths of the files.
         move
-            Move them instead.
+            Whether to delete the given files after they are copied.
         extras
-            What else to keep with it; anything that JSON can say.
+            Additional information for the registry entry; values must be serialisable as JSON.
 
         Raises
         ------
         InvalidNameError
-            If the name cannot name a table.
+            If `name` cannot be the name of a table.
         ResultError
-            If a file is missing, or two have the same name.
+            If a file is missing, two files have the same name, `extras` cannot be written as JSON,
+            or `name` differs from an existing one only in case.
+        RegistryError
+            If the registry cannot be read.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> from mdfactory import Results
+        >>> campaign = "mdfactory-demo/water_methanol"
+        >>> results = Results(f"{campaign}/0BDC04CC155D827D3BEE561E9C8A023DAF3A3226")
+        >>> results.record_artifact("topology", results.directory / "topology.top")
+        >>> results.registry().artifacts["topology"].files
+        ('artifacts/topology/topology.top',)
+        >>> results.remove_artifact("topology")
         """
         check_name(name)
-        _check_extras(name, extras)
+        check_extras(name, extras)
         sources = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
-        self._check_sources(name, sources)
+        check_sources(name, sources)
         folder = self.folder / "artifacts" / name
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _staged(folder.parent, name) as staged:
-            staged.mkdir()
+        with temporary_path(folder.parent, name) as temporary:
+            temporary.mkdir()
             checksums = {}
             for source in sources:
-                copy = Path(shutil.copy2(source, staged / source.name))
-                checksums[f"artifacts/{name}/{source.name}"] = sha256(copy)
+                copy = Path(shutil.copy2(source, temporary / source.name))
+                checksums[f"artifacts/{name}/{source.name}"] = file_sha256(copy)
             values = {"files": list(checksums), "checksums": checksums}
-            with self._entering("artifacts", name, values, extras):
+            with replace_entry(self.directory, "artifacts", name, values, extras):
                 shutil.rmtree(folder, ignore_errors=True)
-                staged.replace(folder)
+                temporary.replace(folder)
         if move:
             for source in sources:
+                # A file of the artifact itself was replaced with its folder.
                 if folder.resolve() not in source.resolve().parents:
                     source.unlink()
 
     def remove_artifact(self, name: str) -> None:
         """Remove an artifact and its files.
 
+        Parameters
+        ----------
+        name
+            Name of the artifact.
+
         Raises
         ------
         ResultError
             If there is no such artifact.
+        RegistryError
+            If the registry cannot be read.
         """
-        with self._lock():
+        with lock_registry(self.directory):
             registry = self.registry()
             if name not in registry.artifacts:
-                raise ResultError(self._lacks("artifact", name, registry.artifacts))
-            paths = [inside(self.directory, file) for file in registry.artifacts[name].files]
-            self._leave("artifacts", name)
+                raise self._unknown_name("artifact", name, registry.artifacts)
+            files = registry.artifacts[name].files
+            paths = [resolve_result_path(self.directory, file) for file in files]
+            remove_entry(self.directory, "artifacts", name)
             for path in paths:
                 path.unlink(missing_ok=True)
             folder = self.folder / "artifacts" / name
@@ -322,155 +432,65 @@ class Results:
                 folder.rmdir()
 
     def check(self) -> list[ResultProblem]:
-        """Compare the registry with the files: missing, orphaned, and other than it says.
+        """Compare the registry with the files.
 
-        Every byte of the artifacts is read, and the header of every Parquet file.
+        The artifacts are read completely; of each Parquet file only the metadata is read.
+
+        Returns
+        -------
+        list of ResultProblem
+            Invalid entries, missing, unreadable and changed files, and files that no entry lists.
+
+        Raises
+        ------
+        RegistryError
+            If the registry cannot be read.
         """
         registry = self.registry()
-        findings = [ResultProblem(one.name or FILE, one.reason) for one in registry.problems]
-        known = {self.folder / FILE, self.folder / LOCK}
+        problems = [
+            ResultProblem(problem.name or REGISTRY_FILE, problem.reason)
+            for problem in registry.problems
+        ]
+        listed_paths = {self.folder / REGISTRY_FILE, self.folder / LOCK_FILE}
         for name, analysis in registry.analyses.items():
             try:
                 self.check_rows(analysis)
             except ResultError as error:
-                findings.append(ResultProblem(name, str(error)))
-            known.add(self.folder / analysis.filename)
+                problems.append(ResultProblem(name, str(error)))
+            listed_paths.add(self.folder / analysis.filename)
         for name, artifact in registry.artifacts.items():
-            findings += self._check_files(name, artifact.checksums)
-            known |= {self.folder / file for file in artifact.files}
-        orphans = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
-        return findings + [
+            problems += self._check_artifact(name, artifact.checksums)
+            listed_paths |= {self.folder / file for file in artifact.files}
+        paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
+        return problems + [
             ResultProblem(str(path.relative_to(self.folder)), "is not in the registry")
-            for path in orphans
-            if path not in known
+            for path in paths
+            if path not in listed_paths
         ]
 
-    def _check_files(self, name: str, checksums: Mapping[str, str]) -> Iterator[ResultProblem]:
-        for file, checksum in checksums.items():
+    def _check_artifact(self, name: str, checksums: Mapping[str, str]) -> Iterator[ResultProblem]:
+        for file, recorded in checksums.items():
             try:
-                found = sha256(inside(self.directory, file))
+                checksum = file_sha256(resolve_result_path(self.directory, file))
             except FileNotFoundError:
                 yield ResultProblem(name, f"{file} is missing")
             except (OSError, ValueError) as error:
                 yield ResultProblem(name, f"{file} cannot be read: {one_line(error)}")
             else:
-                if found != checksum.lower():
-                    yield ResultProblem(name, f"{file} has another checksum than the registry says")
+                if checksum != recorded.lower():
+                    yield ResultProblem(
+                        name, f"{file} has changed: its checksum differs from the registry"
+                    )
 
-    def _check_sources(self, name: str, sources: list[Path]) -> None:
-        missing = [source for source in sources if not source.is_file()]
-        if missing or not sources:
-            wrong = f"{missing[0]} is no file" if missing else "no file to record"
-            raise ResultError(f"artifact {name}: {wrong}")
-        names = [source.name for source in sources]
-        twice = [one for one in names if names.count(one) > 1]
-        if twice:
-            raise ResultError(f"artifact {name}: two of its files are called {twice[0]}")
-
-    @contextmanager
-    def _entering(
-        self, section: str, name: str, values: Mapping[str, Any], extras: Mapping[str, Any]
-    ) -> Iterator[None]:
-        """Take an entry out of the registry, let its files be replaced, and enter it anew."""
-        now = datetime.now(UTC).isoformat()
-        with self._lock():
-            self._check_spelling(section, name)
-            earlier = self._leave(section, name)
-            yield
-            registry = self._values()
-            kept = {key: value for key, value in earlier.items() if key not in ENTRY}
-            times = {"created_at": earlier.get("created_at", now), "updated_at": now}
-            registry[section][name] = {**values, **times, "extras": dict(extras), **kept}
-            write_registry(self.directory, registry)
-
-    def _check_spelling(self, section: str, name: str) -> None:
-        """Refuse a name that would be another one's in a store, where case does not count."""
-        for other in self._values()[section]:
-            if other.lower() == name.lower() and other != name:
-                raise ResultError(
-                    f"{self.directory}: {name!r} differs from {other!r} only in case, and there "
-                    "is a result of that name"
-                )
-
-    def _leave(self, section: str, name: str) -> dict[str, Any]:
-        """Take an entry out of the registry, and return it; an empty one if there was none."""
-        values = self._values()
-        entry = values[section].pop(name, None)
-        if entry is not None:
-            write_registry(self.directory, values)
-        return entry if isinstance(entry, dict) else {}
-
-    def _values(self) -> dict[str, Any]:
-        values = {"schema_version": SCHEMA_VERSION, **self.registry().whole}
-        for section in ("analyses", "artifacts"):
-            if not isinstance(values.setdefault(section, {}), dict):
-                raise RegistryError(f"{self.folder / FILE}: {section} is not a mapping")
-        return values
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Let one process at a time change the registry."""
-        with locked(self.folder / LOCK):
-            yield
-
-    def _lacks(self, kind: str, name: str, known: Iterable[str]) -> str:
-        return f"{self.directory} has no {kind} {name!r}; it has {', '.join(known) or 'none'}"
+    def _unknown_name(self, result_type: str, name: str, known: Iterable[str]) -> ResultError:
+        return ResultError(
+            f"{self.directory} has no {result_type} {name!r}; it has {', '.join(known) or 'none'}"
+        )
 
 
-def _shown(name: str) -> str:
-    """Return a name as a message has room for it."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 lower-case hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _staged(folder: Path, name: str) -> Iterator[Path]:
-    """Give a place beside a result's own, where it is made before it takes that."""
-    staged = folder / f".{name}.{uuid4().hex}"
-    try:
-        yield staged
-    finally:
-        if staged.is_dir():
-            shutil.rmtree(staged)
-        else:
-            staged.unlink(missing_ok=True)
-
-
-def _check_extras(name: str, extras: Mapping[str, Any]) -> None:
-    try:
-        json.dumps(extras, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ResultError(f"{name}: extras cannot be written as JSON: {error}") from error
-
-
-def _arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    if isinstance(frame, pa.Table):
-        return frame
-    try:
-        return pa.Table.from_pandas(frame)
-    except AttributeError as error:
+def _check_row_count(analysis: Analysis, filename: str, row_count: int) -> None:
+    if row_count != analysis.row_count:
         raise ResultError(
-            f"analysis {name}: a {type(frame).__name__} is neither a DataFrame nor an Arrow table"
-        ) from error
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise ResultError(f"analysis {name}: {one_line(error)}") from error
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow.parquet import write_table
-
-    try:
-        with path.open("wb") as file:
-            write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except pa.ArrowException as error:
-        raise ResultError(f"{path}: {one_line(error)}") from error
+            f"{filename} has {row_count:,} rows, but {analysis.row_count:,} are recorded. "
+            "Record the analysis again"
+        )

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mdfactory.campaign.registry import FOLDER
+from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan_index import (
     DEFAULT_READING,
@@ -245,7 +245,7 @@ def read_simulation(
         None if the folder does not claim to be a simulation, and need not be one.
     """
     own_names = _own_names(directory)
-    has_no_results = FOLDER not in non_files and FOLDER not in files
+    has_no_results = RESULTS_FOLDER not in non_files and RESULTS_FOLDER not in files
     folder = _Folder(directory, status_of(files), has_no_results)
     reasons = [f"{name}: is not a file that can be read" for name in own_names if name in non_files]
     for name in _candidates(own_names, files):

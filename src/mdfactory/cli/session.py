@@ -61,9 +61,9 @@ class Session:
         """The command line for the log of the store, without what is secret in it."""
         from shlex import join
 
-        from mdfactory.config import masked
+        from mdfactory.config import mask_password
 
-        return join(["mdfactory", *map(masked, self.words)])
+        return join(["mdfactory", *map(mask_password, self.words)])
 
     def settings(self) -> Settings:
         """Read the configuration."""

@@ -197,10 +197,10 @@ def _answer(
     place: tuple[str, str], given: Mapping[str, str], current: str, asker: Asker, folder: Path
 ) -> str:
     """Return the answer to one question, as it is to be written."""
-    from mdfactory.config import masked
+    from mdfactory.config import mask_password
 
     _, key = place
-    shown = masked(current, "") if key == "URL" else current
+    shown = mask_password(current, "") if key == "URL" else current
 
     def check(answer: str) -> None:
         _check(place, answer, folder)
@@ -220,7 +220,7 @@ def _answer(
 
 
 def _check(place: tuple[str, str], answer: str, folder: Path) -> None:
-    from mdfactory.config import FoundryPaths, password_in, valued
+    from mdfactory.config import FoundryPaths, has_password, resolve_value
 
     kind, key = place
     if key == "BASE_PATH":
@@ -232,25 +232,25 @@ def _check(place: tuple[str, str], answer: str, folder: Path) -> None:
     if key == "URL":
         if not answer.startswith(("postgresql://", "postgres://")):
             raise ConfigError("give one such as postgresql://user@host/database")
-        if password_in(answer):
+        if has_password(answer):
             raise ConfigError(
                 "leave the password out of the URL, where others see it: it is asked for unseen, "
                 "or taken from --password-file, ~/.pgpass or MDFACTORY_POSTGRES_URL"
             )
         return
-    path = valued(place, answer, folder, "the answer")
+    path = resolve_value(place, answer, folder, "the answer")
     folder_wanted = (kind, key) == ("csv", "ANALYSIS_DB_PATH")
     if answer and os.path.exists(path) and os.path.isdir(path) != folder_wanted:
         raise ConfigError(f"{path} is {'no' if folder_wanted else 'a'} folder")
 
 
 def _with_password(url: str, given: Mapping[str, str], asker: Asker) -> str:
-    from mdfactory.config import password_in, with_password
+    from mdfactory.config import has_password, with_password
 
     file = given.get("PASSWORD_FILE")
     if file is not None:
         return with_password(url, _read(file))
-    if password_in(url):
+    if has_password(url):
         return url
     password = asker.secret("Password (none: it is in ~/.pgpass, or not needed)")
     return with_password(url, password) if password else url

@@ -1,6 +1,7 @@
-"""The configuration: what is set, by whom, and how it is written down."""
+"""The configuration: settings, their sources, and writing them to a file."""
 
 from mdfactory.config.edit import save
+from mdfactory.config.passwords import has_password, mask_password, with_password
 from mdfactory.config.settings import (
     FoundryPaths,
     Paths,
@@ -9,11 +10,8 @@ from mdfactory.config.settings import (
     active_file,
     cache_folder,
     load,
-    masked,
-    password_in,
+    resolve_value,
     template,
-    valued,
-    with_password,
 )
 
 __all__ = [
@@ -23,11 +21,11 @@ __all__ = [
     "Settings",
     "active_file",
     "cache_folder",
+    "has_password",
     "load",
-    "masked",
-    "password_in",
+    "mask_password",
+    "resolve_value",
     "save",
     "template",
-    "valued",
     "with_password",
 ]

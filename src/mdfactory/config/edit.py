@@ -1,4 +1,4 @@
-"""Settings written into a configuration file, all else in it left as it is."""
+"""Writing settings into a configuration file, without changing the rest of it."""
 
 from __future__ import annotations
 
@@ -9,80 +9,93 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from mdfactory.config.settings import OTHERS, parsed, parser_of, password_in, template
+from mdfactory.config.passwords import has_password
+from mdfactory.config.settings import (
+    READABLE_BY_OTHERS,
+    SettingKey,
+    parse_ini,
+    read_ini,
+    template,
+)
 from mdfactory.errors import ConfigError
 from mdfactory.files import replacing
 
-__all__ = ["changed", "save"]
+__all__ = ["replace_values", "save"]
 
-SECTION: Final = re.compile(r"\s*\[(?P<name>.+)\]")
-KEY: Final = re.compile(r"\s*(?P<comment>[;#]\s*)?(?P<key>[^\s=:]+)\s*[=:]")
+SECTION_LINE: Final = re.compile(r"\s*\[(?P<name>.+)\]")
+KEY_LINE: Final = re.compile(r"\s*(?P<comment>[;#]\s*)?(?P<key>[^\s=:]+)\s*[=:]")
 
-Values = Mapping[tuple[str, str], str]
+Values = Mapping[SettingKey, str]
 """Section and key -> value."""
 
 
 def save(file: Path, values: Values) -> None:
     """Write settings into a configuration file; comments and other settings stay.
 
-    A new file shows every setting. If it is to hold a password, only its owner may read it.
+    A new file shows every setting. A new file with a password is readable only for its owner.
 
     Parameters
     ----------
     file
-        The file; it need not exist.
+        Configuration file; it need not exist.
     values
         Section and key -> value.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read or written, or if others may read it and it is to hold a
-        password. It is left as it was.
+        If the file cannot be read or written, if a value cannot be written so that it is read
+        back unchanged, or if a value contains a password and others can read the file. The file
+        is then unchanged.
     """
-    secret = any(map(password_in, values.values()))
+    has_secret = any(map(has_password, values.values()))
     try:
-        text = template()
-        if os.path.exists(file):
-            parsed(file)  # what is no configuration is not made worse
-            with open(file, encoding="utf-8-sig", newline="") as lines:
-                text = lines.read()
-            if secret and os.stat(file).st_mode & OTHERS:
-                raise ConfigError(
-                    f"{file} can be read by others, and is no place for a password. Keep that in "
-                    "~/.pgpass, or let nobody else read the file",
-                    command=f"chmod 600 {quote(str(file))}",
-                )
-        text = changed(text, values)
-        _check(text, values, file)
+        text = _read_text(file, has_secret=has_secret) if os.path.exists(file) else template()
+        text = replace_values(text, values)
+        _check_values(text, values, file)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file, mode=0o600 if secret else None) as opened:
-            opened.write(text.encode())
+        with replacing(file, mode=0o600 if has_secret else None) as stream:
+            stream.write(text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def _check(text: str, values: Values, file: Path) -> None:
-    """Refuse what would not be read as it is meant."""
-    read = parser_of(text, file)
+def _read_text(file: Path, *, has_secret: bool) -> str:
+    """Return the text of a file that may be changed, with its line ends."""
+    read_ini(file)  # raises an error if the file is not a valid configuration
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        text = stream.read()
+    if has_secret and os.stat(file).st_mode & READABLE_BY_OTHERS:
+        raise ConfigError(
+            f"{file} can be read by others, so the password was not written to it. Put the "
+            "password into ~/.pgpass, or make the file private",
+            command=f"chmod 600 {quote(str(file))}",
+        )
+    return text
+
+
+def _check_values(text: str, values: Values, file: Path) -> None:
+    """Raise an error if a value, such as one with a line break, is not read back unchanged."""
+    parser = parse_ini(text, file)
     for (section, key), value in values.items():
-        if read.get(section, key, fallback=None) != value:
+        if parser.get(section, key, fallback=None) != value:
             raise ConfigError(
-                f"{file}: [{section}] {key} cannot be set to {value!r} by program",
+                f"{file}: [{section}] {key} cannot be set to {value!r}: the value would not "
+                "be read back unchanged",
                 command="mdfactory config edit",
             )
 
 
-def changed(text: str, values: Values) -> str:
-    """Return the text of a configuration with other values.
+def replace_values(text: str, values: Values) -> str:
+    """Return the text of a configuration with new values.
 
-    A value takes the place of the one that the text has, or stands below the comment that
-    shows its default, or at the head of its section.
+    A value replaces the present one. If there is none, the value is inserted below the comment
+    that shows the default, or at the beginning of its section.
 
     Parameters
     ----------
     text
-        A text that `configparser` reads.
+        Text that `configparser` can parse.
     values
         Section and key -> value.
     """
@@ -91,35 +104,40 @@ def changed(text: str, values: Values) -> str:
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += newline
     for (section, key), value in values.items():
-        start, end = _place(lines, section, key)
+        start, end = _lines_of_value(lines, section, key)
         if start < 0:
             lines += [newline] * bool(lines) + [f"[{section}]{newline}"]
             start = end = len(lines)
-        beside = "".join(lines[start : start + 1])  # an indented line below would go on from ours
-        indent = beside[: _indent(beside)] if beside.strip() else ""
+        # The new line is indented as the next one, which would else continue the new value.
+        next_line = "".join(lines[start : start + 1])
+        indent = next_line[: _indent(next_line)] if next_line.strip() else ""
         lines[start:end] = [f"{indent}{key} = {value}{newline}"]
     return "".join(lines)
 
 
-def _place(lines: list[str], section: str, key: str) -> tuple[int, int]:
-    """Return which lines a value takes the place of; negative if its section is missing."""
-    place = -1
-    inside = found = False
+def _lines_of_value(lines: list[str], section: str, key: str) -> tuple[int, int]:
+    """Return the slice of lines to replace by a value.
+
+    The slice is empty where a new value is to be inserted, and -1 if the section is missing.
+    """
+    start = -1
+    in_section = has_value = False
     for number, line in enumerate(lines):
-        if found:
-            if line.strip() and _indent(line) > _indent(lines[place]):  # the value goes on
+        if has_value:
+            # A line that is indented more than the key continues the value.
+            if line.strip() and _indent(line) > _indent(lines[start]):
                 continue
-            return place, number
-        header = SECTION.match(line)
+            return start, number
+        header = SECTION_LINE.match(line)
         if header:
-            inside = header["name"] == section
-            place = number + 1 if inside else place
+            in_section = header["name"] == section
+            start = number + 1 if in_section else start
             continue
-        named = KEY.match(line) if inside else None
-        if named and named["key"].lower() == key.lower():
-            found = not named["comment"]
-            place = number if found else number + 1
-    return place, len(lines) if found else place
+        match = KEY_LINE.match(line) if in_section else None
+        if match and match["key"].lower() == key.lower():
+            has_value = not match["comment"]
+            start = number if has_value else number + 1
+    return start, len(lines) if has_value else start
 
 
 def _indent(line: str) -> int:

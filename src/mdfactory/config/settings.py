@@ -1,16 +1,17 @@
-"""Settings: INI files and the environment, made into one frozen object."""
+"""Settings, read from INI files and the environment into one frozen object."""
 
 from __future__ import annotations
 
 import configparser
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
+from mdfactory.config.passwords import has_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
@@ -22,18 +23,19 @@ __all__ = [
     "active_file",
     "cache_folder",
     "load",
-    "masked",
-    "parsed",
-    "parser_of",
-    "password_in",
+    "parse_ini",
+    "read_ini",
+    "resolve_value",
     "template",
-    "valued",
-    "with_password",
 ]
 
-NAMES: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
+RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
+"""End of a key of ``[catalogue]``, such as ``BILAYER_ANALYSES`` -> type of these results."""
 
-DEFAULTS: Final = {
+SettingKey = tuple[str, str]
+"""Section and key of a setting."""
+
+DEFAULT_VALUES: Final = {
     ("database", "TYPE"): "sqlite",
     ("sqlite", "RUN_DB_PATH"): "runs.db",
     ("sqlite", "ANALYSIS_DB_PATH"): "analysis.db",
@@ -47,36 +49,34 @@ DEFAULTS: Final = {
     ("foundry", "ARTIFACT_DB_PATH"): "artifacts",
     ("history", "OPERATIONS"): "10",
     ("history", "SIZE"): "1 GB",
-    **{("catalogue", f"{one}_{kind}".upper()): "" for one in SimulationType for kind in NAMES},
+    **{
+        ("catalogue", f"{simulation_type}_{key}".upper()): ""
+        for simulation_type in SimulationType
+        for key in RESULT_TYPE_BY_KEY
+    },
 }
-"""All settings with their defaults; relative paths among these are below the data folder."""
+"""Section and key -> default value. Relative paths are relative to the data folder."""
 
 
-OTHERS: Final = 0o044
-"""Bits of a file's mode that let others read it."""
+READABLE_BY_OTHERS: Final = 0o044
+"""Permission bits that let the group or everybody read a file."""
 
-POSTGRES_URL: Final = "MDFACTORY_POSTGRES_URL"
-"""Environment variable that wins over ``[postgres] URL`` of all files."""
-
-PASSWORD: Final = re.compile(
-    r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
-    r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"
-)
-"""A password in the URL of a database, or in libpq's form of keywords and values."""
+POSTGRES_URL_VARIABLE: Final = "MDFACTORY_POSTGRES_URL"
+"""Environment variable that overrides ``[postgres] URL`` of all files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting and where it comes from.
+    """One setting and its source.
 
     Parameters
     ----------
     section, key
-        Its place in the file.
+        Section and key in the configuration file.
     value
-        The value in effect: paths are absolute.
+        Value in effect; a path is absolute.
     source
-        The file that sets it, or ``default``.
+        File or environment variable that sets it, or ``default``.
     """
 
     section: str
@@ -85,14 +85,22 @@ class Setting:
     source: str
 
     @property
-    def shown(self) -> str:
-        """The value as others may see it."""
-        return masked(self.value) if self.key == "URL" else self.value
+    def masked_value(self) -> str:
+        """The value with ``***`` in place of a password."""
+        return mask_password(self.value) if self.key == "URL" else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where a store keeps its files."""
+    """Paths of the files of a SQLite or CSV store.
+
+    Parameters
+    ----------
+    runs
+        File of the simulations.
+    results
+        File (SQLite) or folder (CSV) of the results and the overview.
+    """
 
     runs: Path
     results: Path
@@ -100,16 +108,18 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class FoundryPaths:
-    """Where a store keeps its datasets.
+    """Absolute Foundry paths of the datasets of a store.
 
     Parameters
     ----------
     base
-        The folder that relative paths are below.
+        Folder that relative paths are relative to.
     runs
-        The dataset of the simulations.
-    analyses, artifacts
-        The folders of the datasets of analyses, the overview among them, and of artifacts.
+        Dataset of the simulations.
+    analyses
+        Folder of the datasets of analyses and of the overview.
+    artifacts
+        Folder of the datasets of artifacts.
     """
 
     base: str
@@ -127,20 +137,31 @@ class FoundryPaths:
         analyses: str = "",
         artifacts: str = "artifacts",
     ) -> FoundryPaths:
-        """Return paths of which the relative ones are below `base`.
+        """Make all paths absolute.
+
+        Parameters
+        ----------
+        base
+            Absolute path of a folder; `runs`, `analyses` and `artifacts` may be relative to it.
+        name
+            Name of the folder of the analyses if `analyses` is empty.
+        runs, analyses, artifacts
+            As in the class, absolute or relative.
 
         Raises
         ------
         ConfigError
-            If `base` is not absolute, or `name` no name of a folder.
+            If `base` is not absolute, or `name` is not the name of a folder.
         """
         if not base.startswith("/") or not base.strip("/"):
             raise ConfigError(f"BASE_PATH is {base!r}; it must be absolute: /Project/folder")
         if "/" in name or not name:
             raise ConfigError(f"ANALYSIS_NAME is {name!r}; it must be the name of a folder")
         paths = (runs, analyses or name, artifacts)
-        whole = (path if path.startswith("/") else f"{base.rstrip('/')}/{path}" for path in paths)
-        return cls(base.rstrip("/"), *(path.rstrip("/") for path in whole))
+        absolute = (
+            path if path.startswith("/") else f"{base.rstrip('/')}/{path}" for path in paths
+        )
+        return cls(base.rstrip("/"), *(path.rstrip("/") for path in absolute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +171,22 @@ class Settings:
     Parameters
     ----------
     kind
-        Which kind of store is used.
+        Kind of store in use, in lower case; not checked here.
     sqlite, csv
-        The stores in files.
+        Paths of the stores in files.
     postgres
-        The URL of the PostgreSQL store, empty if there is none.
+        URL of the PostgreSQL store; empty if it is not set.
     foundry
-        The datasets of the Foundry store.
+        Paths of the Foundry store.
     catalogue
-        Names of results that a user expects beside the known ones: type of simulation -> kind
-        -> names.
+        Expected results in addition to the built-in ones: simulation type -> result type ->
+        names.
     retention
-        How much stores keep, so that operations can be undone.
+        How much history a store keeps to undo operations.
     values
-        Every setting with its source, to be shown.
+        Every setting with its source.
     warnings
-        What is odd about the files, a line each.
+        One-line warnings about the files, such as unknown settings.
     """
 
     kind: str
@@ -180,94 +201,90 @@ class Settings:
 
 
 def active_file(explicit: Path | None = None) -> Path:
-    """Return the configuration file that has the last word; it need not exist.
+    """Return the configuration file that overrides all others; it need not exist.
 
     Parameters
     ----------
     explicit
-        The file of ``--config``.
+        File of ``--config``.
     """
-    return _files(explicit)[-1]
+    return _config_files(explicit)[-1]
 
 
-def masked(url: str, stars: str = "***") -> str:
-    """Return the URL of a database with `stars` in the place of its password."""
-
-    def hidden(found: re.Match[str]) -> str:
-        if found["key"]:
-            return f"{found['key']}{stars}"
-        return f"{found['user']}:{stars}@" if stars else f"{found['user']}@"
-
-    return PASSWORD.sub(hidden, url)
-
-
-def password_in(url: str) -> bool:
-    """Whether the URL of a database holds a password."""
-    return PASSWORD.search(url) is not None
-
-
-def with_password(url: str, password: str) -> str:
-    """Return the URL of a database with a password, in the query, where every URL may have it."""
-    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
-
-
-def load(explicit: Path | None = None, *, may_miss: bool = False) -> Settings:
+def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
     """Read the configuration.
 
-    Later wins: defaults, the user's file, the file that ``MDFACTORY_CONFIG`` names, the file
-    of ``--config``.
+    Each source overrides the ones before it: defaults, the user's file, the file of
+    ``MDFACTORY_CONFIG``, the file of ``--config``. ``MDFACTORY_POSTGRES_URL`` overrides the URL
+    of all files.
 
     Parameters
     ----------
     explicit
-        The file of ``--config``.
-    may_miss
-        Whether files that were named need not exist: they are to be made.
+        File of ``--config``.
+    missing_ok
+        Whether the files of ``MDFACTORY_CONFIG`` and ``--config`` need not exist.
 
     Raises
     ------
     ConfigError
-        If a file that was named does not exist, or a file cannot be read.
+        If a file is missing, cannot be read, or contains an invalid value.
     """
-    found = _defaults()
+    settings = _default_settings()
     warnings: list[str] = []
-    user, *named = _files(explicit)
-    for file in [user, *named]:
-        if (file in named and not may_miss) or os.path.exists(file):  # also where it must not look
-            parser = parsed(file)
-            found |= _settings(parser, file)
-            warnings += [*_misspelt(parser, file), *_open_secrets(parser, file)]
-    url = os.environ.get(POSTGRES_URL)
+    user_file, *named_files = _config_files(explicit)
+    for file in [user_file, *named_files]:
+        # os.path.exists is also False where this user may not look.
+        if (file in named_files and not missing_ok) or os.path.exists(file):
+            parser = read_ini(file)
+            settings |= _settings_of(parser, file)
+            warnings += [
+                *_unknown_key_warnings(parser, file),
+                *_open_password_warnings(parser, file),
+            ]
+    url = os.environ.get(POSTGRES_URL_VARIABLE)
     if url:
-        found["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL)
-    catalogue = {
-        one: {
-            kind: _names(found["catalogue", f"{one}_{key}".upper()]) for key, kind in NAMES.items()
-        }
-        for one in SimulationType
-    }
+        settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
     return Settings(
-        kind=found["database", "TYPE"].value.lower(),
-        sqlite=_paths(found, "sqlite"),
-        csv=_paths(found, "csv"),
-        postgres=found["postgres", "URL"].value,
-        foundry=_foundry(found),
-        catalogue=catalogue,
+        kind=settings["database", "TYPE"].value.lower(),
+        sqlite=_parse_paths(settings, "sqlite"),
+        csv=_parse_paths(settings, "csv"),
+        postgres=settings["postgres", "URL"].value,
+        foundry=_resolve_foundry_paths(settings),
+        catalogue=_parse_catalogue(settings),
         retention=Retention(
-            _number(found["history", "OPERATIONS"]), _bytes(found["history", "SIZE"])
+            _parse_count(settings["history", "OPERATIONS"]),
+            _parse_bytes(settings["history", "SIZE"]),
         ),
-        values=tuple(found.values()),
+        values=tuple(settings.values()),
         warnings=tuple(warnings),
     )
 
 
-def _paths(found: Mapping[tuple[str, str], Setting], kind: str) -> Paths:
-    return Paths(*(Path(found[kind, key].value) for key in ("RUN_DB_PATH", "ANALYSIS_DB_PATH")))
+def _parse_paths(settings: Mapping[SettingKey, Setting], section: str) -> Paths:
+    return Paths(
+        runs=Path(settings[section, "RUN_DB_PATH"].value),
+        results=Path(settings[section, "ANALYSIS_DB_PATH"].value),
+    )
 
 
-def _foundry(found: dict[tuple[str, str], Setting]) -> FoundryPaths:
-    """Return the paths of the datasets, and have them shown as they are used."""
-    given = {key: found["foundry", key] for section, key in DEFAULTS if section == "foundry"}
+def _parse_catalogue(
+    settings: Mapping[SettingKey, Setting],
+) -> dict[SimulationType, dict[ResultType, tuple[str, ...]]]:
+    return {
+        simulation_type: {
+            result_type: _parse_names(settings["catalogue", f"{simulation_type}_{key}".upper()])
+            for key, result_type in RESULT_TYPE_BY_KEY.items()
+        }
+        for simulation_type in SimulationType
+    }
+
+
+def _resolve_foundry_paths(settings: dict[SettingKey, Setting]) -> FoundryPaths:
+    """Return the absolute paths of the datasets, and put them into `settings`."""
+    given = {
+        key: settings["foundry", key] for section, key in DEFAULT_VALUES if section == "foundry"
+    }
     try:
         paths = FoundryPaths.below(
             given["BASE_PATH"].value,
@@ -277,7 +294,7 @@ def _foundry(found: dict[tuple[str, str], Setting]) -> FoundryPaths:
             artifacts=given["ARTIFACT_DB_PATH"].value,
         )
     except ConfigError as error:
-        sources = ", ".join(dict.fromkeys(one.source for one in given.values()))
+        sources = ", ".join(dict.fromkeys(setting.source for setting in given.values()))
         raise ConfigError(
             f"{sources}: [foundry] {error}", command="mdfactory config edit"
         ) from error
@@ -287,32 +304,33 @@ def _foundry(found: dict[tuple[str, str], Setting]) -> FoundryPaths:
         ("ANALYSIS_DB_PATH", paths.analyses),
         ("ARTIFACT_DB_PATH", paths.artifacts),
     ):
-        found["foundry", key] = replace(given[key], value=path)
+        settings["foundry", key] = replace(given[key], value=path)
     return paths
 
 
 def template() -> str:
-    """Return a configuration file that sets nothing and shows every setting."""
-    lines = ["; Settings of mdfactory. What is not set here keeps its default, which is shown."]
+    """Return the text of a configuration file with every setting commented out."""
+    lines = ["; Settings of mdfactory. Each commented line shows the default of a setting."]
     lines += ["; Relative paths are relative to this file; ~ and $VAR are expanded."]
-    section, shown = "", _defaults()
-    _foundry(shown)
-    for one in shown.values():
-        if one.section != section:
-            section = one.section
+    section, defaults = "", _default_settings()
+    _resolve_foundry_paths(defaults)
+    for setting in defaults.values():
+        if setting.section != section:
+            section = setting.section
             lines += ["", f"[{section}]"]
-        lines.append(f"; {one.key} = {one.value}")
+        lines.append(f"; {setting.key} = {setting.value}")
     return "\n".join([*lines, ""])
 
 
-def _defaults() -> dict[tuple[str, str], Setting]:
+def _default_settings() -> dict[SettingKey, Setting]:
     return {
-        place: Setting(*place, valued(place, default, _folder("DATA"), "default"), "default")
-        for place, default in DEFAULTS.items()
+        key: Setting(*key, resolve_value(key, default, _folder("DATA"), "default"), "default")
+        for key, default in DEFAULT_VALUES.items()
     }
 
 
-def _files(explicit: Path | None) -> list[Path]:
+def _config_files(explicit: Path | None) -> list[Path]:
+    """Return the user's file and the files that the environment and the user name, in order."""
     named = [Path(name) for name in [os.environ.get("MDFACTORY_CONFIG")] if name]
     named += [explicit] if explicit else []
     paths = (Path(os.path.expanduser(file)).absolute() for file in named)
@@ -320,47 +338,47 @@ def _files(explicit: Path | None) -> list[Path]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what can be made again at any time; it need not exist."""
+    """Return the folder of caches, which may be deleted at any time; it need not exist."""
     return _folder("CACHE")
 
 
 def _folder(purpose: str) -> Path:
-    """Return the folder for a purpose: the environment's, or the platform's."""
-    moved = os.environ.get(f"MDFACTORY_{purpose}_DIR")
-    if moved:
-        return Path(os.path.expanduser(moved)).absolute()
+    """Return the folder of a purpose from ``MDFACTORY_<purpose>_DIR``, or the platform's."""
+    folder = os.environ.get(f"MDFACTORY_{purpose}_DIR")
+    if folder:
+        return Path(os.path.expanduser(folder)).absolute()
     import platformdirs
 
-    find = {
+    path_function_by_purpose = {
         "CONFIG": platformdirs.user_config_path,
         "DATA": platformdirs.user_data_path,
         "CACHE": platformdirs.user_cache_path,
     }
-    return find[purpose]("mdfactory", appauthor=False)
+    return path_function_by_purpose[purpose]("mdfactory", appauthor=False)
 
 
-def parsed(file: Path) -> configparser.ConfigParser:
-    """Read one file.
+def read_ini(file: Path) -> configparser.ConfigParser:
+    """Read and parse a configuration file.
 
     Raises
     ------
     ConfigError
-        If it cannot be read.
+        If the file cannot be read or parsed.
     """
     try:
-        return parser_of(file.read_text(encoding="utf-8-sig"), file)
+        return parse_ini(file.read_text(encoding="utf-8-sig"), file)
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
 
 
-def parser_of(text: str, file: Path) -> configparser.ConfigParser:
-    """Read the text of a file.
+def parse_ini(text: str, file: Path) -> configparser.ConfigParser:
+    """Parse the text of a configuration file; `file` is its path for messages.
 
     Raises
     ------
     ConfigError
-        If it is no configuration.
+        If the text cannot be parsed.
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -370,89 +388,93 @@ def parser_of(text: str, file: Path) -> configparser.ConfigParser:
     return parser
 
 
-def _settings(parser: configparser.ConfigParser, file: Path) -> dict[tuple[str, str], Setting]:
-    """Return the settings that a file makes; a blank value makes none."""
+def _settings_of(parser: configparser.ConfigParser, file: Path) -> dict[SettingKey, Setting]:
+    """Return the settings in a file; a blank value leaves the default."""
     return {
-        place: Setting(*place, valued(place, given, file.parent, str(file)), str(file))
-        for place in DEFAULTS
-        if (given := parser.get(*place, fallback="").strip())
+        key: Setting(*key, resolve_value(key, given, file.parent, str(file)), str(file))
+        for key in DEFAULT_VALUES
+        if (given := parser.get(*key, fallback="").strip())
     }
 
 
-def _names(setting: Setting) -> tuple[str, ...]:
-    """Return the names of a list with commas, or one a line."""
+def _parse_names(setting: Setting) -> tuple[str, ...]:
+    """Return the names of a list, separated by commas or white space."""
     names = setting.value.replace(",", " ").split()
     try:
         return tuple(map(check_name, names))
     except InvalidNameError as error:
-        place = f"{setting.source}: [{setting.section}] {setting.key}"
-        raise ConfigError(f"{place}: {error}", command="mdfactory config edit") from error
+        raise ConfigError(
+            f"{setting.source}: [{setting.section}] {setting.key}: {error}",
+            command="mdfactory config edit",
+        ) from error
 
 
-def _number(setting: Setting) -> int:
-    """Return a number of things, 0 or more."""
+def _parse_count(setting: Setting) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", setting.value):
-        raise _wrong(setting, "a number, 0 or more")
+        raise _invalid_value(setting, "a number, 0 or more")
     return int(setting.value)
 
 
-def _bytes(setting: Setting) -> int:
-    """Return a size in bytes, which may have a unit."""
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([KMGT]?)B?", setting.value.upper())
-    if not found:
-        raise _wrong(setting, "a size, such as 500 MB or 2 GB")
-    return int(float(found[1]) * 1000 ** " KMGT".index(found[2] or " "))
+def _parse_bytes(setting: Setting) -> int:
+    """Return a size in bytes; its unit is a power of 1000."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([KMGT]?)B?", setting.value.upper())
+    if not match:
+        raise _invalid_value(setting, "a size, such as 500 MB or 2 GB")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
-def _wrong(setting: Setting, right: str) -> ConfigError:
+def _invalid_value(setting: Setting, expected: str) -> ConfigError:
     return ConfigError(
-        f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: it is {right}",
+        f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: "
+        f"expected {expected}",
         command="mdfactory config edit",
     )
 
 
-def _misspelt(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning for each key that a section of ours does not have."""
+def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
+    """Return a warning for each unknown key; sections of other programs are ignored."""
     warnings = []
-    for section in dict.fromkeys(section for section, _ in DEFAULTS):
-        known = [key for where, key in DEFAULTS if where == section]
-        given = parser.options(section) if parser.has_section(section) else []
+    for section in dict.fromkeys(section for section, _ in DEFAULT_VALUES):
+        known_keys = [key for owner, key in DEFAULT_VALUES if owner == section]
+        given_keys = parser.options(section) if parser.has_section(section) else []
         warnings += [
-            f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known)}"
-            for key in given
-            if key.upper() not in known
+            f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known_keys)}"
+            for key in given_keys
+            if key.upper() not in known_keys
         ]
     return warnings
 
 
-def _open_secrets(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning if others can read a password."""
-    if not password_in(parser.get("postgres", "URL", fallback="")):
+def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
+    """Return a warning if the file contains a password and others can read it."""
+    if not has_password(parser.get("postgres", "URL", fallback="")):
         return []
-    open_to_others = os.stat(file).st_mode & OTHERS
-    return [f"{file} holds a password, and others may read it: chmod 600 it"] * bool(open_to_others)
+    if not os.stat(file).st_mode & READABLE_BY_OTHERS:
+        return []
+    path = shlex.quote(str(file))
+    return [f"{file} contains a password and others can read it. Run: chmod 600 {path}"]
 
 
-def valued(place: tuple[str, str], given: str, folder: Path, source: str) -> str:
-    """Return a value as it is used: a path is expanded, and absolute.
+def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str) -> str:
+    """Return the value in effect: ``~`` and ``$VAR`` of a path are expanded, and it is absolute.
 
     Parameters
     ----------
-    place
+    setting_key
         Section and key.
     given
-        As it stands in the file.
+        Value as the user wrote it.
     folder
-        What a relative path is relative to.
+        Folder that a relative path is relative to.
     source
-        The file, for messages.
+        Name of the value's source, for messages.
 
     Raises
     ------
     ConfigError
-        If the value can be none of this key.
+        If a path contains an unset variable or a NUL character.
     """
-    section, key = place
+    section, key = setting_key
     if not key.endswith("_PATH"):
         return given
     expanded = os.path.expandvars(given)
@@ -460,7 +482,7 @@ def valued(place: tuple[str, str], given: str, folder: Path, source: str) -> str
     if unset:
         raise ConfigError(f"{source}: [{section}] {key} = {given}: {unset[0]} is not set")
     if "\0" in expanded:
-        raise ConfigError(f"{source}: [{section}] {key} holds a NUL character")
+        raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":
         return expanded
     return os.path.abspath(folder / os.path.expanduser(expanded))

@@ -1,4 +1,4 @@
-"""The BuildInput: what a simulation is made of, and the hash that is its identity."""
+"""The BuildInput: the input of a simulation, and the hash that identifies it."""
 
 from mdfactory.campaign.build_input.model import BuildInput
 

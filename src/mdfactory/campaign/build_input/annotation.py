@@ -1,4 +1,14 @@
-"""The head, tail and branch atoms of a lipid, read off its canonical SMILES alone."""
+"""The head, tail and branch atoms of a lipid, computed from its canonical SMILES.
+
+The rules work on the graph of the heavy atoms and use these terms:
+
+- A *leaf* is an atom with one bond.
+- The *trimmed* graph is what remains after the leaves are removed twice.
+- An *end* is a leaf of the trimmed graph.
+- The *terminal* of an end is the leaf of the whole graph that is nearest to it.
+- A *branch atom* is an atom with more than two bonds in the trimmed graph. If there are several,
+  those in rings do not count.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +23,34 @@ from rdkit import Chem, rdBase
 
 __all__ = ["AnnotationError", "LipidAtoms", "annotate"]
 
-TRIMS: Final = 2  # rounds; an end thus lies at most as many bonds from a terminal
-TAIL: Final = (
-    6  # bonds; the least from a branch point to a tail's end, and from the head to its terminal
-)
+TRIM_ROUNDS: Final = 2
+"""How often the leaves are removed; an end is at most as many bonds away from its terminal."""
+
+MIN_TAIL_BONDS: Final = 6
+"""Smallest distance of a tail's end from the branch atom nearest to the head, and of its terminal
+from the head."""
+
 HETEROATOMS: Final = frozenset({"N", "O", "S", "P"})
 
 Bonds = dict[int, tuple[int, ...]]
+"""Atom -> its neighbours in ascending order."""
 
 
 class AnnotationError(ValueError):
-    """A molecule that cannot be read as a lipid.
+    """The head and the tails of a molecule cannot be identified.
 
     Parameters
     ----------
     smiles
         Canonical SMILES of the molecule.
     reason
-        What stands in the way.
+        Why they cannot be identified.
     """
 
     def __init__(self, smiles: str, reason: str) -> None:
         super().__init__(
             f"{smiles} cannot be read as a lipid: {reason}; "
-            "give head_atoms, tail_atoms and branch_atoms yourself, none of them empty"
+            "give head_atoms, tail_atoms and branch_atoms explicitly, none of them empty"
         )
         self.reason = reason
 
@@ -48,11 +62,11 @@ class LipidAtoms:
     Parameters
     ----------
     head_atoms
-        The one atom that faces the water.
+        The single atom that faces the water.
     tail_atoms
         The last carbon of each tail, in ascending order of the tails' ends.
     branch_atoms
-        Where chains part, ascending; may be empty.
+        The atoms at which chains branch, in ascending order; may be empty.
     """
 
     head_atoms: tuple[int, ...]
@@ -62,12 +76,12 @@ class LipidAtoms:
 
 @lru_cache(maxsize=4096)
 def annotate(smiles: str) -> LipidAtoms:
-    """Find the head, the tails and the branch points of a lipid.
+    """Identify the head, the tails and the branch atoms of a lipid.
 
     Parameters
     ----------
     smiles
-        SMILES already in canonical form: the answer counts atoms as RDKit reads this string.
+        Canonical SMILES; the result has the atom indices of exactly this text.
 
     Returns
     -------
@@ -77,13 +91,13 @@ def annotate(smiles: str) -> LipidAtoms:
     Raises
     ------
     AnnotationError
-        If the string does not parse or is no single molecule, if two ends share a terminal, or if
-        no head or no tail shows.
+        If the SMILES is invalid or has several fragments, if two ends share a terminal, or if
+        there is no head or no tail.
 
     Notes
     -----
-    The rules are this project's own ("Lipid annotation" in its description of BuildInput). Hashes
-    of existing simulations hang on every one of their tie-breaks.
+    The rules are specific to this project. The hashes of existing simulations depend on each of
+    them and on the order in which atoms are visited where several fulfil a rule.
 
     Examples
     --------
@@ -91,49 +105,74 @@ def annotate(smiles: str) -> LipidAtoms:
     >>> annotate("CCCCCCCCCCCCO")
     LipidAtoms(head_atoms=(12,), tail_atoms=(0,), branch_atoms=())
     """
-    lipid = _read(smiles)
-    head = _head(lipid)
+    lipid = _parse_lipid(smiles)
+    head = _find_head(lipid)
     return LipidAtoms(
         head_atoms=(head,),
-        tail_atoms=_tail_atoms(lipid, head),
-        branch_atoms=tuple(sorted(lipid.branches - {head})),
+        tail_atoms=_find_tail_atoms(lipid, head),
+        branch_atoms=tuple(sorted(lipid.branch_atoms - {head})),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Lipid:
+    """Graph of a lipid's heavy atoms; atoms are indices.
+
+    Parameters
+    ----------
+    smiles
+        The canonical SMILES, for messages.
+    elements
+        Atom -> symbol of its element.
+    bonds
+        Atom -> its neighbours.
+    hydroxyls
+        The oxygens of hydroxyl groups on carbon, in ascending order.
+    terminal_by_end
+        End -> its terminal; the ends are in ascending order.
+    branch_atoms
+        The branch atoms, which may include the head.
+    """
+
     smiles: str
     elements: dict[int, str]
     bonds: Bonds
     hydroxyls: tuple[int, ...]
-    terminals: dict[int, int]  # of the ends, which ascend
-    branches: frozenset[int]
+    terminal_by_end: dict[int, int]
+    branch_atoms: frozenset[int]
 
 
 class _Step(NamedTuple):
+    """An atom on a walk, its distance from the start in bonds, and the step before it."""
+
     atom: int
     distance: int
     previous: _Step | None
 
 
 def _walk(bonds: Bonds, start: int) -> Iterator[_Step]:
-    """Yield the atoms breadth-first, the start included, each by the path that met it first."""
-    met = {start}
+    """Yield each atom once, breadth-first, beginning with `start`.
+
+    Neighbours are visited in ascending order, which decides between paths of equal length.
+    """
+    visited = {start}
     queue = deque([_Step(start, 0, None)])
     while queue:
         step = queue.popleft()
         yield step
         for atom in bonds[step.atom]:
-            if atom not in met:
-                met.add(atom)
+            if atom not in visited:
+                visited.add(atom)
                 queue.append(_Step(atom, step.distance + 1, step))
 
 
-def _near(bonds: Bonds, end: int) -> Iterator[_Step]:
-    return takewhile(lambda step: step.distance <= TRIMS, _walk(bonds, end))
+def _walk_near_end(bonds: Bonds, end: int) -> Iterator[_Step]:
+    """Yield the atoms within `TRIM_ROUNDS` bonds of an end, such as those trimmed from it."""
+    return takewhile(lambda step: step.distance <= TRIM_ROUNDS, _walk(bonds, end))
 
 
-def _path(step: _Step | None) -> Iterator[int]:
+def _path_back(step: _Step | None) -> Iterator[int]:
+    """Yield the atoms from a step back to the start of its walk."""
     while step:
         yield step.atom
         step = step.previous
@@ -143,148 +182,175 @@ def _distances(bonds: Bonds, start: int) -> dict[int, int]:
     return {step.atom: step.distance for step in _walk(bonds, start)}
 
 
-def _read(smiles: str) -> _Lipid:
-    heavy = _heavy_atoms(smiles)
-    elements = {number: atom.GetSymbol() for number, atom in heavy.items()}
-    bonds = _bonds(heavy)
+def _parse_lipid(smiles: str) -> _Lipid:
+    atoms = _parse_heavy_atoms(smiles)
+    elements = {index: atom.GetSymbol() for index, atom in atoms.items()}
+    bonds = _find_bonds(atoms)
     if len(_distances(bonds, min(bonds))) < len(bonds):
-        raise AnnotationError(smiles, "it is in several parts")
+        raise AnnotationError(smiles, "it consists of several fragments")
     trimmed = bonds
-    for _ in range(TRIMS):
-        trimmed = _trim(trimmed)
+    for _ in range(TRIM_ROUNDS):
+        trimmed = _remove_leaves(trimmed)
+    ring_atoms = {index for index, atom in atoms.items() if atom.IsInRing()}
     return _Lipid(
         smiles=smiles,
         elements=elements,
         bonds=bonds,
         hydroxyls=tuple(
-            number
-            for number, atom in heavy.items()
-            if elements[number] == "O"
-            and [elements[neighbour] for neighbour in bonds[number]] == ["C"]
+            index
+            for index, atom in atoms.items()
+            if elements[index] == "O"
+            and [elements[neighbour] for neighbour in bonds[index]] == ["C"]
             and atom.GetTotalNumHs(includeNeighbors=True)
         ),
-        terminals=_terminals(smiles, bonds, trimmed),
-        branches=_branches(trimmed, {number for number in heavy if heavy[number].IsInRing()}),
+        terminal_by_end=_find_terminals(smiles, bonds, trimmed),
+        branch_atoms=_find_branch_atoms(trimmed, ring_atoms),
     )
 
 
-def _heavy_atoms(smiles: str) -> dict[int, Any]:
+def _parse_heavy_atoms(smiles: str) -> dict[int, Any]:
+    """Return index -> RDKit's atom, without hydrogens."""
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
         raise AnnotationError(smiles, "RDKit cannot parse it")
-    # RDKit keeps the hydrogens of [2H] and of C=N stereo: they are no nodes, yet use up numbers
-    heavy = {atom.GetIdx(): atom for atom in molecule.GetAtoms() if atom.GetSymbol() != "H"}
-    if not heavy:
-        raise AnnotationError(smiles, "it has no heavy atom")
-    return heavy
+    # RDKit keeps some hydrogens, such as [2H] and those of C=N stereo. They take indices.
+    atoms = {atom.GetIdx(): atom for atom in molecule.GetAtoms() if atom.GetSymbol() != "H"}
+    if not atoms:
+        raise AnnotationError(smiles, "it has no heavy atoms")
+    return atoms
 
 
-def _bonds(heavy: dict[int, Any]) -> Bonds:
-    """Return the neighbours of each atom, ascending: tie-breaks of every walk rest on it."""
+def _find_bonds(atoms: dict[int, Any]) -> Bonds:
     neighbours = {
-        number: {neighbour.GetIdx() for neighbour in atom.GetNeighbors()}
-        for number, atom in heavy.items()
+        index: {neighbour.GetIdx() for neighbour in atom.GetNeighbors()}
+        for index, atom in atoms.items()
     }
-    return {number: tuple(sorted(those & heavy.keys())) for number, those in neighbours.items()}
+    return {index: tuple(sorted(neighbours[index] & atoms.keys())) for index in atoms}
 
 
-def _trim(bonds: Bonds) -> Bonds:
-    kept = {atom for atom in bonds if len(bonds[atom]) != 1}
-    return {atom: tuple(n for n in bonds[atom] if n in kept) for atom in bonds if atom in kept}
+def _remove_leaves(bonds: Bonds) -> Bonds:
+    inner = {atom for atom in bonds if len(bonds[atom]) != 1}
+    return {atom: tuple(n for n in bonds[atom] if n in inner) for atom in bonds if atom in inner}
 
 
-def _terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]:
-    terminals: dict[int, int] = {}
+def _find_terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]:
+    """Return end -> its terminal; of several at the same distance, the one of lowest index."""
+    terminal_by_end: dict[int, int] = {}
     for end in (atom for atom in trimmed if len(trimmed[atom]) == 1):
-        leaves = (step for step in _near(bonds, end) if len(bonds[step.atom]) == 1)
+        leaves = (step for step in _walk_near_end(bonds, end) if len(bonds[step.atom]) == 1)
         terminal = min(leaves, key=lambda step: (step.distance, step.atom)).atom
-        if terminal in terminals.values():
+        if terminal in terminal_by_end.values():
             raise AnnotationError(smiles, f"two of its ends share atom {terminal} as terminal")
-        terminals[end] = terminal
-    return terminals
+        terminal_by_end[end] = terminal
+    return terminal_by_end
 
 
-def _branches(trimmed: Bonds, rings: set[int]) -> frozenset[int]:
+def _find_branch_atoms(trimmed: Bonds, ring_atoms: set[int]) -> frozenset[int]:
     crossings = frozenset(atom for atom in trimmed if len(trimmed[atom]) > 2)  # noqa: PLR2004
-    return crossings if len(crossings) == 1 else crossings - rings
+    return crossings if len(crossings) == 1 else crossings - ring_atoms
 
 
-def _head(lipid: _Lipid) -> int:
+def _find_head(lipid: _Lipid) -> int:
+    """Return the head atom by the first rule that finds an atom.
+
+    The rules, in their order: (a) a hydroxyl, (b) a nitrogen near an end, (c) the nitrogen and
+    (d) the oxygen remotest from all ends, (e) the heteroatom farthest from the first end.
+    """
     rules: tuple[Callable[[_Lipid], int | None], ...] = (
         lambda lipid: min(lipid.hydroxyls, default=None),
-        _nitrogen_at_an_end,
-        partial(_remotest, element="N"),
-        partial(_remotest, element="O"),
-        _farthest_heteroatom,
+        _find_nitrogen_near_end,
+        partial(_find_remotest_atom, element="N"),
+        partial(_find_remotest_atom, element="O"),
+        _find_farthest_heteroatom,
     )
-    heads = (rule(lipid) for rule in rules)
-    head = next((atom for atom in heads if atom is not None), None)
+    candidates = (rule(lipid) for rule in rules)
+    head = next((atom for atom in candidates if atom is not None), None)
     if head is None:
-        raise AnnotationError(lipid.smiles, "it has no head, as no end leads to an N, O, S or P")
+        raise AnnotationError(lipid.smiles, "it has no head: no end leads to an N, O, S or P")
     return head
 
 
-def _nitrogen_at_an_end(lipid: _Lipid) -> int | None:
-    steps = (step for end in lipid.terminals for step in _near(lipid.bonds, end))
-    nitrogens = _off_branch(lipid, "N")
+def _find_nitrogen_near_end(lipid: _Lipid) -> int | None:
+    steps = (step for end in lipid.terminal_by_end for step in _walk_near_end(lipid.bonds, end))
+    nitrogens = _unbranched_atoms(lipid, "N")
     return next((step.atom for step in steps if step.atom in nitrogens), None)
 
 
-def _off_branch(lipid: _Lipid, element: str) -> set[int]:
-    return {atom for atom in lipid.elements if lipid.elements[atom] == element} - lipid.branches
+def _unbranched_atoms(lipid: _Lipid, element: str) -> set[int]:
+    """Return the atoms of an element that are no branch atoms."""
+    atoms = {atom for atom in lipid.elements if lipid.elements[atom] == element}
+    return atoms - lipid.branch_atoms
 
 
-def _remotest(lipid: _Lipid, element: str) -> int | None:
-    """Return the atom of this element whose distances from the ends have the largest sum."""
-    candidates = _off_branch(lipid, element)
+def _find_remotest_atom(lipid: _Lipid, element: str) -> int | None:
+    """Return the atom of an element with the largest sum of distances from the ends."""
+    candidates = _unbranched_atoms(lipid, element)
     if not candidates:
         return None
-    sums: dict[int, int] = {}
-    for end in lipid.terminals:
+    distance_sums: dict[int, int] = {}
+    for end in lipid.terminal_by_end:
         for step in _walk(lipid.bonds, end):
             if step.atom in candidates and step.atom != end:
-                sums[step.atom] = sums.get(step.atom, 0) + step.distance
-    # the dict keeps the order of the walks, and max the first of equals
-    return max(sums, key=sums.__getitem__, default=None)
+                distance_sums[step.atom] = distance_sums.get(step.atom, 0) + step.distance
+    # Of equal sums, max returns the atom that was added first: the order of the walks decides.
+    return max(distance_sums, key=distance_sums.__getitem__, default=None)
 
 
-def _farthest_heteroatom(lipid: _Lipid) -> int | None:
-    for end in lipid.terminals:
-        steps = [s for s in _walk(lipid.bonds, end) if lipid.elements[s.atom] in HETEROATOMS]
+def _find_farthest_heteroatom(lipid: _Lipid) -> int | None:
+    """Return the heteroatom farthest from the first end."""
+    for end in lipid.terminal_by_end:
+        steps = [
+            step for step in _walk(lipid.bonds, end) if lipid.elements[step.atom] in HETEROATOMS
+        ]
         if steps:
             return max(steps, key=lambda step: step.distance).atom
     return None
 
 
-def _tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
+def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
+    """Return the terminals of the long tails, or of all-carbon chains if no tail is long."""
     excluded = {head}
-    if lipid.elements[head] == "N":
-        excluded.update(n for n in lipid.bonds[head] if lipid.elements[n] == "C")
-    ends = [end for end in lipid.terminals if end not in excluded]
-    tails = _long_tails(lipid, head, ends) or [end for end in ends if _hangs_on_carbon(lipid, end)]
-    atoms = tuple(lipid.terminals[end] for end in tails if _stops_in_carbon(lipid, end))
+    if lipid.elements[head] == "N":  # short chains of an amine are no tails
+        excluded.update(atom for atom in lipid.bonds[head] if lipid.elements[atom] == "C")
+    ends = [end for end in lipid.terminal_by_end if end not in excluded]
+    tail_ends = _find_long_tails(lipid, head, ends)
+    if not tail_ends:
+        tail_ends = [end for end in ends if _is_carbon_chain(lipid, end)]
+    atoms = tuple(
+        lipid.terminal_by_end[end] for end in tail_ends if _has_carbon_terminal(lipid, end)
+    )
     if not atoms:
-        raise AnnotationError(lipid.smiles, f"it has no tail to its head, atom {head}")
+        raise AnnotationError(lipid.smiles, f"it has a head, atom {head}, but no tail")
     return atoms
 
 
-def _stops_in_carbon(lipid: _Lipid, end: int) -> bool:
-    return lipid.elements[lipid.terminals[end]] == "C"
+def _has_carbon_terminal(lipid: _Lipid, end: int) -> bool:
+    return lipid.elements[lipid.terminal_by_end[end]] == "C"
 
 
-def _long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
-    ends = [end for end in ends if _stops_in_carbon(lipid, end)]
-    if not lipid.branches:
+def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
+    """Return the ends with a carbon terminal that are far from the head.
+
+    The end is at least `MIN_TAIL_BONDS` away from the branch atom nearest to the head, and its
+    terminal from the head itself. Without branch atoms, the length of a chain does not matter.
+    """
+    ends = [end for end in ends if _has_carbon_terminal(lipid, end)]
+    if not lipid.branch_atoms:
         return ends
     from_head = _distances(lipid.bonds, head)
-    nearest = min(lipid.branches, key=lambda branch: (from_head[branch], branch))
-    from_branch = _distances(lipid.bonds, nearest)
-    return [e for e in ends if from_branch[e] >= TAIL and from_head[lipid.terminals[e]] >= TAIL]
+    nearest_branch = min(lipid.branch_atoms, key=lambda branch: (from_head[branch], branch))
+    from_branch = _distances(lipid.bonds, nearest_branch)
+    return [
+        end
+        for end in ends
+        if from_branch[end] >= MIN_TAIL_BONDS
+        and from_head[lipid.terminal_by_end[end]] >= MIN_TAIL_BONDS
+    ]
 
 
-def _hangs_on_carbon(lipid: _Lipid, end: int) -> bool:
-    """Tell whether nothing but carbon leads from the end to its nearest branch point."""
-    reached = (step for step in _walk(lipid.bonds, end) if step.atom in lipid.branches)
-    nearest = min(reached, key=lambda step: (step.distance, step.atom), default=None)
-    return nearest is not None and all(lipid.elements[atom] == "C" for atom in _path(nearest))
+def _is_carbon_chain(lipid: _Lipid, end: int) -> bool:
+    """Whether all atoms from an end to its nearest branch atom are carbon."""
+    branch_steps = (step for step in _walk(lipid.bonds, end) if step.atom in lipid.branch_atoms)
+    nearest = min(branch_steps, key=lambda step: (step.distance, step.atom), default=None)
+    return nearest is not None and all(lipid.elements[atom] == "C" for atom in _path_back(nearest))

@@ -1,4 +1,4 @@
-"""What all models of a BuildInput share."""
+"""Base class and number types of the models of a BuildInput."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-__all__ = ["MOST", "Model", "Real", "Whole"]
+__all__ = ["MAX_MOLECULES", "Integer", "Model", "Real"]
 
-MOST: Final = 2**63 - 1
-"""Molecules of one system, at most: what every reader of JSON takes for a whole number."""
-
-
-def _not_boolean(given: object) -> object:
-    if isinstance(given, bool):
-        raise ValueError("a boolean is no number")  # noqa: TRY004  # pydantic wants ValueError
-    return given
+MAX_MOLECULES: Final = 2**63 - 1
+"""Molecules of one system; the largest number that all JSON parsers read as an integer."""
 
 
-Whole = Annotated[int, BeforeValidator(_not_boolean)]
-Real = Annotated[float, BeforeValidator(_not_boolean)]
-"""Numbers; to pydantic alone ``true`` would be 1."""
+def _reject_boolean(value: object) -> object:
+    """Raise an error for ``true`` and ``false``, which pydantic would convert to 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a boolean is not a number")  # noqa: TRY004  # pydantic wants ValueError
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_reject_boolean)]
+Real = Annotated[float, BeforeValidator(_reject_boolean)]
 
 
 class Model(BaseModel):
-    """A frozen model that refuses keys it does not know and numbers that are not finite."""
+    """Frozen model that rejects unknown keys and infinite or undefined numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def _settle(self, **values: Any) -> None:
-        """Set fields to their normalised values, while the model is being validated."""
+    def _set_fields(self, **values: Any) -> None:
+        """Replace fields by their normalised values; only validators may call this."""
         self.__dict__.update(values)

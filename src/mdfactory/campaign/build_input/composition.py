@@ -1,4 +1,4 @@
-"""Systems: which molecules, how many, and how densely packed."""
+"""The systems of a BuildInput: which molecules, how many, and how they are arranged."""
 
 from __future__ import annotations
 
@@ -8,51 +8,49 @@ from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mdfactory.campaign.build_input.base import MOST, Model, Real, Whole
+from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 from mdfactory.campaign.build_input.species import LipidSpecies, Species, molecular_weight
 
 __all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
 
-DALTONS: Final = 6.022e23
-"""Da in a gram."""
+DALTONS_PER_GRAM: Final = 6.022e23
+CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE: Final = 1e24
+MIN_MOLECULES_PER_SPECIES: Final = 5
+"""Molecules that each species should have in the box of a core, or in the part of a shell."""
 
-CUBIC_CENTIMETRE: Final = 1e24
-"""Cubic angstrom in a cubic centimetre."""
-
-FEWEST: Final = 5
-"""Molecules that each species of a nanoparticle should have, if that can be."""
-
-TOLERANCE: Final = 1e-9
-"""How far fractions may be from summing to 1."""
+FRACTION_SUM_TOLERANCE: Final = 1e-9
+"""Largest allowed difference between the sum of the fractions and 1."""
 
 TotalCount = Annotated[
-    Whole, Field(ge=0, le=MOST), BeforeValidator(lambda given: 0 if given is None else given)
+    Integer,
+    Field(ge=0, le=MAX_MOLECULES),
+    BeforeValidator(lambda given: 0 if given is None else given),
 ]
-"""A number of molecules; null is as good as absent."""
+"""Number of molecules; null is read as 0, the default."""
 
-K = TypeVar("K")
+Size = TypeVar("Size")
 AnySpecies = TypeVar("AnySpecies", bound=Species)
 
 
 class Ionization(Model):
-    """The salt of a system.
+    """The ions of a system.
 
     Parameters
     ----------
     neutralize
         Whether counter-ions balance the charge.
     concentration
-        Of the salt, in mol/L.
+        Salt concentration in mol/L.
     min_distance
-        Between ions and solute, in angstrom.
+        Smallest distance between ions and solute in angstrom.
     seed
-        Of the random placement.
+        Seed of the random placement; None for a seed that the program chooses.
     """
 
     neutralize: bool = True
     concentration: Annotated[Real, Field(ge=0)] = 0.15
     min_distance: Annotated[Real, Field(ge=0)] = 5.0
-    seed: Whole | None = None
+    seed: Integer | None = None
 
 
 class MixedBox(Model):
@@ -61,13 +59,13 @@ class MixedBox(Model):
     Parameters
     ----------
     species
-        The molecules, by count or by fraction; those with no molecule are dropped.
+        The species, by count or by fraction; those without molecules are dropped.
     total_count
-        Number of molecules; settled as the sum of the counts.
+        Number of molecules; normalised to the sum of the counts.
     target_density
-        In g/cm3.
+        Target density in g/cm3.
     ionization
-        The salt.
+        The ions.
     """
 
     species: list[Species]
@@ -76,8 +74,8 @@ class MixedBox(Model):
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
-    def _settle_composition(self) -> Self:
-        self._settle(**settled(self.species, self.total_count))
+    def _normalise_composition(self) -> Self:
+        self._set_fields(**_normalised_composition(self.species, self.total_count))
         return self
 
 
@@ -87,15 +85,15 @@ class Bilayer(Model):
     Parameters
     ----------
     species
-        The lipids, by count or by fraction; those with no molecule are dropped.
+        The lipids, by count or by fraction; those without molecules are dropped.
     total_count
-        Number of molecules; settled as the sum of the counts.
+        Number of molecules; normalised to the sum of the counts.
     z_padding
-        Water on either side, in angstrom.
+        Thickness of the water on either side in angstrom.
     monolayer
-        Whether there is one leaflet; with two, every count is even.
+        Whether there is only one leaflet. With two leaflets, every count must be even.
     ionization
-        The salt.
+        The ions.
     """
 
     species: list[LipidSpecies]
@@ -105,13 +103,13 @@ class Bilayer(Model):
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
-    def _settle_composition(self) -> Self:
-        self._settle(**settled(self.species, self.total_count))
-        odd = [one for one in self.species if one.count and one.count % 2]
+    def _normalise_composition(self) -> Self:
+        self._set_fields(**_normalised_composition(self.species, self.total_count))
+        odd = [lipid for lipid in self.species if lipid.count and lipid.count % 2]
         if odd and not self.monolayer:
-            named = ", ".join(f"{one.count} of {one.resname}" for one in odd)
+            listed = ", ".join(f"{lipid.count} of {lipid.resname}" for lipid in odd)
             raise ValueError(
-                f"species: {named} cannot be shared between two leaflets; "
+                f"species: {listed} cannot be shared between two leaflets; "
                 "give even counts, or set monolayer"
             )
         return self
@@ -120,56 +118,66 @@ class Bilayer(Model):
 class Core(Model):
     """The core of a nanoparticle: molecules mixed at random in a sphere.
 
+    The core is filled with copies of a small box, in which the counts are those of `species`.
+
     Parameters
     ----------
     species
-        The molecules, by fraction; counts are computed.
+        The species, by fraction; counts are computed.
     target_density
-        In g/cm3.
+        Target density in g/cm3.
     replication_factor
-        How often the packed box is repeated along each axis; computed.
+        Number of copies of the box along each axis; computed.
     input_fractions
-        The fractions as given, by resname.
+        Resname -> fraction as given. The fractions of the counts differ by rounding.
     """
 
     species: list[Species]
     target_density: Annotated[Real, Field(gt=0)] = 0.95
-    replication_factor: Whole = 1
+    replication_factor: Integer = 1
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
     @model_validator(mode="after")
-    def _settle_fractions(self) -> Self:
-        self._settle(input_fractions=_input_fractions(self.species, self.input_fractions))
+    def _set_input_fractions(self) -> Self:
+        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
         return self
 
-    def filled(self, radius: float) -> Self:
-        """Return this core with its counts, for a sphere of this radius in angstrom."""
+    def with_counts(self, radius: float) -> Self:
+        """Return a copy with the counts for a core of this radius in angstrom.
+
+        The smallest box is taken in which each species has enough molecules.
+        """
         volume = 4 / 3 * pi * radius**3
-        mass = self.target_density * volume / CUBIC_CENTIMETRE * DALTONS
-        weights = (molecular_weight(one.smiles) for one in self.species)
+        mass = (  # in Da
+            self.target_density * volume / CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE * DALTONS_PER_GRAM
+        )
+        weights = (molecular_weight(molecule.smiles) for molecule in self.species)
         fractions = self.input_fractions.values()
-        total = _rounded_up(mass / sum(f * w for f, w in zip(fractions, weights, strict=True)))
-        factor, counts = _first_ample(
-            {n: _shares(fractions, ceil(total / n**3)) for n in (4, 3, 2, 1)}
+        mean_weight = sum(f * w for f, w in zip(fractions, weights, strict=True))
+        total = _round_up(mass / mean_weight)
+        factor, counts = _first_with_enough_molecules(
+            {n: _share_out(fractions, ceil(total / n**3)) for n in (4, 3, 2, 1)}
         )
         return self.model_copy(
-            update={"species": _counted(self.species, counts), "replication_factor": factor}
+            update={"species": _set_counts(self.species, counts), "replication_factor": factor}
         )
 
 
 class Shell(Model):
     """The shell of a nanoparticle: lipids on a sphere.
 
+    The counts of `species` are those of a part of the sphere: an eighth, a quarter, half or all.
+
     Parameters
     ----------
     species
         The lipids, by fraction; counts are computed.
     z0
-        Distance of the head atoms from the surface, in angstrom.
+        Distance of the head atoms from the surface in angstrom.
     area_per_lipid
-        In square angstrom.
+        Area per lipid in square angstrom.
     input_fractions
-        The fractions as given, by resname.
+        Resname -> fraction as given. The fractions of the counts differ by rounding.
     """
 
     species: list[LipidSpecies]
@@ -178,18 +186,21 @@ class Shell(Model):
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
     @model_validator(mode="after")
-    def _settle_fractions(self) -> Self:
-        self._settle(input_fractions=_input_fractions(self.species, self.input_fractions))
+    def _set_input_fractions(self) -> Self:
+        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
         return self
 
-    def filled(self, radius: float) -> Self:
-        """Return this shell with its counts, on a sphere of this radius in angstrom."""
-        total = _rounded_up(4 * pi * radius**2 / self.area_per_lipid)
+    def with_counts(self, radius: float) -> Self:
+        """Return a copy with the counts for a sphere of this radius in angstrom.
+
+        The smallest part of the sphere is taken in which each species has enough molecules.
+        """
+        total = _round_up(4 * pi * radius**2 / self.area_per_lipid)
         fractions = self.input_fractions.values()
-        _, counts = _first_ample(
-            {part: _shares(fractions, ceil(total * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}
+        _, counts = _first_with_enough_molecules(
+            {part: _share_out(fractions, ceil(total * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}
         )
-        return self.model_copy(update={"species": _counted(self.species, counts)})
+        return self.model_copy(update={"species": _set_counts(self.species, counts)})
 
 
 class Lnp(Model):
@@ -198,15 +209,15 @@ class Lnp(Model):
     Parameters
     ----------
     radius
-        Of the whole, in angstrom.
+        Radius of the nanoparticle with its shell, in angstrom.
     shell_thickness
-        In angstrom; less than the radius.
+        Thickness of the shell in angstrom; less than the radius.
     core, shell
-        What they are made of.
+        Composition of the core and of the shell.
     padding
-        Water around it, in angstrom.
+        Thickness of the water around the nanoparticle in angstrom.
     ionization
-        The salt.
+        The ions.
     """
 
     radius: Annotated[Real, Field(gt=0)]
@@ -217,111 +228,127 @@ class Lnp(Model):
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
-    def _settle_counts(self) -> Self:
-        radius = self.radius - self.shell_thickness
-        if radius <= 0:
+    def _compute_counts(self) -> Self:
+        core_radius = self.radius - self.shell_thickness
+        if core_radius <= 0:
             raise ValueError(
                 f"shell_thickness: {self.shell_thickness:g} leaves no core in a radius of "
                 f"{self.radius:g}"
             )
-        self._settle(core=self.core.filled(radius), shell=self.shell.filled(radius))
+        self._set_fields(
+            core=self.core.with_counts(core_radius), shell=self.shell.with_counts(core_radius)
+        )
         return self
 
 
-def settled(species: Sequence[AnySpecies], total_count: int) -> dict[str, Any]:
-    """Return `species` and `total_count` of a box or bilayer, from counts or from fractions.
+def _normalised_composition(species: Sequence[AnySpecies], total_count: int) -> dict[str, Any]:
+    """Return the normalised fields `species` and `total_count` of a box or bilayer.
 
     Parameters
     ----------
     species
-        All with a count (then fractions do not matter), or all with a fraction.
+        If all have a count, fractions are ignored. Otherwise all need a fraction.
     total_count
-        Number of molecules that the fractions are of.
+        Number of molecules to which the fractions refer.
 
     Raises
     ------
     ValueError
-        If some have neither, the fractions do not sum to 1 or come without `total_count`,
-        or no molecule is left.
+        If fractions are needed and one is missing, they do not sum to 1 or `total_count` is 0, or
+        if there are no molecules.
     """
-    counts = [one.count for one in species if one.count is not None]
+    counts = [molecule.count for molecule in species if molecule.count is not None]
     if len(counts) < len(species):
-        counts = _shared_out(species, total_count)
+        counts = _counts_from_fractions(species, total_count)
     total = sum(counts)
     if not total:
-        raise ValueError("species: there is no molecule in it")
+        raise ValueError("species: the system has no molecules")
     present = [
-        one.model_copy(update={"count": count, "fraction": count / total})
-        for one, count in zip(species, counts, strict=True)
+        molecule.model_copy(update={"count": count, "fraction": count / total})
+        for molecule, count in zip(species, counts, strict=True)
         if count
     ]
     return {"species": present, "total_count": total}
 
 
-def _shared_out(species: Sequence[Species], total_count: int) -> list[int]:
-    fractions = checked_fractions(species)
+def _counts_from_fractions(species: Sequence[Species], total_count: int) -> list[int]:
+    fractions = _check_fractions(species)
     if not total_count:
-        raise ValueError("total_count: fractions need it")
+        raise ValueError("total_count: required with fractions")
+    # Truncation may lose molecules. The hashes of existing simulations depend on it.
     return [int(total_count * fraction) for fraction in fractions]
 
 
-def checked_fractions(species: Sequence[Species]) -> list[float]:
+def _check_fractions(species: Sequence[Species]) -> list[float]:
     """Return the fractions of all species.
 
     Raises
     ------
     ValueError
-        If one has none, or they do not sum to 1.
+        If a fraction is missing, or they do not sum to 1.
     """
-    lacking = [one.resname for one in species if one.fraction is None]
-    if lacking:
+    missing = [molecule.resname for molecule in species if molecule.fraction is None]
+    if missing:
         raise ValueError(
-            f"species: {', '.join(lacking)} without fraction; give every species a count, or "
+            f"species: {', '.join(missing)} without fraction; give every species a count, or "
             "every species a fraction"
         )
-    fractions = [one.fraction for one in species if one.fraction is not None]
-    if abs(sum(fractions) - 1) > TOLERANCE:
+    fractions = [molecule.fraction for molecule in species if molecule.fraction is not None]
+    if abs(sum(fractions) - 1) > FRACTION_SUM_TOLERANCE:
         raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1")
     return fractions
 
 
 def _input_fractions(species: Sequence[Species], given: Mapping[str, float]) -> dict[str, float]:
-    """Return the fractions by resname, in the order of the species."""
-    fractions = checked_fractions(species)
-    names = [one.resname for one in species]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"species: {twice[0]} stands twice")
-    settled = dict(zip(names, fractions, strict=True))
-    if given and given != settled:
-        raise ValueError(f"input_fractions: {dict(given)} are not those of the species, {settled}")
-    return settled
+    """Return resname -> fraction, in the order of the species."""
+    fractions = _check_fractions(species)
+    resnames = [molecule.resname for molecule in species]
+    duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
+    if duplicates:
+        raise ValueError(f"species: duplicate resname {duplicates[0]}")
+    fraction_by_resname = dict(zip(resnames, fractions, strict=True))
+    if given and given != fraction_by_resname:
+        raise ValueError(
+            f"input_fractions: {dict(given)} differ from the fractions of the species, "
+            f"{fraction_by_resname}"
+        )
+    return fraction_by_resname
 
 
-def _rounded_up(number: float) -> int:
-    whole = ceil(number)
-    if whole > MOST:
+def _round_up(number: float) -> int:
+    count = ceil(number)
+    if count > MAX_MOLECULES:
         raise OverflowError(f"{number:g} molecules")
-    return whole
+    return count
 
 
-def _shares(fractions: Iterable[float], total: int) -> list[int]:
-    """Share out a whole number: the largest remainders are rounded up, earlier ones first."""
+def _share_out(fractions: Iterable[float], total: int) -> list[int]:
+    """Return whole numbers in the ratio of the fractions, by the largest-remainder method.
+
+    The counts sum to `total` if the fractions sum to 1. Of equal remainders the first is rounded
+    up.
+    """
     exact = [fraction * total for fraction in fractions]
-    shares = [floor(share) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda at: shares[at] - exact[at])
-    for at in by_remainder[: max(0, total - sum(shares))]:
-        shares[at] += 1
-    return shares
+    counts = [floor(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda index: counts[index] - exact[index])
+    for index in by_remainder[: max(0, total - sum(counts))]:
+        counts[index] += 1
+    return counts
 
 
-def _first_ample(choices: Mapping[K, list[int]]) -> tuple[K, list[int]]:
-    """Return the first choice that gives every species enough molecules, or the last."""
-    ample = ((key, counts) for key, counts in choices.items() if min(counts) >= FEWEST)
-    return next(ample, list(choices.items())[-1])
+def _first_with_enough_molecules(
+    counts_by_size: Mapping[Size, list[int]],
+) -> tuple[Size, list[int]]:
+    """Return the first size in which every species has enough molecules, or else the last."""
+    sizes_and_counts = list(counts_by_size.items())
+    for size, counts in sizes_and_counts:
+        if min(counts) >= MIN_MOLECULES_PER_SPECIES:
+            return size, counts
+    return sizes_and_counts[-1]
 
 
-def _counted(species: Sequence[AnySpecies], counts: Sequence[int]) -> list[AnySpecies]:
+def _set_counts(species: Sequence[AnySpecies], counts: Sequence[int]) -> list[AnySpecies]:
     return [
-        one.model_copy(update={"count": count}) for one, count in zip(species, counts, strict=True)
+        molecule.model_copy(update={"count": count})
+        for molecule, count in zip(species, counts, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha1
 from typing import Any, Final, Self
@@ -20,22 +20,36 @@ __all__ = ["BuildInput"]
 
 
 class BuildInput(Model):
-    """What a simulation is made of; the input that its folder was built from.
+    """The input from which a simulation folder was built.
 
-    Make one with `parse`: the type of simulation decides what its system looks like.
+    A BuildInput is normalised: SMILES are canonical, counts and fractions are computed from each
+    other, defaults are filled in. Its hash identifies the simulation. Use `parse` to make one; the
+    simulation type decides which fields `system` has.
 
     Attributes
     ----------
     simulation_type
-        What is simulated.
+        Type of the simulation: ``mixedbox``, ``bilayer`` or ``lnp``.
     system
         The molecules and their arrangement.
     parametrization
-        Where force-field parameters come from.
+        Source of the force-field parameters: ``cgenff`` or ``smirnoff``.
     parametrization_config
-        Choices of that source.
+        Options of the source of the parameters.
     engine
-        The program that runs the simulation.
+        Program that runs the simulation: ``gromacs``.
+
+    Examples
+    --------
+    >>> from mdfactory import BuildInput
+    >>> species = [
+    ...     {"smiles": "O", "resname": "SOL", "fraction": 0.9},
+    ...     {"smiles": "CO", "resname": "MEO", "fraction": 0.1},
+    ... ]
+    >>> system = {"species": species, "total_count": 1000}
+    >>> box = BuildInput.parse({"simulation_type": "mixedbox", "system": system})
+    >>> [(molecule.resname, molecule.count) for molecule in box.system.species]
+    [('SOL', 900), ('MEO', 100)]
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -53,12 +67,17 @@ class BuildInput(Model):
         Parameters
         ----------
         values
-            A mapping as a YAML or JSON file holds it.
+            Mapping of field names to values, as read from a YAML or JSON file.
+
+        Returns
+        -------
+        BuildInput
+            An instance of the subclass for the simulation type.
 
         Raises
         ------
         BuildInputError
-            Naming each field that is wrong, and why.
+            If a field is invalid; ``problems`` lists all invalid fields with the reasons.
 
         Examples
         --------
@@ -71,33 +90,37 @@ class BuildInput(Model):
         1.0
         """
         if not isinstance(values, Mapping):
-            raise BuildInputError([("", "it holds no mapping of keys to values")])
-        kind = values.get("simulation_type")
-        model = MODELS.get(kind) if isinstance(kind, str) else None
+            raise BuildInputError([("", "not a mapping of keys to values")])
+        simulation_type = values.get("simulation_type")
+        model = (
+            MODEL_BY_SIMULATION_TYPE.get(simulation_type)
+            if isinstance(simulation_type, str)
+            else None
+        )
         if model is None:
-            raise BuildInputError([("simulation_type", _not_among(values, MODELS))])
+            raise BuildInputError([("simulation_type", _explain_unknown_type(values))])
         try:
             return model.model_validate(values)
         except ValidationError as error:
-            problems = [_problem(one) for one in error.errors(include_url=False)]
+            problems = [_to_problem(details) for details in error.errors(include_url=False)]
             raise BuildInputError(problems) from error
         except ArithmeticError as error:
             raise BuildInputError([("system", f"its numbers are out of range: {error}")]) from error
 
     @cached_property
     def canonical_json(self) -> str:
-        """The normalised model as JSON: fields in their order, no spaces, shortest floats."""
+        """The normalised BuildInput as JSON: fixed order of fields, no spaces, shortest floats."""
         return self.model_dump_json()
 
     @cached_property
     def hash(self) -> str:
-        """The identity of the simulation: SHA-1 of the canonical JSON, 40 upper-case digits."""
+        """Identity of the simulation: SHA-1 of the canonical JSON, 40 upper-case hex digits."""
         return sha1(self.canonical_json.encode(), usedforsecurity=False).hexdigest().upper()
 
     @model_validator(mode="before")
     @classmethod
-    def _choose_config(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Let the parametrization decide which configuration is read, and its defaults."""
+    def _set_config_type(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Give the configuration the type of the parametrization, unless it has a type."""
         config = values.get("parametrization_config")
         if config is None:
             config = {}
@@ -106,7 +129,7 @@ class BuildInput(Model):
         return {**values, "parametrization_config": config}
 
     @model_validator(mode="after")
-    def _check_config(self) -> Self:
+    def _check_config_type(self) -> Self:
         if self.parametrization_config.type != self.parametrization:
             raise ValueError(
                 f"parametrization_config: its type is {self.parametrization_config.type}, "
@@ -133,36 +156,48 @@ class LnpInput(BuildInput):
     system: Lnp
 
 
-MODELS: Final[dict[str, type[BuildInput]]] = {
+MODEL_BY_SIMULATION_TYPE: Final[dict[str, type[BuildInput]]] = {
     SimulationType.mixedbox: MixedBoxInput,
     SimulationType.bilayer: BilayerInput,
     SimulationType.lnp: LnpInput,
 }
 
-LARGE: Final = 10**20
+MAX_SHOWN_DIGITS: Final = 20
+MAX_SHOWN_CHARACTERS: Final = 60
 
-PROBLEMS: Final = {"missing": "is missing", "extra_forbidden": "is not a field of the model"}
+REASON_BY_ERROR_TYPE: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of the model",
+}
+"""Error type of pydantic -> reason that is clearer than pydantic's message."""
 
 
-def _problem(error: ErrorDetails) -> tuple[str, str]:
-    """Return the field and what is wrong with it, from an error of pydantic."""
+def _to_problem(error: ErrorDetails) -> tuple[str, str]:
+    """Return the field and the reason of a pydantic error."""
     field = ".".join(str(part) for part in error["loc"])
-    what = PROBLEMS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    reason = REASON_BY_ERROR_TYPE.get(error["type"], error["msg"].removeprefix("Value error, "))
+    # The messages of our own validators ("value_error") have the value where it helps.
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):
-        what = f"{what} (it is {_shown(error['input'])})"
-    return field, what
+        reason = f"{reason} (got {_format_value(error['input'])})"
+    return field, reason
 
 
-def _shown(value: object) -> str:
-    """Return a value as a message can show it, whatever somebody put into a file."""
-    if isinstance(value, str | float | bool):
-        return repr(value[:60] if isinstance(value, str) else value)
-    if isinstance(value, int):
-        return str(value) if abs(value) < LARGE else "a number of more than 20 digits"
-    return f"a {type(value).__name__}"
+def _format_value(value: object) -> str:
+    """Return a short text for a value of any type and size."""
+    if isinstance(value, str):
+        return repr(value[:MAX_SHOWN_CHARACTERS])
+    if isinstance(value, float | bool):
+        return repr(value)
+    if not isinstance(value, int):
+        return f"a {type(value).__name__}"
+    # Python refuses to convert integers of thousands of digits to text.
+    if abs(value) >= 10**MAX_SHOWN_DIGITS:
+        return f"a number of more than {MAX_SHOWN_DIGITS} digits"
+    return str(value)
 
 
-def _not_among(values: Mapping[str, Any], known: Iterable[str]) -> str:
+def _explain_unknown_type(values: Mapping[str, Any]) -> str:
     if "simulation_type" not in values:
-        return PROBLEMS["missing"]
-    return f"{_shown(values['simulation_type'])} is none of {', '.join(known)}"
+        return REASON_BY_ERROR_TYPE["missing"]
+    known = ", ".join(MODEL_BY_SIMULATION_TYPE)
+    return f"{_format_value(values['simulation_type'])} is not one of {known}"

@@ -1,4 +1,4 @@
-"""Where force-field parameters come from."""
+"""Sources of force-field parameters, and their options."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Smirnoff(Model):
     Parameters
     ----------
     forcefield, water_model
-        Names of the offxml files.
+        Names of the offxml files of OpenFF.
     charge_method
-        How partial charges are assigned.
+        Name of OpenFF's method to assign partial charges.
     """
 
     type: Literal["smirnoff"] = "smirnoff"

@@ -1,4 +1,4 @@
-"""Molecular species, and the one spelling of a molecule that counts."""
+"""Molecular species and canonical SMILES."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mdfactory.campaign.build_input.base import MOST, Model, Real, Whole
+from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 
 __all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
 
 
-RESNAME: Final = 3
-"""Characters of a residue name, as PDB and GRO files have room for it."""
+MAX_RESNAME_CHARACTERS: Final = 3
+"""Length of a residue name that PDB files have room for."""
 
-LONGEST: Final = 5_000
-"""Characters of a SMILES; far beyond this RDKit takes minutes, or the process with it."""
+MAX_SMILES_CHARACTERS: Final = 5_000
+"""Length of a SMILES. With far longer ones RDKit takes minutes, or crashes the process."""
 
-CENTRES: Final = 12
-"""Centres whose stereochemistry may be left open, as long as all of it is one isomer."""
+MAX_OPEN_CENTRES: Final = 12
+"""Stereocentres left open up to which all stereoisomers of a molecule are enumerated."""
 
 
 @lru_cache(maxsize=65536)
@@ -30,12 +30,12 @@ def canonical_smiles(smiles: str) -> str:
     Parameters
     ----------
     smiles
-        The molecule in any spelling.
+        SMILES of the molecule, canonical or not.
 
     Raises
     ------
     ValueError
-        If it does not parse, has no atom, or leaves part of its stereochemistry open.
+        If the SMILES is invalid, has no atoms, or leaves stereochemistry open.
 
     Examples
     --------
@@ -43,54 +43,63 @@ def canonical_smiles(smiles: str) -> str:
     >>> canonical_smiles("OC")
     'CO'
     """
-    if len(smiles) > LONGEST:
-        raise ValueError(f"the SMILES has {len(smiles):,} characters; {LONGEST:,} are the most")
-    if "\0" in smiles:  # where RDKit would stop reading
+    if len(smiles) > MAX_SMILES_CHARACTERS:
+        raise ValueError(
+            f"the SMILES has {len(smiles):,} characters; at most {MAX_SMILES_CHARACTERS:,} are "
+            "allowed"
+        )
+    if "\0" in smiles:  # RDKit would ignore the rest of the text
         raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
-    spellings = [_respelt(smiles)]
-    while (spelling := _respelt(spellings[-1])) not in spellings:
-        spellings.append(spelling)
-    # RDKit spells a few bridged molecules in another way each time that it reads its own
-    # spelling. One of those that come round again is taken, whichever was met first.
-    return min(spellings[spellings.index(spelling) :])
+    # For a few bridged molecules RDKit's canonical SMILES is not stable: parsed and written again,
+    # it alternates between several texts. Repeat until one recurs, and take the first of this
+    # cycle in alphabetical order, so that the result does not depend on the given SMILES.
+    written = [_write_smiles(smiles)]
+    while (rewritten := _write_smiles(written[-1])) not in written:
+        written.append(rewritten)
+    return min(written[written.index(rewritten) :])
 
 
-def _respelt(smiles: str) -> str:
-    """Return RDKit's spelling of a molecule."""
+def _write_smiles(smiles: str) -> str:
+    """Parse a SMILES and return the SMILES that RDKit writes for its molecule."""
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        molecule: Any = Chem.MolFromSmiles(smiles)  # the stubs forget that it may be None
+        molecule: Any = Chem.MolFromSmiles(smiles)  # None if invalid, contrary to the stubs
         if molecule is None or not molecule.GetNumAtoms():
             raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
-        if _is_open(molecule):
+        if _leaves_stereochemistry_open(molecule):
             raise ValueError(
-                f"{smiles!r} leaves stereochemistry open; write every centre (@, @@) and "
+                f"{smiles!r} leaves stereochemistry open; specify every stereocentre (@, @@) and "
                 "double bond (/, \\), also the phosphorus of a phospholipid"
             )
         return str(Chem.MolToSmiles(molecule))
 
 
-def _is_open(molecule: Any) -> bool:
-    """Whether a molecule has more than one stereoisomer, or too many candidates to tell.
+def _leaves_stereochemistry_open(molecule: Any) -> bool:
+    """Whether a molecule has more than one stereoisomer, or too many candidates to enumerate.
 
-    In a cage every spelling of its centres may be the same isomer, and all are tried.
+    RDKit's count of candidates is an upper bound: in a cage all of them may be the same isomer. So
+    the isomers are enumerated if there are few candidates.
     """
     from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
 
-    if molecule.GetNumAtoms() > CENTRES and GetStereoisomerCount(molecule) > 2**CENTRES:
+    # A molecule of few atoms cannot have too many centres, and needs no count.
+    if (
+        molecule.GetNumAtoms() > MAX_OPEN_CENTRES
+        and GetStereoisomerCount(molecule) > 2**MAX_OPEN_CENTRES
+    ):
         return True
     return len(list(islice(EnumerateStereoisomers(molecule), 2))) > 1
 
 
 @lru_cache(maxsize=65536)
 def molecular_weight(smiles: str) -> float:
-    """Return the molecular weight in Da of a molecule, as RDKit's ``Descriptors.MolWt``."""
+    """Return the average molecular weight in Da, as RDKit's ``Descriptors.MolWt``."""
     from rdkit import Chem
     from rdkit.Chem import Descriptors
 
-    weigh: Any = Descriptors.__dict__["MolWt"]  # the stubs do not have it
-    return float(weigh(Chem.MolFromSmiles(smiles)))
+    mol_wt: Any = Descriptors.__dict__["MolWt"]  # missing in the stubs
+    return float(mol_wt(Chem.MolFromSmiles(smiles)))
 
 
 @lru_cache(maxsize=65536)
@@ -100,17 +109,20 @@ def _atom_count(smiles: str) -> int:
     return int(Chem.MolFromSmiles(smiles).GetNumAtoms())
 
 
-def _resname(given: str) -> str:
+def _normalise_resname(given: str) -> str:
     resname = given.upper()
-    if len(given) > RESNAME or len(resname) > RESNAME:  # one character may become two
-        raise ValueError(f"{given!r} is longer than {RESNAME} characters")
+    # Upper case may be longer: "ß" becomes "SS".
+    if max(len(given), len(resname)) > MAX_RESNAME_CHARACTERS:
+        raise ValueError(f"{given!r} is longer than {MAX_RESNAME_CHARACTERS} characters")
     return resname
 
 
 Smiles = Annotated[str, AfterValidator(canonical_smiles)]
-Resname = Annotated[str, AfterValidator(_resname)]
-Atoms = Annotated[tuple[Whole, ...], BeforeValidator(lambda given: () if given is None else given)]
-"""Indices of atoms, 0-based in the canonical SMILES; null is as good as absent."""
+Resname = Annotated[str, AfterValidator(_normalise_resname)]
+Atoms = Annotated[
+    tuple[Integer, ...], BeforeValidator(lambda given: () if given is None else given)
+]
+"""0-based indices of atoms in the canonical SMILES; null means none."""
 
 
 class Species(Model):
@@ -119,30 +131,30 @@ class Species(Model):
     Parameters
     ----------
     fraction
-        Mole fraction. None only until the composition is settled.
+        Mole fraction. In a validated BuildInput it is not None.
     count
-        Number of molecules. None only until the composition is settled.
+        Number of molecules. In a validated BuildInput it is not None.
     resname
         Residue name, at most 3 characters, upper case.
     smiles
-        The molecule, as RDKit's canonical isomeric SMILES.
+        RDKit's canonical isomeric SMILES of the molecule.
     """
 
     fraction: Annotated[Real | None, Field(ge=0)] = None
-    count: Annotated[Whole | None, Field(ge=0, le=MOST)] = None
+    count: Annotated[Integer | None, Field(ge=0, le=MAX_MOLECULES)] = None
     resname: Resname
     smiles: Smiles
 
 
 class LipidSpecies(Species):
-    """A lipid, with the atoms that orient it.
+    """A lipid and the atoms that orient it.
 
-    They are computed unless all three lists are given and none is empty.
+    The atoms are computed unless all three lists are given and none is empty.
 
     Parameters
     ----------
     head_atoms, tail_atoms, branch_atoms
-        Atoms by their 0-based index in the canonical SMILES; see `annotation`.
+        0-based indices of atoms in the canonical SMILES, as in `annotation.LipidAtoms`.
     """
 
     head_atoms: Atoms = ()
@@ -150,21 +162,22 @@ class LipidSpecies(Species):
     branch_atoms: Atoms = ()
 
     @model_validator(mode="after")
-    def _settle_atoms(self) -> Self:
+    def _compute_atoms(self) -> Self:
         if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
             from mdfactory.campaign.build_input.annotation import annotate
 
-            found = annotate(self.smiles)
-            self._settle(
-                head_atoms=found.head_atoms,
-                tail_atoms=found.tail_atoms,
-                branch_atoms=found.branch_atoms,
+            lipid_atoms = annotate(self.smiles)
+            self._set_fields(
+                head_atoms=lipid_atoms.head_atoms,
+                tail_atoms=lipid_atoms.tail_atoms,
+                branch_atoms=lipid_atoms.branch_atoms,
             )
         atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
-        beyond = [atom for atom in atoms if not 0 <= atom < _atom_count(self.smiles)]
-        if beyond:
+        atom_count = _atom_count(self.smiles)
+        invalid = [atom for atom in atoms if not 0 <= atom < atom_count]
+        if invalid:
             raise ValueError(
-                f"{self.resname}: there is no atom {beyond[0]} in {self.smiles}, "
-                f"which has {_atom_count(self.smiles)}"
+                f"{self.resname}: there is no atom {invalid[0]} in {self.smiles}, which has "
+                f"{atom_count} atoms"
             )
         return self

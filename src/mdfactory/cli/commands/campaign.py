@@ -37,9 +37,9 @@ def check_csv(file: Path, /, *, session: Given) -> None:
     file
         The campaign CSV: a row for each simulation, a column for each field.
     """
-    from mdfactory.campaign.prepare import check
+    from mdfactory.campaign.prepare import read_valid_rows
 
-    rows = check(file)
+    rows = read_valid_rows(file)
     for warning in rows.warnings:
         session.terminal.warn(f"{file}: {warning}")
     builds = [row.build_input for row in rows.rows]
@@ -81,13 +81,13 @@ def prepare_build(file: Path, out: Path = Path(), /, *, session: Given) -> None:
     if done.backup:
         session.terminal.note(f"the earlier summary is kept as {done.backup}")
     session.terminal.result(
-        f"{counted(len(done.made), 'folder')} made, {len(done.kept):,} there already; "
+        f"{counted(len(done.created), 'folder')} made, {len(done.existing):,} there already; "
         f"build summary: {done.summary}",
         {
             "summary": str(done.summary),
             "backup": str(done.backup) if done.backup else None,
-            "made": [str(folder) for folder in done.made],
-            "kept": [str(folder) for folder in done.kept],
+            "made": [str(folder) for folder in done.created],
+            "kept": [str(folder) for folder in done.existing],
             "warnings": list(done.warnings),
         },
     )

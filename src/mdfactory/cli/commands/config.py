@@ -58,7 +58,7 @@ def init(
             command="mdfactory config init --type sqlite --yes",
         )
     asker = Asker(silent=not asked)
-    settings = load(session.config, may_miss=True)
+    settings = load(session.config, missing_ok=True)
     values = settings_of(answers or Answers(), settings, asker, file.parent)
     if initialise is None:
         local = values["database", "TYPE"] != "foundry"
@@ -114,8 +114,11 @@ def show(*, session: Given) -> None:
     """Print the settings in effect, and where each comes from."""
     values = session.settings().values
     width = max(len(f"{one.section}.{one.key}") for one in values)
-    lines = [f"{f'{one.section}.{one.key}':{width}}  {one.shown}  ({one.source})" for one in values]
-    settings = [asdict(one) | {"value": one.shown} for one in values]
+    lines = [
+        f"{f'{one.section}.{one.key}':{width}}  {one.masked_value}  ({one.source})"
+        for one in values
+    ]
+    settings = [asdict(one) | {"value": one.masked_value} for one in values]
     session.terminal.result("\n".join(lines), {"settings": settings})
 
 

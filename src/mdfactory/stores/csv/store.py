@@ -14,7 +14,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from mdfactory.errors import SHOWN, MDFactoryError, StoreError, counted, one_line
+from mdfactory.errors import MAX_LISTED, MDFactoryError, StoreError, counted, one_line
 from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.backend import CsvTransaction, Files, Opened
 from mdfactory.stores.csv.commit import Folder, recover, redirected
@@ -228,11 +228,11 @@ def _twice(one: Path, other: Path) -> StoreError:
     first, second = (_keys(path) for path in (target, source))
     both = sorted(first & second)
     if both:
-        few = ", ".join(" ".join(key) for key in both[:SHOWN])
+        few = ", ".join(" ".join(key) for key in both[:MAX_LISTED])
         return StoreError(
             f"{said}. {counted(len(both), 'record')} of the same key stand in both ({few}"
-            f"{', ...' if both[SHOWN:] else ''}): remove them from one of the files, in an editor "
-            "or with pandas; what to type then is said next"
+            f"{', ...' if both[MAX_LISTED:] else ''}): remove them from one of the files, in an "
+            "editor or with pandas; what to type then is said next"
         )
     newline = "" if target.read_bytes()[-1:] == b"\n" else f"echo >> {quote(str(target))} && "
     join = f"tail -n +2 {quote(str(source))} >> {quote(str(target))} && rm {quote(str(source))}"

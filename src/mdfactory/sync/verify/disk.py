@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from mdfactory.campaign.registry import FOLDER, Analysis, inside
-from mdfactory.campaign.results import Results, sha256
+from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
+from mdfactory.campaign.result_files import file_sha256
+from mdfactory.campaign.results import Results
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
@@ -68,7 +69,7 @@ def _check_simulation(table: Table, row: Row) -> Iterator[Finding]:
 
 
 def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Finding]:
-    filename = row["data_path"].removeprefix(f"{FOLDER}/")
+    filename = row["data_path"].removeprefix(f"{RESULTS_FOLDER}/")
     results = Results(row["directory"])
     analysis = Analysis(table.result_name, filename, row["row_count"], {})
     try:
@@ -105,10 +106,10 @@ def _file_problem(directory: Path, file: str, checksum: str | None) -> str:
         SHA-256 in hex digits; None to check only that the file exists.
     """
     try:
-        path = inside(directory, file)
+        path = resolve_result_path(directory, file)
         if not path.is_file():
             return f"{file} is missing"
-        if checksum is not None and sha256(path) != checksum.lower():
+        if checksum is not None and file_sha256(path) != checksum.lower():
             return f"{file} has another checksum"
     except FileNotFoundError:
         return f"{file} is missing"

@@ -1,0 +1,114 @@
+"""Changing the registry of a simulation, one entry at a time and under a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from mdfactory.campaign.registry import (
+    REGISTRY_FILE,
+    RESULTS_FOLDER,
+    read_registry,
+    write_registry,
+)
+from mdfactory.errors import RegistryError, ResultError
+from mdfactory.files import locked
+
+__all__ = ["LOCK_FILE", "lock_registry", "remove_entry", "replace_entry"]
+
+SCHEMA_VERSION: Final = "1.0"
+LOCK_FILE: Final = ".metadata.lock"
+
+OWN_ENTRY_KEYS: Final = {
+    "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
+}  # fmt: skip
+"""Keys of an entry that this module writes; other keys of a replaced entry are copied."""
+
+
+@contextmanager
+def lock_registry(directory: Path) -> Iterator[None]:
+    """Exclude other processes and threads from changing a registry during the block."""
+    with locked(directory / RESULTS_FOLDER / LOCK_FILE):
+        yield
+
+
+@contextmanager
+def replace_entry(
+    directory: Path,
+    section: str,
+    name: str,
+    values: Mapping[str, Any],
+    extras: Mapping[str, Any],
+) -> Iterator[None]:
+    """Remove an entry, let the block replace the files, and write the new entry.
+
+    The lock is held all the time, so that scripts which record at once lose no entry. If the block
+    fails, the entry stays removed, as its files may be gone.
+
+    Parameters
+    ----------
+    directory
+        Simulation folder; its subfolder ``.analysis`` must exist.
+    section
+        ``analyses`` or ``artifacts``.
+    name
+        Name of the result.
+    values
+        Fields of the entry that describe its files.
+    extras
+        Value of the field ``extras``.
+
+    Raises
+    ------
+    ResultError
+        If the name differs from an existing one only in case.
+    RegistryError
+        If the registry cannot be read.
+    """
+    now = datetime.now(UTC).isoformat()
+    with lock_registry(directory):
+        _check_case(directory, section, name)
+        old_entry = remove_entry(directory, section, name)
+        yield
+        document = _read_document(directory)
+        unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
+        times = {"created_at": old_entry.get("created_at", now), "updated_at": now}
+        document[section][name] = {**values, **times, "extras": dict(extras), **unknown}
+        write_registry(directory, document)
+
+
+def remove_entry(directory: Path, section: str, name: str) -> dict[str, Any]:
+    """Remove an entry and return it, or an empty one if there was none.
+
+    The caller must hold the lock.
+    """
+    document = _read_document(directory)
+    entry = document[section].pop(name, None)
+    if entry is not None:
+        write_registry(directory, document)
+    return entry if isinstance(entry, dict) else {}
+
+
+def _check_case(directory: Path, section: str, name: str) -> None:
+    """Raise an error if a name differs from another one only in case.
+
+    Stores ignore the case of names, so that both would have the same table.
+    """
+    for existing in _read_document(directory)[section]:
+        if existing.lower() == name.lower() and existing != name:
+            raise ResultError(
+                f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
+            )
+
+
+def _read_document(directory: Path) -> dict[str, Any]:
+    """Return the JSON object of a registry, with both sections."""
+    document = {"schema_version": SCHEMA_VERSION, **read_registry(directory).document}
+    for section in ("analyses", "artifacts"):
+        if not isinstance(document.setdefault(section, {}), dict):
+            path = directory / RESULTS_FOLDER / REGISTRY_FILE
+            raise RegistryError(f"{path}: {section} is not a mapping")
+    return document

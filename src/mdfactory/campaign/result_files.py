@@ -1,0 +1,113 @@
+"""Files of the results of a simulation: checking what is given, and writing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from mdfactory.errors import ResultError, one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = [
+    "check_extras",
+    "check_sources",
+    "file_sha256",
+    "temporary_path",
+    "to_arrow",
+    "truncate_filename",
+    "write_parquet",
+]
+
+MAX_FILENAME_CHARACTERS: Final = 80
+"""Length at which a message truncates the name of a file."""
+
+
+def truncate_filename(filename: str) -> str:
+    """Return the name of a file, truncated if it is too long for a message."""
+    if len(filename) <= MAX_FILENAME_CHARACTERS:
+        return filename
+    return f"{filename[:MAX_FILENAME_CHARACTERS]}…"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 lower-case hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def temporary_path(folder: Path, name: str) -> Iterator[Path]:
+    """Yield an unused hidden path in `folder`, and delete what is there after the block.
+
+    A result is written there completely before it is renamed to its own path.
+    """
+    path = folder / f".{name}.{uuid4().hex}"
+    try:
+        yield path
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def check_extras(name: str, extras: Mapping[str, Any]) -> None:
+    """Raise a `ResultError` if the extras of a result cannot be written as JSON."""
+    try:
+        json.dumps(extras, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ResultError(f"{name}: extras cannot be written as JSON: {error}") from error
+
+
+def check_sources(name: str, sources: list[Path]) -> None:
+    """Raise a `ResultError` if the files of an artifact are missing or have the same name."""
+    if not sources:
+        raise ResultError(f"artifact {name}: no files given")
+    missing = [source for source in sources if not source.is_file()]
+    if missing:
+        raise ResultError(f"artifact {name}: {missing[0]} is not a file")
+    filenames = [source.name for source in sources]
+    duplicates = [filename for filename in filenames if filenames.count(filename) > 1]
+    if duplicates:
+        raise ResultError(f"artifact {name}: two of its files have the name {duplicates[0]}")
+
+
+def to_arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
+    """Convert the frame of an analysis; raise a `ResultError` if that is impossible."""
+    import pyarrow as pa
+
+    if isinstance(frame, pa.Table):
+        return frame
+    try:
+        return pa.Table.from_pandas(frame)
+    except AttributeError as error:
+        raise ResultError(
+            f"analysis {name}: expected a pandas DataFrame or Arrow table, "
+            f"got {type(frame).__name__}"
+        ) from error
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise ResultError(f"analysis {name}: {one_line(error)}") from error
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file to the disk; raise a `ResultError` if Parquet lacks a type of Arrow."""
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    try:
+        with path.open("wb") as file:
+            write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())  # the registry must not list a file that a power cut loses
+    except pa.ArrowException as error:
+        raise ResultError(f"{path}: {one_line(error)}") from error

@@ -1,0 +1,39 @@
+"""Passwords in the URLs of databases."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+__all__ = ["has_password", "mask_password", "with_password"]
+
+PASSWORD: Final = re.compile(
+    r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
+    r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"
+)
+"""Password in the URL of a database, or in libpq's form ``keyword=value keyword=value``."""
+
+
+def mask_password(url: str, stars: str = "***") -> str:
+    """Return the URL of a database with `stars` in place of the password."""
+
+    def mask(match: re.Match[str]) -> str:
+        if match["key"]:
+            return f"{match['key']}{stars}"
+        return f"{match['user']}:{stars}@" if stars else f"{match['user']}@"
+
+    return PASSWORD.sub(mask, url)
+
+
+def has_password(url: str) -> bool:
+    """Whether the URL of a database contains a password."""
+    return PASSWORD.search(url) is not None
+
+
+def with_password(url: str, password: str) -> str:
+    """Return the URL of a database with a password in its query.
+
+    Every form of URL that libpq accepts may have a query, but not all have a place for a user.
+    """
+    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
