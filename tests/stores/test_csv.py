@@ -391,14 +391,15 @@ GOOD = b'A,b,c,d,"two\nlines",f,g,h,i\n'
     [
         (b"", "no header"),
         (b"\n" + GOOD, "no header"),
-        (b"HEADER\n" + GOOD + b"B,b,c\n", "line 4 has 3 columns instead of 9"),
-        (b"HEADER\n" + GOOD + b"B,b,c,d,e,f,g,h,i,j\n", "line 4 has 10 columns instead of 9"),
+        (b"HEADER\n" + GOOD + b"B,b,c\n", "line 4 has 3 columns, not 9"),
+        (b"HEADER\n" + GOOD + b"B,b,c,d,e,f,g,h,i,j\n", "line 4 has 10 columns, not 9"),
         (b"HEADER\n" + GOOD + b'B,b,c,d,"cut', "middle of a quoted cell"),
         (b"HEADER\n" + GOOD + b"\xff,b,c,d,e,f,g,h,i\n", "line 4 is not in UTF-8"),
         (b"\xff\xfeH\0", "no header"),
-        (b"hash,status\nA,build\n", "lacks engine, parametrization"),
-        (b"Unnamed: 0,HEADER\n0," + GOOD, "also has Unnamed: 0"),
-        (b"HEADER,hash\n", "also has hash"),
+        (b"hash,status\nA,build\n", "missing engine, parametrization"),
+        (b"Unnamed: 0,HEADER\n0," + GOOD, "unexpected Unnamed: 0"),
+        (b",HEADER\n0," + GOOD, "unexpected (no name)"),
+        (b"HEADER,hash\n", "duplicate hash"),
     ],
 )
 def test_a_malformed_file_is_an_error_that_says_where(
