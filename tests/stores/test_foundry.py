@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from foundry_dev_tools import FoundryContext
 
+from forking import FORK_WARNING_FILTER
 from foundry_server import READER, FoundryServer, dump
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import (
@@ -478,9 +479,6 @@ def test_the_lock_of_a_process_that_has_ended_is_taken(
     assert _push(store, "B").inserted == 2
 
 
-FORK = "ignore:This process:DeprecationWarning"
-"""Python warns of a fork beside threads, and the test is about one."""
-
 KILLED_CHILD = """
 import os, signal
 from http.client import HTTPConnection
@@ -504,7 +502,7 @@ print(store.count(SIMULATIONS))
 
 def test_a_forked_process_has_connections_of_its_own(store: Store, foundry: FoundryServer) -> None:
     """It is killed before the body of a request; the next words of its parent are not that body."""
-    program = [sys.executable, "-W", FORK, "-c", KILLED_CHILD]
+    program = [sys.executable, "-W", FORK_WARNING_FILTER, "-c", KILLED_CHILD]
     told = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (told.stdout, told.stderr) == ("1\n", "")
 
