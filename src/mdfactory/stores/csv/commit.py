@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Redirects:
-    """Where a reader finds the files of a store, while a commit may be under way.
+    """The files that a reader opens in place of others while a commit is rolled forward.
 
     Parameters
     ----------

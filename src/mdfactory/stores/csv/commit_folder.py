@@ -1,4 +1,4 @@
-"""The hidden folder beside the files of a store: its lock, commit record and staged files."""
+"""The hidden folder next to the files of a store: its lock, commit record and staged files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class CommitRecord:
 
 
 class CommitFolder:
-    """A hidden folder, such as ``.mdfactory``, that prepares the commits to its parent folder.
+    """The hidden folder, such as ``.mdfactory``, for writes to the files of its parent folder.
 
     Parameters
     ----------

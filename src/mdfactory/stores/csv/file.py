@@ -62,13 +62,12 @@ class CsvFile:
     Records are numbered from 0 in the order of the file. All cells are strings here.
     In memory are:
 
-    - the *row groups*: which records are in which byte range. They are complete after the first
-      pass over the whole file, and `append` extends them;
-    - the *alive flags*, one for each record. `discard` clears the flags of records and leaves
-      the file as it is; all reads and `copy_records` skip these records;
-    - the *loaded columns*: the columns of all records, discarded ones included, that look-ups
-      compare. A look-up finds the numbers of its records there, and parses only the row groups
-      that hold them.
+    - the *row groups*: which records are in which byte range. The first pass over the whole file
+      finds them, and `append` adds to them;
+    - an *alive flag* for each record. `discard` clears flags and leaves the file as it is; reads
+      and `copy_records` skip the records whose flag is cleared;
+    - the *loaded columns*: columns of all records, discarded ones included. A look-up compares
+      the values there, and then parses only the row groups with matching records.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ class CsvFile:
         self._loaded: dict[str, pa.ChunkedArray[Any]] = {}
         self._cached: tuple[RowGroup, pa.RecordBatch] | None = None
         self._long_columns: frozenset[str] | None = None
-        self._was_fetched = False
+        self._had_look_up = False
 
     def close(self) -> None:
         """Close the file."""
@@ -132,11 +131,11 @@ class CsvFile:
         numbers = self._find_numbers(where)
         if not numbers:
             return
-        # One look-up of short columns is cheaper without loading them; further look-ups are not,
-        # and a second one is usually the next portion of many keys.
-        if self._was_fetched and not self._find_long_columns().intersection(columns):
+        # A single look-up is cheaper without loading the columns. A second one usually means that
+        # many keys are looked up in portions: then loading columns of short cells is cheaper.
+        if self._had_look_up and not self._find_long_columns().intersection(columns):
             self._load(columns)
-        self._was_fetched = True
+        self._had_look_up = True
         if self._loaded.keys() >= set(columns):
             cells = [self._take_loaded(name, numbers) for name in columns]
             yield pa.RecordBatch.from_arrays(cells, list(columns))
