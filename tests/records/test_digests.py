@@ -8,7 +8,7 @@ import pytest
 
 from mdfactory.records.digests import PART, content_digests, digest, record_digest
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
-from mdfactory.testing.records import LATER, overview, records, run
+from mdfactory.testing.records import LATE_TIME, overview, records, run
 
 
 def _content(row: dict[str, str]) -> str:
@@ -26,7 +26,7 @@ def test_the_digest_of_a_record_is_as_documented() -> None:
 
 @pytest.mark.parametrize("column", SIMULATIONS.columns)
 def test_every_column_but_the_time_is_content(column: str) -> None:
-    changed = run("A") | {column: LATER}
+    changed = run("A") | {column: LATE_TIME}
     assert (_content(changed) == _content(run("A"))) is (column == SIMULATIONS.time)
 
 

@@ -31,7 +31,7 @@ from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
+from mdfactory.testing.records import AWKWARD_TEXTS, EARLY_TIME, analysis, overview, records, run
 
 
 class RawCsv:
@@ -135,7 +135,7 @@ def test_a_new_file_is_plain_csv_with_the_columns_of_the_table(paths: tuple[Path
     assert paths[0].read_bytes().decode() == (
         "hash,engine,parametrization,simulation_type,input_data,input_data_type,directory,status,"
         'timestamp_utc\n0012,gromacs,smirnoff,mixedbox,"{""a"": ""b,c""}",BuildInput,"Grüße\n",,'
-        f"{THEN}\n"
+        f"{EARLY_TIME}\n"
     )
 
 
@@ -154,7 +154,19 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-TEXTS = (*AWKWARD, "lone\rreturn", "\r", "\n", '"', '""', ",", "'", "\ufeffmark", "#", "\x01\x7f")
+TEXTS = (
+    *AWKWARD_TEXTS,
+    "lone\rreturn",
+    "\r",
+    "\n",
+    '"',
+    '""',
+    ",",
+    "'",
+    "\ufeffmark",
+    "#",
+    "\x01\x7f",
+)
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "nul\0nul"])

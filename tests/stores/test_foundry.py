@@ -50,13 +50,20 @@ from mdfactory.sync.log import history
 from mdfactory.sync.undo import undo
 from mdfactory.testing import HistoryTests, RecordTests
 from mdfactory.testing.harm import Workload
-from mdfactory.testing.raw import Raw, Rows
-from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
+from mdfactory.testing.raw import Rows, StoreUnderTest
+from mdfactory.testing.records import (
+    EARLY_TIME,
+    LATE_TIME,
+    analysis_with_sidecar,
+    overview,
+    records,
+    run,
+)
 
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
 
-class Foundry(Raw):
+class Foundry(StoreUnderTest):
     """Reaches the datasets past the store."""
 
     @pytest.fixture(autouse=True)
@@ -108,12 +115,15 @@ def store(foundry: FoundryServer) -> Store:  # it must be there
 
 
 def _push(
-    store: Store, *hashes: str, mode: ConflictMode = ConflictMode.refuse, time: str = THEN
+    store: Store, *hashes: str, mode: ConflictMode = ConflictMode.refuse, time: str = EARLY_TIME
 ) -> Counts:
     """Write to three tables in one transaction."""
     batches = [
         (SIMULATIONS, records(SIMULATIONS, *(run(one, timestamp_utc=time) for one in hashes))),
-        (FRAME, records(FRAME, *(kept(one, timestamp_utc=time) for one in hashes))),
+        (
+            FRAME,
+            records(FRAME, *(analysis_with_sidecar(one, timestamp_utc=time) for one in hashes)),
+        ),
         (
             OVERVIEW,
             records(OVERVIEW, *(overview(one, "density", updated_at=time) for one in hashes)),
@@ -274,7 +284,7 @@ def test_a_write_that_was_cut_short_is_completed_by_repeating_it(
     assert ("nothing was changed" in said) == (stored == 1)
     assert _open(foundry) == []
     if said:
-        counts = _push(store, "B", "C", mode=mode, time=LATER)
+        counts = _push(store, "B", "C", mode=mode, time=LATE_TIME)
         assert counts.inserted + counts.unchanged == 4
     assert bool(said) == (skip < 7)
     assert _hashes(store) == ["A", "B", "C"]
@@ -319,10 +329,10 @@ def test_a_cut_write_is_undone_with_the_one_that_completed_it(
     before = _everything(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError), store.operation("push") as one:
-        _change(one, THEN)
+        _change(one, EARLY_TIME)
     foundry.faults.clear()
     with store.operation("push") as one:
-        _change(one, LATER)
+        _change(one, LATE_TIME)
     whole = _everything(store)
     for expected in (before, whole):
         undo(store)
@@ -335,7 +345,7 @@ def test_an_undo_that_was_cut_short_is_completed_by_repeating_it(
 ) -> None:
     before = _everything(store)
     with store.operation("push") as one:
-        _change(one, THEN)
+        _change(one, EARLY_TIME)
     whole = _everything(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError):
@@ -357,7 +367,10 @@ def _change(one: Transaction, time: str) -> None:
     one.write(
         [(SIMULATIONS, records(SIMULATIONS, run("B", timestamp_utc=time)))], ConflictMode.update
     )
-    one.write([(FRAME, records(FRAME, kept("B", timestamp_utc=time)))], ConflictMode.update)
+    one.write(
+        [(FRAME, records(FRAME, analysis_with_sidecar("B", timestamp_utc=time)))],
+        ConflictMode.update,
+    )
     one.write([(OVERVIEW, records(OVERVIEW, overview("B", "density")))], ConflictMode.update)
 
 
@@ -376,13 +389,13 @@ def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
 def test_a_write_that_was_whole_is_a_conflict_when_it_is_repeated(store: Store) -> None:
     _push(store, "B")
     with pytest.raises(ConflictError):
-        _push(store, "B", time=LATER)
+        _push(store, "B", time=LATE_TIME)
 
 
 def test_a_cut_write_excuses_no_other_record(store: Store, foundry: FoundryServer) -> None:
     foundry.faults.answer("commit$", 500, skip=5, times=None)
     with pytest.raises(StoreError, match="A part is stored"):
-        _push(store, "B", time=LATER)
+        _push(store, "B", time=LATE_TIME)
     foundry.faults.clear()
     with pytest.raises(ConflictError):
         _push(store, "A")
@@ -757,15 +770,15 @@ def test_a_write_meanwhile_to_what_was_only_looked_up_is_an_error(
 
 
 def test_of_a_key_that_stands_twice_the_newest_record_is_kept(foundry: FoundryServer) -> None:
-    for status, time in (("completed", LATER), ("build", THEN)):
+    for status, time in (("completed", LATE_TIME), ("build", EARLY_TIME)):
         rows = records(SIMULATIONS, run("A", status=status, timestamp_utc=time), run(time))
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([rows]))
-    twice = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATER))
+    twice = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATE_TIME))
     foundry.put_existing(PATHS.runs, pa.Table.from_batches([twice]))
     store = FoundryStore(PATHS, wait=2)
     store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
     rows = [row for some in store.read(SIMULATIONS) for row in some.to_pylist()]
-    assert sorted(row["hash"] for row in rows) == sorted(["A", "B", "T", THEN, LATER])
+    assert sorted(row["hash"] for row in rows) == sorted(["A", "B", "T", EARLY_TIME, LATE_TIME])
     assert {row["status"] for row in rows if row["hash"] in {"A", "T"}} == {"completed"}
 
 
@@ -863,9 +876,9 @@ def test_new_records_beyond_a_bound_lie_on_disk(store: Store) -> None:
     text = "x" * 2**20
     with store.transaction(write=True) as transaction:
         for number in range(80):
-            row = kept(f"{number:02}", data_csv=text)
+            row = analysis_with_sidecar(f"{number:02}", data_csv=text)
             transaction.write([(FRAME, records(FRAME, row))], ConflictMode.refuse)
-        changed = kept("07", data_csv="y")
+        changed = analysis_with_sidecar("07", data_csv="y")
         transaction.write([(FRAME, records(FRAME, changed))], ConflictMode.force)
         transaction.delete(FRAME, (OneOf("hash", ("08",)),))
     found = {row["hash"]: row["data_csv"] for rows in store.read(FRAME) for row in rows.to_pylist()}
