@@ -112,7 +112,8 @@ class Workload:
 
 
 def _serve(workload: Workload) -> None:
-    # Import all modules before the first fork. `states`, since other processes write already.
+    # Import all modules before the first fork. `state` would compare the tables, which other
+    # processes may be writing already.
     workload.states()
     for line in sys.stdin:
         name, *letters = line.split()

@@ -2,8 +2,9 @@
 
 A writer stages its files in the `CommitFolder` of each folder, and then writes a commit record
 there, which lists the renames and deletions. From that moment the commit is valid. The writer
-does the renames, and clears the record; if it is killed, the next writer does so (`recover`).
-Until then, readers open the staged files in place of those that they replace (`read_redirects`).
+rolls it forward: it does the renames and deletions, and then removes the list from the record.
+If it is killed before, the next writer does the rest (`recover`). Until then, readers open the
+staged files in place of those that they replace (`read_redirects`).
 
 A commit to two folders has a record in each, with the same id. The first folder decides: the
 record in the second one is valid only if the record in the first one has the same id. So the

@@ -36,6 +36,7 @@ SECONDS_BEFORE_WARNING: Final = 1
 """How long a writer waits for the lock before it logs whom it waits for."""
 
 MAX_HOLDER_BYTES: Final = 1000
+"""Bytes of the lock file that are read to name the process that holds the lock."""
 
 
 @dataclass(frozen=True, slots=True)

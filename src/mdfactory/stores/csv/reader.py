@@ -24,11 +24,13 @@ from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_l
 __all__ = ["CsvReader", "Header", "Span", "Text"]
 
 MAX_HEADER_BYTES: Final = 2**16
+"""Bytes that are read to find the first line."""
 
 PREFETCH_BYTES: Final = 2 * PART_BYTES
 """Bytes of text that may be read and parsed before the caller needs them."""
 
 Text = bytes | memoryview
+"""Text of a file in UTF-8; a memoryview is a part of one without a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class CsvReader:
         self.header = self._read_header()
 
     def accept_changes(self) -> None:
-        """Take the file as it is now; call this after each write of one's own."""
+        """Accept the present file state; the owner calls this after each write of its own."""
         self._file_state = _read_file_state(self._handle)
 
     def read(self, span: Span) -> bytes:
@@ -137,13 +139,13 @@ class CsvReader:
             if is_last and text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
             end = len(text) if is_last else complete_length(text)
-            if not end:  # one record is longer than the part: read it again, with more behind it
+            if not end:  # the record is longer than the part: read it again, twice as far
                 length *= 2
                 continue
             yield Span(offset, end), memoryview(text)[:end]  # a slice of bytes would copy
             offset += end
             if length > PART_BYTES and complete_length(text[:PART_BYTES]):
-                length = PART_BYTES  # the long record is behind
+                length = PART_BYTES  # the long record has been read
 
     def parse(self, span: Span, text: Text, columns: Sequence[str]) -> pa.RecordBatch:
         """Parse some columns of whole records.
