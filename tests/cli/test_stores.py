@@ -139,7 +139,7 @@ def test_a_check_says_how_two_files_of_one_table_become_one(
 
 def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
     done = mdfactory("sync", "init", "check", "--config", _twice(tmp_path, "AB", "BA"))
-    assert "2 records of the same key stand in both (A, B)" in done.out
+    assert "2 records of the same key in both files (A, B)" in done.out
 
 
 @pytest.mark.usefixtures("kind")

@@ -8,7 +8,7 @@ import pytest
 
 from mdfactory.records.digests import PIECE_CHARACTERS, content_digests, digest, record_digest
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
-from mdfactory.testing.records import LATER, overview, records, run
+from mdfactory.testing.records import LATE_TIME, overview, records, run
 
 
 def _content_digest(row: dict[str, str]) -> str:
@@ -26,7 +26,7 @@ def test_record_digest_is_as_documented() -> None:
 
 @pytest.mark.parametrize("column", SIMULATIONS.columns)
 def test_content_digest_covers_every_column_but_the_time(column: str) -> None:
-    changed = run("A") | {column: LATER}
+    changed = run("A") | {column: LATE_TIME}
     assert (_content_digest(changed) == _content_digest(run("A"))) is (column == SIMULATIONS.time)
 
 

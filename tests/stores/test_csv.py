@@ -1,4 +1,4 @@
-"""The CSV store: the contract, and what is its own."""
+"""The CSV store: the contract suite, files of other programs, access rights, large files."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import AWKWARD, THEN, analysis, overview, records, run
+from mdfactory.testing.records import AWKWARD_TEXTS, EARLY_TIME, analysis, overview, records, run
 
 
 class RawCsv:
-    """Reaches the files with the csv module alone."""
+    """Reads and writes the files with the csv module, without the store."""
 
     runs: Path
     results: Path
@@ -52,9 +52,12 @@ class RawCsv:
         with self._file(table).open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         assert tuple(header) == table.columns
-        numbers = [str(kind) == "int64" for kind in table.schema.types]
+        is_integer = [str(kind) == "int64" for kind in table.schema.types]
         return [
-            tuple(int(v) if number else v for v, number in zip(row, numbers, strict=True))
+            tuple(
+                int(cell) if integer else cell
+                for cell, integer in zip(row, is_integer, strict=True)
+            )
             for row in rows
         ]
 
@@ -63,22 +66,22 @@ class RawCsv:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def test_a_key_that_stands_twice_is_overwritten_and_both_come_back(tmp_path: Path) -> None:
-    """Another program may have appended it."""
+def test_force_replaces_a_duplicate_key_and_undo_restores_both_records(tmp_path: Path) -> None:
+    """Another program may append a record whose key exists."""
     store = CsvStore(tmp_path / "runs.csv", tmp_path / "analysis")
     store.create(SIMULATIONS)
     store.write([(SIMULATIONS, records(SIMULATIONS, run("A"), run("B")))], ConflictMode.refuse)
-    lines = (tmp_path / "runs.csv").read_text(encoding="utf-8")
-    twice = f"{lines}{lines.splitlines()[-1].replace('build', 'completed')}\n"
-    (tmp_path / "runs.csv").write_text(twice, encoding="utf-8")
-    with store.operation("push") as one:
-        one.write(
+    text = (tmp_path / "runs.csv").read_text(encoding="utf-8")
+    duplicated = f"{text}{text.splitlines()[-1].replace('build', 'completed')}\n"
+    (tmp_path / "runs.csv").write_text(duplicated, encoding="utf-8")
+    with store.operation("push") as transaction:
+        transaction.write(
             [(SIMULATIONS, records(SIMULATIONS, run("B", status="production")))], ConflictMode.force
         )
     assert store.count(SIMULATIONS) == 2
     undo(store)
-    text = (tmp_path / "runs.csv").read_text(encoding="utf-8")
-    assert sorted(text.splitlines()) == sorted(twice.splitlines())
+    restored = (tmp_path / "runs.csv").read_text(encoding="utf-8")
+    assert sorted(restored.splitlines()) == sorted(duplicated.splitlines())
 
 
 class TestCsv(RawCsv, StoreTests):
@@ -104,12 +107,12 @@ def paths(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def existing(tmp_path: Path, data: Path) -> tuple[Path, Path]:
-    """A store as an existing installation left it: 8 simulations."""
+    """A store of 8 simulations that an existing installation has written."""
     folder = Path(shutil.copytree(data / "existing_stores" / "csv", tmp_path / "store"))
     return folder / "runs.csv", folder / "analysis"
 
 
-def _made(paths: tuple[Path, Path], *hashes: str) -> CsvStore:
+def _create_store(paths: tuple[Path, Path], *hashes: str) -> CsvStore:
     store = CsvStore(*paths)
     store.create(SIMULATIONS)
     store.create(OVERVIEW)
@@ -125,20 +128,20 @@ def _hashes(store: Store, table: Table = SIMULATIONS) -> list[str]:
 # Interchange
 
 
-def test_a_file_is_the_page_s_columns_in_plain_csv(paths: tuple[Path, Path]) -> None:
-    store = _made(paths)
+def test_a_new_file_is_plain_csv_with_the_columns_of_the_table(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths)
     awkward = run("0012", input_data='{"a": "b,c"}', directory="Grüße\n", status="")
     store.write([(SIMULATIONS, records(SIMULATIONS, awkward))], ConflictMode.refuse)
     assert paths[0].read_bytes().decode() == (
         "hash,engine,parametrization,simulation_type,input_data,input_data_type,directory,status,"
         'timestamp_utc\n0012,gromacs,smirnoff,mixedbox,"{""a"": ""b,c""}",BuildInput,"Grüße\n",,'
-        f"{THEN}\n"
+        f"{EARLY_TIME}\n"
     )
 
 
-def test_pandas_reads_what_we_write(paths: tuple[Path, Path]) -> None:
+def test_pandas_reads_written_files(paths: tuple[Path, Path]) -> None:
     pandas = pytest.importorskip("pandas")
-    store = _made(paths)
+    store = _create_store(paths)
     rows = [run(f"{number:04}", input_data=text) for number, text in enumerate(TEXTS)]
     store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
     frame = pandas.read_csv(paths[0], dtype=str, keep_default_na=False)
@@ -151,12 +154,24 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-TEXTS = (*AWKWARD, "lone\rreturn", "\r", "\n", '"', '""', ",", "'", "\ufeffmark", "#", "\x01\x7f")
+TEXTS = (
+    *AWKWARD_TEXTS,
+    "lone\rreturn",
+    "\r",
+    "\n",
+    '"',
+    '""',
+    ",",
+    "'",
+    "\ufeffmark",
+    "#",
+    "\x01\x7f",
+)
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "nul\0nul"])
-def test_control_characters_come_back_as_they_were(paths: tuple[Path, Path], text: str) -> None:
-    store = _made(paths)
+def test_control_characters_are_stored_exactly(paths: tuple[Path, Path], text: str) -> None:
+    store = _create_store(paths)
     row = run(text, input_data=text, timestamp_utc=text)
     store.write(
         [(SIMULATIONS, records(SIMULATIONS, run("first"), row, run("last")))], ConflictMode.refuse
@@ -180,7 +195,7 @@ def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
     assert store.count(analysis_table("box_size_timeseries")) == 4
 
 
-def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
+def test_extending_an_existing_store_keeps_its_files_and_columns(
     existing: tuple[Path, Path],
 ) -> None:
     pandas = pytest.importorskip("pandas")
@@ -208,24 +223,24 @@ def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
     }
 
 
-def test_replacing_a_record_leaves_the_others_as_they_were(existing: tuple[Path, Path]) -> None:
+def test_replacing_a_record_keeps_all_others(existing: tuple[Path, Path]) -> None:
     store = CsvStore(*existing)
-    before = {hash_: row for row in _raw(existing[0]) for hash_ in row[:1]}
-    some = next(iter(before))
-    store.write([(SIMULATIONS, records(SIMULATIONS, run(some)))], ConflictMode.force)
-    after = {row[0]: row for row in _raw(existing[0])}
-    assert after.pop(some) == list(run(some).values())
-    assert after == {hash_: row for hash_, row in before.items() if hash_ != some}
+    before = {hash_: row for row in _raw_rows(existing[0]) for hash_ in row[:1]}
+    replaced = next(iter(before))
+    store.write([(SIMULATIONS, records(SIMULATIONS, run(replaced)))], ConflictMode.force)
+    after = {row[0]: row for row in _raw_rows(existing[0])}
+    assert after.pop(replaced) == list(run(replaced).values())
+    assert after == {hash_: row for hash_, row in before.items() if hash_ != replaced}
 
 
-def _raw(path: Path) -> list[list[str]]:
+def _raw_rows(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))[1:]
 
 
-def test_what_excel_saves_is_read_and_extended(paths: tuple[Path, Path]) -> None:
-    """A mark before the text, other line ends, the columns in another order."""
-    store = _made(paths)
+def test_a_file_saved_by_excel_is_read_and_extended(paths: tuple[Path, Path]) -> None:
+    """It has a byte order mark, other line ends, and the columns in another order."""
+    store = _create_store(paths)
     columns = sorted(SIMULATIONS.columns)
     with paths[0].open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([columns, [run("A", directory="é")[name] for name in columns]])
@@ -238,8 +253,8 @@ def test_what_excel_saves_is_read_and_extended(paths: tuple[Path, Path]) -> None
     assert text.count(b"\n") == text.count(b"\r\n") == 3
 
 
-def test_a_last_line_without_an_end_and_blank_lines_are_no_harm(paths: tuple[Path, Path]) -> None:
-    store = _made(paths, "A", "B")
+def test_a_missing_final_newline_and_blank_lines_are_accepted(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths, "A", "B")
     text = paths[0].read_bytes().rstrip(b"\n")
     paths[0].write_bytes(text.replace(b"\nB", b"\n\nB"))
     store.write([(SIMULATIONS, records(SIMULATIONS, run("C")))], ConflictMode.refuse)
@@ -249,14 +264,14 @@ def test_a_last_line_without_an_end_and_blank_lines_are_no_harm(paths: tuple[Pat
     assert _hashes(store) == ["B", "C", "A", "D"]
 
 
-def test_numbers_that_pandas_made_floats_are_read(existing: tuple[Path, Path]) -> None:
+def test_integers_that_pandas_wrote_as_floats_are_read(existing: tuple[Path, Path]) -> None:
     path = existing[1] / "ANALYSIS_OVERVIEW.csv"
     path.write_bytes(path.read_bytes().replace(b",2,0,", b",2.0,0.0,"))
     rows = next(CsvStore(*existing).read(OVERVIEW))
     assert 2 in rows["row_count"].to_pylist()
 
 
-def test_other_files_in_the_folder_are_left_alone(existing: tuple[Path, Path]) -> None:
+def test_other_files_in_the_folder_are_ignored(existing: tuple[Path, Path]) -> None:
     for name in ("notes.csv", "Notes.csv", "ANALYSIS_.csv", "ANALYSIS_a b.csv", "x.txt"):
         (existing[1] / name).write_text("anything", encoding="utf-8")
     store = CsvStore(*existing)
@@ -269,7 +284,9 @@ def test_other_files_in_the_folder_are_left_alone(existing: tuple[Path, Path]) -
 # Names, files, rights
 
 
-def test_files_that_differ_only_in_case_are_refused_by_name(existing: tuple[Path, Path]) -> None:
+def test_files_that_differ_only_in_case_are_an_error_that_names_both(
+    existing: tuple[Path, Path],
+) -> None:
     upper = existing[1] / "ANALYSIS_LIPID_RG.csv"
     lower = existing[1] / "ANALYSIS_lipid_rg.csv"
     shutil.copy(upper, lower)
@@ -279,7 +296,7 @@ def test_files_that_differ_only_in_case_are_refused_by_name(existing: tuple[Path
     assert str(lower) in str(caught.value)
 
 
-def test_stores_of_one_folder_do_not_share_what_describes_their_runs(tmp_path: Path) -> None:
+def test_stores_with_one_results_folder_keep_their_simulations_apart(tmp_path: Path) -> None:
     stores = [CsvStore(tmp_path / name, tmp_path / "analysis") for name in ("a.csv", "b.csv")]
     for store in stores:
         store.create(SIMULATIONS)
@@ -292,8 +309,8 @@ def test_stores_of_one_folder_do_not_share_what_describes_their_runs(tmp_path: P
     }
 
 
-def test_a_link_and_its_file_are_one_store(tmp_path: Path, paths: tuple[Path, Path]) -> None:
-    store = _made(paths, "A")
+def test_a_symlink_and_its_target_are_one_store(tmp_path: Path, paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths, "A")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "link.csv").symlink_to(paths[0])
     linked = CsvStore(tmp_path / "home" / "link.csv", paths[1], wait=0.1)
@@ -304,7 +321,7 @@ def test_a_link_and_its_file_are_one_store(tmp_path: Path, paths: tuple[Path, Pa
     assert _hashes(store) == ["A", "B"]
 
 
-def test_a_table_that_is_a_link_is_not_replaced(existing: tuple[Path, Path]) -> None:
+def test_a_symlinked_table_is_not_replaced(existing: tuple[Path, Path]) -> None:
     path = existing[1] / "ANALYSIS_OVERVIEW.csv"
     path.rename(path.with_suffix(".elsewhere"))
     path.symlink_to(path.with_suffix(".elsewhere"))
@@ -325,34 +342,36 @@ def test_a_replaced_file_keeps_its_mode_and_group(existing: tuple[Path, Path]) -
     assert after.st_ino != before.st_ino
 
 
-def test_who_shares_the_folder_shares_what_is_hidden(tmp_path: Path) -> None:
+def test_hidden_folders_have_the_access_rights_of_their_parent(tmp_path: Path) -> None:
     tmp_path.chmod(0o770)
-    _made((tmp_path / "runs.csv", tmp_path))
+    _create_store((tmp_path / "runs.csv", tmp_path))
     for name in (".mdfactory", ".runs.csv.mdfactory"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o770
         assert (tmp_path / name / "lock").stat().st_mode & 0o777 == 0o660
 
 
-def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
+def test_reading_creates_no_files(paths: tuple[Path, Path]) -> None:
     with pytest.raises(NotInitialisedError):
         CsvStore(*paths).count(SIMULATIONS)
     assert not list(paths[0].parent.iterdir())
 
 
-def test_making_one_table_makes_no_other_place(paths: tuple[Path, Path]) -> None:
+def test_creating_a_table_creates_only_its_namespace(paths: tuple[Path, Path]) -> None:
     CsvStore(*paths).create(SIMULATIONS)
     assert [path.exists() for path in paths] == [True, False]
 
 
-def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     store = CsvStore(tmp_path / "a" / "100% a?b#c;d é.csv", tmp_path / "c" / "x y")
     store.create(SIMULATIONS)
     store.create(OVERVIEW)
     assert {table.name for table in store.tables()} == {SIMULATIONS.name, OVERVIEW.name}
 
 
-def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> None:
-    store = _made(paths)
+def test_owns_recognises_tables_and_hidden_folders(
+    paths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store = _create_store(paths)
     (tmp_path / "link").symlink_to(paths[0].name)
     owned = [paths[0], tmp_path / "link", paths[1] / "ANALYSIS_new.csv"]
     owned += [paths[1] / "_mdfactory_frame.csv", tmp_path / ".runs.csv.mdfactory" / "lock"]
@@ -360,19 +379,19 @@ def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> 
     assert not any(map(store.owns, [tmp_path / "other.csv", paths[1] / "apl.csv", tmp_path]))
 
 
-def test_a_write_that_changes_nothing_touches_nothing(paths: tuple[Path, Path]) -> None:
-    store = _made(paths, "A")
+def test_a_write_without_changes_leaves_the_file_untouched(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths, "A")
     before = paths[0].stat()
     store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.skip)
     store.delete(SIMULATIONS, (OneOf("hash", ("B",)),))
     assert paths[0].stat() == before
 
 
-# What is broken is an error
+# Malformed files
 
 
-def _spoilt(paths: tuple[Path, Path], text: bytes) -> StoreError:
-    store = _made(paths, "A", "B")
+def _malformed_file_error(paths: tuple[Path, Path], text: bytes) -> StoreError:
+    store = _create_store(paths, "A", "B")
     paths[0].write_bytes(text.replace(b"HEADER", ",".join(SIMULATIONS.columns).encode()))
     before = paths[0].read_bytes()
     with pytest.raises(StoreError, match=re.escape(str(paths[0]))) as read:
@@ -391,23 +410,24 @@ GOOD = b'A,b,c,d,"two\nlines",f,g,h,i\n'
     [
         (b"", "no header"),
         (b"\n" + GOOD, "no header"),
-        (b"HEADER\n" + GOOD + b"B,b,c\n", "line 4 has 3 columns instead of 9"),
-        (b"HEADER\n" + GOOD + b"B,b,c,d,e,f,g,h,i,j\n", "line 4 has 10 columns instead of 9"),
+        (b"HEADER\n" + GOOD + b"B,b,c\n", "line 4 has 3 columns, not 9"),
+        (b"HEADER\n" + GOOD + b"B,b,c,d,e,f,g,h,i,j\n", "line 4 has 10 columns, not 9"),
         (b"HEADER\n" + GOOD + b'B,b,c,d,"cut', "middle of a quoted cell"),
         (b"HEADER\n" + GOOD + b"\xff,b,c,d,e,f,g,h,i\n", "line 4 is not in UTF-8"),
         (b"\xff\xfeH\0", "no header"),
-        (b"hash,status\nA,build\n", "lacks engine, parametrization"),
-        (b"Unnamed: 0,HEADER\n0," + GOOD, "also has Unnamed: 0"),
-        (b"HEADER,hash\n", "also has hash"),
+        (b"hash,status\nA,build\n", "missing engine, parametrization"),
+        (b"Unnamed: 0,HEADER\n0," + GOOD, "unexpected Unnamed: 0"),
+        (b",HEADER\n0," + GOOD, "unexpected (no name)"),
+        (b"HEADER,hash\n", "duplicate hash"),
     ],
 )
-def test_a_malformed_file_is_an_error_that_says_where(
+def test_a_malformed_file_is_an_error_that_names_the_line_or_column(
     paths: tuple[Path, Path], text: bytes, reason: str
 ) -> None:
-    assert reason in str(_spoilt(paths, text))
+    assert reason in str(_malformed_file_error(paths, text))
 
 
-def test_a_value_that_is_no_number_is_an_error_that_names_the_column(
+def test_a_cell_that_is_not_an_integer_is_an_error_that_names_the_column(
     existing: tuple[Path, Path],
 ) -> None:
     path = existing[1] / "ANALYSIS_OVERVIEW.csv"
@@ -416,44 +436,46 @@ def test_a_value_that_is_no_number_is_an_error_that_names_the_column(
         list(CsvStore(*existing).read(OVERVIEW))
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_what_is_of_the_wrong_kind_is_an_error_that_names_it(
-    paths: tuple[Path, Path], place: int
+@pytest.mark.parametrize("wrong_type", ["runs", "results"])
+def test_a_path_of_the_wrong_type_is_an_error_that_names_it(
+    paths: tuple[Path, Path], wrong_type: str
 ) -> None:
-    store = _made(paths)
-    wrong = paths[place]
-    if place:
-        shutil.rmtree(wrong)
-        wrong.touch()
+    store = _create_store(paths)
+    runs, results = paths
+    if wrong_type == "runs":
+        wrong = runs
+        runs.unlink()
+        runs.mkdir()
     else:
-        wrong.unlink()
-        wrong.mkdir()
+        wrong = results
+        shutil.rmtree(results)
+        results.touch()
     with pytest.raises(StoreError, match=re.escape(str(wrong))):
         store.count(SIMULATIONS)
     with pytest.raises(StoreError, match=re.escape(str(wrong))):
         store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.force)
 
 
-def test_a_file_that_another_program_wrote_meanwhile_is_not_overwritten(
+def test_a_file_changed_by_another_program_is_not_overwritten(
     existing: tuple[Path, Path],
 ) -> None:
     store = CsvStore(*existing)
-    theirs = existing[0].read_bytes().replace(b"build\n", b"completed\n") + GOOD
+    foreign = existing[0].read_bytes().replace(b"build\n", b"completed\n") + GOOD
 
-    def interrupted() -> None:
+    def write_meanwhile() -> None:
         with store.transaction(write=True) as transaction:
             transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
-            existing[0].write_bytes(theirs)
+            existing[0].write_bytes(foreign)
 
     with pytest.raises(StoreChangedError, match="nothing was changed"):
-        interrupted()
-    assert existing[0].read_bytes() == theirs
+        write_meanwhile()
+    assert existing[0].read_bytes() == foreign
 
 
-def test_an_answer_that_another_program_cuts_short_is_an_error(paths: tuple[Path, Path]) -> None:
-    store = _made(paths)
-    many = [run(f"{number:05}", input_data="x" * 2_000) for number in range(6_000)]
-    store.write([(SIMULATIONS, records(SIMULATIONS, *many))], ConflictMode.refuse)
+def test_a_file_truncated_during_a_read_is_an_error(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths)
+    rows = [run(f"{number:05}", input_data="x" * 2_000) for number in range(6_000)]
+    store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
     answer = store.read(SIMULATIONS)
     next(answer)
     with paths[0].open("r+b") as file:
@@ -465,8 +487,8 @@ def test_an_answer_that_another_program_cuts_short_is_an_error(paths: tuple[Path
 # Large files
 
 
-def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Path]) -> None:
-    store = _made(paths)
+def test_a_record_longer_than_a_part_is_read(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths)
     table = analysis_table("density")
     store.create(table)
     texts = {"A": "a", "B": 'x,"y"\n' * 300_000, "C": "\n" * 1_500_000, "D": '"' * 500_000}
@@ -474,14 +496,14 @@ def test_a_record_longer_than_a_part_is_found_among_others(paths: tuple[Path, Pa
     for row in rows:
         store.write([(table, records(table, row))], ConflictMode.refuse)
     store.write([(table, records(table, analysis("A", data_csv="new")))], ConflictMode.force)
-    read = {row["hash"]: row["data_csv"] for some in store.read(table) for row in some.to_pylist()}
+    read = {row["hash"]: row["data_csv"] for rows in store.read(table) for row in rows.to_pylist()}
     assert read == texts | {"A": "new"}
-    (found,) = store.read(table, Query(where=(OneOf("hash", ("D",)),), columns=("data_csv",)))
-    assert found["data_csv"].to_pylist() == [texts["D"]]
+    (batch,) = store.read(table, Query(where=(OneOf("hash", ("D",)),), columns=("data_csv",)))
+    assert batch["data_csv"].to_pylist() == [texts["D"]]
 
 
 def test_a_long_answer_is_sorted(paths: tuple[Path, Path]) -> None:
-    store = _made(paths)
+    store = _create_store(paths)
     numbers = [number * 7919 % 6_007 for number in range(6_007)]
     rows = [overview(f"{number:05}", "rdf", row_count=number) for number in numbers]
     store.write([(OVERVIEW, records(OVERVIEW, *rows))], ConflictMode.refuse)
@@ -490,8 +512,8 @@ def test_a_long_answer_is_sorted(paths: tuple[Path, Path]) -> None:
     assert hashes == [f"{number:05}" for number in range(6_006, -1, -1)]
 
 
-def test_a_transaction_of_many_writes_reads_its_own(paths: tuple[Path, Path]) -> None:
-    store = _made(paths, "00001", "00002", "x")
+def test_a_transaction_reads_its_own_writes(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths, "00001", "00002", "x")
     with store.transaction(write=True) as transaction:
         for number in range(60):
             row = run(f"{number:05}", status="completed")
@@ -503,15 +525,15 @@ def test_a_transaction_of_many_writes_reads_its_own(paths: tuple[Path, Path]) ->
     assert sorted(_hashes(store)) == [f"{number:05}" for number in (*range(58), 59)]
 
 
-class _Memory(bytearray):
-    """Memory of which it can be told whether anything still uses it."""
+class _Buffer(bytearray):
+    """Memory that a weak reference can refer to, unlike a bytearray."""
 
 
-def test_records_that_were_written_are_not_held(paths: tuple[Path, Path]) -> None:
+def test_written_batches_are_not_kept_in_memory(paths: tuple[Path, Path]) -> None:
     table = analysis_table("rg")
     store = CsvStore(*paths)
     store.create(table)
-    used: list[weakref.ref[_Memory]] = []
+    buffers: list[weakref.ref[_Buffer]] = []
 
     def batches() -> Batches:
         for number in range(4):
@@ -519,18 +541,18 @@ def test_records_that_were_written_are_not_held(paths: tuple[Path, Path]) -> Non
             rows = records(table, analysis(f"{number}", data_csv="x" * 10_000))
             with pa.ipc.new_stream(sink, rows.schema) as writer:
                 writer.write_batch(rows)
-            memory = _Memory(sink.getvalue())
-            used.append(weakref.ref(memory))
-            yield table, pa.ipc.open_stream(pa.py_buffer(memory)).read_next_batch()
-            del memory, rows
-            assert [one() for one in used[:-1]] == [None] * number
+            buffer = _Buffer(sink.getvalue())
+            buffers.append(weakref.ref(buffer))
+            yield table, pa.ipc.open_stream(pa.py_buffer(buffer)).read_next_batch()
+            del buffer, rows
+            assert [reference() for reference in buffers[:-1]] == [None] * number
 
     store.write(batches(), ConflictMode.refuse)
-    assert len(used) == store.count(table) == 4
+    assert len(buffers) == store.count(table) == 4
 
 
 def test_pandas_is_not_imported(paths: tuple[Path, Path]) -> None:
-    _made(paths, "A")
+    _create_store(paths, "A")
     script = """
 import sys
 from pathlib import Path
@@ -546,5 +568,5 @@ list(store.read(SIMULATIONS, Query(where=(Prefix("hash", "A"),), sort=Sort("hash
 assert store.delete(SIMULATIONS) == 2
 sys.exit("pandas" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", script, *map(str, paths)], check=False)
-    assert done.returncode == 0
+    completed = subprocess.run([sys.executable, "-c", script, *map(str, paths)], check=False)
+    assert completed.returncode == 0

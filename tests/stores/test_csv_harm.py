@@ -1,4 +1,4 @@
-"""The CSV store under harm: no rights, no room, kills at any instant, many at once."""
+"""Failures of the CSV store: missing access rights, a full disk, kills at any step."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 
+from forking import FORK_WARNING_FILTER
 from mdfactory.records.tables import SIMULATIONS
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
-FORK = "ignore:This process:DeprecationWarning"
-"""Python warns of a fork beside threads; a child here only writes, and dies."""
 
-COMMON = """
+COMMON_SCRIPT = """
 import os, sys, time
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
@@ -37,18 +36,19 @@ store = CsvStore(Path(sys.argv[1]) / "runs.csv", Path(sys.argv[1]) / "analysis",
 hashes = [f"{number:05}" for number in range(3000)]
 
 def batches(text):
-    yield SIMULATIONS, records(SIMULATIONS, *(run(one, input_data=text * 100) for one in hashes))
-    yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=text) for one in hashes))
+    runs = (run(hash_, input_data=text * 100) for hash_ in hashes)
+    yield SIMULATIONS, records(SIMULATIONS, *runs)
+    yield OVERVIEW, records(OVERVIEW, *(overview(hash_, "rdf", status=text) for hash_ in hashes))
 
-def seen():
-    # the letters in each file, of one transaction
-    with store.transaction() as one:
-        letters = [{row[0] for rows in one.read(table, Query(columns=(name,)))
-                    for row in rows[name].to_pylist()}
+def read_letters():
+    # The first letters of the cells of each table, in one transaction.
+    with store.transaction() as transaction:
+        letters = [{cell[0] for rows in transaction.read(table, Query(columns=(name,)))
+                    for cell in rows[name].to_pylist()}
                    for table, name in ((SIMULATIONS, "input_data"), (OVERVIEW, "status"))]
-        return ["".join(sorted(some)) for some in letters]
+        return ["".join(sorted(table_letters)) for table_letters in letters]
 
-def tried(action):
+def attempt(action):
     try:
         print(action(), flush=True)
     except MDFactoryError as error:
@@ -56,33 +56,41 @@ def tried(action):
 """
 
 
-def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
-    done = subprocess.run(
+def _run_script(script: str, *arguments: str | Path, rightless: bool = False) -> str:
+    completed = subprocess.run(
         _command(script, *arguments, rightless=rightless),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert not done.stderr, done.stderr
-    return done.stdout
+    assert not completed.stderr, completed.stderr
+    return completed.stdout
 
 
 def _command(script: str, *arguments: str | Path, rightless: bool = False) -> list[str]:
     launcher = [str(RIGHTLESS)] if rightless else []
-    return [sys.executable, *launcher, "-W", FORK, "-c", COMMON + script, *map(str, arguments)]
+    return [
+        sys.executable,
+        *launcher,
+        "-W",
+        FORK_WARNING_FILTER,
+        "-c",
+        COMMON_SCRIPT + script,
+        *map(str, arguments),
+    ]
 
 
-def _made(folder: Path) -> None:
-    _run(
+def _create_store(folder: Path) -> None:
+    _run_script(
         "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
         "store.write(batches('a'), ConflictMode.refuse)",
         folder,
     )
 
 
-def _letters(folder: Path) -> list[set[str]]:
-    """What lies in each file, read past the store."""
+def _read_letters(folder: Path) -> list[set[str]]:
+    """Return the first letters of the cells of each file, read without the store."""
     letters = []
     files = {folder / "runs.csv": 4, folder / "analysis" / "ANALYSIS_OVERVIEW.csv": 5}
     for file, column in files.items():
@@ -93,7 +101,7 @@ def _letters(folder: Path) -> list[set[str]]:
     return letters
 
 
-def _files(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
@@ -102,7 +110,7 @@ def existing(tmp_path: Path, data: Path) -> Path:
     return Path(shutil.copytree(data / "existing_stores" / "csv", tmp_path / "store"))
 
 
-def _protect(folder: Path, *, on: bool) -> None:
+def _set_read_only(folder: Path, *, on: bool) -> None:
     for path in [*folder.rglob("*"), folder]:
         if path.is_dir():
             path.chmod(0o555 if on else 0o755)
@@ -110,96 +118,97 @@ def _protect(folder: Path, *, on: bool) -> None:
             path.chmod(0o444 if on else 0o644)
 
 
-def test_who_may_only_read_can_read(existing: Path) -> None:
-    files = _files(existing)
-    _protect(existing, on=True)
-    script = "tried(lambda: store.count(SIMULATIONS)); tried(lambda: store.delete(SIMULATIONS))"
-    counted, refused = _run(script, existing, rightless=True).splitlines()
-    _protect(existing, on=False)
+def test_a_read_only_store_can_be_read_and_not_written(existing: Path) -> None:
+    files = _list_files(existing)
+    _set_read_only(existing, on=True)
+    script = "attempt(lambda: store.count(SIMULATIONS)); attempt(lambda: store.delete(SIMULATIONS))"
+    counted, refused = _run_script(script, existing, rightless=True).splitlines()
+    _set_read_only(existing, on=False)
     assert counted == "8"
     assert refused.startswith("StoreError: ")
     assert str(existing) in refused
     assert "nothing was changed" in refused
-    assert _files(existing) == files
+    assert _list_files(existing) == files
 
 
-def test_a_file_that_must_not_be_written_is_not_replaced(existing: Path) -> None:
-    """The folder would allow it."""
+def test_a_read_only_file_in_a_writable_folder_is_not_replaced(existing: Path) -> None:
     (existing / "runs.csv").chmod(0o444)
-    refused = _run("tried(lambda: store.delete(SIMULATIONS))", existing, rightless=True)
+    refused = _run_script("attempt(lambda: store.delete(SIMULATIONS))", existing, rightless=True)
     assert refused.startswith("StoreError: ")
     assert str(existing / "runs.csv") in refused
     assert "nothing was changed" in refused
-    assert _run("tried(lambda: store.count(SIMULATIONS))", existing) == "8\n"
+    assert _run_script("attempt(lambda: store.count(SIMULATIONS))", existing) == "8\n"
 
 
 @pytest.mark.parametrize("hidden", ["runs.csv", "analysis"])
-def test_what_must_not_be_read_is_an_error(existing: Path, hidden: str) -> None:
+def test_an_unreadable_path_is_an_error_that_names_it(existing: Path, hidden: str) -> None:
     (existing / hidden).chmod(0)
-    script = "tried(lambda: store.count(SIMULATIONS)); tried(store.tables)"
-    for said in _run(script, existing, rightless=True).splitlines():
-        assert said.startswith("StoreError: ")
-        assert str(existing / hidden) in said
+    script = "attempt(lambda: store.count(SIMULATIONS)); attempt(store.tables)"
+    for message in _run_script(script, existing, rightless=True).splitlines():
+        assert message.startswith("StoreError: ")
+        assert str(existing / hidden) in message
     (existing / hidden).chmod(0o755)
 
 
-def test_a_folder_that_must_not_be_written_is_an_error(tmp_path: Path) -> None:
+def test_creating_a_table_in_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    said = _run("tried(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
+    output = _run_script("attempt(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
     tmp_path.chmod(0o755)
-    assert said.startswith("StoreError: ")
+    assert output.startswith("StoreError: ")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("room", [100_000, 500_000, 900_000])
-def test_when_there_is_no_room_left_the_store_is_as_before(tmp_path: Path, room: int) -> None:
-    _made(tmp_path)
-    files = _files(tmp_path)
+def test_a_full_disk_leaves_the_store_unchanged(tmp_path: Path, room: int) -> None:
+    _create_store(tmp_path)
+    files = _list_files(tmp_path)
     script = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-tried(lambda: store.write(batches('b' * 30), ConflictMode.force))
+attempt(lambda: store.write(batches('b' * 30), ConflictMode.force))
 """
-    said = _run(script, tmp_path, str(room))
-    assert said.startswith("StoreError: ")
-    assert "nothing was changed" in said
-    assert "ulimit" in said
-    assert _letters(tmp_path) == [{"a"}, {"a"}]
-    assert _files(tmp_path) == files
+    output = _run_script(script, tmp_path, str(room))
+    assert output.startswith("StoreError: ")
+    assert "nothing was changed" in output
+    assert "ulimit" in output
+    assert _read_letters(tmp_path) == [{"a"}, {"a"}]
+    assert _list_files(tmp_path) == files
 
 
-STEPS = """
+KILL_SCRIPT = """
 import shutil, signal
 
-def killed(step):
-    # before the call of a file operation with this number
-    steps = iter(range(step))
+def write_until_killed(calls):
+    # Write, and be killed before the file operation that follows this number of them.
+    calls_left = iter(range(calls))
     for owner, name in ((Path, "replace"), (Path, "unlink"), (os, "fsync"), (os, "mkdir")):
-        setattr(owner, name, dying(getattr(owner, name), steps))
-    with store.transaction(write=True) as one:
-        one.write([(SIMULATIONS, records(SIMULATIONS, run("A", status="b"))),
-                   (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="b")))],
-                  ConflictMode.force)
-        one.create(analysis_table("fresh"))
-        one.drop(analysis_table("old"))
+        setattr(owner, name, kill_after(calls_left, getattr(owner, name)))
+    with store.transaction(write=True) as transaction:
+        transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A", status="b"))),
+                           (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="b")))],
+                          ConflictMode.force)
+        transaction.create(analysis_table("fresh"))
+        transaction.drop(analysis_table("old"))
 
-def dying(call, steps):
-    def step(*args, **kwargs):
-        if next(steps, None) is None:
+def kill_after(calls_left, operation):
+    def counted(*args, **kwargs):
+        if next(calls_left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
-        return call(*args, **kwargs)
-    return step
+        return operation(*args, **kwargs)
+    return counted
 
-def state():
-    with store.transaction() as one:
+def read_state():
+    with store.transaction() as transaction:
         letters = [rows["status"].to_pylist() for table in (SIMULATIONS, OVERVIEW)
-                   for rows in one.read(table)]
-        names = {table.name.removeprefix("ANALYSIS_") for table in one.tables()}
-    [[letter], [same]] = letters
-    known = {"a": {"OVERVIEW", "old", "RUN_DATABASE"}, "b": {"OVERVIEW", "fresh", "RUN_DATABASE"}}
-    return letter if letter == same and names == known[letter] else "torn"
+                   for rows in transaction.read(table)]
+        names = {table.name.removeprefix("ANALYSIS_") for table in transaction.tables()}
+    [[run_letter], [overview_letter]] = letters
+    expected = {"a": {"OVERVIEW", "old", "RUN_DATABASE"},
+                "b": {"OVERVIEW", "fresh", "RUN_DATABASE"}}
+    is_one_state = run_letter == overview_letter and names == expected[run_letter]
+    return run_letter if is_one_state else "torn"
 
-def protect(on):
+def set_read_only(on):
     for path in [*Path(sys.argv[1]).rglob("*"), Path(sys.argv[1])]:
         path.chmod(path.stat().st_mode & 0o555 | (0 if on else 0o200))
 
@@ -214,26 +223,29 @@ for step in range(200):
     shutil.copytree(sys.argv[1] + ".copy", sys.argv[1])
     child = os.fork()
     if not child:
-        killed(step)
+        write_until_killed(step)
         os._exit(0)
-    ended = os.waitpid(child, 0)[1]
-    protect(True)
-    seen = [state()]
-    protect(False)
-    seen += [state(), store.create(SIMULATIONS), state()]
-    left = [path for path in Path(sys.argv[1]).rglob("*.staged")]
-    print(step, ended, *seen, len(left))
-    if not ended:
+    exit_status = os.waitpid(child, 0)[1]
+    set_read_only(True)
+    states = [read_state()]
+    set_read_only(False)
+    states += [read_state(), store.create(SIMULATIONS), read_state()]
+    staged = [path for path in Path(sys.argv[1]).rglob("*.staged")]
+    print(step, exit_status, *states, len(staged))
+    if not exit_status:
         break
 """
 
 
-def test_a_kill_at_each_step_of_a_commit_is_before_or_after(
+def test_a_kill_at_any_step_of_a_commit_leaves_the_state_before_or_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two folders, a table that is made and one that goes; read by who may write, and may not."""
-    said = [line.split()[1:] for line in _run(STEPS, tmp_path, rightless=True).splitlines()]
-    *kills, last = said
+    """The commit is to two folders, and creates a table and drops one.
+
+    After each kill a read-only user reads the store first, and then a writer does.
+    """
+    lines = _run_script(KILL_SCRIPT, tmp_path, rightless=True).splitlines()
+    *kills, last = [line.split()[1:] for line in lines]
     assert last == ["0", "b", "b", "0", "b", "0"]
     assert {kill[0] for kill in kills} == {str(int(signal.SIGKILL))}
     assert {tuple(kill[1:]) for kill in kills} == {tuple("aa0a0"), tuple("bb0b0")}
@@ -243,9 +255,9 @@ def test_a_kill_at_each_step_of_a_commit_is_before_or_after(
         print(f"\n{len(kills)} kills, one at each step: {counts}")  # noqa: T201  # a result
 
 
-def test_a_decision_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
-    """The results belong to a write that another folder decides, and that folder is gone."""
-    _made(tmp_path)
+def test_a_missing_deciding_folder_is_an_error(tmp_path: Path) -> None:
+    """The commit record of the results names a deciding folder that does not exist."""
+    _create_store(tmp_path)
     record = tmp_path / "analysis" / ".mdfactory" / "commit"
     values = json.loads(record.read_bytes())
     values |= {
@@ -254,33 +266,36 @@ def test_a_decision_that_cannot_be_found_is_an_error(tmp_path: Path) -> None:
         "change": {"moves": {"1.staged": "ANALYSIS_OVERVIEW.csv"}, "drops": []},
     }
     record.write_text(json.dumps(values), encoding="utf-8")
-    said = _run("tried(seen); tried(lambda: store.delete(SIMULATIONS))", tmp_path)
-    assert said.count("StoreError: ") == 2
-    assert said.count("elsewhere") == 2
+    output = _run_script(
+        "attempt(read_letters); attempt(lambda: store.delete(SIMULATIONS))", tmp_path
+    )
+    assert output.count("StoreError: ") == 2
+    assert output.count("elsewhere") == 2
     (tmp_path / "elsewhere").mkdir()
-    assert _run("tried(seen)", tmp_path) == "['a', 'a']\n"
+    assert _run_script("attempt(read_letters)", tmp_path) == "['a', 'a']\n"
 
 
-HOLD = """
+HOLD_SCRIPT = """
 with store.transaction(write=True):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_the_program_that_holds_the_store_is_named(
+def test_the_process_that_holds_the_lock_is_named(
     tmp_path: Path, running: Callable[..., Any]
 ) -> None:
-    _made(tmp_path)
-    with running(_command(HOLD, tmp_path), stdin=PIPE, stdout=PIPE) as holder:
+    _create_store(tmp_path)
+    with running(_command(HOLD_SCRIPT, tmp_path), stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
-        said = _run(
-            "store.wait = 0.1; tried(lambda: store.delete(SIMULATIONS)); tried(seen)", tmp_path
+        output = _run_script(
+            "store.wait = 0.1; attempt(lambda: store.delete(SIMULATIONS)); attempt(read_letters)",
+            tmp_path,
         )
-    refused, seen = said.splitlines()
+    refused, letters = output.splitlines()
     assert refused.startswith("StoreLockedError: ")
     assert f"process {holder.pid} " in refused
     assert f" on {os.uname().nodename}" in refused
     assert "waited 0.1 s" in refused
-    assert seen == "['a', 'a']"
+    assert letters == "['a', 'a']"
     assert SIMULATIONS.name

@@ -12,7 +12,7 @@ from mdfactory.frames.codec import Frame, decode, encode
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import store_at
 from mdfactory.testing.frames import MODERATE, assert_same, tables
-from mdfactory.testing.records import DENSITY, kept, records
+from mdfactory.testing.records import DENSITY, analysis_with_sidecar, records
 
 
 @pytest.mark.long
@@ -24,7 +24,9 @@ def test_any_frame_comes_back_exactly(url: str) -> None:
     @given(frame=tables())
     def comes_back(frame: pa.Table) -> None:
         encoded = asdict(encode(frame))
-        store.write([(DENSITY, records(DENSITY, kept("A", **encoded)))], ConflictMode.force)
+        store.write(
+            [(DENSITY, records(DENSITY, analysis_with_sidecar("A", **encoded)))], ConflictMode.force
+        )
         with store.transaction() as transaction:
             (rows,) = transaction.read_with_sidecars(DENSITY)
         (row,) = rows.to_pylist()

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from foundry_dev_tools import FoundryContext
 
+from forking import FORK_WARNING_FILTER
 from foundry_server import READER, FoundryServer, dump
 from foundry_server.state import State
 from mdfactory.config import FoundryPaths
@@ -51,8 +52,15 @@ from mdfactory.sync.log import history
 from mdfactory.sync.undo import undo
 from mdfactory.testing import HistoryTests, RecordTests
 from mdfactory.testing.harm import Workload
-from mdfactory.testing.raw import Raw, Rows
-from mdfactory.testing.records import LATER, THEN, kept, overview, records, run
+from mdfactory.testing.raw import Rows, StoreUnderTest
+from mdfactory.testing.records import (
+    EARLY_TIME,
+    LATE_TIME,
+    analysis_with_sidecar,
+    overview,
+    records,
+    run,
+)
 
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
@@ -73,7 +81,7 @@ def _prepared(server: FoundryServer, store: Store, prepare: Callable[[Store], No
     return store
 
 
-class Foundry(Raw):
+class Foundry(StoreUnderTest):
     """Reads and writes the datasets without the store."""
 
     @pytest.fixture(autouse=True)
@@ -132,12 +140,17 @@ def _fill(store: Store) -> None:
 
 
 def _push(
-    store: Store, *hashes: str, mode: ConflictMode = ConflictMode.refuse, time: str = THEN
+    store: Store, *hashes: str, mode: ConflictMode = ConflictMode.refuse, time: str = EARLY_TIME
 ) -> Counts:
     """Write to three tables in one transaction."""
     batches = [
         (SIMULATIONS, records(SIMULATIONS, *(run(hash_, timestamp_utc=time) for hash_ in hashes))),
-        (ANALYSIS, records(ANALYSIS, *(kept(hash_, timestamp_utc=time) for hash_ in hashes))),
+        (
+            ANALYSIS,
+            records(
+                ANALYSIS, *(analysis_with_sidecar(hash_, timestamp_utc=time) for hash_ in hashes)
+            ),
+        ),
         (
             OVERVIEW,
             records(OVERVIEW, *(overview(hash_, "density", updated_at=time) for hash_ in hashes)),
@@ -301,7 +314,7 @@ def test_an_interrupted_write_is_completed_by_repeating_it(
     assert ("nothing was changed" in message) == (stored == 1)
     assert _open_datasets(foundry) == []
     if message:
-        counts = _push(store, "B", "C", mode=mode, time=LATER)
+        counts = _push(store, "B", "C", mode=mode, time=LATE_TIME)
         assert counts.inserted + counts.unchanged == 4
     assert bool(message) == (skip < 7)
     assert _hashes(store) == ["A", "B", "C"]
@@ -348,10 +361,10 @@ def test_an_interrupted_write_is_undone_with_the_write_that_completed_it(
     before = _all_records(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError), store.operation("push") as transaction:
-        _write_changes(transaction, THEN)
+        _write_changes(transaction, EARLY_TIME)
     foundry.faults.clear()
     with store.operation("push") as transaction:
-        _write_changes(transaction, LATER)
+        _write_changes(transaction, LATE_TIME)
     after = _all_records(store)
     for expected in (before, after):
         undo(store)
@@ -364,7 +377,7 @@ def test_an_interrupted_undo_is_completed_by_repeating_it(
 ) -> None:
     before = _all_records(store)
     with store.operation("push") as transaction:
-        _write_changes(transaction, THEN)
+        _write_changes(transaction, EARLY_TIME)
     after = _all_records(store)
     foundry.faults.answer("commit$", 500, skip=skip, times=None)
     with suppress(StoreError):
@@ -387,7 +400,8 @@ def _write_changes(transaction: Transaction, time: str) -> None:
         [(SIMULATIONS, records(SIMULATIONS, run("B", timestamp_utc=time)))], ConflictMode.update
     )
     transaction.write(
-        [(ANALYSIS, records(ANALYSIS, kept("B", timestamp_utc=time)))], ConflictMode.update
+        [(ANALYSIS, records(ANALYSIS, analysis_with_sidecar("B", timestamp_utc=time)))],
+        ConflictMode.update,
     )
     transaction.write(
         [(OVERVIEW, records(OVERVIEW, overview("B", "density")))], ConflictMode.update
@@ -409,7 +423,7 @@ def _all_records(store: Store) -> dict[str, list[tuple[object, ...]]]:
 def test_a_completed_write_is_a_conflict_when_it_is_repeated(store: Store) -> None:
     _push(store, "B")
     with pytest.raises(ConflictError):
-        _push(store, "B", time=LATER)
+        _push(store, "B", time=LATE_TIME)
 
 
 def test_an_interrupted_write_excuses_no_conflict_of_other_records(
@@ -417,7 +431,7 @@ def test_an_interrupted_write_excuses_no_conflict_of_other_records(
 ) -> None:
     foundry.faults.answer("commit$", 500, skip=5, times=None)
     with pytest.raises(StoreError, match="A part is stored"):
-        _push(store, "B", time=LATER)
+        _push(store, "B", time=LATE_TIME)
     foundry.faults.clear()
     with pytest.raises(ConflictError):
         _push(store, "A")
@@ -519,7 +533,6 @@ def test_the_lock_of_a_process_that_has_ended_is_aborted(
     assert _push(store, "B").inserted == 2
 
 
-FORK_WARNING_FILTER = "ignore:This process:DeprecationWarning"
 """Ignores the warning of a fork in a process with threads, which the test makes on purpose."""
 
 KILLED_CHILD = """
@@ -806,15 +819,17 @@ def test_a_concurrent_write_to_a_table_that_was_only_read_is_an_error(
 
 
 def test_of_records_with_one_key_the_newest_is_kept(foundry: FoundryServer) -> None:
-    for status, time in (("completed", LATER), ("build", THEN)):
+    for status, time in (("completed", LATE_TIME), ("build", EARLY_TIME)):
         rows = records(SIMULATIONS, run("A", status=status, timestamp_utc=time), run(time))
         foundry.put_existing(PATHS.runs, pa.Table.from_batches([rows]))
-    duplicates = records(SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATER))
+    duplicates = records(
+        SIMULATIONS, run("T"), run("T", status="completed", timestamp_utc=LATE_TIME)
+    )
     foundry.put_existing(PATHS.runs, pa.Table.from_batches([duplicates]))
     store = FoundryStore(PATHS, wait=2)
     store.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
     stored = [row for rows in store.read(SIMULATIONS) for row in rows.to_pylist()]
-    assert sorted(row["hash"] for row in stored) == sorted(["A", "B", "T", THEN, LATER])
+    assert sorted(row["hash"] for row in stored) == sorted(["A", "B", "T", EARLY_TIME, LATE_TIME])
     assert {row["status"] for row in stored if row["hash"] in {"A", "T"}} == {"completed"}
 
 
@@ -913,9 +928,9 @@ def test_many_new_records_are_moved_to_disk(store: Store) -> None:
     text = "x" * 2**20
     with store.transaction(write=True) as transaction:
         for number in range(80):
-            row = kept(f"{number:02}", data_csv=text)
+            row = analysis_with_sidecar(f"{number:02}", data_csv=text)
             transaction.write([(ANALYSIS, records(ANALYSIS, row))], ConflictMode.refuse)
-        changed = kept("07", data_csv="y")
+        changed = analysis_with_sidecar("07", data_csv="y")
         transaction.write([(ANALYSIS, records(ANALYSIS, changed))], ConflictMode.force)
         transaction.delete(ANALYSIS, (OneOf("hash", ("08",)),))
     text_of_hash = {

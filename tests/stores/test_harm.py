@@ -21,7 +21,7 @@ from effort import FEW, MANY, Effort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
-from mdfactory.testing.harm import EMPTY, Workload
+from mdfactory.testing.harm import EMPTY_STATE, Workload
 
 
 @pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=lambda one: one.name)
@@ -131,7 +131,7 @@ def _kills(kills: int, words: Sequence[str], workload: Workload, writer: Writer)
         _prepare(workload, verb)
         before = workload.state()
         letter = [letter for letter in letters if letter != before][:1]
-        (after,) = letter or ["a" if verb == "undo" else EMPTY]
+        (after,) = letter or ["a" if verb == "undo" else EMPTY_STATE]
         process = writer.start(verb, *letter)
         time.sleep(random.uniform(0, 1.3 * longest))  # noqa: S311  # any instant
         with suppress(ProcessLookupError):  # it was done already
@@ -157,7 +157,7 @@ def _prepare(workload: Workload, verb: str) -> None:
         workload.fill("b")
     elif verb == "add":
         workload.clear()
-    elif workload.state() == EMPTY:
+    elif workload.state() == EMPTY_STATE:
         workload.fill("a")
 
 

@@ -12,7 +12,7 @@ from mdfactory.stores.sql.postgres import PostgresStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import DENSITY, kept, records
+from mdfactory.testing.records import DENSITY, analysis_with_sidecar, records
 
 
 class TestPostgres(StoreTests):
@@ -38,7 +38,7 @@ def _compression(url: str) -> str:
     store = PostgresStore(url)
     with store.transaction(write=True, create=list(Namespace)) as transaction:
         transaction.create(DENSITY)
-    row = kept("A", data_csv="0.125,0.25\n" * 10_000)
+    row = analysis_with_sidecar("A", data_csv="0.125,0.25\n" * 10_000)
     store.write([(DENSITY, records(DENSITY, row))], ConflictMode.refuse)
     query = f'SELECT pg_column_compression(data_csv) FROM "{DENSITY.name}"'
     with psycopg.connect(url) as server:

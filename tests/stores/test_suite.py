@@ -1,4 +1,4 @@
-"""The contract suite finds each way of breaking the contract."""
+"""The contract suite finds stores that violate the contract, each in another way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.testing.memory import BATCH, MemoryStore, MemoryTransaction
+from mdfactory.testing.memory import BATCH_ROWS, MemoryStore, MemoryTransaction
 
 pytest_plugins = ["pytester"]
 
@@ -28,7 +28,7 @@ def _changed(rows: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBat
     return pa.RecordBatch.from_pylist(values, schema=rows.schema)
 
 
-class Stripping(MemoryTransaction):
+class StrippingTexts(MemoryTransaction):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         super().put(table, _changed(rows, str.strip))
 
@@ -38,7 +38,7 @@ class GuessingNumbers(MemoryTransaction):
         super().put(table, _changed(rows, lambda text: text.lstrip("0") or text))
 
 
-class TakingMissingForEmpty(MemoryTransaction):
+class ReadingNaAsEmpty(MemoryTransaction):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         rows = (
             _changed(batch, lambda text: "" if text == "NA" else text)
@@ -47,13 +47,13 @@ class TakingMissingForEmpty(MemoryTransaction):
         yield from rows
 
 
-class CuttingLongCells(MemoryTransaction):
+class TruncatingLongCells(MemoryTransaction):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         super().put(table, _changed(rows, lambda text: text[:65_535]))
 
 
-class Appending(MemoryTransaction):
-    """Leaves the replaced row beside the new one."""
+class AppendingWithoutReplacing(MemoryTransaction):
+    """Keeps the replaced row in addition to the new one."""
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         name, stored = self.rows[table.namespace, table.id]
@@ -61,22 +61,22 @@ class Appending(MemoryTransaction):
         self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
 
 
-class IgnoringConditions(MemoryTransaction):
+class IgnoringPrefixes(MemoryTransaction):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        where = tuple(one for one in query.where if not isinstance(one, Prefix))
+        where = tuple(part for part in query.where if not isinstance(part, Prefix))
         return super().scan(table, Query(where, query.columns, query.sort, query.limit))
 
 
-class IgnoringCase(MemoryTransaction):
-    """Compares prefixes the way LIKE does."""
+class IgnoringCaseOfPrefixes(MemoryTransaction):
+    """Compares prefixes regardless of case, as SQL LIKE does."""
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        exact = tuple(one for one in query.where if isinstance(one, OneOf))
+        exact = tuple(part for part in query.where if isinstance(part, OneOf))
         rows = pa.Table.from_batches(super().scan(table, Query(where=exact)), table.schema)
-        for one in set(query.where) - set(exact):
-            rows = rows.filter(pc.starts_with(rows[one.column], one.text, ignore_case=True))
+        for prefix in set(query.where) - set(exact):
+            rows = rows.filter(pc.starts_with(rows[prefix.column], prefix.text, ignore_case=True))
         rest = Query(columns=query.columns, sort=query.sort, limit=query.limit)
-        yield from apply(rest, rows).to_batches(max_chunksize=BATCH)
+        yield from apply(rest, rows).to_batches(max_chunksize=BATCH_ROWS)
 
 
 class IgnoringTheLimit(MemoryTransaction):
@@ -89,43 +89,43 @@ class IgnoringTheOrder(MemoryTransaction):
         return super().scan(table, Query(query.where, query.columns, None, query.limit))
 
 
-class EmptyWhereMissing(MemoryTransaction):
+class CreatingMissingTables(MemoryTransaction):
     def require(self, table: Table) -> None:
         if not self.has(table):
             self.make(table)
 
 
-class MindingCase(MemoryTransaction):
+class DistinguishingCaseOfNames(MemoryTransaction):
     def has(self, table: Table) -> bool:
         return table.name in self.names(table.namespace)
 
 
-class RemovingByTheFirstColumn(MemoryTransaction):
+class RemovingByHashOnly(MemoryTransaction):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         name, stored = self.rows[table.namespace, table.id]
         hashes = {key[0] for key in keys}
-        kept = [value not in hashes for value in stored[table.key[0]].to_pylist()]
-        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
+        stays = [value not in hashes for value in stored[table.key[0]].to_pylist()]
+        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(stays, pa.bool_())))
 
 
-class ForgettingDigests(MemoryTransaction):
+class WithoutDigests(MemoryTransaction):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         if table.is_record:
             super().put(table, rows)
 
 
-class LookingUpTooFew(MemoryTransaction):
-    """Loses part of a long list of keys, as a limit on parameters would."""
+class TruncatingKeyLists(MemoryTransaction):
+    """Drops keys beyond a limit, as a database with a limit on parameters might."""
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         where = tuple(
-            OneOf(one.column, one.values[:500]) if isinstance(one, OneOf) else one
-            for one in query.where
+            OneOf(part.column, part.values[:500]) if isinstance(part, OneOf) else part
+            for part in query.where
         )
         return super().scan(table, Query(where, query.columns, query.sort, query.limit))
 
 
-class AnsweringAtOnce(MemoryTransaction):
+class AnsweringInOneBatch(MemoryTransaction):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         rows = pa.Table.from_batches(super().scan(table, query), query.schema(table))
         yield from rows.combine_chunks().to_batches()
@@ -141,15 +141,15 @@ class CommittingFailures(MemoryStore):
             self.memory.tables = transaction.rows
 
 
-class ShowingHalf(MemoryStore):
-    """Writes in place: others see a transaction before it is whole."""
+class WritingInPlace(MemoryStore):
+    """Readers see the writes of a transaction before its commit."""
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         yield MemoryTransaction(self.memory.tables)
 
 
-class WithoutLock(MemoryStore):
+class WithoutWriterLock(MemoryStore):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         transaction = MemoryTransaction(dict(self.memory.tables))
@@ -158,7 +158,7 @@ class WithoutLock(MemoryStore):
             self.memory.tables = transaction.rows
 
 
-class KeepingTheLock(MemoryStore):
+class KeepingTheLockAfterFailure(MemoryStore):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         if write and not self.memory.lock.acquire(timeout=self.wait):
@@ -170,45 +170,45 @@ class KeepingTheLock(MemoryStore):
             self.memory.lock.release()
 
 
-BROKEN = {
-    Stripping: "test_awkward_texts_come_back_as_they_were",
+TEST_BY_BROKEN_STORE = {
+    StrippingTexts: "test_awkward_texts_are_stored_exactly",
     GuessingNumbers: "test_texts_that_look_like_the_same_number_are_different_keys",
-    TakingMissingForEmpty: "test_awkward_texts_come_back_as_they_were",
-    CuttingLongCells: "test_a_cell_of_a_megabyte_comes_back",
-    Appending: "test_force_overwrites_what_is_there",
-    IgnoringConditions: "test_deleting_removes_what_the_conditions_choose",
-    IgnoringCase: "test_conditions_choose_records",
-    IgnoringTheLimit: "test_answers_are_sorted_and_limited",
-    IgnoringTheOrder: "test_texts_are_sorted_by_their_characters",
-    EmptyWhereMissing: "test_a_missing_table_is_an_error_that_names_the_command",
-    MindingCase: "test_names_are_unique_regardless_of_case",
-    RemovingByTheFirstColumn: "test_deleting_by_part_of_a_key_leaves_the_other_part",
-    ForgettingDigests: "test_every_record_has_its_digests",
-    LookingUpTooFew: "test_update_of_many_records_leaves_them_all",
-    AnsweringAtOnce: "test_ten_thousand_records_come_in_bounded_batches",
-    CommittingFailures: "test_a_transaction_that_fails_leaves_all_as_it_was",
-    ShowingHalf: "test_others_see_a_write_only_when_it_is_whole",
-    WithoutLock: "test_a_second_writer_waits_and_then_says_so",
-    KeepingTheLock: "test_a_failed_write_does_not_hold_the_store",
+    ReadingNaAsEmpty: "test_awkward_texts_are_stored_exactly",
+    TruncatingLongCells: "test_a_cell_of_a_megabyte_is_stored_exactly",
+    AppendingWithoutReplacing: "test_force_overwrites_existing_records",
+    IgnoringPrefixes: "test_delete_removes_the_selected_records",
+    IgnoringCaseOfPrefixes: "test_conditions_select_records",
+    IgnoringTheLimit: "test_queries_sort_and_limit",
+    IgnoringTheOrder: "test_texts_are_sorted_by_code_point",
+    CreatingMissingTables: "test_a_missing_table_is_an_error_that_names_the_command",
+    DistinguishingCaseOfNames: "test_names_are_unique_regardless_of_case",
+    RemovingByHashOnly: "test_delete_by_part_of_a_key_keeps_records_with_another_part",
+    WithoutDigests: "test_every_record_has_its_digests",
+    TruncatingKeyLists: "test_update_of_many_unchanged_records_changes_none",
+    AnsweringInOneBatch: "test_ten_thousand_records_are_read_in_bounded_batches",
+    CommittingFailures: "test_a_failed_transaction_leaves_the_store_unchanged",
+    WritingInPlace: "test_readers_see_a_write_only_after_its_commit",
+    WithoutWriterLock: "test_a_second_writer_waits_and_then_fails",
+    KeepingTheLockAfterFailure: "test_a_failed_write_releases_the_lock",
 }
-"""A defect -> the test of the suite that finds it."""
+"""Store or transaction with a defect -> the test of the suite that finds it."""
 
 
-def _store(broken: type) -> type[Store]:
+def _store_type(broken: type) -> type[Store]:
     if issubclass(broken, Store):
         return broken
     return type(broken.__name__, (MemoryStore,), {"transaction_type": broken})
 
 
 def _outcomes(pytester: pytest.Pytester, store: type, *chosen: str) -> dict[str, int]:
-    """Run tests of the contract suite on a store as on the one in memory; all by default."""
+    """Run the contract suite, or chosen tests, on a store in memory; return the counts."""
     pytester.makepyfile(
         test_store=f"""
         from runpy import run_path
 
         suite = run_path({__file__!r})
         memory = run_path({str(Path(__file__).with_name("test_memory.py"))!r})
-        store = suite["_store"](suite[{store.__name__!r}])
+        store = suite["_store_type"](suite[{store.__name__!r}])
 
         class TestStore(memory["TestMemory"]):
             def opened(self, *, wait=60.0):
@@ -219,10 +219,10 @@ def _outcomes(pytester: pytest.Pytester, store: type, *chosen: str) -> dict[str,
     return run.parseoutcomes()
 
 
-def test_the_suite_passes_a_store_that_keeps_the_contract(pytester: pytest.Pytester) -> None:
+def test_the_store_in_memory_passes_the_suite(pytester: pytest.Pytester) -> None:
     assert set(_outcomes(pytester, MemoryStore)) == {"passed"}
 
 
-@pytest.mark.parametrize(("broken", "test"), BROKEN.items())
-def test_the_suite_finds_a_broken_store(broken: type, test: str, pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("broken", "test"), TEST_BY_BROKEN_STORE.items())
+def test_the_suite_finds_a_defect(broken: type, test: str, pytester: pytest.Pytester) -> None:
     assert _outcomes(pytester, broken, "-k", test)["failed"] > 0

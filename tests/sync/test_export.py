@@ -17,9 +17,9 @@ import pytest
 from mdfactory.errors import OutputError, StoreError
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.sync.export import export
-from mdfactory.testing.records import AWKWARD, overview, records, run
+from mdfactory.testing.records import AWKWARD_TEXTS, overview, records, run
 
-ROWS = [run(f"{number:04}", directory=text) for number, text in enumerate(AWKWARD)]
+ROWS = [run(f"{number:04}", directory=text) for number, text in enumerate(AWKWARD_TEXTS)]
 
 
 def _read(path: Path) -> list[dict[str, object]]:

@@ -1,14 +1,16 @@
-"""What the tests of a new store need: the contract suite, and a store in memory.
+"""For tests of a new store: the contract suite, and a store in memory.
 
-`StoreTests` is the suite; its two parts, `RecordTests` and `HistoryTests`, can be run apart.
-Needs the extra ``mdfactory[testing]``.
+`StoreTests` is the suite. Its two parts, `RecordTests` and `HistoryTests`, can be run separately.
+The extra ``mdfactory[testing]`` is required.
 """
 
 from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("mdfactory.testing.stores", "mdfactory.testing.history")
+pytest.register_assert_rewrite(
+    *(f"mdfactory.testing.{module}" for module in ("history", "raw", "stores", "writes"))
+)
 
 from mdfactory.testing.history import HistoryTests  # noqa: E402
 from mdfactory.testing.memory import MemoryStore  # noqa: E402

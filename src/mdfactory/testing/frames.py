@@ -1,4 +1,4 @@
-"""Tables of every type that Parquet takes, for tests of what must come back exactly."""
+"""Hypothesis strategies for tables of every type that Parquet can store, and exact comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MODERATE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
+"""Hypothesis settings for tests that take some milliseconds for each example."""
 
 TEXT = st.text(
     st.one_of(
@@ -34,18 +34,22 @@ TEXT = st.text(
     ),
     max_size=8,
 )
+"""Short texts with characters that CSV, JSON and SQL treat in a special way."""
+
 WORDS = st.one_of(st.sampled_from(["", "001", "NA", "nan", "null", "None", "True", "1.0"]), TEXT)
+"""Texts as in `TEXT`, and texts that look like values of other types."""
+
 BINARY = st.binary(max_size=6)
 
 
 def whole(bits: int, *, signed: bool) -> st.SearchStrategy[int]:
-    """Return all whole numbers of a width."""
+    """Return a strategy for all integers of a width in bits."""
     low = -(2 ** (bits - 1)) if signed else 0
     return st.integers(low, low + 2**bits - 1)
 
 
 def decimals(digits: int, places: int) -> st.SearchStrategy[Decimal]:
-    """Return all decimal numbers of a precision and a scale."""
+    """Return a strategy for all decimals with a number of digits, some of them decimal places."""
     limit = 10**digits - 1
     return st.integers(-limit, limit).map(
         lambda units: (
@@ -56,10 +60,10 @@ def decimals(digits: int, places: int) -> st.SearchStrategy[Decimal]:
     )
 
 
-Kinds: TypeAlias = dict[pa.DataType, st.SearchStrategy[Any]]
-"""Types -> what their cells are made of."""
+CellStrategies: TypeAlias = dict[pa.DataType, st.SearchStrategy[Any]]
+"""Arrow type -> strategy for its cells, as Python values or as integers."""
 
-INTEGERS: Kinds = {
+INTEGERS: CellStrategies = {
     kind: whole(bits, signed=signed)
     for signed, kinds in (
         (True, [pa.int8(), pa.int16(), pa.int32(), pa.int64()]),
@@ -67,40 +71,42 @@ INTEGERS: Kinds = {
     )
     for kind, bits in zip(kinds, (8, 16, 32, 64), strict=True)
 }
-FLOATS: Kinds = {
+FLOATS: CellStrategies = {
     kind: st.one_of(
-        st.floats(width=width),  # type: ignore[arg-type]  # one of the widths there are
+        st.floats(width=width),  # type: ignore[arg-type]  # 16, 32 or 64
         st.sampled_from([0.0, -0.0, 5.0, -1.0, float("nan"), float("inf"), float("-inf")]),
         st.integers(-1000, 1000).map(float),
     )
     for kind, width in ((pa.float16(), 16), (pa.float32(), 32), (pa.float64(), 64))
 }
-DECIMALS: Kinds = {
+DECIMALS: CellStrategies = {
     pa.decimal128(5, 2): decimals(5, 2),
     pa.decimal128(38, 20): decimals(38, 20),
     pa.decimal128(3, 0): decimals(3, 0),
     pa.decimal256(70, 9): decimals(70, 9),
 }
 ZONES = (None, "UTC", "Europe/Berlin", "+02:00", "Mars/Olympus")
-STAMPS: Kinds = {
+TIMESTAMPS: CellStrategies = {
     pa.timestamp(unit, zone): whole(64, signed=True).map(lambda n: n >> 10)
     if unit == "ns"
     else st.one_of(st.integers(-(2**36), 2**36), whole(64, signed=True))
     for unit in ("s", "ms", "us", "ns")
     for zone in ZONES
 }
-DAYS: Kinds = {
+DATES: CellStrategies = {
     pa.date32(): st.one_of(st.integers(-30000, 30000), whole(32, signed=True)),
     pa.date64(): st.integers(-30000, 30000).map(lambda day: day * 86_400_000),
 }
-TIMES: Kinds = {
+TIMES: CellStrategies = {
     pa.time32("s"): st.integers(0, 86_399),
     pa.time32("ms"): st.integers(0, 86_399_999),
     pa.time64("us"): st.integers(0, 86_399_999_999),
     pa.time64("ns"): st.integers(0, 86_399_999_999_999),
 }
-DURATIONS: Kinds = {pa.duration(unit): whole(64, signed=True) for unit in ("s", "ms", "us", "ns")}
-PLAIN: Kinds = {
+DURATIONS: CellStrategies = {
+    pa.duration(unit): whole(64, signed=True) for unit in ("s", "ms", "us", "ns")
+}
+FLAT_TYPES: CellStrategies = {
     pa.null(): st.none(),
     pa.bool_(): st.booleans(),
     pa.string(): WORDS,
@@ -113,19 +119,27 @@ PLAIN: Kinds = {
     **INTEGERS,
     **FLOATS,
     **DECIMALS,
-    **STAMPS,
-    **DAYS,
+    **TIMESTAMPS,
+    **DATES,
     **TIMES,
     **DURATIONS,
 }
-COUNTED: Kinds = {**STAMPS, **DAYS, **TIMES, **DURATIONS}
-"""Types made from integers, since Python's own values do not reach as far."""
+INTEGER_BACKED_TYPES: CellStrategies = {**TIMESTAMPS, **DATES, **TIMES, **DURATIONS}
+"""Types whose cells are drawn as integers: the range of Python's own types is smaller."""
 
 
 def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array[Any]]:
-    """Return columns of a type, with missing values."""
-    values = st.lists(st.none() | PLAIN[kind], min_size=rows, max_size=rows)
-    if kind not in COUNTED:
+    """Return a strategy for columns of a type, with nulls.
+
+    Parameters
+    ----------
+    kind
+        A key of `FLAT_TYPES`.
+    rows
+        Length of the columns.
+    """
+    values = st.lists(st.none() | FLAT_TYPES[kind], min_size=rows, max_size=rows)
+    if kind not in INTEGER_BACKED_TYPES:
         return values.map(lambda cells: pa.array(cells, kind))
     width = pa.int32() if kind.bit_width == 32 else pa.int64()
     return values.map(lambda cells: pa.array(cells, width).view(kind))
@@ -133,13 +147,16 @@ def cells(kind: pa.DataType, *, rows: int) -> st.SearchStrategy[pa.Array[Any]]:
 
 @st.composite
 def categories(draw: st.DrawFn, *, rows: int) -> pa.Array[Any]:
+    """Draw a dictionary-encoded column."""
     kinds: list[pa.DataType] = [pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")]
     values = draw(cells(draw(st.sampled_from(kinds)), rows=draw(st.integers(0, 4))))
     if draw(st.booleans()):
         values = values.unique().drop_null()
-    one = st.none() | st.integers(0, len(values) - 1) if len(values) else st.none()
-    index = draw(st.sampled_from([pa.int8(), pa.uint16(), pa.int32(), pa.int64()]))
-    indices: pa.Array[Any] = pa.array(draw(st.lists(one, min_size=rows, max_size=rows)), index)
+    position = st.none() | st.integers(0, len(values) - 1) if len(values) else st.none()
+    index_type = draw(st.sampled_from([pa.int8(), pa.uint16(), pa.int32(), pa.int64()]))
+    indices: pa.Array[Any] = pa.array(
+        draw(st.lists(position, min_size=rows, max_size=rows)), index_type
+    )
     return pa.DictionaryArray.from_arrays(indices, values, ordered=draw(st.booleans()))
 
 
@@ -176,20 +193,21 @@ def nested(draw: st.DrawFn, *, rows: int) -> pa.Array[Any]:
 
 
 def columns(rows: int) -> st.SearchStrategy[pa.Array[Any]]:
+    """Return a strategy for columns of any type."""
     return st.one_of(
-        st.sampled_from(list(PLAIN)).flatmap(lambda kind: cells(kind, rows=rows)),
+        st.sampled_from(list(FLAT_TYPES)).flatmap(lambda kind: cells(kind, rows=rows)),
         categories(rows=rows),
         nested(rows=rows),
     )
 
 
-NOTES = st.dictionaries(st.sampled_from(["unit", "é", ""]), st.text("a😀"))
-METADATA: st.SearchStrategy[Any] = st.none() | NOTES
+KEY_VALUE_METADATA = st.dictionaries(st.sampled_from(["unit", "é", ""]), st.text("a😀"))
+METADATA: st.SearchStrategy[Any] = st.none() | KEY_VALUE_METADATA
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> pa.Table:
-    """Draw a table of any columns, with awkward names, in one or two chunks."""
+    """Draw a table of up to 4 columns of any types, with awkward names, in one or two chunks."""
     rows = draw(st.integers(0, 6))
     chunks = draw(st.lists(columns(rows), max_size=4))
     fields = [pa.field(draw(TEXT), chunk.type, metadata=draw(METADATA)) for chunk in chunks]
@@ -203,20 +221,27 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 
 def bits(column: pa.ChunkedArray[Any]) -> object:
-    """Return what tells apart all that is not the same, NaN and signed zero included."""
+    """Return the cells in a form in which NaN equals NaN, and 0.0 differs from -0.0."""
     if pa.types.is_floating(column.type):
         integer = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[column.type.bit_width]
-        return [bits for chunk in column.chunks for bits in chunk.view(integer).to_pylist()]
-    return [chunk_bits for chunk in column.chunks for chunk_bits in map(repr, chunk)]
+        return [cell for chunk in column.chunks for cell in chunk.view(integer).to_pylist()]
+    return [cell for chunk in column.chunks for cell in map(repr, chunk)]
 
 
-def assert_same(one: pa.Table, other: pa.Table) -> None:
-    """Tell of any difference: in schema, metadata, values, missing values, bits of floats."""
-    assert one.schema.equals(other.schema)
-    # Arrow's own messages rename the entries of maps, which then differ only as metadata do
-    assert one.schema.equals(pa.ipc.read_schema(other.schema.serialize()), check_metadata=True)
-    assert one.num_rows == other.num_rows
-    for left, right in zip(one.columns, other.columns, strict=True):
-        assert left.equals(right) or bits(left) == bits(right)
-        if pa.types.is_floating(left.type):
-            assert bits(left) == bits(right)
+def assert_same(actual: pa.Table, expected: pa.Table) -> None:
+    """Compare schema, metadata, values, nulls and the bits of floats.
+
+    Raises
+    ------
+    AssertionError
+        If any of these differs.
+    """
+    assert actual.schema.equals(expected.schema)
+    # Arrow IPC renames the fields of map entries, which only a check of metadata compares.
+    expected_schema = pa.ipc.read_schema(expected.schema.serialize())
+    assert actual.schema.equals(expected_schema, check_metadata=True)
+    assert actual.num_rows == expected.num_rows
+    for column, expected_column in zip(actual.columns, expected.columns, strict=True):
+        assert column.equals(expected_column) or bits(column) == bits(expected_column)
+        if pa.types.is_floating(column.type):  # `equals` takes 0.0 for -0.0
+            assert bits(column) == bits(expected_column)

@@ -1,7 +1,8 @@
-"""Writes of whose half would show, to kill a writer in.
+"""A workload for tests that kill writers: a write that was stored in part is detected.
 
-``python -m mdfactory.testing.harm URL SIMULATIONS`` reads lines such as ``fill b`` or ``clear``,
-and does each in a process of its own, whose number it prints first; then how that ended.
+``python -m mdfactory.testing.harm URL SIMULATIONS`` reads lines such as ``fill b`` or ``clear``
+from standard input. It does each in a child process, and prints the process id of the child, and
+its exit status when it has ended.
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
 from mdfactory.testing.records import overview, records, run
 
-__all__ = ["EMPTY", "Workload"]
+__all__ = ["EMPTY_STATE", "Workload"]
 
-EMPTY: Final = "-"
+EMPTY_STATE: Final = "-"
+"""State of a workload without records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Records of two tables, all of which say one letter.
+    """Records of two tables, all of which contain the same letter.
 
     Parameters
     ----------
     store
-        Where they are.
+        The store that holds them.
     simulations
         Number of records of each table.
     """
@@ -42,14 +44,14 @@ class Workload:
     simulations: int = 1500
 
     def fill(self, letter: str, mode: ConflictMode = ConflictMode.force) -> None:
-        """Overwrite all records; all of them say the letter."""
+        """Write all records with a letter, in place of existing ones."""
         with self.store.operation("fill", create=set(Namespace)) as transaction:
             transaction.create(SIMULATIONS)
             transaction.create(OVERVIEW)
             transaction.write(self._batches(letter), mode)
 
     def add(self, letter: str) -> None:
-        """Put records where there are none; all of them say the letter."""
+        """Write all records with a letter, if none exists."""
         self.fill(letter, ConflictMode.refuse)
 
     def clear(self) -> None:
@@ -59,70 +61,71 @@ class Workload:
             transaction.delete(OVERVIEW)
 
     def renew(self) -> None:
-        """Make both tables anew."""
+        """Replace both tables by empty ones."""
         with self.store.operation("renew") as transaction:
             transaction.create(SIMULATIONS, replace=True)
             transaction.create(OVERVIEW, replace=True)
 
     def undo(self) -> None:
-        """Undo the latest operation: a second time, what that did is undone."""
+        """Undo the latest operation; a second call undoes the undo."""
         undo(self.store)
 
     def state(self) -> str:
-        """Return the letter that all records of both tables say, or `EMPTY` if there are none.
+        """Return the letter of all records of both tables, or `EMPTY_STATE` without records.
 
         Raises
         ------
         AssertionError
-            If the records are those of no single write.
+            If the records are not of one write.
         """
-        runs, rows = self.states()
-        assert runs == rows, "the tables differ"
+        runs, overviews = self.states()
+        assert runs == overviews, "the tables differ"
         return runs
 
     def states(self) -> tuple[str, str]:
-        """Return the same of each table by itself.
+        """Return the letter of each table, or `EMPTY_STATE` if it has no records.
 
         Raises
         ------
         AssertionError
-            If the records of one table are those of no single write.
+            If the records of one table are not of one write.
         """
         with self.store.transaction() as transaction:
-            runs, rows = (
-                [text[0] for some in transaction.read(table, query) for text in texts(some[0])]
+            runs, overviews = (
+                [cell[0] for rows in transaction.read(table, query) for cell in texts(rows[0])]
                 for table, query in (
                     (SIMULATIONS, Query(columns=("input_data",))),
                     (OVERVIEW, Query(columns=("status",))),
                 )
             )
-        for letters in (runs, rows):
-            assert len(letters) in {0, self.simulations}, "some of the records are there"
-            assert len(set(letters)) < 2, "there are records of two writes"
-        return "".join(runs[:1]) or EMPTY, "".join(rows[:1]) or EMPTY
+        for letters in (runs, overviews):
+            assert len(letters) in {0, self.simulations}, "some records are missing"
+            assert len(set(letters)) < 2, "the records are of two writes"
+        return "".join(runs[:1]) or EMPTY_STATE, "".join(overviews[:1]) or EMPTY_STATE
 
     def _batches(self, letter: str) -> Batches:
         hashes = [f"{number:05}" for number in range(self.simulations)]
-        yield (
-            SIMULATIONS,
-            records(SIMULATIONS, *(run(one, input_data=letter * 200) for one in hashes)),
-        )
-        yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=letter) for one in hashes))
+        runs = (run(hash_, input_data=letter * 200) for hash_ in hashes)
+        yield SIMULATIONS, records(SIMULATIONS, *runs)
+        overviews = (overview(hash_, "rdf", status=letter) for hash_ in hashes)
+        yield OVERVIEW, records(OVERVIEW, *overviews)
 
 
 def _serve(workload: Workload) -> None:
-    workload.states()  # all that must be loaded is, before any child begins; others write already
+    # Import all modules before the first fork. `state` would compare the tables, which other
+    # processes may be writing already.
+    workload.states()
     for line in sys.stdin:
         name, *letters = line.split()
         child = os.fork()
         if not child:
-            _tell(os.getpid())
+            _print_number(os.getpid())
             getattr(workload, name)(*letters)
             os._exit(0)
-        _tell(os.waitpid(child, 0)[1])
+        _print_number(os.waitpid(child, 0)[1])
 
 
-def _tell(number: int) -> None:
+def _print_number(number: int) -> None:
     sys.stdout.write(f"{number}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A store in memory: the smallest that keeps the contract, for tests and as a model."""
+"""A store in memory: the smallest one that passes the contract suite, for tests and as a model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from mdfactory.stores.transaction import Transaction
 
 __all__ = ["Memory", "MemoryStore", "MemoryTransaction"]
 
-BATCH: Final = 2048
+BATCH_ROWS: Final = 2048
+"""Most rows of a batch that `MemoryTransaction.scan` yields."""
 
 Tables = dict[tuple[Namespace, str], tuple[str, pa.Table]]
-"""Place and lower-case name -> name as spelt, rows. The rows are never changed in place."""
+"""Namespace and lower-case name of a table -> its name and its rows, which are immutable."""
 
 
 class MemoryTransaction(Transaction):
-    """A transaction on its own view of the tables.
+    """A transaction on a copy of the dictionary of tables.
 
     Parameters
     ----------
     rows
-        The view; it becomes the store's state if the transaction is committed.
+        The copy; a commit makes it the state of the store.
     """
 
     location = "memory"
@@ -39,22 +40,23 @@ class MemoryTransaction(Transaction):
         self.rows = rows
 
     def names(self, namespace: Namespace) -> Collection[str]:
-        """Return the names of the tables in one place."""
-        return [name for (where, _), (name, _) in self.rows.items() if where is namespace]
+        """Return the names of the tables in a namespace."""
+        return [name for (parent, _), (name, _) in self.rows.items() if parent is namespace]
 
     def make(self, table: Table) -> None:
-        """Make an empty table."""
+        """Create an empty table."""
         self.rows[table.namespace, table.id] = (table.name, table.schema.empty_table())
 
     def drop(self, table: Table) -> None:
-        """Forget a table."""
+        """Remove a table."""
         del self.rows[table.namespace, table.id]
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Answer a query in Arrow."""
+        """Answer a query with Arrow; large cells are yielded one at a time."""
         rows = apply(query, self.rows[table.namespace, table.id][1])
-        few = set(table.large) & set(rows.schema.names)
-        yield from filter(len, rows.to_batches(max_chunksize=1 if few else BATCH))
+        has_large_cells = set(table.large) & set(rows.schema.names)
+        batch_rows = 1 if has_large_cells else BATCH_ROWS
+        yield from filter(len, rows.to_batches(max_chunksize=batch_rows))
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""
@@ -64,15 +66,15 @@ class MemoryTransaction(Transaction):
         self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
-        """Keep the rows with other keys."""
+        """Remove the rows with these keys."""
         name, stored = self.rows[table.namespace, table.id]
-        gone = set(keys)
-        kept = [key not in gone for key in _keys(table, stored)]
-        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(kept, pa.bool_())))
+        removed = set(keys)
+        stays = [key not in removed for key in _keys(table, stored)]
+        self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(stays, pa.bool_())))
 
 
 class Memory:
-    """What several stores may share: the tables, and the lock of their one writer."""
+    """The data of a store, which several store objects may share: tables and the writer lock."""
 
     def __init__(self) -> None:
         self.tables: Tables = {}
@@ -80,12 +82,12 @@ class Memory:
 
 
 class MemoryStore(Store):
-    """Records in memory, gone with the process.
+    """Records in memory, lost when the process ends.
 
     Parameters
     ----------
     memory
-        Where the records are; a memory of its own if None.
+        The data; None for an empty store of its own.
     wait
         Seconds to wait for another writer.
     """

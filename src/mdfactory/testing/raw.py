@@ -1,35 +1,49 @@
-"""What the contract suite needs of a store under test: to open it, and to reach past it."""
+"""A store under test: how to open it, and how to reach its data without it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from mdfactory.records.tables import Namespace, Table
+from mdfactory.records.merge import Counts
+from mdfactory.records.query import Query
+from mdfactory.records.tables import SIMULATIONS, Namespace, Table, digest_table
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
-from mdfactory.testing.records import EXAMPLES
+from mdfactory.testing.records import EXAMPLE_TABLES, records
 
-__all__ = ["Raw", "Rows"]
+__all__ = ["Rows", "StoreUnderTest", "read_hashes", "read_rows", "write_records"]
 
 Rows = list[tuple[Any, ...]]
 
 
-class Raw(ABC):
-    """A store under test, and its data as another program would see them."""
+class StoreUnderTest(ABC):
+    """A store, and raw access to its data as another program has it."""
 
     @abstractmethod
     def opened(self, *, wait: float = 60.0) -> Store:
-        """Return a store on the data of this test; another call, another object on them."""
+        """Return a new store object on the data of this test.
+
+        Parameters
+        ----------
+        wait
+            Seconds to wait for another writer.
+        """
 
     @abstractmethod
     def raw_rows(self, table: Table) -> Rows:
-        """Return all rows of a table as they lie in the store, read past it."""
+        """Return all rows of a table, read without the store."""
 
     @abstractmethod
     def raw_put(self, table: Table, rows: Rows) -> None:
-        """Add rows to a table past the store, as another program would."""
+        """Add rows to a table without the store, as another program would."""
+
+    def raw_digests(self, table: Table) -> Rows:
+        """Return the digests of the records of one table, read without the store."""
+        return [row for row in self.raw_rows(digest_table(table.namespace)) if row[0] == table.id]
 
     @pytest.fixture
     def empty(self) -> Store:
@@ -45,5 +59,27 @@ class Raw(ABC):
     def create_tables(self, store: Store) -> None:
         """Create a table of each kind."""
         with store.transaction(write=True, create=set(Namespace)) as transaction:
-            for table, _ in EXAMPLES.values():
+            for table, _ in EXAMPLE_TABLES.values():
                 transaction.create(table)
+
+
+def write_records(
+    store: Store, table: Table, *rows: dict[str, Any], mode: ConflictMode = ConflictMode.refuse
+) -> dict[str, Counts]:
+    """Write records of one table; see `Store.write`."""
+    return store.write([(table, records(table, *rows))], mode)
+
+
+def read_rows(store: Store, table: Table, query: Query | None = None) -> Rows:
+    """Return the answer to a query as tuples; `Transaction.values` must return the same."""
+    query = query or Query()
+    answer = pa.Table.from_batches(store.read(table, query), schema=query.schema(table))
+    rows = list(zip(*(column.to_pylist() for column in answer.columns), strict=True))
+    with store.transaction() as transaction:
+        assert list(transaction.values(table, query)) == rows
+    return rows
+
+
+def read_hashes(store: Store, table: Table = SIMULATIONS) -> list[str]:
+    """Return the hashes of all records of a table."""
+    return [row[0] for row in read_rows(store, table, Query(columns=("hash",)))]

@@ -1,4 +1,4 @@
-"""Records for tests: valid shapes, awkward texts."""
+"""Records for tests: valid ones of each table, and awkward texts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from mdfactory.records.arrow import batch
 from mdfactory.records.digests import content_digests
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, OVERVIEW, SIMULATIONS, Table, analysis_table
 
-__all__ = ["AWKWARD", "THEN", "analysis", "kept", "known", "overview", "records", "run"]
+__all__ = [
+    "AWKWARD_TEXTS",
+    "DENSITY",
+    "EARLY_TIME",
+    "EXAMPLE_TABLES",
+    "LATE_TIME",
+    "analysis",
+    "analysis_with_sidecar",
+    "digest_rows",
+    "overview",
+    "records",
+    "run",
+]
 
-THEN: Final = "2026-01-02T03:04:05.678901+00:00"
-LATER: Final = "2026-02-03T04:05:06.789012+00:00"
+EARLY_TIME: Final = "2026-01-02T03:04:05.678901+00:00"
+LATE_TIME: Final = "2026-02-03T04:05:06.789012+00:00"
 
-AWKWARD: Final = (
+AWKWARD_TEXTS: Final = (
     "",
     " ",
     "0012",
@@ -43,13 +55,12 @@ AWKWARD: Final = (
 )
 """Texts that a careless store changes."""
 
-
 Record = dict[str, Any]
 """Column -> value."""
 
 
 def run(hash_: str, **values: str) -> Record:
-    """Return a record of ``RUN_DATABASE``, with these values in place of the usual ones."""
+    """Return a record of ``RUN_DATABASE``; `values` override the defaults."""
     return {
         "hash": hash_,
         "engine": "gromacs",
@@ -59,27 +70,27 @@ def run(hash_: str, **values: str) -> Record:
         "input_data_type": "BuildInput",
         "directory": f"/campaign/{hash_}",
         "status": "build",
-        "timestamp_utc": THEN,
+        "timestamp_utc": EARLY_TIME,
     } | values
 
 
-def overview(hash_: str, item: str, **values: str | int) -> Record:
-    """Return a record of ``ANALYSIS_OVERVIEW`` for an analysis."""
+def overview(hash_: str, name: str, **values: str | int) -> Record:
+    """Return a record of ``ANALYSIS_OVERVIEW`` for an analysis; `values` override the defaults."""
     return {
         "hash": hash_,
         "simulation_type": "mixedbox",
         "directory": f"/campaign/{hash_}",
         "item_type": "analysis",
-        "item_name": item,
+        "item_name": name,
         "status": "not_yet_run",
         "row_count": 0,
         "file_count": 0,
-        "updated_at": THEN,
+        "updated_at": EARLY_TIME,
     } | values
 
 
 def analysis(hash_: str, **values: str | int) -> Record:
-    """Return a record of an ``ANALYSIS_<name>`` table."""
+    """Return a record of an ``ANALYSIS_<name>`` table; `values` override the defaults."""
     return {
         "hash": hash_,
         "directory": f"/campaign/{hash_}",
@@ -88,46 +99,46 @@ def analysis(hash_: str, **values: str | int) -> Record:
         "columns": '["x"]',
         "data_csv": "x\n1\n",
         "data_path": ".analysis/density.parquet",
-        "timestamp_utc": THEN,
+        "timestamp_utc": EARLY_TIME,
     } | values
 
 
 def records(table: Table, *rows: Record) -> pa.RecordBatch:
-    """Return rows as a batch in the schema of their table."""
+    """Return records as a batch in the schema of their table, with sidecars if all have one."""
     schema = table.schema_with_sidecar if all("digest" in row for row in rows) else table.schema
     return batch([[row[name] for name in schema.names] for row in rows], schema)
 
 
-def known(table: Table, *rows: Record) -> pa.RecordBatch:
-    """Return what is known of records that are not read."""
+def digest_rows(table: Table, *rows: Record) -> pa.RecordBatch:
+    """Return the digest rows of records, in ``DIGEST_ROW_SCHEMA``."""
     contents = content_digests(table, records(table, *rows))
-    said = ("hash", "directory", "simulation_type")
+    columns = ("hash", "directory", "simulation_type")
     return batch(
         [
-            (*(row[name] for name in said), content, row.get("digest", ""))
+            (*(row[name] for name in columns), content, row.get("digest", ""))
             for row, content in zip(rows, contents, strict=True)
         ],
         DIGEST_ROW_SCHEMA,
     )
 
 
-def kept(hash_: str, **values: str | int) -> Record:
-    """Return a record of an ``ANALYSIS_<name>`` table, with what is kept beside it."""
-    beside = {
+def analysis_with_sidecar(hash_: str, **values: str | int) -> Record:
+    """Return a record of an ``ANALYSIS_<name>`` table with its sidecar."""
+    sidecar = {
         "arrow_schema": "schema",
         "entry": '{"extras": {"units": "nm"}}',
         "csv_sha256": "0",
         "arrow_ipc": "",
         "digest": "1",
     }
-    return analysis(hash_) | beside | values
+    return analysis(hash_) | sidecar | values
 
 
 DENSITY: Final = analysis_table("density")
 
-EXAMPLES: Final[dict[str, tuple[Table, Callable[[str], Record]]]] = {
+EXAMPLE_TABLES: Final[dict[str, tuple[Table, Callable[[str], Record]]]] = {
     SIMULATIONS.name: (SIMULATIONS, run),
     OVERVIEW.name: (OVERVIEW, lambda hash_: overview(hash_, "density")),
     DENSITY.name: (DENSITY, analysis),
 }
-"""Table name -> the table, and a function that makes a record of it from a hash."""
+"""Table name -> the table, and a function that returns a record with a given hash."""

@@ -1,11 +1,10 @@
-"""Transactions of the CSV store: tables as files that are open, and what becomes of them."""
+"""Transactions of the CSV store: tables as open files, committed by renames of staged files."""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -14,36 +13,39 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import NotInitialisedError, StoreChangedError, StoreError
-from mdfactory.records.query import OneOf, Query
+from mdfactory.errors import NotInitialisedError, StoreChangedError
+from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.csv.commit import STAGED, Change, Folder, commit
+from mdfactory.stores.csv.commit import commit
+from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
 from mdfactory.stores.csv.file import CsvFile
-from mdfactory.stores.csv.text import header_line, integers, write
-from mdfactory.stores.keys import Key
+from mdfactory.stores.csv.layout import TableId
+from mdfactory.stores.csv.table import CsvTable
+from mdfactory.stores.csv.text import parse_integers
+from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.sorting import in_order, limited
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["CsvTransaction", "Files", "Opened"]
+__all__ = ["CsvTransaction", "OpenFile", "OpenFiles"]
 
-BATCH: Final = 2048
-"""Rows of one batch of an answer."""
+BATCH_ROWS: Final = 2048
+"""Most rows of a batch that `scan` yields."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The file of a table, open.
+class OpenFile:
+    """The open file of a table, as it was when the transaction began.
 
     Parameters
     ----------
     name
-        The table as its file spells it.
+        Name of the table in the spelling of the file.
     path
-        The file.
+        Path of the file.
     handle
-        The open file; while a write is finished, that may be the staged one.
+        File descriptor: of the file, or of the staged file that is about to replace it.
     status
-        What it was like when it was opened.
+        File state when it was opened.
     """
 
     name: str
@@ -52,117 +54,7 @@ class Opened:
     status: os.stat_result
 
 
-Files = dict[tuple[Namespace, str], Opened]
-"""Place and lower-case name of a table -> its file."""
-
-
-class CsvTable:
-    """One table in a transaction: the file as it was, and what is new.
-
-    New records go to a staged file. It begins with a copy of the old one, unless some of
-    that has gone by then; it is put together anew at the end if any of it has gone since.
-
-    Parameters
-    ----------
-    path
-        The file.
-    table
-        Whose records it holds.
-    old
-        The file as it was; None if it is new.
-    stage
-        Makes a file that is not part of the store yet.
-    note
-        What messages say beside what is wrong.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        table: Table,
-        old: CsvFile | None,
-        stage: Callable[[], tuple[Path, int]],
-        note: str,
-    ) -> None:
-        self.path = path
-        self.old = old
-        self._table = table
-        self._stage = stage
-        self._note = note
-        self._new: CsvFile | None = None
-        self._staged = Path()
-        self._copied = False
-
-    def answer(self, query: Query, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the records that meet the conditions, as texts."""
-        looked_up = any(isinstance(one, OneOf) and one.column == "hash" for one in query.where)
-        for file in filter(None, (self.old, self._new)):
-            if looked_up:
-                yield from file.fetch(file.find(query.where), columns)
-            else:
-                yield from file.stream(columns, query.where)
-
-    def discard(self, keys: Collection[tuple[object, ...]]) -> None:
-        """Remove the records with these keys."""
-        self._check_rights()
-        for file in filter(None, (self.old, self._new)):
-            file.discard(keys)
-
-    def append(self, rows: pa.RecordBatch) -> None:
-        """Add records."""
-        self.begin().append(rows)
-
-    def begin(self) -> CsvFile:
-        """Return the file for new records."""
-        if self._new is None:
-            self._check_rights()
-            self._staged, self._new = self._made()
-            if self.old and not self.old.gone:
-                self.old.copy_records(self._new)
-                self._copied = True
-        return self._new
-
-    def finish(self) -> Path | None:
-        """Bring the new state of the table to disk; return the staged file, if there is any."""
-        lost = self.old is not None and self.old.gone
-        if self._new is None and not lost:
-            return None
-        replaced = self.old is None or (lost and 1 not in self.old.alive)
-        stays = (self._copied and not lost) or (not self._copied and replaced)
-        if self._new and stays and not self._new.gone:
-            self._new.sync()
-            return self._staged
-        staged, file = self._made()
-        with closing(file):
-            for part in filter(None, (self.old, self._new)):
-                part.copy_records(file)
-            file.sync()
-        return staged
-
-    def close(self) -> None:
-        """Close the files; that of the old state is not ours."""
-        if self._new:
-            self._new.close()
-
-    def _made(self) -> tuple[Path, CsvFile]:
-        staged, handle = self._stage()
-        try:
-            write(handle, self.old.begin() if self.old else header_line(self._table))
-            _make_like(handle, self.path)
-            return staged, CsvFile(handle, self.path, self._table, self._note)
-        except BaseException:
-            os.close(handle)
-            raise
-
-    def _check_rights(self) -> None:
-        """Refuse what the folder would allow, but the file does not."""
-        if os.path.islink(self.path):
-            raise StoreError(
-                f"{self.path} is a symlink, and would be replaced by a file; nothing was "
-                "changed. Put the file itself there, or link the whole folder"
-            )
-        if self.path.exists() and not os.access(self.path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
+OpenFiles = dict[TableId, OpenFile]
 
 
 class CsvTransaction(Transaction):
@@ -171,175 +63,185 @@ class CsvTransaction(Transaction):
     Parameters
     ----------
     files
-        The files of the tables that there are, open.
+        The open files of all tables.
     location
-        The store as a user would name it.
-    file_of
-        Tells the file of a new table.
+        Name of the store, for messages.
+    path_of
+        Returns the path of the file of a new table.
     folders
-        The places that may be written.
-    told
-        A context in which errors of the operating system become ours.
+        Namespace -> its locked commit folder; empty if the transaction only reads.
+    translate_errors
+        Context manager that turns errors of the operating system into `StoreError`.
     """
 
     def __init__(
         self,
-        files: Files,
+        files: OpenFiles,
         location: str,
-        file_of: Callable[[Table], Path],
-        folders: Mapping[Namespace, Folder],
-        told: Callable[[], AbstractContextManager[None]],
+        path_of: Callable[[Table], Path],
+        folders: Mapping[Namespace, CommitFolder],
+        translate_errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.location = location
         self._files = files
-        self._names = {key: file.name for key, file in files.items()}
-        self._file_of = file_of
+        self._names = {table_id: file.name for table_id, file in files.items()}
+        self._path_of = path_of
         self._folders = folders
-        self._told = told
-        self._note = "; nothing was changed" if folders else ""
-        self._sheets: dict[tuple[Namespace, str], CsvTable] = {}
+        self._translate_errors = translate_errors
+        self._outcome = "; nothing was changed" if folders else ""
+        self._open_tables: dict[TableId, CsvTable] = {}
         self._dropped: set[Path] = set()
         self._staged: list[Path] = []
-        self._numbers = count()
+        self._staged_numbers = count()
 
     def names(self, namespace: Namespace) -> Collection[str]:
-        """Return the names of the files, without what follows the dot."""
-        return [name for (where, _), name in self._names.items() if where is namespace]
+        """Return the names of the tables: file names without suffix."""
+        return [name for (parent, _), name in self._names.items() if parent is namespace]
 
     def make(self, table: Table) -> None:
-        """Make a file with a header."""
-        with self._told():
+        """Create a staged file with a header."""
+        with self._translate_errors():
             if table.namespace not in self._folders:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            sheet = self._new_sheet(self._file_of(table), table, None)
-            self._sheets[table.namespace, table.id] = sheet
+            csv_table = self._new_table(self._path_of(table), table, None)
+            self._open_tables[table.namespace, table.id] = csv_table
             self._names[table.namespace, table.id] = table.name
-            sheet.begin()
+            csv_table.open_staged()
 
     def drop(self, table: Table) -> None:
-        """Remove a file when the transaction is committed."""
-        key = table.namespace, table.id
-        sheet = self._sheets.pop(key, None)
-        if sheet:
-            sheet.close()
-        self._names.pop(key, None)
-        if key in self._files:
-            self._dropped.add(self._files[key].path)
+        """Delete a file when the transaction is committed."""
+        table_id = table.namespace, table.id
+        csv_table = self._open_tables.pop(table_id, None)
+        if csv_table:
+            csv_table.close()
+        self._names.pop(table_id, None)
+        if table_id in self._files:
+            self._dropped.add(self._files[table_id].path)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Stream the answer to a query: by what is kept of the hashes, or from the whole file."""
-        with self._told():
-            sheet = self._sheet(table)
-            schema = query.schema(table)
-            answer = _typed(sheet.answer(query, schema.names), schema, sheet.path)
+        """Stream the answer to a query; a condition on hashes avoids parsing the whole file."""
+        with self._translate_errors():
             if query.sort:
-                names = list(dict.fromkeys([*schema.names, query.sort.column]))
-                wide = Query(columns=tuple(names)).schema(table)
-                found = _typed(sheet.answer(query, names), wide, sheet.path)
-                answer = (rows.select(schema.names) for rows in in_order(found, query.sort, wide))
+                answer = self._scan_sorted(table, query, query.sort)
+            else:
+                answer = self._scan(table, query)
             yield from limited(answer, query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""
-        with self._told():
-            sheet = self._sheet(table)
-            sheet.discard(list(zip(*(rows[name].to_pylist() for name in table.key), strict=True)))
-            sheet.append(rows)
+        with self._translate_errors():
+            csv_table = self._table(table)
+            csv_table.discard(keys_of(rows, table.key))
+            csv_table.append(rows)
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
-        """Note that rows are gone."""
-        with self._told():
-            self._sheet(table).discard(keys)
+        """Remove the rows with these keys."""
+        with self._translate_errors():
+            self._table(table).discard(keys)
 
     def commit(self) -> None:
-        """Put all new files in the place of the old ones, or none."""
-        changes = {folder: Change() for folder in self._folders.values()}
-        for (namespace, _), sheet in self._sheets.items():
-            staged = sheet.finish()
+        """Commit all new and dropped files, or none."""
+        changes = self._collect_changes()
+        self._check_unchanged()
+        if not changes:
+            return
+        # Once the commit is valid, its staged files belong to the store: `close` must leave them.
+        committed = {name for change in changes.values() for name in change.moves}
+        staged, self._staged = self._staged, []
+        try:
+            commit(changes)
+        except OSError:
+            self._staged = staged
+            raise
+        self._staged = [path for path in staged if path.name not in committed]
+
+    def close(self) -> None:
+        """Close the staged files, and remove those that were not committed."""
+        for csv_table in self._open_tables.values():
+            csv_table.close()
+        for path in self._staged:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
+        csv_table = self._table(table)
+        schema = query.schema(table)
+        return _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
+
+    def _scan_sorted(self, table: Table, query: Query, sort: Sort) -> Iterator[pa.RecordBatch]:
+        """Scan and sort; the column of the sort order is read even if the answer has it not."""
+        names = query.schema(table).names
+        columns = tuple(dict.fromkeys([*names, sort.column]))
+        wider = Query(where=query.where, columns=columns)
+        rows = in_order(self._scan(table, wider), sort, wider.schema(table))
+        return (batch.select(names) for batch in rows)
+
+    def _collect_changes(self) -> dict[CommitFolder, FolderChange]:
+        """Finish all tables; return the changes of the folders in which there are any."""
+        changes = {folder: FolderChange() for folder in self._folders.values()}
+        for (namespace, _), csv_table in self._open_tables.items():
+            staged = csv_table.finish()
             if staged:
                 folder = self._folders[namespace]
-                changes[folder].moves[staged.name] = _relative(sheet.path, folder)
-                self._dropped.discard(sheet.path)
-        for (namespace, name), file in self._files.items():
+                changes[folder].moves[staged.name] = _relative(csv_table.path, folder)
+                self._dropped.discard(csv_table.path)  # dropped and made anew
+        for (namespace, _), file in self._files.items():
             if file.path in self._dropped:
                 folder = self._folders[namespace]
                 changes[folder].drops.append(_relative(file.path, folder))
-            if file.path in self._dropped or (namespace, name) in self._sheets:
-                _check_same(file)
-        changes = {folder: change for folder, change in changes.items() if change != Change()}
-        if changes:
-            made, self._staged = self._staged, []  # they are the store's once it is decided
-            try:
-                commit(changes)
-            except OSError:
-                self._staged = made
-                raise
-            moved = {name for change in changes.values() for name in change.moves}
-            self._staged = [one for one in made if one.name not in moved]
+        return {folder: change for folder, change in changes.items() if not change.is_empty}
 
-    def close(self) -> None:
-        """Close the files, and remove those that were staged and not committed."""
-        for sheet in self._sheets.values():
-            sheet.close()
-        for staged in self._staged:
-            with suppress(OSError):
-                staged.unlink(missing_ok=True)
+    def _check_unchanged(self) -> None:
+        """Refuse a commit if another program has changed a file that was read or is dropped."""
+        for table_id, file in self._files.items():
+            if file.path in self._dropped or table_id in self._open_tables:
+                _check_file_state(file)
 
-    def _sheet(self, table: Table) -> CsvTable:
-        key = table.namespace, table.id
-        if key not in self._sheets:
-            file = self._files[key]
-            old = CsvFile(file.handle, file.path, table, self._note)
-            self._sheets[key] = self._new_sheet(file.path, table, old)
-        return self._sheets[key]
+    def _table(self, table: Table) -> CsvTable:
+        table_id = table.namespace, table.id
+        if table_id not in self._open_tables:
+            file = self._files[table_id]
+            old = CsvFile(file.handle, file.path, table, self._outcome)
+            self._open_tables[table_id] = self._new_table(file.path, table, old)
+        return self._open_tables[table_id]
 
-    def _new_sheet(self, path: Path, table: Table, old: CsvFile | None) -> CsvTable:
-        return CsvTable(path, table, old, partial(self._stage, table.namespace), self._note)
+    def _new_table(self, path: Path, table: Table, old: CsvFile | None) -> CsvTable:
+        create_staged = partial(self._create_staged, table.namespace)
+        return CsvTable(path, table, old, create_staged, self._outcome)
 
-    def _stage(self, namespace: Namespace) -> tuple[Path, int]:
-        number = next(self._numbers)
-        staged = self._folders[namespace].path / f"{os.getpid()}-{number}{STAGED}"
-        handle = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        self._staged.append(staged)
-        return staged, handle
+    def _create_staged(self, namespace: Namespace) -> tuple[Path, int]:
+        name = f"{os.getpid()}-{next(self._staged_numbers)}{STAGED_SUFFIX}"
+        path = self._folders[namespace].path / name
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self._staged.append(path)
+        return path, handle
 
 
-def _typed(
-    answer: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path
+def _convert(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path
 ) -> Iterator[pa.RecordBatch]:
-    """Give texts the declared types, in batches of bounded size."""
-    for rows in answer:
+    """Yield string columns in the types of a schema, in batches of at most `BATCH_ROWS`."""
+    for rows in batches:
         columns = [
-            integers(rows[field.name], path, field.name)
+            parse_integers(rows[field.name], path, field.name)
             if field.type == pa.int64()
             else rows[field.name]
             for field in schema
         ]
-        whole = pa.RecordBatch.from_arrays(columns, schema=schema)
-        for start in range(0, whole.num_rows, BATCH):
-            yield whole.slice(start, BATCH)
+        converted = pa.RecordBatch.from_arrays(columns, schema=schema)
+        for start in range(0, converted.num_rows, BATCH_ROWS):
+            yield converted.slice(start, BATCH_ROWS)
 
 
-def _relative(path: Path, folder: Folder) -> str:
+def _relative(path: Path, folder: CommitFolder) -> str:
     return os.path.relpath(path, folder.path.parent)
 
 
-def _check_same(file: Opened) -> None:
-    """Refuse to replace a file that another program has written since it was opened."""
-    names = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
+def _check_file_state(file: OpenFile) -> None:
+    """Refuse to replace a file that another program has changed since it was opened."""
+    fields = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
     now = file.path.stat() if file.path.exists() else None
-    if now is None or any(getattr(file.status, name) != getattr(now, name) for name in names):
+    if now is None or any(getattr(file.status, name) != getattr(now, name) for name in fields):
         raise StoreChangedError(
-            f"{file.path} was written by another program; nothing was changed. Try again"
+            f"{file.path} was changed by another program; nothing was changed. Try again"
         )
-
-
-def _make_like(handle: int, path: Path) -> None:
-    """Give a new file the group and the mode of the one that it replaces, as far as we may."""
-    with suppress(OSError):
-        status = path.stat()
-        with suppress(OSError):
-            os.fchown(handle, -1, status.st_gid)
-        with suppress(OSError):
-            os.fchown(handle, status.st_uid, -1)
-        os.fchmod(handle, status.st_mode & 0o7777)

@@ -1,19 +1,11 @@
-"""One CSV file of records: found, read and appended to in parts of bounded size.
-
-How several files become one store, and how they are replaced, stands in `stores.csvfiles`.
-"""
+"""The records of one CSV file, by number: filter, look up, discard, append and copy them."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import sys
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -21,433 +13,313 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 
-from mdfactory.errors import StoreChangedError, StoreError, one_line
 from mdfactory.records.arrow import Column, array
 from mdfactory.records.query import Condition, OneOf, Prefix
 from mdfactory.records.tables import Table
-from mdfactory.stores.csv.text import CRLF, LF, MARK, PART, complete, copy, divided, rendered, write
+from mdfactory.stores.csv.reader import CsvReader, Span
+from mdfactory.stores.csv.text import PART_BYTES, copy_bytes, render_rows, split_rows, write_all
 
 __all__ = ["CsvFile"]
 
-LIGHT: Final = 128
-"""Mean bytes of a column's cells, up to which the column of a whole file is kept in memory."""
+MAX_MEAN_CELL_BYTES: Final = 128
+"""Mean cell size of a column, up to which the column of a whole file is held in memory."""
 
-CHUNKS: Final = 32
-"""Arrays of a column that is kept, beyond which they become one."""
+MAX_COLUMN_CHUNKS: Final = 32
+"""Arrow chunks of a column in memory, beyond which they are merged into one."""
 
-AHEAD: Final = 2 * PART
-"""Bytes of the texts that may be read before they are asked for."""
-
-SHORT: Final = 2 * PART
-"""Bytes of a part of which all columns may be held."""
-
-Text = bytes | memoryview
+MAX_CACHED_GROUP_BYTES: Final = 2 * PART_BYTES
+"""Text size of a row group, up to which the group is parsed whole and cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Whole records that lie together in a file.
+    """Consecutive records of a file.
 
     Parameters
     ----------
-    offset, length
-        Where, in bytes.
+    span
+        Their byte range.
     first
         Number of the first record.
     rows
-        Number of the records.
+        Number of records.
     """
 
-    offset: int
-    length: int
+    span: Span
     first: int
     rows: int
 
+    @property
+    def numbers(self) -> slice:
+        """The numbers of the records, as a slice."""
+        return slice(self.first, self.first + self.rows)
+
 
 class CsvFile:
-    """A file of records, open for reading, and for appending if it is ours alone.
+    """The records of an open file; a staged file can also be appended to.
 
-    All cells are texts here. Records are numbered in the order in which they lie in the file;
-    of those that were discarded only `alive` tells, until the file is written anew.
+    Records are numbered from 0 in the order of the file. All cells are strings here.
+    In memory are:
+
+    - the *row groups*: which records are in which byte range. The first pass over the whole file
+      finds them, and `append` adds to them;
+    - an *alive flag* for each record. `discard` clears flags and leaves the file as it is; reads
+      and `copy_records` skip the records whose flag is cleared;
+    - the *loaded columns*: columns of all records, discarded ones included. A look-up compares
+      the values there, and then parses only the row groups with matching records.
 
     Parameters
     ----------
     handle
-        The open file; it is closed with this object.
+        File descriptor; `close` closes it.
     path
-        Its name, for messages.
+        Path of the file, for messages.
     table
-        Whose records it holds.
-    note
-        What messages say beside what is wrong.
+        Table whose records the file holds.
+    outcome
+        Text that error messages add, such as ``; nothing was changed``.
     """
 
-    def __init__(self, handle: int, path: Path, table: Table, note: str = "") -> None:
+    def __init__(self, handle: int, path: Path, table: Table, outcome: str = "") -> None:
         self._handle = handle
-        self._path = path
-        self._note = note
         self._table = table
-        self._parts: list[RowGroup] = []
-        self._kept: dict[str, pa.ChunkedArray[Any]] = {}
-        self._parsed: tuple[RowGroup, pa.RecordBatch] | None = None
-        self._heavy: frozenset[str] | None = None
-        self._asked = False
-        self._state = _state(handle)
-        self.header, self.start, self._newline = self._head()
-        self.alive = bytearray()
-        self.size = os.fstat(handle).st_size
-        self._complete = self.start == self.size
+        self._reader = CsvReader(handle, path, table, outcome)
+        self._header = self._reader.header
+        self._start = self._header.length  # offset of record 0
+        self._size = os.fstat(handle).st_size
+        self._row_groups: list[RowGroup] = []
+        self._has_all_groups = self._start == self._size
+        self._alive = bytearray()
+        self._loaded: dict[str, pa.ChunkedArray[Any]] = {}
+        self._cached: tuple[RowGroup, pa.RecordBatch] | None = None
+        self._long_columns: frozenset[str] | None = None
+        self._had_look_up = False
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._handle)
+
+    @property
+    def has_discarded(self) -> bool:
+        """Whether a record was discarded."""
+        return 0 in self._alive
+
+    @property
+    def has_records(self) -> bool:
+        """Whether a record is alive; known only after a pass over the whole file."""
+        return 1 in self._alive
 
     # Reading
 
     def stream(
         self, columns: Sequence[str], where: Collection[Condition] = ()
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records that are alive and meet the conditions, in the order of the file."""
-        needed = dict.fromkeys([*columns, *(condition.column for condition in where)])
-        for part, rows in self._batches(list(needed)):
-            found = self._living(part, rows)
+        """Yield the records that meet the conditions, in file order, from a pass over the file."""
+        parsed = dict.fromkeys([*columns, *(condition.column for condition in where)])
+        for group, rows in self._parse_groups(list(parsed)):
+            matching = self._filter_alive(group, rows)
             for condition in where:
-                found = found.filter(_mask(condition, found[condition.column]))
-            if found.num_rows:
-                yield found.select(columns)
+                matching = matching.filter(_matches(condition, matching[condition.column]))
+            if matching.num_rows:
+                yield matching.select(columns)
 
-    def find(self, where: Collection[Condition]) -> list[int]:
-        """Return the numbers of the records that are alive and meet the conditions.
-
-        The columns of the conditions are read once and kept in memory.
-        """
-        self.keep({condition.column for condition in where})
-        masks = [_mask(condition, self._kept[condition.column]) for condition in where]
-        numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
-        return [number for number in numbers if self.alive[number]] if self.gone else numbers
-
-    def fetch(self, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some records, these columns of them, by their numbers in ascending order.
-
-        Columns with short cells are kept in memory when they are asked for again.
-        """
+    def look_up(
+        self, columns: Sequence[str], where: Collection[Condition]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the records that meet the conditions, in file order, by means of loaded columns."""
+        numbers = self._find_numbers(where)
         if not numbers:
             return
-        if self._asked and not set(columns) & self._bulky():
-            self.keep(columns)
-        self._asked = True
-        if set(columns) <= self._kept.keys():
-            wanted = array(numbers, pa.int64())
-            taken = [self._kept[name].take(wanted).combine_chunks() for name in columns]
-            yield pa.RecordBatch.from_arrays(taken, list(columns))
+        # A single look-up is cheaper without loading the columns. A second one usually means that
+        # many keys are looked up in portions: then loading columns of short cells is cheaper.
+        if self._had_look_up and not self._find_long_columns().intersection(columns):
+            self._load(columns)
+        self._had_look_up = True
+        if self._loaded.keys() >= set(columns):
+            cells = [self._take_loaded(name, numbers) for name in columns]
+            yield pa.RecordBatch.from_arrays(cells, list(columns))
             return
-        for part, some in groupby(numbers, self._part_of):
-            rows = self._some(part, columns)
-            yield rows.take(array([one - part.first for one in some], pa.int64()))
+        for group, group_numbers in groupby(numbers, self._group_of):
+            rows = self._parse_group(group, columns)
+            positions = [number - group.first for number in group_numbers]
+            yield rows.take(array(positions, pa.int64()))
 
-    def keep(self, columns: Collection[str]) -> None:
-        """Hold columns of all records in memory."""
-        missing = [name for name in dict.fromkeys(columns) if name not in self._kept]
-        if self._complete and not missing:
+    def _find_numbers(self, where: Collection[Condition]) -> list[int]:
+        """Return the numbers of the records that meet the conditions, ascending."""
+        self._load({condition.column for condition in where})
+        masks = [_matches(condition, self._loaded[condition.column]) for condition in where]
+        numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
+        if not self.has_discarded:
+            return numbers
+        return [number for number in numbers if self._alive[number]]
+
+    def _load(self, columns: Collection[str]) -> None:
+        """Load columns of the whole file into memory, unless they are loaded already."""
+        missing = [name for name in dict.fromkeys(columns) if name not in self._loaded]
+        if not missing:
             return
-        missing = missing or list(self._table.key[:1])
-        arrays: dict[str, list[pa.Array[Any]]] = {name: [] for name in missing}
-        for _, rows in self._batches(missing):
+        chunks: dict[str, list[pa.Array[Any]]] = {name: [] for name in missing}
+        for _, rows in self._parse_groups(missing):
             for name in missing:
-                arrays[name].append(rows[name])
+                chunks[name].append(rows[name])
         for name in missing:
-            self._kept[name] = _one_chunk(pa.chunked_array(arrays[name], pa.string()))
+            self._loaded[name] = _merge_chunks(pa.chunked_array(chunks[name], pa.string()))
 
-    @property
-    def rows(self) -> int:
-        """The number of records; all of the file must have been read."""
-        return self._parts[-1].first + self._parts[-1].rows if self._parts else 0
+    def _take_loaded(self, column: str, numbers: Sequence[int]) -> pa.Array[Any]:
+        return self._loaded[column].take(array(numbers, pa.int64())).combine_chunks()
 
-    @property
-    def gone(self) -> bool:
-        """Whether any record was discarded."""
-        return 0 in self.alive
-
-    def _batches(self, columns: Sequence[str]) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
-        """Parse the file part by part; the parts are noted on the way."""
-
-        def parse(part: RowGroup, text: Text) -> pa.RecordBatch:
-            return self._parse(text, part, columns)
-
-        if self._complete:
-            known = list(self._parts)
-            texts = ((part, self._read(part.offset, part.length)) for part in known)
-            yield from _ahead(texts, parse)
+    def _parse_groups(self, columns: Sequence[str]) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
+        """Parse columns of all row groups; the first complete pass finds the groups."""
+        if not self._has_all_groups:
+            yield from self._parse_and_find_groups(columns)
             return
-        parts: list[RowGroup] = []
-        first = 0
-        for part, rows in _ahead(self._texts(), parse):
-            counted = replace(part, first=first, rows=rows.num_rows)
-            parts.append(counted)
-            first += rows.num_rows
-            if len(self.alive) < first:
-                self.alive += b"\1" * (first - len(self.alive))
-            yield counted, rows
-        self._parts, self._complete = parts, True
+        groups = list(self._row_groups)  # `append` may add to them before the pass ends
+        parts = ((group.span, self._reader.read(group.span)) for group in groups)
+        batches = self._reader.parse_ahead(parts, columns)
+        for group, (_, rows) in zip(groups, batches, strict=True):
+            yield group, rows
 
-    def _check(self) -> None:
-        if _state(self._handle) != self._state:
-            raise StoreChangedError(
-                f"{self._path} was written by another program while it was read{self._note}. "
-                "Try again"
-            )
+    def _parse_and_find_groups(
+        self, columns: Sequence[str]
+    ) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
+        # The groups are set at the end only: the caller may stop early, and then no part of
+        # them may be taken for all. Several first passes may run at a time.
+        groups: list[RowGroup] = []
+        total = 0
+        for span, rows in self._reader.parse_ahead(self._reader.split(self._size), columns):
+            groups.append(RowGroup(span, total, rows.num_rows))
+            total += rows.num_rows
+            self._alive += b"\1" * (total - len(self._alive))  # none if an earlier pass was here
+            yield groups[-1], rows
+        self._row_groups, self._has_all_groups = groups, True
 
-    def _texts(self) -> Iterator[tuple[RowGroup, Text]]:
-        """Divide the file into texts of whole records, which are not counted yet."""
-        offset, length = self.start, PART
-        while offset < self.size:
-            text = self._read(offset, min(length, self.size - offset))
-            end = len(text)
-            if offset + end < self.size:
-                end = complete(text)
-                if not end:
-                    length *= 2
-                    continue
-            elif text.count(b'"') % 2:
-                raise self._malformed("it ends in the middle of a quoted cell")
-            yield (
-                RowGroup(offset, end, 0, 0),
-                memoryview(text)[:end],
-            )  # a copy would take as long again
-            offset += end
-            if length > PART and complete(text[:PART]):  # the long record has gone by
-                length = PART
+    def _filter_alive(self, group: RowGroup, rows: pa.RecordBatch) -> pa.RecordBatch:
+        alive = self._alive[group.numbers]
+        return rows.filter(_to_booleans(alive)) if 0 in alive else rows
 
-    def _read(self, offset: int, length: int) -> bytes:
-        text = os.pread(self._handle, length, offset)
-        while len(text) < length:
-            more = os.pread(self._handle, length - len(text), offset + len(text))
-            if not more:
-                break
-            text += more
-        self._check()
-        return text
+    def _group_of(self, number: int) -> RowGroup:
+        after = bisect_right(self._row_groups, number, key=lambda group: group.first)
+        return self._row_groups[after - 1]
 
-    def _parse(self, text: Text, part: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
-        try:
-            rows = pacsv.read_csv(
-                pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
-                pacsv.ReadOptions(
-                    column_names=self.header, block_size=len(text) + 1, use_threads=False
-                ),
-                pacsv.ParseOptions(newlines_in_values=True),
-                pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, pa.string()),
-                    include_columns=list(columns),
-                    strings_can_be_null=False,
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            raise self._explained(text, part.offset, error) from error
-        if not rows.num_rows:
-            empty = [array([], pa.string()) for _ in columns]
-            return pa.RecordBatch.from_arrays(empty, list(columns))
-        return rows.combine_chunks().to_batches()[0]
+    def _parse_group(self, group: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
+        """Parse columns of a row group.
 
-    def _explained(self, text: Text, offset: int, error: Exception) -> StoreError:
-        """Say in which line a text is malformed; only then is Python's reader asked."""
-        before = 1 + sum(
-            self._read(start, min(PART, offset - start)).count(b"\n")
-            for start in range(0, offset, PART)
-        )
-        limit = csv.field_size_limit(sys.maxsize)
-        try:
-            lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
-            reader, line = csv.reader(lines), before
-            for row in reader:
-                if row and len(row) != len(self.header):
-                    what = f"{len(row)} columns instead of {len(self.header)}"
-                    return self._malformed(f"the record in line {line} has {what}")
-                if any("\udc80" <= letter <= "\udcff" for cell in row for letter in cell):
-                    return self._malformed(f"the record in line {line} is not in UTF-8")
-                line = before + reader.line_num
-        except csv.Error as reason:
-            return self._malformed(f"line {line}: {reason}")
-        finally:
-            csv.field_size_limit(limit)
-        return self._malformed(one_line(error))
+        A short group is parsed whole and cached: the next look-up is likely to need it, too.
+        """
+        if group.span.length > MAX_CACHED_GROUP_BYTES:
+            return self._reader.read_and_parse(group.span, columns)
+        if self._cached is None or self._cached[0] != group:
+            rows = self._reader.read_and_parse(group.span, self._header.columns)
+            self._cached = group, rows
+        return self._cached[1].select(list(columns))
 
-    def _malformed(self, reason: str) -> StoreError:
-        return StoreError(
-            f"{self._path}: {reason}{self._note}. Mend the file, or put back a copy of it"
-        )
-
-    def _head(self) -> tuple[list[str], int, pa.StringScalar]:
-        """Return the columns of the file, where its records begin, and how its lines end."""
-        text = os.pread(self._handle, 2**16, 0)
-        line, newline, _ = text.partition(b"\n")
-        try:
-            names = next(csv.reader([line.removeprefix(MARK).decode().rstrip("\r")]), [])
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise self._malformed(f"its first line is no header: {error}") from error
-        if not names:
-            raise self._malformed("it has no header")
-        columns = self._table.columns
-        missing = ", ".join(name for name in columns if name not in names)
-        extra = ", ".join(dict.fromkeys(n for n in names if n not in columns or names.count(n) > 1))
-        if missing or extra:
-            wrong = [f"it lacks {missing}"] * bool(missing)
-            wrong += [f"it also has {extra or 'unnamed ones'}"] * bool(extra)
-            raise StoreError(
-                f"{self._path}: its columns are not those of {self._table.name}: "
-                f"{' and '.join(wrong)}{self._note}. It must have {', '.join(columns)}"
-            )
-        return names, len(line) + len(newline), CRLF if line.endswith(b"\r") else LF
-
-    def _living(self, part: RowGroup, rows: pa.RecordBatch) -> pa.RecordBatch:
-        mask = self.alive[part.first : part.first + part.rows]
-        return rows.filter(_booleans(mask)) if 0 in mask else rows
-
-    def _part_of(self, number: int) -> RowGroup:
-        return self._parts[bisect_right(self._parts, number, key=lambda part: part.first) - 1]
-
-    def _some(self, part: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
-        """Parse columns of a part: all of a short one, kept since the next question is near."""
-        if part.length > SHORT:
-            return self._parse(self._read(part.offset, part.length), part, columns)
-        if self._parsed is None or self._parsed[0] != part:
-            text = self._read(part.offset, part.length)
-            self._parsed = part, self._parse(text, part, self.header)
-        return self._parsed[1].select(list(columns))
-
-    def _bulky(self) -> frozenset[str]:
-        """Return the columns that are too long to be kept, to judge by the first records."""
-        if self._heavy is None:
+    def _find_long_columns(self) -> frozenset[str]:
+        """Return the columns whose cells are too long to load, judged by the first row group."""
+        if self._long_columns is None:
             large = self._table.large
-            rows = self._some(self._parts[0], [name for name in self.header if name not in large])
-            names = (
-                name for name in rows.schema.names if rows[name].nbytes > LIGHT * rows.num_rows
+            names = [name for name in self._header.columns if name not in large]
+            rows = self._parse_group(self._row_groups[0], names)
+            limit = MAX_MEAN_CELL_BYTES * rows.num_rows
+            self._long_columns = frozenset(
+                (*large, *(name for name in names if rows[name].nbytes > limit))
             )
-            self._heavy = frozenset((*large, *names))
-        return self._heavy
+        return self._long_columns
 
     # Writing
 
     def discard(self, keys: Collection[tuple[object, ...]]) -> None:
-        """Note that the records with these keys are gone; those that are not there are no error."""
-        texts = {tuple(map(str, key)) for key in keys}
-        names = self._table.key
-        where = [
-            OneOf(name, tuple(set(values)))
-            for name, values in zip(names, zip(*texts, strict=True), strict=False)
-        ]
-        if not where or (self._complete and not self._parts):
+        """Discard the records with these keys; keys without a record are ignored."""
+        if not keys or (self._has_all_groups and not self._row_groups):
             return
-        numbers = self.find(where)
+        key_texts = {tuple(map(str, key)) for key in keys}
+        key_columns = zip(self._table.key, zip(*key_texts, strict=True), strict=True)
+        numbers = self._find_numbers(
+            [OneOf(name, tuple(set(values))) for name, values in key_columns]
+        )
         if not numbers:
             return
-        wanted = array(numbers, pa.int64())
-        columns = (self._kept[name].take(wanted).to_pylist() for name in names)
+        # The conditions are met by all combinations of the values, not only by the keys.
+        columns = (self._take_loaded(name, numbers).to_pylist() for name in self._table.key)
         for number, key in zip(numbers, zip(*columns, strict=True), strict=True):
-            if key in texts:
-                self.alive[number] = 0
+            if key in key_texts:
+                self._alive[number] = 0
 
     def append(self, rows: pa.RecordBatch) -> None:
-        """Add records at the end of the file."""
-        self.keep(self._kept.keys() | set(self._table.key))
-        for some in divided(rows):
-            texts = [pc.cast(some[name], pa.string()) for name in self.header]
-            length = write(self._handle, rendered(texts, self._newline))
-            self._parts.append(RowGroup(self.size, length, self.rows, some.num_rows))
-            self.size += length
-            self.alive += b"\1" * some.num_rows
-            for name, column in self._kept.items():
-                chunks = [*column.chunks, _copied(texts[self.header.index(name)])]
-                self._kept[name] = _few_chunks(pa.chunked_array(chunks, pa.string()))
-        self._state = _state(self._handle)
+        """Append records, in the schema of the table, to the file."""
+        self._load(self._table.key)
+        for part in split_rows(rows):
+            cells = {name: pc.cast(part[name], pa.string()) for name in self._header.columns}
+            text = render_rows(list(cells.values()), self._header.newline)
+            length = write_all(self._handle, text)
+            span = Span(self._size, length)
+            self._row_groups.append(RowGroup(span, len(self._alive), part.num_rows))
+            self._size += length
+            self._alive += b"\1" * part.num_rows
+            for name, column in self._loaded.items():
+                self._loaded[name] = _add_chunk(column, cells[name])
+        self._reader.accept_changes()
 
-    def begin(self) -> bytes:
-        """Return the first line of the file, as it is."""
-        line = os.pread(self._handle, self.start, 0)
+    def read_header_line(self) -> bytes:
+        """Return the first line of the file, unchanged but for a missing newline."""
+        line = os.pread(self._handle, self._header.length, 0)
         return line if line.endswith(b"\n") else line + b"\n"
 
     def copy_records(self, target: CsvFile) -> None:
-        """Append the records that are alive to another file, byte by byte where all are."""
-        if not self.gone:
-            target.copy_bytes(self._handle, self.start, self.size - self.start)
-            return
-        for part in self._parts:
-            alive = self.alive[part.first : part.first + part.rows]
-            if 0 not in alive:
-                target.copy_bytes(self._handle, part.offset, part.length)
-            elif 1 in alive:
-                rows = self._parse(self._read(part.offset, part.length), part, self.header)
-                target.append(self._living(part, rows))
+        """Append the alive records to another file.
 
-    def copy_bytes(self, source: int, offset: int, length: int) -> None:
-        """Append a stretch of another file, closing its last line; it is not read from here."""
-        copy(source, self._handle, offset, length)
-        self.size += length
-        if length and os.pread(source, 1, offset + length - 1) != b"\n":
-            self.size += write(self._handle, self._newline.as_buffer())
-        self._state = _state(self._handle)
-        if not self._parts:
-            self.start = self.size
+        Only row groups with discarded records are parsed; all others are copied as bytes.
+        """
+        if not self.has_discarded:
+            target.append_bytes(self._handle, Span(self._start, self._size - self._start))
+            return
+        for group in self._row_groups:
+            alive = self._alive[group.numbers]
+            if 0 not in alive:
+                target.append_bytes(self._handle, group.span)
+            elif 1 in alive:
+                rows = self._reader.read_and_parse(group.span, self._header.columns)
+                target.append(self._filter_alive(group, rows))
+
+    def append_bytes(self, source: int, span: Span) -> None:
+        """Append records of another open file as bytes.
+
+        They get no numbers, and this object does not read them. A newline is added if the last
+        of them has none.
+        """
+        copy_bytes(source, self._handle, span.offset, span.length)
+        self._size += span.length
+        if span.length and os.pread(source, 1, span.offset + span.length - 1) != b"\n":
+            self._size += write_all(self._handle, self._header.newline.as_buffer())
+        if not self._row_groups:
+            self._start = self._size
+        self._reader.accept_changes()
 
     def sync(self) -> None:
-        """Bring the file to disk."""
+        """Flush the file to disk."""
         os.fsync(self._handle)
 
 
-def _ahead(
-    texts: Iterable[tuple[RowGroup, Text]], parse: Callable[[RowGroup, Text], pa.RecordBatch]
-) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
-    """Parse texts in another thread, while the next ones are read and these are looked at.
-
-    Long ones are not held for that: a text counts, together with what is made of it.
-    """
-    with ThreadPoolExecutor(1) as worker:
-        waiting: deque[tuple[RowGroup, Future[pa.RecordBatch]]] = deque()
-        for part, text in texts:
-            waiting.append((part, worker.submit(parse, part, text)))
-            del text
-            while sum(part.length for part, _ in waiting) > AHEAD:
-                yield _first(waiting)
-        while waiting:
-            yield _first(waiting)
-
-
-def _first(
-    waiting: deque[tuple[RowGroup, Future[pa.RecordBatch]]],
-) -> tuple[RowGroup, pa.RecordBatch]:
-    part, parsed = waiting.popleft()
-    return part, parsed.result()
-
-
-def _mask(condition: Condition, column: Column) -> Column:
+def _matches(condition: Condition, column: Column) -> Column:
+    """Return which cells of a column meet a condition, as booleans."""
     if isinstance(condition, Prefix):
         return pc.starts_with(column, condition.text)
     return pc.is_in(column, value_set=array(condition.values, pa.string()))
 
 
-def _booleans(values: bytearray) -> pa.Array[Any]:
-    buffers = [None, pa.py_buffer(bytes(values))]
-    return pa.Array.from_buffers(pa.uint8(), len(values), buffers).cast(pa.bool_())
+def _to_booleans(flags: bytearray) -> pa.Array[Any]:
+    buffers = [None, pa.py_buffer(bytes(flags))]
+    return pa.Array.from_buffers(pa.uint8(), len(flags), buffers).cast(pa.bool_())
 
 
-def _copied(column: pa.Array[Any]) -> pa.Array[Any]:
-    """Return a column that holds no more than itself: those of a batch may share one memory."""
-    return array(column.to_pylist(), pa.string())
+def _add_chunk(column: pa.ChunkedArray[Any], cells: pa.Array[Any]) -> pa.ChunkedArray[Any]:
+    # A copy: the cells may be a view of the memory of a whole batch, which would stay in use.
+    copied = array(cells.to_pylist(), pa.string())
+    longer = pa.chunked_array([*column.chunks, copied], pa.string())
+    return _merge_chunks(longer) if longer.num_chunks > MAX_COLUMN_CHUNKS else longer
 
 
-def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+def _merge_chunks(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if column.num_chunks <= 1:
         return column
     return pa.chunked_array([column.combine_chunks()], pa.string())
-
-
-def _few_chunks(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    return _one_chunk(column) if column.num_chunks > CHUNKS else column
-
-
-def _state(handle: int) -> tuple[int, int]:
-    """Return what changes if another program writes a file."""
-    status = os.fstat(handle)
-    return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""The text of CSV files (RFC 4180): how records become text, and where they end in it."""
+"""The text form of CSV files (RFC 4180): render records, find record ends, copy bytes."""
 
 from __future__ import annotations
 
@@ -18,105 +18,120 @@ from mdfactory.records.tables import Table
 __all__ = [
     "CRLF",
     "LF",
-    "MARK",
-    "PART",
-    "complete",
-    "copy",
-    "divided",
-    "header_line",
-    "integers",
-    "rendered",
-    "write",
+    "PART_BYTES",
+    "UTF8_BOM",
+    "complete_length",
+    "copy_bytes",
+    "parse_integers",
+    "render_header",
+    "render_rows",
+    "split_rows",
+    "write_all",
 ]
 
 log = logging.getLogger(__name__)
 
-PART: Final = 15 * 2**16
-"""Bytes that are read, parsed or written together; more if one record is longer.
+PART_BYTES: Final = 15 * 2**16
+"""Bytes of text that are read, parsed or written at once; a longer record is one part.
 
-Less than a MiB: blocks of memory from there on come fresh from the system each time, see
-`cli.session`, which would cost as much as the parsing.
+The size is below 1 MiB: the allocator returns larger blocks to the system and requests them again
+each time (see `cli.session`), which would take as long as the parsing.
 """
 
-MARK: Final = b"\xef\xbb\xbf"
-"""What some programs write before UTF-8."""
+UTF8_BOM: Final = b"\xef\xbb\xbf"
+"""Byte order mark, which Excel and some other programs write at the start of a UTF-8 file."""
 
-COMMA, QUOTE, NOTHING, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())
-"""Arrow scalars; `pyarrow.scalar` would import pandas."""
+COMMA, QUOTE, EMPTY, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())
+"""Arrow scalars, taken from an array because `pyarrow.scalar` would import pandas."""
 
-AWKWARD: Final = '[",\r\n]'
-"""What a cell is quoted for."""
+SPECIAL_CHARACTERS: Final = '[",\r\n]'
+"""Regular expression for the characters that require quotes around a cell."""
 
 
-def header_line(table: Table) -> bytes:
-    """Return the first line of a new file."""
+def render_header(table: Table) -> bytes:
+    """Return the header line of a new file."""
     return ",".join(table.columns).encode() + b"\n"
 
 
-def rendered(texts: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
-    """Return rows, given by their columns, as CSV; like pandas, quote only what must be."""
-    lines = join(join(*map(_quoted, texts), separator=COMMA), NOTHING, separator=newline)
+def render_rows(columns: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
+    """Return string columns as lines of CSV.
+
+    As in pandas, only cells with special characters are quoted.
+    """
+    lines = join(join(*map(_quote, columns), separator=COMMA), EMPTY, separator=newline)
     return lines.buffers()[2] or b""
 
 
-def _quoted(texts: pa.Array[Any]) -> pa.Array[Any]:
-    awkward = pc.match_substring_regex(texts, AWKWARD)
-    if not pc.any(awkward).as_py():
-        return texts
-    doubled = pc.replace_substring(texts, '"', '""')
-    return if_else(awkward, join(QUOTE, doubled, QUOTE, separator=NOTHING), texts)
+def _quote(cells: pa.Array[Any]) -> pa.Array[Any]:
+    is_special = pc.match_substring_regex(cells, SPECIAL_CHARACTERS)
+    if not pc.any(is_special).as_py():
+        return cells
+    doubled = pc.replace_substring(cells, '"', '""')
+    return if_else(is_special, join(QUOTE, doubled, QUOTE, separator=EMPTY), cells)
 
 
-def divided(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Divide rows into batches that become parts of a file."""
-    if rows.nbytes <= PART or rows.num_rows <= 1:
+def split_rows(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield rows in batches of at most `PART_BYTES`, or of one row."""
+    if rows.nbytes <= PART_BYTES or rows.num_rows <= 1:
         if rows.num_rows:
             yield rows
         return
     half = rows.num_rows // 2
-    yield from divided(rows.slice(0, half))
-    yield from divided(rows.slice(half))
+    yield from split_rows(rows.slice(0, half))
+    yield from split_rows(rows.slice(half))
 
 
-def complete(text: bytes) -> int:
-    """Return the length of the whole records of a text: up to its last newline outside quotes."""
-    end, inside = len(text), text.count(b'"') % 2
+def complete_length(text: bytes) -> int:
+    """Return the length of the complete records at the start of a text.
+
+    The last complete record ends at the last newline outside quotes.
+    """
+    end = len(text)
+    in_quotes = text.count(b'"') % 2 == 1
+    # Search backwards, from quote to quote: the last newline is usually near the end.
     while end >= 0:
         quote = text.rfind(b'"', 0, end)
-        newline = -1 if inside else text.rfind(b"\n", quote + 1, end)
+        newline = -1 if in_quotes else text.rfind(b"\n", quote + 1, end)
         if newline >= 0:
             return newline + 1
-        end, inside = quote, not inside
+        end, in_quotes = quote, not in_quotes
     return 0
 
 
-def integers(texts: pa.Array[Any], path: Path, column: str) -> pa.Array[Any]:
-    """Return texts as 64-bit integers; pandas may have written them as ``7.0``.
+def parse_integers(cells: pa.Array[Any], path: Path, column: str) -> pa.Array[Any]:
+    """Return cells as 64-bit integers; ``7.0``, which pandas may have written, is 7.
+
+    Parameters
+    ----------
+    cells
+        Strings.
+    path, column
+        File and column of the cells, for the message.
 
     Raises
     ------
     StoreError
-        If one is no integer.
+        If a cell is not an integer.
     """
     try:
-        return pc.cast(texts, pa.int64())
+        return pc.cast(cells, pa.int64())
     except pa.ArrowInvalid:
         try:
-            return pc.cast(pc.replace_substring_regex(texts, r"\.0*$", ""), pa.int64())
+            return pc.cast(pc.replace_substring_regex(cells, r"\.0*$", ""), pa.int64())
         except pa.ArrowInvalid as error:
             raise StoreError(f"{path}: column {column}: {one_line(error)}") from error
 
 
-def write(handle: int, text: bytes | pa.Buffer) -> int:
-    """Write a text to an open file, whole, and return its length in bytes."""
+def write_all(handle: int, text: bytes | pa.Buffer) -> int:
+    """Write all of a text to an open file and return its length in bytes."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(handle, rest) :]
     return len(memoryview(text))
 
 
-def copy(source: int, target: int, offset: int, length: int) -> None:
-    """Append a stretch of one file to another, in the kernel where it can."""
+def copy_bytes(source: int, target: int, offset: int, length: int) -> None:
+    """Append bytes of one open file to another, inside the kernel where it supports that."""
     end = offset + length
     try:
         while offset < end:
@@ -125,10 +140,10 @@ def copy(source: int, target: int, offset: int, length: int) -> None:
                 break
             offset += copied
     except (AttributeError, OSError) as error:
-        log.debug("copying by hand: %s", error)
+        log.debug("cannot copy inside the kernel: %s", error)
     while offset < end:
-        text = os.pread(source, min(PART, end - offset), offset)
+        text = os.pread(source, min(PART_BYTES, end - offset), offset)
         if not text:
             raise EOFError("a file became shorter while it was copied")
-        write(target, text)
+        write_all(target, text)
         offset += len(text)

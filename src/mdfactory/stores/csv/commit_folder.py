@@ -1,0 +1,301 @@
+"""The hidden folder next to the files of a store: its lock, commit record and staged files."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, one_line
+from mdfactory.stores.csv.text import write_all
+from mdfactory.stores.locking import Patience
+
+__all__ = ["STAGED_SUFFIX", "CommitFolder", "CommitRecord", "FolderChange"]
+
+log = logging.getLogger(__name__)
+
+FORMAT_VERSION: Final = 1
+"""Version of commit records; a record of a newer version is refused."""
+
+STAGED_SUFFIX: Final = ".staged"
+"""Suffix of files that are part of the store only if a commit record names them."""
+
+SECONDS_BEFORE_WARNING: Final = 1
+"""How long a writer waits for the lock before it logs whom it waits for."""
+
+MAX_HOLDER_BYTES: Final = 1000
+"""Bytes of the lock file that are read to name the process that holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderChange:
+    """The files of one folder that a commit replaces, adds or drops.
+
+    Parameters
+    ----------
+    moves
+        Name of a staged file -> path of the file that it becomes, relative to the folder.
+    drops
+        Paths of the files to delete, relative to the folder.
+    """
+
+    moves: dict[str, str] = field(default_factory=dict)
+    drops: list[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no file changes."""
+        return not (self.moves or self.drops)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRecord:
+    """The latest commit to one folder, as JSON in the file ``commit``.
+
+    The names of the fields are the keys on disk. Once the files are in place, only
+    `generation` and `id` stay.
+
+    Parameters
+    ----------
+    generation
+        Number of the commit.
+    id
+        Unique name of the commit; both parts of a commit to two folders have the same.
+    change
+        The files that are still to be renamed or deleted.
+    decided_by
+        Path of the commit folder that decides: the commit is valid only if the record there has
+        the same `id`. Empty if this record decides.
+    also
+        Path of the commit folder with the other part of the commit; empty if there is none.
+    """
+
+    generation: int = 0
+    id: str = ""
+    change: FolderChange = field(default_factory=FolderChange)
+    decided_by: str = ""
+    also: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether files are still to be renamed or deleted."""
+        return not self.change.is_empty
+
+    def without_change(self) -> CommitRecord:
+        """Return the record of the same commit when nothing is left to do."""
+        return CommitRecord(self.generation, self.id)
+
+
+class CommitFolder:
+    """The hidden folder, such as ``.mdfactory``, for writes to the files of its parent folder.
+
+    Parameters
+    ----------
+    path
+        Path of the hidden folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CommitFolder) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    # Commit record
+
+    def read_raw_record(self) -> bytes:
+        """Return the commit record as on disk; empty before the first commit."""
+        try:
+            return (self.path / "commit").read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def read_record(self) -> CommitRecord:
+        """Return the commit record; see `parse_record`."""
+        return self.parse_record(self.read_raw_record())
+
+    def parse_record(self, raw: bytes) -> CommitRecord:
+        """Return a raw commit record of this folder, parsed.
+
+        Raises
+        ------
+        StoreVersionError
+            If a newer program wrote it.
+        StoreError
+            If it is malformed.
+        """
+        if not raw:
+            return CommitRecord()
+        try:
+            values = json.loads(raw)
+            if values.pop("format") > FORMAT_VERSION:
+                raise StoreVersionError(
+                    f"{self.path} was written by a newer program",
+                    command="pip install --upgrade mdfactory",
+                )
+            return CommitRecord(**values | {"change": FolderChange(**values["change"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(
+                f"{self.path / 'commit'} is not a commit record: {one_line(error)}. Restore a "
+                "copy of it, or delete it if no write was interrupted"
+            ) from error
+
+    def write_record(self, record: CommitRecord) -> None:
+        """Replace the commit record atomically, and flush it to disk."""
+        staged = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
+        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with suppress(OSError):
+                os.fchmod(handle, self.path.stat().st_mode & 0o666)
+            values = {"format": FORMAT_VERSION} | asdict(record)
+            write_all(handle, json.dumps(values).encode())
+            os.fsync(handle)
+            staged.replace(self.path / "commit")
+        except OSError:
+            with suppress(OSError):
+                staged.unlink()
+            raise
+        finally:
+            os.close(handle)
+        self.sync()
+
+    # Files
+
+    def roll_forward(self, record: CommitRecord) -> None:
+        """Rename and delete the files of a valid commit; those that are done are skipped."""
+        folder = self.path.parent
+        for name in record.change.drops:
+            (folder / name).unlink(missing_ok=True)
+        for staged, name in record.change.moves.items():
+            with suppress(FileNotFoundError):  # renamed already, before a kill
+                (self.path / staged).replace(folder / name)
+        _sync_folder(folder)
+        self.sync()
+        self.write_record(record.without_change())
+
+    def staged_files(self, record: CommitRecord) -> dict[Path, Path]:
+        """Return path of each file that a commit replaces or adds -> its staged file."""
+        moves = record.change.moves.items()
+        return {self.path.parent / name: self.path / staged for staged, name in moves}
+
+    def dropped_files(self, record: CommitRecord) -> set[Path]:
+        """Return the paths of the files that a commit deletes."""
+        return {self.path.parent / name for name in record.change.drops}
+
+    def remove_staged_files(self) -> None:
+        """Remove the staged files of interrupted writers."""
+        for name in os.listdir(self.path):
+            if name.endswith(STAGED_SUFFIX):
+                (self.path / name).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Flush the names in the folder to disk."""
+        _sync_folder(self.path)
+
+    # Lock
+
+    @contextmanager
+    def lock(self, patience: Patience, location: str) -> Iterator[None]:
+        """Hold the exclusive lock of the folder during the block, and create the folder.
+
+        The operating system releases the lock when the process ends, however it ends.
+        `flock` locks belong to the open file, not to the process: they also exclude other
+        threads and stores of the same process. On NFS, Linux turns them into POSIX locks.
+
+        Parameters
+        ----------
+        patience
+            How long to wait for another writer.
+        location
+            Name of the store, for messages.
+
+        Raises
+        ------
+        StoreLockedError
+            If another writer holds the lock for longer.
+        """
+        self._create()
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with suppress(OSError):  # only the owner of the file may do this
+                os.fchmod(handle, self.path.stat().st_mode & 0o666)
+            _acquire_lock(handle, patience, location)
+            os.ftruncate(handle, 0)
+            write_all(handle, _describe_process().encode())
+            yield
+        finally:
+            os.close(handle)
+
+    def _create(self) -> None:
+        """Create the folder, with the access rights of its parent."""
+        try:
+            self.path.mkdir()
+        except FileExistsError:
+            return
+        with suppress(OSError):
+            self.path.chmod(self.path.parent.stat().st_mode & 0o7777)
+
+
+def _acquire_lock(handle: int, patience: Patience, location: str) -> None:
+    warn_at = time.monotonic() + SECONDS_BEFORE_WARNING
+    while not _try_lock(handle):
+        holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
+        holder = holder or "another program"
+        now = time.monotonic()
+        if now >= patience.deadline:
+            raise StoreLockedError(
+                f"{location} is held by {holder}; waited {patience.wait:g} s. "
+                "Try again later, or wait longer with --wait SECONDS"
+            )
+        if now >= warn_at:
+            log.warning("waiting for %s", holder)
+            warn_at = patience.deadline
+        time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in {errno.EAGAIN, errno.EACCES}:
+            raise
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk, where the file system supports that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        log.debug("cannot sync %s: %s", folder, error)
+
+
+def _describe_process() -> str:
+    """Return process id, command and host, for the messages of other writers.
+
+    Of the arguments only plain words are included: others may be secret.
+    """
+    program, *arguments = sys.argv or [""]
+    words = [argument for argument in arguments[:3] if argument.isalpha()]
+    command = " ".join([os.path.basename(program) or "python", *words])
+    return f"process {os.getpid()} ({command}) on {socket.gethostname()}"

@@ -1,0 +1,188 @@
+"""Where the tables of a CSV store are: paths of files and hidden folders."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from mdfactory.errors import MAX_LISTED, StoreError, counted, one_line
+from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
+from mdfactory.stores.csv.commit import Redirects
+from mdfactory.stores.csv.commit_folder import CommitFolder
+
+__all__ = ["Layout", "TableFile", "TableId"]
+
+TableId = tuple[Namespace, str]
+"""Namespace and lower-case name of a table."""
+
+BOOKKEEPING_PREFIX = "_mdfactory_"
+"""Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """The file of a table.
+
+    Parameters
+    ----------
+    name
+        Name of the table in the spelling of the file.
+    path
+        Path of the file.
+    source
+        Path of the file to open: the same, or a staged file that is about to replace it.
+    """
+
+    name: str
+    path: Path
+    source: Path
+
+
+class Layout:
+    """The paths of a store, without symlinks.
+
+    Parameters
+    ----------
+    paths
+        ``Namespace.runs`` -> the file of the simulations; ``Namespace.results`` -> the folder of
+        all other tables.
+    """
+
+    def __init__(self, paths: Mapping[Namespace, Path]) -> None:
+        self.runs = Path(os.path.realpath(paths[Namespace.runs]))
+        self.results = Path(os.path.realpath(paths[Namespace.results]))
+        self.folders = {
+            Namespace.runs: CommitFolder(self.runs.parent / f".{self.runs.name}.mdfactory"),
+            Namespace.results: CommitFolder(self.results / ".mdfactory"),
+        }
+
+    def exists(self, namespace: Namespace) -> bool:
+        """Whether a namespace was created."""
+        if namespace is Namespace.results:
+            return _exists(self.results)
+        return _exists(self.runs) or _exists(self.folders[namespace].path)
+
+    def path_of(self, table: Table) -> Path:
+        """Return the path of the file of a new table."""
+        if table.namespace is Namespace.results:
+            return self.results / f"{table.name}.csv"
+        if table.id == SIMULATIONS.id:
+            return self.runs
+        return self.folders[Namespace.runs].path / f"{table.name}.csv"
+
+    def owns(self, path: Path) -> bool:
+        """Whether a path is that of a table, existing or not, or is in a hidden folder."""
+        real = Path(os.path.realpath(path))
+        if real == self.runs:
+            return True
+        if any(folder.path in real.parents for folder in self.folders.values()):
+            return True
+        return real.parent == self.results and self._is_table(real.name)
+
+    def find_tables(self, redirects: Redirects) -> dict[TableId, TableFile]:
+        """Return the files of all tables that exist.
+
+        Parameters
+        ----------
+        redirects
+            Files that a commit under way adds, replaces or drops.
+
+        Raises
+        ------
+        StoreError
+            If the names of two files of one table differ only in case.
+        """
+        tables: dict[TableId, TableFile] = {}
+        for path in sorted((self._list_files() - redirects.dropped) | redirects.staged.keys()):
+            namespace, name = self._identify(path)
+            table = TableFile(name, path, redirects.staged.get(path, path))
+            first = tables.setdefault((namespace, name.lower()), table)
+            if first.path != path:
+                raise _duplicate_table_error(first.path, path)
+        return tables
+
+    def _list_files(self) -> set[Path]:
+        hidden = self.folders[Namespace.runs].path
+        hidden_names = (name for name in _list_csv(hidden) if name.startswith(BOOKKEEPING_PREFIX))
+        result_names = filter(self._is_table, _list_csv(self.results))
+        return {
+            *([self.runs] if _exists(self.runs) else []),
+            *(hidden / name for name in hidden_names),
+            *(self.results / name for name in result_names),
+        }
+
+    def _identify(self, path: Path) -> tuple[Namespace, str]:
+        """Return the namespace and the name of the table in a file."""
+        if path == self.runs:
+            return Namespace.runs, SIMULATIONS.name
+        if path.parent == self.folders[Namespace.runs].path:
+            return Namespace.runs, path.stem
+        return Namespace.results, path.stem
+
+    def _is_table(self, name: str) -> bool:
+        """Whether a file name in the folder of the results is that of a table."""
+        table, suffix = os.path.splitext(name)
+        if suffix != ".csv" or self.results / name == self.runs:
+            return False
+        if table.startswith(BOOKKEEPING_PREFIX):
+            return True
+        return table_named(table, Namespace.results) is not None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a path exists; unlike `Path.exists`, this raises if access is denied."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _list_csv(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith(".csv")]
+    except FileNotFoundError:
+        return []
+
+
+def _duplicate_table_error(first: Path, second: Path) -> StoreError:
+    """Return the error for two files of one table; its message says how to join them.
+
+    The file with the name in upper case is kept: existing installations read only such names.
+    """
+    target, source = sorted((first, second), key=lambda path: not path.stem.isupper())
+    problem = f"{first} and {second} differ only in case, but are one table"
+    shared = sorted(_read_keys(target) & _read_keys(source))
+    if shared:
+        examples = ", ".join(" ".join(key) for key in shared[:MAX_LISTED])
+        more = ", ..." if shared[MAX_LISTED:] else ""
+        return StoreError(
+            f"{problem}. {counted(len(shared), 'record')} of the same key in both files "
+            f"({examples}{more}): remove them from one file, in an editor or with pandas, and "
+            "repeat this command; it then prints how to join the files"
+        )
+    newline = "" if target.read_bytes()[-1:] == b"\n" else f"echo >> {quote(str(target))} && "
+    join = f"tail -n +2 {quote(str(source))} >> {quote(str(target))} && rm {quote(str(source))}"
+    return StoreError(
+        f"{problem}. They have no record in common; join them", command=newline + join
+    )
+
+
+def _read_keys(path: Path) -> set[tuple[str, ...]]:
+    """Return the keys of the records in a file of the results."""
+    table = table_named(path.stem, Namespace.results)
+    key = table.key if table else None  # a bookkeeping table: compare all columns
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            return {tuple(str(row.get(name)) for name in key or row) for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StoreError(f"{path} cannot be read: {one_line(error)}") from error
+    finally:
+        csv.field_size_limit(limit)

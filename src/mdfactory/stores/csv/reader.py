@@ -1,0 +1,283 @@
+"""Read and parse the text of one CSV file: header, byte ranges of whole records, error messages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from mdfactory.errors import StoreChangedError, StoreError, one_line
+from mdfactory.records.arrow import array
+from mdfactory.records.tables import Table
+from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_length
+
+__all__ = ["CsvReader", "Header", "Span", "Text"]
+
+MAX_HEADER_BYTES: Final = 2**16
+"""Bytes that are read to find the first line."""
+
+PREFETCH_BYTES: Final = 2 * PART_BYTES
+"""Bytes of text that may be read and parsed before the caller needs them."""
+
+Text = bytes | memoryview
+"""Text of a file in UTF-8; a memoryview is a part of one without a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a file.
+
+    Parameters
+    ----------
+    columns
+        Column names in the order of the file.
+    length
+        Bytes of the line, newline included.
+    newline
+        Line end of the file, as an Arrow scalar.
+    """
+
+    columns: list[str]
+    length: int
+    newline: pa.StringScalar
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A byte range of a file that holds whole records.
+
+    Parameters
+    ----------
+    offset, length
+        In bytes.
+    """
+
+    offset: int
+    length: int
+
+
+class CsvReader:
+    """Reads byte ranges of an open file, and parses them to string columns.
+
+    Parameters
+    ----------
+    handle
+        File descriptor; the caller closes it.
+    path
+        Path of the file, for messages.
+    table
+        Table whose records the file holds.
+    outcome
+        Text that error messages add, such as ``; nothing was changed``.
+
+    Raises
+    ------
+    StoreError
+        If the header is malformed, or its columns are not those of the table.
+    """
+
+    def __init__(self, handle: int, path: Path, table: Table, outcome: str) -> None:
+        self._handle = handle
+        self._path = path
+        self._table = table
+        self._outcome = outcome
+        self._file_state = _read_file_state(handle)
+        self.header = self._read_header()
+
+    def accept_changes(self) -> None:
+        """Accept the present file state; the owner calls this after each write of its own."""
+        self._file_state = _read_file_state(self._handle)
+
+    def read(self, span: Span) -> bytes:
+        """Return the bytes of a range.
+
+        Raises
+        ------
+        StoreChangedError
+            If another program has changed the file since it was opened.
+        """
+        text = os.pread(self._handle, span.length, span.offset)
+        while len(text) < span.length:
+            rest = os.pread(self._handle, span.length - len(text), span.offset + len(text))
+            if not rest:
+                break
+            text += rest
+        if _read_file_state(self._handle) != self._file_state:
+            raise StoreChangedError(
+                f"{self._path} was changed by another program while it was read{self._outcome}. "
+                "Try again"
+            )
+        return text
+
+    def split(self, size: int) -> Iterator[tuple[Span, Text]]:
+        """Divide the records of the file into parts of about `PART_BYTES`.
+
+        Parameters
+        ----------
+        size
+            Length of the file in bytes.
+
+        Yields
+        ------
+        tuple
+            Byte range of whole records, and its text.
+        """
+        offset, length = self.header.length, PART_BYTES
+        while offset < size:
+            text = self.read(Span(offset, min(length, size - offset)))
+            is_last = offset + len(text) >= size
+            if is_last and text.count(b'"') % 2:
+                raise self._malformed("it ends in the middle of a quoted cell")
+            end = len(text) if is_last else complete_length(text)
+            if not end:  # the record is longer than the part: read it again, twice as far
+                length *= 2
+                continue
+            yield Span(offset, end), memoryview(text)[:end]  # a slice of bytes would copy
+            offset += end
+            if length > PART_BYTES and complete_length(text[:PART_BYTES]):
+                length = PART_BYTES  # the long record has been read
+
+    def parse(self, span: Span, text: Text, columns: Sequence[str]) -> pa.RecordBatch:
+        """Parse some columns of whole records.
+
+        Parameters
+        ----------
+        span, text
+            The byte range, and what `read` returned for it.
+        columns
+            Names of the columns.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+            String columns in the order of `columns`.
+
+        Raises
+        ------
+        StoreError
+            If the text is malformed; the message names the line.
+        """
+        try:
+            rows = pacsv.read_csv(
+                pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
+                pacsv.ReadOptions(
+                    column_names=self.header.columns, block_size=len(text) + 1, use_threads=False
+                ),
+                pacsv.ParseOptions(newlines_in_values=True),
+                pacsv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    include_columns=list(columns),
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            reason = self._find_malformed_line(span, text) or one_line(error)
+            raise self._malformed(reason) from error
+        if not rows.num_rows:
+            empty = [array([], pa.string()) for _ in columns]
+            return pa.RecordBatch.from_arrays(empty, list(columns))
+        return rows.combine_chunks().to_batches()[0]
+
+    def read_and_parse(self, span: Span, columns: Sequence[str]) -> pa.RecordBatch:
+        """Read a byte range and parse some of its columns; see `read` and `parse`."""
+        return self.parse(span, self.read(span), columns)
+
+    def parse_ahead(
+        self, parts: Iterable[tuple[Span, Text]], columns: Sequence[str]
+    ) -> Iterator[tuple[Span, pa.RecordBatch]]:
+        """Parse texts in a second thread, while this one reads the next and uses the last.
+
+        At most `PREFETCH_BYTES` of texts wait, or one that is longer.
+        """
+        with ThreadPoolExecutor(1) as executor:
+            queue: deque[tuple[Span, Future[pa.RecordBatch]]] = deque()
+            for span, text in parts:
+                queue.append((span, executor.submit(self.parse, span, text, columns)))
+                del text  # the executor frees it once it is parsed
+                while sum(queued.length for queued, _ in queue) > PREFETCH_BYTES:
+                    yield _pop_parsed(queue)
+            while queue:
+                yield _pop_parsed(queue)
+
+    def _read_header(self) -> Header:
+        text = os.pread(self._handle, MAX_HEADER_BYTES, 0)
+        line, newline, _ = text.partition(b"\n")
+        try:
+            columns = next(csv.reader([line.removeprefix(UTF8_BOM).decode().rstrip("\r")]), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise self._malformed(f"its first line is no header: {error}") from error
+        if not columns:
+            raise self._malformed("it has no header")
+        self._check_columns(columns)
+        return Header(columns, len(line) + len(newline), CRLF if line.endswith(b"\r") else LF)
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        required = self._table.columns
+        problems = {
+            "missing": [name for name in required if name not in columns],
+            "unexpected": [name or "(no name)" for name in columns if name not in required],
+            "duplicate": [name for name in required if columns.count(name) > 1],
+        }
+        differences = [f"{kind} {', '.join(names)}" for kind, names in problems.items() if names]
+        if differences:
+            raise StoreError(
+                f"{self._path}: its columns are not those of {self._table.name}: "
+                f"{'; '.join(differences)}{self._outcome}. Required columns: {', '.join(required)}"
+            )
+
+    def _find_malformed_line(self, span: Span, text: Text) -> str:
+        """Return which line is malformed, and why; an empty text if Python's reader accepts all.
+
+        Python's reader, unlike Arrow's, counts lines; it is slow, and only used after an error.
+        """
+        first_line = 1 + self._count_newlines_before(span.offset)
+        limit = csv.field_size_limit(sys.maxsize)
+        try:
+            lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
+            reader, line = csv.reader(lines), first_line
+            for cells in reader:
+                if cells and len(cells) != len(self.header.columns):
+                    expected = len(self.header.columns)
+                    return f"the record in line {line} has {len(cells)} columns, not {expected}"
+                if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
+                    return f"the record in line {line} is not in UTF-8"
+                line = first_line + reader.line_num
+        except csv.Error as error:
+            return f"line {line}: {error}"
+        finally:
+            csv.field_size_limit(limit)
+        return ""
+
+    def _count_newlines_before(self, end: int) -> int:
+        spans = (
+            Span(offset, min(PART_BYTES, end - offset)) for offset in range(0, end, PART_BYTES)
+        )
+        return sum(self.read(span).count(b"\n") for span in spans)
+
+    def _malformed(self, reason: str) -> StoreError:
+        return StoreError(
+            f"{self._path}: {reason}{self._outcome}. Repair the file, or restore a copy of it"
+        )
+
+
+def _pop_parsed(
+    queue: deque[tuple[Span, Future[pa.RecordBatch]]],
+) -> tuple[Span, pa.RecordBatch]:
+    span, parsed = queue.popleft()
+    return span, parsed.result()
+
+
+def _read_file_state(handle: int) -> tuple[int, int]:
+    """Return modification time and size of a file, which change if another program writes it."""
+    status = os.fstat(handle)
+    return status.st_mtime_ns, status.st_size
