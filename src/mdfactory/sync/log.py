@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from mdfactory.records.history import Changes, Entry
-from mdfactory.stores.history.journal import entries
+from mdfactory.stores.history.entries import read_entries
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
@@ -89,7 +89,7 @@ def operations(transaction: Transaction) -> list[Operation]:
     """
     found: dict[tuple[int, str], list[Entry]] = defaultdict(list)
     undone: dict[int, int] = {}
-    for entry in entries(transaction):
+    for entry in read_entries(transaction):
         found[entry.operation, entry.time].append(entry)
         undone[entry.undoes] = entry.operation  # the latest comes last
     return [

@@ -13,7 +13,7 @@ from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.parts import parts
@@ -123,7 +123,7 @@ def _moved(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
     """Return the rows of what was in a folder, with their new directories."""
     renamed = [_renamed(directory, old, new) for directory in texts(rows["directory"])]
     those = [position for position, directory in enumerate(renamed) if directory is not None]
-    kept = taken(rows, those)
+    kept = take_rows(rows, those)
     directories = array([renamed[position] for position in those], pa.string())
     columns = [directories if name == "directory" else kept[name] for name in kept.schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=kept.schema)

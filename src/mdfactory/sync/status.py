@@ -27,7 +27,7 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
@@ -197,7 +197,7 @@ def _compared(
     judged = transaction.classify(table, rows, ConflictMode.update)
     found.counts[KINDS[table.result_type]][State.unchanged] += len(judged.unchanged)
     yield from (Difference(State.new, table.name, *pairs[position]) for position in judged.insert)
-    changed = taken(rows, judged.replace)
+    changed = take_rows(rows, judged.replace)
     stored = _stored(transaction, table, texts(changed["hash"]))
     for row in _light(table, changed):
         what = tuple(_what(stored.get(row["hash"], {}), row))

@@ -119,8 +119,9 @@ def _undo(
             changes[table.name].update(restored.counts)
             # One that was written several times counts as it was before the first of them.
             those = changed[table.name]
-            changed[table.name] = {key: None for key in those if key not in restored.ours}
-            changed[table.name] |= dict.fromkeys(restored.changed)
+            restored_keys = restored.keys
+            changed[table.name] = {key: None for key in those if key not in restored_keys}
+            changed[table.name] |= dict.fromkeys(restored.conflicting)
             watch("undoing", sum(map(Counter.total, changes.values())))
     changed = {table: keys for table, keys in changed.items() if keys}
     if changed:

@@ -33,7 +33,7 @@ from mdfactory.stores.foundry.parquet import (
     read,
     write,
 )
-from mdfactory.stores.keys import Key, taken
+from mdfactory.stores.keys import Key, take_rows
 from mdfactory.stores.locking import Patience
 
 __all__ = ["DatasetTable"]
@@ -394,4 +394,4 @@ def _loaded(part: pa.RecordBatch | Path) -> pa.RecordBatch:
 
 def _filtered(rows: pa.RecordBatch, wanted: Sequence[bool]) -> pa.RecordBatch:
     """Return the rows that are wanted."""
-    return taken(rows, [position for position, one in enumerate(wanted) if one])
+    return take_rows(rows, [position for position, one in enumerate(wanted) if one])

@@ -16,7 +16,7 @@ from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, coalesce, if_else, texts
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 
 __all__ = [
     "BUCKETS",
@@ -107,7 +107,7 @@ def divided(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.Record
     for position, hash_ in enumerate(texts(rows["hash"])):
         positions.setdefault(bucket_of(hash_), []).append(position)
     for number, those in positions.items():
-        yield number, taken(rows, those)
+        yield number, take_rows(rows, those)
 
 
 def foundry_schema(table: Table) -> dict[str, Any]:
