@@ -156,7 +156,8 @@ def test_a_file_that_was_asked_for_must_exist(
 
 def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[database]\nTYPE = oracle\n")
-    with pytest.raises(ConfigError, match="'oracle'; it may be sqlite.*mdfactory config edit"):
+    expected = "'oracle', expected one of: sqlite.*mdfactory config edit"
+    with pytest.raises(ConfigError, match=expected):
         open_store(load(file))
 
 

@@ -21,7 +21,7 @@ from mdfactory.stores.csv.commit import STAGED, Change, Folder, commit
 from mdfactory.stores.csv.file import CsvFile
 from mdfactory.stores.csv.text import header_line, integers, write
 from mdfactory.stores.keys import Key
-from mdfactory.stores.sorting import in_order, limited
+from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["CsvTransaction", "Files", "Opened"]
@@ -236,8 +236,8 @@ class CsvTransaction(Transaction):
                 names = list(dict.fromkeys([*schema.names, query.sort.column]))
                 wide = Query(columns=tuple(names)).schema(table)
                 found = _typed(sheet.answer(query, names), wide, sheet.path)
-                answer = (rows.select(schema.names) for rows in in_order(found, query.sort, wide))
-            yield from limited(answer, query.limit)
+                answer = (rows.select(schema.names) for rows in sort_rows(found, query.sort, wide))
+            yield from limit_rows(answer, query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""

@@ -41,7 +41,7 @@ from mdfactory.stores.foundry.dataset import DatasetTable
 from mdfactory.stores.foundry.parquet import matching, sql, typed
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import Patience
-from mdfactory.stores.sorting import in_order, limited
+from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
 __all__ = [
@@ -271,8 +271,8 @@ class FoundryTransaction(Transaction):
                 found = sheet.scan(query, names)
             if query.sort:
                 wide = Query(columns=tuple(names)).schema(table)
-                found = in_order(found, query.sort, wide)
-            yield from limited((rows.select(schema.names) for rows in found), query.limit)
+                found = sort_rows(found, query.sort, wide)
+            yield from limit_rows((rows.select(schema.names) for rows in found), query.limit)
 
     def _asked(
         self, sheet: DatasetTable, table: Table, query: Query, names: Sequence[str]
