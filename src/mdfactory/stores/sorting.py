@@ -23,7 +23,7 @@ BATCH_ROWS: Final = 2048
 """Number of rows in a full batch."""
 
 MAX_BATCH_BYTES: Final = 4 * 2**20
-"""Size of a batch at which no further row is added to it."""
+"""Size of a batch; a batch ends with the row that exceeds it."""
 
 
 def sort_rows(
@@ -99,7 +99,7 @@ def _collect_batches(
 
 
 def _join_rows(rows: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return one batch of rows that are a batch each."""
+    """Return one batch that contains the rows of many."""
     return pa.Table.from_batches(rows).combine_chunks().to_batches()[0]
 
 

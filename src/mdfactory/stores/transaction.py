@@ -3,6 +3,10 @@
 A store holds record tables and knows nothing of campaigns. To add a store, write a `Store` that
 opens transactions, and a `Transaction` with the raw operations of `stores.backend.Backend`. The
 rules in this module are the same for all stores.
+
+Beside its record table, a record has a row in the digest table of its namespace, which tells
+whether its content has changed (`records.digests`). A record of an analysis may also have a
+sidecar: a row in another table with what the record's own columns cannot hold.
 """
 
 from __future__ import annotations
@@ -123,10 +127,13 @@ class Transaction(Backend):
         self.initialise_namespace(table.namespace)
         removed, existed = 0, self.has(table)
         if replace and existed:
+            # The records are deleted first: `drop` neither records their before-images nor
+            # removes their digests and sidecars.
             removed = self.delete(table)
             self.drop(table)
         if not self.has(table):
             self.make(table)
+            # A replaced table is not recorded as created: an undo must not drop it.
             if self.recorder and not existed:
                 self.recorder.table_created(table)
         return removed
@@ -359,6 +366,7 @@ class Transaction(Backend):
         contents = [contents[position] for position in positions]
         digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
         if self.recorder and self.recorder.keeps_before_images:
+            # Before-images are read from the store, so before the records are replaced.
             self.recorder.before_write(table, rows, digests, keys_of(replaced, table.key))
         self.put(table, rows.select(table.columns))
         self.put_sidecars(table, rows)
@@ -366,8 +374,8 @@ class Transaction(Backend):
             (*digest_key(table, key), content, digest)
             for (key, digest), content in zip(digests.items(), contents, strict=True)
         ]
-        digests_of_records = digest_table(table.namespace)
-        self.put(digests_of_records, batch(digest_rows, digests_of_records.schema))
+        table_of_digests = digest_table(table.namespace)
+        self.put(table_of_digests, batch(digest_rows, table_of_digests.schema))
 
     # Classify
 

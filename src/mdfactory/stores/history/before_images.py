@@ -70,6 +70,7 @@ def before_images_of(
     additions = [tuple(digests.get(key, ("", ""))) for key in keys]
     if table.sidecar:
         width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
+        # Stored under the key and time of the record; a before-image begins with that time.
         stored_sidecars = transaction.sidecars(table, keys, table.sidecar_columns)
         sidecars = {
             identity[:width]: (*identity[width:], *values)
@@ -142,14 +143,14 @@ class UndoWriter:
                     self.size += part.size
         return self.next_part > first_part
 
-    def add_part(
+    def build_part(
         self,
         table: Table,
         rows: pa.RecordBatch,
         fingerprints: Sequence[bytes],
         before: pa.RecordBatch | None,
     ) -> UndoPart:
-        """Return the next part and count its size; `put` writes it.
+        """Return the next part, whose size is counted from now on; `write_part` writes it.
 
         Parameters
         ----------
@@ -169,6 +170,6 @@ class UndoWriter:
         self.size += part.size
         return part
 
-    def put(self, part: UndoPart) -> None:
-        """Write a part."""
+    def write_part(self, part: UndoPart) -> None:
+        """Write a part to the undo table."""
         self.transaction.put(self.table, batch([part.row()], self.table.schema))

@@ -163,11 +163,11 @@ class Journal:
         if changes.undo is None:
             changes.undo = self._undo_writer(table.namespace)
             changes.undo.prepare_table()
-        part = changes.undo.add_part(table, rows, fingerprints, before)
-        if sum(changes.undo_size for changes in self._changes.values()) > self._retention.size:
+        part = changes.undo.build_part(table, rows, fingerprints, before)
+        if self._undo_size() > self._retention.size:
             self.keeps_before_images = False  # `close` drops those that were written
         else:
-            changes.undo.put(part)
+            changes.undo.write_part(part)
 
     def purge(self) -> None:
         """Keep no before-images of this operation, and drop those of all earlier ones.
@@ -201,9 +201,15 @@ class Journal:
             self._transaction.put(table, batch([entry.row()], table.schema))
 
     def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
+        """Return the changes in a namespace, empty ones at first."""
         return self._changes.setdefault(namespace, NamespaceChanges())
 
+    def _undo_size(self) -> int:
+        """Return the bytes of all before-images of this operation."""
+        return sum(changes.undo_size for changes in self._changes.values())
+
     def _undo_writer(self, namespace: Namespace) -> UndoWriter:
+        """Return a new writer of this operation's undo table in a namespace."""
         return UndoWriter(
             self._transaction, undo_table(namespace, self._slot), operation=self._operation
         )
@@ -283,6 +289,7 @@ class Journal:
         return [replace(entry, slot=-1, size=0) for entry in expired_entries]
 
     def _drop_undo_table(self, entry: EntrySummary | Entry) -> None:
+        """Drop the undo table that a log entry refers to."""
         undo = undo_table(Namespace(entry.namespace), entry.slot)
         if self._transaction.has(undo):
             self._transaction.drop(undo)

@@ -122,13 +122,14 @@ def put_back(
     table
         The table of the records.
     after
-        Keys of the records that the operation changed, and their fingerprints after it, in the
-        columns of `records.history.keyed`.
+        Records that the operation changed: their key columns, and the binary column ``left``
+        with their fingerprints after it.
     before
         Before-images of those records that existed, in ``before_image_schema(table)``.
     planned
-        If given, nothing is written. Its fingerprints count as those of the stored records, and
-        the fingerprints that restoring would leave are added to it.
+        If given, nothing is written. Fingerprints in it replace those of the stored records, and
+        the fingerprints that restoring would leave are added to it. So an operation that changed
+        a record several times is planned part by part.
     """
     if planned is None:
         transaction.lock_table(table)
@@ -190,12 +191,14 @@ def _record(
 
 
 def _fingerprints_by_key(table: Table, images: pa.RecordBatch) -> dict[Key, bytes]:
+    """Return key -> fingerprint of before-images."""
     return dict(zip(keys_of(images, table.key), fingerprints(table, images), strict=True))
 
 
 def _select_by_key(
     table: Table, rows: pa.RecordBatch, is_selected: Callable[[Key], bool]
 ) -> pa.RecordBatch:
+    """Return the rows whose key is selected."""
     keys = enumerate(keys_of(rows, table.key))
     return take_rows(rows, [position for position, key in keys if is_selected(key)])
 

@@ -21,7 +21,7 @@ BATCH_ROWS: Final = 2048
 """Number of rows in a full batch."""
 
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
-"""Characters in the texts of a batch at which no further row is added to it."""
+"""Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
 
 MAX_LIMIT: Final = 2**63 - 1
 """The largest number that a database accepts in ``LIMIT``."""
@@ -201,11 +201,12 @@ class SqlTransaction(Transaction):
 
 
 def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
+    """Return the ``WHERE`` clause of a condition."""
     column = source.c[condition.column]
     if isinstance(condition, Prefix):
         # A range instead of LIKE: it is case-sensitive, and it uses the index of the key.
         return sa.and_(column >= condition.text, column <= condition.text + LAST_CHARACTER)
-    # One expanding parameter for all values: SQLAlchemy would process single ones one by one.
+    # One expanding parameter for all values: SQLAlchemy would process many parameters in Python.
     values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)
     return column.in_(values)
 

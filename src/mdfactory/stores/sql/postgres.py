@@ -30,7 +30,7 @@ LOCK_NUMBER: Final = 0x6D646661
 """First half of the key of the advisory lock, "mdfa"; the second half is a hash of the schema."""
 
 AMBIGUOUS_URL: Final = re.compile(r"//[^/?@]*[/?@].*@")
-"""A URL in which user and password do not end at the only ``@``."""
+"""A URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may split it at the wrong one."""
 
 LOCK_HOLDER_QUERY: Final = """
 SELECT usename, coalesce(client_addr::text, 'this machine'), activity.pid
@@ -197,6 +197,7 @@ def _query_value(
     query: str,
     values: tuple[object, ...] = (),
 ) -> object:
+    """Return the only value of a query; None if it has no row."""
     row = database.execute(query.encode(), values).fetchone()
     return row[0] if row else None
 
