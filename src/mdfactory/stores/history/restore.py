@@ -75,8 +75,8 @@ class RecordStates:
     def has_conflict(self, key: Key) -> bool:
         """Whether the record is now neither as before the operation nor as after it.
 
-        Record and sidecar are compared separately: an interrupted undo may have restored only
-        one of them.
+        Record and sidecar are compared separately: an interrupted write may have stored only one
+        of them.
         """
         now, before = self.now.get(key, ABSENT), self.before.get(key, ABSENT)
         return not is_between(now, self.after[key], before)
