@@ -161,7 +161,8 @@ def test_load_needs_the_files_that_the_user_named(
 
 def test_an_unknown_kind_of_store_is_an_error_that_lists_the_kinds(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[database]\nTYPE = oracle\n")
-    with pytest.raises(ConfigError, match="'oracle'; it may be sqlite.*mdfactory config edit"):
+    expected = "'oracle', expected one of: sqlite.*mdfactory config edit"
+    with pytest.raises(ConfigError, match=expected):
         open_store(load(file))
 
 

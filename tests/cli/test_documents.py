@@ -18,7 +18,7 @@ from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.strict_yaml import load as load_yaml
 from mdfactory.config import load
 from mdfactory.config.settings import read_ini
-from mdfactory.stores import KINDS
+from mdfactory.stores import OPENER_BY_KIND
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -123,7 +123,7 @@ class Runner:
         settings = load(file)
         assert settings.warnings == ()
         assert {*read_ini(file).sections()} <= {setting.section for setting in settings.values}
-        assert settings.kind in KINDS
+        assert settings.kind in OPENER_BY_KIND
 
     def check_yaml(self, block: Block) -> None:
         """Parse it as a BuildInput without unknown keys."""

@@ -309,7 +309,10 @@ def test_a_token_appears_nowhere(
 
 def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "a.ini"
-    for url, said in (("", "[postgres] URL is not set"), ("nonsense//", "is none that libpq")):
+    for url, said in (
+        ("", "[postgres] URL is not set"),
+        ("nonsense//", "no URL that libpq accepts"),
+    ):
         config.write_text(f"[database]\nTYPE = postgres\n[postgres]\nURL = {url}\n", "utf-8")
         done = mdfactory("sync", "pull", "systems", "--config", config)
         assert done.code == 1

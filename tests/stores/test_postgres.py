@@ -1,4 +1,4 @@
-"""The PostgreSQL store keeps the contract."""
+"""The PostgreSQL store: the contract suite, and the compression of long texts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class TestPostgres(StoreTests):
             cursor.executemany(f'INSERT INTO "{table.name}" VALUES ({marks})', rows)
 
 
-def _compression(url: str) -> str:
-    """Return how the server compresses a long text that is written."""
+def _write_and_read_compression(url: str) -> str:
+    """Write a long text and return the method that compressed it."""
     store = PostgresStore(url)
     with store.transaction(write=True, create=list(Namespace)) as transaction:
         transaction.create(DENSITY)
@@ -42,21 +42,22 @@ def _compression(url: str) -> str:
     store.write([(DENSITY, records(DENSITY, row))], ConflictMode.refuse)
     query = f'SELECT pg_column_compression(data_csv) FROM "{DENSITY.name}"'
     with psycopg.connect(url) as server:
-        found = server.execute(query.encode()).fetchone()
-    return str(found[0]) if found else ""
+        (method,) = server.execute(query.encode()).fetchone() or ("",)
+    return str(method)
 
 
-def test_long_texts_are_compressed_with_lz4_where_the_server_can(database: str) -> None:
+def test_write_compresses_long_texts_with_lz4_if_the_server_supports_it(database: str) -> None:
     query = "SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'"
     with psycopg.connect(database) as server:
-        (offered,) = server.execute(query).fetchone() or ([],)
-    assert _compression(database) == ("lz4" if "lz4" in offered else "pglz")
+        (methods,) = server.execute(query).fetchone() or ([],)
+    expected = "lz4" if "lz4" in methods else "pglz"
+    assert _write_and_read_compression(database) == expected
 
 
-def test_a_compression_that_somebody_has_chosen_stays(database: str) -> None:
+def test_write_keeps_a_compression_method_that_is_configured(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as server:
         name = sql.Identifier(server.info.dbname)
         server.execute(
             sql.SQL("ALTER DATABASE {} SET default_toast_compression = pglz").format(name)
         )
-    assert _compression(database) == "pglz"
+    assert _write_and_read_compression(database) == "pglz"

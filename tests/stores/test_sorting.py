@@ -6,18 +6,21 @@ import pyarrow as pa
 import pytest
 
 from mdfactory.records.query import Sort
-from mdfactory.stores.sorting import in_order
+from mdfactory.stores.sorting import sort_rows
 
 SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string())])
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("held", [2**10, 2**30])
-def test_rows_of_many_batches_are_sorted(held: int, *, descending: bool) -> None:
-    numbers = [number * 7919 % 601 for number in range(6_007)]  # each ten times
-    rows = pa.table([numbers, [str(place) for place in range(6_007)]], schema=SCHEMA)
+@pytest.mark.parametrize("max_memory_bytes", [2**10, 2**30])
+def test_sort_rows_sorts_many_batches_and_keeps_the_order_of_equal_rows(
+    max_memory_bytes: int, *, descending: bool
+) -> None:
+    numbers = [index * 7919 % 601 for index in range(6_007)]  # each number about ten times
+    rows = pa.table([numbers, [str(index) for index in range(6_007)]], schema=SCHEMA)
     batches = rows.to_batches(max_chunksize=100)
-    answer = in_order(batches, Sort("number", descending=descending), SCHEMA, held=held)
-    found = [tuple(row.values()) for some in answer for row in some.to_pylist()]
-    expected = [(number, str(place)) for place, number in enumerate(numbers)]
-    assert found == sorted(expected, key=lambda row: -row[0] if descending else row[0])
+    sort = Sort("number", descending=descending)
+    answer = sort_rows(batches, sort, SCHEMA, max_memory_bytes=max_memory_bytes)
+    sorted_rows = [tuple(row.values()) for batch in answer for row in batch.to_pylist()]
+    expected = [(number, str(index)) for index, number in enumerate(numbers)]
+    assert sorted_rows == sorted(expected, key=lambda row: -row[0] if descending else row[0])

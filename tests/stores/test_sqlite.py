@@ -1,4 +1,4 @@
-"""The SQLite store: the contract, and what is its own."""
+"""The SQLite store: the contract suite, and tests of its files and locks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from mdfactory.testing.records import records, run
 
 
 class RawSqlite:
-    """Reaches the files with the sqlite3 module alone."""
+    """Reads and writes the files with the sqlite3 module alone."""
 
     files: dict[Namespace, Path]
 
@@ -75,48 +75,48 @@ def paths(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def existing(tmp_path: Path, data: Path) -> tuple[Path, Path]:
-    """A store as an existing installation left it: 8 simulations, in WAL mode."""
+    """Return the files of an existing installation: 8 simulations, in WAL mode."""
     folder = Path(shutil.copytree(data / "existing_stores" / "sqlite", tmp_path / "store"))
     return folder / "runs.db", folder / "analysis.db"
 
 
-def _asked(path: Path, question: str) -> list[tuple[Any, ...]]:
+def _query(path: Path, statement: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as database:
-        return database.execute(question).fetchall()
+        return database.execute(statement).fetchall()
 
 
-def _tables(path: Path) -> dict[str, str]:
-    return dict(_asked(path, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+def _read_table_definitions(path: Path) -> dict[str, str]:
+    return dict(_query(path, "SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
 
 
-def _statuses(store: Store) -> dict[str, str]:
-    read = store.read(SIMULATIONS, Query(columns=("hash", "status")))
+def _read_statuses(store: Store) -> dict[str, str]:
+    batches = store.read(SIMULATIONS, Query(columns=("hash", "status")))
     return {
         hash_: status
-        for rows in read
+        for rows in batches
         for hash_, status in zip(*rows.to_pydict().values(), strict=True)
     }
 
 
-def test_making_one_table_makes_one_file(paths: tuple[Path, Path]) -> None:
+def test_create_creates_only_the_file_of_the_table(paths: tuple[Path, Path]) -> None:
     SqliteStore(*paths).create(SIMULATIONS)
     assert [path.exists() for path in paths] == [True, False]
 
 
-def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
+def test_create_creates_missing_folders(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "a" / "b" / "runs.db", tmp_path / "c" / "analysis.db")
     store.create(SIMULATIONS)
     store.create(OVERVIEW)
     assert {table.name for table in store.tables()} == {SIMULATIONS.name, OVERVIEW.name}
 
 
-def test_reading_makes_no_file(paths: tuple[Path, Path]) -> None:
+def test_count_creates_no_file(paths: tuple[Path, Path]) -> None:
     with pytest.raises(NotInitialisedError):
         SqliteStore(*paths).count(SIMULATIONS)
     assert not any(path.exists() for path in paths)
 
 
-def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+def test_paths_may_contain_any_character(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "100% a?b#c;d é" / "runs.db", tmp_path / "x y" / "analysis.db")
     for table in (SIMULATIONS, OVERVIEW):
         store.create(table)
@@ -124,7 +124,7 @@ def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
     assert store.count(SIMULATIONS) == 1
 
 
-def test_new_tables_are_like_those_of_existing_installations(
+def test_new_tables_have_the_columns_and_keys_of_existing_installations(
     paths: tuple[Path, Path], existing: tuple[Path, Path]
 ) -> None:
     store = SqliteStore(*paths)
@@ -135,23 +135,21 @@ def test_new_tables_are_like_those_of_existing_installations(
         artifact_table("LAST_FRAME_PDB"),
     ):
         store.create(table)
-    for ours, theirs in zip(paths, existing, strict=True):
-        assert (
-            _asked(ours, "PRAGMA user_version") == _asked(theirs, "PRAGMA user_version") == [(1,)]
-        )
-        for name in _tables(ours):
+    for new, old in zip(paths, existing, strict=True):
+        assert _query(new, "PRAGMA user_version") == _query(old, "PRAGMA user_version") == [(1,)]
+        for name in _read_table_definitions(new):
             if not name.startswith("_mdfactory_"):
-                shape = f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')"
+                columns = f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')"
                 unique = (
                     'SELECT i."unique", c.name '
                     f"FROM pragma_index_list('{name}') i, pragma_index_info(i.name) c"
                 )
-                assert _asked(ours, shape) == _asked(theirs, shape) != []
-                assert _asked(ours, unique) == _asked(theirs, unique) != []
+                assert _query(new, columns) == _query(old, columns) != []
+                assert _query(new, unique) == _query(old, unique) != []
 
 
-def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
-    statuses = _statuses(SqliteStore(*existing))
+def test_read_reads_an_existing_store(existing: tuple[Path, Path]) -> None:
+    statuses = _read_statuses(SqliteStore(*existing))
     assert Counter(statuses.values()) == {
         "completed": 4,
         "production": 1,
@@ -161,88 +159,97 @@ def test_an_existing_store_is_read(existing: tuple[Path, Path]) -> None:
     assert statuses["D7EB9914C5EFB7EA58652258908D5B7BF247699C"] == "equilibrated"
 
 
-def test_an_existing_store_is_extended_and_stays_as_its_owner_expects(
+def test_write_to_an_existing_store_keeps_its_records_and_tables(
     existing: tuple[Path, Path],
 ) -> None:
-    before = [_tables(path) for path in existing]
-    rows = _asked(existing[0], "SELECT * FROM RUN_DATABASE ORDER BY hash")
+    definitions = [_read_table_definitions(path) for path in existing]
+    rows = _query(existing[0], "SELECT * FROM RUN_DATABASE ORDER BY hash")
     store = SqliteStore(*existing)
     counts = store.write([(SIMULATIONS, records(SIMULATIONS, run("NEW")))], ConflictMode.refuse)
     assert counts[SIMULATIONS.name].inserted == 1
     assert (
-        _asked(existing[0], "SELECT * FROM RUN_DATABASE WHERE hash <> 'NEW' ORDER BY hash") == rows
+        _query(existing[0], "SELECT * FROM RUN_DATABASE WHERE hash <> 'NEW' ORDER BY hash") == rows
     )
-    for path, tables in zip(existing, before, strict=True):
-        assert {n: sql for n, sql in _tables(path).items() if n[:11] != "_mdfactory_"} == tables
-        assert _asked(path, "PRAGMA user_version") == [(1,)]
+    for path, definitions_before in zip(existing, definitions, strict=True):
+        record_tables = {
+            name: definition
+            for name, definition in _read_table_definitions(path).items()
+            if not name.startswith("_mdfactory_")
+        }
+        assert record_tables == definitions_before
+        assert _query(path, "PRAGMA user_version") == [(1,)]
     types = "SELECT DISTINCT typeof(hash), typeof(timestamp_utc) FROM RUN_DATABASE"
-    assert _asked(existing[0], types) == [("text", "text")]
+    assert _query(existing[0], types) == [("text", "text")]
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-        _asked(existing[0], "INSERT INTO RUN_DATABASE SELECT * FROM RUN_DATABASE LIMIT 1")
+        _query(existing[0], "INSERT INTO RUN_DATABASE SELECT * FROM RUN_DATABASE LIMIT 1")
 
 
-def test_upper_case_tables_are_found_by_the_name_of_today(existing: tuple[Path, Path]) -> None:
+def test_tables_spelt_in_upper_case_are_found_by_their_present_name(
+    existing: tuple[Path, Path],
+) -> None:
     store = SqliteStore(*existing)
-    before = _tables(existing[1]).keys()
+    names = _read_table_definitions(existing[1]).keys()
     density = analysis_table("density_timeseries")
     assert store.count(density) == 4
     store.create(density)
-    assert {name for name in _tables(existing[1]) if name[:11] != "_mdfactory_"} == before
+    assert {
+        name for name in _read_table_definitions(existing[1]) if not name.startswith("_mdfactory_")
+    } == names
 
 
-def test_an_existing_store_is_cleared(existing: tuple[Path, Path]) -> None:
+def test_delete_removes_records_of_an_existing_store(existing: tuple[Path, Path]) -> None:
     store = SqliteStore(*existing)
     assert store.delete(SIMULATIONS, (OneOf("status", ("build",)),)) == 2
     assert store.delete(SIMULATIONS) == 6
-    assert _asked(existing[0], "SELECT count(*) FROM RUN_DATABASE") == [(0,)]
+    assert _query(existing[0], "SELECT count(*) FROM RUN_DATABASE") == [(0,)]
 
 
-def test_a_writer_leaves_wal_mode_and_a_reader_does_not(existing: tuple[Path, Path]) -> None:
+def test_write_leaves_wal_mode_and_count_does_not(existing: tuple[Path, Path]) -> None:
     store = SqliteStore(*existing)
     assert store.count(SIMULATIONS) == 8
-    assert _asked(existing[0], "PRAGMA journal_mode") == [("wal",)]
+    assert _query(existing[0], "PRAGMA journal_mode") == [("wal",)]
     store.write([(SIMULATIONS, records(SIMULATIONS, run("NEW")))], ConflictMode.refuse)
-    assert [_asked(path, "PRAGMA journal_mode") for path in existing] == [[("delete",)]] * 2
+    assert [_query(path, "PRAGMA journal_mode") for path in existing] == [[("delete",)]] * 2
 
 
-def test_a_store_that_is_open_elsewhere_in_wal_mode_is_said_to_be(
+def test_delete_fails_while_another_connection_is_open_in_wal_mode(
     existing: tuple[Path, Path],
 ) -> None:
-    with closing(sqlite3.connect(existing[0])) as other:
-        other.execute("SELECT * FROM RUN_DATABASE").fetchone()
+    with closing(sqlite3.connect(existing[0])) as connection:
+        connection.execute("SELECT * FROM RUN_DATABASE").fetchone()
         with pytest.raises(StoreLockedError, match=f"process {os.getpid()}|another program"):
             SqliteStore(*existing, wait=0.1).delete(SIMULATIONS)
     assert SqliteStore(*existing, wait=0.1).delete(SIMULATIONS) == 8
 
 
-HOLD = """
+LOCK_SCRIPT = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
+print("locked", flush=True)
 sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="Linux lists the locks it knows")
-def test_the_program_that_holds_the_store_is_named(
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux has /proc/locks")
+def test_write_names_the_process_that_has_locked_the_store(
     paths: tuple[Path, Path], running: Callable[..., Any]
 ) -> None:
     store = SqliteStore(*paths, wait=0.1)
     store.create(SIMULATIONS)
-    with running([sys.executable, "-c", HOLD, paths[0]], stdin=PIPE, stdout=PIPE) as holder:
+    with running([sys.executable, "-c", LOCK_SCRIPT, paths[0]], stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
             store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
         assert store.count(SIMULATIONS) == 0
 
 
-@pytest.mark.parametrize("held", [0, 1])
+@pytest.mark.parametrize("locked", [0, 1])
 @pytest.mark.parametrize("verb", ["read", "write", "create"])
-def test_a_file_that_is_held_alone_is_waited_for(
-    existing: tuple[Path, Path], held: int, verb: str
+def test_all_verbs_wait_for_a_file_that_is_locked_exclusively(
+    existing: tuple[Path, Path], locked: int, verb: str
 ) -> None:
-    """Another program may keep even readers out, while it commits."""
+    """A program that commits locks out even readers."""
 
     def act(store: Store) -> object:
         if verb == "create":
@@ -253,16 +260,16 @@ def test_a_file_that_is_held_alone_is_waited_for(
             )
         return store.count(SIMULATIONS)
 
-    with closing(sqlite3.connect(existing[held], isolation_level=None)) as other:
-        other.execute("PRAGMA journal_mode = DELETE")
-        other.execute("BEGIN EXCLUSIVE")
+    with closing(sqlite3.connect(existing[locked], isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreLockedError, match="waited 0.1 s"):
             act(SqliteStore(*existing, wait=0.1))
-        other.execute("ROLLBACK")
+        connection.execute("ROLLBACK")
     act(SqliteStore(*existing, wait=0.1))
 
 
-def test_the_writer_itself_is_not_the_one_that_holds_the_store(paths: tuple[Path, Path]) -> None:
+def test_write_does_not_name_its_own_process_as_the_lock_holder(paths: tuple[Path, Path]) -> None:
     store = SqliteStore(*paths, wait=0.1)
     store.create(SIMULATIONS)
     store.write(
@@ -276,7 +283,9 @@ def test_the_writer_itself_is_not_the_one_that_holds_the_store(paths: tuple[Path
     assert f"process {os.getpid()}" not in str(caught.value)
 
 
-def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> None:
+def test_owns_is_true_for_the_files_and_links_to_them(
+    paths: tuple[Path, Path], tmp_path: Path
+) -> None:
     store = SqliteStore(*paths)
     (tmp_path / "link").symlink_to(paths[0].name)
     assert store.owns(paths[1])
@@ -284,7 +293,9 @@ def test_the_store_knows_its_files(paths: tuple[Path, Path], tmp_path: Path) -> 
     assert not store.owns(tmp_path / "other.db")
 
 
-def test_values_of_other_types_are_read_as_declared(existing: tuple[Path, Path]) -> None:
+def test_values_of_another_type_are_read_with_the_declared_type(
+    existing: tuple[Path, Path],
+) -> None:
     with closing(sqlite3.connect(existing[1])) as database, database:
         database.execute("UPDATE ANALYSIS_OVERVIEW SET row_count = '7', directory = 12")
     query = Query(columns=("row_count", "directory"), limit=1)
@@ -294,7 +305,7 @@ def test_values_of_other_types_are_read_as_declared(existing: tuple[Path, Path])
         assert list(transaction.values(OVERVIEW, query)) == [(7, "12")]
 
 
-def test_a_value_that_is_no_number_is_an_error_that_names_the_table(
+def test_reading_a_value_that_is_no_number_is_an_error_that_names_the_table(
     existing: tuple[Path, Path],
 ) -> None:
     with closing(sqlite3.connect(existing[1])) as database, database:
@@ -305,21 +316,21 @@ def test_a_value_that_is_no_number_is_an_error_that_names_the_table(
                 list(read(OVERVIEW, Query()))
 
 
-def _no_database(path: Path) -> None:
+def _write_text(path: Path) -> None:
     path.write_text("this is a text, and a rather long one for a header " * 50, encoding="utf-8")
 
 
-def _folder(path: Path) -> None:
+def _make_folder(path: Path) -> None:
     path.mkdir()
 
 
-def _other_columns(path: Path) -> None:
+def _create_table_with_other_columns(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE RUN_DATABASE (hash, name)")
 
 
-@pytest.mark.parametrize("spoil", [_no_database, _folder, _other_columns])
-def test_a_file_that_is_no_store_is_an_error_that_names_it(
+@pytest.mark.parametrize("spoil", [_write_text, _make_folder, _create_table_with_other_columns])
+def test_read_and_write_of_a_file_that_is_no_store_name_the_file(
     paths: tuple[Path, Path], spoil: Callable[[Path], None]
 ) -> None:
     spoil(paths[0])
@@ -330,7 +341,7 @@ def test_a_file_that_is_no_store_is_an_error_that_names_it(
         store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.force)
 
 
-def test_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
+def test_read_of_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
     raw = bytearray(existing[0].read_bytes())
     raw[4096:8192] = b"\xff" * 4096
     existing[0].write_bytes(raw)
@@ -338,7 +349,7 @@ def test_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None:
         list(SqliteStore(*existing).read(SIMULATIONS))
 
 
-def test_a_folder_in_place_of_the_folder_of_the_store_is_an_error(tmp_path: Path) -> None:
+def test_create_below_a_file_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="file"):
         SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(SIMULATIONS)

@@ -1,4 +1,4 @@
-"""The SQLite store under harm: no rights, no room, and kills at any instant."""
+"""The SQLite store without permissions, and on a full disk."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import pytest
 from mdfactory.testing.records import run
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
+"""Launcher that gives up the rights of root, which may read and write everything."""
 
-COMMON = """
+SCRIPT_START = """
 import sys
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
@@ -31,10 +32,11 @@ store = SqliteStore(Path(sys.argv[1]) / "runs.db", Path(sys.argv[1]) / "analysis
 hashes = [f"{number:05}" for number in range(3000)]
 
 def batches(text):
-    yield SIMULATIONS, records(SIMULATIONS, *(run(one, input_data=text * 100) for one in hashes))
-    yield OVERVIEW, records(OVERVIEW, *(overview(one, "rdf", status=text) for one in hashes))
+    simulations = (run(hash_, input_data=text * 100) for hash_ in hashes)
+    yield SIMULATIONS, records(SIMULATIONS, *simulations)
+    yield OVERVIEW, records(OVERVIEW, *(overview(hash_, "rdf", status=text) for hash_ in hashes))
 
-def tried(action):
+def report(action):
     try:
         print(action())
     except MDFactoryError as error:
@@ -44,13 +46,13 @@ def tried(action):
 
 def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
     launcher = [str(RIGHTLESS)] if rightless else []
-    command = [sys.executable, *launcher, "-c", COMMON + script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert not done.stderr, done.stderr
-    return done.stdout
+    command = [sys.executable, *launcher, "-c", SCRIPT_START + script, *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert not process.stderr, process.stderr
+    return process.stdout
 
 
-def _made(folder: Path) -> None:
+def _create_store(folder: Path) -> None:
     _run(
         "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
         "store.write(batches('a'), ConflictMode.refuse)",
@@ -58,17 +60,17 @@ def _made(folder: Path) -> None:
     )
 
 
-def _state(folder: Path) -> dict[str, set[str]]:
-    """What lies in each file; opening it rolls back what a killed writer left."""
-    state = {}
-    for file, question in {
+def _read_values(folder: Path) -> dict[str, set[str]]:
+    """Return file -> values of one column, after SQLite's integrity check."""
+    values = {}
+    for file, query in {
         "runs.db": "SELECT DISTINCT substr(input_data, 1, 1) FROM RUN_DATABASE",
         "analysis.db": "SELECT DISTINCT status FROM ANALYSIS_OVERVIEW",
     }.items():
         with closing(sqlite3.connect(folder / file)) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            state[file] = {row[0] for row in database.execute(question)}
-    return state
+            values[file] = {row[0] for row in database.execute(query)}
+    return values
 
 
 @pytest.fixture
@@ -77,7 +79,9 @@ def existing(tmp_path: Path, data: Path) -> Path:
 
 
 @pytest.mark.parametrize("wal", [True, False])
-def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
+def test_count_works_and_delete_fails_without_write_permission(
+    existing: Path, *, wal: bool
+) -> None:
     if not wal:
         _run("store.delete(SIMULATIONS, ())", existing)
         rows = "records(SIMULATIONS, *map(run, 'abcdefgh'))"
@@ -85,23 +89,23 @@ def test_who_may_only_read_can_read(existing: Path, *, wal: bool) -> None:
     for file in existing.iterdir():
         file.chmod(0o444)
     existing.chmod(0o555)
-    script = "tried(lambda: store.count(SIMULATIONS)); tried(lambda: store.delete(SIMULATIONS))"
-    counted, refused = _run(script, existing, rightless=True).splitlines()
+    script = "report(lambda: store.count(SIMULATIONS)); report(lambda: store.delete(SIMULATIONS))"
+    count, error = _run(script, existing, rightless=True).splitlines()
     existing.chmod(0o755)
-    assert counted == "8"
-    assert refused.startswith("StoreError: ")
-    assert str(existing / "runs.db") in refused
-    assert "nothing was changed" in refused
+    assert count == "8"
+    assert error.startswith("StoreError: ")
+    assert str(existing / "runs.db") in error
+    assert "nothing was changed" in error
     assert sorted(path.name for path in existing.iterdir()) == ["analysis.db", "runs.db"]
 
 
-def test_who_may_only_read_never_takes_a_mixture_for_the_whole(
+def test_read_without_a_lock_fails_if_the_file_is_written_meanwhile(
     existing: Path, running: Callable[..., Any]
 ) -> None:
-    """Without the right to lock a file in WAL mode, what is read may change meanwhile."""
+    """A file in WAL mode cannot be locked without write permission."""
     with closing(sqlite3.connect(existing / "runs.db")) as owner:
-        many = [tuple(run(f"{number:040}").values()) for number in range(9_000)]
-        owner.executemany(f"INSERT INTO RUN_DATABASE VALUES ({', '.join('?' * 9)})", many)
+        records = [tuple(run(f"{number:040}").values()) for number in range(9_000)]
+        owner.executemany(f"INSERT INTO RUN_DATABASE VALUES ({', '.join('?' * 9)})", records)
         owner.commit()
     for path in [*existing.iterdir(), existing]:
         path.chmod(0o555)
@@ -110,42 +114,42 @@ rows = store.read(SIMULATIONS)
 next(rows)
 print("reading", flush=True)
 sys.stdin.readline()
-tried(lambda: sum(len(one) for one in rows))
+report(lambda: sum(len(batch) for batch in rows))
 """
-    command = [sys.executable, str(RIGHTLESS), "-c", COMMON + script, str(existing)]
+    command = [sys.executable, str(RIGHTLESS), "-c", SCRIPT_START + script, str(existing)]
     with running(command, stdin=PIPE, stdout=PIPE, text=True) as reader:
         assert reader.stdout.readline() == "reading\n"
         with closing(sqlite3.connect(existing / "runs.db")) as owner:
             owner.execute("UPDATE RUN_DATABASE SET status = 'completed'")
             owner.commit()
-        said, _ = reader.communicate("go on\n", timeout=60)
+        output, _ = reader.communicate("go on\n", timeout=60)
     existing.chmod(0o755)
-    assert said.startswith("StoreError: ")
+    assert output.startswith("StoreError: ")
 
 
-def test_a_file_that_must_not_be_read_is_an_error(existing: Path) -> None:
+def test_count_of_a_file_without_read_permission_is_an_error(existing: Path) -> None:
     (existing / "runs.db").chmod(0)
-    said = _run("tried(lambda: store.count(SIMULATIONS))", existing, rightless=True)
-    assert said.startswith("StoreError: ")
-    assert str(existing / "runs.db") in said
+    output = _run("report(lambda: store.count(SIMULATIONS))", existing, rightless=True)
+    assert output.startswith("StoreError: ")
+    assert str(existing / "runs.db") in output
 
 
-def test_a_folder_that_must_not_be_written_is_an_error(tmp_path: Path) -> None:
+def test_create_in_a_folder_without_write_permission_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    said = _run("tried(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
+    output = _run("report(lambda: store.create(SIMULATIONS))", tmp_path, rightless=True)
     tmp_path.chmod(0o755)
-    assert said.startswith("StoreError: ")
+    assert output.startswith("StoreError: ")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_when_there_is_no_room_left_the_store_is_as_before(tmp_path: Path) -> None:
-    _made(tmp_path)
+def test_write_to_a_full_disk_leaves_the_store_as_before(tmp_path: Path) -> None:
+    _create_store(tmp_path)
     script = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-tried(lambda: store.write(batches('b' * 30), ConflictMode.force))
+report(lambda: store.write(batches('b' * 30), ConflictMode.force))
 """
-    said = _run(script, tmp_path)
-    assert said.startswith("StoreError: ")
-    assert "nothing was changed" in said
-    assert _state(tmp_path) == {"runs.db": {"a"}, "analysis.db": {"a"}}
+    output = _run(script, tmp_path)
+    assert output.startswith("StoreError: ")
+    assert "nothing was changed" in output
+    assert _read_values(tmp_path) == {"runs.db": {"a"}, "analysis.db": {"a"}}

@@ -83,10 +83,10 @@ class Session:
 
     def store_at(self, place: str) -> Store:
         """Return the store of a kind, as the configuration has it, or at a URL."""
-        from mdfactory.stores import KINDS, open_store, store_at
+        from mdfactory.stores import OPENER_BY_KIND, open_store, store_at
 
         _give_memory_back()
-        if place in KINDS:
+        if place in OPENER_BY_KIND:
             return open_store(replace(self.settings(), kind=place), wait=self.wait)
         store = store_at(place, wait=self.wait)
         store.retention = self.settings().retention

@@ -1,4 +1,7 @@
-"""Stores: where records live. They know nothing of campaigns or of the command line."""
+"""Stores of records: SQLite, CSV files, PostgreSQL and Foundry.
+
+A store knows record tables, and neither campaigns nor the command line.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ if TYPE_CHECKING:
     from mdfactory.config import Settings
     from mdfactory.stores.store import Store
 
-__all__ = ["KINDS", "open_store", "store_at"]
+__all__ = ["OPENER_BY_KIND", "open_store", "store_at"]
 
 
 def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
-    """Return the store that the settings name; nothing is opened or made yet.
+    """Return the configured store; nothing is opened or created yet.
 
     Parameters
     ----------
@@ -31,47 +34,56 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
     Raises
     ------
     ConfigError
-        If the settings name a kind of store that there is not.
+        If the settings name an unknown kind of store, the URL of a PostgreSQL store is missing
+        or invalid, or a library that the store needs is not installed.
     """
-    if settings.kind not in KINDS:
+    if settings.kind not in OPENER_BY_KIND:
         raise ConfigError(
-            f"[database] TYPE is {settings.kind!r}; it may be {', '.join(KINDS)}",
+            f"[database] TYPE is {settings.kind!r}, expected one of: {', '.join(OPENER_BY_KIND)}",
             command="mdfactory config edit",
         )
-    store = KINDS[settings.kind](settings, wait)
+    store = OPENER_BY_KIND[settings.kind](settings, wait)
     store.retention = settings.retention
     return store
 
 
 def store_at(url: str, *, wait: float = 60.0) -> Store:
-    """Return the store at a URL; nothing is opened or made yet.
+    """Return the store at a URL; nothing is opened or created yet.
 
     Parameters
     ----------
     url
-        ``sqlite:///folder`` with ``runs.db`` and ``analysis.db`` in it, or ``sqlite:///file`` for
-        one that holds both; an absolute path makes it four slashes. ``csv:///folder`` with
-        ``runs.csv`` and the folder ``analysis`` in it. ``foundry:///Project/folder`` with the
-        usual datasets below it. Or ``postgresql://user@host/database``.
+        One of:
+
+        - ``sqlite:///folder``, which contains the files ``runs.db`` and ``analysis.db``
+        - ``sqlite:///file``, a file with all tables
+        - ``csv:///folder``, which contains ``runs.csv`` and the folder ``analysis``
+        - ``postgresql://user@host/database``
+        - ``foundry:///Project/folder``, which contains datasets with their default names
+
+        The path of a folder or file is relative to the working directory. A URL with an absolute
+        path has four slashes: ``sqlite:////data/lab``.
     wait
         Seconds to wait for another writer.
 
     Raises
     ------
     ConfigError
-        If the URL names no store.
+        If the URL is not one of these, or a library that the store needs is not installed.
     """
     if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, wait)
-    kind, _, place = url.partition(":///")
-    if kind == "foundry" and place:
-        return _foundry(FoundryPaths.below(f"/{place}"), wait)
-    if kind not in {"sqlite", "csv"} or not place:
-        kinds, places = ", ".join(KINDS), " or ".join(PLACES)
-        raise ConfigError(f"{url!r} is neither a kind of store ({kinds}) nor a URL ({places})")
+    kind, _, location = url.partition(":///")
+    if kind == "foundry" and location:
+        return _foundry(FoundryPaths.below(f"/{location}"), wait)
+    if kind not in {"sqlite", "csv"} or not location:
+        kinds, examples = ", ".join(OPENER_BY_KIND), " or ".join(URL_EXAMPLES)
+        raise ConfigError(
+            f"{url!r} is neither a kind of store ({kinds}) nor the URL of a store ({examples})"
+        )
     from mdfactory.stores.sql.sqlite import SqliteStore
 
-    path = Path(os.path.expanduser(place)).absolute()
+    path = Path(os.path.expanduser(location)).absolute()
     if kind == "csv":
         return _csv(path / "runs.csv", path / "analysis", wait)
     if path.is_file():
@@ -94,49 +106,49 @@ def _csv(runs: Path, results: Path, wait: float) -> Store:
 def _configured_postgres(settings: Settings, wait: float) -> Store:
     if not settings.postgres:
         raise ConfigError(
-            "[postgres] URL is not set, nor MDFACTORY_POSTGRES_URL; it may be "
-            "postgresql://user@host/database",
+            "[postgres] URL is not set, and neither is MDFACTORY_POSTGRES_URL; expected a URL such "
+            "as postgresql://user@host/database",
             command="mdfactory config edit",
         )
     return _postgres(settings.postgres, wait)
 
 
 def _foundry(paths: FoundryPaths, wait: float) -> Store:
-    with _needing("foundry", "foundry-dev-tools"):
+    with _require_extra("foundry", "foundry-dev-tools"):
         from mdfactory.stores.foundry.store import FoundryStore
     return FoundryStore(paths, wait=wait)
 
 
 def _postgres(url: str, wait: float) -> Store:
-    with _needing("postgres", "psycopg"):
+    with _require_extra("postgres", "psycopg"):
         from mdfactory.stores.sql.postgres import PostgresStore
     return PostgresStore(url, wait=wait)
 
 
 @contextmanager
-def _needing(extra: str, library: str) -> Iterator[None]:
-    """Say of a library that is missing how to get it."""
+def _require_extra(extra: str, library: str) -> Iterator[None]:
+    """Turn the failed import of a library into an error that names the extra to install."""
     try:
         yield
     except ImportError as error:
         raise ConfigError(
-            f"a store of kind {extra} needs {library}, which cannot be loaded: {error}",
+            f"a {extra} store needs {library}, which cannot be imported: {error}",
             command=f"pip install 'mdfactory[{extra}]'",
         ) from error
 
 
-PLACES: Final = (
+URL_EXAMPLES: Final = (
     "sqlite:///folder",
     "csv:///folder",
     "postgresql://user@host/database",
     "foundry:///Project/folder",
 )
-"""Examples of URLs."""
+"""Example URLs of all kinds of store."""
 
-KINDS: Final[dict[str, Callable[[Settings, float], Store]]] = {
+OPENER_BY_KIND: Final[dict[str, Callable[[Settings, float], Store]]] = {
     "sqlite": _sqlite,
     "csv": lambda settings, wait: _csv(settings.csv.runs, settings.csv.results, wait),
     "postgres": _configured_postgres,
     "foundry": lambda settings, wait: _foundry(settings.foundry, wait),
 }
-"""Kind of store, as the configuration names it -> what opens it."""
+"""Kind of store, as in the configuration -> function of settings and wait that returns it."""

@@ -1,4 +1,4 @@
-"""Small tools for batches of records: their keys, parts of them, conditions that find them."""
+"""Keys of records: how they are read, divided into batches, and looked up."""
 
 from __future__ import annotations
 
@@ -11,41 +11,47 @@ from mdfactory.records.arrow import array
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import Table, digest_table
 
-__all__ = ["Key", "Values", "chunks", "digest_key", "hashes", "keys_of", "taken"]
+__all__ = ["Key", "Values", "digest_key", "hash_condition", "key_batches", "keys_of", "take_rows"]
 
 Key = tuple[str, ...]
+"""The values of a record's key columns."""
 
 Values = tuple[Any, ...]
-"""Some columns of a row: texts and integers."""
+"""Values of one row: texts and integers."""
 
-LOOKUP: Final = 1000
-"""Keys that are looked up or removed in one go."""
+LOOKUP_KEYS: Final = 1000
+"""Number of keys that are looked up or removed by one statement."""
 
 
 def keys_of(rows: pa.RecordBatch, columns: tuple[str, ...]) -> list[Key]:
-    """Return the values of some columns, row by row."""
+    """Return the values of the given columns as one tuple for each row."""
     return list(zip(*(rows[name].to_pylist() for name in columns), strict=True))
 
 
-def chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    """Divide keys into parts that are looked up in one go."""
-    for start in range(0, len(keys), LOOKUP):
-        yield keys[start : start + LOOKUP]
+def key_batches(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    """Divide keys into batches that one statement can look up."""
+    for start in range(0, len(keys), LOOKUP_KEYS):
+        yield keys[start : start + LOOKUP_KEYS]
 
 
-def hashes(keys: Iterable[Key]) -> OneOf:
-    """Return the condition that all records with these keys meet, and few others."""
+def hash_condition(keys: Iterable[Key]) -> OneOf:
+    """Return a condition that all records with these keys meet.
+
+    It compares only the hash, the first column of each key: records with the same hash and
+    another result name meet it too.
+    """
     return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
 
 
 def digest_key(table: Table, key: Key) -> Key:
-    """Return the key of a record's digests."""
+    """Return the key of a record's row in the digest table."""
     blanks = ("",) * (len(digest_table(table.namespace).key) - 1 - len(key))
     return (table.id, *key, *blanks)
 
 
-def taken(rows: pa.RecordBatch, positions: Sequence[int]) -> pa.RecordBatch:
-    """Return the rows at some positions, each of which is given once."""
-    if len(positions) in {0, rows.num_rows}:  # without Arrow's kernels, which take time to load
+def take_rows(rows: pa.RecordBatch, positions: Sequence[int]) -> pa.RecordBatch:
+    """Return the rows at the given positions; no position occurs twice."""
+    # All rows and no rows need no Arrow kernel, and the kernels take time to load.
+    if len(positions) in {0, rows.num_rows}:
         return rows.slice(0, len(positions))
     return rows.take(array(positions, pa.int64()))

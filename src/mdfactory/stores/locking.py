@@ -1,4 +1,4 @@
-"""How long a store waits for another writer."""
+"""How long a store waits for another writer, measured from one start for all of its locks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["Patience"]
 
 @dataclass(slots=True)
 class Patience:
-    """How long to wait for another writer, from now on.
+    """A time limit for waiting for other writers; it begins when the object is created.
 
     Parameters
     ----------
     wait
-        In seconds.
+        Seconds to wait, for all locks together.
     """
 
     wait: float
     deadline: float = field(init=False)
-    """When that is over, on the monotonic clock."""
+    """End of the time limit, in seconds of `time.monotonic`."""
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.wait

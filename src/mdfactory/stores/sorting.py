@@ -1,4 +1,4 @@
-"""Rows in the order of one column, from memory, or from a temporary file if they are many."""
+"""Sort and limit streams of rows for stores that cannot do it themselves."""
 
 from __future__ import annotations
 
@@ -14,89 +14,102 @@ import pyarrow.compute as pc
 
 from mdfactory.records.query import Sort
 
-__all__ = ["in_order", "limited"]
+__all__ = ["limit_rows", "sort_rows"]
 
-HELD_BYTES: Final = 32 * 2**20
-"""Rows up to this size are sorted in memory."""
+MAX_MEMORY_BYTES: Final = 32 * 2**20
+"""Size of rows that are sorted in memory; larger ones are sorted from a temporary file."""
 
-BATCH: Final = 2048
-"""Rows of one batch of an answer."""
+BATCH_ROWS: Final = 2048
+"""Number of rows in a full batch."""
 
-LARGEST: Final = 4 * 2**20
-"""Bytes of one batch, beyond which no row is added."""
+MAX_BATCH_BYTES: Final = 4 * 2**20
+"""Size of a batch; a batch ends with the row that exceeds it."""
 
 
-def in_order(
-    rows: Iterable[pa.RecordBatch], sort: Sort, schema: pa.Schema, *, held: int = HELD_BYTES
+def sort_rows(
+    rows: Iterable[pa.RecordBatch],
+    sort: Sort,
+    schema: pa.Schema,
+    *,
+    max_memory_bytes: int = MAX_MEMORY_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield all rows in the order of one column; equal ones stay in theirs.
+    """Yield all rows, sorted by one column; rows with equal values keep their order.
 
     Parameters
     ----------
     rows
-        Batches in `schema`.
+        Batches in `schema`, of any number of rows.
     sort
-        The column, and which way.
+        The column, and the direction.
     schema
-        Their columns.
-    held
-        Bytes of rows that are held in memory; more of them lie in a temporary file.
+        Schema of the batches.
+    max_memory_bytes
+        Size of rows that are held in memory. Larger ones are written to a temporary file that
+        is mapped into memory.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Sorted rows in `schema`, at most ``BATCH_ROWS`` of them.
     """
     with ExitStack() as stack:
-        batches = _gathered(stack, rows, schema, held)
+        batches = _collect_batches(stack, rows, schema, max_memory_bytes)
         if not batches:
             return
         column = pa.Table.from_batches(batches, schema).select([sort.column])
         order = pc.sort_indices(column, sort_keys=[sort.key])
-        firsts = list(accumulate((len(batch) for batch in batches), initial=0))
-        part: list[pa.RecordBatch] = []
+        # One batch at a time: taking all rows in one step would hold the whole answer in memory.
+        starts = list(accumulate((len(batch) for batch in batches), initial=0))
+        sorted_rows: list[pa.RecordBatch] = []
         size = 0
-        for number in (one.as_py() for one in order):
-            where = bisect_right(firsts, number) - 1
-            part.append(batches[where].slice(number - firsts[where], 1))
-            size += part[-1].nbytes
-            if len(part) == BATCH or size > LARGEST:
-                yield _joined(part)
-                part, size = [], 0
-        if part:
-            yield _joined(part)
+        for position in (index.as_py() for index in order):
+            number = bisect_right(starts, position) - 1
+            row = batches[number].slice(position - starts[number], 1)
+            sorted_rows.append(row)
+            size += row.nbytes
+            if len(sorted_rows) == BATCH_ROWS or size > MAX_BATCH_BYTES:
+                yield _join_rows(sorted_rows)
+                sorted_rows, size = [], 0
+        if sorted_rows:
+            yield _join_rows(sorted_rows)
 
 
-def _gathered(
-    stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema, most: int
+def _collect_batches(
+    stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema, max_memory_bytes: int
 ) -> list[pa.RecordBatch]:
-    """Return batches that are in memory, or in a file that memory shows."""
-    held: list[pa.RecordBatch] = []
+    """Return all batches: in memory, or from a memory-mapped file if they are too large."""
+    in_memory: list[pa.RecordBatch] = []
     size = 0
-    rest = iter(rows)
-    for batch in rest:
-        held.append(batch)
+    remaining = iter(rows)
+    for batch in remaining:
+        in_memory.append(batch)
         size += batch.nbytes
-        if size > most:
+        if size > max_memory_bytes:
             break
     else:
-        return held
+        return in_memory
     file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="mdfactory-"))  # noqa: SIM115  # closed by the stack
     with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batches in (held, rest):
+        for batches in (in_memory, remaining):
             for batch in batches:
                 writer.write_batch(batch)
-    held.clear()
+    in_memory.clear()
     reader = pa.ipc.open_file(stack.enter_context(pa.memory_map(file.name)))
     return [reader.get_batch(number) for number in range(reader.num_record_batches)]
 
 
-def _joined(rows: list[pa.RecordBatch]) -> pa.RecordBatch:
+def _join_rows(rows: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return one batch that contains the rows of many."""
     return pa.Table.from_batches(rows).combine_chunks().to_batches()[0]
 
 
-def limited(rows: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    """Yield the first `limit` rows, or all."""
+def limit_rows(rows: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield the first `limit` rows, or all rows if it is None."""
     if limit is None:
         yield from rows
         return
-    for some in rows if limit else ():
-        yield some.slice(0, limit)
-        limit -= min(limit, some.num_rows)
+    for batch in rows if limit else ():
+        yield batch.slice(0, limit)
+        limit -= min(limit, batch.num_rows)
         if not limit:
             return

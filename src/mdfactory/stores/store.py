@@ -1,4 +1,4 @@
-"""A store: its guarantees, and the transactions that it opens."""
+"""The base class of all stores: its guarantees, and how its transactions are opened."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import pyarrow as pa
 
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, Query
-from mdfactory.records.tables import (
-    Namespace,
-    Table,
-)
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode, Retention
 from mdfactory.stores.history.journal import Journal
 from mdfactory.stores.transaction import Batches, Transaction
@@ -23,43 +20,57 @@ __all__ = ["Store"]
 
 
 class Store(ABC):
-    """Where records live.
+    """A place where records are kept: files, a database, or a service.
 
-    Guarantees, on every store:
+    A store is cheap to create: nothing is opened before the first transaction. Every store
+    guarantees:
 
-    - One writer at a time. Waiting for another ends after `wait` seconds with
-      `StoreLockedError`, which says who holds the store where that can be known.
-    - A writing transaction is stored whole when its block ends, or not at all: after an
-      exception, and after a kill at any instant, the store is as it was before.
-    - Readers see the state before a write or after it, never one between.
-    - What was put comes back the same, to the last character.
-    - A failure is an error. An outage is never an empty answer.
+    - One writer at a time. Waiting for another writer ends after `wait` seconds with
+      `StoreLockedError`, which names the holder of the lock where that can be known.
+    - Atomic writes. The changes of a writing transaction are stored together when its block
+      ends. After an exception, or a kill at any instant, the store is as it was before.
+    - Isolated reads. Readers see the state before a write or after it, never a state between.
+    - Exact values. Texts come back as they were put, to the last character.
+    - No silent failures. An outage raises an error; it never gives an empty result.
     """
 
     location: str
     """The store as a user would name it, for messages."""
 
     retention: Retention = Retention()
-    """How much is kept, so that operations can be undone."""
+    """How many operations, and how many bytes, are kept so that they can be undone."""
 
     @abstractmethod
     def _open(
         self, *, write: bool, create: Collection[Namespace]
     ) -> AbstractContextManager[Transaction]:
-        """Open a transaction; committed at the end of its block if it may write."""
+        """Open a transaction for the block of a ``with`` statement.
+
+        Each store implements it. `transaction` calls it and checks the format version.
+
+        Parameters
+        ----------
+        write
+            Whether the transaction may write. It is then committed at the end of the block, and
+            rolled back if the block ends in an exception.
+        create
+            Namespaces that may be created if they do not exist.
+        """
 
     def probes(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        """Yield what can be looked at one by one, if the store is not there as a whole.
+        """Yield named health checks for the parts of a store, such as a server and a folder.
 
         Yields
         ------
-        tuple
-            What is looked at; and what looks, tells what it found, or raises what is wrong.
+        name : str
+            The part of the store that is checked.
+        check : callable
+            Checks it. Returns a description of what was found, or raises the error.
         """
         yield from ()
 
     def owns(self, path: Path) -> bool:  # noqa: ARG002  # for stores in files
-        """Whether a file is one that the store keeps its records in."""
+        """Whether the store keeps its records in this file."""
         return False
 
     @contextmanager
@@ -71,17 +82,22 @@ class Store(ABC):
         Parameters
         ----------
         write
-            Whether it may write; it is then committed at the end of the block, and rolled
-            back if the block ends in an exception.
+            Whether the transaction may write. It is then committed at the end of the block, and
+            rolled back if the block ends in an exception.
         create
-            Places that may be made if they are not there yet.
+            Namespaces that may be created if they do not exist.
+
+        Yields
+        ------
+        Transaction
+            The open transaction.
 
         Raises
         ------
         StoreLockedError
             If another writer does not end in time.
         StoreVersionError
-            If a newer program has written the store.
+            If a newer version of mdfactory has written the store.
         StoreError
             If the store cannot be reached, read or written.
         """
@@ -98,23 +114,29 @@ class Store(ABC):
         undoes: int = 0,
         purge: bool = False,
     ) -> Iterator[Transaction]:
-        """Open a writing transaction that leaves an entry in the log, and can be undone.
+        """Open a writing transaction that is entered in the log and can be undone.
 
         Parameters
         ----------
         command
-            What was typed, for the log.
+            The command line, for the log.
         create
-            Places that may be made if they are not there yet.
+            Namespaces that may be created if they do not exist.
         undoes
-            Number of the operation that this one takes back, if it is an undo.
+            Number of the operation that this one undoes; 0 if it is no undo.
         purge
-            Keep nothing of this operation, and forget what is kept of earlier ones.
+            Keep no before-images of this operation, and drop those of all earlier operations:
+            none of them can be undone any more.
+
+        Yields
+        ------
+        Transaction
+            The open transaction; its `recorder` is set.
 
         Raises
         ------
-        StoreError
-            As `transaction` does.
+        StoreLockedError, StoreVersionError, StoreError
+            As for `transaction`.
         """
         with self.transaction(write=True, create=create) as transaction:
             journal = Journal(transaction, command, self.retention, undoes=undoes)
@@ -130,12 +152,12 @@ class Store(ABC):
             return transaction.tables()
 
     def create(self, table: Table, *, replace: bool = False) -> int:
-        """Make a record table; see `Transaction.create`."""
+        """Create a record table in a transaction of its own; see `Transaction.create`."""
         with self.transaction(write=True, create={table.namespace}) as transaction:
             return transaction.create(table, replace=replace)
 
     def read(self, table: Table, query: Query | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream the records that a query asks for; see `Transaction.read`."""
+        """Stream records in a transaction of their own; see `Transaction.read`."""
         with self.transaction() as transaction:
             yield from transaction.read(table, query)
 
@@ -150,7 +172,7 @@ class Store(ABC):
             return transaction.write(batches, mode)
 
     def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-        """Tell what `write` would do; see `Transaction.plan`."""
+        """Return what `write` would return; see `Transaction.plan`."""
         with self.transaction() as transaction:
             return transaction.plan(batches, mode)
 

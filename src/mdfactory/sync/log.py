@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mdfactory.records.history import ChangeCounts, Entry
-from mdfactory.stores.history.journal import entries
+from mdfactory.stores.history.entries import read_entries
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
@@ -90,7 +90,7 @@ def operations(transaction: Transaction) -> list[Operation]:
     """
     entries_by_operation: dict[tuple[int, str], list[Entry]] = defaultdict(list)
     undone_by: dict[int, int] = {}
-    for entry in entries(transaction):
+    for entry in read_entries(transaction):
         entries_by_operation[entry.operation, entry.time].append(entry)
         undone_by[entry.undoes] = entry.operation  # entries are in order: the latest undo stays
     return [

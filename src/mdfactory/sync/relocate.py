@@ -14,7 +14,7 @@ from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.progress import ProgressCallback
@@ -124,7 +124,7 @@ def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
     """Return the rows whose directory is the old folder, or inside it, with the new directory."""
     new_paths = [_moved_path(directory, old, new) for directory in texts(rows["directory"])]
     positions = [position for position, path in enumerate(new_paths) if path is not None]
-    moved = taken(rows, positions)
+    moved = take_rows(rows, positions)
     directories = array([new_paths[position] for position in positions], pa.string())
     columns = [directories if name == "directory" else moved[name] for name in moved.schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=moved.schema)

@@ -27,7 +27,7 @@ from mdfactory.records.merge import Resolution
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.progress import ProgressCallback
@@ -220,7 +220,7 @@ def _compare_rows(
     campaign_status.add_unchanged(table, len(resolution.unchanged))
     for difference in (
         *_new_rows(table, rows, resolution.insert),
-        *_changed_rows(transaction, table, taken(rows, resolution.replace)),
+        *_changed_rows(transaction, table, take_rows(rows, resolution.replace)),
     ):
         campaign_status.add_difference(table, difference)
 

@@ -126,8 +126,9 @@ def _undo(
             # record does not match the later writes, but matches the first one, it is restored
             # already, and nobody else has changed it.
             keys = changed_since[table.name]
-            changed_since[table.name] = {key: None for key in keys if key not in restored.ours}
-            changed_since[table.name] |= dict.fromkeys(restored.changed)
+            restored_keys = restored.keys
+            changed_since[table.name] = {key: None for key in keys if key not in restored_keys}
+            changed_since[table.name] |= dict.fromkeys(restored.conflicting)
             watch("undoing", sum(map(Counter.total, changes.values())))
     _refuse_changed(operation, changed_since)
     for entry in operation.entries if planned is None else ():

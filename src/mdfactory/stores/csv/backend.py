@@ -23,7 +23,7 @@ from mdfactory.stores.csv.layout import TableId
 from mdfactory.stores.csv.table import CsvTable
 from mdfactory.stores.csv.text import parse_integers
 from mdfactory.stores.keys import Key, keys_of
-from mdfactory.stores.sorting import in_order, limited
+from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["CsvTransaction", "OpenFile", "OpenFiles"]
@@ -125,7 +125,7 @@ class CsvTransaction(Transaction):
                 answer = self._scan_sorted(table, query, query.sort)
             else:
                 answer = self._scan(table, query)
-            yield from limited(answer, query.limit)
+            yield from limit_rows(answer, query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Append rows, after removing those with their keys."""
@@ -173,7 +173,7 @@ class CsvTransaction(Transaction):
         names = query.schema(table).names
         columns = tuple(dict.fromkeys([*names, sort.column]))
         wider = Query(where=query.where, columns=columns)
-        rows = in_order(self._scan(table, wider), sort, wider.schema(table))
+        rows = sort_rows(self._scan(table, wider), sort, wider.schema(table))
         return (batch.select(names) for batch in rows)
 
     def _collect_changes(self) -> dict[CommitFolder, FolderChange]:

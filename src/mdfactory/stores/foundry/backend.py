@@ -42,7 +42,7 @@ from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailed
 from mdfactory.stores.foundry.parquet import cast_records, filter_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import Patience
-from mdfactory.stores.sorting import in_order, limited
+from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["READ_FAILURE", "WRITE_FAILURE", "FoundryTransaction"]
@@ -286,8 +286,8 @@ class FoundryTransaction(Transaction):
                 batches = dataset.scan(query, columns)
             if query.sort:
                 sort_schema = Query(columns=tuple(columns)).schema(table)
-                batches = in_order(batches, query.sort, sort_schema)
-            yield from limited((rows.select(schema.names) for rows in batches), query.limit)
+                batches = sort_rows(batches, query.sort, sort_schema)
+            yield from limit_rows((rows.select(schema.names) for rows in batches), query.limit)
 
     def _query_sql(
         self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]

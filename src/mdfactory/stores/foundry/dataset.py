@@ -34,7 +34,7 @@ from mdfactory.stores.foundry.parquet import (
     undeclared_columns,
     write_records,
 )
-from mdfactory.stores.keys import Key, taken
+from mdfactory.stores.keys import Key, take_rows
 from mdfactory.stores.locking import Patience
 
 __all__ = ["DatasetTable"]
@@ -475,4 +475,4 @@ def _load_batch(batch: pa.RecordBatch | Path) -> pa.RecordBatch:
 
 
 def _select_rows(rows: pa.RecordBatch, is_selected: Sequence[bool]) -> pa.RecordBatch:
-    return taken(rows, [position for position, selected in enumerate(is_selected) if selected])
+    return take_rows(rows, [position for position, selected in enumerate(is_selected) if selected])

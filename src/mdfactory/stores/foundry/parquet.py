@@ -16,7 +16,7 @@ from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, coalesce, if_else, texts
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table
-from mdfactory.stores.keys import taken
+from mdfactory.stores.keys import take_rows
 
 __all__ = [
     "BUCKET_COUNT",
@@ -113,7 +113,7 @@ def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, p
     for position, hash_ in enumerate(texts(rows["hash"])):
         positions_of_bucket.setdefault(bucket_of(hash_), []).append(position)
     for number, positions in positions_of_bucket.items():
-        yield number, taken(rows, positions)
+        yield number, take_rows(rows, positions)
 
 
 # Writing

@@ -1,1 +1,1 @@
-"""The history of a store: what an operation changed, and how it is undone."""
+"""The history of a store: what each operation changed, and how an operation is undone."""

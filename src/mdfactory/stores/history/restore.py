@@ -1,201 +1,246 @@
-"""Records as a whole: read with all that a store keeps of them, and put back as they were."""
+"""Restore records from the before-images of an operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from mdfactory.records.arrow import array, batch
-from mdfactory.records.history import (
-    ABSENT,
-    SIDECAR_PREFIX,
-    before_image_schema,
-    fingerprints,
-    matches_either,
-)
-from mdfactory.records.query import Query
+from mdfactory.records.arrow import batch
+from mdfactory.records.history import ABSENT, SIDECAR_PREFIX, fingerprints, matches_either
 from mdfactory.records.tables import Table, digest_table
-from mdfactory.stores.keys import Key, chunks, digest_key, hashes, keys_of, taken
+from mdfactory.stores.history.before_images import read_before_images
+from mdfactory.stores.keys import Key, digest_key, key_batches, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["Restored", "before_images_of", "put_back", "read_before_images"]
+__all__ = ["Restored", "put_back"]
+
+PlannedFingerprints = dict[tuple[str, Key], bytes]
+"""Table id and key -> fingerprint that a record would have after the undo planned so far."""
 
 
-def read_before_images(
-    transaction: Transaction, table: Table, keys: Sequence[Key]
-) -> Iterator[pa.RecordBatch]:
-    """Stream the records with some keys as a whole; those that are not there are passed over."""
-    wanted = set(keys)
-    for some in chunks(keys):
-        for rows in transaction.scan(table, Query(where=(hashes(some),))):
-            found = enumerate(keys_of(rows, table.key))
-            those = taken(rows, [position for position, key in found if key in wanted])
-            if those.num_rows:
-                yield before_images_of(transaction, table, those)
-
-
-def before_images_of(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch
-) -> pa.RecordBatch:
-    """Return records with all else that is kept of them; what is not kept is blank."""
-    keys = keys_of(rows, table.key)
-    digests = {key: values for key, *values in transaction.stored_digests(table, keys)}
-    extra = [digests.get(key, ("", "")) for key in keys]
-    if table.sidecar:
-        width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
-        kept = transaction.sidecars(table, keys, table.sidecar_columns)
-        beside = {key[:width]: (*key[width:], *values) for key, values in kept.items()}
-        extra = [(*one, *beside.get(key, blank)) for one, key in zip(extra, keys, strict=True)]
-    schema = before_image_schema(table)
-    texts = list(zip(*extra, strict=True)) or [()] * (len(schema) - len(table.schema))
-    columns = [array(column, pa.string()) for column in texts]
-    return pa.RecordBatch.from_arrays([*rows.columns, *columns], schema=schema)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Restored:
-    """What became, or would become, of records that were put back.
+    """Keys of records by what restoring them did, or would do.
 
     Parameters
     ----------
-    inserted, updated, removed, unchanged
-        How many came back, became what they were, went, or were so already.
-    ours
-        Keys of these.
-    changed
-        Keys of records that someone has changed since; they were left alone.
+    inserted, updated, removed
+        Keys of records that were inserted, updated or removed.
+    unchanged
+        Keys of records that were restored already.
+    conflicting
+        Keys of records that have changed since the operation; they were not restored.
     """
 
-    inserted: int = 0
-    updated: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    ours: set[Key] = field(default_factory=set)
-    changed: set[Key] = field(default_factory=set)
+    inserted: set[Key] = field(default_factory=set)
+    updated: set[Key] = field(default_factory=set)
+    removed: set[Key] = field(default_factory=set)
+    unchanged: set[Key] = field(default_factory=set)
+    conflicting: set[Key] = field(default_factory=set)
+
+    @property
+    def keys(self) -> set[Key]:
+        """Keys of all records that are now as they were before the operation."""
+        return self.inserted | self.updated | self.removed | self.unchanged
 
     @property
     def counts(self) -> dict[str, int]:
-        """The numbers by their names."""
-        names = ("inserted", "updated", "removed", "unchanged")
-        return {name: getattr(self, name) for name in names}
+        """Outcome -> number of records, without the conflicting ones."""
+        outcomes = ("inserted", "updated", "removed", "unchanged")
+        return {outcome: len(getattr(self, outcome)) for outcome in outcomes}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStates:
+    """Fingerprints of the same records at three times; a key is missing where no record existed.
+
+    Parameters
+    ----------
+    before
+        Key -> fingerprint before the operation.
+    after
+        Key -> fingerprint after the operation, of all records that it changed; ``ABSENT`` if it
+        removed the record.
+    now
+        Key -> fingerprint now.
+    """
+
+    before: dict[Key, bytes]
+    after: dict[Key, bytes]
+    now: dict[Key, bytes] = field(default_factory=dict)
+
+    def has_conflict(self, key: Key) -> bool:
+        """Whether the record is now neither as before the operation nor as after it.
+
+        Record and sidecar are compared separately: an interrupted write may have stored only one
+        of them.
+        """
+        now, before = self.now.get(key, ABSENT), self.before.get(key, ABSENT)
+        return not matches_either(now, self.after[key], before)
+
+    def is_restored(self, key: Key) -> bool:
+        """Whether the record is now as it was before the operation."""
+        return self.now.get(key, ABSENT) == self.before.get(key, ABSENT)
+
+    def must_change(self, key: Key) -> bool:
+        """Whether restoring the record changes it."""
+        return not self.is_restored(key) and not self.has_conflict(key)
+
+    def classify(self) -> Restored:
+        """Return what restoring does with each record."""
+        restored = Restored()
+        for key in self.after:
+            if self.has_conflict(key):
+                restored.conflicting.add(key)
+            elif self.is_restored(key):
+                restored.unchanged.add(key)
+            elif self.now.get(key, ABSENT) == ABSENT:
+                restored.inserted.add(key)
+            elif key in self.before:
+                restored.updated.add(key)
+            else:
+                restored.removed.add(key)
+        return restored
 
 
 def put_back(
     transaction: Transaction,
     table: Table,
-    left: pa.RecordBatch,
+    after: pa.RecordBatch,
     before: pa.RecordBatch,
-    planned: dict[tuple[str, Key], bytes] | None = None,
+    planned: PlannedFingerprints | None = None,
 ) -> Restored:
-    """Put records back as they were, if they still are as they were left.
+    """Restore records that have not changed since an operation.
 
     Parameters
     ----------
     transaction
-        Where; it may write, unless this is only planned.
+        The transaction of the undo; it may write, unless `planned` is given.
     table
-        Their table.
-    left
-        Their keys, and the stamps that they were left with.
+        The table of the records.
+    after
+        Records that the operation changed: their key columns, and the binary column ``left``
+        with their fingerprints after it.
     before
-        Those that were there before, as a whole.
+        Before-images of those records that existed, in ``before_image_schema(table)``.
     planned
-        If given, nothing is changed: it takes the stamps that records would have, by table and
-        key, and they count as those that they have.
+        If given, nothing is written. Fingerprints in it replace those of the stored records, and
+        the fingerprints that restoring would leave are added to it. So an operation that changed
+        a record several times is planned part by part.
     """
     if planned is None:
         transaction.lock_table(table)
-    target = _stamped(table, before)
-    were: list[Any] = left["left"].to_pylist()
-    then: dict[Key, bytes] = dict(zip(keys_of(left, table.key), were, strict=True))
-    now: dict[Key, bytes] = {}
-
-    def differs(key: Key) -> bool:
-        return now.get(key, ABSENT) != target.get(key, ABSENT)
-
-    def is_ours(key: Key) -> bool:
-        return matches_either(now.get(key, ABSENT), then[key], target.get(key, ABSENT))
-
-    # All is read and noted before any of it is changed: the answer streams.
-    for found in (
-        read_before_images(transaction, table, list(then)) if transaction.has(table) else ()
-    ):
-        now |= _stamped(table, found)
-        _note(transaction, table, found, target, lambda key: differs(key) and is_ours(key))
-    if planned is not None:
-        now |= {key: planned[table.id, key] for key in then if (table.id, key) in planned}
-    ours = {key for key in then if is_ours(key)}
-    renewed = {key for key in ours if differs(key)}
-    _note(transaction, table, left, target, (renewed - now.keys()).__contains__, there=False)
-    there = {key for key in renewed if now.get(key, ABSENT) != ABSENT}
-    going = [key for key in there if key not in target]
-    if planned is None:
-        for some in chunks(going):
-            transaction.forget(table, some)
-        _put(transaction, table, _chosen(table, before, renewed.__contains__))
-    else:
-        planned |= {(table.id, key): target.get(key, ABSENT) for key in ours}
-    return Restored(
-        inserted=len(renewed) - len(there),
-        updated=len(there) - len(going),
-        removed=len(going),
-        unchanged=len(ours) - len(renewed),
-        ours=ours,
-        changed=then.keys() - ours,
+    fingerprints_after: list[Any] = after["left"].to_pylist()
+    states = RecordStates(
+        before=_fingerprints_by_key(table, before),
+        after=dict(zip(keys_of(after, table.key), fingerprints_after, strict=True)),
     )
+    _read_current_states(transaction, table, states)
+    if planned is not None:
+        keys = (key for key in states.after if (table.id, key) in planned)
+        states.now.update({key: planned[table.id, key] for key in keys})
+    restored = states.classify()
+    if planned is not None:
+        planned |= {(table.id, key): states.before.get(key, ABSENT) for key in restored.keys}
+        return restored
+    _record(transaction, table, after, states, restored.inserted.__contains__, are_stored=False)
+    for keys_batch in key_batches(list(restored.removed)):
+        transaction.remove_records(table, keys_batch)
+    to_put = restored.inserted | restored.updated
+    _put_images(transaction, table, _select_by_key(table, before, to_put.__contains__))
+    return restored
 
 
-def _stamped(table: Table, rows: pa.RecordBatch) -> dict[Key, bytes]:
-    return dict(zip(keys_of(rows, table.key), fingerprints(table, rows), strict=True))
+def _read_current_states(transaction: Transaction, table: Table, states: RecordStates) -> None:
+    """Fill in the present fingerprints, and record the stored records that are to change.
+
+    All records are read before any is changed: they are streamed, and not every store can change
+    a table that is being read.
+    """
+    if not transaction.has(table):
+        return
+    for images in read_before_images(transaction, table, list(states.after)):
+        states.now.update(_fingerprints_by_key(table, images))
+        _record(transaction, table, images, states, states.must_change, are_stored=True)
 
 
-def _chosen(table: Table, rows: pa.RecordBatch, wanted: Callable[[Key], bool]) -> pa.RecordBatch:
-    keys = enumerate(keys_of(rows, table.key))
-    return taken(rows, [position for position, key in keys if wanted(key)])
-
-
-def _note(
+def _record(
     transaction: Transaction,
     table: Table,
     rows: pa.RecordBatch,
-    target: Mapping[Key, bytes],
-    wanted: Callable[[Key], bool],
+    states: RecordStates,
+    is_selected: Callable[[Key], bool],
     *,
-    there: bool = True,
+    are_stored: bool,
 ) -> None:
-    """Have noted what some records are, and what they are going to be."""
+    """Record the selected rows before they are restored, so that the undo can be undone.
+
+    Parameters
+    ----------
+    rows
+        Before-images if `are_stored`; else rows that have the key columns.
+    """
     if transaction.recorder:
-        those = _chosen(table, rows, wanted)
-        left = [target.get(key, ABSENT) for key in keys_of(those, table.key)]
-        transaction.recorder.keep_before_images(table, those, left, those if there else None)
+        rows = _select_by_key(table, rows, is_selected)
+        restored = [states.before.get(key, ABSENT) for key in keys_of(rows, table.key)]
+        images = rows if are_stored else None
+        transaction.recorder.keep_before_images(table, rows, restored, images)
 
 
-def _put(transaction: Transaction, table: Table, rows: pa.RecordBatch) -> None:
-    """Put records, with what was kept of them, or see that nothing is kept."""
-    if not rows.num_rows:
+def _fingerprints_by_key(table: Table, images: pa.RecordBatch) -> dict[Key, bytes]:
+    """Return key -> fingerprint of before-images."""
+    return dict(zip(keys_of(images, table.key), fingerprints(table, images), strict=True))
+
+
+def _select_by_key(
+    table: Table, rows: pa.RecordBatch, is_selected: Callable[[Key], bool]
+) -> pa.RecordBatch:
+    """Return the rows whose key is selected."""
+    keys = enumerate(keys_of(rows, table.key))
+    return take_rows(rows, [position for position, key in keys if is_selected(key)])
+
+
+def _put_images(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:
+    """Store records from their before-images, with the digests and sidecars in them."""
+    if not images.num_rows:
         return
-    transaction.put(table, rows.select(table.columns))
-    digests = digest_table(table.namespace)
-    kept = _chosen_by(rows, "digest")
-    values = zip(keys_of(kept, table.key), keys_of(kept, ("content", "digest")), strict=True)
-    described = [(*digest_key(table, key), *both) for key, both in values]
-    transaction.put(digests, batch(described, digests.schema))
-    bare = _chosen_by(rows, "digest", blank=True)
-    transaction.remove(digests, [digest_key(table, key) for key in keys_of(bare, table.key)])
+    transaction.put(table, images.select(table.columns))
+    _put_digests(transaction, table, images)
     if table.sidecar:
-        prefixed = [one for one in rows.schema.names if one.startswith(SIDECAR_PREFIX)]
-        first = f"{SIDECAR_PREFIX}{table.sidecar_columns[0]}"
-        bare = _chosen_by(rows, first, blank=True)
-        transaction.remove_sidecars(table, keys_of(bare, table.key))
-        kept = _chosen_by(rows, first).select([*table.key, *prefixed])
-        names = [name.removeprefix(SIDECAR_PREFIX) for name in kept.schema.names]
-        transaction.put_sidecars(table, pa.RecordBatch.from_arrays(kept.columns, names=names))
+        _put_sidecars(transaction, table, images)
 
 
-def _chosen_by(rows: pa.RecordBatch, column: str, *, blank: bool = False) -> pa.RecordBatch:
-    """Return the rows that say something in a column, or those that do not."""
-    values = enumerate(rows[column].to_pylist())
-    return taken(rows, [position for position, value in values if (not value) is blank])
+def _put_digests(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:
+    """Store the digests of before-images, and remove those of images without digests."""
+    digests = digest_table(table.namespace)
+    with_digests, without = _split_by_value(images, "digest")
+    rows = zip(
+        keys_of(with_digests, table.key),
+        keys_of(with_digests, ("content", "digest")),
+        strict=True,
+    )
+    digest_rows = [(*digest_key(table, key), *values) for key, values in rows]
+    transaction.put(digests, batch(digest_rows, digests.schema))
+    transaction.remove(digests, [digest_key(table, key) for key in keys_of(without, table.key)])
+
+
+def _put_sidecars(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:
+    """Store the sidecars of before-images, and remove those of images without sidecars."""
+    first_column = f"{SIDECAR_PREFIX}{table.sidecar_columns[0]}"
+    with_sidecars, without = _split_by_value(images, first_column)
+    transaction.remove_sidecars(table, keys_of(without, table.key))
+    columns = [name for name in images.schema.names if name.startswith(SIDECAR_PREFIX)]
+    sidecars = with_sidecars.select([*table.key, *columns])
+    names = [name.removeprefix(SIDECAR_PREFIX) for name in sidecars.schema.names]
+    transaction.put_sidecars(table, pa.RecordBatch.from_arrays(sidecars.columns, names=names))
+
+
+def _split_by_value(rows: pa.RecordBatch, column: str) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Divide rows into those with a text in a column, and those where it is empty."""
+    positions: dict[bool, list[int]] = {True: [], False: []}
+    for position, value in enumerate(rows[column].to_pylist()):
+        positions[bool(value)].append(position)
+    return take_rows(rows, positions[True]), take_rows(rows, positions[False])

@@ -1,4 +1,4 @@
-"""Transactions of SQL databases, through SQLAlchemy Core; how one is opened is their own."""
+"""Transactions of SQL databases, through SQLAlchemy Core; each store opens its connections."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mdfactory.stores.transaction import Transaction
 
 __all__ = ["SqlTransaction"]
 
-BATCH: Final = 2048
-"""Rows of one batch of an answer."""
+BATCH_ROWS: Final = 2048
+"""Number of rows in a full batch."""
 
-LARGEST: Final = 8 * 2**20
-"""Characters of the texts of one batch, beyond which no row is added."""
+MAX_BATCH_CHARACTERS: Final = 8 * 2**20
+"""Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
 
-MOST: Final = 2**63 - 1
-"""The largest number that a database takes as a limit."""
+MAX_LIMIT: Final = 2**63 - 1
+"""The largest number that a database accepts in ``LIMIT``."""
 
-BEYOND: Final = "\U0010ffff"
-"""The last character: no text that starts with a prefix sorts after the prefix and this."""
+LAST_CHARACTER: Final = "\U0010ffff"
+"""The last Unicode character: all texts with a prefix sort before the prefix followed by it."""
 
 
 class SqlTransaction(Transaction):
@@ -38,87 +38,97 @@ class SqlTransaction(Transaction):
     connection
         A connection on which a transaction has begun.
     schemas
-        Place -> the schema that holds its tables; places that do not exist are absent.
+        Namespace -> the schema that holds its tables, for those namespaces that exist.
     location
         The store as a user would name it.
-    error
-        Makes an error of ours of one of the database.
+    translate_error
+        Returns the `StoreError` for an error of the database driver.
     """
 
     insert: Callable[[sa.Table], Any]
-    """The database's own ``INSERT``, which can replace."""
+    """The database's own ``INSERT``, which supports ``ON CONFLICT``."""
 
     text: sa.types.TypeEngine[Any]
+    """Type of text columns."""
+
     integer: sa.types.TypeEngine[Any]
-    """Types of columns."""
+    """Type of integer columns."""
 
     def __init__(
         self,
         connection: sa.Connection,
         schemas: Mapping[Namespace, str],
         location: str,
-        error: Callable[[BaseException], StoreError],
+        translate_error: Callable[[BaseException], StoreError],
     ) -> None:
         self.location = location
-        self._error = error
+        self._translate_error = translate_error
         self._connection = connection
         self._schemas = schemas
-        self._spelling: dict[str, dict[str, str]] = {}
-        self._described: dict[tuple[str, str], sa.Table] = {}
+        self._names_by_id: dict[str, dict[str, str]] = {}
+        """Schema -> table name in lower case -> table name as it is spelt; a cache."""
+        self._sql_tables: dict[tuple[str, str], sa.Table] = {}
+        """Schema and table name -> the table as SQLAlchemy knows it; a cache."""
 
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables in one schema."""
-        return self._spelt(namespace).values()
+        return self._read_names(namespace).values()
 
     def make(self, table: Table) -> None:
-        """Create a table whose columns may not be null, with a unique key."""
-        self._sql(table).create(self._connection)
-        self._spelling.pop(self._schemas[table.namespace], None)
+        """Create a table whose columns are not nullable, with a unique key."""
+        self._sql_table(table).create(self._connection)
+        self._names_by_id.pop(self._schemas[table.namespace], None)
 
     def drop(self, table: Table) -> None:
         """Drop a table."""
-        self._sql(table).drop(self._connection)
-        self._spelling.pop(self._schemas[table.namespace], None)
+        self._sql_table(table).drop(self._connection)
+        self._names_by_id.pop(self._schemas[table.namespace], None)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Stream the answer to a ``SELECT``."""
+        """Stream the rows of a ``SELECT`` as batches."""
         schema = query.schema(table)
-        for some in self._answer(table, query):
-            yield _batch(some, schema, table)
+        for rows in self._select(table, query):
+            yield _build_batch(rows, schema, table)
 
     def values(self, table: Table, query: Query) -> Iterator[Values]:
-        """Stream the answer as the database gives it, where its columns are of our types."""
+        """Stream the rows of a ``SELECT`` as tuples.
+
+        Rows are passed on as the driver returns them, unless a column has values of another type
+        than the declared one: SQLite does not enforce types.
+        """
         schema = query.schema(table)
-        kinds = [{int if one.type == pa.int64() else str} for one in schema]
-        for some in self._answer(table, query):
-            columns = list(zip(*some, strict=True))
-            if all(map(set.issuperset, kinds, (map(type, column) for column in columns))):
+        types = [{int if field.type == pa.int64() else str} for field in schema]
+        for rows in self._select(table, query):
+            columns = list(zip(*rows, strict=True))
+            if all(map(set.issuperset, types, (map(type, column) for column in columns))):
                 yield from zip(*columns, strict=True)
             else:
-                yield from map(tuple, _cast(some, schema, table))
+                yield from map(tuple, _cast_rows(rows, schema, table))
 
-    def _answer(self, table: Table, query: Query) -> Iterator[Sequence[sa.Row[Any]]]:
-        """Yield the rows of a ``SELECT``, some at a time."""
-        source = self._sql(table)
+    def _select(self, table: Table, query: Query) -> Iterator[Sequence[sa.Row[Any]]]:
+        """Yield the rows of a ``SELECT`` in batches of bounded size."""
+        source = self._sql_table(table)
         names = query.columns or table.columns
         select = sa.select(*(source.c[name] for name in names))
-        select = select.where(*(_clause(source, condition) for condition in query.where))
+        select = select.where(*(_build_clause(source, condition) for condition in query.where))
         if query.sort:
             column = source.c[query.sort.column]
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
-            select = select.limit(min(query.limit, MOST))
-        large = set(table.large) & set(names)
-        select = select.execution_options(yield_per=1 if large else BATCH)
+            select = select.limit(min(query.limit, MAX_LIMIT))
+        has_large_cells = not set(table.large).isdisjoint(names)
+        select = select.execution_options(yield_per=1 if has_large_cells else BATCH_ROWS)
         try:
             with self._connection.execute(select) as rows:
-                yield from _bounded(rows) if large else rows.partitions()
-        except sa.exc.DBAPIError as error:  # here, so that others can be read all the same
-            raise self._error(error.orig or error) from error
+                yield from _divide_by_size(rows) if has_large_cells else rows.partitions()
+        # Translated here, and not only where the transaction ends: a caller may skip a table that
+        # cannot be read and go on with the others.
+        except sa.exc.DBAPIError as error:
+            raise self._translate_error(error.orig or error) from error
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Insert rows, replacing those whose key exists."""
-        insert = self.insert(self._sql(table))
+        """Insert rows with ``INSERT ... ON CONFLICT DO UPDATE``."""
+        insert = self.insert(self._sql_table(table))
         values = {name: insert.excluded[name] for name in table.columns if name not in table.key}
         upsert = (
             insert.on_conflict_do_update(index_elements=table.key, set_=values)
@@ -131,101 +141,121 @@ class SqlTransaction(Transaction):
         """Delete the rows with these keys."""
         if not keys:
             return
-        source = self._sql(table)
-        same = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
-        names = (f"key_{name}" for name in table.key)
+        source = self._sql_table(table)
+        has_key = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
+        parameters = (f"key_{name}" for name in table.key)
         columns = zip(*keys, strict=True)
-        self._execute(sa.delete(source).where(*same), dict(zip(names, columns, strict=False)))
+        values = dict(zip(parameters, columns, strict=False))
+        self._execute(sa.delete(source).where(*has_key), values)
 
     def _execute(
         self, statement: sa.Insert | sa.Delete, values: Mapping[str, Sequence[Any]]
     ) -> None:
-        """Execute a statement for each row of values, given by the name of its parameter.
+        """Execute a statement once for each row of values.
 
-        The driver gets tuples: SQLAlchemy would look at each value of each row.
+        The rows go straight to the driver: SQLAlchemy would process each value in Python.
+
+        Parameters
+        ----------
+        statement
+            The statement.
+        values
+            Name of a parameter -> its value in each row.
         """
         compiled = statement.compile(dialect=self._connection.dialect)
         rows = list(zip(*(values[name] for name in compiled.positiontup or ()), strict=True))
         if rows:
             self._connection.exec_driver_sql(str(compiled), rows)
 
-    def _spelt(self, namespace: Namespace) -> dict[str, str]:
-        """Return the names of tables by their lower-case form."""
+    def _read_names(self, namespace: Namespace) -> dict[str, str]:
+        """Return table name in lower case -> table name as the database spells it."""
         schema = self._schemas.get(namespace)
         if schema is None:
             return {}
-        if schema not in self._spelling:
+        if schema not in self._names_by_id:
             names = sa.inspect(self._connection).get_table_names(schema=schema)
-            self._spelling[schema] = {name.lower(): name for name in names}
-        return self._spelling[schema]
+            self._names_by_id[schema] = {name.lower(): name for name in names}
+        return self._names_by_id[schema]
 
-    def _sql(self, table: Table) -> sa.Table:
-        """Describe a table to SQLAlchemy, under the name by which the database has it.
+    def _sql_table(self, table: Table) -> sa.Table:
+        """Return the SQLAlchemy table of a record table, named as the database spells it.
 
-        Once, since SQLAlchemy knows a statement again by the table that it is about.
+        There is only one object for each table: SQLAlchemy's cache of compiled statements
+        compares tables by identity.
         """
         schema = self._schemas[table.namespace]
-        name = self._spelt(table.namespace).get(table.id, table.name)
-        if (schema, name) not in self._described:
+        name = self._read_names(table.namespace).get(table.id, table.name)
+        if (schema, name) not in self._sql_tables:
             columns = (
-                sa.Column(one.name, self._type(one.type), nullable=False) for one in table.schema
+                sa.Column(field.name, self._column_type(field.type), nullable=False)
+                for field in table.schema
             )
             unique = sa.UniqueConstraint(*table.key)
-            self._described[schema, name] = sa.Table(
+            self._sql_tables[schema, name] = sa.Table(
                 name, sa.MetaData(), *columns, unique, schema=schema
             )
-        return self._described[schema, name]
+        return self._sql_tables[schema, name]
 
-    def _type(self, kind: pa.DataType) -> sa.types.TypeEngine[Any]:
-        return self.integer if kind == pa.int64() else self.text
+    def _column_type(self, arrow_type: pa.DataType) -> sa.types.TypeEngine[Any]:
+        return self.integer if arrow_type == pa.int64() else self.text
 
 
-def _clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
+def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
+    """Return the ``WHERE`` clause of a condition."""
     column = source.c[condition.column]
     if isinstance(condition, Prefix):
-        # A range, not LIKE: it is exact about case and uses the index of the key.
-        return sa.and_(column >= condition.text, column <= condition.text + BEYOND)
-    # One parameter for all values, so that they are not looked at one by one.
+        # A range instead of LIKE: it is case-sensitive, and it uses the index of the key.
+        return sa.and_(column >= condition.text, column <= condition.text + LAST_CHARACTER)
+    # One expanding parameter for all values: SQLAlchemy would process many parameters in Python.
     values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)
     return column.in_(values)
 
 
-def _bounded(rows: Iterable[sa.Row[Any]]) -> Iterator[list[sa.Row[Any]]]:
-    """Divide rows into parts whose texts are not much longer than `LARGEST` together."""
-    part, size = [], 0
+def _divide_by_size(rows: Iterable[sa.Row[Any]]) -> Iterator[list[sa.Row[Any]]]:
+    """Divide rows into lists; each ends with the row that exceeds `MAX_BATCH_CHARACTERS`."""
+    part, characters = [], 0
     for row in rows:
         part.append(row)
-        size += sum(len(value) for value in row if isinstance(value, str))
-        if size > LARGEST or len(part) == BATCH:
+        characters += sum(len(value) for value in row if isinstance(value, str))
+        if characters > MAX_BATCH_CHARACTERS or len(part) == BATCH_ROWS:
             yield part
-            part, size = [], 0
+            part, characters = [], 0
     if part:
         yield part
 
 
-def _batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.RecordBatch:
+def _build_batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> pa.RecordBatch:
+    """Return rows as a batch; values of another type than the declared one are converted."""
     try:
         return batch(rows, schema)
     except TypeError:
-        return batch(_cast(rows, schema, table), schema)
+        return batch(_cast_rows(rows, schema, table), schema)
 
 
-def _cast(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Iterator[list[Any]]:
-    """Bring values that another program stored in untyped columns to the declared types."""
+def _cast_rows(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Iterator[list[Any]]:
+    """Convert values that another program stored in untyped columns to the declared types."""
     for row in rows:
         yield [
-            _integer(value, f"{table.name}: {field.name} of the record {row[0]!r:.60}")
+            _parse_integer(value, f"{table.name}: {field.name} of the record {row[0]!r:.60}")
             if field.type == pa.int64()
             else ("" if value is None else str(value))
             for value, field in zip(row, schema, strict=True)
         ]
 
 
-def _integer(value: object, what: str) -> int:
-    """Return a number that another program may have stored as a text, or as a float."""
+def _parse_integer(value: object, cell: str) -> int:
+    """Return an integer that another program may have stored as a text or a float.
+
+    Parameters
+    ----------
+    value
+        The stored value.
+    cell
+        Table, column and record of the value, for the message.
+    """
     try:
         return int(str(value).removesuffix(".0"))
     except ValueError as error:
         raise StoreError(
-            f"{what} is {value!r:.40}, not a number. Clear that record, and push it again"
+            f"{cell} is {value!r:.40}, not a number. Clear this record and push it again"
         ) from error

@@ -1,4 +1,4 @@
-"""The PostgreSQL store: one schema of a database, one writer at a time by an advisory lock."""
+"""The PostgreSQL store: one schema of a database, with an advisory lock for its one writer."""
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ __all__ = ["PostgresStore"]
 
 log = logging.getLogger(__name__)
 
-LOCK: Final = 0x6D646661
-"""First half of the advisory lock's number ("mdfa"); the second is the schema's own."""
+LOCK_NUMBER: Final = 0x6D646661
+"""First half of the key of the advisory lock, "mdfa"; the second half is a hash of the schema."""
 
-AWKWARD: Final = re.compile(r"//[^/?@]*[/?@].*@")
-"""A URL with an @ that does not end the name of the user and the password."""
+AMBIGUOUS_URL: Final = re.compile(r"//[^/?@]*[/?@].*@")
+"""A URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may split it at the wrong one."""
 
-HOLDER: Final = """
+LOCK_HOLDER_QUERY: Final = """
 SELECT usename, coalesce(client_addr::text, 'this machine'), activity.pid
 FROM pg_locks JOIN pg_stat_activity activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND classid::bigint = %s AND objid::bigint = %s
 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+"""Finds the connection that holds the advisory lock, given both halves of its key."""
 
-
-COMPRESS: Final = """
+USE_LZ4_QUERY: Final = """
 SELECT set_config(name, 'lz4', true) FROM pg_settings
 WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)
 """
-"""Compress long texts with lz4 where the server can and nobody has chosen otherwise: its own
-pglz takes a third of the time of a push of analyses."""
+"""Compresses long texts with lz4, if the server supports it and no other method is configured.
+The default method, pglz, takes a third of the time of a push of analyses."""
 
 
 class PostgresStore(Store):
     """Records in the current schema of a PostgreSQL database.
 
     A writer holds an advisory lock from before its transaction begins until after it has
-    ended; the server lets go of it if the writer is killed. Readers read one snapshot.
+    ended; the server releases the lock if the writer is killed. A reader sees one snapshot.
 
     Parameters
     ----------
     url
-        The database, as libpq takes it: ``postgresql://user@host/database``.
+        URL of the database in the syntax of libpq: ``postgresql://user@host/database``.
     wait
         Seconds to wait for another writer.
 
     Raises
     ------
     ConfigError
-        If the URL is none.
+        If the URL is invalid or ambiguous.
     """
 
     def __init__(self, url: str, *, wait: float = 60.0) -> None:
@@ -72,33 +72,33 @@ class PostgresStore(Store):
             parts = conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
             raise ConfigError(
-                "the URL of the PostgreSQL store is none that libpq takes, such as "
+                "the URL of the PostgreSQL store is no URL that libpq accepts, such as "
                 "postgresql://user@host/database",
                 command="mdfactory config edit",
             ) from error
-        if AWKWARD.search(
-            url
-        ):  # what libpq takes for a host is half a password; it is not repeated
+        # The message does not quote the host: libpq has taken a part of the password for it.
+        if AMBIGUOUS_URL.search(url):
             raise ConfigError(
-                "in the URL of the PostgreSQL store, write %40 for an @ and %2F for a / in the "
-                "password; %40 for any other @",
+                "the URL of the PostgreSQL store is ambiguous: in the password, write %40 for @ "
+                "and %2F for /; elsewhere, write %40 for any other @",
                 command="mdfactory config edit",
             )
         self._url = url
-        self._secret = str(parts.get("password") or "")
+        self._password = str(parts.get("password") or "")
         user = f"{parts['user']}@" if parts.get("user") else ""
         port = f":{parts['port']}" if parts.get("port") else ""
-        place = f"{user}{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
-        self.location = f"PostgreSQL store {place}"
+        host, database = parts.get("host") or "localhost", parts.get("dbname") or ""
+        self.location = f"PostgreSQL store {user}{host}{port}/{database}"
         self.wait = wait
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # a database makes no folders
-        with self._translated(write=write):
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # there are no files to create
+        with self._translate_errors(write=write):
             database = self._connect()
             try:
+                # The lock comes first: the snapshot must not be older than the lock.
                 if write:
-                    self._lock(database)
+                    self._lock_schema(database)
                 database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 database.autocommit = False
                 yield from self._transaction(database, write=write)
@@ -117,12 +117,12 @@ class PostgresStore(Store):
         with engine.connect() as connection:
             schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
             if schema is None:
-                raise StoreError(f"{self.location}: no schema of the search_path exists")
+                raise StoreError(f"{self.location}: no schema in search_path exists")
             if write:
-                connection.exec_driver_sql(COMPRESS)
-            told = partial(self._error, write=write)
+                connection.exec_driver_sql(USE_LZ4_QUERY)
+            translate_error = partial(self._store_error, write=write)
             schemas = dict.fromkeys(Namespace, schema)
-            yield PostgresTransaction(connection, schemas, self.location, told)
+            yield PostgresTransaction(connection, schemas, self.location, translate_error)
             if write:
                 self._commit(connection)
 
@@ -133,8 +133,8 @@ class PostgresStore(Store):
             if not error.connection_invalidated:
                 raise
             raise StoreError(
-                f"{self.location}: the connection was lost in the moment of the commit: either all "
-                "of it was stored, or nothing. Repeat with --update"
+                f"{self.location}: the connection was lost during the commit; either all changes "
+                "were stored or none. Repeat the command with --update"
             ) from error
 
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
@@ -146,62 +146,68 @@ class PostgresStore(Store):
             application_name="mdfactory",
         )
 
-    def _lock(self, database: psycopg.Connection[tuple[object, ...]]) -> None:
-        """Take the lock of all writers of this schema, patiently."""
+    def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]]) -> None:
+        """Take the advisory lock of this schema, and wait for it if need be."""
         deadline = time.monotonic() + self.wait
-        number = "SELECT hashtext(coalesce(current_schema(), ''))"
-        key = (LOCK, _value(database, number))
-        while not _value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
+        schema_hash = "SELECT hashtext(coalesce(current_schema(), ''))"
+        key = (LOCK_NUMBER, _query_value(database, schema_hash))
+        while not _query_value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
             if time.monotonic() >= deadline:
                 raise StoreLockedError(
-                    f"{self.location} is held by {_holder(database, key)}; waited "
+                    f"{self.location} is held by {_find_lock_holder(database, key)}; waited "
                     f"{self.wait:g} s. Try again later, or wait longer with --wait SECONDS"
                 )
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
 
     @contextmanager
-    def _translated(self, *, write: bool) -> Iterator[None]:
-        """Turn errors of the database into ours."""
+    def _translate_errors(self, *, write: bool) -> Iterator[None]:
+        """Translate errors of the database into `StoreError`, without their context.
+
+        The context may contain the URL with its password.
+        """
         try:
             yield
         except MDFactoryError:
             raise
         except sa.exc.DBAPIError as error:
-            raise self._error(error.orig or error, write=write) from None
+            raise self._store_error(error.orig or error, write=write) from None
         except psycopg.Error as error:
-            raise self._error(error, write=write) from None
+            raise self._store_error(error, write=write) from None
 
-    def _error(self, error: BaseException, *, write: bool) -> StoreError:
-        """Return an error of ours; the database's own may hold the URL with its password."""
+    def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
+        """Return the `StoreError` for an error of the database; the password is masked."""
         reason = one_line(error)
-        if self._secret:
-            reason = reason.replace(self._secret, "***")
-        doing = "written; nothing was changed" if write else "read"
-        return StoreError(f"{self.location} cannot be {doing}: {reason}")
+        if self._password:
+            reason = reason.replace(self._password, "***")
+        action = "written; nothing was changed" if write else "read"
+        return StoreError(f"{self.location} cannot be {action}: {reason}")
 
 
 class PostgresTransaction(SqlTransaction):
     """A transaction on a PostgreSQL database."""
 
     insert = staticmethod(postgresql.insert)
-    # Texts are compared by their characters, as everywhere else, whatever the database's locale.
+    # Texts are compared by their code points, as in all stores, whatever the database's locale.
     text = sa.Text(collation="C")
     integer = sa.BigInteger()
 
 
-def _value(
+def _query_value(
     database: psycopg.Connection[tuple[object, ...]],
     query: str,
     values: tuple[object, ...] = (),
 ) -> object:
+    """Return the only value of a query; None if it has no row."""
     row = database.execute(query.encode(), values).fetchone()
     return row[0] if row else None
 
 
-def _holder(database: psycopg.Connection[tuple[object, ...]], key: tuple[object, ...]) -> str:
-    """Name who holds the lock; another user's connections show little of themselves."""
-    unsigned = [int(str(part)) % 2**32 for part in key]
-    row = database.execute(HOLDER.encode(), unsigned).fetchone()
+def _find_lock_holder(
+    database: psycopg.Connection[tuple[object, ...]], key: tuple[object, ...]
+) -> str:
+    """Return the user and process that hold the lock, as far as the server shows them."""
+    unsigned = [int(str(number)) % 2**32 for number in key]
+    row = database.execute(LOCK_HOLDER_QUERY.encode(), unsigned).fetchone()
     if row is None:
         return "another program"
     user, where, process = row

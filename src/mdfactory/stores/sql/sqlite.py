@@ -1,4 +1,4 @@
-"""The SQLite store: two files, opened so that a kill or a network disk does no harm."""
+"""The SQLite store: two files, opened so that kills and network file systems do no harm."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ __all__ = ["SqliteStore"]
 log = logging.getLogger(__name__)
 
 USER_VERSION: Final = 1
-"""``PRAGMA user_version`` of the files of all installations."""
+"""``PRAGMA user_version`` of the files; the value that existing installations expect."""
 
 FIRST_LOCK_BYTE: Final = 0x40000000
-"""Where SQLite locks a database file (``PENDING_BYTE`` of its file format, section 1.3.4)."""
+"""Offset of the first byte that SQLite locks (``PENDING_BYTE``, file format, section 1.3.4)."""
 
 
 class SqliteStore(Store):
     """Records in two SQLite files, or in one if both paths name the same.
 
-    A writer holds both files with ``BEGIN IMMEDIATE`` in ``journal_mode=DELETE``: that is
-    safe on network file systems and commits two files at once; WAL does neither.
+    A writer locks both files with ``BEGIN IMMEDIATE`` in ``journal_mode=DELETE``. That mode is
+    safe on network file systems, and it commits two files atomically; WAL mode does neither.
 
     Parameters
     ----------
     runs
-        File of ``RUN_DATABASE``.
+        File of the simulations.
     results
-        File of the overview, analysis and artifact tables.
+        File of the overview, the analyses and the artifacts.
     wait
-        Seconds to wait for another program that holds a file.
+        Seconds to wait for another program that has locked a file.
     """
 
     def __init__(self, runs: Path, results: Path, *, wait: float = 60.0) -> None:
@@ -55,41 +55,51 @@ class SqliteStore(Store):
         self._paths = {Namespace.runs: runs, Namespace.results: results}
 
     def owns(self, path: Path) -> bool:
-        """Whether a file is one of the two."""
+        """Whether this is one of the two files."""
         return os.path.realpath(path) in map(os.path.realpath, self._paths.values())
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
         deadline = time.monotonic() + self.wait
-        outside: list[BaseException] = []
-        with self._translated(outside, write=write):
-            files, schemas = self._layout(create)
-            frozen = {
-                path: _state(path) for path in files.values() if not write and _is_frozen(path)
+        errors_of_block: list[BaseException] = []
+        with self._translate_errors(errors_of_block, write=write):
+            files, schemas = self._choose_schemas(create)
+            states_without_lock = {
+                path: _file_state(path)
+                for path in files.values()
+                if not write and _cannot_be_locked(path)
             }
             database = self._connect(files, deadline, write=write, create=bool(create))
             engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
             with engine.connect() as connection:
-                self._patiently(lambda: _begin(database, files, write=write), deadline)
+                self._retry(lambda: _begin(database, files, write=write), deadline)
                 try:
-                    told = partial(self._error, write=write)
-                    yield SqliteTransaction(connection, schemas, self.location, told)
-                except OSError as error:  # of whoever uses the transaction
-                    outside.append(error)
+                    translate_error = partial(self._store_error, write=write)
+                    yield SqliteTransaction(connection, schemas, self.location, translate_error)
+                except OSError as error:  # from the block of the caller, such as a full disk
+                    errors_of_block.append(error)
                     raise
-                self._patiently(lambda: database.execute("COMMIT"), deadline)
-            if any(_state(path) != state for path, state in frozen.items()):
+                self._retry(lambda: database.execute("COMMIT"), deadline)
+            if any(_file_state(path) != state for path, state in states_without_lock.items()):
                 raise StoreError(
-                    f"{self.location} was written while it was read, and you may not take the "
-                    "lock that would have kept the two apart. Try again"
+                    f"{self.location} was written by another program while it was read; it could "
+                    "not be locked, because you have no permission to write it. Try again"
                 )
 
-    def _layout(
+    def _choose_schemas(
         self, create: Collection[Namespace]
     ) -> tuple[dict[str, Path], dict[Namespace, str]]:
-        """Return the files to open by the name of their schema, and the schema of each place.
+        """Choose the SQLite schema of each file; two paths of one file get the same schema.
 
-        The first is SQLite's ``main``: only with a file there are several committed at once.
+        The first file becomes ``main``: SQLite commits attached files atomically only if ``main``
+        is a file too.
+
+        Returns
+        -------
+        files : dict
+            Schema -> file, of the files that exist or may be created.
+        schemas : dict
+            Namespace -> schema.
         """
         files: dict[str, Path] = {}
         schemas: dict[Namespace, str] = {}
@@ -98,8 +108,9 @@ class SqliteStore(Store):
                 path.parent.mkdir(parents=True, exist_ok=True)
             elif not path.exists():
                 continue
-            opened = {Path(os.path.realpath(file)): schema for schema, file in files.items()}
-            schema = opened.get(Path(os.path.realpath(path)), namespace.value if files else "main")
+            schema_by_path = {os.path.realpath(file): schema for schema, file in files.items()}
+            new_schema = namespace.value if files else "main"
+            schema = schema_by_path.get(os.path.realpath(path), new_schema)
             files.setdefault(schema, path)
             schemas[namespace] = schema
         return files, schemas
@@ -107,9 +118,9 @@ class SqliteStore(Store):
     def _connect(
         self, files: Mapping[str, Path], deadline: float, *, write: bool, create: bool
     ) -> sqlite3.Connection:
-        modes = {schema: _mode(path, write=write, create=create) for schema, path in files.items()}
+        """Open the first file, attach the others and, to write, leave WAL mode."""
         uris = {
-            schema: f"{path.absolute().as_uri()}?{modes[schema]}" for schema, path in files.items()
+            schema: _build_uri(path, write=write, create=create) for schema, path in files.items()
         }
         log.info("opening %s", ", ".join(str(path) for path in files.values()))
         database = sqlite3.connect(
@@ -117,26 +128,31 @@ class SqliteStore(Store):
             uri=True,
             isolation_level=None,
             timeout=0,
-            cached_statements=0,  # each would keep the values that it was given last
+            cached_statements=0,  # a cached statement keeps the values it was last executed with
         )
         try:
             for schema, uri in uris.items():
                 attach = partial(database.execute, f"ATTACH ? AS {schema}", (uri,))
-                self._patiently(attach, deadline)
+                self._retry(attach, deadline)
             if write:
                 for schema in files:
-                    self._patiently(partial(_leave_wal, database, schema), deadline)
+                    self._retry(partial(_leave_wal_mode, database, schema), deadline)
         except BaseException:
             database.close()
             raise
         return database
 
-    def _patiently(self, action: Callable[[], object], deadline: float) -> None:
-        """Try until no other program is in the way.
+    def _retry(self, action: Callable[[], object], deadline: float) -> None:
+        """Repeat an action while another program has locked a file.
 
-        SQLite's own wait is not used: it cannot be interrupted from the keyboard.
+        SQLite's own busy timeout is not used: it cannot be interrupted with Ctrl-C.
+
+        Raises
+        ------
+        StoreLockedError
+            If the file is still locked at the deadline.
         """
-        patience = time.monotonic() + 1
+        warning_time = time.monotonic() + 1
         while True:
             try:
                 action()
@@ -144,41 +160,53 @@ class SqliteStore(Store):
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
                 if time.monotonic() >= deadline:
+                    holder = _find_lock_holder(self._paths.values())
                     raise StoreLockedError(
-                        f"{self.location} is held by {_holder(self._paths.values())}; waited "
-                        f"{self.wait:g} s. Try again later, or wait longer with --wait SECONDS"
+                        f"{self.location} is held by {holder}; waited {self.wait:g} s. "
+                        "Try again later, or wait longer with --wait SECONDS"
                     ) from error
-                if time.monotonic() >= patience:
-                    patience = deadline
-                    log.warning("waiting for %s", _holder(self._paths.values()))
+                if time.monotonic() >= warning_time:
+                    warning_time = deadline  # warn only once
+                    log.warning("waiting for %s", _find_lock_holder(self._paths.values()))
                 time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
             else:
                 return
 
     @contextmanager
-    def _translated(self, outside: list[BaseException], *, write: bool) -> Iterator[None]:
-        """Turn errors of the database into ours, but not those that came from outside."""
+    def _translate_errors(
+        self, errors_of_block: Collection[BaseException], *, write: bool
+    ) -> Iterator[None]:
+        """Translate errors of the database and its files into `StoreError`.
+
+        Parameters
+        ----------
+        errors_of_block
+            Errors of the caller's block, which are not translated.
+        write
+            Whether the transaction may write.
+        """
         try:
             yield
         except MDFactoryError:
             raise
         except sa.exc.DBAPIError as error:
-            raise self._error(error.orig or error, write=write) from error
+            raise self._store_error(error.orig or error, write=write) from error
         except (sqlite3.Error, OSError) as error:
-            if error in outside:
+            if error in errors_of_block:
                 raise
-            raise self._error(error, write=write) from error
+            raise self._store_error(error, write=write) from error
 
-    def _error(self, error: BaseException, *, write: bool) -> StoreError:
+    def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
+        """Return the `StoreError` for an error of the database or its files."""
         files = ", ".join(dict.fromkeys(str(path) for path in self._paths.values()))
-        doing = "written; nothing was changed" if write else "read"
-        return StoreError(f"{files}: the SQLite store cannot be {doing}: {error}")
+        action = "written; nothing was changed" if write else "read"
+        return StoreError(f"{files}: the SQLite store cannot be {action}: {error}")
 
 
 class Untyped(sa.types.UserDefinedType[Any]):
-    """A column without a type, as existing installations make them.
+    """A column without a type, as in the tables of existing installations.
 
-    Without a type SQLite keeps each value as it was put; a hash of digits stays a text.
+    SQLite stores values in such a column unchanged; a hash of digits stays a text.
     """
 
     cache_ok = True
@@ -195,71 +223,79 @@ class SqliteTransaction(SqlTransaction):
     text = integer = Untyped()
 
     def make(self, table: Table) -> None:
-        """Create a table; a new file gets the version that existing installations expect."""
+        """Create a table, and set the user version of its file."""
         super().make(table)
         self._connection.exec_driver_sql(
             f"PRAGMA {self._schemas[table.namespace]}.user_version = {USER_VERSION}"
         )
 
 
-def _mode(path: Path, *, write: bool, create: bool) -> str:
-    """Return the URI parameters to open a file with.
+def _build_uri(path: Path, *, write: bool, create: bool) -> str:
+    """Return the SQLite URI of a file, with the mode to open it in.
 
-    A reader opens for writing where it may, so that SQLite can roll back what a killed
-    writer left. Where it may not, a file that was left in WAL mode, with nothing in its
-    log, can only be read as immutable.
+    A reader opens the file for writing if it may: SQLite must write to roll back the transaction
+    of a killed writer.
     """
     if write:
-        return "mode=rwc" if create else "mode=rw"
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return "mode=rw"
-    return "mode=ro&immutable=1" if _is_frozen(path) else "mode=ro"
+        mode = "mode=rwc" if create else "mode=rw"
+    elif _is_writable(path):
+        mode = "mode=rw"
+    else:
+        mode = "mode=ro&immutable=1" if _cannot_be_locked(path) else "mode=ro"
+    return f"{path.absolute().as_uri()}?{mode}"
 
 
-def _is_frozen(path: Path) -> bool:
-    """Whether a file that we may not write is in WAL mode, with nothing in its log.
+def _is_writable(path: Path) -> bool:
+    """Whether we may write a file and create SQLite's journal beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
-    The mode stands in the header (SQLite file format, section 1.3.3).
+
+def _cannot_be_locked(path: Path) -> bool:
+    """Whether a file can only be read as immutable, which takes no lock.
+
+    That is a file in WAL mode, without a WAL file, which we may not write. The mode is in the
+    header (SQLite file format, section 1.3.3).
     """
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+    if _is_writable(path):
         return False
     with path.open("rb") as file:
-        return file.read(20)[18:] == b"\2\2" and not _log(path).exists()
+        return file.read(20)[18:] == b"\2\2" and not _wal_path(path).exists()
 
 
-def _log(path: Path) -> Path:
+def _wal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-def _state(path: Path) -> tuple[int, int, bool]:
-    """Return what changes if another program writes a file."""
+def _file_state(path: Path) -> tuple[int, int, bool]:
+    """Return modification time, size, and whether there is a WAL file."""
     status = path.stat()
-    return status.st_mtime_ns, status.st_size, _log(path).exists()
+    return status.st_mtime_ns, status.st_size, _wal_path(path).exists()
 
 
-def _begin(database: sqlite3.Connection, files: Collection[str], *, write: bool) -> None:
-    """Lock all files, for writing or for reading, or none."""
+def _begin(database: sqlite3.Connection, schemas: Collection[str], *, write: bool) -> None:
+    """Begin a transaction that has locked all files, for writing or for reading."""
     database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
-        for schema in files:
+        # BEGIN alone takes no read lock; the first SELECT on each file does.
+        for schema in schemas:
             database.execute(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1").fetchall()
     except BaseException:
         database.execute("ROLLBACK")
         raise
 
 
-def _leave_wal(database: sqlite3.Connection, schema: str) -> None:
-    """Switch a file that an existing installation left in WAL mode."""
+def _leave_wal_mode(database: sqlite3.Connection, schema: str) -> None:
+    """Switch a file to a rollback journal; existing installations left their files in WAL mode."""
     if database.execute(f"PRAGMA {schema}.journal_mode").fetchone()[0] == "wal":
         log.info("switching %s from WAL to a rollback journal", schema)
         database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
 
 
-def _holder(paths: Collection[Path]) -> str:
-    """Name the program that has locked one of the files for writing, where that can be known.
+def _find_lock_holder(paths: Collection[Path]) -> str:
+    """Return the process that has locked one of the files, where that can be known.
 
-    Linux lists the locks of this machine in ``/proc/locks``; a lock held on another machine
-    of a network file system is not among them.
+    Linux lists the locks of this machine in ``/proc/locks``. It does not list those that other
+    machines hold on a network file system.
     """
     try:
         inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
@@ -271,5 +307,5 @@ def _holder(paths: Collection[Path]) -> str:
                 command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ")
                 return f"process {process} ({command.decode(errors='replace').strip()})"
     except (OSError, ValueError):
-        log.debug("no list of locks", exc_info=True)
+        log.debug("cannot read /proc/locks", exc_info=True)
     return "another program"

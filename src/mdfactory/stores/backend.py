@@ -1,0 +1,196 @@
+"""The raw operations of a store, which know tables and rows, but no conflict modes or digests."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+
+import pyarrow as pa
+
+from mdfactory.records.query import Query
+from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.keys import Key, Values, keys_of
+
+__all__ = ["Backend"]
+
+
+class Backend(ABC):
+    """One consistent view of the tables of a store.
+
+    A store implements the six operations `names`, `make`, `drop`, `scan`, `put` and `remove`.
+    They are exact: texts come back as they were put, to the last character. They see what the
+    same transaction has written. An operation that cannot be done raises `StoreError`; it never
+    returns an empty result instead.
+
+    A store may override the other methods: `has` and `values` if it can do them faster, and
+    `lock_table`, `interrupted_times` and `was_interrupted` if it locks or commits its tables
+    one by one.
+    """
+
+    location: str
+    """The store as a user would name it, for messages."""
+
+    @abstractmethod
+    def names(self, namespace: Namespace) -> Collection[str]:
+        """Return the names of all tables of a namespace.
+
+        Parameters
+        ----------
+        namespace
+            The namespace; it need not exist yet.
+
+        Returns
+        -------
+        collection of str
+            Names as they are spelt in the store, also those of tables that are no record tables.
+            Empty if the namespace does not exist.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+
+    @abstractmethod
+    def make(self, table: Table) -> None:
+        """Create a table without rows.
+
+        Parameters
+        ----------
+        table
+            The table; the store has none of this name, regardless of case.
+
+        Raises
+        ------
+        NotInitialisedError
+            If its namespace does not exist and may not be created.
+        StoreError
+            If the store cannot be written.
+        """
+
+    @abstractmethod
+    def drop(self, table: Table) -> None:
+        """Remove a table with all its rows.
+
+        Parameters
+        ----------
+        table
+            The table; it exists.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+
+    @abstractmethod
+    def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
+        """Stream the rows that match a query, which the store evaluates.
+
+        Parameters
+        ----------
+        table
+            The table; it exists.
+        query
+            Conditions, columns, order and limit; its columns are those of the table.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            Rows in ``query.schema(table)``, a few thousand at most, and few of them if a column
+            of ``table.large`` is among the columns. Texts are compared and sorted by their code
+            points.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read, or a value is not of the type of its column.
+        """
+
+    @abstractmethod
+    def put(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Insert rows. A row whose key is stored replaces the stored row.
+
+        Parameters
+        ----------
+        table
+            The table; it exists.
+        rows
+            Rows in ``table.schema``, without null values; no key occurs twice.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+
+    @abstractmethod
+    def remove(self, table: Table, keys: Sequence[Key]) -> None:
+        """Remove the rows with the given keys.
+
+        Parameters
+        ----------
+        table
+            The table; it exists.
+        keys
+            Keys of rows, each with one text for each column of ``table.key``. Keys that are not
+            stored are ignored.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+
+    def has(self, table: Table) -> bool:
+        """Whether a table exists; names are compared regardless of case."""
+        return any(name.lower() == table.id for name in self.names(table.namespace))
+
+    def values(self, table: Table, query: Query) -> Iterator[Values]:
+        """Stream the rows that match a query as tuples.
+
+        A store overrides it if it has the values as Python objects anyway.
+
+        Yields
+        ------
+        tuple
+            The values of one row, texts and integers, in the order of the query's columns.
+        """
+        for rows in self.scan(table, query):
+            yield from keys_of(rows, query.columns or table.columns)
+
+    def lock_table(self, table: Table) -> bool:  # noqa: ARG002  # one lock covers all tables
+        """Take exclusive access to a table before it is changed.
+
+        Stores with one lock for all tables took it when the transaction began.
+
+        Returns
+        -------
+        bool
+            Whether another program has changed the table since this transaction first read it.
+            What was classified must then be classified again.
+
+        Raises
+        ------
+        StoreLockedError
+            If another writer does not end in time.
+        """
+        return False
+
+    def interrupted_times(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
+        """Return the timestamps, of those given, that belong to an interrupted write.
+
+        An interrupted write has stored a part of its records. A store that commits all tables
+        together never has any.
+
+        Parameters
+        ----------
+        times
+            Timestamps of stored records.
+        """
+        return ()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the latest write was interrupted, and a part of it may be stored."""
+        return False

@@ -1,0 +1,177 @@
+"""Before-images: records with their digests and sidecars, as they are before an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mdfactory.records.arrow import array, batch, pack
+from mdfactory.records.history import UndoPart, before_image_schema, keys_with_fingerprints
+from mdfactory.records.query import Query
+from mdfactory.records.tables import Table
+from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of, take_rows
+from mdfactory.stores.transaction import Transaction
+
+__all__ = ["UndoWriter", "before_images_of", "read_before_images"]
+
+
+def read_before_images(
+    transaction: Transaction, table: Table, keys: Sequence[Key]
+) -> Iterator[pa.RecordBatch]:
+    """Stream the before-images of records; keys that are not stored are ignored.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        The table of the records; it must exist.
+    keys
+        Keys of the records.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Before-images in ``before_image_schema(table)``.
+    """
+    wanted = set(keys)
+    for keys_batch in key_batches(keys):
+        for rows in transaction.scan(table, Query(where=(hash_condition(keys_batch),))):
+            row_keys = enumerate(keys_of(rows, table.key))
+            records = take_rows(rows, [position for position, key in row_keys if key in wanted])
+            if records.num_rows:
+                yield before_images_of(transaction, table, records)
+
+
+def before_images_of(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch
+) -> pa.RecordBatch:
+    """Return the before-images of stored records.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        The table of the records.
+    rows
+        The stored records, in ``table.schema``.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        One row for each record, in ``before_image_schema(table)``. Digests and sidecar columns
+        that are not stored are empty texts.
+    """
+    keys = keys_of(rows, table.key)
+    digests = {key: values for key, *values in transaction.stored_digests(table, keys)}
+    additions = [tuple(digests.get(key, ("", ""))) for key in keys]
+    if table.sidecar:
+        width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
+        # Stored under the key and time of the record; a before-image begins with that time.
+        stored_sidecars = transaction.sidecars(table, keys, table.sidecar_columns)
+        sidecars = {
+            identity[:width]: (*identity[width:], *values)
+            for identity, values in stored_sidecars.items()
+        }
+        additions = [
+            (*values, *sidecars.get(key, blank))
+            for values, key in zip(additions, keys, strict=True)
+        ]
+    schema = before_image_schema(table)
+    columns = list(zip(*additions, strict=True)) or [()] * (len(schema) - len(table.schema))
+    arrays = [array(column, pa.string()) for column in columns]
+    return pa.RecordBatch.from_arrays([*rows.columns, *arrays], schema=schema)
+
+
+@dataclass(slots=True)
+class UndoWriter:
+    """Writes the undo table of one operation in one namespace.
+
+    Parameters
+    ----------
+    transaction
+        The transaction of the operation.
+    table
+        The undo table.
+    operation
+        Number of the operation.
+    next_part
+        Number of the next part to be written.
+    size
+        Bytes of all parts, those of an interrupted write included.
+    """
+
+    transaction: Transaction
+    table: Table
+    operation: int
+    next_part: int = 0
+    size: int = 0
+
+    def prepare_table(self) -> None:
+        """Create the undo table, or empty the one of an earlier operation for reuse."""
+        if not self.transaction.has(self.table):
+            self.transaction.initialise_namespace(self.table.namespace)
+            self.transaction.make(self.table)
+        elif not self.adopt_interrupted_parts():
+            # Rows are removed and the table is not dropped: dropping it would disturb the
+            # streams that are being read in the same transaction.
+            query = Query(columns=self.table.key)
+            self.transaction.remove(self.table, list(self.transaction.values(self.table, query)))
+
+    def adopt_interrupted_parts(self) -> bool:
+        """Continue the undo table of an interrupted write, which has no log entry.
+
+        That write had the number that this operation now has. Its parts become parts of this
+        operation: undoing it then restores the state before the interrupted write.
+
+        Returns
+        -------
+        bool
+            Whether the undo table has parts of an interrupted write.
+        """
+        if not (self.transaction.was_interrupted and self.transaction.has(self.table)):
+            return False
+        first_part = self.next_part
+        for rows in self.transaction.scan(self.table, Query()):
+            for row in rows.to_pylist():
+                if row["operation"] == self.operation:
+                    part = UndoPart.from_row(row)
+                    self.next_part = max(self.next_part, part.number + 1)
+                    self.size += part.size
+        return self.next_part > first_part
+
+    def build_part(
+        self,
+        table: Table,
+        rows: pa.RecordBatch,
+        fingerprints: Sequence[bytes],
+        before: pa.RecordBatch | None,
+    ) -> UndoPart:
+        """Return the next part, whose size is counted from now on; `write_part` writes it.
+
+        Parameters
+        ----------
+        table
+            The table of the records.
+        rows
+            The records; only their key columns are used.
+        fingerprints
+            Fingerprint of each record after the operation.
+        before
+            Before-image of each record; None if none of the records is stored yet.
+        """
+        keys = pack(
+            keys_with_fingerprints([rows[name] for name in table.key], table.key, fingerprints)
+        )
+        images = pack(before) if before else ""
+        part = UndoPart(self.next_part, self.operation, table.name, keys, images)
+        self.next_part += 1
+        self.size += part.size
+        return part
+
+    def write_part(self, part: UndoPart) -> None:
+        """Write a part to the undo table."""
+        self.transaction.put(self.table, batch([part.to_row()], self.table.schema))

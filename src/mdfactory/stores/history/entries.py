@@ -1,0 +1,96 @@
+"""Read the log of a store: one entry for each namespace that an operation changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from typing import Any, Final, NamedTuple
+
+from mdfactory.records.history import Entry, is_entry
+from mdfactory.records.query import Query
+from mdfactory.records.tables import Namespace, Table, log_table
+from mdfactory.stores.transaction import Transaction
+
+__all__ = ["EntrySummary", "read_entries", "read_summaries"]
+
+log = logging.getLogger(__name__)
+
+SUMMARY_COLUMNS: Final = ("operation", "place", "places", "slot", "size")
+"""Columns of the log table, in the order of the fields of `EntrySummary`."""
+
+
+class EntrySummary(NamedTuple):
+    """The part of a log entry that every operation reads; see `records.history.Entry`."""
+
+    operation: int
+    namespace: str
+    namespaces: str
+    slot: int
+    size: int
+
+
+def read_summaries(transaction: Transaction) -> list[EntrySummary]:
+    """Return the summaries of all log entries, without those of an interrupted operation.
+
+    Only a few columns are read: a log may have many entries, and long commands in them.
+    """
+    # A dictionary, because both namespaces may be in one schema and share one log table.
+    summaries: dict[tuple[int, str], EntrySummary] = {}
+    for table in map(log_table, Namespace):
+        query = Query(columns=SUMMARY_COLUMNS)
+        for values in transaction.values(table, query) if transaction.has(table) else ():
+            summary = EntrySummary(*values)
+            if is_entry(summary.operation, summary.namespace):
+                summaries[summary.operation, summary.namespace] = summary
+    last = max((operation for operation, _ in summaries), default=0)
+    last_entries = [summary for summary in summaries.values() if summary.operation == last]
+    is_incomplete = last_entries and len(last_entries) < len(last_entries[0].namespaces.split())
+    if is_incomplete and transaction.was_interrupted:
+        return [summary for summary in summaries.values() if summary.operation != last]
+    return list(summaries.values())
+
+
+def read_entries(
+    transaction: Transaction, summaries: Collection[EntrySummary] | None = None
+) -> list[Entry]:
+    """Return log entries in the order of their operations.
+
+    A damaged entry is reported as a warning and left out.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    summaries
+        Summaries of the entries to return. If None, all entries are returned, except those of an
+        interrupted operation.
+    """
+    selected = read_summaries(transaction) if summaries is None else summaries
+    keys = {(summary.operation, summary.namespace) for summary in selected}
+    entries: dict[tuple[int, str], Entry] = {}
+    for table, row in _read_rows(transaction):
+        if summaries is not None and (row["operation"], row["place"]) not in keys:
+            continue
+        entry = _parse_entry(row, table, transaction.location)
+        if entry and (entry.operation, entry.namespace) in keys:
+            entries[entry.operation, entry.namespace] = entry
+    return sorted(
+        entries.values(), key=lambda entry: (entry.operation, entry.namespace != Namespace.runs)
+    )
+
+
+def _read_rows(transaction: Transaction) -> Iterator[tuple[Table, dict[str, Any]]]:
+    """Yield the rows of both log tables, each with its table."""
+    for table in map(log_table, Namespace):
+        for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
+            for row in rows.to_pylist():
+                yield table, row
+
+
+def _parse_entry(row: dict[str, Any], table: Table, location: str) -> Entry | None:
+    """Return the entry of a row of the log table, or None with a warning if it is damaged."""
+    try:
+        return Entry.from_row(row)
+    except ValueError as error:
+        log.warning("%s: a damaged entry of %s is ignored: %s", location, table.name, error)
+        return None
