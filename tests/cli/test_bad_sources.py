@@ -1,4 +1,4 @@
-"""A SOURCE that is none is an error that names it, on one line, in bounded time."""
+"""An invalid SOURCE is an error that names it, on one line, in bounded time."""
 
 from __future__ import annotations
 

@@ -12,9 +12,7 @@ Program = Callable[..., Any]
 BAD = "simulation_type,system.total_count\nplasma,1\nmixedbox,many\n"
 
 
-def test_check_tells_that_all_is_well(
-    mdfactory: Program, campaign: Path, hashes: list[str]
-) -> None:
+def test_check_counts_the_valid_rows(mdfactory: Program, campaign: Path, hashes: list[str]) -> None:
     file = campaign / "campaign.csv"
     done = mdfactory("check-csv", file)
     assert (done.code, done.out) == (0, f"{file}: 8 valid rows (8 mixedbox)\n")
@@ -24,7 +22,7 @@ def test_check_tells_that_all_is_well(
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
-def test_all_bad_rows_are_told_and_nothing_is_written(
+def test_all_invalid_rows_are_listed_and_nothing_is_written(
     mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,13 +39,13 @@ def test_all_bad_rows_are_told_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
-def test_a_file_that_is_not_there_is_named(mdfactory: Program, command: str) -> None:
+def test_a_missing_file_is_named(mdfactory: Program, command: str) -> None:
     done = mdfactory(command, "/no/such.csv")
     assert (done.code, done.out) == (1, "")
     assert "/no/such.csv" in done.err
 
 
-def test_unknown_columns_are_warned_of(mdfactory: Program, campaign: Path) -> None:
+def test_unknown_columns_cause_a_warning(mdfactory: Program, campaign: Path) -> None:
     file = campaign / "campaign.csv"
     lines = [f"{line},x" for line in file.read_text(encoding="utf-8").splitlines()]
     file.write_text("\n".join(lines), encoding="utf-8")
@@ -67,7 +65,7 @@ def test_a_campaign_from_table_to_store(
     done = store("prepare-build", file, tmp_path / "new")
     assert done.code == 0
     assert done.out == (
-        f"8 folders made, 0 there already; build summary: {tmp_path}/new/campaign.yaml\n"
+        f"8 folders created, 0 already existed; build summary: {tmp_path}/new/campaign.yaml\n"
     )
     again = store("prepare-build", file, tmp_path / "new", "--json").json
     assert (again["made"], len(again["kept"]), again["backup"]) == ([], 8, None)

@@ -1,4 +1,4 @@
-"""Every code block of the documentation is run or checked, or names the reason why it is not."""
+"""Each code block of the documentation is run or checked, or is an excerpt with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that takes more memory than there is, is named, and all others are pushed."""
+"""A folder that needs more memory than available is named, and all others are pushed."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def test_a_folder_that_takes_too_much_memory_is_named(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 3, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    report = json.loads(done.stdout.splitlines()[-1])
     reason = "there is not enough memory to read it"
-    assert {(one["path"], one["reason"]) for one in told["skipped"]} == {
+    assert {(item["path"], item["reason"]) for item in report["skipped"]} == {
         (str(tmp_path / "build input"), reason),
         (str(tmp_path / "registry"), f".analysis/metadata.json: {reason}"),
         (str(tmp_path / "frame"), f"analysis own: {reason}"),
     }
-    assert told["counts"]["unchanged"] == 4
-    assert told["counts"]["inserted"] == 1 + 3
+    assert report["counts"]["unchanged"] == 4
+    assert report["counts"]["inserted"] == 1 + 3

@@ -1,4 +1,4 @@
-"""The commands for analyses and artifacts, as users type them."""
+"""The commands for analyses and artifacts, end to end on SQLite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pushed(mdfactory: Program, campaign: Path) -> Path:
 def _execute(mdfactory: Program, statement: str) -> None:
     """Change the store as another program would."""
     shown = mdfactory("config", "show", "--json").json["settings"]
-    path = next(one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
+    path = next(setting["value"] for setting in shown if setting["key"] == "ANALYSIS_DB_PATH")
     with closing(sqlite3.connect(path)) as database:
         database.execute(statement)
         database.commit()
@@ -44,7 +44,7 @@ def _table(text: str) -> list[dict[str, str]]:
     return [dict(zip(names, line, strict=True)) for line in lines]
 
 
-def test_push_says_what_became_of_each_table(mdfactory: Program, campaign: Path) -> None:
+def test_push_reports_the_counts_of_each_table(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     done = mdfactory("sync", "push", "analysis", campaign)
     first, *tables = done.out.splitlines()
@@ -76,7 +76,7 @@ def test_a_bad_result_is_named_on_standard_error(mdfactory: Program, campaign: P
 
 
 @pytest.mark.parametrize("name", ["x; DROP TABLE y", "overview", "a" * 49, "é"])
-def test_a_name_that_is_none_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
     for command in (["push", "analysis", pushed], ["pull", "analysis"], ["clear", "analysis"]):
         done = mdfactory("sync", *command, "--analysis-name", name)
         assert done.code in {1, 2}
@@ -127,7 +127,9 @@ def test_records_are_written_with_all_columns(
     assert all(row["data_csv"].startswith("r_nm,g_r\n") for row in rows)
 
 
-def test_an_unknown_name_lists_those_that_there_are(mdfactory: Program, pushed: Path) -> None:
+def test_the_error_for_an_unknown_name_lists_the_names_in_the_store(
+    mdfactory: Program, pushed: Path
+) -> None:
     done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
     assert done.code == 1
     assert "no analysis named 'rdf'; it has " in done.err
@@ -154,11 +156,11 @@ def test_a_wrong_command_line_is_a_usage_error(
     assert mdfactory("sync", *arguments).code == 2
 
 
-@pytest.mark.parametrize("what", ["analysis", "artifacts"])
-def test_without_init_the_command_to_type_is_told(mdfactory: Program, what: str) -> None:
+@pytest.mark.parametrize("group", ["analysis", "artifacts"])
+def test_without_init_the_error_names_the_command_to_run(mdfactory: Program, group: str) -> None:
     mdfactory("sync", "init", "systems")
-    for arguments in ([], [f"--{'artifact' if what == 'artifacts' else what}-name", "x"]):
-        done = mdfactory("sync", "pull", what, *arguments)
+    for arguments in ([], [f"--{'artifact' if group == 'artifacts' else group}-name", "x"]):
+        done = mdfactory("sync", "pull", group, *arguments)
         assert done.code == 1
         assert "mdfactory sync init" in done.err
 
@@ -166,7 +168,7 @@ def test_without_init_the_command_to_type_is_told(mdfactory: Program, what: str)
 # The frames themselves
 
 
-def test_the_frame_of_one_simulation_comes_as_it_was(
+def test_the_frame_of_one_simulation_is_exact(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
     results = Simulation.open(pushed / FIRST).results
@@ -189,7 +191,7 @@ def test_the_frame_of_one_simulation_comes_as_it_was(
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
-def test_the_frames_of_all_simulations_come_as_one(
+def test_the_frames_of_all_simulations_are_one_table(
     mdfactory: Program, pushed: Path, tmp_path: Path, suffix: str
 ) -> None:
     file = tmp_path / f"rdf.{suffix}"
@@ -202,7 +204,7 @@ def test_the_frames_of_all_simulations_come_as_one(
     assert len(_table(mdfactory(*pull).out)) == 420
 
 
-def test_frames_of_other_columns_are_told_apart_or_joined(
+def test_frames_of_different_columns_are_an_error_or_joined(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
     for folder, frame in zip(
@@ -221,7 +223,7 @@ def test_frames_of_other_columns_are_told_apart_or_joined(
     assert pq.read_table(file).drop(["hash"]).to_pydict() == {"x": [1.0, 1.5], "y": [None, "a"]}
 
 
-def test_a_frame_of_another_program_is_inferred_and_said_to_be(
+def test_the_types_of_a_frame_of_another_program_are_inferred_with_a_note(
     mdfactory: Program, data: Path, tmp_path: Path
 ) -> None:
     import shutil
@@ -252,7 +254,7 @@ def test_a_frame_that_was_changed_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("digest = 'x'", "keeps beside it was changed"),
         ("arrow_ipc = 'AAAA'", "keeps beside it was changed"),
@@ -260,30 +262,26 @@ def test_a_frame_that_was_changed_is_an_error(
         ("arrow_schema = 'AAAA'", "arrow_schema is not an Arrow schema"),
     ],
 )
-def test_what_is_kept_beside_a_frame_is_checked(
-    mdfactory: Program, pushed: Path, change: str, said: str
+def test_the_sidecar_of_a_frame_is_checked(
+    mdfactory: Program, pushed: Path, change: str, message: str
 ) -> None:
     _execute(mdfactory, f"UPDATE _mdfactory_frame SET {change}")
     done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
     assert done.code == 1
     assert "ANALYSIS_rdf_oxygen: record 9696" in done.err
-    assert said in done.err
+    assert message in done.err
     assert "Push it again with --force" in done.err
     assert "Traceback" not in done.err
 
 
-def test_a_count_that_is_no_number_is_named_with_its_record(
-    mdfactory: Program, pushed: Path
-) -> None:
+def test_an_invalid_count_is_named_with_its_record(mdfactory: Program, pushed: Path) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET row_count = 'many'")
     done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
     assert "ANALYSIS_rdf_oxygen: row_count of the record '9696" in done.err
     assert "'many', not a number" in done.err
 
 
-def test_a_reader_that_has_enough_is_no_failure_of_the_store(
-    mdfactory: Program, pushed: Path
-) -> None:
+def test_a_closed_pipe_is_no_failure_of_the_store(mdfactory: Program, pushed: Path) -> None:
     pull = "sync pull analysis --analysis-name density_timeseries --data"
     for where, code in (("| head -1", 0), ("> /dev/full", 1)):
         command = f"set -o pipefail; {sys.executable} -m mdfactory {pull} {where}"
@@ -293,7 +291,7 @@ def test_a_reader_that_has_enough_is_no_failure_of_the_store(
         assert "Traceback" not in done.stderr
 
 
-def test_text_that_is_not_utf8_is_shown_as_far_as_it_can_be(
+def test_text_that_is_not_utf8_is_shown_with_replacement_characters(
     mdfactory: Program, pushed: Path
 ) -> None:
     bytes_ = pa.array([b"good", b"b\xffd"])
@@ -346,7 +344,7 @@ def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed: Path) ->
 
 
 @pytest.mark.parametrize("flags", [["--full"], ["--sort", "item_name"], ["--limit", "3"]])
-def test_the_overview_is_rows_where_they_are_asked_for(
+def test_options_show_the_overview_as_rows(
     terminal: Terminal, pushed: Path, flags: list[str]
 ) -> None:
     text = terminal("sync", "pull", "analysis", *flags, env={"COLUMNS": "250"}).text
@@ -364,7 +362,7 @@ def test_the_overview_is_rows_where_they_are_asked_for(
         ("clear", "analysis", "--yes", "--analysis-name"),
     ],
 )
-def test_a_name_that_cannot_be_is_a_usage_error(
+def test_an_invalid_name_is_a_usage_error(
     mdfactory: Program, command: tuple[str, ...], name: str
 ) -> None:
     mdfactory("sync", "init", "all")

@@ -1,4 +1,4 @@
-"""Disk beside store: what is in step, and what is not."""
+"""The commands that compare disk and store, and relocate."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def _status(mdfactory: Program, *arguments: object) -> Any:
     return mdfactory("sync", "status", *arguments, "--json").json
 
 
-def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
-    return sorted((one["state"], one["table"], one["hash"], one["what"]) for one in found["rows"])
+def _rows(compared: Any) -> list[tuple[str, str, str, list[str]]]:
+    return sorted(
+        (row["state"], row["table"], row["hash"], row["what"]) for row in compared["rows"]
+    )
 
 
 @pytest.mark.usefixtures("kind")
@@ -48,20 +50,20 @@ def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -
     results = Simulation.open(campaign / DONE).results
     results.record_analysis("rdf_oxygen", pa.table({"r": [1.0, 2.0]}))
     results.remove_artifact("density_plot")
-    found = _status(mdfactory, campaign)
+    compared = _status(mdfactory, campaign)
     written = mdfactory("sync", "push", "all", campaign, "--update", "-n", "--json").json
-    assert sum(one["changed"] for one in found["counts"].values()) == 2
+    assert sum(counts["changed"] for counts in compared["counts"].values()) == 2
     assert written["counts"]["updated"] == 2
-    assert _rows(found) == [
+    assert _rows(compared) == [
         ("changed", "ANALYSIS_rdf_oxygen", DONE, ["row_count: 105 -> 2", "columns", "data"]),
         ("changed", "RUN_DATABASE", BUILD, ["status: build -> production"]),
         ("only_in_store", "ARTIFACT_density_plot", DONE, []),
     ]
     mdfactory("sync", "push", "all", campaign, "--update")
-    assert [one[0] for one in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
+    assert [row[0] for row in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
 
 
-def test_what_has_changed_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_lists_changes(mdfactory: Program, pushed_all: Path) -> None:
     results = Simulation.open(pushed_all / DONE).results
     frame = pq.read_table(pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet")
     results.record_analysis("rdf_oxygen", frame, unit="nm")
@@ -69,42 +71,42 @@ def test_what_has_changed_is_told(mdfactory: Program, pushed_all: Path) -> None:
     picture.write_bytes(b"another")
     results.record_artifact("density_plot", picture, move=True)
     moved = shutil.move(pushed_all / BUILD, pushed_all / "elsewhere")
-    found = _rows(_status(mdfactory, pushed_all))
-    assert found == [
+    compared = _rows(_status(mdfactory, pushed_all))
+    assert compared == [
         ("changed", "ANALYSIS_rdf_oxygen", DONE, ["types or extras"]),
         ("changed", "ARTIFACT_density_plot", DONE, ["files", "checksums"]),
         ("changed", "RUN_DATABASE", BUILD, [f"directory: {pushed_all / BUILD} -> {moved}"]),
     ]
-    said = mdfactory("sync", "status", pushed_all, "--long").out
-    assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in said
+    output = mdfactory("sync", "status", pushed_all, "--long").out
+    assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in output
 
 
-def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Path) -> None:
     shutil.rmtree(pushed_all / DONE)
-    found = _status(mdfactory, pushed_all)
-    assert not found["in_step"]
-    assert found["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
-    assert {one[2] for one in _rows(found)} == {DONE}
-    assert _status(mdfactory)["counts"] == found["counts"]
+    compared = _status(mdfactory, pushed_all)
+    assert not compared["in_step"]
+    assert compared["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
+    assert {row[2] for row in _rows(compared)} == {DONE}
+    assert _status(mdfactory)["counts"] == compared["counts"]
     assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
 
 
-def test_records_elsewhere_are_left_out(
+def test_status_ignores_records_of_folders_outside_the_source(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "campaign2"
-    shutil.copytree(pushed_all / BUILD, other / BUILD)
-    found = _status(mdfactory, other)
-    assert found["counts"]["systems"] == NONE | {"changed": 1}
+    second = tmp_path / "campaign2"
+    shutil.copytree(pushed_all / BUILD, second / BUILD)
+    compared = _status(mdfactory, second)
+    assert compared["counts"]["systems"] == NONE | {"changed": 1}
     assert _status(mdfactory, pushed_all / DONE)["in_step"]
     summary = tmp_path / "summary.yaml"
     summary.write_text(json.dumps({"system_directory": [str(pushed_all / DONE)]}), encoding="utf-8")
-    found = _status(mdfactory, summary)
-    assert found["in_step"]
-    assert found["counts"]["systems"] == NONE | {"unchanged": 1}
+    compared = _status(mdfactory, summary)
+    assert compared["in_step"]
+    assert compared["counts"]["systems"] == NONE | {"unchanged": 1}
 
 
-def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
     done = mdfactory("sync", "status", pushed_all)
     assert done.code == 3
@@ -112,7 +114,7 @@ def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed_all: Path) 
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
-def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_warns_of_a_simulation_in_two_folders(mdfactory: Program, pushed_all: Path) -> None:
     shutil.copytree(pushed_all / DONE, pushed_all / "copy")
     done = mdfactory("sync", "status", pushed_all)
     assert f"{DONE} stands in several folders" in done.err
@@ -127,10 +129,11 @@ def test_a_store_of_another_installation_is_compared(
     config.write_text(
         "[sqlite]\nRUN_DB_PATH=old/runs.db\nANALYSIS_DB_PATH=old/analysis.db\n", "utf-8"
     )
-    found = _status(mdfactory, campaign, "--config", config)
-    assert found["counts"]["systems"] == NONE | {"changed": 8}
-    told = {what for one in found["rows"] for what in one["what"] if "ANALYSIS" in one["table"]}
-    assert "not exact yet: another program wrote it" in told
+    compared = _status(mdfactory, campaign, "--config", config)
+    assert compared["counts"]["systems"] == NONE | {"changed": 8}
+    rows = [row for row in compared["rows"] if "ANALYSIS" in row["table"]]
+    differences = {difference for row in rows for difference in row["what"]}
+    assert "not exact yet: another program wrote it" in differences
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:
@@ -176,14 +179,14 @@ def _records(mdfactory: Program) -> list[dict[str, str]]:
         ("artifacts", "--full"),
         ("analysis", "--analysis-name", "rdf_oxygen", "--full"),
     ]
-    found = []
-    for what in commands:
-        done = mdfactory("sync", "pull", *what, "--json")
-        found += [{name: str(value) for name, value in row.items()} for row in done.json["rows"]]
-    return sorted(found, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
+    rows = []
+    for arguments in commands:
+        done = mdfactory("sync", "pull", *arguments, "--json")
+        rows += [{name: str(value) for name, value in row.items()} for row in done.json["rows"]]
+    return sorted(rows, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
 
 
-def test_a_folder_whose_name_only_begins_alike_is_left(
+def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     start = str(pushed_all)[:-2]
@@ -195,7 +198,7 @@ def test_a_folder_whose_name_only_begins_alike_is_left(
     assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
 
 
-def test_relocating_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
+def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
     done = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
     assert done.code == 2
     assert "are the same folder" in done.err

@@ -1,4 +1,4 @@
-"""Every command of the page works the same on every store."""
+"""Each command works the same on every store."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_a_campaign_goes_in_and_comes_back(
     mdfactory: Program, campaign: Path, tmp_path: Path
 ) -> None:
     assert "mdfactory sync init all" in mdfactory("sync", "push", "all", campaign).err
-    for what in ("systems", "analysis", "artifacts", "all"):
-        assert mdfactory("sync", "init", what).code == 0
+    for tables in ("systems", "analysis", "artifacts", "all"):
+        assert mdfactory("sync", "init", tables).code == 0
     assert mdfactory("sync", "push", "systems", campaign).out.startswith("8 inserted")
     assert mdfactory("sync", "push", "analysis", campaign).out.startswith("19 inserted")
     assert mdfactory("sync", "push", "artifacts", campaign).out.startswith("6 inserted")
@@ -92,7 +92,7 @@ def test_a_store_is_checked(mdfactory: Program) -> None:
     ]
 
 
-def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path: Path) -> None:
+def test_a_check_reports_the_problems_of_the_store(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "a.ini"
     config.write_text("[database]\nTYPE = csv\n[csv]\nANALYSIS_DB_PATH = a\n", encoding="utf-8")
     mdfactory("sync", "init", "all", "--config", config)
@@ -124,7 +124,7 @@ def _twice(folder: Path, theirs: str, ours: str) -> Path:
     return config
 
 
-def test_a_check_says_how_two_files_of_one_table_become_one(
+def test_a_check_prints_the_command_that_merges_two_files_of_one_table(
     mdfactory: Program, tmp_path: Path
 ) -> None:
     config = _twice(tmp_path, "AB", "C")
@@ -137,20 +137,20 @@ def test_a_check_says_how_two_files_of_one_table_become_one(
     assert mdfactory("sync", "init", "check", "--config", config).code == 0
 
 
-def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
+def test_a_check_names_records_that_are_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
     done = mdfactory("sync", "init", "check", "--config", _twice(tmp_path, "AB", "BA"))
     assert "2 records of the same key stand in both (A, B)" in done.out
 
 
 @pytest.mark.usefixtures("kind")
 @on("sqlite", "postgres")
-def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
+def test_cleared_records_are_removed(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     mdfactory("sync", "push", "all", campaign)
     clear = ("sync", "clear", "analysis", "--yes")
     assert mdfactory(*clear, "--analysis-name", "rdf_oxygen").code == 0
-    left = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
-    assert len(left) == 15
+    rows = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
+    assert len(rows) == 15
     assert mdfactory(*clear, "--artifact-name", "density_plot", "--hash", "CC").code == 0
     for flag in ("--analyses", "--artifacts", "--overview", "--all"):
         assert mdfactory(*clear, flag).code == 0
@@ -164,7 +164,7 @@ def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
 
 FLAGS = ["--diff", "--update", "--force"]
 SAMPLE = {("sqlite", "--update"), ("csv", "--diff"), ("postgres", "--force"), ("foundry", "--diff")}
-"""Stores and conflict modes of every run of the tests."""
+"""Stores and conflict modes that each run tests."""
 
 PUSHES = """
 import io, os, sys
@@ -197,16 +197,16 @@ def test_eight_processes_that_push_at_once_lose_nothing(
             json.dumps({"system_directory": list(map(str, quarter))}), encoding="utf-8"
         )
     sources = [campaign] * 4 + [campaign.parent / f"{number}.yaml" for number in range(4)]
-    told = tmp_path / "told"
-    told.mkdir()
-    command = [sys.executable, "-c", PUSHES, flag, str(told), *map(str, sources)]
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    command = [sys.executable, "-c", PUSHES, flag, str(reports), *map(str, sources)]
     pushed = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert pushed.returncode == 0, pushed.stderr
-    done = [json.loads(path.read_text(encoding="utf-8")) for path in told.iterdir()]
+    done = [json.loads(path.read_text(encoding="utf-8")) for path in reports.iterdir()]
     assert len(done) == 8
-    assert sum(one["counts"]["inserted"] for one in done) == 33
-    seen = {"--diff": "skipped", "--update": "unchanged", "--force": "updated"}[flag]
-    assert sum(one["counts"][seen] for one in done) == 4 * 33
+    assert sum(report["counts"]["inserted"] for report in done) == 33
+    counted = {"--diff": "skipped", "--update": "unchanged", "--force": "updated"}[flag]
+    assert sum(report["counts"][counted] for report in done) == 4 * 33
     assert len(_lines(mdfactory("sync", "pull", "systems"))) == 8
     overview = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
     assert len(overview) == 19
@@ -234,7 +234,7 @@ def existing(request: pytest.FixtureRequest, data: Path, tmp_path: Path) -> Path
 def test_a_store_of_an_existing_installation_is_read_and_extended(
     mdfactory: Program, campaign: Path, existing: Path
 ) -> None:
-    """And what it made stays where it looks for it, under the names that it gave."""
+    """Its files keep their names, so that the existing installation finds them."""
     before = {path.name for path in existing.parent.rglob("store/**/*.csv")}
     common = ("--config", existing)
     assert mdfactory("sync", "init", "check", *common).code == 0

@@ -1,4 +1,4 @@
-"""The commands of the sync page, end to end on SQLite."""
+"""The sync commands, end to end on SQLite."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def _break(campaign: Path) -> Path:
     return broken.parent
 
 
-def test_init_makes_the_table_once(mdfactory: Program) -> None:
+def test_init_creates_the_table_once(mdfactory: Program) -> None:
     place = f"(SQLite store {os.environ['MDFACTORY_DATA_DIR']}/runs.db)"
-    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: made {place}\n"
-    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: was there already {place}\n"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: created {place}\n"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: already exists {place}\n"
 
 
-def test_init_force_removes_what_was_there_and_counts_it(store: Program, campaign: Path) -> None:
+def test_init_force_removes_the_records_and_counts_them(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
     done = store("sync", "init", "systems", "--force")
     assert done.code == 0
-    assert done.out.startswith("RUN_DATABASE: made anew, 8 records removed (SQLite store ")
+    assert done.out.startswith("RUN_DATABASE: recreated, 8 records removed (SQLite store ")
     assert store("sync", "pull", "systems", "--json").json["rows"] == []
 
 
-def test_init_tells_scripts_what_it_did(store: Program) -> None:
+def test_init_reports_its_tables_as_json(store: Program) -> None:
     done = store("sync", "init", "systems", "--force", "--json")
     assert done.json == {
         "command": "sync init systems",
@@ -52,7 +52,7 @@ def test_init_tells_scripts_what_it_did(store: Program) -> None:
 
 
 @pytest.mark.parametrize("verb", ["push", "pull", "clear"])
-def test_without_init_the_command_to_type_is_told(
+def test_without_init_the_error_names_the_command_to_run(
     mdfactory: Program, campaign: Path, verb: str
 ) -> None:
     arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
@@ -107,7 +107,7 @@ def test_push_again_without_a_flag_writes_nothing_and_names_the_flags(
 def test_a_dry_run_writes_nothing(store: Program, campaign: Path, flag: str) -> None:
     done = store("sync", "push", "systems", campaign, flag)
     assert done.code == 0
-    assert done.out.startswith("dry run, nothing was written; it would be: 8 inserted")
+    assert done.out.startswith("dry run, nothing was written. Without --dry-run: 8 inserted")
     assert store("sync", "pull", "systems", "--json").json["rows"] == []
 
 
@@ -119,7 +119,7 @@ def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: P
     assert done.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
 
 
-def test_what_is_skipped_is_in_the_json_too(store: Program, campaign: Path) -> None:
+def test_skipped_folders_are_in_the_json(store: Program, campaign: Path) -> None:
     broken = _break(campaign)
     done = store("sync", "push", "systems", campaign, "--json", "--quiet")
     assert done.code == 3
@@ -142,7 +142,7 @@ def test_a_name_with_control_characters_cannot_write_to_the_terminal(
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])
-def test_a_source_that_is_not_there_is_named(store: Program, json_: list[str]) -> None:
+def test_a_missing_source_is_named(store: Program, json_: list[str]) -> None:
     done = store("sync", "push", "systems", "/no/such/place", *json_)
     assert done.code == 1
     assert done.err.startswith("error: /no/such/place: there is no such folder")
@@ -208,7 +208,7 @@ def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--status", "done"], '"build", "equilibrated", "production", "completed"'),
         (["--simulation-type", "plasma"], '"mixedbox", "bilayer", "lnp"'),
@@ -223,12 +223,12 @@ def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: 
         (["--colour", "red"], "--colour"),
     ],
 )
-def test_a_wrong_command_line_lists_what_is_right(
-    store: Program, arguments: list[str], told: str
+def test_a_wrong_command_line_lists_the_valid_values(
+    store: Program, arguments: list[str], message: str
 ) -> None:
     done = store("sync", "pull", "systems", *arguments)
     assert (done.code, done.out) == (2, "")
-    assert told in " ".join(done.err.replace("│", " ").split())
+    assert message in " ".join(done.err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
@@ -287,18 +287,18 @@ def test_output_does_not_replace_the_store(store: Program, campaign: Path) -> No
     database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
     done = store("sync", "pull", "systems", "--output", database)
     assert done.code == 1
-    assert f"{database} is the store itself" in done.err
+    assert f"{database} is a file of the store" in done.err
     assert len(store("sync", "pull", "systems").rows) == 9
 
 
-def test_an_answer_that_breaks_off_is_still_one_json_object(store: Program) -> None:
-    """A record that another program wrote cannot be read, after many that can."""
+def test_output_that_breaks_off_is_still_one_json_object(store: Program) -> None:
+    """The last record, which another program wrote, cannot be read."""
     path = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
-    with closing(sqlite3.connect(path)) as other, other:
+    with closing(sqlite3.connect(path)) as database, database:
         marks = ", ".join("?" * 9)
         rows = [tuple(run(f"{number:040}").values()) for number in range(3_000)]
-        other.executemany(f"INSERT INTO RUN_DATABASE VALUES ({marks})", rows)
-        other.execute(
+        database.executemany(f"INSERT INTO RUN_DATABASE VALUES ({marks})", rows)
+        database.execute(
             "UPDATE RUN_DATABASE SET directory = CAST(x'ff' AS TEXT) WHERE hash > ?", (rows[-2][0],)
         )
     done = store("sync", "pull", "systems", "--json")
@@ -324,7 +324,7 @@ def test_clear_removes_and_counts(store: Program, campaign: Path, yes: str) -> N
     assert done.json == {"command": "sync clear systems", "removed": {"RUN_DATABASE": 6}}
 
 
-def test_clear_of_no_hash_in_particular_clears_nothing(store: Program, campaign: Path) -> None:
+def test_clear_with_an_empty_hash_clears_nothing(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
     assert store("sync", "clear", "systems", "--yes", "--hash", "").code == 2
     assert len(store("sync", "pull", "systems").rows) == 9
@@ -335,21 +335,19 @@ def test_clearing_nothing_asks_nothing(store: Program) -> None:
     assert (done.code, done.out) == (0, "RUN_DATABASE: 0 records removed\n")
 
 
-def test_a_store_that_is_held_is_said_to_be(
+def test_a_locked_store_is_reported(
     store: Program, campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(tmp_path / "data"))
     store("sync", "init", "systems")
-    with closing(sqlite3.connect(tmp_path / "data" / "runs.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(tmp_path / "data" / "runs.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
         done = store("sync", "push", "systems", campaign, "--wait", "0.1")
     assert (done.code, done.out) == (1, "")
     assert "--wait" in done.err
 
 
-def test_the_command_to_type_next_has_the_config_of_this_one(
-    mdfactory: Program, tmp_path: Path
-) -> None:
+def test_the_command_to_run_next_has_the_same_config(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "own settings.ini"
     config.touch()
     done = mdfactory("sync", "pull", "systems", "--config", config)
@@ -408,7 +406,7 @@ def test_an_existing_installation_s_store_is_used_as_it_is(
     )
 
 
-def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
+def test_an_unchanged_campaign_is_not_read_again_without_no_cache(
     store: Program, settled: Path
 ) -> None:
     index = Path(os.environ["MDFACTORY_CACHE_DIR"]) / "scan.db"
@@ -427,7 +425,7 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
 
 @pytest.mark.usefixtures("kind")
 @on("csv", "postgres")
-def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, settled: Path) -> None:
+def test_the_scan_index_is_used_with_every_store(mdfactory: Program, settled: Path) -> None:
     mdfactory("sync", "init", "all")
     update = ("sync", "push", "all", settled, "--update", "--json")
     everything = 8 + 19 + 6
@@ -436,19 +434,16 @@ def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, sett
     assert mdfactory("sync", "status", settled, "--json").json["in_step"]
     mdfactory("sync", "clear", "analysis", "--analysis-name", "rdf_oxygen", "--yes")
     (next(settled.glob("*/prod.xtc")).parent / "prod.gro").touch()
-    some = mdfactory(*update).json
-    lacking = some["tables"]["ANALYSIS_rdf_oxygen"]
-    assert lacking == ZERO | {"inserted": 4}
-    assert some["counts"]["inserted"] == 4
+    report = mdfactory(*update).json
+    assert report["tables"]["ANALYSIS_rdf_oxygen"] == ZERO | {"inserted": 4}
+    assert report["counts"]["inserted"] == 4
     assert mdfactory("sync", "verify", "--json").code == 0
     plain = mdfactory(*update, "--no-cache", "--dry-run").json
     assert plain["counts"] == ZERO | {"unchanged": everything}
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "many", "1000"])
-def test_a_number_of_jobs_that_is_none_is_refused(
-    store: Program, campaign: Path, jobs: str
-) -> None:
+def test_an_invalid_number_of_jobs_is_refused(store: Program, campaign: Path, jobs: str) -> None:
     result = store("sync", "push", "systems", campaign, "--jobs", jobs)
     assert result.code == 2
     assert "jobs" in result.err

@@ -1,4 +1,4 @@
-"""The command that checks a store, on every store."""
+"""The command verify, on every store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("d
 @pytest.mark.usefixtures("kind")
 @on("csv")
 def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
-    """One in each table, in a column that chance takes."""
+    """One byte in each table, in a random column."""
     done = mdfactory("sync", "verify", pushed_all)
     assert (done.code, done.out) == (0, "89 records checked, 0 problems\n")
     with open_store(load()).transaction(write=True) as transaction:
@@ -53,7 +53,7 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
 
 @pytest.mark.usefixtures("kind")
 @on("postgres")
-def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
+def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
     done = mdfactory("sync", "verify", "--quick")
     assert done.code == 4
@@ -65,17 +65,17 @@ def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Pat
     assert done.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 
-def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed_all: Path) -> None:
+def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) -> None:
     done = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
     assert done.code == 0
     assert done.json["checked"]["RUN_DATABASE"] == 4
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_a_run_that_is_interrupted_says_how_to_go_on(
+def test_an_interrupted_run_prints_the_command_that_continues_it(
     mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
 ) -> None:
-    """Ctrl-C comes while a large artifact is read."""
+    """Ctrl-C arrives while a large artifact is read."""
     program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed_all)]
     large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
     with large.open("wb") as file:
@@ -89,7 +89,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "records checked" in out
-    assert "To go on: mdfactory sync verify --since 0BDC04" in err
+    assert "To continue: mdfactory sync verify --since 0BDC04" in err
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program) -> None:
