@@ -64,11 +64,11 @@ def _assert_named(placed: Sequence[Placed], skipped: Sequence[dict[str, str]]) -
     for item in skipped:
         assert len(item["reason"].splitlines()) == 1, item
         reasons[item["path"]].append(item["reason"])
-    for one in placed:
-        named = reasons.pop(one.named, [])
-        assert len(named) == len(one.member.reasons), (one.member.name, named)
-        for expected, reason in zip(one.member.reasons, named, strict=True):
-            assert re.search(expected, reason), (one.member.name, reason)
+    for entry in placed:
+        named = reasons.pop(entry.named, [])
+        assert len(named) == len(entry.member.reasons), (entry.member.name, named)
+        for expected, reason in zip(entry.member.reasons, named, strict=True):
+            assert re.search(expected, reason), (entry.member.name, reason)
     assert not reasons
 
 
@@ -98,34 +98,34 @@ def test_bad_input_is_named_and_all_else_is_pushed(
     # The server of the tests may run as another user, whose socket is closed to us without rights.
     rights = kind == "postgres"
     placed = write(
-        chosen([one for one in members() if not (rights and one.rights)]), campaign / "bad"
+        chosen([member for member in members() if not (rights and member.rights)]), campaign / "bad"
     )
     push = ("sync", "push", "all", campaign, "--update", "--debug")
     mdfactory("sync", "init", "all")
-    done = _limited(*push, "--json", rights=rights)
-    assert done.returncode == 3, done.stderr[-2_000:]
-    report = json.loads(done.stdout)
+    result = _limited(*push, "--json", rights=rights)
+    assert result.returncode == 3, result.stderr[-2_000:]
+    report = json.loads(result.stdout)
     _assert_named(placed, report["skipped"])
-    assert "Traceback" not in done.stderr
-    *lines, peak = done.stderr.splitlines()
+    assert "Traceback" not in result.stderr
+    *lines, peak = result.stderr.splitlines()
     assert len([line for line in lines if line.startswith("skipped: ")]) == len(report["skipped"])
     tables, missing = _stored()
-    for one in placed:
-        folder = os.fsencode(one.folder).decode(errors="replace")
-        assert tables.pop(folder, set()) == one.member.stored, one.member.name
+    for entry in placed:
+        folder = os.fsencode(entry.folder).decode(errors="replace")
+        assert tables.pop(folder, set()) == entry.member.stored, entry.member.name
     assert set(tables) == {str(path) for path in campaign.iterdir() if len(path.name) == 40}
     assert sum(map(len, tables.values())) == RECORDS
-    good = sum(len(one.member.stored) for one in placed)
+    good = sum(len(entry.member.stored) for entry in placed)
     assert report["counts"]["inserted"] == RECORDS + good
-    assert missing == len([one for one in placed if one.member.stored]) + 8
-    warned = [one.member.warned for one in placed if one.member.warned]
+    assert missing == len([entry for entry in placed if entry.member.stored]) + 8
+    warned = [entry.member.warned for entry in placed if entry.member.warned]
     assert all(any(re.search(each, line) for line in report["warnings"]) for each in warned)
     if again:
-        done = _limited(*push, rights=rights)
-        assert done.returncode == 3
-        assert "Traceback" not in done.stderr
-        assert f"{RECORDS + good} unchanged" in done.stdout
-    bad = sum(bool(one.member.reasons) for one in placed)
+        result = _limited(*push, rights=rights)
+        assert result.returncode == 3
+        assert "Traceback" not in result.stderr
+        assert f"{RECORDS + good} unchanged" in result.stdout
+    bad = sum(bool(entry.member.reasons) for entry in placed)
     record_property(
         "figure", f"bad input, {kind}: {len(placed)} members, {bad} of them named, {peak}"
     )

@@ -45,9 +45,9 @@ def test_edit_opens_the_editor_on_a_new_file(
 ) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "sed -i 's/^; TYPE/TYPE/'")
-    done = mdfactory("config", "edit")
+    result = mdfactory("config", "edit")
     file = Path(os.environ["MDFACTORY_CONFIG_DIR"]) / "config.ini"
-    assert (done.code, done.out) == (0, f"{file} is valid\n")
+    assert (result.code, result.out) == (0, f"{file} is valid\n")
     assert "\nTYPE = sqlite\n" in file.read_text(encoding="utf-8")
 
 
@@ -67,9 +67,9 @@ def test_an_error_of_the_editor_is_reported(
 ) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", editor)
-    done = mdfactory("config", "edit")
-    assert (done.code, done.out) == (1, "")
-    assert message in done.err
+    result = mdfactory("config", "edit")
+    assert (result.code, result.out) == (1, "")
+    assert message in result.err
 
 
 def test_init_asks_and_writes_and_creates_the_store(
@@ -155,16 +155,16 @@ def test_init_takes_the_paths_of_foundry_as_options(
 ) -> None:
     file = tmp_path / "lab.ini"
     init = ("config", "init", "--config", file, "--type", "foundry")
-    done = mdfactory(*init, "--base-path", "mdf")
-    assert done.code == 2
-    assert "--base-path: BASE_PATH is 'mdf'; it must be absolute" in done.err
+    result = mdfactory(*init, "--base-path", "mdf")
+    assert result.code == 2
+    assert "--base-path: BASE_PATH is 'mdf'; it must be absolute" in result.err
     assert "--analysis-name" in mdfactory(*init, "--analysis-name", "a/b").err
     given = ("--base-path", "/Group/mdf", "--artifact-db-path", "files", "--json")
-    done = mdfactory(*init, *given, "--initialise")
-    assert len(done.json["made"]) == 18
-    done = mdfactory("sync", "init", "check", "--config", file)
-    assert done.code == 0
-    lines = done.out.splitlines()
+    result = mdfactory(*init, *given, "--initialise")
+    assert len(result.json["made"]) == 18
+    result = mdfactory("sync", "init", "check", "--config", file)
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert lines[1] == f"  ok  connection to {foundry.url} as alice"
     assert lines[2] == "  ok  BASE_PATH /Group/mdf"
     assert lines[3] == "  ok  RUN_DB_PATH /Group/mdf/runs"
@@ -188,13 +188,13 @@ def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> 
     file = tmp_path / "lab.ini"
     init = ("config", "init", "--config", file)
     runs = tmp_path / "r.db"
-    done = mdfactory(*init, "--type", "sqlite", "--run-db-path", runs, "--json")
-    assert done.code == 0
-    assert done.json["path"] == str(file)
-    assert len(done.json["made"]) == 18
+    result = mdfactory(*init, "--type", "sqlite", "--run-db-path", runs, "--json")
+    assert result.code == 0
+    assert result.json["path"] == str(file)
+    assert len(result.json["made"]) == 18
     assert runs.exists()
-    done = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
-    assert (done.code, done.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
+    result = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
+    assert (result.code, result.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
     assert not (tmp_path / "s.db").exists()
     assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
     assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]
@@ -219,9 +219,9 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
     secret.write_text("s3cret\n", encoding="utf-8")
     init = ("config", "init", "--config", file, "--type", "postgres", "--no-initialise")
     url = ("--url", "postgresql://me@host/lab")
-    done = mdfactory(*init, *url, "--password-file", secret, "--debug")
-    assert done.code == 0
-    assert "s3cret" not in done.out + done.err
+    result = mdfactory(*init, *url, "--password-file", secret, "--debug")
+    assert result.code == 0
+    assert "s3cret" not in result.out + result.err
     text = file.read_text(encoding="utf-8")
     assert "URL = postgresql://me@host/lab?password=s3cret\n" in text
     assert mdfactory(*init, "--url", "postgresql://me@host/lab?password=").code == 0
@@ -257,7 +257,7 @@ def test_an_invalid_answer_is_reported_and_nothing_is_written(
     places["file"].write_text("", encoding="utf-8")
     config = tmp_path / "lab.ini"
     given = [argument.format(**places) for argument in arguments]
-    done = mdfactory("config", "init", "--config", config, *given)
-    assert done.code == code
-    assert message in done.err
+    result = mdfactory("config", "init", "--config", config, *given)
+    assert result.code == code
+    assert message in result.err
     assert not config.exists()

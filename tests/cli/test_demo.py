@@ -15,15 +15,15 @@ Program = Callable[..., Any]
 
 
 def test_the_demo_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None:
-    done = mdfactory("demo", tmp_path / "tour")
-    assert done.code == 0
-    assert Counter(row[3] for row in done.rows[1:]) == {
+    result = mdfactory("demo", tmp_path / "tour")
+    assert result.code == 0
+    assert Counter(row[3] for row in result.rows[1:]) == {
         "completed": 4,
         "production": 1,
         "equilibrated": 1,
         "build": 2,
     }
-    assert "33 inserted" in done.err
+    assert "33 inserted" in result.err
     assert (tmp_path / "tour" / "density.png").read_bytes().startswith(b"\x89PNG")
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
@@ -69,17 +69,17 @@ def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -
         "from mdfactory.cli.app import run\n"
         f"sys.exit(run(['demo', {str(tmp_path)!r}]))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0
-    assert "pip install 'mdfactory[notebook]'" in done.stderr
+    assert result.returncode == 0
+    assert "pip install 'mdfactory[notebook]'" in result.stderr
     assert not (tmp_path / "density.png").exists()
 
 
 def test_a_folder_with_other_files_is_not_changed(mdfactory: Program, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    done = mdfactory("demo", tmp_path)
-    assert (done.code, done.out) == (1, "")
-    assert str(tmp_path) in done.err
+    result = mdfactory("demo", tmp_path)
+    assert (result.code, result.out) == (1, "")
+    assert str(tmp_path) in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

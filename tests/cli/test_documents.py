@@ -84,8 +84,8 @@ class Runner:
         name, *arguments = words
         match name.removeprefix(".venv/bin/"):
             case "mdfactory":
-                done = self.program(*arguments)
-                assert done.code == _code(line), f"{line}: exit code {done.code}\n{done.err}"
+                result = self.program(*arguments)
+                assert result.code == _code(line), f"{line}: exit code {result.code}\n{result.err}"
             case "cd":
                 self.monkeypatch.chdir(arguments[0])
             case "export":

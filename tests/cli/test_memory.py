@@ -39,7 +39,7 @@ def test_a_folder_that_takes_too_much_memory_is_named(tmp_path: Path) -> None:
     edited(lambda values: values["analyses"]["own"].update(row_count=rows))(tmp_path / "frame")
     frame = pa.table({"x": pa.array([0.125] * rows)})
     pq.write_table(frame, tmp_path / "frame" / ".analysis" / "own.parquet")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path / "good", tmp_path],
         env=os.environ | {"PYTHONPATH": str(TESTS)},
         capture_output=True,
@@ -47,8 +47,8 @@ def test_a_folder_that_takes_too_much_memory_is_named(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 3, done.stderr
-    report = json.loads(done.stdout.splitlines()[-1])
+    assert result.returncode == 3, result.stderr
+    report = json.loads(result.stdout.splitlines()[-1])
     reason = "there is not enough memory to read it"
     assert {(item["path"], item["reason"]) for item in report["skipped"]} == {
         (str(tmp_path / "build input"), reason),

@@ -28,8 +28,8 @@ print(json.dumps(sorted(sys.modules)))
 def _loaded(*arguments: str) -> set[str]:
     """Return the modules that a command has imported when it ends."""
     command = [sys.executable, "-c", SCRIPT, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(json.loads(result.stdout))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_unchanged_campaign_loads_no_library_for_reading(settled: Path, comma
 
 def test_the_package_itself_loads_nothing() -> None:
     script = "import sys, mdfactory; print('\\n'.join(sys.modules))"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert not set(done.stdout.split()) & {*HEAVY, "cyclopts", "rich"}
+    assert not set(result.stdout.split()) & {*HEAVY, "cyclopts", "rich"}

@@ -37,15 +37,15 @@ def _rows(compared: Any) -> list[tuple[str, str, str, list[str]]]:
 @on("csv", "postgres")
 def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
-    done = mdfactory("sync", "status", campaign, "--exit-code")
-    assert done.code == 4
-    assert done.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
-    assert f"mdfactory sync push all {campaign} --update" in done.out
+    result = mdfactory("sync", "status", campaign, "--exit-code")
+    assert result.code == 4
+    assert result.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
+    assert f"mdfactory sync push all {campaign} --update" in result.out
     assert mdfactory("sync", "status", campaign).code == 0
     assert mdfactory("sync", "push", "all", campaign, "--update").code == 0
     for source in ([campaign], []):
-        done = mdfactory("sync", "status", *source, "--exit-code")
-        assert (done.code, done.out.splitlines()[-1]) == (0, "in step")
+        result = mdfactory("sync", "status", *source, "--exit-code")
+        assert (result.code, result.out.splitlines()[-1]) == (0, "in step")
     (campaign / BUILD / "prod.xtc").touch()
     results = Simulation.open(campaign / DONE).results
     results.record_analysis("rdf_oxygen", pa.table({"r": [1.0, 2.0]}))
@@ -108,16 +108,16 @@ def test_status_ignores_records_of_folders_outside_the_source(
 
 def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
-    done = mdfactory("sync", "status", pushed_all)
-    assert done.code == 3
-    assert f"skipped: {pushed_all / BUILD}: " in done.err
+    result = mdfactory("sync", "status", pushed_all)
+    assert result.code == 3
+    assert f"skipped: {pushed_all / BUILD}: " in result.err
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
 def test_status_warns_of_a_simulation_in_two_folders(mdfactory: Program, pushed_all: Path) -> None:
     shutil.copytree(pushed_all / DONE, pushed_all / "copy")
-    done = mdfactory("sync", "status", pushed_all)
-    assert f"{DONE} stands in several folders" in done.err
+    result = mdfactory("sync", "status", pushed_all)
+    assert f"{DONE} stands in several folders" in result.err
 
 
 def test_a_store_of_another_installation_is_compared(
@@ -137,9 +137,9 @@ def test_a_store_of_another_installation_is_compared(
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:
-    done = mdfactory("sync", "status", campaign)
-    assert done.code == 1
-    assert "mdfactory sync init all" in done.err
+    result = mdfactory("sync", "status", campaign)
+    assert result.code == 1
+    assert "mdfactory sync init all" in result.err
 
 
 # Relocate
@@ -155,9 +155,9 @@ def test_relocated_records_are_the_same_but_for_their_directory(
     move = ("sync", "relocate", pushed_all, new)
     planned = mdfactory(*move, "--dry-run", "--json").json
     assert _records(mdfactory) == before
-    done = mdfactory(*move, "--json").json
-    assert done["tables"] == planned["tables"]
-    assert sum(done["tables"].values()) == 89
+    result = mdfactory(*move, "--json").json
+    assert result["tables"] == planned["tables"]
+    assert sum(result["tables"].values()) == 89
     after = _records(mdfactory)
     assert after == [
         {name: str(value).replace(str(pushed_all), new) for name, value in row.items()}
@@ -181,8 +181,8 @@ def _records(mdfactory: Program) -> list[dict[str, str]]:
     ]
     rows = []
     for arguments in commands:
-        done = mdfactory("sync", "pull", *arguments, "--json")
-        rows += [{name: str(value) for name, value in row.items()} for row in done.json["rows"]]
+        result = mdfactory("sync", "pull", *arguments, "--json")
+        rows += [{name: str(value) for name, value in row.items()} for row in result.json["rows"]]
     return sorted(rows, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
 
 
@@ -190,15 +190,15 @@ def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     start = str(pushed_all)[:-2]
-    done = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
-    assert sum(done["tables"].values()) == 0
-    done = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
-    assert done["tables"]["RUN_DATABASE"] == 1
+    result = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
+    assert sum(result["tables"].values()) == 0
+    result = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
+    assert result["tables"]["RUN_DATABASE"] == 1
     shown = mdfactory("sync", "pull", "systems", "--hash", DONE, "--json").json["rows"]
     assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
 
 
 def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
-    done = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
-    assert done.code == 2
-    assert "are the same folder" in done.err
+    result = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
+    assert result.code == 2
+    assert "are the same folder" in result.err

@@ -114,29 +114,31 @@ def test_clear_asks_and_no_is_the_default(
 
 
 def test_a_closed_pipe_is_no_error(pushed: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {' '.join(PROGRAM)} sync pull systems --full | true"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", ["sync pull systems", "--version", "--help", "config path"])
 def test_a_full_disk_behind_the_output_is_an_error(pushed: Path, words: str) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [*PROGRAM, *words.split()]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "error: standard output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 def test_a_closed_stream_is_no_traceback(pushed: Path, closed: str) -> None:
     line = f"{' '.join(PROGRAM)} sync pull systems {closed}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
@@ -149,8 +151,10 @@ def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
     for verb, *flags in arguments:
         source = [str(tmp_path)] if verb == "push" else []
         command = [*PROGRAM, "sync", verb, "systems", *source, *flags]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert json.loads(done.stdout)["rows"][0]["directory"] == str(folder)
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=True
+        )
+    assert json.loads(result.stdout)["rows"][0]["directory"] == str(folder)
 
 
 def test_a_terminated_pull_leaves_no_temporary_file(pushed: Path, tmp_path: Path) -> None:
@@ -171,8 +175,8 @@ from mdfactory.records.tables import SIMULATIONS
 from pathlib import Path
 export.export(batches(), SIMULATIONS.schema, Path({str(fifo / "a.csv")!r}))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert done.returncode == 128 + signal.SIGTERM
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert result.returncode == 128 + signal.SIGTERM
     assert list(fifo.iterdir()) == []
 
 
@@ -197,6 +201,6 @@ def test_an_interrupt_ends_with_its_code_and_without_a_traceback(
 def test_only_debug_shows_the_traceback(tmp_path: Path) -> None:
     for flags, shown in ([], False), (["--debug"], True):
         command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), *flags]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert ("Traceback" in done.stderr) is shown
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert ("Traceback" in result.stderr) is shown

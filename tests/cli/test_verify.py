@@ -31,8 +31,8 @@ TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("d
 @on("csv")
 def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
     """One byte in each table, in a random column."""
-    done = mdfactory("sync", "verify", pushed_all)
-    assert (done.code, done.out) == (0, "89 records checked, 0 problems\n")
+    result = mdfactory("sync", "verify", pushed_all)
+    assert (result.code, result.out) == (0, "89 records checked, 0 problems\n")
     with open_store(load()).transaction(write=True) as transaction:
         for table in TABLES:
             query = Query((OneOf("hash", (DONE,)),))
@@ -45,30 +45,30 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
             transaction.remove(table, [tuple(row[name] for name in table.key)])
             values = [[(row | {column: changed})[name] for name in table.columns]]
             transaction.put(table, batch(values, table.schema))
-    done = mdfactory("sync", "verify", "--json")
-    assert done.code == 4
-    assert not done.json["sound"]
-    assert {one["table"] for one in done.json["rows"]} >= {table.name for table in TABLES}
+    result = mdfactory("sync", "verify", "--json")
+    assert result.code == 4
+    assert not result.json["sound"]
+    assert {row["table"] for row in result.json["rows"]} >= {table.name for table in TABLES}
 
 
 @pytest.mark.usefixtures("kind")
 @on("postgres")
 def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
-    done = mdfactory("sync", "verify", "--quick")
-    assert done.code == 4
+    result = mdfactory("sync", "verify", "--quick")
+    assert result.code == 4
     assert (
         f"ANALYSIS_rdf_oxygen {DONE}: {pushed_all / DONE}: rdf_oxygen.parquet is missing"
-        in done.out
+        in result.out
     )
-    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in done.out
-    assert done.out.splitlines()[-1] == "89 records checked, 1 problem"
+    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in result.out
+    assert result.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 
 def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) -> None:
-    done = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
-    assert done.code == 0
-    assert done.json["checked"]["RUN_DATABASE"] == 4
+    result = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
+    assert result.code == 0
+    assert result.json["checked"]["RUN_DATABASE"] == 4
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -93,6 +93,6 @@ def test_an_interrupted_run_prints_the_command_that_continues_it(
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program) -> None:
-    done = mdfactory("sync", "verify")
-    assert done.code == 1
-    assert "mdfactory sync init all" in done.err
+    result = mdfactory("sync", "verify")
+    assert result.code == 1
+    assert "mdfactory sync init all" in result.err
