@@ -78,7 +78,7 @@ class _Overview:
 
     @property
     def counts(self) -> list[str]:
-        """For each result, how many simulations have it, of those that it is expected of."""
+        """For each result, how many simulations have it, of those that are expected to."""
         columns = (
             [results[name] for results in self.simulations.values() if name in results]
             for name in self.results
