@@ -52,22 +52,22 @@ def test_fields_of_the_input_become_columns(records: Records) -> None:
     assert set(frame["parametrization_config.forcefield"]) == {"openff-2.2.0.offxml"}
     row = frame[frame["hash"] == FIRST].iloc[0]
     built = Simulation.open(row["directory"]).build_input
-    (fraction,) = (one.fraction for one in built.system.species if one.resname == "MEO")
+    (fraction,) = (species.fraction for species in built.system.species if species.resname == "MEO")
     assert row[METHANOL] == fraction
 
 
-def test_a_field_that_there_is_not_is_named_with_those_that_there_are(records: Records) -> None:
+def test_the_error_for_an_unknown_field_lists_the_known_fields(records: Records) -> None:
     with pytest.raises(QueryError, match=r"'system\.temperature'.* system\.total_count"):
         records.systems(fields=["system.temperature"])
 
 
-def test_an_analysis_comes_as_one_tidy_frame(records: Records, campaign: Path) -> None:
+def test_an_analysis_is_one_tidy_frame(records: Records, campaign: Path) -> None:
     frame = records.analysis("density_timeseries", fields=[METHANOL])
     assert list(frame.columns) == ["hash", "time_ps", "density_g_cm3", METHANOL]
     assert frame["hash"].nunique() == 4
-    one = frame[frame["hash"] == FIRST][["time_ps", "density_g_cm3"]].reset_index(drop=True)
+    pulled = frame[frame["hash"] == FIRST][["time_ps", "density_g_cm3"]].reset_index(drop=True)
     own = pd.read_parquet(campaign / FIRST / ".analysis" / "density_timeseries.parquet")
-    assert_frame_equal(one, own, check_exact=True)
+    assert_frame_equal(pulled, own, check_exact=True)
 
 
 def test_a_frame_keeps_its_dtypes_and_its_index(records: Records, campaign: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
     assert list(frame["checksums"].iloc[0]) == frame["files"].iloc[0]
 
 
-def test_errors_say_what_to_do(records: Records) -> None:
+def test_errors_list_the_valid_names(records: Records) -> None:
     with pytest.raises(UnknownNameError, match="rdf_oxygen"):
         records.analysis("rdf")
     with pytest.raises(ValueError, match="plot"):
@@ -141,7 +141,7 @@ def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.
     environment = os.environ | {"MPLBACKEND": "agg"}
     warnings = ["error", *(pytestconfig.getoption("pythonwarnings") or ())]
     subprocess.run(
-        [sys.executable, *(f"-W{one}" for one in warnings), "-c", "\n".join(blocks)],
+        [sys.executable, *(f"-W{warning}" for warning in warnings), "-c", "\n".join(blocks)],
         cwd=tmp_path, env=environment, check=True,
     )  # fmt: skip
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")

@@ -25,7 +25,7 @@ __all__ = [
     "open_store",
 ]
 
-_HOMES = {
+_MODULES = {
     "BuildInput": "mdfactory.campaign.build_input",
     "MDFactoryError": "mdfactory.errors",
     "Records": "mdfactory.notebook",
@@ -33,13 +33,14 @@ _HOMES = {
     "Simulation": "mdfactory.campaign.simulation",
     "open_store": "mdfactory.notebook",
 }
+"""Public name -> the module that defines it."""
 
 
 def __getattr__(name: str, platform: str = sys.platform) -> object:
-    """Load a public name on its first use: the start stays fast."""
-    if name not in _HOMES:
+    """Import a public name when it is first used, so that the program starts fast."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mdfactory.platforms import require_posix
 
     require_posix(platform)
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""``python -m mdfactory``."""
+"""The command line as ``python -m mdfactory``."""
 
 from mdfactory.cli import main
 

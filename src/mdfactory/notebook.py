@@ -1,4 +1,4 @@
-"""The store as DataFrames, for notebooks and scripts; the filters are those of the commands."""
+"""Records of a store as pandas DataFrames, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mdfactory.errors import QueryError
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.stores import open_store as _configured
+from mdfactory.stores import open_store as open_configured_store
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
 from mdfactory.sync.frames import pull_frames
@@ -25,30 +25,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Records", "open_store"]
 
+HASHES_PER_QUERY = 1000
+"""Simulations that one query selects by their hashes."""
+
 
 def open_store(
     url: str | None = None, *, config: str | Path | None = None, wait: float = 60.0
 ) -> Records:
-    """Open a store to read from.
+    """Open a store for reading.
 
     Parameters
     ----------
-    url
-        Where it is, such as ``sqlite:///lab`` for the folder ``lab`` with its ``runs.db`` and
-        ``analysis.db``; the store that the configuration names if None.
-    config
-        A configuration file to read last.
-    wait
-        Seconds to wait for a program that holds the store.
+    url : str, optional
+        URL of the store, such as ``sqlite:///lab`` for the files ``runs.db`` and ``analysis.db``
+        in the folder ``lab``. Default: the store of the configuration.
+    config : str or Path, optional
+        Configuration file that overrides all others. Not used with `url`.
+    wait : float
+        Seconds to wait for another process that has the store locked.
+
+    Returns
+    -------
+    Records
+        The records of the store. They are read when one of its methods is called.
 
     Raises
     ------
     ConfigError
-        If the configuration or the URL names no store.
+        If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
 
     Examples
     --------
-    After ``mdfactory demo``, the store of its configuration and the store of its folder are one:
+    After ``mdfactory demo``, by the configuration of the demo, and by the URL of the same store:
 
     >>> import mdfactory
     >>> records = mdfactory.open_store(config="mdfactory-demo/mdfactory.ini")
@@ -59,20 +67,29 @@ def open_store(
     """
     if url is not None:
         return Records(store_at(url, wait=wait))
-    return Records(_configured(load(Path(config) if config else None), wait=wait))
+    return Records(open_configured_store(load(Path(config) if config else None), wait=wait))
 
 
 class Records:
-    """What a store holds, as DataFrames.
+    """The records of a store, as DataFrames.
 
-    All methods take ``hash`` (its first digits, in any case), ``simulation_type``, ``sort`` (a
-    column, ``-column`` for descending) and ``limit``; an answer without records is a frame
-    without rows.
+    The filters are the same as those of ``mdfactory sync pull``. Each call reads the store. If no
+    record matches the filters, the DataFrame has no rows.
 
     Parameters
     ----------
-    store
-        The store.
+    store : Store
+        The store to read from; see `open_store`.
+
+    Examples
+    --------
+    After ``mdfactory demo``:
+
+    >>> import mdfactory
+    >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+    >>> records.systems(hash="fd01")[["status", "engine"]]
+          status   engine
+    0  completed  gromacs
     """
 
     def __init__(self, store: Store) -> None:
@@ -93,25 +110,42 @@ class Records:
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Return the records of simulations, a row each.
+        """Return the records of simulations.
 
         Parameters
         ----------
-        hash, simulation_type, status, parametrization, engine
-            Which simulations.
-        fields
-            Fields of the BuildInput to add as columns: dotted paths as in a campaign CSV, such
-            as ``system.target_density`` or ``system.species.SOL.fraction``. One that stands for
-            several, such as ``system.species``, adds a column for each.
-        sort, limit
-            In which order, and how many at most.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+            Type of the simulation.
+        status : {"build", "equilibrated", "production", "completed"}, optional
+            How far the simulation has come.
+        parametrization : {"cgenff", "smirnoff"}, optional
+            Source of the force-field parameters.
+        engine : {"gromacs"}, optional
+            Program that runs the simulation.
+        fields : sequence of str
+            Fields of the BuildInput to add as columns, as dotted paths like in a campaign CSV:
+            ``system.target_density``, ``system.species.SOL.fraction``. A field with subfields,
+            such as ``system.species``, adds a column for each of them.
+        sort : str, optional
+            Column to sort by; ``-column`` for descending order.
+        limit : int, optional
+            Maximum number of rows.
+
+        Returns
+        -------
+        DataFrame
+            A row for each simulation, with the columns ``hash``, ``engine``, ``parametrization``,
+            ``simulation_type``, ``input_data`` (the BuildInput as JSON), ``input_data_type``,
+            ``directory``, ``status`` and ``timestamp_utc``, and then `fields`.
 
         Raises
         ------
         NotInitialisedError
-            If the store has no simulations table.
+            If the store has no table of simulations.
         QueryError
-            If no simulation has a field.
+            If `hash`, `sort` or `limit` is invalid, or if no simulation has one of the fields.
 
         Examples
         --------
@@ -137,7 +171,7 @@ class Records:
         frame = self._records(SIMULATIONS, hash, equal, sort, limit)
         if not fields:
             return frame
-        return frame.merge(_fields(frame, fields), on="hash", how="left")
+        return frame.merge(_field_columns(frame, fields), on="hash", how="left")
 
     def overview(
         self,
@@ -149,21 +183,38 @@ class Records:
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Return which results are in the store: a row for each simulation and result.
+        """Return the overview: which results of which simulations are in the store.
 
         Parameters
         ----------
-        item_type
-            ``analysis`` or ``artifact``; both if None.
-        hash, simulation_type, status
-            Which rows; a status is ``completed`` or ``not_yet_run``.
-        sort, limit
-            In which order, and how many at most.
+        item_type : {"analysis", "artifact"}, optional
+            Type of the result. Default: both.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+            Type of the simulation.
+        status : {"completed", "not_yet_run"}, optional
+            Whether the result is in the store.
+        sort : str, optional
+            Column to sort by; ``-column`` for descending order.
+        limit : int, optional
+            Maximum number of rows.
+
+        Returns
+        -------
+        DataFrame
+            A row for each simulation and result, with the columns ``hash``, ``simulation_type``,
+            ``directory``, ``item_type``, ``item_name``, ``status``, ``row_count``,
+            ``file_count`` and ``updated_at``.
 
         Raises
         ------
         NotInitialisedError
             If the store has no overview.
+        QueryError
+            If `hash`, `sort` or `limit` is invalid.
+        ValueError
+            If `item_type` is neither ``analysis`` nor ``artifact``.
 
         Examples
         --------
@@ -181,8 +232,8 @@ class Records:
         system_chemistry       4
         Name: hash, dtype: int64
         """
-        kind = str(ResultType(item_type)) if item_type else None
-        equal = {"item_type": kind, "simulation_type": simulation_type, "status": status}
+        result_type = str(ResultType(item_type)) if item_type else None
+        equal = {"item_type": result_type, "simulation_type": simulation_type, "status": status}
         return self._records(OVERVIEW, hash, equal, sort, limit)
 
     def analysis(
@@ -196,30 +247,42 @@ class Records:
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Return one analysis of all simulations as one frame, with ``hash`` as first column.
+        """Return the tables of one analysis, of all simulations that match the filters.
 
         Parameters
         ----------
-        name
-            The analysis.
-        hash, simulation_type
-            Of which simulations.
-        fields
+        name : str
+            Name of the analysis.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+            Type of the simulation.
+        fields : sequence of str
             Fields of the BuildInput to add as columns; see `systems`.
-        union
-            Whether to join frames whose columns differ, by Arrow's rules of promotion.
-        sort, limit
-            In which order simulations come, by a column of the analysis' records, and how many
-            at most.
+        union : bool
+            Whether to join tables whose columns or types differ, by Arrow's rules of promotion.
+        sort : str, optional
+            Column of the records of this analysis to sort simulations by, such as ``row_count``;
+            ``-column`` for descending order.
+        limit : int, optional
+            Maximum number of simulations.
+
+        Returns
+        -------
+        DataFrame
+            The rows of all tables. The first column is ``hash``; then come the columns of the
+            tables with their dtypes and index as recorded, and then `fields`.
 
         Raises
         ------
+        InvalidNameError
+            If `name` cannot be the name of an analysis.
         UnknownNameError
-            If the store has no such analysis.
+            If the store has no analysis of this name.
         SchemasDifferError
-            If frames differ in their columns and `union` does not allow that.
+            If the tables differ in their columns or types, and `union` is False.
         QueryError
-            If no simulation has a field.
+            If `hash`, `sort` or `limit` is invalid, or if no simulation has one of the fields.
 
         Examples
         --------
@@ -240,15 +303,14 @@ class Records:
         equal = {"simulation_type": simulation_type}
         with pull_frames(
             self.store, name, hash_prefix=hash, equal=equal, sort=sort, limit=limit, union=union
-        ) as found:
-            hashes = [key[0] for key in found.keys]
-            table = pa.Table.from_batches(found.batches(), found.schema)
+        ) as frames:
+            hashes = [key[0] for key in frames.keys]
+            table = pa.Table.from_batches(frames.batches(), frames.schema)
         frame = table.to_pandas()
         if not fields:
             return frame
-        inputs = self._inputs(hashes)
-        added = _fields(inputs, fields).set_index("hash")
-        return frame.join(added, on="hash") if len(added.columns) else frame
+        columns = _field_columns(self._read_inputs(hashes), fields).set_index("hash")
+        return frame.join(columns, on="hash") if len(columns.columns) else frame
 
     def artifact(
         self,
@@ -259,21 +321,35 @@ class Records:
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Return the files and checksums of one artifact, a row for each simulation.
+        """Return the files and checksums of one artifact.
 
         Parameters
         ----------
-        name
-            The artifact.
-        hash, simulation_type
-            Of which simulations.
-        sort, limit
-            In which order, and how many at most.
+        name : str
+            Name of the artifact.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+            Type of the simulation.
+        sort : str, optional
+            Column to sort by; ``-column`` for descending order.
+        limit : int, optional
+            Maximum number of rows.
+
+        Returns
+        -------
+        DataFrame
+            A row for each simulation. The column ``files`` has lists of paths, and ``checksums``
+            has dicts from path to SHA-256 (64 hexadecimal digits).
 
         Raises
         ------
+        InvalidNameError
+            If `name` cannot be the name of an artifact.
         UnknownNameError
-            If the store has no such artifact.
+            If the store has no artifact of this name.
+        QueryError
+            If `hash`, `sort` or `limit` is invalid.
 
         Examples
         --------
@@ -303,61 +379,66 @@ class Records:
         )
         return pa.Table.from_batches(batches, table.schema).to_pandas()
 
-    def _inputs(self, hashes: Sequence[str]) -> pd.DataFrame:
+    def _read_inputs(self, hashes: Sequence[str]) -> pd.DataFrame:
         """Return hash and BuildInput of some simulations."""
         columns = ("hash", "input_data")
         with self.store.transaction() as transaction:
             batches = [
-                rows
-                for start in range(0, len(hashes), CHUNK)
-                for rows in transaction.read(
+                batch
+                for start in range(0, len(hashes), HASHES_PER_QUERY)
+                for batch in transaction.read(
                     SIMULATIONS,
-                    Query((OneOf("hash", tuple(hashes[start : start + CHUNK])),), columns),
+                    Query(
+                        (OneOf("hash", tuple(hashes[start : start + HASHES_PER_QUERY])),), columns
+                    ),
                 )
             ]
         schema = Query(columns=columns).schema(SIMULATIONS)
         return pa.Table.from_batches(batches, schema).to_pandas()
 
 
-CHUNK = 1000
-"""Simulations that are asked for together."""
+def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
+    """Return a column ``hash``, and a column for each of the fields of the BuildInputs.
 
-
-def _fields(systems: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
-    """Return chosen fields of BuildInputs, a column each beside ``hash``."""
+    Raises
+    ------
+    QueryError
+        If no BuildInput has one of the fields.
+    """
     import pandas as pd
 
-    wanted = tuple(fields)
+    fields = tuple(fields)
     rows = []
-    for hash_, text in zip(systems["hash"], systems["input_data"], strict=True):
-        flat = dict(_flat("", json.loads(text)))
-        rows.append(
-            {"hash": hash_}
-            | {
-                name: value
-                for field in wanted
-                for name, value in flat.items()
-                if name == field or name.startswith(f"{field}.")
-            }
-        )
+    for hash_, text in zip(simulations["hash"], simulations["input_data"], strict=True):
+        values = dict(_flatten("", json.loads(text)))
+        columns = {
+            path: values[path] for field in fields for path in values if _is_within(path, field)
+        }
+        rows.append({"hash": hash_} | columns)
     frame = pd.DataFrame(rows, columns=None if rows else ["hash"])
-    for field in wanted:
-        if rows and not any(f"{name}.".startswith(f"{field}.") for name in frame.columns):
-            known = ", ".join(dict(_flat("", json.loads(systems["input_data"].iloc[0]))))
+    for field in fields:
+        if rows and not any(_is_within(column, field) for column in frame.columns):
+            known = ", ".join(dict(_flatten("", json.loads(simulations["input_data"].iloc[0]))))
             raise QueryError(f"no simulation has a field {field!r}; the first has {known}")
     return frame
 
 
-def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield all values of a BuildInput by the dotted paths that a campaign CSV uses."""
+def _is_within(path: str, field: str) -> bool:
+    """Return whether a dotted path is a field, or one of its subfields."""
+    return path == field or path.startswith(f"{field}.")
+
+
+def _flatten(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a BuildInput with their dotted paths, as in a campaign CSV."""
     if isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from _flat(f"{path}.{name}" if path else name, below)
+        for name, child in value.items():
+            yield from _flatten(f"{path}.{name}" if path else name, child)
     elif isinstance(value, list) and all(
-        isinstance(one, dict) and "resname" in one for one in value
+        isinstance(entry, dict) and "resname" in entry for entry in value
     ):
-        for one in value:
-            rest = {name: below for name, below in one.items() if name != "resname"}
-            yield from _flat(f"{path}.{one['resname']}", rest)
+        # A list of species: each has its residue name in the path.
+        for species in value:
+            rest = {name: child for name, child in species.items() if name != "resname"}
+            yield from _flatten(f"{path}.{species['resname']}", rest)
     else:
         yield path, value

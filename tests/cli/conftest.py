@@ -1,4 +1,4 @@
-"""Running the program in this process, as a script would, or on a terminal of its own."""
+"""Fixtures that run the program in this process, as in a script, or on a terminal of its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Program = Callable[..., Result]
 
 @pytest.fixture
 def mdfactory(capsys: pytest.CaptureFixture[str]) -> Program:
-    """Run a command line; nobody is there to answer a question."""
+    """Run a command line without a terminal: no question can be answered."""
 
     def program(*arguments: object) -> Result:
         capsys.readouterr()
@@ -62,12 +62,12 @@ def store(mdfactory: Program) -> Program:
     return mdfactory
 
 
-KINDS = ("sqlite", "csv", "postgres", "foundry")
+STORE_KINDS = ("sqlite", "csv", "postgres", "foundry")
 
 
 def on(*kinds: str) -> pytest.MarkDecorator:
-    """Run a test on some kinds of store in each run, and on the others in the long form."""
-    params = [pytest.param(kind, marks=_long(kind not in kinds)) for kind in KINDS]
+    """Run a test on these kinds of store in each run, and on the others in the long tests."""
+    params = [pytest.param(kind, marks=_long(kind not in kinds)) for kind in STORE_KINDS]
     return pytest.mark.parametrize("kind", params, indirect=True)
 
 
@@ -77,19 +77,19 @@ def on_each(
     """Run a test on each kind of store with each value: a sample of them in each run."""
     params = [
         pytest.param(kind, value, marks=_long((kind, value) not in sample))
-        for kind in KINDS
+        for kind in STORE_KINDS
         for value in values
     ]
     return pytest.mark.parametrize(("kind", name), params, indirect=["kind"])
 
 
-def _long(is_long: bool) -> Any:  # noqa: FBT001  # what it says is its only argument
+def _long(is_long: bool) -> Any:  # noqa: FBT001  # its name says what it is
     return pytest.mark.long if is_long else ()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=STORE_KINDS)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kind of store that the configuration names, in each test one after the other."""
+    """Each kind of store in turn, as the store of the configuration."""
     kind: str = request.param
     if kind == "foundry":
         request.getfixturevalue("foundry")
@@ -103,7 +103,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 @dataclass(frozen=True)
 class Screen:
-    """What a terminal showed, without colours, and how the program ended."""
+    """Text on a terminal, without colours, and the exit code of the program."""
 
     code: int
     text: str
@@ -114,7 +114,7 @@ def on_a_terminal(
     typed: Sequence[tuple[str, str | Callable[[], str]]] = (),
     env: Mapping[str, str] | None = None,
 ) -> Screen:
-    """Run the program on a terminal of 100 columns; type each answer once its prompt shows."""
+    """Run the program on a terminal of 100 columns; type each answer when its prompt appears."""
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "mdfactory", *map(str, arguments)]
     environment = os.environ | {"COLUMNS": "100", "TERM": "xterm"} | dict(env or {})
@@ -130,10 +130,10 @@ def on_a_terminal(
             ready, _, _ = select.select([controller], [], [], 0.1)
             if ready:
                 try:
-                    some = os.read(controller, 65536)
+                    data = os.read(controller, 65536)
                 except OSError:  # the program closed the terminal
                     break
-                shown += decoder.decode(some)
+                shown += decoder.decode(data)
             if answers and answers[0][0] in shown:
                 _, answer = answers.pop(0)
                 os.write(controller, (answer() if callable(answer) else answer).encode())
@@ -153,7 +153,7 @@ def terminal() -> Callable[..., Screen]:
 
 @pytest.fixture
 def pushed_all(mdfactory: Program, campaign: Path) -> Path:
-    """The campaign, all of which is in the store."""
+    """The campaign, after a push of all its records."""
     mdfactory("sync", "init", "all")
     assert mdfactory("sync", "push", "all", campaign).code == 0
     return campaign

@@ -1,4 +1,4 @@
-"""Bad input among good: all that is good is pushed, all that is bad is named, on every store."""
+"""A campaign with invalid items: they are named, and all others are pushed, on every store."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from mdfactory.records.tables import OVERVIEW
 from mdfactory.records.vocabulary import ResultStatus
 from mdfactory.stores import open_store
 
-from .conftest import KINDS
+from .conftest import STORE_KINDS
 
 Program = Callable[..., Any]
 Done = subprocess.CompletedProcess[str]
 
 HERE = Path(__file__).parent.parent
 MEMORY, TIME = 800, 200
-"""Megabytes that are held, some hundred of them by libraries, and seconds of computing."""
+"""Limits of the program: megabytes of memory, of which libraries take a hundred; CPU seconds."""
 
 RECORDS = 33
-"""Of the example campaign."""
+"""Number of records of the example campaign."""
 
 
 def _limited(*arguments: object, rights: bool) -> Done:
-    """Run the program with little memory and time, as someone whom permissions bind."""
+    """Run the program with limits of memory and time, as a user without rights of root."""
     launcher = [*([] if rights else [HERE / "rightless.py"]), HERE / "limited.py", MEMORY, TIME]
     command = [sys.executable, *map(str, launcher), *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -44,36 +44,36 @@ def _limited(*arguments: object, rights: bool) -> Done:
 
 
 def _stored() -> tuple[dict[str, set[str]], int]:
-    """Return which tables have a record of which folder, and how many records there are."""
-    store, found, records = open_store(load()), defaultdict(set), 0
+    """Return folder -> tables with a record of it, and the number of records."""
+    store, tables, records = open_store(load()), defaultdict(set), 0
     for table in store.tables():
         for rows in store.read(table):
             if table.name == OVERVIEW.name:
-                done = [one["status"] == ResultStatus.completed for one in rows.to_pylist()]
-                records -= sum(done)
+                completed = [row["status"] == ResultStatus.completed for row in rows.to_pylist()]
+                records -= sum(completed)
                 continue
             for row in rows.to_pylist():
-                found[row["directory"]].add(table.name)
+                tables[row["directory"]].add(table.name)
                 records += 1
-    return found, records
+    return tables, records
 
 
 def _assert_named(placed: Sequence[Placed], skipped: Sequence[dict[str, str]]) -> None:
-    """Prove that each bad member is named with its reason, on one line, and nothing else is."""
+    """Assert that each bad member, and no other, is named on one line with its reason."""
     reasons = defaultdict(list)
-    for one in skipped:
-        assert len(one["reason"].splitlines()) == 1, one
-        reasons[one["path"]].append(one["reason"])
-    for one in placed:
-        said = reasons.pop(one.named, [])
-        assert len(said) == len(one.member.reasons), (one.member.name, said)
-        for expected, reason in zip(one.member.reasons, said, strict=True):
-            assert re.search(expected, reason), (one.member.name, reason)
+    for item in skipped:
+        assert len(item["reason"].splitlines()) == 1, item
+        reasons[item["path"]].append(item["reason"])
+    for entry in placed:
+        named = reasons.pop(entry.named, [])
+        assert len(named) == len(entry.member.reasons), (entry.member.name, named)
+        for expected, reason in zip(entry.member.reasons, named, strict=True):
+            assert re.search(expected, reason), (entry.member.name, reason)
     assert not reasons
 
 
 def _sample(members: Sequence[Member]) -> Sequence[Member]:
-    """Return ten members, of all sorts."""
+    """Return ten members of different kinds."""
     return members[3 :: len(members) // 10][:10]
 
 
@@ -81,8 +81,8 @@ def _sample(members: Sequence[Member]) -> Sequence[Member]:
     ("kind", "chosen", "again"),
     [
         ("sqlite", list, False),
-        *((kind, _sample, True) for kind in KINDS[1:]),
-        *(pytest.param(kind, list, True, marks=pytest.mark.long) for kind in KINDS),
+        *((kind, _sample, True) for kind in STORE_KINDS[1:]),
+        *(pytest.param(kind, list, True, marks=pytest.mark.long) for kind in STORE_KINDS),
     ],
     indirect=["kind"],
 )
@@ -98,34 +98,34 @@ def test_bad_input_is_named_and_all_else_is_pushed(
     # The server of the tests may run as another user, whose socket is closed to us without rights.
     rights = kind == "postgres"
     placed = write(
-        chosen([one for one in members() if not (rights and one.rights)]), campaign / "bad"
+        chosen([member for member in members() if not (rights and member.rights)]), campaign / "bad"
     )
     push = ("sync", "push", "all", campaign, "--update", "--debug")
     mdfactory("sync", "init", "all")
-    done = _limited(*push, "--json", rights=rights)
-    assert done.returncode == 3, done.stderr[-2_000:]
-    said = json.loads(done.stdout)
-    _assert_named(placed, said["skipped"])
-    assert "Traceback" not in done.stderr
-    *lines, peak = done.stderr.splitlines()
-    assert len([line for line in lines if line.startswith("skipped: ")]) == len(said["skipped"])
-    found, missing = _stored()
-    for one in placed:
-        folder = os.fsencode(one.folder).decode(errors="replace")
-        assert found.pop(folder, set()) == one.member.stored, one.member.name
-    assert set(found) == {str(path) for path in campaign.iterdir() if len(path.name) == 40}
-    assert sum(map(len, found.values())) == RECORDS
-    good = sum(len(one.member.stored) for one in placed)
-    assert said["counts"]["inserted"] == RECORDS + good
-    assert missing == len([one for one in placed if one.member.stored]) + 8
-    warned = [one.member.warned for one in placed if one.member.warned]
-    assert all(any(re.search(each, line) for line in said["warnings"]) for each in warned)
+    result = _limited(*push, "--json", rights=rights)
+    assert result.returncode == 3, result.stderr[-2_000:]
+    report = json.loads(result.stdout)
+    _assert_named(placed, report["skipped"])
+    assert "Traceback" not in result.stderr
+    *lines, peak = result.stderr.splitlines()
+    assert len([line for line in lines if line.startswith("skipped: ")]) == len(report["skipped"])
+    tables, missing = _stored()
+    for entry in placed:
+        folder = os.fsencode(entry.folder).decode(errors="replace")
+        assert tables.pop(folder, set()) == entry.member.stored, entry.member.name
+    assert set(tables) == {str(path) for path in campaign.iterdir() if len(path.name) == 40}
+    assert sum(map(len, tables.values())) == RECORDS
+    good = sum(len(entry.member.stored) for entry in placed)
+    assert report["counts"]["inserted"] == RECORDS + good
+    assert missing == len([entry for entry in placed if entry.member.stored]) + 8
+    warned = [entry.member.warned for entry in placed if entry.member.warned]
+    assert all(any(re.search(each, line) for line in report["warnings"]) for each in warned)
     if again:
-        done = _limited(*push, rights=rights)
-        assert done.returncode == 3
-        assert "Traceback" not in done.stderr
-        assert f"{RECORDS + good} unchanged" in done.stdout
-    bad = sum(bool(one.member.reasons) for one in placed)
+        result = _limited(*push, rights=rights)
+        assert result.returncode == 3
+        assert "Traceback" not in result.stderr
+        assert f"{RECORDS + good} unchanged" in result.stdout
+    bad = sum(bool(entry.member.reasons) for entry in placed)
     record_property(
         "figure", f"bad input, {kind}: {len(placed)} members, {bad} of them named, {peak}"
     )

@@ -1,4 +1,4 @@
-"""A SOURCE that is none is an error that names it, on one line, in bounded time."""
+"""An invalid SOURCE is an error that names it, on one line, in bounded time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,19 @@ def _assert_named(source: Source, folder: Path, code: int, err: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [one for one in SOURCES if not one.rights], ids=lambda one: one.name
+    "source", [source for source in SOURCES if not source.rights], ids=attrgetter("name")
 )
 def test_a_bad_source_is_named(store: Program, tmp_path: Path, source: Source) -> None:
     (tmp_path / "empty").mkdir()
-    done = store(*_arguments(source, tmp_path))
-    _assert_named(source, tmp_path, done.code, done.err)
-    assert "0 inserted" in done.out or not done.out
+    result = store(*_arguments(source, tmp_path))
+    _assert_named(source, tmp_path, result.code, result.err)
+    assert "0 inserted" in result.out or not result.out
 
 
-@pytest.mark.parametrize("source", [one for one in SOURCES if one.rights], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "source", [source for source in SOURCES if source.rights], ids=attrgetter("name")
+)
 def test_an_unreadable_source_is_named(store: Program, tmp_path: Path, source: Source) -> None:
     command = [sys.executable, RIGHTLESS, "-m", "mdfactory", *_arguments(source, tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    _assert_named(source, tmp_path, done.returncode, done.stderr)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    _assert_named(source, tmp_path, result.returncode, result.stderr)

@@ -12,48 +12,46 @@ Program = Callable[..., Any]
 BAD = "simulation_type,system.total_count\nplasma,1\nmixedbox,many\n"
 
 
-def test_check_tells_that_all_is_well(
-    mdfactory: Program, campaign: Path, hashes: list[str]
-) -> None:
+def test_check_counts_the_valid_rows(mdfactory: Program, campaign: Path, hashes: list[str]) -> None:
     file = campaign / "campaign.csv"
-    done = mdfactory("check-csv", file)
-    assert (done.code, done.out) == (0, f"{file}: 8 valid rows (8 mixedbox)\n")
+    result = mdfactory("check-csv", file)
+    assert (result.code, result.out) == (0, f"{file}: 8 valid rows (8 mixedbox)\n")
     rows = mdfactory("check-csv", file, "--json").json["rows"]
     assert sorted(row["hash"] for row in rows) == hashes
     assert rows[0].items() >= {"row": 1, "line": 2, "simulation_type": "mixedbox"}.items()
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
-def test_all_bad_rows_are_told_and_nothing_is_written(
+def test_all_invalid_rows_are_listed_and_nothing_is_written(
     mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bad.csv").write_text(BAD, encoding="utf-8")
-    done = mdfactory(command, "bad.csv")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(
+    result = mdfactory(command, "bad.csv")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(
         "error: bad.csv: 2 invalid rows; nothing was written:\n  row 1 (line 2): "
     )
-    assert "\n  row 2 (line 3): system.species: is missing" in done.err
+    assert "\n  row 2 (line 3): system.species: is missing" in result.err
     problems = mdfactory(command, "bad.csv", "--json").json["problems"]
-    assert [(one["row"], one["line"]) for one in problems] == [(1, 2), (2, 3)]
+    assert [(problem["row"], problem["line"]) for problem in problems] == [(1, 2), (2, 3)]
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
-def test_a_file_that_is_not_there_is_named(mdfactory: Program, command: str) -> None:
-    done = mdfactory(command, "/no/such.csv")
-    assert (done.code, done.out) == (1, "")
-    assert "/no/such.csv" in done.err
+def test_a_missing_file_is_named(mdfactory: Program, command: str) -> None:
+    result = mdfactory(command, "/no/such.csv")
+    assert (result.code, result.out) == (1, "")
+    assert "/no/such.csv" in result.err
 
 
-def test_unknown_columns_are_warned_of(mdfactory: Program, campaign: Path) -> None:
+def test_unknown_columns_cause_a_warning(mdfactory: Program, campaign: Path) -> None:
     file = campaign / "campaign.csv"
     lines = [f"{line},x" for line in file.read_text(encoding="utf-8").splitlines()]
     file.write_text("\n".join(lines), encoding="utf-8")
-    done = mdfactory("check-csv", file)
-    assert done.code == 0
-    assert done.err == f"warning: {file}: ignored unknown columns: x\n"
+    result = mdfactory("check-csv", file)
+    assert result.code == 0
+    assert result.err == f"warning: {file}: ignored unknown columns: x\n"
 
 
 def test_a_campaign_from_table_to_store(
@@ -64,10 +62,10 @@ def test_a_campaign_from_table_to_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = campaign / "campaign.csv"
-    done = store("prepare-build", file, tmp_path / "new")
-    assert done.code == 0
-    assert done.out == (
-        f"8 folders made, 0 there already; build summary: {tmp_path}/new/campaign.yaml\n"
+    result = store("prepare-build", file, tmp_path / "new")
+    assert result.code == 0
+    assert result.out == (
+        f"8 folders created, 0 already existed; build summary: {tmp_path}/new/campaign.yaml\n"
     )
     again = store("prepare-build", file, tmp_path / "new", "--json").json
     assert (again["made"], len(again["kept"]), again["backup"]) == ([], 8, None)
@@ -80,7 +78,7 @@ def test_a_campaign_from_table_to_store(
 
 def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campaign: Path) -> None:
     file = campaign / "campaign.csv"
-    done = store(
+    result = store(
         "sync",
         "push",
         "systems",
@@ -89,12 +87,12 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
         "--csv-root",
         campaign / "CC4D89E0997487E23A5CA417BC302361B5440904",
     )
-    assert done.code == 3
-    assert done.out == "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid or not found)\n"
-    assert done.err.count("skipped: ") == 7
+    assert result.code == 3
+    assert result.out == "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid or not found)\n"
+    assert result.err.count("skipped: ") == 7
     assert (
         f"{file}: row 2 (line 3): no simulation with hash 0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
-        in done.err
+        in result.err
     )
 
 
@@ -103,6 +101,6 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
     [[], ["a", "--csv", "b"], ["a", "--csv-root", "b"], ["--csv-root", "b"]],
 )
 def test_exactly_one_source_is_taken(store: Program, arguments: list[str]) -> None:
-    done = store("sync", "push", "systems", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert "--csv" in done.err
+    result = store("sync", "push", "systems", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "--csv" in result.err

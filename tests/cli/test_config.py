@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 Program = Callable[..., Any]
 
 
-def test_path_prints_the_file_that_has_the_last_word(mdfactory: Program, tmp_path: Path) -> None:
+def test_path_prints_the_file_that_overrides_all_others(mdfactory: Program, tmp_path: Path) -> None:
     user = Path(os.environ["MDFACTORY_CONFIG_DIR"]) / "config.ini"
     assert mdfactory("config", "path").out == f"{user}\n"
     named = tmp_path / "named.ini"
@@ -45,14 +45,14 @@ def test_edit_opens_the_editor_on_a_new_file(
 ) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "sed -i 's/^; TYPE/TYPE/'")
-    done = mdfactory("config", "edit")
+    result = mdfactory("config", "edit")
     file = Path(os.environ["MDFACTORY_CONFIG_DIR"]) / "config.ini"
-    assert (done.code, done.out) == (0, f"{file} is valid\n")
+    assert (result.code, result.out) == (0, f"{file} is valid\n")
     assert "\nTYPE = sqlite\n" in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("editor", "told"),
+    ("editor", "message"),
     [
         ("", "EDITOR=nano mdfactory config edit"),
         ("/no/such/editor", "the editor /no/such/editor cannot be started: No such file"),
@@ -62,17 +62,17 @@ def test_edit_opens_the_editor_on_a_new_file(
         ("sed -i 's/^; RUN_DB_PATH.*/RUN_DB_PATH = $NOWHERE/'", "$NOWHERE is not set"),
     ],
 )
-def test_what_goes_wrong_with_the_editor_is_told(
-    mdfactory: Program, monkeypatch: pytest.MonkeyPatch, editor: str, told: str
+def test_an_error_of_the_editor_is_reported(
+    mdfactory: Program, monkeypatch: pytest.MonkeyPatch, editor: str, message: str
 ) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", editor)
-    done = mdfactory("config", "edit")
-    assert (done.code, done.out) == (1, "")
-    assert told in done.err
+    result = mdfactory("config", "edit")
+    assert (result.code, result.out) == (1, "")
+    assert message in result.err
 
 
-def test_init_asks_and_writes_and_makes_the_store(
+def test_init_asks_and_writes_and_creates_the_store(
     terminal: Callable[..., Any], mdfactory: Program, tmp_path: Path
 ) -> None:
     file = tmp_path / "lab.ini"
@@ -86,13 +86,13 @@ def test_init_asks_and_writes_and_makes_the_store(
             ("Which store?", "\x1b[B\r"),
             ("File of the simulations", "\r"),
             ("Folder of the analyses and artifacts", f"\x15{tmp_path}/results\r"),
-            ("Make the tables that it lacks, now?", "y"),
+            ("Create the missing tables now?", "y"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
     )
     assert screen.code == 0
     assert f"written to {file}" in screen.text
-    assert "18 tables made in the CSV store" in screen.text
+    assert "18 tables created in the CSV store" in screen.text
     assert file.read_text(encoding="utf-8") == (
         "; ours\n[slurm]\nACCOUNT = x\n\n[database]\nTYPE = csv\n\n"
         f"[csv]\nANALYSIS_DB_PATH = {tmp_path}/results\n"
@@ -100,7 +100,7 @@ def test_init_asks_and_writes_and_makes_the_store(
     assert mdfactory("sync", "init", "check", "--config", file).code == 0
 
 
-def test_init_takes_a_password_unseen(
+def test_init_does_not_show_a_password(
     terminal: Callable[..., Any], tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = conninfo_to_dict(database)
@@ -111,18 +111,18 @@ def test_init_takes_a_password_unseen(
         typed=[
             ("URL of the database", f"postgresql://me:oops@host/lab\r\x15{url}\r"),
             ("Password", "s3cret pass\r"),
-            ("Make the tables", "\r"),
+            ("Create the missing tables", "\r"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
     )
     assert screen.code == 0, screen.text
     assert "s3cret" not in screen.text
-    assert "18 tables made in the PostgreSQL store" in screen.text
+    assert "18 tables created in the PostgreSQL store" in screen.text
     assert "password=s3cret%20pass" in file.read_text(encoding="utf-8")
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_init_asks_where_on_foundry_and_makes_nothing_unless_told(
+def test_init_asks_for_the_paths_on_foundry_and_creates_nothing_by_default(
     terminal: Callable[..., Any], mdfactory: Program, foundry: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "lab.ini"
@@ -135,7 +135,7 @@ def test_init_asks_where_on_foundry_and_makes_nothing_unless_told(
             ("Dataset of the simulations", "\r"),
             ("Folder of the analyses", "\r"),
             ("Folder of the artifacts", "\r"),
-            ("Make the tables that it lacks, now?", "\r"),
+            ("Create the missing tables now?", "\r"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
     )
@@ -155,16 +155,16 @@ def test_init_takes_the_paths_of_foundry_as_options(
 ) -> None:
     file = tmp_path / "lab.ini"
     init = ("config", "init", "--config", file, "--type", "foundry")
-    done = mdfactory(*init, "--base-path", "mdf")
-    assert done.code == 2
-    assert "--base-path: BASE_PATH is 'mdf'; it must be absolute" in done.err
+    result = mdfactory(*init, "--base-path", "mdf")
+    assert result.code == 2
+    assert "--base-path: BASE_PATH is 'mdf'; it must be absolute" in result.err
     assert "--analysis-name" in mdfactory(*init, "--analysis-name", "a/b").err
     given = ("--base-path", "/Group/mdf", "--artifact-db-path", "files", "--json")
-    done = mdfactory(*init, *given, "--initialise")
-    assert len(done.json["made"]) == 18
-    done = mdfactory("sync", "init", "check", "--config", file)
-    assert done.code == 0
-    lines = done.out.splitlines()
+    result = mdfactory(*init, *given, "--initialise")
+    assert len(result.json["made"]) == 18
+    result = mdfactory("sync", "init", "check", "--config", file)
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert lines[1] == f"  ok  connection to {foundry.url} as alice"
     assert lines[2] == "  ok  BASE_PATH /Group/mdf"
     assert lines[3] == "  ok  RUN_DB_PATH /Group/mdf/runs"
@@ -180,7 +180,7 @@ def test_init_that_is_interrupted_writes_nothing(
     env = {"PROMPT_TOOLKIT_NO_CPR": "1"}
     screen = terminal("config", "init", "--config", file, typed=typed, env=env)
     assert screen.code == 130
-    assert "nothing was left half-written" in screen.text
+    assert "nothing was written in part" in screen.text
     assert not file.exists()
 
 
@@ -188,19 +188,19 @@ def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> 
     file = tmp_path / "lab.ini"
     init = ("config", "init", "--config", file)
     runs = tmp_path / "r.db"
-    done = mdfactory(*init, "--type", "sqlite", "--run-db-path", runs, "--json")
-    assert done.code == 0
-    assert done.json["path"] == str(file)
-    assert len(done.json["made"]) == 18
+    result = mdfactory(*init, "--type", "sqlite", "--run-db-path", runs, "--json")
+    assert result.code == 0
+    assert result.json["path"] == str(file)
+    assert len(result.json["made"]) == 18
     assert runs.exists()
-    done = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
-    assert (done.code, done.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
+    result = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
+    assert (result.code, result.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
     assert not (tmp_path / "s.db").exists()
     assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
     assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]
 
 
-def test_a_relative_answer_means_what_it_means_where_it_is_typed(
+def test_a_relative_answer_is_relative_to_the_working_folder(
     mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -219,9 +219,9 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
     secret.write_text("s3cret\n", encoding="utf-8")
     init = ("config", "init", "--config", file, "--type", "postgres", "--no-initialise")
     url = ("--url", "postgresql://me@host/lab")
-    done = mdfactory(*init, *url, "--password-file", secret, "--debug")
-    assert done.code == 0
-    assert "s3cret" not in done.out + done.err
+    result = mdfactory(*init, *url, "--password-file", secret, "--debug")
+    assert result.code == 0
+    assert "s3cret" not in result.out + result.err
     text = file.read_text(encoding="utf-8")
     assert "URL = postgresql://me@host/lab?password=s3cret\n" in text
     assert mdfactory(*init, "--url", "postgresql://me@host/lab?password=").code == 0
@@ -229,16 +229,20 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
-        ([], 1, "there is no terminal to ask"),
+        ([], 1, "no terminal to ask"),
         (["--type", "oracle"], 2, "--type"),
         (["--type", "csv", "--url", "postgresql://h/d"], 2, "--url does not go with --type csv"),
-        (["--type", "csv", "--analysis-db-path", "{file}"], 2, "is no folder"),
+        (["--type", "csv", "--analysis-db-path", "{file}"], 2, "is not a folder"),
         (["--type", "sqlite", "--run-db-path", "{folder}"], 2, "is a folder"),
         (["--run-db-path", "$NOWHERE/r.db"], 2, "$NOWHERE is not set"),
-        (["--type", "postgres"], 2, "--url: give one such as postgresql://user@host"),
-        (["--type", "postgres", "--url", "postgresql://a:b@c/d"], 2, "leave the password out"),
+        (["--type", "postgres"], 2, "--url: expected a URL such as postgresql://user@host"),
+        (
+            ["--type", "postgres", "--url", "postgresql://a:b@c/d"],
+            2,
+            "the URL must not contain the password",
+        ),
         (
             ["--type", "postgres", "--url", "postgresql://c/d", "--password-file", "{folder}"],
             1,
@@ -246,14 +250,14 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
         ),
     ],
 )
-def test_an_answer_that_cannot_be_is_told_and_nothing_written(
-    mdfactory: Program, tmp_path: Path, arguments: list[str], code: int, told: str
+def test_an_invalid_answer_is_reported_and_nothing_is_written(
+    mdfactory: Program, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     places = {"file": tmp_path / "file", "folder": tmp_path}
     places["file"].write_text("", encoding="utf-8")
     config = tmp_path / "lab.ini"
     given = [argument.format(**places) for argument in arguments]
-    done = mdfactory("config", "init", "--config", config, *given)
-    assert done.code == code
-    assert told in done.err
+    result = mdfactory("config", "init", "--config", config, *given)
+    assert result.code == code
+    assert message in result.err
     assert not config.exists()

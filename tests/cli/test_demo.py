@@ -1,4 +1,4 @@
-"""The tour ends with the campaign on the screen, and can be taken again."""
+"""The demo shows the campaign, and can be repeated."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 Program = Callable[..., Any]
 
 
-def test_the_tour_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None:
-    done = mdfactory("demo", tmp_path / "tour")
-    assert done.code == 0
-    assert Counter(row[3] for row in done.rows[1:]) == {
+def test_the_demo_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None:
+    result = mdfactory("demo", tmp_path / "tour")
+    assert result.code == 0
+    assert Counter(row[3] for row in result.rows[1:]) == {
         "completed": 4,
         "production": 1,
         "equilibrated": 1,
         "build": 2,
     }
-    assert "33 inserted" in done.err
+    assert "33 inserted" in result.err
     assert (tmp_path / "tour" / "density.png").read_bytes().startswith(b"\x89PNG")
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
@@ -39,7 +39,7 @@ def test_the_commands_to_try_next_work(
 
 
 def test_the_commands_to_try_next_are_those_of_a_module_that_was_run(tmp_path: Path) -> None:
-    """Where no ``mdfactory`` is on the path, what is shown can be typed all the same."""
+    """The commands work without ``mdfactory`` on the path."""
     environment = os.environ | {"PATH": "/usr/bin:/bin"}
     demo = subprocess.run(
         [sys.executable, "-m", "mdfactory", "demo", tmp_path / "my tour"],
@@ -49,7 +49,7 @@ def test_the_commands_to_try_next_are_those_of_a_module_that_was_run(tmp_path: P
     assert subprocess.run(["sh", "-c", command], check=False, env=environment).returncode == 0
 
 
-def test_the_tour_can_be_taken_again(mdfactory: Program, tmp_path: Path) -> None:
+def test_the_demo_can_be_repeated(mdfactory: Program, tmp_path: Path) -> None:
     first, second = (mdfactory("demo", tmp_path) for _ in range(2))
     assert first.code == second.code == 0
     assert first.out == second.out
@@ -63,23 +63,23 @@ def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path
     assert f"{tmp_path}/density.png" in text
 
 
-def test_without_the_libraries_nothing_is_drawn_and_the_tour_goes_on(tmp_path: Path) -> None:
+def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['matplotlib.figure'] = None\n"
         "from mdfactory.cli.app import run\n"
         f"sys.exit(run(['demo', {str(tmp_path)!r}]))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0
-    assert "pip install 'mdfactory[notebook]'" in done.stderr
+    assert result.returncode == 0
+    assert "pip install 'mdfactory[notebook]'" in result.stderr
     assert not (tmp_path / "density.png").exists()
 
 
-def test_a_folder_with_something_else_is_left_alone(mdfactory: Program, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(mdfactory: Program, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    done = mdfactory("demo", tmp_path)
-    assert (done.code, done.out) == (1, "")
-    assert str(tmp_path) in done.err
+    result = mdfactory("demo", tmp_path)
+    assert (result.code, result.out) == (1, "")
+    assert str(tmp_path) in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

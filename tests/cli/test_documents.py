@@ -1,4 +1,4 @@
-"""Every code block of the documentation is run or checked, or names the reason why it is not."""
+"""Each code block of the documentation is run or checked, or is an excerpt with a reason."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Runner:
         name, *arguments = words
         match name.removeprefix(".venv/bin/"):
             case "mdfactory":
-                done = self.program(*arguments)
-                assert done.code == _code(line), f"{line}: exit code {done.code}\n{done.err}"
+                result = self.program(*arguments)
+                assert result.code == _code(line), f"{line}: exit code {result.code}\n{result.err}"
             case "cd":
                 self.monkeypatch.chdir(arguments[0])
             case "export":

@@ -1,4 +1,4 @@
-"""The log of a store, and undo, as users meet them: after each command, on each kind of store."""
+"""The log of a store and undo, after each command, on each kind of store."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ State = dict[str, list[tuple[Any, ...]]]
 
 
 def state(url: str | None = None) -> State:
-    """Return all rows of all tables, with all that is kept of them; empty tables count as none."""
+    """Return all rows of all tables, sidecars and digests included; empty tables are left out."""
     store = store_at(url) if url else open_store(load())
     with store.transaction() as transaction:
-        described = [
-            one for one in (FRAME_SIDECARS, *map(digest_table, Namespace)) if transaction.has(one)
+        internal = [
+            table
+            for table in (FRAME_SIDECARS, *map(digest_table, Namespace))
+            if transaction.has(table)
         ]
-        tables = [*transaction.tables(), *described]
+        tables = [*transaction.tables(), *internal]
         whole = {
             f"{table.namespace}/{table.name}": sorted(
                 tuple(row.values())
@@ -57,7 +59,7 @@ def _push(mdfactory: Program, campaign: Path) -> None:
 
 
 def _push_own(mdfactory: Program, campaign: Path) -> None:
-    """Push a result that the store has no table for yet."""
+    """Push a result whose table the store does not have."""
     mdfactory("sync", "clear", "all", "--yes")
     assert mdfactory("sync", "push", "all", campaign).code == 0
 
@@ -85,11 +87,11 @@ SAMPLE = {
     ("foundry", "push --update"),
     ("foundry", "clear"),
 }
-"""Stores and commands of every run of the tests: each command once, each store twice."""
+"""Stores and commands that each run tests: each command once, each store twice."""
 
 
 @on_each("name", COMMANDS, SAMPLE)
-def test_what_a_command_did_is_undone_and_done_again_bit_for_bit(
+def test_a_command_is_undone_and_redone_bit_for_bit(
     name: str, kind: str, mdfactory: Program, pushed_all: Path
 ) -> None:
     states = [state()]
@@ -115,13 +117,13 @@ def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_p
     target = f"sqlite:///{tmp_path}/target" if kind != "sqlite" else f"csv:///{tmp_path}/target"
     (tmp_path / "target").mkdir()
     assert mdfactory("sync", "copy", "--from", kind, "--to", target).code == 0
-    other = state(target)
-    assert len(other) > 5
+    copied_state = state(target)
+    assert len(copied_state) > 5
     assert mdfactory("sync", "clear", "all", "--yes").code == 0
     before = state()
     assert mdfactory("sync", "copy", "--from", target, "--to", kind).code == 0
     after = state()
-    assert after.keys() == other.keys()
+    assert after.keys() == copied_state.keys()
     mdfactory("sync", "undo")
     assert state() == before
     mdfactory("sync", "undo")
@@ -129,27 +131,29 @@ def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_p
     assert str(pushed_all) in str(after)
 
 
-def test_a_copy_into_an_empty_store_is_undone_and_done_again(
+def test_a_copy_into_an_empty_store_is_undone_and_redone(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     target = f"csv:///{tmp_path}/target"
     (tmp_path / "target").mkdir()
     mdfactory("sync", "copy", "--from", "sqlite", "--to", target)
     copied = state(target)
-    other = tmp_path / "other.ini"
+    config = tmp_path / "other.ini"
     paths = (
         f"RUN_DB_PATH = {tmp_path}/target/runs.csv\nANALYSIS_DB_PATH = {tmp_path}/target/analysis"
     )
-    other.write_text(f"[database]\nTYPE = csv\n[csv]\n{paths}\n", encoding="utf-8")
-    assert mdfactory("sync", "undo", "--config", other).code == 0
+    config.write_text(f"[database]\nTYPE = csv\n[csv]\n{paths}\n", encoding="utf-8")
+    assert mdfactory("sync", "undo", "--config", config).code == 0
     assert state(target) == {}
-    assert mdfactory("sync", "log", "--config", other).code == 0
-    assert mdfactory("sync", "undo", "--config", other).code == 0
+    assert mdfactory("sync", "log", "--config", config).code == 0
+    assert mdfactory("sync", "undo", "--config", config).code == 0
     assert state(target) == copied
     assert pushed_all.is_dir()
 
 
-def test_the_log_names_who_did_what(mdfactory: Program, pushed_all: Path) -> None:
+def test_the_log_lists_user_and_command_of_each_operation(
+    mdfactory: Program, pushed_all: Path
+) -> None:
     mdfactory("sync", "push", "systems", pushed_all, "--update")
     mdfactory("sync", "undo")
     undone, nothing, push = mdfactory("sync", "log", "--json").json["operations"]
@@ -177,22 +181,22 @@ def test_the_log_on_a_terminal(pushed_all: Path, terminal: Callable[..., Screen]
     assert "undone by 2" in shown.text
 
 
-def test_passwords_do_not_come_into_the_log() -> None:
-    words = ("sync", "copy", "--from", "postgresql://me:hunter2@host/db", "--to", "sqlite")
-    typed = Session(Terminal(), words=words).typed
-    assert "hunter2" not in typed
-    assert "postgresql://me:***@host/db" in typed
+def test_passwords_are_masked_in_the_log() -> None:
+    arguments = ("sync", "copy", "--from", "postgresql://me:hunter2@host/db", "--to", "sqlite")
+    command_line = Session(Terminal(), arguments=arguments).command_line
+    assert "hunter2" not in command_line
+    assert "postgresql://me:***@host/db" in command_line
 
 
 @on("sqlite")
-def test_what_another_program_wrote_since_is_named_and_stays(
+def test_undo_names_and_keeps_later_changes_of_another_program(
     kind: str, mdfactory: Program, pushed_all: Path
 ) -> None:
     mdfactory("sync", "push", "all", pushed_all, "--force")
     store = open_store(load())
     (rows,) = store.read(SIMULATIONS, Query(limit=1))
     row = rows.to_pylist()[0] | {"status": "production"}
-    table = next(one for one in store.tables() if one.name == "ANALYSIS_rdf_oxygen")
+    table = next(table for table in store.tables() if table.name == "ANALYSIS_rdf_oxygen")
     store.write([(SIMULATIONS, records(SIMULATIONS, row))], ConflictMode.force)
     store.write([(table, records(table, analysis("0" * 40)))], ConflictMode.refuse)
     before = state()
@@ -201,36 +205,36 @@ def test_what_another_program_wrote_since_is_named_and_stays(
     assert "some records have changed since operation 2; nothing was undone" in result.err
     assert f"RUN_DATABASE: 1 record: {row['hash']}" in result.err
     assert "Traceback" not in result.err
-    told = mdfactory("sync", "undo", "--json").json
-    assert told["changed"] == {"RUN_DATABASE": [row["hash"]]}
+    error = mdfactory("sync", "undo", "--json").json
+    assert error["changed"] == {"RUN_DATABASE": [row["hash"]]}
     assert state() == before, kind
 
 
-def test_a_clear_for_good_keeps_nothing(mdfactory: Program, pushed_all: Path) -> None:
+def test_a_clear_with_purge_cannot_be_undone(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "push", "all", pushed_all, "--force")
     assert mdfactory("sync", "clear", "all", "--purge", "--yes").code == 0
     result = mdfactory("sync", "undo")
     assert result.code == 1
     assert "cannot be undone" in result.err
-    assert not any(one["can_be_undone"] for one in _log(mdfactory))
-    assert not any(one["bytes_kept"] for one in _log(mdfactory))
+    assert not any(entry["can_be_undone"] for entry in _log(mdfactory))
+    assert not any(entry["bytes_kept"] for entry in _log(mdfactory))
 
 
-def test_the_configuration_says_how_much_is_kept(
+def test_the_configuration_bounds_the_history(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "few.ini"
     config.write_text("[history]\nOPERATIONS = 1\n", encoding="utf-8")
     mdfactory("sync", "push", "all", pushed_all, "--force", "--config", config)
-    assert [one["can_be_undone"] for one in _log(mdfactory)] == [True, False]
+    assert [entry["can_be_undone"] for entry in _log(mdfactory)] == [True, False]
     config.write_text("[history]\nSIZE = 0\n", encoding="utf-8")
     mdfactory("sync", "push", "all", pushed_all, "--force", "--config", config)
-    assert [one["can_be_undone"] for one in _log(mdfactory)] == [False, False, False]
+    assert [entry["can_be_undone"] for entry in _log(mdfactory)] == [False, False, False]
     assert mdfactory("sync", "undo").code == 1
 
 
 @pytest.mark.parametrize("line", ["OPERATIONS = x", "OPERATIONS = -1", "SIZE = 1 XB", "SIZE = -"])
-def test_a_bound_that_is_none_is_refused(line: str, mdfactory: Program, tmp_path: Path) -> None:
+def test_an_invalid_bound_is_refused(line: str, mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "odd.ini"
     config.write_text(f"[history]\n{line}\n", encoding="utf-8")
     result = mdfactory("sync", "log", "--config", config)
@@ -246,7 +250,7 @@ def test_nothing_to_undo(mdfactory: Program) -> None:
         1,
         "error: there is nothing to undo: no operation in the log has changed anything\n",
     )
-    assert "nothing was done" in mdfactory("sync", "log").err
+    assert "no operations yet" in mdfactory("sync", "log").err
     assert mdfactory("sync", "log", "--json").json["operations"] == []
     assert mdfactory("sync", "undo", "4").code == 1
 
@@ -261,18 +265,16 @@ def test_a_dry_run_leaves_no_trace(kind: str, mdfactory: Program, pushed_all: Pa
     assert pushed_all.is_dir()
 
 
-def test_undoing_twice_is_said(mdfactory: Program, pushed_all: Path) -> None:
+def test_undoing_twice_is_reported(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "undo", 1)
     result = mdfactory("sync", "undo", 1)
     assert result.code == 0
     assert mdfactory("sync", "log", "--json").json["operations"][0]["made"] == []
-    assert "is undone already" in result.out
+    assert "is already undone" in result.out
     assert pushed_all.is_dir()
 
 
-def test_a_table_of_the_own_lab_goes_with_the_push_that_made_it(
-    mdfactory: Program, pushed_all: Path
-) -> None:
+def test_undo_drops_a_table_that_the_push_created(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "undo")
     assert analysis_table("rdf_oxygen").name not in {t.name for t in open_store(load()).tables()}
     assert pushed_all.is_dir()

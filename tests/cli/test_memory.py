@@ -1,4 +1,4 @@
-"""A folder that takes more memory than there is, is named, and all others are pushed."""
+"""A folder that needs more memory than available is named, and all others are pushed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_folder_that_takes_too_much_memory_is_named(tmp_path: Path) -> None:
     edited(lambda values: values["analyses"]["own"].update(row_count=rows))(tmp_path / "frame")
     frame = pa.table({"x": pa.array([0.125] * rows)})
     pq.write_table(frame, tmp_path / "frame" / ".analysis" / "own.parquet")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path / "good", tmp_path],
         env=os.environ | {"PYTHONPATH": str(TESTS)},
         capture_output=True,
@@ -47,13 +47,13 @@ def test_a_folder_that_takes_too_much_memory_is_named(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 3, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    assert result.returncode == 3, result.stderr
+    report = json.loads(result.stdout.splitlines()[-1])
     reason = "there is not enough memory to read it"
-    assert {(one["path"], one["reason"]) for one in told["skipped"]} == {
+    assert {(item["path"], item["reason"]) for item in report["skipped"]} == {
         (str(tmp_path / "build input"), reason),
         (str(tmp_path / "registry"), f".analysis/metadata.json: {reason}"),
         (str(tmp_path / "frame"), f"analysis own: {reason}"),
     }
-    assert told["counts"]["unchanged"] == 4
-    assert told["counts"]["inserted"] == 1 + 3
+    assert report["counts"]["unchanged"] == 4
+    assert report["counts"]["inserted"] == 1 + 3

@@ -1,7 +1,7 @@
-"""Stores with a history, made by an earlier release: read, verified, undone, extended, done again.
+"""Stores with a history that an earlier release made: read, verified, undone and extended.
 
-``tests/data/stores_with_history/make.sh`` made them; ``states.json`` says what they held after each
-operation, as that release read it.
+``tests/data/stores_with_history/make.sh`` made them. ``states.json`` has the digests of their
+tables after each operation, as that release read them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def digests(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, str]:
 
 @pytest.fixture(params=["sqlite", "csv"])
 def states(request: pytest.FixtureRequest, data: Path) -> dict[str, dict[str, str]]:
-    """What a store of the earlier release held after each operation; it is the configured one."""
+    """Operation -> digests of the tables after it; the store is the store of the configuration."""
     kind: str = request.param
     folder = data / "stores_with_history"
     shutil.copytree(folder / kind, os.environ["MDFACTORY_DATA_DIR"], copy_function=shutil.copyfile)
@@ -73,7 +73,7 @@ def test_each_operation_is_undone(states: dict[str, dict[str, str]], mdfactory: 
         assert digests(state()) == states[str(operation - 1)], operation
 
 
-def test_it_is_extended_and_goes_back(
+def test_it_is_extended_and_the_extension_is_undone(
     states: dict[str, dict[str, str]], mdfactory: Program, campaign: Path
 ) -> None:
     pushed = mdfactory("sync", "push", "all", campaign, "--update", "--json").json

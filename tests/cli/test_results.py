@@ -1,4 +1,4 @@
-"""The commands for analyses and artifacts, as users type them."""
+"""The commands for analyses and artifacts, end to end on SQLite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pushed(mdfactory: Program, campaign: Path) -> Path:
 def _execute(mdfactory: Program, statement: str) -> None:
     """Change the store as another program would."""
     shown = mdfactory("config", "show", "--json").json["settings"]
-    path = next(one["value"] for one in shown if one["key"] == "ANALYSIS_DB_PATH")
+    path = next(setting["value"] for setting in shown if setting["key"] == "ANALYSIS_DB_PATH")
     with closing(sqlite3.connect(path)) as database:
         database.execute(statement)
         database.commit()
@@ -44,10 +44,10 @@ def _table(text: str) -> list[dict[str, str]]:
     return [dict(zip(names, line, strict=True)) for line in lines]
 
 
-def test_push_says_what_became_of_each_table(mdfactory: Program, campaign: Path) -> None:
+def test_push_reports_the_counts_of_each_table(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
-    done = mdfactory("sync", "push", "analysis", campaign)
-    first, *tables = done.out.splitlines()
+    result = mdfactory("sync", "push", "analysis", campaign)
+    first, *tables = result.out.splitlines()
     assert first == "19 inserted, 0 updated, 0 unchanged, 0 skipped"
     assert "  ANALYSIS_hydrogen_bonds: 3 inserted" in tables
     assert len(tables) == 5
@@ -55,33 +55,33 @@ def test_push_says_what_became_of_each_table(mdfactory: Program, campaign: Path)
 
 def test_push_of_one_name_writes_one_table(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
-    done = mdfactory(
+    result = mdfactory(
         "sync", "push", "analysis", campaign, "--analysis-name", "rdf_oxygen",
         "--analysis-name", "DENSITY_timeseries", "--json",
     )  # fmt: skip
-    assert set(done.json["tables"]) == {"ANALYSIS_rdf_oxygen", "ANALYSIS_density_timeseries"}
-    done = mdfactory("sync", "push", "artifacts", campaign, "--artifact-name", "density_plot")
-    assert done.out.startswith("3 inserted")
+    assert set(result.json["tables"]) == {"ANALYSIS_rdf_oxygen", "ANALYSIS_density_timeseries"}
+    result = mdfactory("sync", "push", "artifacts", campaign, "--artifact-name", "density_plot")
+    assert result.out.startswith("3 inserted")
 
 
 def test_a_bad_result_is_named_on_standard_error(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     (campaign / FIRST / ".analysis" / "rdf_oxygen.parquet").unlink()
-    done = mdfactory("sync", "push", "all", campaign)
-    assert done.code == 3
-    assert done.err == (
+    result = mdfactory("sync", "push", "all", campaign)
+    assert result.code == 3
+    assert result.err == (
         f"skipped: {campaign / FIRST}: analysis rdf_oxygen: rdf_oxygen.parquet is missing\n"
     )
-    assert done.out.startswith("32 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid")
+    assert result.out.startswith("32 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid")
 
 
 @pytest.mark.parametrize("name", ["x; DROP TABLE y", "overview", "a" * 49, "é"])
-def test_a_name_that_is_none_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
     for command in (["push", "analysis", pushed], ["pull", "analysis"], ["clear", "analysis"]):
-        done = mdfactory("sync", *command, "--analysis-name", name)
-        assert done.code in {1, 2}
-        assert name in done.err
-        assert "Traceback" not in done.err
+        result = mdfactory("sync", *command, "--analysis-name", name)
+        assert result.code in {1, 2}
+        assert name in result.err
+        assert "Traceback" not in result.err
 
 
 def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed: Path) -> None:
@@ -98,8 +98,8 @@ def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed: P
 
 
 def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) -> None:
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "RDF_oxygen", "--hash", "969")
-    (row,) = _table(done.out)
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "RDF_oxygen", "--hash", "969")
+    (row,) = _table(result.out)
     assert row == {
         "hash": FIRST,
         "directory": str(pushed / FIRST),
@@ -109,10 +109,10 @@ def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) ->
         "data_path": ".analysis/rdf_oxygen.parquet",
         "timestamp_utc": row["timestamp_utc"],
     }
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--full")
-    assert "data_csv" in _table(done.out)[0]
-    done = mdfactory("sync", "pull", "artifacts", "--artifact-name", "density_plot")
-    assert list(_table(done.out)[0]) == [
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--full")
+    assert "data_csv" in _table(result.out)[0]
+    result = mdfactory("sync", "pull", "artifacts", "--artifact-name", "density_plot")
+    assert list(_table(result.out)[0]) == [
         "hash", "simulation_type", "file_count", "files", "checksums", "directory", "timestamp_utc"
     ]  # fmt: skip
 
@@ -127,11 +127,13 @@ def test_records_are_written_with_all_columns(
     assert all(row["data_csv"].startswith("r_nm,g_r\n") for row in rows)
 
 
-def test_an_unknown_name_lists_those_that_there_are(mdfactory: Program, pushed: Path) -> None:
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
-    assert done.code == 1
-    assert "no analysis named 'rdf'; it has " in done.err
-    assert "rdf_oxygen" in done.err
+def test_the_error_for_an_unknown_name_lists_the_names_in_the_store(
+    mdfactory: Program, pushed: Path
+) -> None:
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
+    assert result.code == 1
+    assert "no analysis named 'rdf'; it has " in result.err
+    assert "rdf_oxygen" in result.err
 
 
 @pytest.mark.parametrize(
@@ -154,19 +156,19 @@ def test_a_wrong_command_line_is_a_usage_error(
     assert mdfactory("sync", *arguments).code == 2
 
 
-@pytest.mark.parametrize("what", ["analysis", "artifacts"])
-def test_without_init_the_command_to_type_is_told(mdfactory: Program, what: str) -> None:
+@pytest.mark.parametrize("group", ["analysis", "artifacts"])
+def test_without_init_the_error_names_the_command_to_run(mdfactory: Program, group: str) -> None:
     mdfactory("sync", "init", "systems")
-    for arguments in ([], [f"--{'artifact' if what == 'artifacts' else what}-name", "x"]):
-        done = mdfactory("sync", "pull", what, *arguments)
-        assert done.code == 1
-        assert "mdfactory sync init" in done.err
+    for arguments in ([], [f"--{'artifact' if group == 'artifacts' else group}-name", "x"]):
+        result = mdfactory("sync", "pull", group, *arguments)
+        assert result.code == 1
+        assert "mdfactory sync init" in result.err
 
 
 # The frames themselves
 
 
-def test_the_frame_of_one_simulation_comes_as_it_was(
+def test_the_frame_of_one_simulation_is_exact(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
     results = Simulation.open(pushed / FIRST).results
@@ -189,7 +191,7 @@ def test_the_frame_of_one_simulation_comes_as_it_was(
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
-def test_the_frames_of_all_simulations_come_as_one(
+def test_the_frames_of_all_simulations_are_one_table(
     mdfactory: Program, pushed: Path, tmp_path: Path, suffix: str
 ) -> None:
     file = tmp_path / f"rdf.{suffix}"
@@ -202,7 +204,7 @@ def test_the_frames_of_all_simulations_come_as_one(
     assert len(_table(mdfactory(*pull).out)) == 420
 
 
-def test_frames_of_other_columns_are_told_apart_or_joined(
+def test_frames_of_different_columns_are_an_error_or_joined(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
     for folder, frame in zip(
@@ -211,17 +213,17 @@ def test_frames_of_other_columns_are_told_apart_or_joined(
         Simulation.open(folder).results.record_analysis("own", pa.table(frame))
     mdfactory("sync", "push", "analysis", pushed, "--diff")
     pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
-    done = mdfactory(*pull)
-    assert done.code == 1
-    assert "--union" in done.err
+    result = mdfactory(*pull)
+    assert result.code == 1
+    assert "--union" in result.err
     file = tmp_path / "own.parquet"
-    done = mdfactory(*pull, "--union", "--output", file)
-    assert done.code == 0
-    assert "x" in done.err
+    result = mdfactory(*pull, "--union", "--output", file)
+    assert result.code == 0
+    assert "x" in result.err
     assert pq.read_table(file).drop(["hash"]).to_pydict() == {"x": [1.0, 1.5], "y": [None, "a"]}
 
 
-def test_a_frame_of_another_program_is_inferred_and_said_to_be(
+def test_the_types_of_a_frame_of_another_program_are_inferred_with_a_note(
     mdfactory: Program, data: Path, tmp_path: Path
 ) -> None:
     import shutil
@@ -232,27 +234,27 @@ def test_a_frame_of_another_program_is_inferred_and_said_to_be(
         "[sqlite]\nRUN_DB_PATH = old/runs.db\nANALYSIS_DB_PATH = old/analysis.db\n",
         encoding="utf-8",
     )
-    done = mdfactory(
+    result = mdfactory(
         "sync", "pull", "analysis", "--analysis-name", "box_size_timeseries", "--data",
         "--hash", FIRST, "--json", "--config", config,
     )  # fmt: skip
-    assert "the types of 1 frame are inferred" in done.err
-    assert done.json["rows"][1]["frame"] == 1
-    assert len(done.json["rows"]) == 36
+    assert "the types of 1 frame are inferred" in result.err
+    assert result.json["rows"][1]["frame"] == 1
+    assert len(result.json["rows"]) == 36
 
 
 def test_a_frame_that_was_changed_is_an_error(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')")
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
-    assert done.code == 1
-    assert "ANALYSIS_rdf_oxygen: record " in done.err
-    assert "data_csv was changed" in done.err
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
+    assert result.code == 1
+    assert "ANALYSIS_rdf_oxygen: record " in result.err
+    assert "data_csv was changed" in result.err
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("digest = 'x'", "sidecar in _mdfactory_frame was changed"),
         ("arrow_ipc = 'AAAA'", "sidecar in _mdfactory_frame was changed"),
@@ -260,40 +262,38 @@ def test_a_frame_that_was_changed_is_an_error(
         ("arrow_schema = 'AAAA'", "arrow_schema is not an Arrow schema"),
     ],
 )
-def test_what_is_kept_beside_a_frame_is_checked(
-    mdfactory: Program, pushed: Path, change: str, said: str
+def test_the_sidecar_of_a_frame_is_checked(
+    mdfactory: Program, pushed: Path, change: str, message: str
 ) -> None:
     _execute(mdfactory, f"UPDATE _mdfactory_frame SET {change}")
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
-    assert done.code == 1
-    assert "ANALYSIS_rdf_oxygen: record 9696" in done.err
-    assert said in done.err
-    assert "Push it again with --force" in done.err
-    assert "Traceback" not in done.err
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
+    assert result.code == 1
+    assert "ANALYSIS_rdf_oxygen: record 9696" in result.err
+    assert message in result.err
+    assert "Push it again with --force" in result.err
+    assert "Traceback" not in result.err
 
 
-def test_a_count_that_is_no_number_is_named_with_its_record(
-    mdfactory: Program, pushed: Path
-) -> None:
+def test_an_invalid_count_is_named_with_its_record(mdfactory: Program, pushed: Path) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET row_count = 'many'")
-    done = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
-    assert "ANALYSIS_rdf_oxygen: row_count of the record '9696" in done.err
-    assert "'many', not a number" in done.err
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
+    assert "ANALYSIS_rdf_oxygen: row_count of the record '9696" in result.err
+    assert "'many', not a number" in result.err
 
 
-def test_a_reader_that_has_enough_is_no_failure_of_the_store(
-    mdfactory: Program, pushed: Path
-) -> None:
+def test_a_closed_pipe_is_no_failure_of_the_store(mdfactory: Program, pushed: Path) -> None:
     pull = "sync pull analysis --analysis-name density_timeseries --data"
     for where, code in (("| head -1", 0), ("> /dev/full", 1)):
         command = f"set -o pipefail; {sys.executable} -m mdfactory {pull} {where}"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-        assert done.returncode == code
-        assert "SQLite" not in done.stderr
-        assert "Traceback" not in done.stderr
+        result = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == code
+        assert "SQLite" not in result.stderr
+        assert "Traceback" not in result.stderr
 
 
-def test_text_that_is_not_utf8_is_shown_as_far_as_it_can_be(
+def test_text_that_is_not_utf8_is_shown_with_replacement_characters(
     mdfactory: Program, pushed: Path
 ) -> None:
     bytes_ = pa.array([b"good", b"b\xffd"])
@@ -317,9 +317,9 @@ def test_clear_asks_shows_counts_and_declines_by_default(terminal: Terminal, pus
 
 
 def test_clear_all_leaves_nothing(mdfactory: Program, pushed: Path) -> None:
-    done = mdfactory("sync", "clear", "all", "--yes", "--json")
-    assert done.json["removed"]["RUN_DATABASE"] == 8
-    assert sum(done.json["removed"].values()) == 8 + 19 + 6 + 56
+    result = mdfactory("sync", "clear", "all", "--yes", "--json")
+    assert result.json["removed"]["RUN_DATABASE"] == 8
+    assert sum(result.json["removed"].values()) == 8 + 19 + 6 + 56
     assert mdfactory("sync", "clear", "all", "--yes").out == "no records to remove\n"
 
 
@@ -346,7 +346,7 @@ def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed: Path) ->
 
 
 @pytest.mark.parametrize("flags", [["--full"], ["--sort", "item_name"], ["--limit", "3"]])
-def test_the_overview_is_rows_where_they_are_asked_for(
+def test_options_show_the_overview_as_rows(
     terminal: Terminal, pushed: Path, flags: list[str]
 ) -> None:
     text = terminal("sync", "pull", "analysis", *flags, env={"COLUMNS": "250"}).text
@@ -364,10 +364,10 @@ def test_the_overview_is_rows_where_they_are_asked_for(
         ("clear", "analysis", "--yes", "--analysis-name"),
     ],
 )
-def test_a_name_that_cannot_be_is_a_usage_error(
+def test_an_invalid_name_is_a_usage_error(
     mdfactory: Program, command: tuple[str, ...], name: str
 ) -> None:
     mdfactory("sync", "init", "all")
-    done = mdfactory("sync", *command, name)
-    assert done.code == 2
-    assert name in done.err
+    result = mdfactory("sync", *command, name)
+    assert result.code == 2
+    assert name in result.err

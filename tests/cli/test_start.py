@@ -1,4 +1,4 @@
-"""The start is fast because it imports little; measured by the list of modules, not by time."""
+"""The start imports few modules; the list of modules is tested, not the time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAVY = {"pandas", "numpy", "pyarrow", "rdkit", "sqlalchemy", "sqlite3", "pydant
 HEAVY |= {"questionary", "prompt_toolkit", "psycopg"}
 
 RICH = int(version("rich").split(".")[0])
-"""Before 15, it loads its tables with the console on which cyclopts says the version."""
+"""Before version 15, the console that prints the version also imports the tables of rich."""
 
 SCRIPT = """
 import contextlib, io, json, sys
@@ -26,10 +26,10 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def _loaded(*arguments: str) -> set[str]:
-    """Return the modules that a command has loaded in the end."""
+    """Return the modules that a command has imported when it ends."""
     command = [sys.executable, "-c", SCRIPT, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(json.loads(result.stdout))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def _loaded(*arguments: str) -> set[str]:
         "sync push systems --help",
     ],
 )
-def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
+def test_a_command_without_a_store_loads_no_heavy_library(arguments: str) -> None:
     loaded = _loaded(*arguments.split())
     assert "mdfactory.cli.app" in loaded
     assert not loaded & HEAVY
@@ -53,7 +53,7 @@ def test_what_needs_no_store_loads_no_heavy_library(arguments: str) -> None:
 
 @pytest.mark.parametrize("verb", ["push", "pull"])
 def test_a_command_on_records_does_not_load_pandas(campaign: Path, verb: str) -> None:
-    """PyArrow loads it to look whether a list is a series, if one is made the obvious way."""
+    """PyArrow imports pandas to build an array from a list, unless the array is built otherwise."""
     subprocess.run([sys.executable, "-m", "mdfactory", "sync", "init", "systems"], check=True)
     source = [str(campaign)] if verb == "push" else []
     loaded = _loaded("sync", verb, "systems", *source)
@@ -69,9 +69,7 @@ def test_a_command_on_records_does_not_load_pandas(campaign: Path, verb: str) ->
         pytest.param("sync status", marks=pytest.mark.long),
     ],
 )
-def test_to_see_that_nothing_has_changed_no_library_that_reads_is_loaded(
-    settled: Path, command: str
-) -> None:
+def test_an_unchanged_campaign_loads_no_library_for_reading(settled: Path, command: str) -> None:
     readers = {"yaml", "pydantic", "rdkit", "pyarrow.parquet", "pyarrow.compute"}
     subprocess.run([sys.executable, "-m", "mdfactory", "sync", "init", "all"], check=True)
     assert readers <= _loaded(*command.split(), str(settled))
@@ -82,7 +80,7 @@ def test_to_see_that_nothing_has_changed_no_library_that_reads_is_loaded(
 
 def test_the_package_itself_loads_nothing() -> None:
     script = "import sys, mdfactory; print('\\n'.join(sys.modules))"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert not set(done.stdout.split()) & {*HEAVY, "cyclopts", "rich"}
+    assert not set(result.stdout.split()) & {*HEAVY, "cyclopts", "rich"}

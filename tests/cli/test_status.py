@@ -1,4 +1,4 @@
-"""Disk beside store: what is in step, and what is not."""
+"""The commands that compare disk and store, and relocate."""
 
 from __future__ import annotations
 
@@ -27,41 +27,43 @@ def _status(mdfactory: Program, *arguments: object) -> Any:
     return mdfactory("sync", "status", *arguments, "--json").json
 
 
-def _rows(found: Any) -> list[tuple[str, str, str, list[str]]]:
-    return sorted((one["state"], one["table"], one["hash"], one["what"]) for one in found["rows"])
+def _rows(compared: Any) -> list[tuple[str, str, str, list[str]]]:
+    return sorted(
+        (row["state"], row["table"], row["hash"], row["what"]) for row in compared["rows"]
+    )
 
 
 @pytest.mark.usefixtures("kind")
 @on("csv", "postgres")
 def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
-    done = mdfactory("sync", "status", campaign, "--exit-code")
-    assert done.code == 4
-    assert done.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
-    assert f"mdfactory sync push all {campaign} --update" in done.out
+    result = mdfactory("sync", "status", campaign, "--exit-code")
+    assert result.code == 4
+    assert result.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
+    assert f"mdfactory sync push all {campaign} --update" in result.out
     assert mdfactory("sync", "status", campaign).code == 0
     assert mdfactory("sync", "push", "all", campaign, "--update").code == 0
     for source in ([campaign], []):
-        done = mdfactory("sync", "status", *source, "--exit-code")
-        assert (done.code, done.out.splitlines()[-1]) == (0, "in step")
+        result = mdfactory("sync", "status", *source, "--exit-code")
+        assert (result.code, result.out.splitlines()[-1]) == (0, "in step")
     (campaign / BUILD / "prod.xtc").touch()
     results = Simulation.open(campaign / DONE).results
     results.record_analysis("rdf_oxygen", pa.table({"r": [1.0, 2.0]}))
     results.remove_artifact("density_plot")
-    found = _status(mdfactory, campaign)
+    compared = _status(mdfactory, campaign)
     written = mdfactory("sync", "push", "all", campaign, "--update", "-n", "--json").json
-    assert sum(one["changed"] for one in found["counts"].values()) == 2
+    assert sum(counts["changed"] for counts in compared["counts"].values()) == 2
     assert written["counts"]["updated"] == 2
-    assert _rows(found) == [
+    assert _rows(compared) == [
         ("changed", "ANALYSIS_rdf_oxygen", DONE, ["row_count: 105 -> 2", "columns", "data"]),
         ("changed", "RUN_DATABASE", BUILD, ["status: build -> production"]),
         ("only_in_store", "ARTIFACT_density_plot", DONE, []),
     ]
     mdfactory("sync", "push", "all", campaign, "--update")
-    assert [one[0] for one in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
+    assert [row[0] for row in _rows(_status(mdfactory, campaign))] == ["only_in_store"]
 
 
-def test_what_has_changed_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_lists_changes(mdfactory: Program, pushed_all: Path) -> None:
     results = Simulation.open(pushed_all / DONE).results
     frame = pq.read_table(pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet")
     results.record_analysis("rdf_oxygen", frame, unit="nm")
@@ -69,53 +71,53 @@ def test_what_has_changed_is_told(mdfactory: Program, pushed_all: Path) -> None:
     picture.write_bytes(b"another")
     results.record_artifact("density_plot", picture, move=True)
     moved = shutil.move(pushed_all / BUILD, pushed_all / "elsewhere")
-    found = _rows(_status(mdfactory, pushed_all))
-    assert found == [
+    compared = _rows(_status(mdfactory, pushed_all))
+    assert compared == [
         ("changed", "ANALYSIS_rdf_oxygen", DONE, ["types or extras"]),
         ("changed", "ARTIFACT_density_plot", DONE, ["files", "checksums"]),
         ("changed", "RUN_DATABASE", BUILD, [f"directory: {pushed_all / BUILD} -> {moved}"]),
     ]
-    said = mdfactory("sync", "status", pushed_all, "--long").out
-    assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in said
+    output = mdfactory("sync", "status", pushed_all, "--long").out
+    assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in output
 
 
-def test_what_has_gone_from_disk_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Path) -> None:
     shutil.rmtree(pushed_all / DONE)
-    found = _status(mdfactory, pushed_all)
-    assert not found["in_step"]
-    assert found["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
-    assert {one[2] for one in _rows(found)} == {DONE}
-    assert _status(mdfactory)["counts"] == found["counts"]
+    compared = _status(mdfactory, pushed_all)
+    assert not compared["in_step"]
+    assert compared["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
+    assert {row[2] for row in _rows(compared)} == {DONE}
+    assert _status(mdfactory)["counts"] == compared["counts"]
     assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
 
 
-def test_records_elsewhere_are_left_out(
+def test_status_ignores_records_of_folders_outside_the_source(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "campaign2"
-    shutil.copytree(pushed_all / BUILD, other / BUILD)
-    found = _status(mdfactory, other)
-    assert found["counts"]["systems"] == NONE | {"changed": 1}
+    second = tmp_path / "campaign2"
+    shutil.copytree(pushed_all / BUILD, second / BUILD)
+    compared = _status(mdfactory, second)
+    assert compared["counts"]["systems"] == NONE | {"changed": 1}
     assert _status(mdfactory, pushed_all / DONE)["in_step"]
     summary = tmp_path / "summary.yaml"
     summary.write_text(json.dumps({"system_directory": [str(pushed_all / DONE)]}), encoding="utf-8")
-    found = _status(mdfactory, summary)
-    assert found["in_step"]
-    assert found["counts"]["systems"] == NONE | {"unchanged": 1}
+    compared = _status(mdfactory, summary)
+    assert compared["in_step"]
+    assert compared["counts"]["systems"] == NONE | {"unchanged": 1}
 
 
-def test_what_is_invalid_on_disk_is_named(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
-    done = mdfactory("sync", "status", pushed_all)
-    assert done.code == 3
-    assert f"skipped: {pushed_all / BUILD}: " in done.err
+    result = mdfactory("sync", "status", pushed_all)
+    assert result.code == 3
+    assert f"skipped: {pushed_all / BUILD}: " in result.err
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
-def test_one_simulation_in_two_folders_is_told(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_warns_of_a_simulation_in_two_folders(mdfactory: Program, pushed_all: Path) -> None:
     shutil.copytree(pushed_all / DONE, pushed_all / "copy")
-    done = mdfactory("sync", "status", pushed_all)
-    assert f"{DONE} was found in 2 folders" in done.err
+    result = mdfactory("sync", "status", pushed_all)
+    assert f"{DONE} was found in 2 folders" in result.err
 
 
 def test_a_store_of_another_installation_is_compared(
@@ -127,16 +129,17 @@ def test_a_store_of_another_installation_is_compared(
     config.write_text(
         "[sqlite]\nRUN_DB_PATH=old/runs.db\nANALYSIS_DB_PATH=old/analysis.db\n", "utf-8"
     )
-    found = _status(mdfactory, campaign, "--config", config)
-    assert found["counts"]["systems"] == NONE | {"changed": 8}
-    told = {what for one in found["rows"] for what in one["what"] if "ANALYSIS" in one["table"]}
-    assert "exact types not stored yet: another program wrote it" in told
+    compared = _status(mdfactory, campaign, "--config", config)
+    assert compared["counts"]["systems"] == NONE | {"changed": 8}
+    rows = [row for row in compared["rows"] if "ANALYSIS" in row["table"]]
+    differences = {difference for row in rows for difference in row["what"]}
+    assert "exact types not stored yet: another program wrote it" in differences
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:
-    done = mdfactory("sync", "status", campaign)
-    assert done.code == 1
-    assert "mdfactory sync init all" in done.err
+    result = mdfactory("sync", "status", campaign)
+    assert result.code == 1
+    assert "mdfactory sync init all" in result.err
 
 
 # Relocate
@@ -152,9 +155,9 @@ def test_relocated_records_are_the_same_but_for_their_directory(
     move = ("sync", "relocate", pushed_all, new)
     planned = mdfactory(*move, "--dry-run", "--json").json
     assert _records(mdfactory) == before
-    done = mdfactory(*move, "--json").json
-    assert done["tables"] == planned["tables"]
-    assert sum(done["tables"].values()) == 89
+    result = mdfactory(*move, "--json").json
+    assert result["tables"] == planned["tables"]
+    assert sum(result["tables"].values()) == 89
     after = _records(mdfactory)
     assert after == [
         {name: str(value).replace(str(pushed_all), new) for name, value in row.items()}
@@ -176,26 +179,26 @@ def _records(mdfactory: Program) -> list[dict[str, str]]:
         ("artifacts", "--full"),
         ("analysis", "--analysis-name", "rdf_oxygen", "--full"),
     ]
-    found = []
-    for what in commands:
-        done = mdfactory("sync", "pull", *what, "--json")
-        found += [{name: str(value) for name, value in row.items()} for row in done.json["rows"]]
-    return sorted(found, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
+    rows = []
+    for arguments in commands:
+        result = mdfactory("sync", "pull", *arguments, "--json")
+        rows += [{name: str(value) for name, value in row.items()} for row in result.json["rows"]]
+    return sorted(rows, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
 
 
-def test_a_folder_whose_name_only_begins_alike_is_left(
+def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     start = str(pushed_all)[:-2]
-    done = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
-    assert sum(done["tables"].values()) == 0
-    done = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
-    assert done["tables"]["RUN_DATABASE"] == 1
+    result = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
+    assert sum(result["tables"].values()) == 0
+    result = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
+    assert result["tables"]["RUN_DATABASE"] == 1
     shown = mdfactory("sync", "pull", "systems", "--hash", DONE, "--json").json["rows"]
     assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
 
 
-def test_relocating_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
-    done = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
-    assert done.code == 2
-    assert "are the same folder" in done.err
+def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
+    result = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
+    assert result.code == 2
+    assert "are the same folder" in result.err

@@ -1,4 +1,4 @@
-"""Every command of the page works the same on every store."""
+"""Each command works the same on every store."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Program = Callable[..., Any]
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 
-def _lines(done: Any) -> list[dict[str, str]]:
-    names, *rows = (line.split("\t") for line in done.out.splitlines())
+def _lines(result: Any) -> list[dict[str, str]]:
+    names, *rows = (line.split("\t") for line in result.out.splitlines())
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
@@ -34,8 +34,8 @@ def test_a_campaign_goes_in_and_comes_back(
     mdfactory: Program, campaign: Path, tmp_path: Path
 ) -> None:
     assert "mdfactory sync init all" in mdfactory("sync", "push", "all", campaign).err
-    for what in ("systems", "analysis", "artifacts", "all"):
-        assert mdfactory("sync", "init", what).code == 0
+    for tables in ("systems", "analysis", "artifacts", "all"):
+        assert mdfactory("sync", "init", tables).code == 0
     assert mdfactory("sync", "push", "systems", campaign).out.startswith("8 inserted")
     assert mdfactory("sync", "push", "analysis", campaign).out.startswith("19 inserted")
     assert mdfactory("sync", "push", "artifacts", campaign).out.startswith("6 inserted")
@@ -69,20 +69,20 @@ def test_a_campaign_goes_in_and_comes_back(
 
 @pytest.mark.usefixtures("kind")
 def test_a_store_is_checked(mdfactory: Program) -> None:
-    done = mdfactory("sync", "init", "check")
-    assert done.code == 1
-    assert "NO  table RUN_DATABASE: missing. Run: mdfactory sync init systems" in done.out
-    assert "NO  tables of 12 known analyses: missing: ANALYSIS_system_chemistry, " in done.out
+    result = mdfactory("sync", "init", "check")
+    assert result.code == 1
+    assert "NO  table RUN_DATABASE: missing. Run: mdfactory sync init systems" in result.out
+    assert "NO  tables of 12 known analyses: missing: ANALYSIS_system_chemistry, " in result.out
     mdfactory("sync", "init", "systems")
     mdfactory("sync", "init", "artifacts")
-    done = mdfactory("sync", "init", "check")
-    assert done.code == 1
-    assert done.out.count("NO") == 1
+    result = mdfactory("sync", "init", "check")
+    assert result.code == 1
+    assert result.out.count("NO") == 1
     mdfactory("sync", "init", "analysis")
-    done = mdfactory("sync", "init", "check", "--json")
-    assert done.code == 0
-    assert done.json["sound"]
-    assert [one["what"] for one in done.json["checks"]][-6:] == [
+    result = mdfactory("sync", "init", "check", "--json")
+    assert result.code == 0
+    assert result.json["sound"]
+    assert [check["what"] for check in result.json["checks"]][-6:] == [
         "read access and format",
         "write access",
         "table RUN_DATABASE",
@@ -92,23 +92,23 @@ def test_a_store_is_checked(mdfactory: Program) -> None:
     ]
 
 
-def test_a_check_tells_what_is_wrong_with_the_store(mdfactory: Program, tmp_path: Path) -> None:
+def test_a_check_reports_the_problems_of_the_store(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "a.ini"
     config.write_text("[database]\nTYPE = csv\n[csv]\nANALYSIS_DB_PATH = a\n", encoding="utf-8")
     mdfactory("sync", "init", "all", "--config", config)
     theirs = tmp_path / "a" / "ANALYSIS_LIPID_RG.csv"
     theirs.write_text("hash\n", encoding="utf-8")
-    done = mdfactory("sync", "init", "check", "--config", config)
-    assert done.code == 1
-    assert "NO  read access" in done.out
-    assert f"{theirs} and {tmp_path}/a/ANALYSIS_lipid_rg.csv differ only in case" in done.out
+    result = mdfactory("sync", "init", "check", "--config", config)
+    assert result.code == 1
+    assert "NO  read access" in result.out
+    assert f"{theirs} and {tmp_path}/a/ANALYSIS_lipid_rg.csv differ only in case" in result.out
     config.write_text(
         "[database]\nTYPE = postgres\n[postgres]\nURL = postgresql://127.0.0.1:1/lab\n", "utf-8"
     )
-    done = mdfactory("sync", "init", "check", "--config", config)
-    assert done.code == 1
-    assert "NO  read access" in done.out
-    assert "connection" in done.out
+    result = mdfactory("sync", "init", "check", "--config", config)
+    assert result.code == 1
+    assert "NO  read access" in result.out
+    assert "connection" in result.out
 
 
 def _twice(folder: Path, theirs: str, ours: str) -> Path:
@@ -124,12 +124,12 @@ def _twice(folder: Path, theirs: str, ours: str) -> Path:
     return config
 
 
-def test_a_check_says_how_two_files_of_one_table_become_one(
+def test_a_check_prints_the_command_that_merges_two_files_of_one_table(
     mdfactory: Program, tmp_path: Path
 ) -> None:
     config = _twice(tmp_path, "AB", "C")
-    done = mdfactory("sync", "init", "check", "--config", config, "--json")
-    (failed,) = done.json["checks"]
+    result = mdfactory("sync", "init", "check", "--config", config, "--json")
+    (failed,) = result.json["checks"]
     subprocess.run(["sh", "-c", failed["command"]], check=True)
     pull = ("sync", "pull", "analysis", "--analysis-name", "lipid_rg", "--config", config)
     assert [row["hash"] for row in _lines(mdfactory(*pull))] == ["A", "B", "C"]
@@ -137,20 +137,20 @@ def test_a_check_says_how_two_files_of_one_table_become_one(
     assert mdfactory("sync", "init", "check", "--config", config).code == 0
 
 
-def test_a_check_names_records_that_stand_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
-    done = mdfactory("sync", "init", "check", "--config", _twice(tmp_path, "AB", "BA"))
-    assert "2 records of the same key in both files (A, B)" in done.out
+def test_a_check_names_records_that_are_in_both_files(mdfactory: Program, tmp_path: Path) -> None:
+    result = mdfactory("sync", "init", "check", "--config", _twice(tmp_path, "AB", "BA"))
+    assert "2 records of the same key in both files (A, B)" in result.out
 
 
 @pytest.mark.usefixtures("kind")
 @on("sqlite", "postgres")
-def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
+def test_cleared_records_are_removed(mdfactory: Program, campaign: Path) -> None:
     mdfactory("sync", "init", "all")
     mdfactory("sync", "push", "all", campaign)
     clear = ("sync", "clear", "analysis", "--yes")
     assert mdfactory(*clear, "--analysis-name", "rdf_oxygen").code == 0
-    left = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
-    assert len(left) == 15
+    rows = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
+    assert len(rows) == 15
     assert mdfactory(*clear, "--artifact-name", "density_plot", "--hash", "CC").code == 0
     for flag in ("--analyses", "--artifacts", "--overview", "--all"):
         assert mdfactory(*clear, flag).code == 0
@@ -158,13 +158,13 @@ def test_what_is_cleared_is_gone(mdfactory: Program, campaign: Path) -> None:
         "RUN_DATABASE: 8 records removed\n"
     )
     assert mdfactory("sync", "clear", "all", "--yes").out == "no records to remove\n"
-    done = mdfactory("sync", "init", "all", "--force", "--json")
-    assert all(one["existed"] and not one["removed"] for one in done.json["tables"])
+    result = mdfactory("sync", "init", "all", "--force", "--json")
+    assert all(table["existed"] and not table["removed"] for table in result.json["tables"])
 
 
 FLAGS = ["--diff", "--update", "--force"]
 SAMPLE = {("sqlite", "--update"), ("csv", "--diff"), ("postgres", "--force"), ("foundry", "--diff")}
-"""Stores and conflict modes of every run of the tests."""
+"""Stores and conflict modes that each run tests."""
 
 PUSHES = """
 import io, os, sys
@@ -197,16 +197,16 @@ def test_eight_processes_that_push_at_once_lose_nothing(
             json.dumps({"system_directory": list(map(str, quarter))}), encoding="utf-8"
         )
     sources = [campaign] * 4 + [campaign.parent / f"{number}.yaml" for number in range(4)]
-    told = tmp_path / "told"
-    told.mkdir()
-    command = [sys.executable, "-c", PUSHES, flag, str(told), *map(str, sources)]
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    command = [sys.executable, "-c", PUSHES, flag, str(reports), *map(str, sources)]
     pushed = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert pushed.returncode == 0, pushed.stderr
-    done = [json.loads(path.read_text(encoding="utf-8")) for path in told.iterdir()]
-    assert len(done) == 8
-    assert sum(one["counts"]["inserted"] for one in done) == 33
-    seen = {"--diff": "skipped", "--update": "unchanged", "--force": "updated"}[flag]
-    assert sum(one["counts"][seen] for one in done) == 4 * 33
+    result = [json.loads(path.read_text(encoding="utf-8")) for path in reports.iterdir()]
+    assert len(result) == 8
+    assert sum(report["counts"]["inserted"] for report in result) == 33
+    counted = {"--diff": "skipped", "--update": "unchanged", "--force": "updated"}[flag]
+    assert sum(report["counts"][counted] for report in result) == 4 * 33
     assert len(_lines(mdfactory("sync", "pull", "systems"))) == 8
     overview = _lines(mdfactory("sync", "pull", "analysis", "--status", "completed"))
     assert len(overview) == 19
@@ -234,7 +234,7 @@ def existing(request: pytest.FixtureRequest, data: Path, tmp_path: Path) -> Path
 def test_a_store_of_an_existing_installation_is_read_and_extended(
     mdfactory: Program, campaign: Path, existing: Path
 ) -> None:
-    """And what it made stays where it looks for it, under the names that it gave."""
+    """Its files keep their names, so that the existing installation finds them."""
     before = {path.name for path in existing.parent.rglob("store/**/*.csv")}
     common = ("--config", existing)
     assert mdfactory("sync", "init", "check", *common).code == 0
@@ -264,10 +264,10 @@ def test_a_password_appears_nowhere(
     config = tmp_path / "a.ini"
     config.write_text("[database]\nTYPE = postgres\n", encoding="utf-8")
     for command in (["config", "show"], ["config", "show", "--json"], ["sync", "pull", "systems"]):
-        done = mdfactory(*command, "--debug", "--config", config)
-        assert "s3cret" not in done.out + done.err
-    assert done.code == 1
-    assert "PostgreSQL store me@127.0.0.1:1/lab cannot be read" in done.err
+        result = mdfactory(*command, "--debug", "--config", config)
+        assert "s3cret" not in result.out + result.err
+    assert result.code == 1
+    assert "PostgreSQL store me@127.0.0.1:1/lab cannot be read" in result.err
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:s3@cret@h/lab", "postgresql://me:s3/cret@h/lab"])
@@ -278,10 +278,10 @@ def test_a_url_whose_password_is_not_escaped_is_not_repeated(
     config = tmp_path / "a.ini"
     config.write_text("[database]\nTYPE = postgres\n", encoding="utf-8")
     for command in (["config", "show"], ["sync", "pull", "systems", "--wait", "1"]):
-        done = mdfactory(*command, "--debug", "--config", config)
-        assert "cret" not in done.out + done.err
-        assert "s3" not in done.out + done.err
-    assert done.code == 1
+        result = mdfactory(*command, "--debug", "--config", config)
+        assert "cret" not in result.out + result.err
+        assert "s3" not in result.out + result.err
+    assert result.code == 1
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 500])
@@ -301,10 +301,10 @@ def test_a_token_appears_nowhere(
         ["sync", "status", campaign],
         ["sync", "clear", "all", "--yes"],
     ):
-        done = mdfactory(*command, "--debug", "--config", config)
-        assert foundry.token not in done.out + done.err
-        assert "Bearer" not in done.out + done.err
-        assert (done.code == 0) == (status == 200 or command[0] == "config")
+        result = mdfactory(*command, "--debug", "--config", config)
+        assert foundry.token not in result.out + result.err
+        assert "Bearer" not in result.out + result.err
+        assert (result.code == 0) == (status == 200 or command[0] == "config")
 
 
 def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> Non
         ("nonsense//", "no URL that libpq accepts"),
     ):
         config.write_text(f"[database]\nTYPE = postgres\n[postgres]\nURL = {url}\n", "utf-8")
-        done = mdfactory("sync", "pull", "systems", "--config", config)
-        assert done.code == 1
-        assert said in done.err
-        assert "mdfactory config edit" in done.err
+        result = mdfactory("sync", "pull", "systems", "--config", config)
+        assert result.code == 1
+        assert said in result.err
+        assert "mdfactory config edit" in result.err

@@ -1,4 +1,4 @@
-"""The commands of the sync page, end to end on SQLite."""
+"""The sync commands, end to end on SQLite."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ def _break(campaign: Path) -> Path:
     return broken.parent
 
 
-def test_init_makes_the_table_once(mdfactory: Program) -> None:
+def test_init_creates_the_table_once(mdfactory: Program) -> None:
     place = f"(SQLite store {os.environ['MDFACTORY_DATA_DIR']}/runs.db)"
-    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: made {place}\n"
-    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: was there already {place}\n"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: created {place}\n"
+    assert mdfactory("sync", "init", "systems").out == f"RUN_DATABASE: already exists {place}\n"
 
 
-def test_init_force_removes_what_was_there_and_counts_it(store: Program, campaign: Path) -> None:
+def test_init_force_removes_the_records_and_counts_them(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "init", "systems", "--force")
-    assert done.code == 0
-    assert done.out.startswith("RUN_DATABASE: made anew, 8 records removed (SQLite store ")
+    result = store("sync", "init", "systems", "--force")
+    assert result.code == 0
+    assert result.out.startswith("RUN_DATABASE: recreated, 8 records removed (SQLite store ")
     assert store("sync", "pull", "systems", "--json").json["rows"] == []
 
 
-def test_init_tells_scripts_what_it_did(store: Program) -> None:
-    done = store("sync", "init", "systems", "--force", "--json")
-    assert done.json == {
+def test_init_reports_its_tables_as_json(store: Program) -> None:
+    result = store("sync", "init", "systems", "--force", "--json")
+    assert result.json == {
         "command": "sync init systems",
         "tables": [{"table": "RUN_DATABASE", "existed": True, "removed": 0}],
     }
 
 
 @pytest.mark.parametrize("verb", ["push", "pull", "clear"])
-def test_without_init_the_command_to_type_is_told(
+def test_without_init_the_error_names_the_command_to_run(
     mdfactory: Program, campaign: Path, verb: str
 ) -> None:
     arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
-    done = mdfactory("sync", verb, "systems", *arguments)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.endswith("Run: mdfactory sync init systems\n")
+    result = mdfactory("sync", verb, "systems", *arguments)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.endswith("Run: mdfactory sync init systems\n")
 
 
 def test_push_reports_counts(store: Program, campaign: Path) -> None:
-    done = store("sync", "push", "systems", campaign / "campaign.yaml")
-    assert (done.code, done.err) == (0, "")
-    assert done.out == "8 inserted, 0 updated, 0 unchanged, 0 skipped\n"
+    result = store("sync", "push", "systems", campaign / "campaign.yaml")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "8 inserted, 0 updated, 0 unchanged, 0 skipped\n"
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_push_again_does_what_the_flag_says(
     store: Program, campaign: Path, flag: str, counts: dict[str, int]
 ) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "push", "systems", campaign, flag, "--json")
-    assert done.code == 0
-    assert done.json == {
+    result = store("sync", "push", "systems", campaign, flag, "--json")
+    assert result.code == 0
+    assert result.json == {
         "command": "sync push systems",
         "dry_run": False,
         "counts": ZERO | counts,
@@ -96,35 +96,35 @@ def test_push_again_without_a_flag_writes_nothing_and_names_the_flags(
     store: Program, campaign: Path
 ) -> None:
     store("sync", "push", "systems", campaign / FIRST)
-    done = store("sync", "push", "systems", campaign)
-    assert (done.code, done.out) == (1, "")
+    result = store("sync", "push", "systems", campaign)
+    assert (result.code, result.out) == (1, "")
     for word in (FIRST, "--diff", "--update", "--force", "nothing was written"):
-        assert word in done.err
+        assert word in result.err
     assert len(store("sync", "pull", "systems", "--json").json["rows"]) == 1
 
 
 @pytest.mark.parametrize("flag", ["-n", "--dry-run"])
 def test_a_dry_run_writes_nothing(store: Program, campaign: Path, flag: str) -> None:
-    done = store("sync", "push", "systems", campaign, flag)
-    assert done.code == 0
-    assert done.out.startswith("dry run, nothing was written; it would be: 8 inserted")
+    result = store("sync", "push", "systems", campaign, flag)
+    assert result.code == 0
+    assert result.out.startswith("dry run, nothing was written. Without --dry-run: 8 inserted")
     assert store("sync", "pull", "systems", "--json").json["rows"] == []
 
 
 def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: Path) -> None:
     broken = _break(campaign)
-    done = store("sync", "push", "systems", campaign)
-    assert done.code == 3
-    assert done.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid or not found)\n"
-    assert done.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
+    result = store("sync", "push", "systems", campaign)
+    assert result.code == 3
+    assert result.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid or not found)\n"
+    assert result.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
 
 
-def test_what_is_skipped_is_in_the_json_too(store: Program, campaign: Path) -> None:
+def test_skipped_folders_are_in_the_json(store: Program, campaign: Path) -> None:
     broken = _break(campaign)
-    done = store("sync", "push", "systems", campaign, "--json", "--quiet")
-    assert done.code == 3
-    assert done.json["counts"] == ZERO | {"inserted": 7, "skipped": 1}
-    assert done.json["skipped"] == [
+    result = store("sync", "push", "systems", campaign, "--json", "--quiet")
+    assert result.code == 3
+    assert result.json["counts"] == ZERO | {"inserted": 7, "skipped": 1}
+    assert result.json["skipped"] == [
         {"path": str(broken), "reason": f"{FIRST}.yaml: system: is missing"}
     ]
 
@@ -135,29 +135,29 @@ def test_a_name_with_control_characters_cannot_write_to_the_terminal(
     folder = tmp_path / "red\x1b[31m\nerror: fake"
     folder.mkdir()
     (folder / "build.yaml").write_text("{}", encoding="utf-8")
-    done = store("sync", "push", "systems", tmp_path)
-    assert done.code == 3
-    (line,) = done.err.splitlines()
+    result = store("sync", "push", "systems", tmp_path)
+    assert result.code == 3
+    (line,) = result.err.splitlines()
     assert "red\\x1b[31m\\nerror: fake: build.yaml" in line
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])
-def test_a_source_that_is_not_there_is_named(store: Program, json_: list[str]) -> None:
-    done = store("sync", "push", "systems", "/no/such/place", *json_)
-    assert done.code == 1
-    assert done.err.startswith("error: /no/such/place: there is no such folder")
+def test_a_missing_source_is_named(store: Program, json_: list[str]) -> None:
+    result = store("sync", "push", "systems", "/no/such/place", *json_)
+    assert result.code == 1
+    assert result.err.startswith("error: /no/such/place: there is no such folder")
     if json_:
-        assert done.json["error"].startswith("/no/such/place: ")
+        assert result.json["error"].startswith("/no/such/place: ")
 
 
 def test_a_pipe_gets_tab_separated_values(
     store: Program, campaign: Path, hashes: list[str]
 ) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "pull", "systems", "--sort", "hash")
-    assert done.rows[0] == ["hash", "simulation_type", "parametrization", "status", "directory"]
-    assert [row[0] for row in done.rows[1:]] == hashes
-    assert done.rows[1] == [FIRST, "mixedbox", "smirnoff", "completed", str(campaign / FIRST)]
+    result = store("sync", "pull", "systems", "--sort", "hash")
+    assert result.rows[0] == ["hash", "simulation_type", "parametrization", "status", "directory"]
+    assert [row[0] for row in result.rows[1:]] == hashes
+    assert result.rows[1] == [FIRST, "mixedbox", "smirnoff", "completed", str(campaign / FIRST)]
 
 
 def test_a_pipe_gets_one_line_a_record_whatever_is_in_it(store: Program, tmp_path: Path) -> None:
@@ -194,21 +194,21 @@ def test_filters_choose_records(
     store: Program, campaign: Path, filters: list[str], expected: int
 ) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "pull", "systems", *filters)
-    assert done.code == 0
-    assert len(done.rows) == 1 + expected
-    assert done.err == ("" if expected else "no records\n")
+    result = store("sync", "pull", "systems", *filters)
+    assert result.code == 0
+    assert len(result.rows) == 1 + expected
+    assert result.err == ("" if expected else "no records\n")
 
 
 def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: list[str]) -> None:
     store("sync", "push", "systems", campaign)
     for order, expected in (("hash", hashes), ("-hash", hashes[::-1])):
-        done = store("sync", "pull", "systems", "--sort", order, "--limit", "5")
-        assert [row[0] for row in done.rows[1:]] == expected[:5]
+        result = store("sync", "pull", "systems", "--sort", order, "--limit", "5")
+        assert [row[0] for row in result.rows[1:]] == expected[:5]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--status", "done"], '"build", "equilibrated", "production", "completed"'),
         (["--simulation-type", "plasma"], '"mixedbox", "bilayer", "lnp"'),
@@ -223,27 +223,27 @@ def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: 
         (["--colour", "red"], "--colour"),
     ],
 )
-def test_a_wrong_command_line_lists_what_is_right(
-    store: Program, arguments: list[str], told: str
+def test_a_wrong_command_line_lists_the_valid_values(
+    store: Program, arguments: list[str], message: str
 ) -> None:
-    done = store("sync", "pull", "systems", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert told in " ".join(done.err.replace("│", " ").split())
+    result = store("sync", "pull", "systems", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in " ".join(result.err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
     "flags", [["--diff", "--force"], ["--update", "--force"], ["--diff", "--update"]]
 )
 def test_at_most_one_conflict_flag_is_taken(store: Program, flags: list[str]) -> None:
-    done = store("sync", "push", "systems", ".", *flags)
-    assert done.code == 2
-    assert all(flag in done.err for flag in flags)
+    result = store("sync", "push", "systems", ".", *flags)
+    assert result.code == 2
+    assert all(flag in result.err for flag in flags)
 
 
 def test_full_adds_all_columns(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "pull", "systems", "--full", "--hash", FIRST)
-    header, row = done.rows
+    result = store("sync", "pull", "systems", "--full", "--hash", FIRST)
+    header, row = result.rows
     assert len(header) == 9
     assert json.loads(dict(zip(header, row, strict=True))["input_data"])["engine"] == "gromacs"
 
@@ -266,8 +266,8 @@ def test_output_writes_all_columns(
 ) -> None:
     store("sync", "push", "systems", campaign)
     path = tmp_path / "systems.csv"
-    done = store("sync", "pull", "systems", *full, "--output", path, "--status", "completed")
-    assert (done.code, done.out) == (0, f"4 records written to {path}\n")
+    result = store("sync", "pull", "systems", *full, "--output", path, "--status", "completed")
+    assert (result.code, result.out) == (0, f"4 records written to {path}\n")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {len(row) for row in rows} == {9}
@@ -276,84 +276,82 @@ def test_output_writes_all_columns(
 
 def test_output_of_nothing_is_a_header_and_a_note(store: Program, tmp_path: Path) -> None:
     path = tmp_path / "systems.csv"
-    done = store("sync", "pull", "systems", "--output", path)
-    assert done.code == 0
-    assert "no records" in done.err
+    result = store("sync", "pull", "systems", "--output", path)
+    assert result.code == 0
+    assert "no records" in result.err
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_output_does_not_replace_the_store(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
     database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
-    done = store("sync", "pull", "systems", "--output", database)
-    assert done.code == 1
-    assert f"{database} is the store itself" in done.err
+    result = store("sync", "pull", "systems", "--output", database)
+    assert result.code == 1
+    assert f"{database} is a file of the store" in result.err
     assert len(store("sync", "pull", "systems").rows) == 9
 
 
-def test_an_answer_that_breaks_off_is_still_one_json_object(store: Program) -> None:
-    """A record that another program wrote cannot be read, after many that can."""
+def test_output_that_breaks_off_is_still_one_json_object(store: Program) -> None:
+    """The last record, which another program wrote, cannot be read."""
     path = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
-    with closing(sqlite3.connect(path)) as other, other:
+    with closing(sqlite3.connect(path)) as database, database:
         marks = ", ".join("?" * 9)
         rows = [tuple(run(f"{number:040}").values()) for number in range(3_000)]
-        other.executemany(f"INSERT INTO RUN_DATABASE VALUES ({marks})", rows)
-        other.execute(
+        database.executemany(f"INSERT INTO RUN_DATABASE VALUES ({marks})", rows)
+        database.execute(
             "UPDATE RUN_DATABASE SET directory = CAST(x'ff' AS TEXT) WHERE hash > ?", (rows[-2][0],)
         )
-    done = store("sync", "pull", "systems", "--json")
-    assert done.code == 1
-    assert len(done.json["rows"]) == 2_048
-    assert "runs.db" in done.json["error"]
+    result = store("sync", "pull", "systems", "--json")
+    assert result.code == 1
+    assert len(result.json["rows"]) == 2_048
+    assert "runs.db" in result.json["error"]
 
 
 def test_clear_needs_a_yes(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "clear", "systems")
-    assert (done.code, done.out) == (1, "")
-    assert "--yes" in done.err
+    result = store("sync", "clear", "systems")
+    assert (result.code, result.out) == (1, "")
+    assert "--yes" in result.err
     assert len(store("sync", "pull", "systems").rows) == 9
 
 
 @pytest.mark.parametrize("yes", ["--yes", "-y"])
 def test_clear_removes_and_counts(store: Program, campaign: Path, yes: str) -> None:
     store("sync", "push", "systems", campaign)
-    done = store("sync", "clear", "systems", yes, "--hash", "2")
-    assert (done.code, done.out) == (0, "RUN_DATABASE: 2 records removed\n")
-    done = store("sync", "clear", "systems", yes, "--json")
-    assert done.json == {"command": "sync clear systems", "removed": {"RUN_DATABASE": 6}}
+    result = store("sync", "clear", "systems", yes, "--hash", "2")
+    assert (result.code, result.out) == (0, "RUN_DATABASE: 2 records removed\n")
+    result = store("sync", "clear", "systems", yes, "--json")
+    assert result.json == {"command": "sync clear systems", "removed": {"RUN_DATABASE": 6}}
 
 
-def test_clear_of_no_hash_in_particular_clears_nothing(store: Program, campaign: Path) -> None:
+def test_clear_with_an_empty_hash_clears_nothing(store: Program, campaign: Path) -> None:
     store("sync", "push", "systems", campaign)
     assert store("sync", "clear", "systems", "--yes", "--hash", "").code == 2
     assert len(store("sync", "pull", "systems").rows) == 9
 
 
 def test_clearing_nothing_asks_nothing(store: Program) -> None:
-    done = store("sync", "clear", "systems")
-    assert (done.code, done.out) == (0, "RUN_DATABASE: 0 records removed\n")
+    result = store("sync", "clear", "systems")
+    assert (result.code, result.out) == (0, "RUN_DATABASE: 0 records removed\n")
 
 
-def test_a_store_that_is_held_is_said_to_be(
+def test_a_locked_store_is_reported(
     store: Program, campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(tmp_path / "data"))
     store("sync", "init", "systems")
-    with closing(sqlite3.connect(tmp_path / "data" / "runs.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        done = store("sync", "push", "systems", campaign, "--wait", "0.1")
-    assert (done.code, done.out) == (1, "")
-    assert "--wait" in done.err
+    with closing(sqlite3.connect(tmp_path / "data" / "runs.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        result = store("sync", "push", "systems", campaign, "--wait", "0.1")
+    assert (result.code, result.out) == (1, "")
+    assert "--wait" in result.err
 
 
-def test_the_command_to_type_next_has_the_config_of_this_one(
-    mdfactory: Program, tmp_path: Path
-) -> None:
+def test_the_command_to_run_next_has_the_same_config(mdfactory: Program, tmp_path: Path) -> None:
     config = tmp_path / "own settings.ini"
     config.touch()
-    done = mdfactory("sync", "pull", "systems", "--config", config)
-    assert done.err.endswith(f"Run: mdfactory sync init systems --config '{config}'\n")
+    result = mdfactory("sync", "pull", "systems", "--config", config)
+    assert result.err.endswith(f"Run: mdfactory sync init systems --config '{config}'\n")
 
 
 @pytest.mark.parametrize(
@@ -362,10 +360,10 @@ def test_the_command_to_type_next_has_the_config_of_this_one(
 def test_a_wrong_command_line_is_one_json_object_too(
     mdfactory: Program, arguments: list[str]
 ) -> None:
-    done = mdfactory(*arguments)
-    assert done.code == 2
-    assert done.json["error"]
-    assert "--help" in done.err
+    result = mdfactory(*arguments)
+    assert result.code == 2
+    assert result.json["error"]
+    assert "--help" in result.err
 
 
 @pytest.mark.parametrize("arguments", [["sync"], ["sync", "pull"], ["config"]])
@@ -381,8 +379,8 @@ def test_common_options_stand_before_or_after_the_command(
     config = tmp_path / "own.ini"
     config.write_text("[sqlite]\nRUN_DB_PATH = own.db\n", encoding="utf-8")
     common, command = ["--config", config, "--json"], ["sync", "init", "systems"]
-    done = mdfactory(*([*common, *command] if before else [*command, *common]))
-    assert done.json["command"] == "sync init systems"
+    result = mdfactory(*([*common, *command] if before else [*command, *common]))
+    assert result.json["command"] == "sync init systems"
     assert (tmp_path / "own.db").exists()
 
 
@@ -408,7 +406,7 @@ def test_an_existing_installation_s_store_is_used_as_it_is(
     )
 
 
-def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
+def test_an_unchanged_campaign_is_not_read_again_without_no_cache(
     store: Program, settled: Path
 ) -> None:
     index = Path(os.environ["MDFACTORY_CACHE_DIR"]) / "scan.db"
@@ -427,7 +425,7 @@ def test_an_unchanged_campaign_is_remembered_unless_told_not_to(
 
 @pytest.mark.usefixtures("kind")
 @on("csv", "postgres")
-def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, settled: Path) -> None:
+def test_the_scan_index_is_used_with_every_store(mdfactory: Program, settled: Path) -> None:
     mdfactory("sync", "init", "all")
     update = ("sync", "push", "all", settled, "--update", "--json")
     everything = 8 + 19 + 6
@@ -436,19 +434,16 @@ def test_what_was_read_before_is_as_good_on_every_store(mdfactory: Program, sett
     assert mdfactory("sync", "status", settled, "--json").json["in_step"]
     mdfactory("sync", "clear", "analysis", "--analysis-name", "rdf_oxygen", "--yes")
     (next(settled.glob("*/prod.xtc")).parent / "prod.gro").touch()
-    some = mdfactory(*update).json
-    lacking = some["tables"]["ANALYSIS_rdf_oxygen"]
-    assert lacking == ZERO | {"inserted": 4}
-    assert some["counts"]["inserted"] == 4
+    report = mdfactory(*update).json
+    assert report["tables"]["ANALYSIS_rdf_oxygen"] == ZERO | {"inserted": 4}
+    assert report["counts"]["inserted"] == 4
     assert mdfactory("sync", "verify", "--json").code == 0
     plain = mdfactory(*update, "--no-cache", "--dry-run").json
     assert plain["counts"] == ZERO | {"unchanged": everything}
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "many", "1000"])
-def test_a_number_of_jobs_that_is_none_is_refused(
-    store: Program, campaign: Path, jobs: str
-) -> None:
+def test_an_invalid_number_of_jobs_is_refused(store: Program, campaign: Path, jobs: str) -> None:
     result = store("sync", "push", "systems", campaign, "--jobs", jobs)
     assert result.code == 2
     assert "jobs" in result.err

@@ -1,4 +1,4 @@
-"""What a person sees: tables that fit, questions, colours, progress; and what a pipe does not."""
+"""Output on a terminal: fitted tables, questions, progress; output and errors in pipes."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) ->
     assert f"{pushed}/0BDC04CC155D…".endswith(first[-1][1:])
 
 
-def test_a_terminal_shows_all_columns_that_a_terminal_can(terminal: Terminal, pushed: Path) -> None:
+def test_a_terminal_shows_all_columns_but_the_large_ones(terminal: Terminal, pushed: Path) -> None:
     shown = terminal("sync", "pull", "systems", "--full", env={"COLUMNS": "250"})
     header = shown.text.splitlines()[0].split()
     assert "timestamp_utc" in header
     assert "input_data" not in header
 
 
-def test_what_does_not_fit_beside_each_other_stands_below_each_other(
+def test_columns_that_are_too_wide_for_a_line_get_a_line_each(
     terminal: Terminal, pushed: Path
 ) -> None:
     shown = terminal("sync", "pull", "systems", "--full", "--hash", "0BDC")
@@ -60,8 +60,8 @@ def test_what_does_not_fit_beside_each_other_stands_below_each_other(
     assert len(lines) == 8
 
 
-def test_statuses_fit_whatever_comes_first(terminal: Terminal, tmp_path: Path) -> None:
-    """Columns get their widths from the first batch of an answer."""
+def test_statuses_of_later_batches_fit_their_column(terminal: Terminal, tmp_path: Path) -> None:
+    """The first batch sets the widths of the columns."""
     config = tmp_path / "c.ini"
     config.write_text("[sqlite]\nRUN_DB_PATH = r.db\nANALYSIS_DB_PATH = a.db\n", encoding="utf-8")
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
@@ -73,10 +73,10 @@ def test_statuses_fit_whatever_comes_first(terminal: Terminal, tmp_path: Path) -
     assert "equilibrated" in shown.text.splitlines()[-1]
 
 
-def test_what_was_not_agreed_to_is_not_cleared(
+def test_clear_refuses_records_that_were_added_after_the_question(
     terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
 ) -> None:
-    """Another program adds a record while the question stands."""
+    """Another program adds a record while the question is open."""
     hash_ = "24BD07FDFF267DCC30C3B24D924351B4BE4D4E84"
     mdfactory("sync", "clear", "systems", "--hash", hash_, "--yes")
 
@@ -109,34 +109,36 @@ def test_clear_asks_and_no_is_the_default(
     prompt = "Remove 2 records of RUN_DATABASE with hash 2... from the SQLite store"
     shown = terminal("sync", "clear", "systems", "--hash", "2", typed=[(prompt, answer)])
     assert prompt in shown.text
-    left = len(mdfactory("sync", "pull", "systems").rows) - 1
-    assert (shown.code, left) == outcome
+    remaining = len(mdfactory("sync", "pull", "systems").rows) - 1
+    assert (shown.code, remaining) == outcome
 
 
-def test_a_reader_that_has_enough_is_no_error(pushed: Path) -> None:
-    done = subprocess.run(
+def test_a_closed_pipe_is_no_error(pushed: Path) -> None:
+    result = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {' '.join(PROGRAM)} sync pull systems --full | true"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", ["sync pull systems", "--version", "--help", "config path"])
 def test_a_full_disk_behind_the_output_is_an_error(pushed: Path, words: str) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [*PROGRAM, *words.split()]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "error: standard output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 def test_a_closed_stream_is_no_traceback(pushed: Path, closed: str) -> None:
     line = f"{' '.join(PROGRAM)} sync pull systems {closed}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
@@ -149,8 +151,10 @@ def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
     for verb, *flags in arguments:
         source = [str(tmp_path)] if verb == "push" else []
         command = [*PROGRAM, "sync", verb, "systems", *source, *flags]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert json.loads(done.stdout)["rows"][0]["directory"] == str(folder)
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=True
+        )
+    assert json.loads(result.stdout)["rows"][0]["directory"] == str(folder)
 
 
 def test_a_terminated_pull_leaves_no_temporary_file(pushed: Path, tmp_path: Path) -> None:
@@ -171,8 +175,8 @@ from mdfactory.records.tables import SIMULATIONS
 from pathlib import Path
 export.export(batches(), SIMULATIONS.schema, Path({str(fifo / "a.csv")!r}))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert done.returncode == 128 + signal.SIGTERM
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert result.returncode == 128 + signal.SIGTERM
     assert list(fifo.iterdir()) == []
 
 
@@ -194,9 +198,9 @@ def test_an_interrupt_ends_with_its_code_and_without_a_traceback(
     assert "interrupted" in err
 
 
-def test_debug_shows_the_traceback_that_is_kept_from_all_others(tmp_path: Path) -> None:
+def test_only_debug_shows_the_traceback(tmp_path: Path) -> None:
     for flags, shown in ([], False), (["--debug"], True):
         command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), *flags]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert ("Traceback" in done.stderr) is shown
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert ("Traceback" in result.stderr) is shown

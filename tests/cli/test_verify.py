@@ -1,4 +1,4 @@
-"""The command that checks a store, on every store."""
+"""The command verify, on every store."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ TABLES = [SIMULATIONS, OVERVIEW, analysis_table("rdf_oxygen"), artifact_table("d
 @pytest.mark.usefixtures("kind")
 @on("csv")
 def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) -> None:
-    """One in each table, in a column that chance takes."""
-    done = mdfactory("sync", "verify", pushed_all)
-    assert (done.code, done.out) == (0, "89 records checked, 0 problems\n")
+    """One byte in each table, in a random column."""
+    result = mdfactory("sync", "verify", pushed_all)
+    assert (result.code, result.out) == (0, "89 records checked, 0 problems\n")
     with open_store(load()).transaction(write=True) as transaction:
         for table in TABLES:
             query = Query((OneOf("hash", (DONE,)),))
@@ -45,37 +45,37 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
             transaction.remove(table, [tuple(row[name] for name in table.key)])
             values = [[(row | {column: changed})[name] for name in table.columns]]
             transaction.put(table, batch(values, table.schema))
-    done = mdfactory("sync", "verify", "--json")
-    assert done.code == 4
-    assert not done.json["sound"]
-    assert {one["table"] for one in done.json["rows"]} >= {table.name for table in TABLES}
+    result = mdfactory("sync", "verify", "--json")
+    assert result.code == 4
+    assert not result.json["sound"]
+    assert {row["table"] for row in result.json["rows"]} >= {table.name for table in TABLES}
 
 
 @pytest.mark.usefixtures("kind")
 @on("postgres")
-def test_findings_are_told_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
+def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:
     (pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet").unlink()
-    done = mdfactory("sync", "verify", "--quick")
-    assert done.code == 4
+    result = mdfactory("sync", "verify", "--quick")
+    assert result.code == 4
     assert (
         f"ANALYSIS_rdf_oxygen {DONE}: {pushed_all / DONE}: rdf_oxygen.parquet is missing"
-        in done.out
+        in result.out
     )
-    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in done.out
-    assert done.out.splitlines()[-1] == "89 records checked, 1 problem"
+    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in result.out
+    assert result.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 
-def test_a_run_goes_on_where_another_one_stopped(mdfactory: Program, pushed_all: Path) -> None:
-    done = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
-    assert done.code == 0
-    assert done.json["checked"]["RUN_DATABASE"] == 4
+def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) -> None:
+    result = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
+    assert result.code == 0
+    assert result.json["checked"]["RUN_DATABASE"] == 4
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_a_run_that_is_interrupted_says_how_to_go_on(
+def test_an_interrupted_run_prints_the_command_that_continues_it(
     mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
 ) -> None:
-    """Ctrl-C comes while a large artifact is read."""
+    """Ctrl-C arrives while a large artifact is read."""
     program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed_all)]
     large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
     with large.open("wb") as file:
@@ -89,10 +89,10 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "records checked" in out
-    assert "To go on: mdfactory sync verify --since 0BDC04" in err
+    assert "To continue: mdfactory sync verify --since 0BDC04" in err
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program) -> None:
-    done = mdfactory("sync", "verify")
-    assert done.code == 1
-    assert "mdfactory sync init all" in done.err
+    result = mdfactory("sync", "verify")
+    assert result.code == 1
+    assert "mdfactory sync init all" in result.err

@@ -16,18 +16,19 @@ __all__ = ["main"]
 
 
 def main(platform: str = sys.platform) -> None:
-    """Run the program that ``mdfactory`` names.
+    """Run the program ``mdfactory``, and exit.
 
     Parameters
     ----------
     platform
-        The operating system, as ``sys.platform`` names it.
+        The operating system, as in ``sys.platform``.
     """
     try:
         require_posix(platform)
     except UnsupportedPlatformError as error:
         sys.exit(f"error: {error}")
-    gc.set_threshold(300_000, 50, 100)  # a push makes many objects, and hardly any cycles
+    # A push creates many objects and hardly any cycles: fewer collections save time.
+    gc.set_threshold(300_000, 50, 100)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         from mdfactory.cli.app import run
@@ -35,13 +36,13 @@ def main(platform: str = sys.platform) -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before or after the command itself
         code = 130
-    _leave(code)
+    _exit_without_teardown(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once, without looking through and taking apart all that was imported.
+def _exit_without_teardown(code: int) -> NoReturn:
+    """Exit at once: to take apart all imported modules would take longer than a short command.
 
-    Whatever holds a lock, a file or a thread is closed by then: each is used in a ``with``.
+    Locks, files and threads are closed by then, as each of them is used in a ``with`` block.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError, ValueError):

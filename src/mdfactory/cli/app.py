@@ -1,4 +1,4 @@
-"""The tree of commands, the options that all of them have, and how a run ends."""
+"""The tree of commands, the common options, and the exit code of a run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, Usag
 __all__ = ["app", "run"]
 
 
-COMMON: Final = Group("Options of every command", sort_key=9)
-HELP: Final = {"--help", "-h"}
+COMMON_GROUP: Final = Group("Options of every command", sort_key=9)
+HELP_FLAGS: Final = {"--help", "-h"}
 
 app = App(
     name="mdfactory",
@@ -38,138 +38,149 @@ app.register_install_completion_command(add_to_startup=False)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line.
+
+    Parameters
+    ----------
+    arguments
+        The command line, without the program.
+
+    Returns
+    -------
+    int
+        The exit code; see `Exit`.
+    """
     try:
-        if HELP & set(arguments):
-            _load(app.parse_commands([one for one in arguments if one not in HELP])[1])
+        if HELP_FLAGS & set(arguments):
+            command = [argument for argument in arguments if argument not in HELP_FLAGS]
+            _import_subcommands(app.parse_commands(command)[1])
         return int(app.meta(list(arguments)) or Exit.done)
     except CycloptsError as error:  # a common option is wrong
-        return _usage(Terminal(json="--json" in arguments), error)
-    except OSError as error:  # of what is shown without a command, such as the version
-        return _unwritten(Terminal(json="--json" in arguments), error)
+        return _report_usage(Terminal(json="--json" in arguments), error)
+    except OSError as error:  # of output that needs no command, such as the version
+        return _report_output(Terminal(json="--json" in arguments), error)
 
 
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(group=COMMON)] = None,
-    wait: Annotated[float, Parameter(group=COMMON, validator=validators.Number(gte=0))] = 60.0,
-    json: Annotated[bool, Parameter(group=COMMON)] = False,
-    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), group=COMMON)] = False,
-    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), group=COMMON)] = False,
-    debug: Annotated[bool, Parameter(group=COMMON)] = False,
+    config: Annotated[Path | None, Parameter(group=COMMON_GROUP)] = None,
+    wait: Annotated[
+        float, Parameter(group=COMMON_GROUP, validator=validators.Number(gte=0))
+    ] = 60.0,
+    json: Annotated[bool, Parameter(group=COMMON_GROUP)] = False,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), group=COMMON_GROUP)] = False,
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), group=COMMON_GROUP)] = False,
+    debug: Annotated[bool, Parameter(group=COMMON_GROUP)] = False,
 ) -> int:
-    """Understand the options that every command has, and run the command.
+    """Parse the common options, and run the command.
 
     Parameters
     ----------
     config
-        Configuration file to read last: what it sets wins.
+        Configuration file that overrides all others.
     wait
-        Seconds to wait for another program that holds the store; 60 by default.
+        Seconds to wait for another process that has the store locked. Default: 60.
     json
         Print one JSON object on standard output.
     quiet
         Print no progress, notes or warnings.
     verbose
-        Say more on standard error.
+        Print informational messages on standard error.
     debug
-        Say everything, with tracebacks of errors.
+        Print all messages on standard error, and tracebacks of errors.
     """
     terminal = Terminal(json=json, quiet=quiet, verbose=verbose, debug=debug)
     path, apps, rest = app.parse_commands(tokens)
     terminal.command = " ".join(path)
     if "" in tokens:
-        return _usage(terminal, UsageError("an argument is empty; is a variable unset?"))
+        return _report_usage(terminal, UsageError("an argument is empty; is a variable unset?"))
     try:
         command, bound, injected = app.parse_args(tokens)
     except CycloptsError as error:
-        return _usage(terminal, error)
+        return _report_usage(terminal, error)
     if command == app.help_print:
-        _load(apps)
+        _import_subcommands(apps)
     if "session" in injected:
         bound.arguments["session"] = Session(terminal, config, wait, tokens)
-    code = _end(command, bound, terminal, config)
-    incomplete = command == app.help_print and path and not HELP & set(rest)
+    code = _call(command, bound, terminal, config)
+    incomplete = command == app.help_print and path and not HELP_FLAGS & set(rest)
     return Exit.usage if incomplete else code
 
 
-def _load(apps: Sequence[App]) -> None:
-    """Load the commands of a group whose help is to be shown: it tells what each of them does."""
+def _import_subcommands(apps: Sequence[App]) -> None:
+    """Import the commands of a group: its help shows the first sentence of each of them."""
     for group in apps[1:]:
         group.resolved_commands()
 
 
-def _usage(terminal: Terminal, error: Exception) -> int:
-    """Say what is wrong with a command line."""
-    message = str(error)
-    if isinstance(error, UnusedCliTokensError):
-        message += " (a pattern stands in quotes, so that the shell leaves it alone)"
-    help_ = " ".join(["mdfactory", *terminal.command.split(), "--help"])
-    terminal.error(UsageError(message.rstrip("."), command=help_))
-    return Exit.usage
-
-
-def _end(
+def _call(
     command: Callable[..., Any], bound: BoundArguments, terminal: Terminal, config: Path | None
 ) -> int:
-    """Run a command and turn whatever ends it into an exit code."""
+    """Call the function of a command; print an error, and return the exit code."""
     try:
         code = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        terminal.error("interrupted; nothing was left half-written")
+        terminal.error("interrupted; nothing was written in part")
         return Exit.interrupted
     except MDFactoryError as error:
         if config and error.command.startswith("mdfactory "):
             error.command += f" --config {quote(str(config))}"
         terminal.error(error)
-        # Names in folders and in the configuration are told of in other ways.
+        # Invalid names in folders or in the configuration raise other errors: this one was typed.
         usage = isinstance(error, UsageError | InvalidNameError)
         return Exit.usage if usage else Exit.failed
     except MemoryError:
-        terminal.error("there is not enough memory; nothing was left half-written")
+        terminal.error("not enough memory; nothing was written in part")
         return Exit.failed
     except OSError as error:
-        return _unwritten(terminal, error)
+        return _report_output(terminal, error)
     return int(code or Exit.done)
 
 
-def _unwritten(terminal: Terminal, error: OSError) -> int:
-    """Say that standard output cannot be written, unless whoever reads it has enough."""
-    # What is left in its buffer must go somewhere when Python ends.
+def _report_usage(terminal: Terminal, error: Exception) -> int:
+    """Print an error of the command line, and return its exit code."""
+    message = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        message += " (put a glob pattern in quotes, so that the shell does not expand it)"
+    help_command = " ".join(["mdfactory", *terminal.command.split(), "--help"])
+    terminal.error(UsageError(message.rstrip("."), command=help_command))
+    return Exit.usage
+
+
+def _report_output(terminal: Terminal, error: OSError) -> int:
+    """Print that standard output cannot be written, unless its reader has closed the pipe."""
+    # Python flushes the rest of the buffer at exit, which would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):  # such as head
+    if isinstance(error, BrokenPipeError):  # the reader has read enough, such as head
         return Exit.done
     terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
     return Exit.failed
 
 
 COMMANDS: Final = {
-    "check-csv": (
-        "campaign:check",
-        "Validate every row of a campaign CSV, and tell all that is wrong.",
-    ),
+    "check-csv": ("campaign:check", "Validate each row of a campaign CSV, and list all errors."),
     "config": ("config:app", "Show and edit the configuration."),
     "demo": (
         "demo:app",
-        """Try it on a small campaign of real GROMACS output.
+        """Try mdfactory with a small campaign of real GROMACS output.
 
-        Copies the campaign to a folder, makes a store beside it, pushes the simulations and shows
-        them. Your own configuration and store are left alone.
+        Copies the campaign to a folder, creates a store next to it, pushes the simulations and
+        shows them. Your own configuration and store are not changed.
         """,
     ),
     "prepare-build": (
         "campaign:prepare",
-        """Make a folder for each row of a campaign CSV, and a build summary.
+        """Create a folder for each row of a campaign CSV, and a build summary.
 
-        A folder that is there already is left alone, an earlier summary is kept as a backup. If a
-        row is invalid, nothing is written.
+        Existing folders are not changed. An earlier summary is kept as a backup. If a row is
+        invalid, nothing is written.
         """,
     ),
-    "sync": ("sync:app", "Push campaigns into the store, and pull them back."),
+    "sync": ("sync:app", "Push campaigns into the store, and pull records from it."),
 }
-"""Name -> where the command is, and its help: it is not loaded before it is called."""
+"""Command -> its app in `commands`, and its help: the module is imported when it is called."""
 
-for name, (place, purpose) in COMMANDS.items():
-    app.command(f"mdfactory.cli.commands.{place}", name=name, help=cleandoc(purpose))
+for name, (location, help_text) in COMMANDS.items():
+    app.command(f"mdfactory.cli.commands.{location}", name=name, help=cleandoc(help_text))

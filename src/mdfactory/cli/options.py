@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they mean."""
+"""Options that several commands share, and their meaning."""
 
 from __future__ import annotations
 
@@ -20,97 +20,117 @@ if TYPE_CHECKING:
     from mdfactory.campaign.scan_index import Reading
 
 __all__ = [
-    "CONFLICTS",
-    "FILTERS",
-    "CampaignCsv",
-    "Conflicts",
+    "FILTER_GROUP",
+    "ConflictOptions",
+    "CsvOptions",
     "DryRun",
-    "Hash",
+    "HashPrefix",
     "Limit",
     "Names",
-    "OrderBy",
-    "Purge",
-    "Reads",
-    "Type",
+    "ReadingOptions",
+    "SortColumn",
+    "TypeFilter",
     "Yes",
-    "catalogue",
+    "read_catalogue",
     "source_of",
 ]
 
+CSV_GROUP: Final = Group("Campaign CSV", sort_key=1)
+FILTER_GROUP: Final = Group(
+    "Filters", help="A record is selected if it matches all filters.", sort_key=1
+)
+READING_GROUP: Final = Group("Reading", sort_key=3)
 
-def _at_most_one(arguments: ArgumentCollection) -> None:
+DryRun = Annotated[
+    bool,
+    Parameter(name=("--dry-run", "-n"), help="Show what would be written, and write nothing."),
+]
+HashPrefix = Annotated[
+    str | None,
+    Parameter(
+        name="--hash",
+        group=FILTER_GROUP,
+        help="First digits of the hash, in upper or lower case.",
+    ),
+]
+Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
+Names = Annotated[tuple[str, ...], Parameter(negative=())]
+SortColumn = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
+TypeFilter = Annotated[SimulationType | None, Parameter(group=FILTER_GROUP)]
+Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
+
+
+def _refuse_two_modes(arguments: ArgumentCollection) -> None:
     if sum(bool(argument.tokens) for argument in arguments) > 1:
         raise ValueError("Give at most one of --diff, --update and --force")
 
 
-CONFLICTS: Final = Group(
+CONFLICT_GROUP: Final = Group(
     "Conflicts",
-    help="What to do with records that are in the store already; by default nothing is written.",
-    validator=_at_most_one,
+    help="What to do with records that the store already has. "
+    "Default: write nothing, and list them as conflicts.",
+    validator=_refuse_two_modes,
     sort_key=2,
 )
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Conflicts:
-    """What to do with records that are in the store already.
+class ConflictOptions:
+    """What to do with records that the store already has.
 
     Parameters
     ----------
     diff
-        Leave them as they are.
+        Write new records only.
     update
-        Overwrite those that changed, leave the others.
+        Write new records, and overwrite those whose content has changed.
     force
-        Overwrite them.
+        Write all records, and overwrite those in the store.
     """
 
     diff: Annotated[
-        bool, Parameter(name=("--diff", "--skip-existing"), negative=(), group=CONFLICTS)
+        bool, Parameter(name=("--diff", "--skip-existing"), negative=(), group=CONFLICT_GROUP)
     ] = False
-    update: Annotated[bool, Parameter(negative=(), group=CONFLICTS)] = False
-    force: Annotated[bool, Parameter(negative=(), group=CONFLICTS)] = False
+    update: Annotated[bool, Parameter(negative=(), group=CONFLICT_GROUP)] = False
+    force: Annotated[bool, Parameter(negative=(), group=CONFLICT_GROUP)] = False
 
     @property
     def mode(self) -> ConflictMode:
-        """The one that was chosen."""
-        chosen = {
+        """The conflict mode of these options."""
+        modes = {
             ConflictMode.skip: self.diff,
             ConflictMode.force: self.force,
             ConflictMode.update: self.update,
         }
-        return next((mode for mode, given in chosen.items() if given), ConflictMode.refuse)
-
-
-READING: Final = Group("Reading", sort_key=3)
+        return next((mode for mode, chosen in modes.items() if chosen), ConflictMode.refuse)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Reads:
-    """How folders are read.
+class ReadingOptions:
+    """How simulation folders are read.
 
     Parameters
     ----------
     jobs
-        Folders and results that are read at once. By default as many as pay: one on a disk that
-        answers at once, more on a slow file system.
+        Number of folders and results to read at once. Default: automatic (1 on a fast local disk,
+        8 on a slow network file system).
     no_cache
-        Read all files, also those that have not changed since they were read last.
+        Read all files, including those that have not changed since they were last read.
     """
 
     jobs: Annotated[
         int | None,
         Parameter(
-            name=("--jobs", "-j"), group=READING, validator=validators.Number(gte=1, lte=256)
+            name=("--jobs", "-j"), group=READING_GROUP, validator=validators.Number(gte=1, lte=256)
         ),
     ] = None
-    no_cache: Annotated[bool, Parameter(negative=(), group=READING)] = False
+    no_cache: Annotated[bool, Parameter(negative=(), group=READING_GROUP)] = False
 
     @contextmanager
     def opened(self) -> Iterator[Reading]:
-        """Open what is known of earlier reading, for the block of a ``with`` statement."""
+        """Open the index of earlier scans, unless ``--no-cache`` is given."""
         from mdfactory.campaign.scan_index import Reading, ScanIndex
 
         if self.no_cache:
@@ -122,60 +142,46 @@ class Reads:
             yield Reading(index, self.jobs)
 
 
-DryRun = Annotated[bool, Parameter(name=("--dry-run", "-n"))]
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
-Purge = Annotated[bool, Parameter(negative=())]
-
-SOURCES: Final = Group("Campaign CSV", sort_key=1)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class CampaignCsv:
-    """A source that is given by options.
+class CsvOptions:
+    """A campaign CSV as the source of simulations.
 
     Parameters
     ----------
     csv
-        A campaign CSV: the folders of its rows are pushed.
+        Campaign CSV; the simulation folders of its rows are the source.
     csv_root
-        Where to search them; here if not given.
+        Folder to search for them, at any depth. Default: the current folder.
     """
 
-    csv: Annotated[Path | None, Parameter(group=SOURCES)] = None
-    csv_root: Annotated[Path | None, Parameter(group=SOURCES)] = None
+    csv: Annotated[Path | None, Parameter(group=CSV_GROUP)] = None
+    csv_root: Annotated[Path | None, Parameter(group=CSV_GROUP)] = None
 
 
-FILTERS: Final = Group("Filters", help="All that are given must hold.", sort_key=1)
-OrderBy = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
-Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
-Hash = Annotated[str | None, Parameter(name="--hash", group=FILTERS)]
-Type = Annotated[SimulationType | None, Parameter(group=FILTERS)]
-Names = Annotated[tuple[str, ...], Parameter(negative=())]
-
-
-def source_of(source: Path | None, table: CampaignCsv | None) -> Source:
-    """Return what to push.
+def source_of(source: Path | None, table: CsvOptions) -> Source:
+    """Return the source of simulations, which is SOURCE or a campaign CSV.
 
     Raises
     ------
     UsageError
-        Unless exactly one source is given.
+        If both or none of them are given.
     """
     from mdfactory.campaign.discover import CsvSource
 
-    csv, csv_root = (table.csv, table.csv_root) if table else (None, None)
-    if (source is None) == (csv is None):
-        raise UsageError("give either a SOURCE or --csv FILE: a folder, a pattern, a build summary")
-    if csv is not None:
-        return CsvSource(csv, csv_root or Path())
-    if csv_root is not None:
-        raise UsageError("--csv-root goes with --csv FILE")
+    if (source is None) == (table.csv is None):
+        raise UsageError(
+            "give either SOURCE (a folder, a glob pattern or a build summary) or --csv FILE"
+        )
+    if table.csv is not None:
+        return CsvSource(table.csv, table.csv_root or Path())
+    if table.csv_root is not None:
+        raise UsageError("--csv-root needs --csv FILE")
     return str(source)
 
 
-def catalogue(session: Session) -> Catalogue:
-    """Return the results that are expected of simulations."""
+def read_catalogue(session: Session) -> Catalogue:
+    """Return the catalogue of expected results, extended by the configuration."""
     from mdfactory.campaign.catalogue import Catalogue
 
     return Catalogue(session.settings().catalogue)

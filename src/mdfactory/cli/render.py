@@ -1,4 +1,4 @@
-"""All that the program prints: tables, JSON, notes, progress and questions."""
+"""All output of the program: tables, JSON, notes, progress and questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.cli.layout import matrix, printable, separated, table
+from mdfactory.cli.layout import printable, table_lines, tsv_lines
+from mdfactory.cli.matrix import matrix_lines
 from mdfactory.errors import DeclinedError, MDFactoryError
 
 if TYPE_CHECKING:
@@ -28,16 +29,23 @@ __all__ = ["Terminal"]
 
 
 class Terminal:
-    """Standard output for results and standard error for all else.
+    """Standard output for results, and standard error for everything else.
 
     Parameters
     ----------
     json
         Print one JSON object on standard output instead of tables and sentences.
     quiet
-        Keep progress, notes and warnings to ourselves.
-    verbose, debug
-        Let the log through, in two degrees.
+        Print no progress, notes or warnings.
+    verbose
+        Print log messages of level INFO.
+    debug
+        Print log messages of all levels, and tracebacks of errors.
+
+    Attributes
+    ----------
+    command
+        The command that runs, without its arguments, for the JSON object.
     """
 
     command: str = ""
@@ -50,44 +58,42 @@ class Terminal:
         verbose: bool = False,
         debug: bool = False,
     ) -> None:
-        _make_streams()
+        _prepare_streams()
         self.json = json
         self._quiet = quiet
         self._debug = debug
         logging.basicConfig(format="%(message)s")
-        logging.getLogger("mdfactory").setLevel(_level(quiet=quiet, verbose=verbose, debug=debug))
-
-    def result(self, sentence: str, values: Mapping[str, Any]) -> None:
-        """Print what a command did: a sentence, or the values as JSON."""
-        if self.json:
-            self._object(values)
-        elif sentence:
-            _print(printable(line) for line in sentence.split("\n"))
-
-    def columns(self, kind: Table, *, full: bool) -> tuple[str, ...]:
-        """Return the columns to show: a summary, or all that a terminal or a pipe can take."""
-        if not full:
-            return kind.summary
-        if not self.draws:
-            return kind.columns
-        return tuple(name for name in kind.columns if name not in kind.bulky)
+        level = _log_level(quiet=quiet, verbose=verbose, debug=debug)
+        logging.getLogger("mdfactory").setLevel(level)
 
     @property
-    def draws(self) -> bool:
-        """Whether results go to a person, who sees lines and columns."""
+    def interactive(self) -> bool:
+        """Whether standard output is a terminal that shows tables."""
         return not self.json and sys.stdout.isatty()
 
-    def matrix(self, batches: Sequence[pa.RecordBatch]) -> bool:
-        """Draw the overview, simulations down and results across, if it fits."""
-        width = shutil.get_terminal_size().columns
-        lines = matrix(batches, width, colour="NO_COLOR" not in os.environ)
-        if lines:
-            _print(lines)
-        return bool(lines)
+    def result(self, text: str, values: Mapping[str, Any]) -> None:
+        """Print the result of a command: as text, or with ``--json`` as an object of `values`."""
+        if self.json:
+            self._print_object(values)
+        elif text:
+            _print_lines(printable(line) for line in text.split("\n"))
 
-    def say(self, sentence: str) -> None:
-        """Say on standard error what a question is about; also when told to be quiet."""
-        _say(sentence)
+    def columns(self, table: Table, *, full: bool) -> tuple[str, ...]:
+        """Return the columns of a table to show: a summary, or all.
+
+        On a terminal, "all" leaves out the columns that are too large for it.
+        """
+        if not full:
+            return table.summary
+        if not self.interactive:
+            return table.columns
+        return tuple(name for name in table.columns if name not in table.bulky)
+
+    def matrix(self, batches: Sequence[pa.RecordBatch]) -> bool:
+        """Print the overview as a matrix, if it fits; return whether it does."""
+        lines = matrix_lines(batches, _width(), colour=_has_colour())
+        _print_lines(lines)
+        return bool(lines)
 
     def rows(
         self,
@@ -100,64 +106,74 @@ class Terminal:
         Parameters
         ----------
         batches
-            The records.
+            The records. They are printed as they come.
         columns
             Names of their columns.
         values
-            What else the JSON object holds.
+            Further members of the JSON object.
 
         Returns
         -------
         bool
-            Whether there were any.
+            Whether there were any records.
         """
         batches = iter(batches)
-        # What fails, fails here, before anything is printed.
+        # An error before the first record is raised here, before anything is printed.
         first = next(batches, None)
-        found = [] if first is None else [first]
+        if first is not None:
+            batches = chain([first], batches)
         if self.json:
-            self._json_rows(chain(found, batches), values or {})
-        elif not sys.stdout.isatty():
-            _print(separated(chain(found, batches), columns))
+            self._print_rows(batches, values or {})
+        elif not self.interactive:
+            _print_lines(tsv_lines(batches, columns))
         else:
-            width = shutil.get_terminal_size().columns
-            colour = "NO_COLOR" not in os.environ
-            _print(table(chain(found, batches), columns, width, colour=colour))
-        return bool(found)
+            _print_lines(table_lines(batches, columns, _width(), colour=_has_colour()))
+        return first is not None
 
-    def note(self, sentence: str) -> None:
-        """Say something on standard error that is no result."""
+    def note(self, text: str) -> None:
+        """Print a note on standard error, which is no result."""
         if not self._quiet:
-            _say(sentence)
+            _print_error(text)
 
-    def warn(self, sentence: str) -> None:
-        """Say on standard error that something is odd."""
+    def warn(self, text: str) -> None:
+        """Print a warning on standard error."""
         if not self._quiet:
-            _say(f"warning: {sentence}")
+            _print_error(f"warning: {text}")
 
     def error(self, error: MDFactoryError | str) -> None:
-        """Say on standard error why a command failed; with ``--json`` on standard output too."""
+        """Print on standard error why a command failed; with ``--json`` also as an object."""
         details = error.details if isinstance(error, MDFactoryError) else {}
         if self.json:
-            self._object({"error": str(error), **details})
+            self._print_object({"error": str(error), **details})
         if self._debug and isinstance(error, MDFactoryError):
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
-        _say(f"error: {error}")
+        _print_error(f"error: {error}")
 
     def skipped(self, path: str, reason: str) -> None:
-        """Name an item that was passed over; also when told to be quiet."""
-        _say(f"skipped: {printable(path)}: {reason}")
+        """Print on standard error which item was skipped, also with ``--quiet``."""
+        _print_error(f"skipped: {printable(path)}: {reason}")
 
-    def confirm(self, question: str, otherwise: str) -> None:
-        """Ask a question whose answer is no unless it is yes.
+    def confirm(self, question: str, outcome: str, *, context: str = "") -> None:
+        """Ask a yes-or-no question, whose default is no.
+
+        Parameters
+        ----------
+        question
+            The question.
+        outcome
+            What the answer no means: the message of the error.
+        context
+            Lines to print before the question, also with ``--quiet``.
 
         Raises
         ------
         DeclinedError
-            If the answer is no, or nobody can be asked; with `otherwise` as its message.
+            If the answer is no, or standard input is no terminal.
         """
+        if context:
+            _print_error(context)
         if sys.stdin is None or not sys.stdin.isatty():
-            raise DeclinedError(f"{otherwise}: there is no terminal to ask. Repeat with --yes")
+            raise DeclinedError(f"{outcome}: no terminal to ask on. Repeat with --yes")
         print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         answer = ""
         try:
@@ -166,25 +182,31 @@ class Terminal:
             if not answer.endswith("\n"):  # interrupted, or the end of the input
                 print(file=sys.stderr)
         if answer.strip().lower() not in {"y", "yes"}:
-            raise DeclinedError(otherwise)
+            raise DeclinedError(outcome)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int], None]]:
-        """Show progress on standard error while the block lasts, once it takes a second."""
-        if self._quiet or not sys.stderr.isatty():
-            yield lambda _what, _done: None
-            return
-        bar = _Progress()
-        try:
-            yield bar.show
-        finally:
-            bar.clear()
+        """Show progress on standard error during the block, if it takes longer than a second.
 
-    def _object(self, values: Mapping[str, Any]) -> None:
+        Yields
+        ------
+        callable
+            Takes the name of the current step, and how many items it has handled.
+        """
+        if self._quiet or not sys.stderr.isatty():
+            yield lambda _step, _count: None
+            return
+        line = _ProgressLine()
+        try:
+            yield line.show
+        finally:
+            line.clear()
+
+    def _print_object(self, values: Mapping[str, Any]) -> None:
         print(json.dumps({"command": self.command, **values}))
 
-    def _json_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
-        """Print one object, its rows as they come, so that memory does not grow with them."""
+    def _print_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
+        """Print one object, whose rows are printed as they come: memory does not grow."""
         head = json.dumps({"command": self.command, **values})
         print(f'{head[:-1]}, "rows": [', end="")
         separator = "\n"
@@ -195,13 +217,13 @@ class Terminal:
                     separator = ",\n"
         except MDFactoryError as error:
             print(f'], "error": {json.dumps(str(error))}}}')
-            self.json = False  # the object is complete
+            self.json = False  # the object is complete: the error is not printed as another one
             raise
         print("]}")
 
 
-def _make_streams() -> None:
-    """Let standard streams take any text, also those that whoever started us has closed."""
+def _prepare_streams() -> None:
+    """Replace closed standard streams, and make all of them take text in any encoding."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
@@ -210,12 +232,7 @@ def _make_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-
-
-def _level(*, quiet: bool, verbose: bool, debug: bool) -> int:
+def _log_level(*, quiet: bool, verbose: bool, debug: bool) -> int:
     if debug:
         return logging.DEBUG
     if verbose:
@@ -223,43 +240,59 @@ def _level(*, quiet: bool, verbose: bool, debug: bool) -> int:
     return logging.ERROR if quiet else logging.WARNING
 
 
-EVERY: Final = 0.1
-"""Seconds between two changes of the line that shows progress, as it goes on."""
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
-class _Progress:
-    """A live line on standard error, once the work has taken a second."""
+def _has_colour() -> bool:
+    return "NO_COLOR" not in os.environ
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _print_error(text: str) -> None:
+    """Print on standard error, with escapes in place of control characters, as in file names."""
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
+
+
+PROGRESS_DELAY_SECONDS: Final = 1.0
+"""Time before progress is shown: a short command shows none."""
+
+PROGRESS_REFRESH_SECONDS: Final = 0.1
+
+
+class _ProgressLine:
+    """A line on standard error that shows the current step and its count."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + 1
-        self._what = ""
-        self._bar: Progress | None = None
+        self._next_refresh = time.monotonic() + PROGRESS_DELAY_SECONDS
+        self._step = ""
+        self._progress: Progress | None = None
 
-    def show(self, what: str, done: int) -> None:
+    def show(self, step: str, count: int) -> None:
         now = time.monotonic()
-        if now < self._next and not (self._bar and what != self._what):
+        is_new_step = self._progress is not None and step != self._step
+        if now < self._next_refresh and not is_new_step:
             return
-        self._next, self._what = now + EVERY, what
-        self._bar = self._bar or _bar()
-        amount = f" {done:,}" if done else ""
-        self._bar.update(self._bar.task_ids[0], description=f"{what}{amount}")
+        self._next_refresh, self._step = now + PROGRESS_REFRESH_SECONDS, step
+        self._progress = self._progress or _start_progress()
+        text = f"{step} {count:,}" if count else step
+        self._progress.update(self._progress.task_ids[0], description=text)
 
     def clear(self) -> None:
-        if self._bar:
-            self._bar.stop()
+        if self._progress:
+            self._progress.stop()
 
 
-def _bar() -> Progress:
+def _start_progress() -> Progress:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("", total=None)
-    bar.start()
-    return bar
-
-
-def _say(sentence: str) -> None:
-    """Print to standard error; control characters, as in the name of a file, are shown."""
-    print("\n".join(printable(line) for line in sentence.split("\n")), file=sys.stderr)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.add_task("", total=None)
+    progress.start()
+    return progress

@@ -1,4 +1,4 @@
-"""What every command shares: the options that all have, the store, and where output goes."""
+"""What all commands share: common options, the configured store, the terminal, exit codes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mdfactory.campaign.simulation import Skipped
     from mdfactory.config import Settings
     from mdfactory.stores.store import Store
 
-__all__ = ["Exit", "Given", "Session", "examples", "words_of"]
+__all__ = ["CurrentSession", "Exit", "Session", "examples", "format_counts"]
 
 
 class Exit(IntEnum):
-    """How a run ended, for scripts."""
+    """Exit codes of the program, for scripts."""
 
     done = 0
     failed = 1
@@ -44,29 +45,29 @@ class Session:
     terminal
         Where output goes.
     config
-        The file of ``--config``.
+        The file of ``--config``, if given.
     wait
-        Seconds to wait for another writer.
-    words
-        The command line, without the options that every command has.
+        Seconds to wait for another process that has the store locked.
+    arguments
+        The command line, without the program and without the common options.
     """
 
     terminal: Terminal
     config: Path | None = None
     wait: float = 60.0
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     @property
-    def typed(self) -> str:
-        """The command line for the log of the store, without what is secret in it."""
+    def command_line(self) -> str:
+        """The command line with passwords masked, for the log of the store."""
         from shlex import join
 
         from mdfactory.config import mask_password
 
-        return join(["mdfactory", *map(mask_password, self.words)])
+        return join(["mdfactory", *map(mask_password, self.arguments)])
 
     def settings(self) -> Settings:
-        """Read the configuration."""
+        """Read the configuration, and print its warnings."""
         from mdfactory.config import load
 
         settings = load(self.config)
@@ -75,49 +76,75 @@ class Session:
         return settings
 
     def store(self) -> Store:
-        """Return the store that the configuration names."""
+        """Open the store that the configuration names."""
         from mdfactory.stores import open_store
 
-        _give_memory_back()
+        _release_memory_at_once()
         return open_store(self.settings(), wait=self.wait)
 
-    def store_at(self, place: str) -> Store:
-        """Return the store of a kind, as the configuration has it, or at a URL."""
+    def store_at(self, kind_or_url: str) -> Store:
+        """Open the store of a kind, as configured, or the store at a URL."""
         from mdfactory.stores import OPENER_BY_KIND, open_store, store_at
 
-        _give_memory_back()
-        if place in OPENER_BY_KIND:
-            return open_store(replace(self.settings(), kind=place), wait=self.wait)
-        store = store_at(place, wait=self.wait)
+        _release_memory_at_once()
+        if kind_or_url in OPENER_BY_KIND:
+            return open_store(replace(self.settings(), kind=kind_or_url), wait=self.wait)
+        store = store_at(kind_or_url, wait=self.wait)
         store.retention = self.settings().retention
         return store
 
-    def show_matrix(self, rows: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
-        """Show the overview on a terminal: simulations down, results across."""
-        found = list(rows)
-        if not found:
+    def report_problems(self, warnings: Iterable[str], skipped: Iterable[Skipped]) -> None:
+        """Print warnings, and each item that was skipped, on standard error."""
+        for warning in warnings:
+            self.terminal.warn(warning)
+        for item in skipped:
+            self.terminal.skipped(item.path, item.reason)
+
+    def show_matrix(self, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
+        """Show the overview on a terminal, as a matrix if it fits, otherwise as records."""
+        overview = list(batches)
+        if not overview:
             self.terminal.note("no records")
-        elif not self.terminal.matrix(found):
-            self.terminal.rows(found, columns)
+        elif not self.terminal.matrix(overview):
+            self.terminal.rows(overview, columns)
 
     def show(
         self,
         store: Store,
-        rows: Iterable[pa.RecordBatch],
+        batches: Iterable[pa.RecordBatch],
         schema: pa.Schema,
         columns: Sequence[str],
         output: Path | None = None,
     ) -> None:
-        """Show records of a store, or write them to a file."""
+        """Show records of a store, or write them to a file.
+
+        Parameters
+        ----------
+        store
+            The store that `batches` are read from.
+        batches
+            The records, with `columns`.
+        schema
+            Schema of the file.
+        columns
+            Names of the columns to show.
+        output
+            The file, or None to print.
+
+        Raises
+        ------
+        OutputError
+            If the file belongs to the store, or cannot be written.
+        """
         if output is None:
-            if not self.terminal.rows(rows, columns):
+            if not self.terminal.rows(batches, columns):
                 self.terminal.note("no records")
             return
         from mdfactory.sync.export import export
 
         if store.owns(output):
-            raise OutputError(f"{output} is the store itself; write to another file")
-        written = export(rows, schema, output)
+            raise OutputError(f"{output} is a file of the store; write to another file")
+        written = export(batches, schema, output)
         if not written:
             self.terminal.note("no records")
         self.terminal.result(
@@ -126,12 +153,12 @@ class Session:
         )
 
 
-def _give_memory_back() -> None:
-    """Have the memory of large frames given back to the system as soon as it is free.
+def _release_memory_at_once() -> None:
+    """Return the memory of large frames to the system as soon as it is freed.
 
-    Arrow's own pool keeps it for later, and so does glibc with blocks below a threshold that
-    grows to 32 MB as they are freed (mallopt(3), ``M_MMAP_THRESHOLD``): a push of frames of
-    that size would hold twice what it needs.
+    Arrow's own pool keeps it for later, and so does glibc for blocks below a threshold that
+    grows to 32 MB as such blocks are freed (mallopt(3), ``M_MMAP_THRESHOLD``). A push of frames
+    of that size would hold twice the memory that it needs.
     """
     import ctypes
 
@@ -139,20 +166,23 @@ def _give_memory_back() -> None:
 
     pa.set_memory_pool(pa.system_memory_pool())
     with suppress(AttributeError, OSError):  # not glibc
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**20)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
 
 
 M_MMAP_THRESHOLD: Final = -3
+"""Parameter of mallopt(3), from ``malloc.h``."""
 
-Given = Annotated[Session, Parameter(parse=False)]
-"""The session, as a parameter that the launcher gives to a command."""
+MMAP_THRESHOLD_BYTES: Final = 2**20
+
+CurrentSession = Annotated[Session, Parameter(parse=False)]
+"""Parameter of a command that receives the session; it is no option."""
 
 
-def words_of(counts: Mapping[str, int], *, zeros: bool = False) -> str:
-    """Return counts as words, such as ``8 inserted, 2 skipped``."""
-    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or zeros)
+def format_counts(counts: Mapping[str, int], *, zeros: bool = False) -> str:
+    """Return counts as text, such as ``8 inserted, 2 skipped``; with or without zeros."""
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or zeros)
 
 
 def examples(*lines: str) -> str:
-    """Return the examples at the foot of a command's help."""
+    """Return the epilogue of a command's help, with examples of command lines."""
     return "\n".join(["Examples:", "", *(f"    {line}" for line in lines)])

@@ -1,4 +1,4 @@
-"""The questions of ``mdfactory config init``; each of them is also an option."""
+"""The questions of ``mdfactory config init``; each of them has an option, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from cyclopts import Group, Parameter
 
@@ -16,11 +16,15 @@ from mdfactory.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from mdfactory.config import Settings
 
-__all__ = ["Answers", "Asker", "settings_of"]
+__all__ = ["Answers", "Prompter", "ask_settings"]
 
-KINDS: Final = ("sqlite", "csv", "postgres", "foundry")
+StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
+STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
 
-LABELS: Final = {
+SettingKey = tuple[str, str]
+"""Section and key of a setting."""
+
+QUESTIONS: Final[dict[SettingKey, str]] = {
     ("sqlite", "RUN_DB_PATH"): "File of the simulations",
     ("sqlite", "ANALYSIS_DB_PATH"): "File of the analyses and artifacts",
     ("csv", "RUN_DB_PATH"): "File of the simulations",
@@ -32,45 +36,45 @@ LABELS: Final = {
     ("foundry", "ANALYSIS_DB_PATH"): "Folder of the analyses",
     ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
 }
-"""Section and key -> what is asked for."""
+"""Setting -> the question that asks for it; the section is the kind of the store."""
 
-FOLLOWING: Final = {
+DERIVED_PATHS: Final = {
     "RUN_DB_PATH": "runs",
     "ANALYSIS_DB_PATH": "analyses",
     "ARTIFACT_DB_PATH": "artifacts",
 }
-"""Settings of Foundry that follow from its BASE_PATH and ANALYSIS_NAME, if nothing else is set."""
+"""Key of Foundry -> field of FoundryPaths, which has its default."""
 
-ANSWERS: Final = Group("Answers", help="What is not given is asked for.", sort_key=1)
+ANSWER_GROUP: Final = Group("Answers", help="Settings without an option are asked for.", sort_key=1)
 
 
-@Parameter(name="*", group=ANSWERS)
+@Parameter(name="*", group=ANSWER_GROUP)
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers that were given as options.
+    """Answers that are given as options.
 
     Parameters
     ----------
     type
         Kind of the store.
     run_db_path
-        sqlite, csv: file of the simulations; foundry: dataset of them.
+        sqlite, csv: file of the simulations. foundry: dataset of the simulations.
     analysis_db_path
-        sqlite: file of the analyses and artifacts; csv: folder of them; foundry: folder of the
-        analyses.
+        sqlite: file of the analyses and artifacts. csv: folder of the analyses and artifacts.
+        foundry: folder of the analyses.
     base_path
-        foundry: folder that all datasets are below, such as /Project/folder.
+        foundry: folder of all datasets, such as /Project/folder.
     analysis_name
-        foundry: name of the folder of the analyses in it.
+        foundry: name of the folder of the analyses in --base-path.
     artifact_db_path
         foundry: folder of the artifacts.
     url
-        postgres: URL of the database, such as postgresql://user@host/database.
+        postgres: URL of the database without a password, such as postgresql://user@host/database.
     password_file
         postgres: file whose first line is the password; - for standard input.
     """
 
-    type: Literal["sqlite", "csv", "postgres", "foundry"] | None = None
+    type: StoreKind | None = None
     run_db_path: str | None = None
     analysis_db_path: str | None = None
     base_path: str | None = None
@@ -81,45 +85,45 @@ class Answers:
 
     @property
     def given(self) -> dict[str, str]:
-        """Key of the setting -> the answer to it."""
-        values = {one.name.upper(): getattr(self, one.name) for one in fields(self)}
+        """Key of the setting -> its answer, for each option that is given."""
+        values = {option.name.upper(): getattr(self, option.name) for option in fields(self)}
         return {key: value for key, value in values.items() if value is not None}
 
 
-class Asker:
-    """Asks on the terminal, on standard error; or nobody, who takes every default.
+class Prompter:
+    """Asks questions on the terminal, through standard error, or answers them by their defaults.
 
     Parameters
     ----------
     silent
-        Whether to take defaults without a question.
+        Whether to take each default without asking.
     """
 
     def __init__(self, *, silent: bool) -> None:
         self.silent = silent
 
     def choice(self, question: str, choices: Sequence[str], default: str) -> str:
-        """Have one of several words chosen."""
+        """Ask for one of several words."""
         return str(self._ask("select", question, default, choices=choices))
 
     def text(self, question: str, default: str, check: Callable[[str], None]) -> str:
-        """Ask for a text; `check` raises what is wrong with it."""
+        """Ask for a text, until `check` raises no ConfigError for it."""
 
-        def valid(answer: str) -> bool | str:
+        def validate(answer: str) -> bool | str:
             try:
                 check(answer)
             except ConfigError as error:
                 return str(error)
             return True
 
-        return str(self._ask("text", question, default, validate=valid)).strip()
+        return str(self._ask("text", question, default, validate=validate)).strip()
 
     def secret(self, question: str) -> str:
-        """Ask for what must not be seen."""
+        """Ask for a text that is not shown on the terminal."""
         return str(self._ask("password", question, ""))
 
-    def sure(self, question: str, *, default: bool) -> bool:
-        """Ask whether to do something."""
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Ask a yes-or-no question."""
         return bool(self._ask("confirm", question, default))
 
     def _ask(self, kind: str, question: str, default: object, **options: Any) -> object:
@@ -129,135 +133,155 @@ class Asker:
         from prompt_toolkit.output import create_output
 
         output = create_output(stdout=sys.stderr)
-        ask = getattr(questionary, kind)
-        return ask(question, default=default, output=output, **options).unsafe_ask()
+        prompt = getattr(questionary, kind)
+        return prompt(question, default=default, output=output, **options).unsafe_ask()
 
 
-def settings_of(
-    answers: Answers, settings: Settings, asker: Asker, folder: Path
-) -> dict[tuple[str, str], str]:
-    """Ask for what was not given, and return the settings to write.
+def ask_settings(
+    answers: Answers, settings: Settings, prompter: Prompter, folder: Path
+) -> dict[SettingKey, str]:
+    """Ask for the settings that have no answer yet.
 
     Parameters
     ----------
     answers
-        What was given.
+        Answers that are given as options.
     settings
-        What is in effect: the defaults of the questions; it need not be written again.
-    asker
-        Who is asked.
+        The settings in effect: the defaults of the questions.
+    prompter
+        Asks the questions.
     folder
-        Folder of the file that will hold the settings.
+        Folder of the configuration file that will hold the settings.
+
+    Returns
+    -------
+    dict
+        The settings to write; those that keep their value are left out.
 
     Raises
     ------
     UsageError
-        If an answer was given to a question that this kind of store does not have.
+        If an option is invalid, or does not belong to this kind of store.
     ConfigError
-        If an answer cannot be.
+        If the file of a password cannot be read.
     """
     given = answers.given
-    current = {(one.section, one.key): one.value for one in settings.values}
-    known = settings.kind if settings.kind in KINDS else KINDS[0]
-    kind = given.pop("TYPE", None) or asker.choice("Which store?", KINDS, known)
-    keys = [key for section, key in LABELS if section == kind]
-    _check_applies(given, kind, keys)
-    found = {("database", "TYPE"): kind}
-    for place in [(kind, key) for key in keys]:
-        usual = _usual(place, current | found, settings)
-        value = _answer(place, given, usual, asker, folder)
-        if value != usual:
-            found[place] = value
-    return found
+    current = {(setting.section, setting.key): setting.value for setting in settings.values}
+    default_kind = settings.kind if settings.kind in STORE_KINDS else STORE_KINDS[0]
+    kind = given.pop("TYPE", None) or prompter.choice("Which store?", STORE_KINDS, default_kind)
+    keys = [key for section, key in QUESTIONS if section == kind]
+    _check_options(given, kind, keys)
+    changed = {("database", "TYPE"): kind}
+    for setting in [(kind, key) for key in keys]:
+        default = _default(setting, current | changed, settings)
+        value = _answer(setting, given, default, prompter, folder)
+        if value != default:
+            changed[setting] = value
+    return changed
 
 
-def _usual(
-    place: tuple[str, str], values: Mapping[tuple[str, str], str], settings: Settings
-) -> str:
-    """Return the default of an answer: what is in effect; on Foundry, it may follow from others."""
-    from mdfactory.config import FoundryPaths
-
-    source = next(one.source for one in settings.values if (one.section, one.key) == place)
-    kind, key = place
-    if kind != "foundry" or source != "default" or key not in {*FOLLOWING}:
-        return values[place]
-    base, name = (values["foundry", key] for key in ("BASE_PATH", "ANALYSIS_NAME"))
-    return str(getattr(FoundryPaths.below(base, name=name), FOLLOWING[key]))
-
-
-def _check_applies(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> None:
+def _check_options(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> None:
+    """Raise UsageError if an option does not belong to this kind of store."""
     allowed = [*keys, *["PASSWORD_FILE"] * ("URL" in keys)]
     for key in given:
         if key not in allowed:
-            known = ", ".join(map(_option, allowed))
-            raise UsageError(f"{_option(key)} does not go with --type {kind}, which has {known}")
+            options = ", ".join(map(_option, allowed))
+            raise UsageError(f"{_option(key)} does not go with --type {kind}, which has {options}")
+
+
+def _default(setting: SettingKey, values: Mapping[SettingKey, str], settings: Settings) -> str:
+    """Return the default of an answer: its value in effect.
+
+    A path of Foundry that nobody has set follows from the answers before it.
+    """
+    from mdfactory.config import FoundryPaths
+
+    kind, key = setting
+    source = next(each.source for each in settings.values if (each.section, each.key) == setting)
+    if kind != "foundry" or source != "default" or key not in DERIVED_PATHS:
+        return values[setting]
+    base, name = values[kind, "BASE_PATH"], values[kind, "ANALYSIS_NAME"]
+    return str(getattr(FoundryPaths.below(base, name=name), DERIVED_PATHS[key]))
 
 
 def _answer(
-    place: tuple[str, str], given: Mapping[str, str], current: str, asker: Asker, folder: Path
+    setting: SettingKey, given: Mapping[str, str], default: str, prompter: Prompter, folder: Path
 ) -> str:
-    """Return the answer to one question, as it is to be written."""
+    """Return the value of one setting, as it is written into the file."""
     from mdfactory.config import mask_password
 
-    _, key = place
-    shown = mask_password(current, "") if key == "URL" else current
+    kind, key = setting
+    shown_default = mask_password(default, "") if key == "URL" else default
 
     def check(answer: str) -> None:
-        _check(place, answer, folder)
+        _check(setting, answer, folder)
 
     answer = given.get(key)
     if answer is None:
-        answer = asker.text(LABELS[place], shown, check)
+        answer = prompter.text(QUESTIONS[setting], shown_default, check)
     try:
         check(answer)
     except ConfigError as error:
         raise UsageError(f"{_option(key)}: {error}") from error
     if key == "URL":
-        return _with_password(current if answer == shown else answer, given, asker)
+        # An unchanged answer stands for the URL with its password, which was not shown.
+        return _add_password(default if answer == shown_default else answer, given, prompter)
     if not answer:
-        return current
-    return answer if place[0] == "foundry" else _absolute(answer, folder)
+        return default
+    return answer if kind == "foundry" else _absolute(answer, folder)
 
 
-def _check(place: tuple[str, str], answer: str, folder: Path) -> None:
-    from mdfactory.config import FoundryPaths, has_password, resolve_value
+def _check(setting: SettingKey, answer: str, folder: Path) -> None:
+    """Raise ConfigError if an answer is not a valid value of its setting."""
+    from mdfactory.config import FoundryPaths
 
-    kind, key = place
-    if key == "BASE_PATH":
-        FoundryPaths.below(answer or "/default")
-    if key == "ANALYSIS_NAME":
-        FoundryPaths.below("/default", name=answer or "default")
-    if kind == "foundry":
-        return
+    kind, key = setting
     if key == "URL":
-        if not answer.startswith(("postgresql://", "postgres://")):
-            raise ConfigError("give one such as postgresql://user@host/database")
-        if has_password(answer):
-            raise ConfigError(
-                "leave the password out of the URL, where others see it: it is asked for unseen, "
-                "or taken from --password-file, ~/.pgpass or MDFACTORY_POSTGRES_URL"
-            )
-        return
-    path = resolve_value(place, answer, folder, "the answer")
-    folder_wanted = (kind, key) == ("csv", "ANALYSIS_DB_PATH")
-    if answer and os.path.exists(path) and os.path.isdir(path) != folder_wanted:
-        raise ConfigError(f"{path} is {'no' if folder_wanted else 'a'} folder")
+        _check_url(answer)
+    elif key == "BASE_PATH":
+        FoundryPaths.below(answer or "/default")
+    elif key == "ANALYSIS_NAME":
+        FoundryPaths.below("/default", name=answer or "default")
+    elif kind != "foundry":
+        _check_path(setting, answer, folder)
 
 
-def _with_password(url: str, given: Mapping[str, str], asker: Asker) -> str:
+def _check_url(url: str) -> None:
+    from mdfactory.config import has_password
+
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("expected a URL such as postgresql://user@host/database")
+    if has_password(url):
+        raise ConfigError(
+            "the URL must not contain the password, which others could see. The password is "
+            "asked for, or read from --password-file, ~/.pgpass or MDFACTORY_POSTGRES_URL"
+        )
+
+
+def _check_path(setting: SettingKey, answer: str, folder: Path) -> None:
+    from mdfactory.config import resolve_value
+
+    path = resolve_value(setting, answer, folder, "the answer")
+    wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
+    if answer and os.path.exists(path) and os.path.isdir(path) != wants_folder:
+        raise ConfigError(f"{path} is {'not a folder' if wants_folder else 'a folder'}")
+
+
+def _add_password(url: str, given: Mapping[str, str], prompter: Prompter) -> str:
+    """Return a URL with its password: from a file, from the URL itself, or asked for."""
     from mdfactory.config import has_password, with_password
 
     file = given.get("PASSWORD_FILE")
     if file is not None:
-        return with_password(url, _read(file))
+        return with_password(url, _read_password(file))
     if has_password(url):
         return url
-    password = asker.secret("Password (none: it is in ~/.pgpass, or not needed)")
+    password = prompter.secret("Password (empty: from ~/.pgpass, or none needed)")
     return with_password(url, password) if password else url
 
 
-def _read(file: str) -> str:
-    """Return the first line of a file that holds a password."""
+def _read_password(file: str) -> str:
+    """Return the first line of a file, or of standard input for ``-``."""
     try:
         with open(0 if file == "-" else file, encoding="utf-8", closefd=file != "-") as lines:
             return lines.readline().rstrip("\r\n")
@@ -267,7 +291,7 @@ def _read(file: str) -> str:
 
 
 def _absolute(answer: str, folder: Path) -> str:
-    """Return a path that means in the file what it means where it was typed."""
+    """Return the path to write: paths in the file are relative to its folder, not to ours."""
     if answer.startswith(("~", "$")) or folder == Path.cwd():
         return answer
     return os.path.abspath(answer)

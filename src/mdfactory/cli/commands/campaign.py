@@ -1,4 +1,4 @@
-"""The commands that turn a campaign CSV into folders."""
+"""The commands that validate a campaign CSV, and create simulation folders from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from mdfactory.cli.session import Given, examples
+from mdfactory.cli.session import CurrentSession, examples
 from mdfactory.errors import counted
 
 __all__ = ["check", "prepare"]
@@ -29,24 +29,23 @@ prepare = App(
 
 
 @check.default
-def check_csv(file: Path, /, *, session: Given) -> None:
-    """Validate the rows.
+def check_csv(file: Path, /, *, session: CurrentSession) -> None:
+    """Validate each row.
 
     Parameters
     ----------
     file
-        The campaign CSV: a row for each simulation, a column for each field.
+        Campaign CSV, with a row for each simulation and a column for each field.
     """
     from mdfactory.campaign.prepare import read_valid_rows
 
-    rows = read_valid_rows(file)
-    for warning in rows.warnings:
+    checked = read_valid_rows(file)
+    for warning in checked.warnings:
         session.terminal.warn(f"{file}: {warning}")
-    builds = [row.build_input for row in rows.rows]
-    types = Counter(built.simulation_type.value for built in builds)
-    words = ", ".join(f"{number:,} {type_}" for type_, number in types.items())
+    types = Counter(row.build_input.simulation_type.value for row in checked.rows)
+    counts = ", ".join(f"{number:,} {simulation_type}" for simulation_type, number in types.items())
     session.terminal.result(
-        f"{file}: {counted(len(builds), 'valid row')}{words and f' ({words})'}",
+        f"{file}: {counted(len(checked.rows), 'valid row')}{counts and f' ({counts})'}",
         {
             "rows": [
                 {
@@ -55,39 +54,39 @@ def check_csv(file: Path, /, *, session: Given) -> None:
                     "hash": row.build_input.hash,
                     "simulation_type": row.build_input.simulation_type.value,
                 }
-                for row in rows.rows
+                for row in checked.rows
             ],
-            "warnings": list(rows.warnings),
+            "warnings": list(checked.warnings),
         },
     )
 
 
 @prepare.default
-def prepare_build(file: Path, out: Path = Path(), /, *, session: Given) -> None:
-    """Make the folders.
+def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession) -> None:
+    """Create the folders.
 
     Parameters
     ----------
     file
-        The campaign CSV: a row for each simulation, a column for each field.
+        Campaign CSV, with a row for each simulation and a column for each field.
     out
-        Where to make the folders; here if not given.
+        Folder to create them in. Default: the current folder.
     """
     from mdfactory.campaign.prepare import prepare
 
-    done = prepare(file, out)
-    for warning in done.warnings:
+    prepared = prepare(file, out)
+    for warning in prepared.warnings:
         session.terminal.warn(f"{file}: {warning}")
-    if done.backup:
-        session.terminal.note(f"the earlier summary is kept as {done.backup}")
+    if prepared.backup:
+        session.terminal.note(f"backup of the earlier summary: {prepared.backup}")
     session.terminal.result(
-        f"{counted(len(done.created), 'folder')} made, {len(done.existing):,} there already; "
-        f"build summary: {done.summary}",
+        f"{counted(len(prepared.created), 'folder')} created, "
+        f"{len(prepared.existing):,} already existed; build summary: {prepared.summary}",
         {
-            "summary": str(done.summary),
-            "backup": str(done.backup) if done.backup else None,
-            "made": [str(folder) for folder in done.created],
-            "kept": [str(folder) for folder in done.existing],
-            "warnings": list(done.warnings),
+            "summary": str(prepared.summary),
+            "backup": str(prepared.backup) if prepared.backup else None,
+            "made": [str(folder) for folder in prepared.created],
+            "kept": [str(folder) for folder in prepared.existing],
+            "warnings": list(prepared.warnings),
         },
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from mdfactory.cli.options import Hash, Names, Purge, Yes
-from mdfactory.cli.session import Given, Session, examples
+from mdfactory.cli.options import HashPrefix, Names, Yes
+from mdfactory.cli.session import CurrentSession, Session, examples
 from mdfactory.errors import UsageError, counted
 from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
+    from mdfactory.records.tables import Table
     from mdfactory.stores.store import Store
     from mdfactory.sync.clear import Selection
 
@@ -20,28 +23,33 @@ __all__ = ["app"]
 app = App(name="clear", help="Remove records from the store.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ClearOptions:
+    """Options of all clear commands.
+
+    Parameters
+    ----------
+    yes
+        Do not ask for confirmation.
+    purge
+        Keep no copies for undo: neither this nor any earlier operation can be undone.
+    """
+
+    hash_: HashPrefix = None
+    yes: Yes = False
+    purge: Annotated[bool, Parameter(negative=())] = False
+
+
 @app.command(
     help_epilogue=examples(
         "mdfactory sync clear systems",
         "mdfactory sync clear systems --hash 24BD07 --yes",
     ),
 )
-def systems(*, hash_: Hash = None, yes: Yes = False, purge: Purge = False, session: Given) -> None:
-    """Remove the records of simulations from the store. Nothing on disk is touched.
-
-    Parameters
-    ----------
-    hash_
-        First digits of the hash, in any case.
-    yes
-        Do not ask.
-    purge
-        Keep nothing of the records: neither this nor anything before it can be undone.
-    """
-    from mdfactory.sync.clear import select
-
-    store = session.store()
-    _clear(session, store, select(store, simulations=True, hash_prefix=hash_), yes=yes, purge=purge)
+def systems(*, options: ClearOptions | None = None, session: CurrentSession) -> None:
+    """Remove the records of simulations from the store. Files on disk are not touched."""
+    _clear(session, options, simulations=True)
 
 
 @app.command(
@@ -59,54 +67,43 @@ def analysis(
     analyses: bool = False,
     artifacts: bool = False,
     all_: bool = False,
-    hash_: Hash = None,
-    yes: Yes = False,
-    purge: Purge = False,
-    session: Given,
+    options: ClearOptions | None = None,
+    session: CurrentSession,
 ) -> None:
-    """Remove records of analyses and artifacts from the store. Nothing on disk is touched.
+    """Remove records of analyses and artifacts from the store. Files on disk are not touched.
 
-    What is removed is "not yet run" in the overview from then on. Selections add up.
+    The overview then shows their results as "not yet run". Several selections add up.
 
     Parameters
     ----------
     analysis_name
-        This analysis; may be given several times.
+        Clear this analysis. The option may be repeated.
     artifact_name
-        This artifact; may be given several times.
+        Clear this artifact. The option may be repeated.
     overview
-        The overview itself.
+        Clear the overview itself.
     analyses
-        All analyses.
+        Clear all analyses.
     artifacts
-        All artifacts.
+        Clear all artifacts.
     all_
-        All of it: overview, analyses and artifacts.
-    hash_
-        First digits of the hash, in any case.
-    yes
-        Do not ask.
-    purge
-        Keep nothing of the records: neither this nor anything before it can be undone.
+        Clear the overview, all analyses and all artifacts.
     """
+    from mdfactory.records.tables import analysis_table, artifact_table
+
     if not (analysis_name or artifact_name or overview or analyses or artifacts or all_):
         raise UsageError(
-            "say what to clear: --analysis-name NAME, --artifact-name NAME, --overview, "
+            "select what to clear: --analysis-name NAME, --artifact-name NAME, --overview, "
             "--analyses, --artifacts or --all"
         )
-    from mdfactory.records.tables import analysis_table, artifact_table
-    from mdfactory.sync.clear import select
-
-    kinds = {ResultType.analysis: analyses or all_, ResultType.artifact: artifacts or all_}
-    store = session.store()
-    selection = select(
-        store,
+    chosen = {ResultType.analysis: analyses or all_, ResultType.artifact: artifacts or all_}
+    _clear(
+        session,
+        options,
         overview=overview or all_,
-        result_types=[kind for kind, asked in kinds.items() if asked],
+        result_types=[result_type for result_type, is_chosen in chosen.items() if is_chosen],
         tables=[*map(analysis_table, analysis_name), *map(artifact_table, artifact_name)],
-        hash_prefix=hash_,
     )
-    _clear(session, store, selection, yes=yes, purge=purge)
 
 
 @app.command(
@@ -116,46 +113,51 @@ def analysis(
         "mdfactory sync clear all --hash 24BD07",
     ),
 )
-def everything(
-    *, hash_: Hash = None, yes: Yes = False, purge: Purge = False, session: Given
+def everything(*, options: ClearOptions | None = None, session: CurrentSession) -> None:
+    """Remove all records from the store, also of simulations. Files on disk are not touched."""
+    _clear(session, options, simulations=True, overview=True, result_types=list(ResultType))
+
+
+def _clear(
+    session: Session,
+    options: ClearOptions | None,
+    *,
+    simulations: bool = False,
+    overview: bool = False,
+    result_types: Collection[ResultType] = (),
+    tables: Collection[Table] = (),
 ) -> None:
-    """Remove all records from the store, of simulations too. Nothing on disk is touched.
+    """Remove the selected records after a confirmation, and print their number."""
+    from mdfactory.sync.clear import clear, select
 
-    Parameters
-    ----------
-    hash_
-        First digits of the hash, in any case.
-    yes
-        Do not ask.
-    purge
-        Keep nothing of the records: neither this nor anything before it can be undone.
-    """
-    from mdfactory.sync.clear import select
-
+    options = options or ClearOptions()
     store = session.store()
     selection = select(
-        store, simulations=True, overview=True, result_types=list(ResultType), hash_prefix=hash_
+        store,
+        simulations=simulations,
+        overview=overview,
+        result_types=result_types,
+        tables=tables,
+        hash_prefix=options.hash_,
     )
-    _clear(session, store, selection, yes=yes, purge=purge)
-
-
-def _clear(session: Session, store: Store, selection: Selection, *, yes: bool, purge: bool) -> None:
-    from mdfactory.sync.clear import clear
-
-    if selection.total and not yes:
-        lines = selection.lines
-        what = str(selection)
-        if len(lines) > 1:
-            session.terminal.say("\n".join(lines))
-            what = f"these {counted(selection.total, 'record')}"
-        forever = ", for good" if purge else ""
-        session.terminal.confirm(
-            f"Remove {what} from the {store.location}{forever}?", "nothing was cleared"
-        )
-    removed = clear(store, selection, purge=purge, command=session.typed)
-    words = [
+    if selection.total and not options.yes:
+        _confirm(session, store, selection, options)
+    removed = clear(store, selection, purge=options.purge, command=session.command_line)
+    lines = [
         f"{table}: {counted(number, 'record')} removed"
         for table, number in removed.items()
         if number or len(removed) == 1
     ]
-    session.terminal.result("\n".join(words or ["no records to remove"]), {"removed": removed})
+    session.terminal.result("\n".join(lines) or "no records to remove", {"removed": removed})
+
+
+def _confirm(session: Session, store: Store, selection: Selection, options: ClearOptions) -> None:
+    """Ask for a confirmation; list the records of each table if there are several tables."""
+    is_long = len(selection.lines) > 1
+    records = f"these {counted(selection.total, 'record')}" if is_long else str(selection)
+    question = f"Remove {records} from the {store.location}"
+    session.terminal.confirm(
+        f"{question} permanently?" if options.purge else f"{question}?",
+        "nothing was cleared",
+        context="\n".join(selection.lines) if is_long else "",
+    )

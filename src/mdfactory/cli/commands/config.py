@@ -1,4 +1,4 @@
-"""The commands that make, show and edit the configuration."""
+"""The commands that create, show and edit the configuration."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from mdfactory.cli.options import Yes, catalogue
-from mdfactory.cli.session import Given, Session, examples
-from mdfactory.cli.wizard import Answers, Asker, settings_of
+from mdfactory.cli.options import Yes, read_catalogue
+from mdfactory.cli.session import CurrentSession, Session, examples
+from mdfactory.cli.wizard import Answers, Prompter, ask_settings
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
 
@@ -35,60 +35,65 @@ def init(
     answers: Answers | None = None,
     initialise: Annotated[bool | None, Parameter(negative="--no-initialise")] = None,
     yes: Yes = False,
-    session: Given,
+    session: CurrentSession,
 ) -> None:
-    """Choose a store, and where it is; ask for what no option says.
+    """Choose a store and its location; ask for the settings that have no option.
 
-    The answers are written into the configuration file, whose other settings and comments stay.
+    The answers are written into the configuration file. Its other settings and comments stay.
 
     Parameters
     ----------
     initialise
-        Make the tables that the store lacks, or do not.
+        Create the missing tables of the store, or do not. Default: ask; if nothing can be asked,
+        create them unless the store is Foundry.
     yes
-        Ask nothing: what no option says stays as it is.
+        Ask nothing: settings without an option keep their value.
     """
     from mdfactory.config import active_file, load, save
 
     file = active_file(session.config)
-    asked = sys.stdin is not None and sys.stdin.isatty() and not yes
-    if not (asked or yes or answers or initialise is not None):
+    can_ask = sys.stdin is not None and sys.stdin.isatty() and not yes
+    if not (can_ask or yes or answers or initialise is not None):
         raise DeclinedError(
-            "there is no terminal to ask; nothing was changed",
+            "no terminal to ask on; nothing was changed",
             command="mdfactory config init --type sqlite --yes",
         )
-    asker = Asker(silent=not asked)
+    prompter = Prompter(silent=not can_ask)
     settings = load(session.config, missing_ok=True)
-    values = settings_of(answers or Answers(), settings, asker, file.parent)
+    values = ask_settings(answers or Answers(), settings, prompter, file.parent)
     if initialise is None:
-        local = values["database", "TYPE"] != "foundry"
-        initialise = asker.sure("Make the tables that it lacks, now?", default=local)
+        # On Foundry, tables are datasets of a project on a server: not created by default.
+        is_local = values["database", "TYPE"] != "foundry"
+        initialise = prompter.confirm("Create the missing tables now?", default=is_local)
     save(file, values)
     session.terminal.note(f"written to {file}")
-    made = _make_tables(session) if initialise else []
+    created = _create_tables(session) if initialise else []
     session.terminal.result(
-        _next(session, made),
-        {"path": str(file), "store": session.store().location, "made": made},
+        _next_step(session, created),
+        {"path": str(file), "store": session.store().location, "made": created},
     )
 
 
-def _make_tables(session: Session) -> list[str]:
-    """Make the tables that the store lacks; return their names."""
+def _create_tables(session: Session) -> list[str]:
+    """Create the missing tables of the store, and return their names."""
     from mdfactory.sync.initialise import initialise
 
     tables = initialise(
-        session.store(), simulations=True, results=list(ResultType), catalogue=catalogue(session)
+        session.store(),
+        simulations=True,
+        results=list(ResultType),
+        catalogue=read_catalogue(session),
     )
-    return [one.table for one in tables if not one.existed]
+    return [table.table for table in tables if not table.existed]
 
 
-def _next(session: Session, made: Sequence[str]) -> str:
-    """Say what was done to the store, and what to type next."""
-    place = f" --config {shlex.quote(str(session.config))}" if session.config else ""
-    if made:
-        head = f"{counted(len(made), 'table')} made in the {session.store().location}"
-        return f"{head}. Run: mdfactory sync push all SOURCE{place}"
-    return f"Run: mdfactory sync init check{place}"
+def _next_step(session: Session, created: Sequence[str]) -> str:
+    """Return the number of tables that were created, and the next command to run."""
+    option = f" --config {shlex.quote(str(session.config))}" if session.config else ""
+    if created:
+        tables = f"{counted(len(created), 'table')} created in the {session.store().location}"
+        return f"{tables}. Run: mdfactory sync push all SOURCE{option}"
+    return f"Run: mdfactory sync init check{option}"
 
 
 @app.command(
@@ -96,8 +101,8 @@ def _next(session: Session, made: Sequence[str]) -> str:
         "mdfactory config path",
     ),
 )
-def path(*, session: Given) -> None:
-    """Print the configuration file that has the last word; it need not exist."""
+def path(*, session: CurrentSession) -> None:
+    """Print the configuration file that overrides all others. It need not exist."""
     from mdfactory.config import active_file
 
     file = active_file(session.config)
@@ -110,16 +115,17 @@ def path(*, session: Given) -> None:
         "mdfactory config show --config project.ini --json",
     ),
 )
-def show(*, session: Given) -> None:
-    """Print the settings in effect, and where each comes from."""
-    values = session.settings().values
-    width = max(len(f"{one.section}.{one.key}") for one in values)
+def show(*, session: CurrentSession) -> None:
+    """Print the settings in effect, and the source of each."""
+    settings = session.settings().values
+    names = [f"{setting.section}.{setting.key}" for setting in settings]
+    width = max(map(len, names))
     lines = [
-        f"{f'{one.section}.{one.key}':{width}}  {one.masked_value}  ({one.source})"
-        for one in values
+        f"{name:{width}}  {setting.masked_value}  ({setting.source})"
+        for name, setting in zip(names, settings, strict=True)
     ]
-    settings = [asdict(one) | {"value": one.masked_value} for one in values]
-    session.terminal.result("\n".join(lines), {"settings": settings})
+    values = [asdict(setting) | {"value": setting.masked_value} for setting in settings]
+    session.terminal.result("\n".join(lines), {"settings": values})
 
 
 @app.command(
@@ -127,15 +133,16 @@ def show(*, session: Given) -> None:
         "EDITOR=nano mdfactory config edit",
     ),
 )
-def edit(*, session: Given) -> None:
-    """Open the configuration file in $VISUAL or $EDITOR; a new one lists all settings."""
+def edit(*, session: CurrentSession) -> None:
+    """Open the configuration file in $VISUAL or $EDITOR. A new file lists all settings."""
     from mdfactory.config import active_file, template
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     file = active_file(session.config)
     if not editor:
         raise ConfigError(
-            f"no editor is set, to open {file}", command="EDITOR=nano mdfactory config edit"
+            f"no editor to open {file}: EDITOR is not set",
+            command="EDITOR=nano mdfactory config edit",
         )
     try:
         if not file.exists():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
-from mdfactory.cli.options import Conflicts, DryRun
-from mdfactory.cli.session import Exit, Given, examples, words_of
+from mdfactory.cli.options import ConflictOptions, DryRun
+from mdfactory.cli.session import CurrentSession, Exit, examples, format_counts
 from mdfactory.errors import UsageError
-from mdfactory.records.vocabulary import ConflictMode
 
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
@@ -25,66 +24,71 @@ app = App(
     ),
 )
 
+DIGEST_DIGITS: Final = 16
+"""Digits of a digest to print."""
+
 
 @app.default
 def copy(
     *,
     from_: Annotated[str, Parameter(name="--from")],
     to: str,
-    conflicts: Conflicts | None = None,
+    conflicts: ConflictOptions | None = None,
     dry_run: DryRun = False,
-    session: Given,
+    session: CurrentSession,
 ) -> int:
-    """Copy all tables of a store into another one, and prove that both hold the same.
+    """Copy all tables of a store into another store, and verify that both are identical.
 
     Parameters
     ----------
     from_
-        The store to copy: a kind, which the configuration says more of, or a URL.
+        Store to copy: sqlite, csv, postgres or foundry as configured, or a URL.
     to
-        The store to copy to, likewise; tables that it lacks are made.
-    dry_run
-        Say what would be written, and write nothing.
+        Store to copy to, given in the same way. Its missing tables are created.
     """
     from mdfactory.sync.copy import copy
 
     source, target = session.store_at(from_), session.store_at(to)
     if source.location == target.location:
-        raise UsageError(f"--from and --to are the same: {source.location}")
-    mode = conflicts.mode if conflicts else ConflictMode.refuse
+        raise UsageError(f"--from and --to are the same store: {source.location}")
+    mode = (conflicts or ConflictOptions()).mode
     with session.terminal.progress() as watch:
-        copied = copy(source, target, mode, dry_run=dry_run, command=session.typed, watch=watch)
+        copied = copy(
+            source, target, mode, dry_run=dry_run, command=session.command_line, watch=watch
+        )
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
     lines = [
-        f"{table}: {words_of(counts)}" for table, counts in tables.items() if any(counts.values())
+        f"{table}: {format_counts(counts)}"
+        for table, counts in tables.items()
+        if any(counts.values())
     ]
     if dry_run:
-        lines.insert(0, "dry run, nothing was written; it would be:")
+        lines.insert(0, "dry run, nothing was written. Without --dry-run:")
     session.terminal.result(
-        "\n".join([*lines, *_proof(copied)]),
+        "\n".join([*lines, *_proof_lines(copied)]),
         {
             "dry_run": dry_run,
             "tables": tables,
             "identical": copied.identical if copied.proof else None,
             "proof": {
-                table: {"from": asdict(one), "to": asdict(other)}
-                for table, (one, other) in copied.proof.items()
+                table: {"from": asdict(source_end), "to": asdict(target_end)}
+                for table, (source_end, target_end) in copied.proof.items()
             },
         },
     )
     return Exit.done
 
 
-def _proof(copied: Copied) -> list[str]:
-    """Say of each table whether both stores hold the same, and the digests that show it."""
-    width = max(map(len, copied.proof), default=0)
-    lines = [
-        f"  {table:{width}}  {one.rows:>9,} {one.digest[:16]}  "
-        + ("=" if one == other else f"!= {other.rows:,} {other.digest[:16]}")
-        for table, (one, other) in copied.proof.items()
-        if one.rows or other.rows
-    ]
+def _proof_lines(copied: Copied) -> list[str]:
+    """Return whether both stores are identical, and the digests of each table that prove it."""
     if not copied.proof:
         return []
-    same = "both stores hold the same" if copied.identical else "the stores differ"
-    return [f"{same} (records and digest of each table):", *lines]
+    width = max(map(len, copied.proof))
+    lines = [
+        f"  {table:{width}}  {source.rows:>9,} {source.digest[:DIGEST_DIGITS]}  "
+        + ("=" if source == target else f"!= {target.rows:,} {target.digest[:DIGEST_DIGITS]}")
+        for table, (source, target) in copied.proof.items()
+        if source.rows or target.rows
+    ]
+    outcome = "both stores are identical" if copied.identical else "the stores differ"
+    return [f"{outcome} (records and digest of each table):", *lines]

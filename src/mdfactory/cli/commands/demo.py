@@ -1,22 +1,23 @@
-"""The tour: a small campaign of real GROMACS output, from folders into a store."""
+"""The demo: a small campaign of real GROMACS output, pushed into a store of its own."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cyclopts import App
 
-from mdfactory.cli.session import Given, Session, examples
+from mdfactory.cli.session import CurrentSession, Session, examples, format_counts
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
-    from mdfactory.sync.push import Pushed
+    from mdfactory.stores.store import Store
 
 __all__ = ["app"]
 
@@ -25,31 +26,28 @@ app = App(
     help_epilogue=examples("mdfactory demo", "mdfactory demo /tmp/tour"),
 )
 
-NEXT: Final = """
+NEXT_COMMANDS: Final = """
 Try next:
   {program} sync pull systems --status completed --config {config}
   {program} sync pull analysis --analysis-name density_timeseries --data --config {config}
   {program} sync push all {campaign} --update --config {config}"""
 
-DENSITY: Final = "density_timeseries"
-METHANOL: Final = "system.species.MEO.fraction"
+DENSITY_ANALYSIS: Final = "density_timeseries"
+METHANOL_FIELD: Final = "system.species.MEO.fraction"
 
 
 @app.default
-def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None:
-    """Take the tour.
+def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession) -> None:
+    """Run the demo.
 
     Parameters
     ----------
     directory
-        Where to put campaign and store; a folder of an earlier tour is used again.
-
+        Folder for the campaign and its store. The folder of an earlier demo is used again.
     """
     from mdfactory.campaign.collect import Scope
-    from mdfactory.records.tables import OVERVIEW, SIMULATIONS
     from mdfactory.sync.example import unpack
     from mdfactory.sync.initialise import initialise
-    from mdfactory.sync.pull import pull
     from mdfactory.sync.push import push
 
     terminal = session.terminal
@@ -58,36 +56,44 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: Given) -> None
     initialise(store, simulations=True, results=list(ResultType))
     scope = Scope(simulations=True, results=list(ResultType))
     pushed = push(store, str(example.campaign), ConflictMode.update, scope)
+    counts = asdict(pushed.counts)
     terminal.note(
-        f"The campaign is in {example.campaign}, its store beside it: {_words(pushed)}.\n"
+        f"The campaign is in {example.campaign}, its store next to it: {format_counts(counts)}.\n"
     )
     picture = _draw(str(example.config), directory / "density.png")
-    terminal.rows(
-        pull(store, SIMULATIONS, columns=SIMULATIONS.summary, sort="status"),
-        SIMULATIONS.summary,
-        {
-            "counts": asdict(pushed.counts),
-            "campaign": str(example.campaign),
-            "picture": str(picture) if picture else None,
-        },
-    )
-    if terminal.draws:
-        terminal.note("\nWhich results are in the store:\n")
-        columns = OVERVIEW.summary
-        analyses = {"item_type": ResultType.analysis.value}
-        session.show_matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
+    values = {
+        "counts": counts,
+        "campaign": str(example.campaign),
+        "picture": str(picture) if picture else None,
+    }
+    _show_store(session, store, values)
     terminal.note(
         f"\nThe density of each mixture, from the store: {picture}"
         if picture
-        else "\nTo have the density of each mixture drawn: pip install 'mdfactory[notebook]'"
+        else "\nTo draw the density of each mixture: pip install 'mdfactory[notebook]'"
     )
-    places = {"config": example.config, "campaign": example.campaign}
-    words = {name: quote(str(path)) for name, path in places.items()}
-    terminal.note(NEXT.format(program=_program(), **words))
+    paths = {"config": quote(str(example.config)), "campaign": quote(str(example.campaign))}
+    terminal.note(NEXT_COMMANDS.format(program=_program(), **paths))
+
+
+def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> None:
+    """Print the simulations, and on a terminal the overview of their analyses."""
+    from mdfactory.records.tables import OVERVIEW, SIMULATIONS
+    from mdfactory.sync.pull import pull
+
+    columns = SIMULATIONS.summary
+    simulations = pull(store, SIMULATIONS, columns=columns, sort="status")
+    session.terminal.rows(simulations, columns, values)
+    if not session.terminal.interactive:
+        return
+    session.terminal.note("\nResults in the store:\n")
+    columns = OVERVIEW.summary
+    analyses = {"item_type": ResultType.analysis.value}
+    session.show_matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
 
 
 def _program() -> str:
-    """Return the command that runs this program again."""
+    """Return the command that starts this program again."""
     if shutil.which("mdfactory"):
         return "mdfactory"
     if os.path.basename(sys.argv[0]) == "__main__.py":
@@ -95,26 +101,22 @@ def _program() -> str:
     return quote(sys.argv[0])
 
 
-def _words(pushed: Pushed) -> str:
-    counts = {what: number for what, number in asdict(pushed.counts).items() if number}
-    return ", ".join(f"{number} {what}" for what, number in counts.items())
-
-
 def _draw(config: str, path: Path) -> Path | None:
-    """Draw mean densities against composition; return None without the libraries for it."""
+    """Draw mean densities against composition; return None if a library for it is missing."""
     try:
         from matplotlib.figure import Figure
 
         from mdfactory.notebook import open_store
 
-        densities = open_store(config=config).analysis(DENSITY, fields=[METHANOL])
+        densities = open_store(config=config).analysis(DENSITY_ANALYSIS, fields=[METHANOL_FIELD])
     except ImportError:
         return None
-    series = densities.fillna({METHANOL: 0.0}).groupby(["hash", METHANOL])["density_g_cm3"]
-    mean = series.agg(["mean", "std"]).reset_index().sort_values(METHANOL)
+    densities = densities.fillna({METHANOL_FIELD: 0.0})  # pure water has no such species
+    series = densities.groupby(["hash", METHANOL_FIELD])["density_g_cm3"]
+    mean = series.agg(["mean", "std"]).reset_index().sort_values(METHANOL_FIELD)
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.errorbar(mean[METHANOL], mean["mean"], yerr=mean["std"], fmt="o", capsize=3)
+    axes.errorbar(mean[METHANOL_FIELD], mean["mean"], yerr=mean["std"], fmt="o", capsize=3)
     axes.set_xlabel("mole fraction of methanol")
     axes.set_ylabel("density (g/cm³)")
     axes.set_title("Water and methanol: mean and fluctuation of each run")

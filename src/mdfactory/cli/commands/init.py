@@ -1,4 +1,4 @@
-"""The commands that make the tables of the store."""
+"""The commands that create and check the tables of the store."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mdfactory.cli.options import catalogue
-from mdfactory.cli.session import Exit, Given, Session, examples
+from mdfactory.cli.options import read_catalogue
+from mdfactory.cli.session import CurrentSession, Exit, Session, examples
 from mdfactory.errors import counted
 from mdfactory.records.vocabulary import ResultType
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="init", help="Make the tables of the store.")
+app = App(name="init", help="Create and check the tables of the store.")
 
 
 @app.command(
     help_epilogue=examples("mdfactory sync init systems", "mdfactory sync init systems --force")
 )
-def systems(*, force: bool = False, session: Given) -> None:
-    """Make the table of simulations, RUN_DATABASE, if it is missing.
+def systems(*, force: bool = False, session: CurrentSession) -> None:
+    """Create the table of simulations (RUN_DATABASE), if it is missing.
 
     Parameters
     ----------
     force
-        Remove all its records and make it anew. There is no further question.
+        Remove all records of simulations and recreate the table. No confirmation is asked.
     """
     _initialise(session, simulations=True, force=force)
 
@@ -39,14 +39,14 @@ def systems(*, force: bool = False, session: Given) -> None:
 @app.command(
     help_epilogue=examples("mdfactory sync init analysis", "mdfactory sync init analysis --force")
 )
-def analysis(*, force: bool = False, session: Given) -> None:
-    """Make the overview and a table for each known analysis, where they are missing.
+def analysis(*, force: bool = False, session: CurrentSession) -> None:
+    """Create the overview and a table for each known analysis, if they are missing.
 
     Parameters
     ----------
     force
-        Remove all records of analyses and make their tables anew, with their part of the
-        overview. There is no further question.
+        Remove all records of analyses, also from the overview, and recreate their tables. No
+        confirmation is asked.
     """
     _initialise(session, results=[ResultType.analysis], force=force)
 
@@ -54,14 +54,14 @@ def analysis(*, force: bool = False, session: Given) -> None:
 @app.command(
     help_epilogue=examples("mdfactory sync init artifacts", "mdfactory sync init artifacts --force")
 )
-def artifacts(*, force: bool = False, session: Given) -> None:
-    """Make the overview and a table for each known artifact, where they are missing.
+def artifacts(*, force: bool = False, session: CurrentSession) -> None:
+    """Create the overview and a table for each known artifact, if they are missing.
 
     Parameters
     ----------
     force
-        Remove all records of artifacts and make their tables anew, with their part of the
-        overview. There is no further question.
+        Remove all records of artifacts, also from the overview, and recreate their tables. No
+        confirmation is asked.
     """
     _initialise(session, results=[ResultType.artifact], force=force)
 
@@ -70,13 +70,13 @@ def artifacts(*, force: bool = False, session: Given) -> None:
     name="all",
     help_epilogue=examples("mdfactory sync init all", "mdfactory sync init all --config lab.ini"),
 )
-def everything(*, force: bool = False, session: Given) -> None:
-    """Make all tables that are missing: of simulations, analyses and artifacts.
+def everything(*, force: bool = False, session: CurrentSession) -> None:
+    """Create all missing tables: of simulations, analyses and artifacts.
 
     Parameters
     ----------
     force
-        Remove all records and make the tables anew. There is no further question.
+        Remove all records and recreate the tables. No confirmation is asked.
     """
     _initialise(session, simulations=True, results=list(ResultType), force=force)
 
@@ -84,28 +84,29 @@ def everything(*, force: bool = False, session: Given) -> None:
 @app.command(
     help_epilogue=examples("mdfactory sync init check", "mdfactory sync init check --json"),
 )
-def check(*, session: Given) -> int:
-    """Tell whether the store can be read and written, and which of its tables are missing."""
+def check(*, session: CurrentSession) -> int:
+    """Check whether the store can be read and written, and list its missing tables."""
     from mdfactory.sync.check import check
 
     store = session.store()
-    done = check(store, catalogue(session))
+    checks = check(store, read_catalogue(session))
+    is_sound = all(entry.sound for entry in checks)
     session.terminal.result(
-        "\n".join([store.location, *map(_line, done)]),
+        "\n".join([store.location, *map(_check_line, checks)]),
         {
             "store": store.location,
-            "sound": all(one.sound for one in done),
-            "checks": [asdict(one) | {"sound": one.sound} for one in done],
+            "sound": is_sound,
+            "checks": [asdict(entry) | {"sound": entry.sound} for entry in checks],
         },
     )
-    return Exit.done if all(one.sound for one in done) else Exit.failed
+    return Exit.done if is_sound else Exit.failed
 
 
-def _line(one: Checked) -> str:
-    if one.sound:
-        return f"  ok  {one.what}"
-    remedy = f". Run: {one.command}" if one.command else ""
-    return f"  NO  {one.what}: {one.problem}{remedy}"
+def _check_line(check: Checked) -> str:
+    if check.sound:
+        return f"  ok  {check.what}"
+    remedy = f". Run: {check.command}" if check.command else ""
+    return f"  NO  {check.what}: {check.problem}{remedy}"
 
 
 def _initialise(
@@ -115,26 +116,28 @@ def _initialise(
     results: Collection[ResultType] = (),
     force: bool,
 ) -> None:
+    """Create the tables of the chosen kinds, and print what was done to each."""
     from mdfactory.sync.initialise import initialise
 
     store = session.store()
-    done = initialise(
+    tables = initialise(
         store,
         simulations=simulations,
         results=results,
-        catalogue=catalogue(session),
+        catalogue=read_catalogue(session),
         force=force,
-        command=session.typed,
+        command=session.command_line,
     )
-    lines = [f"{one.table}: {_what(one, force)}" for one in done]
+    lines = [f"{table.table}: {_outcome(table, force=force)}" for table in tables]
     session.terminal.result(
-        "\n".join(lines) + f" ({store.location})", {"tables": [asdict(one) for one in done]}
+        "\n".join(lines) + f" ({store.location})",
+        {"tables": [asdict(table) for table in tables]},
     )
 
 
-def _what(one: Initialised, force: bool) -> str:  # noqa: FBT001  # the flag of the command
-    if not one.existed:
-        return "made"
+def _outcome(table: Initialised, *, force: bool) -> str:
+    if not table.existed:
+        return "created"
     if force:
-        return f"made anew, {counted(one.removed, 'record')} removed"
-    return "was there already"
+        return f"recreated, {counted(table.removed, 'record')} removed"
+    return "already exists"

@@ -1,15 +1,15 @@
-"""The command that tells what was done to the store."""
+"""The command that lists the operations on the store."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cyclopts import App
 
 from mdfactory.cli.options import Limit
-from mdfactory.cli.session import Exit, Given, Session, examples, words_of
+from mdfactory.cli.session import CurrentSession, Exit, Session, examples, format_counts
 from mdfactory.errors import one_line
 
 if TYPE_CHECKING:
@@ -25,16 +25,20 @@ app = App(
 )
 
 
-@app.default
-def log(*, limit: Limit = None, session: Given) -> int:
-    """Tell what was done to the store: when, by whom, and what became of how many records.
+ENTRY_FIELDS: Final = ("time", "who", "host", "version", "command")
+"""Fields of an entry of the log, which are columns and JSON keys of an operation."""
 
-    Each push, clear, init --force, copy, relocate and undo is there, the latest first.
+
+@app.default
+def log(*, limit: Limit = None, session: CurrentSession) -> int:
+    """List the operations on the store: time, user, command, and records changed per table.
+
+    Operations are push, clear, init --force, copy, relocate and undo. The latest comes first.
 
     Parameters
     ----------
     limit
-        The latest operations only.
+        Maximum number of operations to show.
     """
     from mdfactory.records.query import Query
     from mdfactory.records.tables import SIMULATIONS
@@ -42,78 +46,88 @@ def log(*, limit: Limit = None, session: Given) -> int:
 
     Query(limit=limit).check(SIMULATIONS)
     operations = history(session.store())
-    nothing = not operations
-    operations = operations[:limit]
+    shown = operations[:limit]
     if session.terminal.json:
-        session.terminal.result("", {"operations": list(map(_told, operations))})
-    elif nothing:
-        session.terminal.note("nothing was done to this store yet, as far as the log tells")
+        session.terminal.result("", {"operations": list(map(_json_values, shown))})
+    elif not operations:
+        session.terminal.note("the log of this store has no operations yet")
+    elif session.terminal.interactive:
+        blocks = ["\n".join(_lines(operation)) for operation in shown]
+        session.terminal.result("\n\n".join(blocks), {})
     else:
-        _show(session, operations)
+        _print_rows(session, shown)
     return Exit.done
 
 
-def _show(session: Session, operations: Sequence[Operation]) -> None:
-    """Show a few lines for each operation on a terminal, a row for each in a pipe."""
-    if session.terminal.draws:
-        blocks = ["\n".join(_lines(one)) for one in operations]
-        session.terminal.result("\n\n".join(blocks), {})
-        return
+def _print_rows(session: Session, operations: Sequence[Operation]) -> None:
+    """Print a row of tab-separated values for each operation."""
     import pyarrow as pa
 
     from mdfactory.records.arrow import batch
 
-    names = ("operation", "time", "who", "host", "version", "command", "changes", "state")
+    names = ("operation", *ENTRY_FIELDS, "changes", "state")
+    schema = pa.schema([(name, pa.string()) for name in names])
     rows = [
         (
-            str(one.number),
-            *(getattr(one.entries[0], name) for name in names[1:6]),
-            json.dumps(one.changes),
-            _state(one),
+            str(operation.number),
+            *_entry_values(operation).values(),
+            json.dumps(operation.changes),
+            _state(operation),
         )
-        for one in operations
+        for operation in operations
     ]
-    session.terminal.rows([batch(rows, pa.schema([(name, pa.string()) for name in names]))], names)
+    session.terminal.rows([batch(rows, schema)], names)
 
 
-def _lines(one: Operation) -> Iterator[str]:
-    entry = one.entries[0]
-    who = " on ".join(filter(None, (entry.who, entry.host)))
-    state = _state(one)
-    yield f"{one.number:>4}  {entry.time[:19].replace('T', ' ')} UTC  {who}"
+def _lines(operation: Operation) -> Iterator[str]:
+    """Yield some lines of text about an operation."""
+    entry = operation.entries[0]
+    user = " on ".join(filter(None, (entry.who, entry.host)))
+    yield f"{operation.number:>4}  {entry.time[:19].replace('T', ' ')} UTC  {user}"
     yield f"      {one_line(entry.command)}"
-    for table, counts in one.changes.items():
+    for table, counts in operation.changes.items():
         if any(counts.values()):
-            yield f"      {table}: {words_of(counts)}"
-    for what in ("made", "dropped"):
-        tables = [name for each in one.entries for name in getattr(each, what)]
-        if tables:
-            yield f"      {what}: {', '.join(tables)}"
-    if state:
+            yield f"      {table}: {format_counts(counts)}"
+    created, dropped = _tables(operation)
+    if created:
+        yield f"      created: {', '.join(created)}"
+    if dropped:
+        yield f"      dropped: {', '.join(dropped)}"
+    if state := _state(operation):
         yield f"      {state}"
 
 
-def _state(one: Operation) -> str:
-    """Say what has become of an operation, if there is anything to say."""
-    if one.undone_by:
-        return f"undone by {one.undone_by}"
-    if not one.changed:
+def _tables(operation: Operation) -> tuple[list[str], list[str]]:
+    """Return the names of the tables that an operation created, and of those it dropped."""
+    created = [name for entry in operation.entries for name in entry.made]
+    dropped = [name for entry in operation.entries for name in entry.dropped]
+    return created, dropped
+
+
+def _entry_values(operation: Operation) -> dict[str, str]:
+    return {name: getattr(operation.entries[0], name) for name in ENTRY_FIELDS}
+
+
+def _state(operation: Operation) -> str:
+    """Return whether an operation was undone or cannot be undone; empty if it can be."""
+    if operation.undone_by:
+        return f"undone by {operation.undone_by}"
+    if not operation.changed:
         return "changed nothing"
-    return "" if one.can_be_undone else "cannot be undone any more"
+    return "" if operation.can_be_undone else "cannot be undone any more"
 
 
-def _told(one: Operation) -> dict[str, Any]:
-    """Return all that is known of an operation, for programs."""
-    entry = one.entries[0]
-    names = ("time", "who", "host", "version", "command")
+def _json_values(operation: Operation) -> dict[str, Any]:
+    """Return an operation as a JSON object."""
+    created, dropped = _tables(operation)
     return {
-        "operation": one.number,
-        **{name: getattr(entry, name) for name in names},
-        "changes": one.changes,
-        "made": [name for each in one.entries for name in each.made],
-        "dropped": [name for each in one.entries for name in each.dropped],
-        "undoes": entry.undoes or None,
-        "undone_by": one.undone_by or None,
-        "can_be_undone": one.can_be_undone,
-        "bytes_kept": one.size,
+        "operation": operation.number,
+        **_entry_values(operation),
+        "changes": operation.changes,
+        "made": created,
+        "dropped": dropped,
+        "undoes": operation.entries[0].undoes or None,
+        "undone_by": operation.undone_by or None,
+        "can_be_undone": operation.can_be_undone,
+        "bytes_kept": operation.size,
     }

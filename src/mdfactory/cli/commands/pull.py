@@ -1,4 +1,4 @@
-"""The commands that show what the store holds, or write it to files."""
+"""The commands that show records of the store, or write them to files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from mdfactory.cli.options import FILTERS, Hash, Limit, OrderBy, Type
-from mdfactory.cli.session import Given, Session, examples
+from mdfactory.cli.options import FILTER_GROUP, HashPrefix, Limit, SortColumn, TypeFilter
+from mdfactory.cli.session import CurrentSession, Session, examples
 from mdfactory.errors import UsageError
 from mdfactory.records.vocabulary import (
     Engine,
@@ -26,39 +26,44 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="pull", help="Pull from the store.")
+app = App(name="pull", help="Show records of the store, or write them to files.")
 
-Done = Annotated[ResultStatus | None, Parameter(name="--status", group=FILTERS, name_transform=str)]
+StatusFilter = Annotated[
+    ResultStatus | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
+]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Which records to show, and how.
+class PullOptions:
+    """Options of all pull commands.
 
     Parameters
     ----------
-    hash_
-        First digits of the hash, in any case.
     simulation_type
-        What is simulated.
+        Type of the simulation.
     sort
-        Column to sort by; -COLUMN for descending.
+        Column to sort by; -COLUMN for descending order.
     limit
-        Number of records at most.
+        Maximum number of records.
     full
         Show all columns.
     output
-        Write all columns to this file: .json or .jsonl as JSON lines, .parquet as Parquet,
-        any other as CSV.
+        Write all columns to this file: .json and .jsonl as JSON lines, .parquet as Parquet,
+        other names as CSV.
     """
 
-    hash_: Hash = None
-    simulation_type: Type = None
-    sort: OrderBy = None
+    hash_: HashPrefix = None
+    simulation_type: TypeFilter = None
+    sort: SortColumn = None
     limit: Limit = None
     full: Annotated[bool, Parameter(negative=())] = False
     output: Path | None = None
+
+    @property
+    def fits_matrix(self) -> bool:
+        """Whether the overview can be shown as a matrix, which has no columns, order or limit."""
+        return not (self.sort or self.full or self.output) and self.limit is None
 
 
 @app.command(
@@ -70,11 +75,11 @@ class Answer:
 )
 def systems(
     *,
-    status: Annotated[SimulationStatus | None, Parameter(group=FILTERS)] = None,
-    parametrization: Annotated[Parametrization | None, Parameter(group=FILTERS)] = None,
-    engine: Annotated[Engine | None, Parameter(group=FILTERS)] = None,
-    answer: Answer | None = None,
-    session: Given,
+    status: Annotated[SimulationStatus | None, Parameter(group=FILTER_GROUP)] = None,
+    parametrization: Annotated[Parametrization | None, Parameter(group=FILTER_GROUP)] = None,
+    engine: Annotated[Engine | None, Parameter(group=FILTER_GROUP)] = None,
+    options: PullOptions | None = None,
+    session: CurrentSession,
 ) -> None:
     """Show the records of simulations, or write them to a file.
 
@@ -83,14 +88,14 @@ def systems(
     status
         How far the simulation has come.
     parametrization
-        Where the force-field parameters come from.
+        Source of the force-field parameters.
     engine
-        The program that runs it.
+        Program that runs the simulation.
     """
     from mdfactory.records.tables import SIMULATIONS
 
     equal = {"status": status, "parametrization": parametrization, "engine": engine}
-    _records(session, SIMULATIONS, answer or Answer(), equal)
+    _show_records(session, SIMULATIONS, options or PullOptions(), equal)
 
 
 @app.command(
@@ -106,33 +111,36 @@ def analysis(
     analysis_name: str | None = None,
     data: bool = False,
     union: bool = False,
-    status: Done = None,
-    answer: Answer | None = None,
-    session: Given,
+    status: StatusFilter = None,
+    options: PullOptions | None = None,
+    session: CurrentSession,
 ) -> None:
-    """Show which analyses are in the store, the records of one, or its tables themselves.
+    """Show the overview of analyses, the records of one analysis, or its tables.
 
     Parameters
     ----------
     overview
-        Show which analyses of which simulations are in the store; so it does without a name.
+        Show which analyses of which simulations are in the store. Default, without
+        --analysis-name.
     analysis_name
         Show the records of this analysis.
     data
-        Show the tables that the analysis has produced, as one with a column hash in front.
+        Show the tables of this analysis as one table, whose first column is the hash.
     union
-        With --data: join tables that differ in their columns; says what changes by that.
+        With --data: join tables whose columns differ, and note how their types change.
     status
-        In the overview: whether the analysis is in the store.
+        Status of the analysis in the overview.
     """
     if data:
         if analysis_name is None or overview:
-            raise UsageError("--data goes with --analysis-name NAME")
-        _frames(session, analysis_name, answer or Answer(), union=union)
+            raise UsageError("--data needs --analysis-name NAME")
+        _show_frames(session, analysis_name, options or PullOptions(), union=union)
         return
     if union:
-        raise UsageError("--union goes with --data")
-    _items(session, ResultType.analysis, analysis_name, answer, overview=overview, status=status)
+        raise UsageError("--union needs --data")
+    _show_results(
+        session, ResultType.analysis, analysis_name, options, overview=overview, status=status
+    )
 
 
 @app.command(
@@ -145,77 +153,82 @@ def artifacts(
     *,
     overview: bool = False,
     artifact_name: str | None = None,
-    status: Done = None,
-    answer: Answer | None = None,
-    session: Given,
+    status: StatusFilter = None,
+    options: PullOptions | None = None,
+    session: CurrentSession,
 ) -> None:
-    """Show which artifacts are in the store, or the files and checksums of one.
+    """Show the overview of artifacts, or the files and checksums of one artifact.
 
     Parameters
     ----------
     overview
-        Show which artifacts of which simulations are in the store; so it does without a name.
+        Show which artifacts of which simulations are in the store. Default, without
+        --artifact-name.
     artifact_name
         Show the records of this artifact.
     status
-        In the overview: whether the artifact is in the store.
+        Status of the artifact in the overview.
     """
-    _items(session, ResultType.artifact, artifact_name, answer, overview=overview, status=status)
+    _show_results(
+        session, ResultType.artifact, artifact_name, options, overview=overview, status=status
+    )
 
 
-def _items(
+def _show_results(
     session: Session,
-    kind: ResultType,
+    result_type: ResultType,
     name: str | None,
-    answer: Answer | None,
+    options: PullOptions | None,
     *,
     overview: bool,
     status: ResultStatus | None,
 ) -> None:
-    """Show the overview of one kind of results, or the records of one name."""
+    """Show the overview of one type of results, or the records of one result."""
     from mdfactory.records.tables import OVERVIEW, result_table
 
-    answer = answer or Answer()
+    options = options or PullOptions()
     if name is None:
-        _records(session, OVERVIEW, answer, {"item_type": kind, "status": status})
+        _show_records(session, OVERVIEW, options, {"item_type": result_type, "status": status})
         return
     if overview or status:
         option = "--overview" if overview else "--status"
-        raise UsageError(f"{option} is about all names; leave out --{kind}-name {name}")
-    _records(session, result_table(kind, name), answer, {})
+        raise UsageError(f"{option} is not possible with --{result_type}-name {name}")
+    _show_records(session, result_table(result_type, name), options, {})
 
 
-def _records(
-    session: Session, table: Table, answer: Answer, equal: Mapping[str, str | None]
+def _show_records(
+    session: Session, table: Table, options: PullOptions, equal: Mapping[str, str | None]
 ) -> None:
+    """Show the records of a table that match the filters; on a terminal the overview as a matrix.
+
+    Parameters
+    ----------
+    equal
+        Column -> the value that it must have; None for any.
+    """
     from mdfactory.records.tables import OVERVIEW
     from mdfactory.sync.pull import pull
 
     store = session.store()
     terminal = session.terminal
-    as_matrix = table is OVERVIEW and terminal.draws and answer == _unordered(answer)
-    shown = table.columns if answer.output else terminal.columns(table, full=answer.full)
-    rows = pull(
+    columns = table.columns if options.output else terminal.columns(table, full=options.full)
+    batches = pull(
         store,
         table,
-        hash_prefix=answer.hash_,
-        equal={"simulation_type": answer.simulation_type, **equal},
-        columns=shown,
-        sort=answer.sort,
-        limit=answer.limit,
+        hash_prefix=options.hash_,
+        equal={"simulation_type": options.simulation_type, **equal},
+        columns=columns,
+        sort=options.sort,
+        limit=options.limit,
     )
-    if as_matrix:
-        session.show_matrix(rows, shown)
+    if table is OVERVIEW and terminal.interactive and options.fits_matrix:
+        session.show_matrix(batches, columns)
     else:
-        session.show(store, rows, table.schema, shown, answer.output)
+        session.show(store, batches, table.schema, columns, options.output)
 
 
-def _unordered(answer: Answer) -> Answer:
-    """Return the same answer as far as a matrix can show it."""
-    return Answer(answer.hash_, answer.simulation_type)
-
-
-def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None:
+def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
+    """Show the tables of one analysis as one table."""
     from mdfactory.frames.json_types import to_json_types
     from mdfactory.sync.frames import pull_frames
 
@@ -223,16 +236,17 @@ def _frames(session: Session, name: str, answer: Answer, *, union: bool) -> None
     with pull_frames(
         store,
         name,
-        hash_prefix=answer.hash_,
-        equal={"simulation_type": answer.simulation_type},
-        sort=answer.sort,
-        limit=answer.limit,
+        hash_prefix=options.hash_,
+        equal={"simulation_type": options.simulation_type},
+        sort=options.sort,
+        limit=options.limit,
         union=union,
-    ) as found:
-        for sentence in found.notes:
-            terminal.note(sentence)
-        with closing(found.batches()) as batches:  # before the store is, whatever happens
+    ) as frames:
+        for note in frames.notes:
+            terminal.note(note)
+        # The batches are closed before the transaction that they read from, also after an error.
+        with closing(frames.batches()) as batches:
             rows = batches
-            if answer.output is None:
-                rows = (to_json_types(some, as_text=not terminal.json) for some in batches)
-            session.show(store, rows, found.schema, found.schema.names, answer.output)
+            if options.output is None:
+                rows = (to_json_types(batch, as_text=not terminal.json) for batch in batches)
+            session.show(store, rows, frames.schema, frames.schema.names, options.output)

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from mdfactory.cli.options import (
-    CampaignCsv,
-    Conflicts,
+    ConflictOptions,
+    CsvOptions,
     DryRun,
     Names,
-    Reads,
-    catalogue,
+    ReadingOptions,
+    read_catalogue,
     source_of,
 )
-from mdfactory.cli.session import Exit, Given, Session, examples, words_of
-from mdfactory.records.vocabulary import ConflictMode, ResultType, check_name
+from mdfactory.cli.session import CurrentSession, Exit, Session, examples, format_counts
+from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.discover import Source
     from mdfactory.sync.push import Pushed
 
 __all__ = ["app"]
 
-app = App(name="push", help="Push from folders into the store.")
+app = App(name="push", help="Push records of simulation folders into the store.")
+
+SourceArgument = Annotated[
+    Path | None,
+    Parameter(
+        help="A folder to search at any depth, a quoted glob pattern of folders, or a build "
+        "summary YAML. Give either SOURCE or --csv."
+    ),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """Options of all push commands."""
+
+    table: CsvOptions = field(default_factory=CsvOptions)
+    conflicts: ConflictOptions = field(default_factory=ConflictOptions)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    dry_run: DryRun = False
 
 
 @app.command(
@@ -39,33 +57,14 @@ app = App(name="push", help="Push from folders into the store.")
     ),
 )
 def systems(
-    source: Path | None = None,
+    source: SourceArgument = None,
     /,
     *,
-    table: CampaignCsv | None = None,
-    conflicts: Conflicts | None = None,
-    reads: Reads | None = None,
-    dry_run: DryRun = False,
-    session: Given,
+    options: PushOptions | None = None,
+    session: CurrentSession,
 ) -> int:
-    """Push the records of simulations: what they are made of, where they are, how far they are.
-
-    Parameters
-    ----------
-    source
-        A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML. Give either this or --csv.
-    dry_run
-        Say what would be written, and write nothing.
-    """
-    return _push(
-        session,
-        source_of(source, table),
-        conflicts,
-        reads,
-        simulations=True,
-        dry_run=dry_run,
-    )
+    """Push the records of simulations: composition, folder and status."""
+    return _push(session, source, options, simulations=True)
 
 
 @app.command(
@@ -76,37 +75,21 @@ def systems(
     ),
 )
 def analysis(
-    source: Path | None = None,
+    source: SourceArgument = None,
     /,
     *,
     analysis_name: Names = (),
-    table: CampaignCsv | None = None,
-    conflicts: Conflicts | None = None,
-    reads: Reads | None = None,
-    dry_run: DryRun = False,
-    session: Given,
+    options: PushOptions | None = None,
+    session: CurrentSession,
 ) -> int:
-    """Push the tables that analyses of simulations have produced, to the last bit.
+    """Push the tables that analyses have produced, exactly as they are on disk.
 
     Parameters
     ----------
-    source
-        A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML. Give either this or --csv.
     analysis_name
-        Push this analysis only; may be given several times.
-    dry_run
-        Say what would be written, and write nothing.
+        Push only this analysis. The option may be repeated.
     """
-    return _push(
-        session,
-        source_of(source, table),
-        conflicts,
-        reads,
-        results=[ResultType.analysis],
-        names=analysis_name,
-        dry_run=dry_run,
-    )
+    return _push(session, source, options, results=[ResultType.analysis], names=analysis_name)
 
 
 @app.command(
@@ -116,39 +99,23 @@ def analysis(
     ),
 )
 def artifacts(
-    source: Path | None = None,
+    source: SourceArgument = None,
     /,
     *,
     artifact_name: Names = (),
-    table: CampaignCsv | None = None,
-    conflicts: Conflicts | None = None,
-    reads: Reads | None = None,
-    dry_run: DryRun = False,
-    session: Given,
+    options: PushOptions | None = None,
+    session: CurrentSession,
 ) -> int:
-    """Push the lists and checksums of files that simulations have produced.
+    """Push the file lists and checksums of artifacts.
 
     The files themselves stay on disk.
 
     Parameters
     ----------
-    source
-        A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML. Give either this or --csv.
     artifact_name
-        Push this artifact only; may be given several times.
-    dry_run
-        Say what would be written, and write nothing.
+        Push only this artifact. The option may be repeated.
     """
-    return _push(
-        session,
-        source_of(source, table),
-        conflicts,
-        reads,
-        results=[ResultType.artifact],
-        names=artifact_name,
-        dry_run=dry_run,
-    )
+    return _push(session, source, options, results=[ResultType.artifact], names=artifact_name)
 
 
 @app.command(
@@ -159,87 +126,66 @@ def artifacts(
     ),
 )
 def everything(
-    source: Path | None = None,
+    source: SourceArgument = None,
     /,
     *,
-    table: CampaignCsv | None = None,
-    conflicts: Conflicts | None = None,
-    reads: Reads | None = None,
-    dry_run: DryRun = False,
-    session: Given,
+    options: PushOptions | None = None,
+    session: CurrentSession,
 ) -> int:
-    """Push simulations, analyses and artifacts in one walk and one transaction.
-
-    Parameters
-    ----------
-    source
-        A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML. Give either this or --csv.
-    dry_run
-        Say what would be written, and write nothing.
-    """
-    return _push(
-        session,
-        source_of(source, table),
-        conflicts,
-        reads,
-        simulations=True,
-        results=list(ResultType),
-        dry_run=dry_run,
-    )
+    """Push simulations, analyses and artifacts in one transaction."""
+    return _push(session, source, options, simulations=True, results=list(ResultType))
 
 
 def _push(
     session: Session,
-    source: Source,
-    conflicts: Conflicts | None,
-    reads: Reads | None,
+    path: Path | None,
+    options: PushOptions | None,
     *,
     simulations: bool = False,
     results: Collection[ResultType] = (),
     names: Collection[str] = (),
-    dry_run: bool,
 ) -> int:
+    """Push the chosen kinds of records; `names` selects some of the results."""
     from mdfactory.campaign.collect import Scope
     from mdfactory.sync.push import push
 
+    options = options or PushOptions()
+    source = source_of(path, options.table)
     scope = Scope(simulations, results, frozenset(check_name(name).lower() for name in names))
-    how = reads or Reads()
-    with session.terminal.progress() as watch, how.opened() as reading:
+    with session.terminal.progress() as watch, options.reading.opened() as reading:
         pushed = push(
             session.store(),
             source,
-            conflicts.mode if conflicts else ConflictMode.refuse,
+            options.conflicts.mode,
             scope,
-            catalogue=catalogue(session),
-            dry_run=dry_run,
-            command=session.typed,
+            catalogue=read_catalogue(session),
+            dry_run=options.dry_run,
+            command=session.command_line,
             reading=reading,
             watch=watch,
         )
-    return _report(pushed, session, dry_run=dry_run)
+    return _report(pushed, session, dry_run=options.dry_run)
 
 
 def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
-    for warning in pushed.warnings:
-        session.terminal.warn(warning)
-    for skipped in pushed.skipped:
-        session.terminal.skipped(skipped.path, skipped.reason)
-    tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
-    counts = asdict(pushed.counts)
-    words = words_of(counts, zeros=True)
+    """Print the counts of a push, and all that it skipped."""
+    session.report_problems(pushed.warnings, pushed.skipped)
+    text = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:
-        words += f" ({len(pushed.skipped):,} invalid or not found)"
-    if len(tables) > 1:
-        lines = [
-            f"  {table}: {words_of(each)}" for table, each in tables.items() if any(each.values())
-        ]
-        words = "\n".join([words, *lines])
+        text += f" ({len(pushed.skipped):,} invalid or not found)"
+    tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
+    lines = [
+        f"  {table}: {format_counts(counts)}"
+        for table, counts in tables.items()
+        if len(tables) > 1 and any(counts.values())
+    ]
+    if dry_run:
+        text = f"dry run, nothing was written. Without --dry-run: {text}"
     session.terminal.result(
-        f"dry run, nothing was written; it would be: {words}" if dry_run else words,
+        "\n".join([text, *lines]),
         {
             "dry_run": dry_run,
-            "counts": counts,
+            "counts": asdict(pushed.counts),
             "tables": tables,
             "skipped": [asdict(skipped) for skipped in pushed.skipped],
             "warnings": list(pushed.warnings),

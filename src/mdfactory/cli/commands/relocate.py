@@ -1,4 +1,4 @@
-"""The command that tells the store that folders were moved."""
+"""The command that updates the directories of records after folders were moved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from cyclopts import App
 
 from mdfactory.cli.options import DryRun
-from mdfactory.cli.session import Exit, Given, examples
+from mdfactory.cli.session import CurrentSession, Exit, examples
 from mdfactory.errors import counted
 
 __all__ = ["app"]
@@ -22,33 +22,36 @@ app = App(
 
 
 @app.default
-def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Given) -> int:
-    """Rewrite the directory of all records of folders that were moved, in one transaction.
+def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: CurrentSession) -> int:
+    """Update the directory of all records of folders that were moved, in one transaction.
 
-    Nothing on disk is touched, and nothing else of the records changes.
+    Files on disk are not touched, and other columns of the records do not change.
 
     Parameters
     ----------
     old
-        The folder that was moved, or was above what was moved; it need not exist any more.
+        The folder that was moved, or a folder above it, by its old path. It need not exist.
     new
-        Where it is now.
-    dry_run
-        Say what would be changed, and change nothing.
+        Its new path.
     """
     from mdfactory.sync.relocate import relocate
 
     with session.terminal.progress() as watch:
-        moved = relocate(
-            session.store(), old, new, dry_run=dry_run, command=session.typed, watch=watch
+        relocated = relocate(
+            session.store(), old, new, dry_run=dry_run, command=session.command_line, watch=watch
         )
-    if moved.total and not os.path.isdir(moved.new):
-        session.terminal.warn(f"there is no folder {moved.new} on this machine")
-    lines = [f"  {table}: {number:,}" for table, number in moved.tables.items() if number]
-    doing = "would be relocated" if dry_run else "relocated"
-    head = f"{counted(moved.total, 'record')} {doing} from {moved.old} to {moved.new}"
+    if relocated.total and not os.path.isdir(relocated.new):
+        session.terminal.warn(f"the folder {relocated.new} does not exist on this machine")
+    verb = "would be relocated" if dry_run else "relocated"
+    records = counted(relocated.total, "record")
+    lines = [f"  {table}: {number:,}" for table, number in relocated.tables.items() if number]
     session.terminal.result(
-        "\n".join([head, *lines]),
-        {"dry_run": dry_run, "old": moved.old, "new": moved.new, "tables": moved.tables},
+        "\n".join([f"{records} {verb} from {relocated.old} to {relocated.new}", *lines]),
+        {
+            "dry_run": dry_run,
+            "old": relocated.old,
+            "new": relocated.new,
+            "tables": relocated.tables,
+        },
     )
     return Exit.done

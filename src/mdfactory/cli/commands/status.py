@@ -1,4 +1,4 @@
-"""The command that compares disk and store."""
+"""The command that compares simulation folders with the store."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mdfactory.cli.options import CampaignCsv, Reads, source_of
-from mdfactory.cli.session import Exit, Given, examples
+from mdfactory.cli.options import CsvOptions, ReadingOptions, source_of
+from mdfactory.cli.session import CurrentSession, Exit, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,90 +35,89 @@ def status(
     source: Path | None = None,
     /,
     *,
-    table: CampaignCsv | None = None,
-    reads: Reads | None = None,
+    table: CsvOptions | None = None,
+    reading: ReadingOptions | None = None,
     long: bool = False,
     exit_code: bool = False,
-    session: Given,
+    session: CurrentSession,
 ) -> int:
-    """Tell what is new, changed or gone on disk, beside what the store holds. Nothing is written.
+    """Show which records are new, changed or gone on disk, compared with the store.
 
-    New and changed is exactly what "push all --update" would write.
+    Nothing is written. The new and changed records are exactly those that "push all --update"
+    would write.
 
     Parameters
     ----------
     source
         A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML; the folders that the store's records name if neither this nor --csv is given.
+        YAML. Default, without --csv: the folders in the records of the store.
     long
-        List each record that is not in step, and what has changed.
+        List each record that differs, and its differences.
     exit_code
-        End with exit code 4 if disk and store are not in step.
+        Exit with code 4 if disk and store differ.
     """
     from mdfactory.sync.status import State, status
 
-    where = source_of(source, table) if source or table else None
-    how = reads or Reads()
-    with session.terminal.progress() as watch, how.opened() as reading:
-        found = status(session.store(), where, reading=reading, watch=watch)
-    for warning in found.warnings:
-        session.terminal.warn(warning)
-    for skipped in found.skipped:
-        session.terminal.skipped(skipped.path, skipped.reason)
-    lines = [*_counts(found), *(_listed(found) if long else ())]
+    campaign = source_of(source, table or CsvOptions()) if source or table else None
+    reading = reading or ReadingOptions()
+    with session.terminal.progress() as watch, reading.opened() as index:
+        compared = status(session.store(), campaign, reading=index, watch=watch)
+    session.report_problems(compared.warnings, compared.skipped)
+    lines = [*_count_lines(compared), *(_difference_lines(compared) if long else ())]
     session.terminal.result(
-        "\n".join([*lines, *_next(found, str(where) if isinstance(where, str) else "")]),
+        "\n".join([*lines, *_next_steps(compared, source)]),
         {
-            "in_step": found.in_step,
+            "in_step": compared.in_step,
             "counts": {
                 kind: {state: counts[state] for state in State}
-                for kind, counts in found.counts.items()
+                for kind, counts in compared.counts.items()
             },
-            "rows": [asdict(one) for one in found.differences],
-            "skipped": [asdict(skipped) for skipped in found.skipped],
-            "warnings": list(found.warnings),
+            "rows": [asdict(difference) for difference in compared.differences],
+            "skipped": [asdict(skipped) for skipped in compared.skipped],
+            "warnings": list(compared.warnings),
         },
     )
-    if exit_code and not found.in_step:
+    if exit_code and not compared.in_step:
         return Exit.differs
-    return Exit.skipped if found.skipped else Exit.done
+    return Exit.skipped if compared.skipped else Exit.done
 
 
-def _counts(found: CampaignStatus) -> Iterator[str]:
+def _count_lines(compared: CampaignStatus) -> Iterator[str]:
     """Yield a line for each kind of record, with a column for each state."""
     from mdfactory.sync.status import State
 
-    width = max(map(len, found.counts))
-    yield "  ".join([" " * width, *map(_words, State)])
-    for kind, counts in found.counts.items():
+    width = max(map(len, compared.counts))
+    yield "  ".join([" " * width, *map(_state_text, State)])
+    for kind, counts in compared.counts.items():
         cells = (f"{counts[state]:>{len(state)},}" for state in State)
         yield "  ".join([f"{kind:{width}}", *cells])
 
 
-def _listed(found: CampaignStatus) -> Iterator[str]:
-    if found.differences:
+def _difference_lines(compared: CampaignStatus) -> Iterator[str]:
+    """Yield an empty line, and a line for each record that differs."""
+    if compared.differences:
         yield ""
-    for one in sorted(found.differences, key=lambda one: (one.state, one.table, one.hash)):
-        what = f": {', '.join(one.what)}" if one.what else ""
-        yield f"{_words(one.state)}  {one.table}  {one.hash}  {one.directory}{what}"
+    for row in sorted(compared.differences, key=lambda row: (row.state, row.table, row.hash)):
+        differences = f": {', '.join(row.what)}" if row.what else ""
+        yield f"{_state_text(row.state)}  {row.table}  {row.hash}  {row.directory}{differences}"
 
 
-def _next(found: CampaignStatus, source: str) -> Iterator[str]:
-    """Say what brings disk and store in step."""
+def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
+    """Yield the commands that remove the differences between disk and store."""
     from mdfactory.sync.status import State
 
-    states = {one.state for one in found.differences}
+    states = {difference.state for difference in compared.differences}
     if not states:
         yield "in step"
         return
     if states & {State.new, State.changed}:
-        place = quote(source) if source else "SOURCE"
-        yield f"To store what is new or changed: mdfactory sync push all {place} --update"
+        path = quote(str(source)) if source else "SOURCE"
+        yield f"To push new and changed records: mdfactory sync push all {path} --update"
     if State.gone in states:
         yield "If folders were moved: mdfactory sync relocate OLD NEW"
     if State.extra in states:
-        yield "To remove what is only in the store: mdfactory sync clear ... --hash PREFIX"
+        yield "To remove records that are only in the store: mdfactory sync clear ... --hash PREFIX"
 
 
-def _words(state: str) -> str:
+def _state_text(state: str) -> str:
     return state.replace("_", " ")

@@ -8,7 +8,7 @@ from cyclopts import App
 
 __all__ = ["app"]
 
-PARTS: Final = (
+COMMANDS: Final = (
     "init",
     "push",
     "pull",
@@ -20,8 +20,8 @@ PARTS: Final = (
     "log",
     "undo",
 )
-"""The commands: each is a module, which is not loaded before it is called or its help is shown."""
+"""The commands, one module each: it is imported when the command is called or its help shown."""
 
 app = App(name="sync")
-for part in PARTS:
-    app.command(f"mdfactory.cli.commands.{part}:app", name=part)
+for command in COMMANDS:
+    app.command(f"mdfactory.cli.commands.{command}:app", name=command)

@@ -1,12 +1,17 @@
-"""The command that takes back what was done to the store."""
+"""The command that undoes an operation on the store."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from mdfactory.cli.options import DryRun
-from mdfactory.cli.session import Exit, Given, examples, words_of
+from mdfactory.cli.session import CurrentSession, Exit, examples, format_counts
 from mdfactory.errors import one_line
+
+if TYPE_CHECKING:
+    from mdfactory.sync.undo import Undone
 
 __all__ = ["app"]
 
@@ -21,42 +26,53 @@ app = App(
 
 
 @app.default
-def undo(operation: int | None = None, /, *, dry_run: DryRun = False, session: Given) -> int:
-    """Take back what was done to the store last: all of it, in one transaction.
+def undo(
+    operation: int | None = None, /, *, dry_run: DryRun = False, session: CurrentSession
+) -> int:
+    """Undo the latest operation on the store, or an earlier one, in one transaction.
 
-    Records become what they were before, their times too; nothing on disk is touched. If anyone
-    has changed one of them since, nothing is undone, and the record is named. An undo can itself
-    be undone: type it again.
+    Records become what they were before the operation, including their times. Files on disk are
+    not touched. If one of the records has changed since the operation, nothing is undone, and the
+    record is named. An undo is an operation, too: to undo it, run the command again.
 
     Parameters
     ----------
     operation
-        Number of the operation, from mdfactory sync log; the latest one that changed anything
-        if it is not given.
-    dry_run
-        Say what would be changed, and change nothing.
+        Number of the operation, from mdfactory sync log. Default: the latest operation that
+        changed records or tables.
     """
     from mdfactory.sync.undo import undo
 
     with session.terminal.progress() as watch:
         undone = undo(
-            session.store(), operation, dry_run=dry_run, command=session.typed, watch=watch
+            session.store(), operation, dry_run=dry_run, command=session.command_line, watch=watch
         )
-    number, entry = undone.operation.number, undone.operation.entries[0]
-    doing = "would be undone" if dry_run else "undone"
-    what = f"{one_line(entry.command)} ({entry.time[:19].replace('T', ' ')} UTC)"
-    head = f"operation {number} {doing}: {what}"
-    if not undone.changed:
-        head = f"operation {number} is undone already, nothing is to be changed: {what}"
     lines = [
-        f"  {table}: {words_of(counts)}"
+        f"  {table}: {format_counts(counts)}"
         for table, counts in undone.changes.items()
         if any(counts.values())
     ]
-    tables = {"made": undone.made, "dropped": undone.dropped}
-    lines += [f"  {what}: {', '.join(names)}" for what, names in tables.items() if names]
+    for verb, tables in {"created": undone.made, "dropped": undone.dropped}.items():
+        if tables:
+            lines.append(f"  {verb}: {', '.join(tables)}")
     session.terminal.result(
-        "\n".join([head, *lines]),
-        {"dry_run": dry_run, "operation": number, "changes": undone.changes, **tables},
+        "\n".join([_headline(undone, dry_run=dry_run), *lines]),
+        {
+            "dry_run": dry_run,
+            "operation": undone.operation.number,
+            "changes": undone.changes,
+            "made": undone.made,
+            "dropped": undone.dropped,
+        },
     )
     return Exit.done
+
+
+def _headline(undone: Undone, *, dry_run: bool) -> str:
+    """Return which operation was undone, with its command and its time."""
+    entry = undone.operation.entries[0]
+    command = f"{one_line(entry.command)} ({entry.time[:19].replace('T', ' ')} UTC)"
+    outcome = "would be undone" if dry_run else "undone"
+    if not undone.changed:
+        outcome = "is already undone, nothing to change"
+    return f"operation {undone.operation.number} {outcome}: {command}"

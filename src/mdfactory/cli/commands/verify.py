@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mdfactory.cli.options import CampaignCsv, source_of
-from mdfactory.cli.session import Exit, Given, Session, examples
+from mdfactory.cli.options import CsvOptions, source_of
+from mdfactory.cli.session import CurrentSession, Exit, Session, examples
 from mdfactory.errors import counted
 
 if TYPE_CHECKING:
@@ -32,60 +32,66 @@ def verify(
     source: Path | None = None,
     /,
     *,
-    table: CampaignCsv | None = None,
+    table: CsvOptions | None = None,
     quick: bool = False,
     since: str = "",
-    session: Given,
+    session: CurrentSession,
 ) -> int:
-    """Check that the store holds what was put there, and that the disk still agrees.
+    """Check that the records are as they were written, and that they agree with the disk.
 
-    Nothing is written. The exit code is 4 if anything is wrong.
+    Nothing is written. The exit code is 4 if there are problems.
 
     Parameters
     ----------
     source
-        Check only records of folders below this: a folder, a quoted glob pattern of folders, or
-        a build summary YAML.
+        Check only records of folders in SOURCE: a folder, a quoted glob pattern of folders, or a
+        build summary YAML. Default, without --csv: all records.
     quick
-        Do not read every byte of the results on disk: look whether they are there, and how many
-        rows a Parquet file has.
+        Do not read the contents of results on disk: check only that the files exist, and the
+        number of rows of Parquet files.
     since
-        Begin with this hash, or the first after it; a run that was stopped says with which.
+        Continue at this hash, or at the next one. An interrupted run prints the hash to continue
+        at.
     """
     from mdfactory.sync.verify.verification import Verified, verify
 
-    where = source_of(source, table) if source or table else None
-    found = Verified()
+    campaign = source_of(source, table or CsvOptions()) if source or table else None
+    verified = Verified()
     try:
         with session.terminal.progress() as watch:
-            verify(session.store(), where, quick=quick, since=since, into=found, watch=watch)
+            verify(session.store(), campaign, quick=quick, since=since, into=verified, watch=watch)
     except KeyboardInterrupt:
-        _report(found, session)
-        session.terminal.note(f"To go on: mdfactory sync verify --since {found.reached}")
+        _report(verified, session)
+        session.terminal.note(f"To continue: mdfactory sync verify --since {verified.reached}")
         raise
-    _report(found, session)
-    return Exit.differs if found.findings else Exit.done
+    _report(verified, session)
+    return Exit.differs if verified.findings else Exit.done
 
 
-def _report(found: Verified, session: Session) -> None:
-    lines = [_line(one) for one in found.findings]
-    lines += [f"note: {_line(one)}" for one in found.notes]
-    words = [counted(found.total, "record") + " checked", counted(len(found.findings), "problem")]
-    if found.unverifiable:
-        words.append(f"{found.unverifiable:,} written by other programs, checked as far as can be")
+def _report(verified: Verified, session: Session) -> None:
+    """Print the findings, and the number of records that were checked."""
+    lines = [_line(finding) for finding in verified.findings]
+    lines += [f"note: {_line(note)}" for note in verified.notes]
+    counts = [
+        f"{counted(verified.total, 'record')} checked",
+        counted(len(verified.findings), "problem"),
+    ]
+    if verified.unverifiable:
+        counts.append(f"{verified.unverifiable:,} of other programs, without digests to check")
     session.terminal.result(
-        "\n".join([*lines, ", ".join(words)]),
+        "\n".join([*lines, ", ".join(counts)]),
         {
-            "sound": not found.findings,
-            "checked": found.checked,
-            "unverifiable": found.unverifiable,
-            "rows": [asdict(one) for one in found.findings],
-            "notes": [asdict(one) for one in found.notes],
-            "reached": found.reached,
+            "sound": not verified.findings,
+            "checked": verified.checked,
+            "unverifiable": verified.unverifiable,
+            "rows": [asdict(finding) for finding in verified.findings],
+            "notes": [asdict(note) for note in verified.notes],
+            "reached": verified.reached,
         },
     )
 
 
-def _line(one: Finding) -> str:
-    remedy = f". Remedy: {one.remedy}" if one.remedy else ""
-    return f"{one.table} {one.hash}: {one.problem}{remedy}".replace(" :", ":")
+def _line(finding: Finding) -> str:
+    record = f"{finding.table} {finding.hash}".rstrip()  # a finding about a table has no hash
+    remedy = f". Remedy: {finding.remedy}" if finding.remedy else ""
+    return f"{record}: {finding.problem}{remedy}"
