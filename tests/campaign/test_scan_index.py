@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mdfactory.campaign.discover import discover
-from mdfactory.campaign.scan_index import Reading, ScanIndex
+from mdfactory.campaign.scan_index import Reading, ScanIndex, file_state_at
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.records.digests import digest
 from opened import opened
@@ -117,6 +117,21 @@ def test_a_file_that_has_just_been_written_gets_no_entry(campaign: Path, file: P
     with opened(campaign) as files:
         _scan(campaign, file, settled_after=1_000)
         assert files.names() == _yaml_paths(campaign)
+
+
+def test_the_age_of_a_file_counts_when_its_state_was_taken(tmp_path: Path, file: Path) -> None:
+    """Reading may take long: a file that was young before it must not get an entry after it."""
+    path = str(tmp_path / "frame.parquet")
+    Path(path).touch()
+    state = file_state_at(path)
+    assert state
+    changed = max(state.mtime, state.ctime)
+    for age, texts in ((1_000_000_000, None), (3_000_000_000, ["digest"])):
+        with ScanIndex(file) as index:
+            index.add(path, state._replace(taken=changed + age), ["digest"])
+        with ScanIndex(file) as index:
+            entry = index.find(path)
+        assert (entry and entry.texts) == texts
 
 
 def test_a_file_older_than_two_seconds_gets_an_entry(settled: Path, file: Path) -> None:
@@ -228,7 +243,7 @@ def test_several_processes_use_one_index_at_the_same_time(
 import sys
 from pathlib import Path
 from mdfactory.campaign.discover import discover
-from mdfactory.campaign.scan_index import Reading, ScanIndex
+from mdfactory.campaign.scan_index import Reading, ScanIndex, file_state_at
 for _ in range(3):
     with ScanIndex(Path(sys.argv[2]), settled_after=0) as index:
         print(len(list(discover(sys.argv[1], Reading(index, 4)))))

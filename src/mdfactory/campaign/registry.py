@@ -163,6 +163,7 @@ def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
     """Return the JSON object of a registry and put it into the index; empty without a file."""
     try:
         content, status = read_file(path, MAX_REGISTRY_BYTES)
+        state = file_state(status)
         document = _parse_document(content)
     except ValueError as error:
         if isinstance(error.__cause__, FileNotFoundError):
@@ -172,7 +173,7 @@ def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
             error = UnreadableError("cannot be read: it is a dangling symlink")
         raise RegistryError(f"{path}: {error}") from error
     if index:
-        index.add(str(path), file_state(status), [json.dumps(document)])
+        index.add(str(path), state, [json.dumps(document)])
     return document
 
 

@@ -5,7 +5,7 @@ and reading a frame a thousand times. The index therefore keeps what was read, i
 the user's cache folder. An entry is trusted under four conditions:
 
 - The file still has the state (size, times, inode) that it had before it was read.
-- The file was older than two seconds when the entry was added. A younger file may change again
+- The file was older than two seconds when its state was taken. A younger file may change again
   without a change of its times, so it gets no entry.
 - The checksum of the entry is right. The index is written without waiting for the disk, so a
   crash may damage it.
@@ -96,12 +96,25 @@ class FileState(NamedTuple):
         Time of the last change of its content or metadata, in nanoseconds.
     inode
         Inode number, as a signed 64-bit integer.
+    taken
+        Time at which the state was taken, in nanoseconds; it does not belong to `key`.
     """
 
     size: int
     mtime: int
     ctime: int
     inode: int
+    taken: int
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What is compared: size, times and inode."""
+        return self[:4]
+
+    @property
+    def age(self) -> int:
+        """Time from the last change of the file until the state was taken, in nanoseconds."""
+        return self.taken - max(self.mtime, self.ctime)
 
 
 class IndexEntry(NamedTuple):
@@ -161,7 +174,7 @@ class ScanIndex:
             return None
         _, *stored_state, checksum, content = row
         state, text = file_state_at(path), str(content)
-        if state != FileState(*stored_state) or checksum != _checksum(path, text):
+        if not state or state.key != tuple(stored_state) or checksum != _checksum(path, text):
             return None
         return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
@@ -181,7 +194,7 @@ class ScanIndex:
         return long_text if checksum == _long_checksum(path, state, long_text) else None
 
     def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
-        """Add an entry for a file; a file that has changed a moment ago gets none.
+        """Add an entry for a file, unless it had changed just before it was read.
 
         Parameters
         ----------
@@ -194,15 +207,14 @@ class ScanIndex:
         long_text
             Text that is not always needed; `find_long_text` returns it.
         """
-        age_ns = time.time_ns() - max(state.mtime, state.ctime)
         content = TEXT_SEPARATOR.join(texts)
         is_splittable = content.count(TEXT_SEPARATOR) < len(texts)  # no text contains it
-        if age_ns < self._settled_after_ns or not is_splittable:
+        if state.age < self._settled_after_ns or not is_splittable:
             return
         checksum = _checksum(path, content)
         long_checksum = _long_checksum(path, state, long_text)
         with self._lock:
-            self._unwritten.append((path, *state, checksum, content, long_checksum, long_text))
+            self._unwritten.append((path, *state.key, checksum, content, long_checksum, long_text))
             if len(self._unwritten) == WRITE_BATCH_ENTRIES:
                 self._write()
 
@@ -392,9 +404,11 @@ def _read_versions(database: sqlite3.Connection) -> list[str]:
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the file state that is in the result of a ``stat`` call."""
+    """Return the file state that is in the result of a ``stat`` call that was made just now."""
     inode = _as_signed(status.st_ino)
-    return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)
+    return FileState(
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode, taken=time.time_ns()
+    )
 
 
 def file_state_at(path: str) -> FileState | None:
@@ -416,7 +430,7 @@ def _checksum(path: str, text: str) -> int:
 
 def _long_checksum(path: str, state: FileState, long_text: str) -> int:
     """Return the checksum of a long text, which is valid for one state of its file only."""
-    return _checksum(path, f"{tuple(state)}{long_text}")
+    return _checksum(path, f"{state.key}{long_text}")
 
 
 def _is_busy(error: Exception) -> bool:

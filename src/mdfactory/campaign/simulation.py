@@ -320,11 +320,12 @@ def _read_file(folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
         # that is too large is none, unless it has one of the folder's own names.
         is_claim = error.__cause__ or (own and not _is_summary(path))
         return f"{name}: {error}" if is_claim else None
+    state = file_state(status)
     outcome = _parse(folder, name, raw, own=own)
     if index and isinstance(outcome, Simulation):
-        _add_to_index(outcome, path, file_state(status), index)
+        _add_to_index(outcome, path, state, index)
     elif index and outcome is None:
-        index.add(path, file_state(status), NOT_A_BUILD_INPUT)
+        index.add(path, state, NOT_A_BUILD_INPUT)
     return outcome
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 import pyarrow as pa
 
@@ -11,7 +12,10 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key, Values, keys_of
 
-__all__ = ["Backend"]
+__all__ = ["BATCH_ROWS", "Backend"]
+
+BATCH_ROWS: Final = 2048
+"""Most rows of a batch that `Backend.scan` yields."""
 
 
 class Backend(ABC):

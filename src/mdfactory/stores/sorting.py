@@ -13,14 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mdfactory.records.query import Sort
+from mdfactory.stores.backend import BATCH_ROWS
 
 __all__ = ["limit_rows", "sort_rows"]
 
 MAX_MEMORY_BYTES: Final = 32 * 2**20
 """Size of rows that are sorted in memory; larger ones are sorted from a temporary file."""
-
-BATCH_ROWS: Final = 2048
-"""Number of rows in a full batch."""
 
 MAX_BATCH_BYTES: Final = 4 * 2**20
 """Size of a batch; a batch ends with the row that exceeds it."""

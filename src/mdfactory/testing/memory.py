@@ -5,21 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.errors import StoreLockedError
 from mdfactory.records.query import Query, apply
 from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["Memory", "MemoryStore", "MemoryTransaction"]
-
-BATCH_ROWS: Final = 2048
-"""Most rows of a batch that `MemoryTransaction.scan` yields."""
 
 Tables = dict[tuple[Namespace, str], tuple[str, pa.Table]]
 """Namespace and lower-case name of a table -> its name and its rows, which are immutable."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.errors import NotInitialisedError, StoreChangedError
 from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.csv.commit import commit
 from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
 from mdfactory.stores.csv.file import CsvFile
@@ -27,9 +27,6 @@ from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["CsvTransaction", "OpenFile", "OpenFiles"]
-
-BATCH_ROWS: Final = 2048
-"""Most rows of a batch that `scan` yields."""
 
 
 @dataclass(frozen=True, slots=True)

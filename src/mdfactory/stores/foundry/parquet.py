@@ -16,6 +16,7 @@ from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, coalesce, if_else, texts
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table
+from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import take_rows
 
 __all__ = [
@@ -42,9 +43,6 @@ BUCKET_NAME_PATTERN: Final = re.compile(r"bucket-(\d+)\.parquet")
 
 PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
 """Hash of a row that existing installations write to a dataset without records."""
-
-BATCH_ROWS: Final = 2048
-"""Most rows of a batch."""
 
 MAX_BATCH_BYTES: Final = 8 * 2**20
 """Size of a batch, or of a row group in a file, from which no more rows are added."""

@@ -12,13 +12,11 @@ from mdfactory.errors import StoreError
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import Key, Values
 from mdfactory.stores.transaction import Transaction
 
 __all__ = ["SqlTransaction"]
-
-BATCH_ROWS: Final = 2048
-"""Number of rows in a full batch."""
 
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 """Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
