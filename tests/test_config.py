@@ -41,6 +41,16 @@ def _sources(settings: Settings) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_save_refuses_a_value_that_is_not_utf8(tmp_path: Path, *, exists: bool) -> None:
+    file = tmp_path / "config.ini"
+    if exists:
+        file.write_text("[sqlite]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid UTF-8"):
+        save(file, {("sqlite", "RUN_DB_PATH"): "runs\udcff.db"})
+    assert file.exists() == exists
+
+
 def test_load_without_a_file_gives_defaults_in_the_data_folder() -> None:
     settings = load()
     data = Path(os.environ["MDFACTORY_DATA_DIR"])

@@ -96,6 +96,13 @@ def test_record_analysis_again_keeps_created_at(results: Results) -> None:
     assert second["extras"] == {"note": "shorter"}
 
 
+def test_remove_from_a_simulation_without_results_is_an_error(results: Results) -> None:
+    for remove in (results.remove_analysis, results.remove_artifact):
+        with pytest.raises(ResultError, match="has no results"):
+            remove("a")
+    assert not results.folder.exists()
+
+
 def test_remove_analysis_removes_entry_and_file(results: Results) -> None:
     results.record_analysis("a", FRAME)
     results.record_analysis("b", FRAME)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mdfactory.campaign.collect import Scope
-from mdfactory.errors import NotInitialisedError
+from mdfactory.errors import NotInitialisedError, SourceError
 from mdfactory.records.arrow import array, batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
@@ -214,6 +214,16 @@ def test_results_that_are_lost_on_disk_are_found(store: Store, campaign: Path) -
 def test_only_records_inside_the_source_are_checked(store: Store, campaign: Path) -> None:
     assert verify(store, str(campaign)).total == 89
     assert verify(store, str(campaign / DONE)).checked[SIMULATIONS.name] == 1
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nowhere*"])
+def test_a_source_that_does_not_exist_is_an_error(
+    store: Store, campaign: Path, source: str
+) -> None:
+    with pytest.raises(SourceError, match="no such folder"):
+        verify(store, str(campaign.parent / source))
+    moved = campaign.rename(campaign.parent / "moved")
+    assert len(verify(store, str(campaign)).findings) == len(list(moved.glob("*/*.yaml")))
 
 
 def test_a_stopped_verification_can_be_continued(copy: Store) -> None:

@@ -1,1 +1,1 @@
-"""Folders of simulations on disk; independent of the stores that hold their records."""
+"""Simulation folders on disk; independent of the stores that hold their records."""

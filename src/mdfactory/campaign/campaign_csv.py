@@ -26,7 +26,7 @@ MAX_COLUMN_LEVELS: Final = 16
 """Levels of a column's path; the deepest path of a BuildInput has five."""
 
 NUMBERED_SPECIES: Final = re.compile(r"((?:\w+\.)*species)\.(\d+)")
-"""Species by its position, such as ``system.species.0``, in the field of a problem."""
+"""Part of a field name that gives a species by its position, such as ``system.species.0``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _open_text(file: Path) -> TextIO:
 
 
 def _read_lines(stream: TextIO) -> Iterator[str]:
-    """Yield the lines; raise an error before one that is too long is completely in memory."""
+    """Yield the lines; a line that is too long is an error before it is completely in memory."""
     while line := stream.readline(MAX_LINE_CHARACTERS + 1):
         if len(line) > MAX_LINE_CHARACTERS:
             raise csv.Error(f"a line has more than {MAX_LINE_CHARACTERS:,} characters")
@@ -129,7 +129,7 @@ def _read_lines(stream: TextIO) -> Iterator[str]:
 
 
 def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
-    """Return position -> dotted path of each column, without those that spreadsheets add."""
+    """Return position -> dotted path of each column, without spreadsheets' ``Unnamed`` columns."""
     columns = {
         position: _normalise_column(name)
         for position, name in enumerate(header)
@@ -142,7 +142,7 @@ def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
     counts = Counter(names)
     column_below: dict[str, str] = {}
     for name in names:
-        # Of a path that is too deep, the prefixes alone could fill the memory.
+        # A path that is too deep is left out, because its prefixes alone could fill the memory.
         for dot in re.finditer(r"\.", name) if name.count(".") < MAX_COLUMN_LEVELS else ():
             column_below.setdefault(name[: dot.start()], name)
     for name in names:
@@ -257,7 +257,7 @@ def _convert_species_to_lists(values: dict[str, Any], prefix: str = "") -> dict[
 
 
 def _replace_position_by_resname(field: str, resnames: Mapping[str, Sequence[str]]) -> str:
-    """Return a field with species named as in the CSV: ``system.species.SOL`` for ``species.0``."""
+    """Return a field name as in the CSV: ``species.SOL.count`` instead of ``species.0.count``."""
 
     def named(match: re.Match[str]) -> str:
         return f"{match[1]}.{resnames[match[1]][int(match[2])]}"

@@ -1,4 +1,4 @@
-"""Turns simulations into a stream of batches of their records."""
+"""Streams the records of simulations as batches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BATCH_ROWS: Final = 1000
 """Largest number of records in one batch."""
 
 MAX_BUFFERED_CHARACTERS: Final = 8 * 2**20
-"""Approximate number of characters of all rows that are buffered."""
+"""Approximate limit for the characters of all rows in the buffer."""
 
 GROUP_SIMULATIONS: Final = 64
 """Number of simulations whose results are read as one group, after their own records."""
@@ -58,7 +58,8 @@ class Scope:
     names
         Names of the results to collect, in lower case. Default: all.
     folders_by_table
-        Id of a table -> folders whose records in this table to collect. Default: all.
+        Id of a table -> folders. Only the records of these folders are collected for the table;
+        none for a table without an entry. Default: all records of all tables.
     """
 
     simulations: bool = False
@@ -104,8 +105,8 @@ def collect(
     ------
     (Table, pyarrow.RecordBatch)
         Up to 1,000 records of one table, in its ``schema_with_digests``. With
-        `Reading.digests_only`, records whose files have not changed come as digest rows, in
-        batches of their own.
+        `Reading.digests_only`, simulations and analyses whose files have not changed are yielded
+        as digest rows, in batches of their own.
     """
     buffer, remaining = _Buffer(), iter(simulations)
     with _ResultReader(scope, time, report, reading) as reader:
@@ -139,13 +140,13 @@ class _PendingBatch:
 
 @dataclass(slots=True)
 class _Buffer:
-    """Rows of all tables that wait until there are enough for a batch."""
+    """Rows of all tables that are not yet in a batch."""
 
     pending: dict[tuple[str, bool], _PendingBatch] = field(default_factory=dict)
     characters: int = 0
 
     def add(self, table: Table, row: Row) -> Iterable[tuple[Table, pa.RecordBatch]]:
-        """Add a row, and return the batches that are full now."""
+        """Add a row, and return the batches that it completes."""
         is_digest_row = len(row) == len(DIGEST_ROW_SCHEMA)  # no record has as few columns
         pending = self.pending.get((table.id, is_digest_row))
         if pending is None:
@@ -296,7 +297,7 @@ def _analysis_row(
 ) -> Row:
     """Return the record of an analysis, or its digest row if its file has not changed.
 
-    An index entry of a Parquet file holds three texts: a digest of all inputs of the record but
+    An index entry of a Parquet file has three texts: a digest of all inputs of the record except
     the file itself, the content digest of the record, and the digest of its sidecar.
     """
     index = reading.index

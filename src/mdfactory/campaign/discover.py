@@ -37,14 +37,14 @@ Discovery = Simulation | Skipped
 
 @dataclass(frozen=True, slots=True)
 class CsvSource:
-    """The rows of a campaign CSV, whose simulations are anywhere below a folder.
+    """A campaign CSV, and the folder that is searched for the simulations of its rows.
 
     Parameters
     ----------
     file
         The campaign CSV.
     root
-        The folder to search.
+        The folder to search, at any depth.
     """
 
     file: Path
@@ -74,15 +74,15 @@ Source = str | CsvSource | Folders
 
 
 def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Discovery]:
-    """Find the simulations of a SOURCE, in the order of their paths.
+    """Find the simulations of a SOURCE.
 
     Parameters
     ----------
     source
-        A folder: the folder itself if it is a simulation, otherwise every simulation below it.
-        A glob pattern: the same for each folder that matches it. A build summary YAML: the
-        folders that it lists, in its order. A campaign CSV: the folders of its rows, found in
-        one walk.
+        A folder: the folder itself if it is a simulation, otherwise every simulation below it,
+        in the order of a walk. A glob pattern: the same for each folder that matches it. A build
+        summary YAML: the folders that it lists, in its order. A campaign CSV: the folders of its
+        rows, found in one walk. `Folders`: these folders, sorted by path.
     reading
         Options for reading the folders.
 
@@ -95,8 +95,8 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
     Raises
     ------
     SourceError
-        If the SOURCE does not exist, or is none of these. Raised by the call, before the first
-        simulation is read.
+        If the SOURCE does not exist, or is none of these. The call itself raises it, not the
+        iteration.
     """
     if isinstance(source, CsvSource):
         from mdfactory.campaign.campaign_csv import read_rows
@@ -127,10 +127,15 @@ def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
     reading
         Options for reading a build summary.
 
+    Returns
+    -------
+    list of str
+        Absolute paths, which need not exist; empty if no folder matches a pattern.
+
     Raises
     ------
     SourceError
-        If the SOURCE does not exist.
+        If the SOURCE is a file but no build summary.
     """
     if isinstance(source, Folders):
         return list(source.paths)
@@ -175,7 +180,7 @@ def _match_folders(source: str) -> list[str]:
 
 
 def _match_part(folder: Path, part: str) -> Iterator[Path]:
-    """Yield the folders that one part of a pattern matches, starting from a folder."""
+    """Yield the folders below `folder` that match one part of a pattern; ``**`` also matches it."""
     if not glob.has_magic(part):
         if os.path.isdir(folder / part):
             yield folder / part
@@ -203,7 +208,7 @@ class _Listing(NamedTuple):
     files
         Files, and symlinks to files.
     special
-        All that is neither a file nor a folder, such as a pipe or a dangling symlink.
+        Everything else, such as pipes and dangling symlinks.
     folders
         Folders, sorted; without symlinks.
     links
@@ -251,8 +256,8 @@ def _links_to_folder(link: os.DirEntry[str]) -> bool | None:
 def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
     """Yield the simulations in or below folders, each real folder once.
 
-    Symlinks are followed last. So a simulation is reported with its own path rather than that
-    of a symlink to it, and a loop of symlinks ends at a folder that was visited before.
+    Symlinks are followed last. So a simulation has its own path rather than that of a symlink to
+    it, and a loop of symlinks ends at a folder that was visited before.
     """
     with Prefetcher(partial(_visit, reading=reading), reading.jobs) as visits:
         yield from _walk_in_order(roots, visits)
@@ -312,13 +317,13 @@ def _visit(
 def _is_missing(discovery: Discovery | None, directory: str) -> bool:
     """Whether a folder was skipped because it does not exist.
 
-    This is checked after reading, so that a folder that exists, as most do, costs no extra call.
+    The check follows the read, so that a folder that exists needs no extra system call.
     """
     return isinstance(discovery, Skipped) and not os.path.isdir(directory)
 
 
 def _discover_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Discovery]:
-    """Return an iterator of the simulations of rows; the call checks that the root exists."""
+    """Check that the root exists, and return an iterator over the simulations of rows."""
     root = _absolute(source.root)
     if not os.path.isdir(root):
         raise SourceError(str(source.root), "there is no such folder to search")
@@ -328,7 +333,7 @@ def _discover_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[
 def _walk_for_rows(
     source: CsvSource, rows: Rows, root: str, reading: Reading
 ) -> Iterator[Discovery]:
-    """Yield the simulations of rows; for a row that is invalid or has none, yield the reason."""
+    """Yield the simulations of rows, and the reason for each row that is invalid or has none."""
     for problem in rows.problems:
         yield Skipped(_row_label(source, problem), problem.reason)
     missing = {row.build_input.hash: row for row in rows.rows}
@@ -361,7 +366,7 @@ class _SummaryEntry(NamedTuple):
 
     @property
     def may_have_moved(self) -> bool:
-        """Whether the folder may also be beside the summary, where its name is its hash."""
+        """Whether the hash is known, and so the name of a moved folder next to the summary."""
         return bool(HASH_PATTERN.fullmatch(self.hash))
 
 
@@ -412,8 +417,8 @@ def _read_listed(
 ) -> Iterator[Discovery]:
     """Yield the simulations that a build summary lists, each folder once.
 
-    If a listed folder does not exist, the folder of its hash beside the summary is read: a
-    campaign may have been moved together with its summary.
+    If a listed folder does not exist, the folder next to the summary that is named after the hash
+    is read: a campaign may have been moved together with its summary.
     """
     parent, file = os.path.split(summary)
 

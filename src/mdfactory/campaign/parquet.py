@@ -41,7 +41,7 @@ MAX_VALUE_BYTES: Final = {
 TEXT_TYPE: Final = "BYTE_ARRAY"
 FIXED_WIDTH_TYPE: Final = "FIXED_LEN_BYTE_ARRAY"
 PREFIX_ENCODING: Final = "DELTA_BYTE_ARRAY"
-"""Encoding that stores of a text only what follows the prefix shared with the previous text."""
+"""Encoding that leaves out the prefix that a text shares with the previous text."""
 
 REPEATING_ENCODINGS: Final = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", PREFIX_ENCODING}
 """Encodings in which a text may take fewer bytes than it has characters."""
@@ -83,8 +83,8 @@ def read_frame(path: Path, limit: int) -> pa.Table:
 def _is_surely_small(file: ParquetFile, limit: int) -> bool:
     """Whether the text fits even if each row were as long as the whole file.
 
-    Lists may have many items a row, and a null of a fixed-width column takes memory without taking
-    bytes of the file: they are left to the other steps.
+    The result is False for nested columns, which may have many items per row, and for fixed-width
+    byte columns, whose nulls take memory but no bytes of the file.
     """
     metadata = file.metadata
     file_bytes = sum(

@@ -19,10 +19,10 @@ AUTOMATIC_THREADS: Final = 8
 """Number of threads where they help; more would wait for each other, not for the disk."""
 
 MIN_WAIT_SECONDS: Final = 0.0005
-"""Waiting time of an item from which on it counts as slow, if it waits longer than it computes."""
+"""Waiting time above which an item is slow, if it also waits longer than it computes."""
 
 MAX_PREFETCHED_BYTES: Final = 16 * 2**20
-"""Approximate limit for the total size of prefetched results; a larger one is prefetched alone."""
+"""Approximate limit for the size of all prefetched results; a larger one is prefetched alone."""
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def _clock() -> tuple[float, float]:
 
 
 class Prefetcher(Generic[Item, Result]):
-    """Calls a function for items, the next ones early and in threads if that is faster.
+    """Calls a function for items; the next ones are processed early, in threads, if that is faster.
 
     Close it, or use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
 
@@ -43,9 +43,9 @@ class Prefetcher(Generic[Item, Result]):
         Called once for each item; by several threads at the same time if there are any.
     jobs
         Number of threads; 1 means none. Default: automatic. The first 24 items are then
-        processed without threads. If most of them have waited longer than computed, as on a
-        network file system, 8 threads process the others. Threads that compute would only
-        block each other.
+        processed without threads. If most of them have waited longer than they computed, as on a
+        network file system, 8 threads process the others. Otherwise threads would only block
+        each other.
     estimate_bytes
         Returns the approximate size of the result for an item.
     clock
@@ -85,7 +85,7 @@ class Prefetcher(Generic[Item, Result]):
             self._pool.shutdown(cancel_futures=True)
 
     def prefetch(self, items: Iterable[Item]) -> None:
-        """Start with the items that will be needed next, as many as the threads can take."""
+        """Start the calls for the items that will be needed next, at most two for each thread."""
         if not self._has_threads:
             return
         for item in islice(items, self._max_pending):
@@ -98,7 +98,7 @@ class Prefetcher(Generic[Item, Result]):
         return future.result() if future else self._call(item)
 
     def discard(self, item: Item) -> None:
-        """Forget an item that was prefetched, and is not needed."""
+        """Drop the result for an item that was prefetched but is not needed."""
         self._futures.pop(item, None)
 
     def map(self, items: Iterable[Item]) -> Iterator[Result]:
@@ -132,7 +132,7 @@ class Prefetcher(Generic[Item, Result]):
 
     @property
     def _max_pending(self) -> int:
-        """Number of items in progress: one that each thread works on, and the next."""
+        """Largest number of items in progress: for each thread, its current and its next item."""
         return 2 * (self._jobs or 1)
 
     def _submit(self, item: Item) -> Future[Result]:
@@ -141,7 +141,7 @@ class Prefetcher(Generic[Item, Result]):
         return self._pool.submit(self._function, item)
 
     def _call(self, item: Item) -> Result:
-        """Call the function in this thread; measure it while the number of jobs is open."""
+        """Call the function in this thread; measure it while the number of threads is undecided."""
         if self._jobs is not None:
             return self._function(item)
         started, cpu_started = self._clock()
@@ -151,7 +151,7 @@ class Prefetcher(Generic[Item, Result]):
         return result
 
     def _count(self, elapsed: float, computing: float) -> None:
-        """Count an item, and decide on the number of threads once enough were measured."""
+        """Count a measured item; after the last one of the sample, set the number of threads."""
         self._measured_items += 1
         self._slow_items += elapsed - computing > max(MIN_WAIT_SECONDS, computing)
         if self._measured_items == SAMPLE_ITEMS:

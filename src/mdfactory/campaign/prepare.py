@@ -1,4 +1,4 @@
-"""Preparing a campaign: a folder for each row of a campaign CSV, and a build summary of them."""
+"""Preparation of a campaign: a folder for each row of a campaign CSV, and a build summary."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class PreparedFolders:
     summary
         Path of the build summary.
     created
-        The folders that `prepare` created.
+        The folders in which `prepare` wrote a BuildInput.
     existing
-        The folders that existed before.
+        The folders that had their BuildInput before.
     backup
-        Path of the backup of an earlier build summary; None if there was none, or it had the same
-        content.
+        Path of the backup of an earlier build summary; None if there was no earlier one, or its
+        content was the same.
     warnings
         One-line warnings about the campaign CSV.
     """
@@ -53,7 +53,7 @@ class PreparedFolders:
 
 
 def read_valid_rows(file: Path) -> Rows:
-    """Read a campaign CSV, all rows of which must be valid.
+    """Read a campaign CSV; an invalid row is an error.
 
     Parameters
     ----------

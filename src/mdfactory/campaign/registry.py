@@ -136,14 +136,14 @@ class Registry:
 
 
 def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
-    """Read the registry of a simulation folder; without a registry there are no results.
+    """Read the registry of a simulation folder; a missing registry is read as empty.
 
     Parameters
     ----------
     directory
         Simulation folder.
     index
-        Cache of earlier scans; an unchanged registry is taken from it.
+        Index of earlier reads; an unchanged registry is taken from it.
 
     Raises
     ------
@@ -160,14 +160,14 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
 
 
 def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
-    """Return the JSON object of a registry and put it into the index; empty without a file."""
+    """Return the JSON object of a registry, empty without a file, and add it to the index."""
     try:
         content, status = read_file(path, MAX_REGISTRY_BYTES)
         state = file_state(status)
         document = _parse_document(content)
     except ValueError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            # A link that dangles is no absent registry: its disk may be unmounted.
+            # A dangling symlink is an error: the disk of its target may be unmounted.
             if not (os.path.islink(path) or os.path.islink(path.parent)):
                 return {}
             error = UnreadableError("cannot be read: it is a dangling symlink")
@@ -212,7 +212,7 @@ def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _is_too_deep(document: Any) -> bool:
     """Whether values nest deeper than `MAX_REGISTRY_LEVELS`.
 
-    The depth at which `json` fails depends on the interpreter and on the caller's stack.
+    `json` has no fixed limit: its own depends on the interpreter and on the caller's stack.
     """
     level = [document]
     for _ in range(MAX_REGISTRY_LEVELS):
@@ -245,7 +245,8 @@ def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
 def resolve_result_path(directory: Path, name: str) -> Path:
     """Return the path of a file in ``.analysis``; it need not exist.
 
-    Registries come with folders of other people, so no name may make us read another file.
+    A registry may have been written by another user, so a name in it must not lead to a file
+    outside ``.analysis``.
 
     Parameters
     ----------
@@ -257,8 +258,8 @@ def resolve_result_path(directory: Path, name: str) -> Path:
     Raises
     ------
     ValueError
-        If the name leads out of ``.analysis``, by itself or by a symlink, or to something like a
-        pipe.
+        If the name leads out of ``.analysis``, by itself or by a symlink, or to something that is
+        neither a file nor a folder, such as a pipe.
     """
     relative = PurePosixPath(name)
     folder = directory / RESULTS_FOLDER

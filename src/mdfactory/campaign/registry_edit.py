@@ -1,4 +1,4 @@
-"""Changing the registry of a simulation, one entry at a time and under a lock."""
+"""Changes of the registry of a simulation, one entry at a time and under a lock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ OWN_ENTRY_KEYS: Final = {
 
 @contextmanager
 def lock_registry(directory: Path) -> Iterator[None]:
-    """Exclude other processes and threads from changing a registry during the block."""
+    """Hold the exclusive lock of a registry during the block.
+
+    Raises
+    ------
+    ResultError
+        If the simulation has no folder of results.
+    """
+    if not (directory / RESULTS_FOLDER).is_dir():
+        raise ResultError(f"{directory} has no results")
     with locked(directory / RESULTS_FOLDER / LOCK_FILE):
         yield
 
@@ -43,10 +51,11 @@ def replace_entry(
     values: Mapping[str, Any],
     extras: Mapping[str, Any],
 ) -> Iterator[None]:
-    """Remove an entry, let the block replace the files, and write the new entry.
+    """Replace a registry entry: the old one is removed before the block, the new one written after.
 
-    The lock is held all the time, so that scripts which record at once lose no entry. If the block
-    fails, the entry stays removed, as its files may be gone.
+    The block replaces the files of the result. The lock is held throughout, so that no entry is
+    lost if several scripts record at the same time. If the block fails, the old entry stays
+    removed, because its files may be gone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files of the results of a simulation: checking what is given, and writing it."""
+"""Files of the results of a simulation: checks of the arguments, temporary paths, Parquet."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def temporary_path(folder: Path, name: str) -> Iterator[Path]:
-    """Yield an unused hidden path in `folder`, and delete what is there after the block.
+    """Yield an unused hidden path in `folder`; after the block, delete a file or folder there.
 
     A result is written there completely before it is renamed to its own path.
     """
@@ -70,7 +70,7 @@ def check_extras(name: str, extras: Mapping[str, Any]) -> None:
 
 
 def check_sources(name: str, sources: list[Path]) -> None:
-    """Raise a `ResultError` if the files of an artifact are missing or have the same name."""
+    """Raise a `ResultError` if no files are given, one is missing, or two have the same name."""
     if not sources:
         raise ResultError(f"artifact {name}: no files given")
     missing = [source for source in sources if not source.is_file()]
@@ -100,7 +100,7 @@ def to_arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file to the disk; raise a `ResultError` if Parquet lacks a type of Arrow."""
+    """Write a Parquet file to the disk; raise a `ResultError` if Parquet cannot store a type."""
     import pyarrow as pa
     from pyarrow.parquet import write_table
 

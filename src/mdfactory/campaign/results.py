@@ -1,9 +1,8 @@
 """Results of one simulation on disk: recording, loading, removing and checking them.
 
-The registry decides what is a result: a Parquet file or artifact that it does not list is an
-orphan. To replace a result, its entry is removed from the registry, then its files are replaced,
-and then the new entry is written. After a crash between any two of these steps, each entry of the
-registry thus still describes files that exist.
+Only what the registry lists is a result. To replace a result, its entry is removed from the
+registry, then its files are replaced, and then the new entry is written. So after a crash between
+any two of these steps, each entry of the registry still describes files that exist.
 """
 
 from __future__ import annotations
@@ -55,7 +54,8 @@ class ResultProblem:
     Parameters
     ----------
     item
-        Name of the analysis or artifact, or path of a file that no entry lists.
+        Name of the analysis or artifact, or path of a file that no valid entry lists. If a whole
+        section of the registry is invalid: ``metadata.json``.
     problem
         Description of the problem, in one line.
     """
@@ -107,7 +107,7 @@ class Results:
         Parameters
         ----------
         index
-            Cache of earlier scans; an unchanged registry is taken from it.
+            Index of earlier reads; an unchanged registry is taken from it.
 
         Returns
         -------
@@ -399,7 +399,7 @@ class Results:
                 temporary.replace(folder)
         if move:
             for source in sources:
-                # A file of the artifact itself was replaced with its folder.
+                # A given file in the folder of the artifact was deleted with the old folder.
                 if folder.resolve() not in source.resolve().parents:
                     source.unlink()
 
@@ -434,12 +434,13 @@ class Results:
     def check(self) -> list[ResultProblem]:
         """Compare the registry with the files.
 
-        The artifacts are read completely; of each Parquet file only the metadata is read.
+        Files of artifacts are read completely; of a Parquet file only the metadata is read.
 
         Returns
         -------
         list of ResultProblem
-            Invalid entries, missing, unreadable and changed files, and files that no entry lists.
+            Invalid entries; missing, unreadable and changed files; files that no valid entry
+            lists.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Index of what was read from the files of a campaign: unchanged files are not read again.
+"""Index of the content of campaign files, so that unchanged files are not read again.
 
 Reading a BuildInput costs about a hundred times as much as checking that its file has not changed,
-and reading a frame a thousand times. The index therefore keeps what was read, in an SQLite file in
-the user's cache folder. An entry is trusted under four conditions:
+and reading a frame a thousand times. The index therefore stores what was read, in an SQLite file
+in the user's cache folder. An entry is used under four conditions:
 
 - The file still has the state (size, times, inode) that it had before it was read.
 - The file was older than two seconds when its state was taken. A younger file may change again
@@ -10,7 +10,7 @@ the user's cache folder. An entry is trusted under four conditions:
 - The checksum of the entry is right. The index is written without waiting for the disk, so a
   crash may damage it.
 - The index was written by the same versions of mdfactory and of the libraries whose output it
-  keeps. Otherwise the whole index is deleted.
+  stores. Otherwise the whole index is deleted.
 
 The index is optional. If it is damaged, locked or not writable, the files are read instead.
 """
@@ -49,10 +49,10 @@ log = logging.getLogger(__name__)
 FORMAT_VERSION: Final = 4
 
 SETTLED_AFTER_SECONDS: Final = 2.0
-"""Age of a file from which on a further change certainly shows in its times."""
+"""Smallest age of a file at which any further change is certain to change its times."""
 
 LOCK_TIMEOUT_SECONDS: Final = 5.0
-"""Time to wait for another process that writes; after it, files are read without the index."""
+"""Time to wait for another process that writes; then files are read without the index."""
 
 WRITE_BATCH_ENTRIES: Final = 1000
 """Number of new entries that are written in one transaction."""
@@ -61,7 +61,7 @@ MAX_READ_AHEAD_ENTRIES: Final = 256
 """Largest number of entries that one query reads."""
 
 MAX_UNUSED_ENTRIES: Final = 8 * MAX_READ_AHEAD_ENTRIES
-"""Number of entries read ahead that are held in memory until they are asked for."""
+"""Largest number of entries that were read ahead and are held in memory until they are used."""
 
 TEXT_SEPARATOR: Final = "\x1f"
 """Separator of the texts of one entry; JSON never contains it."""
@@ -194,7 +194,7 @@ class ScanIndex:
         return long_text if checksum == _long_checksum(path, state, long_text) else None
 
     def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
-        """Add an entry for a file, unless it had changed just before it was read.
+        """Add an entry for a file that was older than `settled_after` when its state was taken.
 
         Parameters
         ----------
@@ -253,7 +253,7 @@ class ScanIndex:
         try:
             current = _current_version()
             _create_tables(database, current)
-            database.execute("PRAGMA synchronous = OFF")  # checksums show what a crash damages
+            database.execute("PRAGMA synchronous = OFF")  # checksums detect damage by a crash
             if _read_versions(database) == [current]:
                 return database
         except BaseException:
@@ -302,7 +302,7 @@ class ScanIndex:
 
 
 class _ReadAhead:
-    """Entries that were read from the database before they are asked for.
+    """Entries that were read from the database before they are needed.
 
     A walk asks for files in the order of their paths, so one query reads the entries of a folder
     and of the folders that follow. Each query reads twice as many entries as the one before, as
@@ -329,7 +329,7 @@ class _ReadAhead:
         self._limit = min(MAX_READ_AHEAD_ENTRIES, 2 * self._limit) if was_useful else 1
         self._used = 1  # the entry of this file
         if self._limit > 1:
-            folder = path[: path.rindex("/") + 1]  # the next file may be an earlier one in it
+            folder = path[: path.rindex("/") + 1]  # the next file may precede this one in it
             self._fetch(database, folder, self._limit)
         if path not in self._rows:
             self._fetch(database, path, 1)
@@ -356,7 +356,7 @@ class Reading:
         Number of folders, and of results, that are read at the same time. Default: automatic
         (1 on a fast local disk, 8 on a slow file system).
     digests_only
-        Whether to give only the digests (`records.tables.DIGEST_ROW_SCHEMA`) of simulations
+        Whether to read only the digests (`records.tables.DIGEST_ROW_SCHEMA`) of simulations
         and analyses whose files have not changed since they were indexed.
     """
 
@@ -378,7 +378,7 @@ def _current_version() -> str:
 
 
 def _create_tables(database: sqlite3.Connection, current: str) -> None:
-    """Turn an empty database into an index of the current version."""
+    """Create the tables of an index of the current version, if the database is empty."""
     if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         return
     database.execute("BEGIN IMMEDIATE")
@@ -390,7 +390,7 @@ def _create_tables(database: sqlite3.Connection, current: str) -> None:
 
 
 def _read_versions(database: sqlite3.Connection) -> list[str]:
-    """Return the versions that an index names: one, unless two versions have created it.
+    """Return the versions in an index: one, unless two versions created it at the same time.
 
     Raises
     ------
@@ -404,7 +404,7 @@ def _read_versions(database: sqlite3.Connection) -> list[str]:
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the file state that is in the result of a ``stat`` call that was made just now."""
+    """Return the file state from the result of a ``stat`` call that was made just now."""
     inode = _as_signed(status.st_ino)
     return FileState(
         status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode, taken=time.time_ns()
@@ -429,7 +429,7 @@ def _checksum(path: str, text: str) -> int:
 
 
 def _long_checksum(path: str, state: FileState, long_text: str) -> int:
-    """Return the checksum of a long text, which is valid for one state of its file only."""
+    """Return the checksum of a long text and of the file state that it belongs to."""
     return _checksum(path, f"{state.key}{long_text}")
 
 

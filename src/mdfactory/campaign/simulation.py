@@ -66,7 +66,7 @@ class Identity(NamedTuple):
     simulation_type, engine, parametrization
         The values of these fields of the BuildInput.
     canonical_json
-        The whole BuildInput as canonical JSON. Empty if `Simulation.digest` stands for it.
+        The whole BuildInput as canonical JSON. Empty if only `Simulation.digest` was read.
     """
 
     hash: str
@@ -93,7 +93,7 @@ class Simulation:
     bare
         Whether the folder has no ``.analysis`` folder, and so no results.
     digest
-        Digest of `content`, if it was taken from the index in place of the content
+        Digest of `content`, if only this digest was read, from the index
         (`scan_index.Reading.digests_only`); otherwise empty.
     """
 
@@ -234,15 +234,15 @@ def read_simulation(
     non_files
         Names of everything else in it, such as folders and dangling symlinks.
     required
-        Whether a folder without a BuildInput is skipped with a reason, as for a folder that a
-        build summary lists.
+        Whether the folder must be a simulation, like one that a build summary lists. A folder
+        without a BuildInput is then `Skipped`, with a reason.
     reading
         Options for reading the folder.
 
     Returns
     -------
     Simulation, Skipped or None
-        None if the folder does not claim to be a simulation, and need not be one.
+        None if the folder is not `required` and does not claim to be a simulation.
     """
     own_names = _own_names(directory)
     has_no_results = RESULTS_FOLDER not in non_files and RESULTS_FOLDER not in files
@@ -259,8 +259,8 @@ def read_simulation(
 
 
 Outcome = Simulation | str | None
-"""Outcome of reading one YAML file: the simulation that it describes; or the reason why it is
-invalid; or None if it does not claim to be a BuildInput."""
+"""Outcome of reading one YAML file: the simulation that it describes, the reason why it is
+invalid, or None if it does not claim to be a BuildInput."""
 
 
 class _Folder(NamedTuple):
@@ -316,7 +316,7 @@ def _read_file(folder: _Folder, name: str, index: ScanIndex | None, *, own: bool
     try:
         raw, status = read_file(path, MAX_BUILD_INPUT_BYTES)
     except UnreadableError as error:
-        # A file that the system cannot read (an error with a cause) may be a BuildInput. One
+        # A file that the system cannot read (an error with a cause) may be a BuildInput. A file
         # that is too large is none, unless it has one of the folder's own names.
         is_claim = error.__cause__ or (own and not _is_summary(path))
         return f"{name}: {error}" if is_claim else None
@@ -397,7 +397,8 @@ def _from_index(
 ) -> Simulation | None:
     """Return the simulation that `_add_to_index` has added, with the current status of its folder.
 
-    The indexed digest includes the status, so it is not used after a change of status.
+    The indexed digest includes the status, so it is not used after a change of status. The result
+    is None if the content is needed and the index does not have it.
     """
     state, (hash_, *types, indexed_status, content_digest, warnings_json) = entry
     identity = Identity(hash_, *_parse_types(*types))
@@ -421,7 +422,7 @@ def _parse_types(
 
 
 def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
-    """Whether a file should be a BuildInput, given its content and whether its name says so."""
+    """Whether a file should be a BuildInput, given its content; `own` as in `_read_candidate`."""
     if not isinstance(values, Mapping):
         return own
     if own:

@@ -99,7 +99,7 @@ def load(raw: bytes, max_values: int = MAX_VALUES) -> Any:
 
 
 def _check_events(raw: bytes, max_values: int) -> None:
-    """Refuse a document that exceeds the bounds; the events of its parser need no recursion."""
+    """Refuse a document that exceeds the bounds, from parser events, which need no recursion."""
     level = 0
     for number, event in enumerate(yaml.parse(raw, _Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -120,7 +120,7 @@ def _check_aliases(root: yaml.Node, max_values: int) -> None:
 
     def size(node: yaml.Node) -> float:
         if id(node) not in sizes:
-            # Infinite until it is known: a node that contains itself never ends.
+            # Infinite until it is computed, so that a node that contains itself is refused.
             sizes[id(node)] = float("inf")
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
         return sizes[id(node)]

@@ -58,6 +58,8 @@ def save(file: Path, values: Values) -> None:
             stream.write(text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+    except UnicodeEncodeError as error:  # bytes of a path that are not UTF-8
+        raise ConfigError(f"{file} cannot be written: a value is not valid UTF-8") from error
 
 
 def _read_text(file: Path, *, has_secret: bool) -> str:

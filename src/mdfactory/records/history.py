@@ -114,7 +114,10 @@ class Entry:
         """
         if not is_entry(row["operation"], row["place"]):
             raise ValueError("the number of the operation or the namespace is invalid")
-        values = row | {name: json.loads(row[name]) for name in JSON_FIELDS}
+        try:
+            values = row | {name: json.loads(row[name]) for name in JSON_FIELDS}
+        except RecursionError as error:
+            raise ValueError("a column is nested too deeply") from error
         tables = [values["made"], values["dropped"]]
         if not (_are_counts(values["changes"]) and all(map(_are_names, tables))):
             raise ValueError(f"one of the columns {', '.join(JSON_FIELDS)} is malformed")

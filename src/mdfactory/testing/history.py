@@ -60,6 +60,7 @@ DAMAGED_LOG_CELLS: Final[tuple[dict[str, Any], ...]] = (
     {"changes": "{broken"},
     {"changes": '{"RUN_DATABASE": 3}'},
     {"changes": "[1]"},
+    {"changes": "[" * 100_000},
     {"made": "null"},
     {"dropped": "[1]"},
     {"place": "elsewhere"},

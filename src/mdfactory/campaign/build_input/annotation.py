@@ -24,11 +24,11 @@ from rdkit import Chem, rdBase
 __all__ = ["AnnotationError", "LipidAtoms", "annotate"]
 
 TRIM_ROUNDS: Final = 2
-"""How often the leaves are removed; an end is at most as many bonds away from its terminal."""
+"""Number of times that leaves are removed; an end is at most this many bonds from its terminal."""
 
 MIN_TAIL_BONDS: Final = 6
-"""Smallest distance of a tail's end from the branch atom nearest to the head, and of its terminal
-from the head."""
+"""Smallest distance between the end of a tail and the branch atom nearest to the head, and between
+the terminal of the tail and the head."""
 
 HETEROATOMS: Final = frozenset({"N", "O", "S", "P"})
 
@@ -167,7 +167,7 @@ def _walk(bonds: Bonds, start: int) -> Iterator[_Step]:
 
 
 def _walk_near_end(bonds: Bonds, end: int) -> Iterator[_Step]:
-    """Yield the atoms within `TRIM_ROUNDS` bonds of an end, such as those trimmed from it."""
+    """Yield the atoms within `TRIM_ROUNDS` bonds of an end, including those trimmed from it."""
     return takewhile(lambda step: step.distance <= TRIM_ROUNDS, _walk(bonds, end))
 
 
@@ -235,7 +235,7 @@ def _remove_leaves(bonds: Bonds) -> Bonds:
 
 
 def _find_terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]:
-    """Return end -> its terminal; of several at the same distance, the one of lowest index."""
+    """Return end -> its terminal; of leaves at the same distance, the one of lowest index."""
     terminal_by_end: dict[int, int] = {}
     for end in (atom for atom in trimmed if len(trimmed[atom]) == 1):
         leaves = (step for step in _walk_near_end(bonds, end) if len(bonds[step.atom]) == 1)
@@ -284,7 +284,7 @@ def _unbranched_atoms(lipid: _Lipid, element: str) -> set[int]:
 
 
 def _find_remotest_atom(lipid: _Lipid, element: str) -> int | None:
-    """Return the atom of an element with the largest sum of distances from the ends."""
+    """Return the unbranched atom of an element with the largest sum of distances from the ends."""
     candidates = _unbranched_atoms(lipid, element)
     if not candidates:
         return None
@@ -332,8 +332,8 @@ def _has_carbon_terminal(lipid: _Lipid, end: int) -> bool:
 def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
     """Return the ends with a carbon terminal that are far from the head.
 
-    The end is at least `MIN_TAIL_BONDS` away from the branch atom nearest to the head, and its
-    terminal from the head itself. Without branch atoms, the length of a chain does not matter.
+    Far means at least `MIN_TAIL_BONDS`: from the end to the branch atom nearest to the head, and
+    from its terminal to the head. Without branch atoms, any distance is enough.
     """
     ends = [end for end in ends if _has_carbon_terminal(lipid, end)]
     if not lipid.branch_atoms:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 __all__ = ["MAX_MOLECULES", "Integer", "Model", "Real"]
 
 MAX_MOLECULES: Final = 2**63 - 1
-"""Molecules of one system; the largest number that all JSON parsers read as an integer."""
+"""Largest number of molecules in one system: the largest signed 64-bit integer."""
 
 
 def _reject_boolean(value: object) -> object:

@@ -16,7 +16,7 @@ __all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
 DALTONS_PER_GRAM: Final = 6.022e23
 CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE: Final = 1e24
 MIN_MOLECULES_PER_SPECIES: Final = 5
-"""Molecules that each species should have in the box of a core, or in the part of a shell."""
+"""Number of molecules that each species should have in the box of a core or part of a shell."""
 
 FRACTION_SUM_TOLERANCE: Final = 1e-9
 """Largest allowed difference between the sum of the fractions and 1."""
@@ -129,7 +129,7 @@ class Core(Model):
     replication_factor
         Number of copies of the box along each axis; computed.
     input_fractions
-        Resname -> fraction as given. The fractions of the counts differ by rounding.
+        Resname -> fraction as given. The ratio of the counts may differ, as they are rounded.
     """
 
     species: list[Species]
@@ -145,7 +145,7 @@ class Core(Model):
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a core of this radius in angstrom.
 
-        The smallest box is taken in which each species has enough molecules.
+        The box is the smallest in which each species has enough molecules, or else the whole core.
         """
         volume = 4 / 3 * pi * radius**3
         mass = (  # in Da
@@ -177,7 +177,7 @@ class Shell(Model):
     area_per_lipid
         Area per lipid in square angstrom.
     input_fractions
-        Resname -> fraction as given. The fractions of the counts differ by rounding.
+        Resname -> fraction as given. The ratio of the counts may differ, as they are rounded.
     """
 
     species: list[LipidSpecies]
@@ -193,7 +193,8 @@ class Shell(Model):
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a sphere of this radius in angstrom.
 
-        The smallest part of the sphere is taken in which each species has enough molecules.
+        The part of the sphere is the smallest in which each species has enough molecules, or else
+        the whole sphere.
         """
         total = _round_up(4 * pi * radius**2 / self.area_per_lipid)
         fractions = self.input_fractions.values()
@@ -339,7 +340,7 @@ def _share_out(fractions: Iterable[float], total: int) -> list[int]:
 def _first_with_enough_molecules(
     counts_by_size: Mapping[Size, list[int]],
 ) -> tuple[Size, list[int]]:
-    """Return the first size in which every species has enough molecules, or else the last."""
+    """Return the first size with enough molecules of every species, or else the last size."""
     sizes_and_counts = list(counts_by_size.items())
     for size, counts in sizes_and_counts:
         if min(counts) >= MIN_MOLECULES_PER_SPECIES:

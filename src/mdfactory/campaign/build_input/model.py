@@ -120,7 +120,7 @@ class BuildInput(Model):
     @model_validator(mode="before")
     @classmethod
     def _set_config_type(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Give the configuration the type of the parametrization, unless it has a type."""
+        """Set the type of the configuration, if it has none, to the parametrization."""
         config = values.get("parametrization_config")
         if config is None:
             config = {}
@@ -176,7 +176,7 @@ def _to_problem(error: ErrorDetails) -> tuple[str, str]:
     """Return the field and the reason of a pydantic error."""
     field = ".".join(str(part) for part in error["loc"])
     reason = REASON_BY_ERROR_TYPE.get(error["type"], error["msg"].removeprefix("Value error, "))
-    # The messages of our own validators ("value_error") have the value where it helps.
+    # The messages of our own validators ("value_error") contain the value where it is useful.
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):
         reason = f"{reason} (got {_format_value(error['input'])})"
     return field, reason

@@ -14,13 +14,13 @@ __all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
 
 
 MAX_RESNAME_CHARACTERS: Final = 3
-"""Length of a residue name that PDB files have room for."""
+"""Length of a residue name in a PDB file."""
 
 MAX_SMILES_CHARACTERS: Final = 5_000
-"""Length of a SMILES. With far longer ones RDKit takes minutes, or crashes the process."""
+"""Largest length of a SMILES. RDKit takes minutes for far longer ones, or crashes the process."""
 
 MAX_OPEN_CENTRES: Final = 12
-"""Stereocentres left open up to which all stereoisomers of a molecule are enumerated."""
+"""Largest number of unspecified stereocentres for which the stereoisomers are enumerated."""
 
 
 @lru_cache(maxsize=65536)
@@ -35,7 +35,7 @@ def canonical_smiles(smiles: str) -> str:
     Raises
     ------
     ValueError
-        If the SMILES is invalid, has no atoms, or leaves stereochemistry open.
+        If the SMILES is too long or invalid, has no atoms, or leaves stereochemistry open.
 
     Examples
     --------
@@ -78,8 +78,8 @@ def _write_smiles(smiles: str) -> str:
 def _leaves_stereochemistry_open(molecule: Any) -> bool:
     """Whether a molecule has more than one stereoisomer, or too many candidates to enumerate.
 
-    RDKit's count of candidates is an upper bound: in a cage all of them may be the same isomer. So
-    the isomers are enumerated if there are few candidates.
+    RDKit's count of candidates is an upper bound: in a cage all candidates may be the same isomer.
+    So up to 2 ** `MAX_OPEN_CENTRES` candidates are enumerated.
     """
     from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
 

@@ -6,7 +6,8 @@ stopped and continued, and the store is not held while the disk is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
-from mdfactory.errors import StoreError, one_line
+from mdfactory.errors import SourceError, StoreError, one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
@@ -106,7 +107,7 @@ def verify(
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If the source does not exist.
+        If the source does not exist, and the store has no records of simulations in it.
     """
     verified = Verified() if into is None else into
     folders = None if source is None else frozenset(roots(source))
@@ -120,7 +121,18 @@ def verify(
         watch("checking simulations", end)
         verified.reached = hashes[end] if end < len(hashes) else ""
     verification.find_changed_keys()
+    if folders is not None and not since and not verified.total:
+        _require_folder(folders)
     return verified
+
+
+def _require_folder(folders: Collection[str]) -> None:
+    """Refuse folders without records that do not exist: their paths are probably misspelt."""
+    if not any(map(os.path.exists, folders)):
+        raise SourceError(
+            ", ".join(sorted(folders)) or "the pattern",
+            "no such folder, and the store has no records of simulations in it",
+        )
 
 
 class _Verification:
