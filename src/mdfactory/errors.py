@@ -52,7 +52,7 @@ MAX_REASON_CHARACTERS = 400
 
 
 class MDFactoryError(Exception):
-    """Root of all errors that this package raises on purpose.
+    """Base class of all errors that this package raises on purpose.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class MDFactoryError(Exception):
 
     @property
     def details(self) -> dict[str, object]:
-        """Data of the error that JSON can hold, for ``--json``."""
+        """Data of the error in types that JSON has, for ``--json``."""
         return {}
 
 
@@ -175,7 +175,8 @@ class FrameTooLargeError(MDFactoryError, ValueError):
     limit
         Largest size of a cell in bytes.
     shape
-        The frame's rows and columns, if they alone exceed the limit.
+        Text such as ``2,000 rows of 10 columns``, if the number of cells alone shows that the
+        frame is too large; else empty.
     """
 
     def __init__(self, limit: int, shape: str = "") -> None:
@@ -275,7 +276,7 @@ class ConflictError(MDFactoryError, ValueError):
 
 
 class UndoError(MDFactoryError):
-    """There is nothing to undo, or it cannot be undone."""
+    """There is no operation to undo, or the operation cannot be undone."""
 
 
 class ChangedSinceError(UndoError):
@@ -306,7 +307,7 @@ class ChangedSinceError(UndoError):
 
 
 class StoreError(MDFactoryError, OSError):
-    """The store cannot be reached, read or written. This never means that it is empty."""
+    """The store cannot be reached, read or written; its content is then unknown."""
 
 
 class NotInitialisedError(StoreError, LookupError):
@@ -372,7 +373,7 @@ class OutputError(MDFactoryError, OSError):
 
 
 class DeclinedError(MDFactoryError):
-    """The user declined, or there was no terminal to ask on."""
+    """The user declined, or the question could not be asked because there is no terminal."""
 
 
 def counted(number: int, noun: str) -> str:

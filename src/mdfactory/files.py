@@ -25,13 +25,13 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     path
         Path of the file.
     max_bytes
-        Largest size of the file.
+        Maximum size of the file.
 
     Returns
     -------
     tuple
         The content, and the status of the file before the read. If the file changes during the
-        read, its status then differs from this one, so that a cache reads the file again.
+        read, its later status differs from the returned one, so that a cache reads it again.
 
     Raises
     ------
@@ -48,8 +48,8 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
             is_folder = stat.S_ISDIR(status.st_mode)
             raise UnreadableError("is a directory" if is_folder else "is not a file")
         with os.fdopen(handle, "rb", buffering=0) as file:
-            # Python allocates as many bytes as are asked for, so ask for the size of the file.
-            # One byte more shows whether the file has grown since, or is too large.
+            # Python allocates the requested number of bytes, so request the size of the file. One
+            # more byte shows whether the file has grown in the meantime, or is too large.
             content = file.read(min(max_bytes, status.st_size) + 1)
             while status.st_size < len(content) <= max_bytes and (chunk := file.read(max_bytes)):
                 content += chunk
@@ -72,7 +72,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     path
         Path of the file to replace or create.
     mode
-        Permissions of a new file. Default: those that the umask leaves of ``0o666``.
+        Permissions of a new file. Default: ``0o666`` without the bits of the umask.
 
     Yields
     ------

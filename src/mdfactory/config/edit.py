@@ -30,9 +30,9 @@ Values = Mapping[SettingKey, str]
 
 
 def save(file: Path, values: Values) -> None:
-    """Write settings into a configuration file; comments and other settings stay.
+    """Write settings into a configuration file; comments and other settings are not changed.
 
-    A new file shows every setting. A new file with a password is readable only for its owner.
+    A new file lists every setting. A new file with a password is readable only by its owner.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def save(file: Path, values: Values) -> None:
 
 
 def _read_text(file: Path, *, has_secret: bool) -> str:
-    """Return the text of a file that may be changed, with its line ends."""
+    """Check that a configuration file may be edited, and return its text with its line ends."""
     read_ini(file)  # raises an error if the file is not a valid configuration
     with open(file, encoding="utf-8-sig", newline="") as stream:
         text = stream.read()
@@ -91,8 +91,8 @@ def _check_values(text: str, values: Values, file: Path) -> None:
 def replace_values(text: str, values: Values) -> str:
     """Return the text of a configuration with new values.
 
-    A value replaces the present one. If there is none, the value is inserted below the comment
-    that shows the default, or at the beginning of its section.
+    A new value replaces the present one. If there is none, the new value is inserted below the
+    comment that shows the default, or at the beginning of the section if there is no such comment.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def replace_values(text: str, values: Values) -> str:
         if start < 0:
             lines += [newline] * bool(lines) + [f"[{section}]{newline}"]
             start = end = len(lines)
-        # The new line is indented as the next one, which would else continue the new value.
+        # The new line has the indent of the line at its position. If that line were indented
+        # more than the new one, it would continue the new value.
         next_line = "".join(lines[start : start + 1])
         indent = next_line[: _indent(next_line)] if next_line.strip() else ""
         lines[start:end] = [f"{indent}{key} = {value}{newline}"]
@@ -120,7 +121,7 @@ def replace_values(text: str, values: Values) -> str:
 def _lines_of_value(lines: list[str], section: str, key: str) -> tuple[int, int]:
     """Return the slice of lines to replace by a value.
 
-    The slice is empty where a new value is to be inserted, and -1 if the section is missing.
+    The slice is empty if the value is to be inserted. Its bounds are -1 if the section is missing.
     """
     start = -1
     in_section = has_value = False

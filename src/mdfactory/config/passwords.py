@@ -34,6 +34,7 @@ def has_password(url: str) -> bool:
 def with_password(url: str, password: str) -> str:
     """Return the URL of a database with a password in its query.
 
-    Every form of URL that libpq accepts may have a query, but not all have a place for a user.
+    The password is put into the query because every form of URL that libpq accepts may have one.
+    Not every form has a place for a user and a password before the host.
     """
     return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"

@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
-"""End of a key of ``[catalogue]``, such as ``BILAYER_ANALYSES`` -> type of these results."""
+"""Last word of a key of ``[catalogue]`` -> type of the results that the key lists. For example,
+``BILAYER_ANALYSES`` lists analyses."""
 
 SettingKey = tuple[str, str]
 """Section and key of a setting."""
@@ -55,7 +56,8 @@ DEFAULT_VALUES: Final = {
         for key in RESULT_TYPE_BY_KEY
     },
 }
-"""Section and key -> default value. Relative paths are relative to the data folder."""
+"""Section and key -> default value. Relative paths are relative to the data folder, those of
+``[foundry]`` to ``BASE_PATH``."""
 
 
 READABLE_BY_OTHERS: Final = 0o044
@@ -137,7 +139,7 @@ class FoundryPaths:
         analyses: str = "",
         artifacts: str = "artifacts",
     ) -> FoundryPaths:
-        """Make all paths absolute.
+        """Return the paths of a store, made absolute.
 
         Parameters
         ----------
@@ -234,7 +236,7 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
     warnings: list[str] = []
     user_file, *named_files = _config_files(explicit)
     for file in [user_file, *named_files]:
-        # os.path.exists is also False where this user may not look.
+        # os.path.exists also returns False for a file in a folder that the user may not search.
         if (file in named_files and not missing_ok) or os.path.exists(file):
             parser = read_ini(file)
             settings |= _settings_of(parser, file)
@@ -330,7 +332,7 @@ def _default_settings() -> dict[SettingKey, Setting]:
 
 
 def _config_files(explicit: Path | None) -> list[Path]:
-    """Return the user's file and the files that the environment and the user name, in order."""
+    """Return the files that `load` reads, in its order; the first one is the user's file."""
     named = [Path(name) for name in [os.environ.get("MDFACTORY_CONFIG")] if name]
     named += [explicit] if explicit else []
     paths = (Path(os.path.expanduser(file)).absolute() for file in named)
@@ -456,7 +458,9 @@ def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> li
 
 
 def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str) -> str:
-    """Return the value in effect: ``~`` and ``$VAR`` of a path are expanded, and it is absolute.
+    """Return the value in effect: a path is expanded (``~`` and ``$VAR``) and made absolute.
+
+    In a Foundry path, only ``$VAR`` is expanded. It may be relative; see `FoundryPaths.below`.
 
     Parameters
     ----------

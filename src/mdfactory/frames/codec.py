@@ -1,13 +1,15 @@
 """Frames as plain CSV text, with the Arrow data that restores the same table from the text.
 
 Arrow writes and reads the text, many rows at a time. A missing value is an empty field, and the
-empty string is ``""``. Other fields have quotes only if they need them. Where the text cannot
-restore every value, the frame has the whole table as Arrow IPC stream, too. Numbers, booleans and
-strings are restored exactly unless a value has no text (NaN). Columns of other types are
-restored from the text and compared.
+empty string is ``""``. Other fields have quotes only if they need them.
 
-This module never calls `pyarrow.array` or `pyarrow.scalar`, nor passes Python values to compute
-functions, which call them: they import pandas, which takes half a second.
+If text and schema cannot restore every value, the frame also contains the whole table as an Arrow
+IPC stream. Columns of integers, of 32- and 64-bit floats, of booleans and of strings are restored
+exactly, except NaN, which has no text, and characters that `to_storable` replaces. For columns of
+other types, `encode` restores the values from the text, and compares them.
+
+This module does not call `pyarrow.array` or `pyarrow.scalar`, and passes no Python values to
+compute functions, which would call them. These two import pandas, which takes half a second.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ __all__ = [
 ]
 
 ENTRY_TIME_KEYS = {"created_at", "updated_at"}
-"""Keys of a registry entry that don't describe the result."""
+"""Keys of the times in a registry entry, which are no property of the result."""
 
 MAX_CSV_BLOCK_BYTES = (1 << 31) - 1
 
@@ -70,12 +72,13 @@ class Frame:
     data_csv
         The table as plain CSV, which any program can read.
     arrow_schema
-        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a type needs more than the
-        schema, as categories do, this is an IPC stream without rows, which begins with the schema.
+        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a column has a type outside
+        `EXACT_TYPE_IDS`, this is an IPC stream without rows: it begins with the schema, and
+        contains the categories.
     csv_sha256
         SHA-256 of `data_csv`, 64 lower-case hex digits.
     arrow_ipc
-        The table as compressed Arrow IPC stream in base64; empty if the text and the schema
+        The table as a compressed Arrow IPC stream in base64; empty if the text and the schema
         are enough to restore the table.
     """
 
@@ -98,7 +101,7 @@ def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
     Raises
     ------
     FrameTooLargeError
-        If one of them would be longer.
+        If one of them is longer.
     """
     data, is_exact = _write_csv(table, limit)
     text, stored = to_storable(data)
@@ -193,10 +196,10 @@ def _write_csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
 
 
 def _are_rows_unambiguous(table: pa.Table) -> bool:
-    """Whether the text shows all rows, and missing strings differ from empty ones.
+    """Whether the text contains all rows, and distinguishes missing strings from empty ones.
 
-    A table without columns shows no rows. A row of one field is ``""`` for a missing and for an
-    empty string, since it must not be an empty line.
+    The text of a table without columns contains no rows. In a table of one column, a missing string
+    and an empty string are both written as ``""``, since a row must not be an empty line.
     """
     if table.num_columns != 1:
         return bool(table.num_columns or not table.num_rows)
@@ -307,7 +310,7 @@ def _parse_csv(
 
 
 def _infer_type(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """Return a column of text in the type that fits all of its values."""
+    """Return a text column, converted to a type that fits all of its values."""
     if column.null_count == len(column):
         return column.cast(pa.float64()) if len(column) else column
     values = pc.ascii_trim_whitespace(column)

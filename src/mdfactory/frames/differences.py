@@ -1,4 +1,4 @@
-"""Sentences that tell users how the schemas of frames differ, and what a union changes."""
+"""Sentences for users: how the schemas of frames differ, and what a union changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
 
 
 def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
-    """Return descriptions of each column, the index, the column names, and the column order."""
+    """Describe each column, the index, the names of the column levels, and the column order."""
     traits: dict[Trait, str] = {}
     columns = zip(group.schema, group.layout.columns, group.ordered, strict=True)
     for column, (name, dtype), categories in columns:
@@ -81,7 +81,7 @@ def _column_orders(groups: Sequence[SchemaGroup]) -> list[str]:
 
 
 def duplicate_columns(groups: Iterable[SchemaGroup]) -> list[Description]:
-    """Describe the groups that have several columns of one name; empty if none has."""
+    """Describe the groups in which several columns have the same name."""
     duplicates = []
     for group in groups:
         counts = Counter(group.schema.names)
@@ -91,14 +91,14 @@ def duplicate_columns(groups: Iterable[SchemaGroup]) -> list[Description]:
 
 
 def types_of_columns(groups: Iterable[SchemaGroup], names: Iterable[str]) -> list[Description]:
-    """Describe each group by its types of some columns, for example ``x int64, no y``.
+    """Describe each group by the types of given columns, for example ``x int64, no y``.
 
     Parameters
     ----------
     groups
         The groups.
     names
-        The columns; read once for each group.
+        Names of the columns; not an iterator, since they are read once for each group.
     """
     return _merged((group, _types(group, names)) for group in groups)
 
@@ -143,7 +143,7 @@ def _in_schema_order(group: SchemaGroup, schema: pa.Schema) -> list[str]:
 
 
 def describe_dropped(groups: Sequence[SchemaGroup], dropped: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each piece of metadata, or index, that the stack does not have.
+    """Return a sentence for each piece of metadata that is dropped, and one for range indexes.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _largest_first(descriptions: Iterable[Description]) -> list[Description]:
 
 
 def _shortened(parts: Iterable[str]) -> str:
-    """Join the first parts, each cut if it is long."""
+    """Join the first parts, each truncated if it is long."""
     first = list(islice(parts, SHOWN_DIFFERENCES + 1))
     shown = [
         part if len(part) <= MAX_DIFFERENCE_CHARACTERS else f"{part[:MAX_DIFFERENCE_CHARACTERS]}..."

@@ -1,4 +1,4 @@
-"""Simulations in groups whose frames have the same schema."""
+"""Groups of simulations whose frames have the same schema."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class SchemaGroup:
     ordered
         For each column, its categories as text if they are ordered, else empty.
     hashes
-        The simulations.
+        Hashes of the simulations.
     dropped
         Names of metadata that the frames don't share.
     has_custom_range
         Whether a frame has an index with a range of numbers other than 0, 1, 2, ...
     entries
-        The pandas entry of each column.
+        Arrow name of each column -> its entry in the pandas metadata. Empty before `rename_hash`.
     """
 
     schema: pa.Schema
@@ -197,9 +197,9 @@ def common_metadata(
     first, second
         The metadata.
     dropped
-        Receives the keys of the other metadata.
+        Set to which the keys of the other metadata are added.
     of
-        What to append to these keys, such as `` of x``.
+        Text to append to these keys, such as `` of x``.
     """
     if first == second:
         return first
@@ -220,7 +220,7 @@ def merge_fields(
     fields
         The fields, at least one.
     dropped
-        Receives the names of metadata that they don't share.
+        Set to which the names of metadata that they don't share are added.
     """
     first, *others = fields
     metadata, nullable = dict(first.metadata or {}), first.nullable
@@ -242,7 +242,7 @@ def fields_by_name(groups: Iterable[SchemaGroup]) -> dict[str, list[pa.Field[pa.
 
 
 def distinct_types(fields: Iterable[pa.Field[pa.DataType]]) -> list[pa.DataType]:
-    """Return each type of some fields once, in their order."""
+    """Return the types of fields without repetitions, in the order of the fields."""
     types: list[pa.DataType] = []
     for column in fields:
         types += [] if column.type in types else [column.type]
@@ -250,6 +250,10 @@ def distinct_types(fields: Iterable[pa.Field[pa.DataType]]) -> list[pa.DataType]
 
 
 def displayed(name: str) -> str:
-    """Return a name as messages show it: quoted if it is empty or has unusual whitespace."""
+    """Return a name as messages show it.
+
+    The name is quoted if it is empty, begins with a character that is no letter, digit or
+    underscore, or contains unprintable characters or unusual whitespace.
+    """
     is_plain = re.fullmatch(r"[^\W](\S| \S)*", name) and name.isprintable()
     return name if is_plain else repr(name)

@@ -19,8 +19,9 @@ UNCHANGED_TYPE_IDS = INTEGER_TYPE_IDS | {pa.bool_().id, pa.null().id}
 def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBatch:
     """Return rows in types that JSON has, or all columns as text.
 
-    Integers, booleans and strings don't change. Categories become their values. Floats become
-    the 64-bit float of their text, or null if they are not finite. Other types become text.
+    Integers, booleans and valid strings don't change. Categories become their values. Floats
+    become 64-bit floats with the same text (0.1 stays 0.1), or null if they are not finite. Other
+    types become text.
 
     Parameters
     ----------

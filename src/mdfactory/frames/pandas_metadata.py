@@ -1,4 +1,4 @@
-"""The JSON that pandas stores in the metadata of an Arrow schema: how to read and edit it.
+"""Reading and editing of the JSON that pandas stores in the metadata of an Arrow schema.
 
 Format: https://pandas.pydata.org/docs/development/developer.html
 """
@@ -75,14 +75,14 @@ class PandasLayout:
 def with_common_attributes(
     first: PandasMetadata, second: PandasMetadata, dropped: set[str]
 ) -> PandasMetadata:
-    """Return the metadata of the first frame, without its attributes if the second has others.
+    """Return the metadata of the first frame, without attributes if those of the second differ.
 
     Parameters
     ----------
     first, second
-        Metadata of two frames; if the first is empty, the second is returned.
+        Metadata of two frames; if the first is empty, the second is used in its place.
     dropped
-        Receives a name for the dropped attributes.
+        Set to which a name for the dropped attributes is added.
     """
     if (first.get("attributes") or None) == (second.get("attributes") or None):
         return first or second
@@ -112,7 +112,7 @@ def _is_readable(metadata: PandasMetadata) -> bool:
 
 
 def arrow_name(entry: Mapping[str, Any]) -> Any:
-    """Return the Arrow name of a column from its entry; old versions of pandas store one name."""
+    """Return the Arrow name of a column from its entry; old pandas versions store one name only."""
     name = entry.get("field_name")
     return entry["name"] if name is None else name
 
@@ -199,7 +199,7 @@ def rename_hash_level(level: Any, column: str, label: str) -> Any:
 def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
     """Return pandas metadata with an entry of the column ``hash`` before the other columns.
 
-    Column names that are numbers or times become text, as in pandas if one name is text.
+    Column names that are numbers or times become text, as in pandas if any column name is text.
     """
     levels = [
         level if level.get("pandas_type") in {"unicode", "string"} else {**level, **TEXT_DTYPES}

@@ -45,7 +45,7 @@ from mdfactory.records.arrow import Column, array, nulls
 __all__ = ["Stack", "stack"]
 
 SHARED_HASH_ROWS: Final = 1 << 16
-"""Rows of a hash column that share one array."""
+"""Length of the array that the chunks of a hash column share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Stack:
     schema
         The column ``hash``, then the columns of the frames.
     changes
-        Sentences on what differs from the frames, such as promoted types.
+        Sentences that describe how the stack differs from the frames, such as promoted types.
     names
         Names of the columns in the frames.
     by_name
@@ -75,7 +75,7 @@ class Stack:
         Parameters
         ----------
         hash_
-            The simulation.
+            Hash of the simulation.
         frame
             The frame: one of those whose schemas were given to `stack`.
 
@@ -170,8 +170,8 @@ def _stacked_schema(
 def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
     """Return a column that repeats one hash.
 
-    Its chunks share one array: it takes little memory, and a single array of many rows would
-    exceed the 2 GiB of text that an Arrow string array can hold.
+    Its chunks share one array, so the column takes little memory. A single array of many rows
+    could exceed the 2 GiB of text that an Arrow string array can hold.
     """
     chunk = pa.repeat(array([hash_], pa.string())[0], min(rows, SHARED_HASH_ROWS))
     full_chunks, remaining_rows = divmod(rows, SHARED_HASH_ROWS)
@@ -282,18 +282,18 @@ def _agreed_pandas_metadata(
         ):
             entries.append(entry)
     entries.sort(key=lambda entry: arrow_name(entry) in index)
-    # a former level of the index has one name, so it fits no column index of several levels
+    # A former index level has a single name. A column index of several levels needs a tuple.
     is_same = len({group.layout.levels for group in groups}) == 1
     is_same = is_same and not (former_index and len(pandas["column_indexes"]) > 1)
     if not is_same:
-        changes.append("the names of the column levels: dropped, they or the index differ")
+        changes.append("the names of the column levels: dropped, because they or the index differ")
     levels = pandas["column_indexes"] if is_same else []
     merged = {"columns": entries, "index_columns": index, "column_indexes": levels}
     return with_hash_column({**pandas, **merged}), changes
 
 
 def _common_index(groups: Sequence[SchemaGroup]) -> tuple[str, ...]:
-    """Return the columns that are the index in all groups, and that pandas reads alike in all."""
+    """Return the index columns if they are the same in all groups and pandas reads them alike."""
     index = groups[0].layout.index
     layouts = {
         (group.layout.index, *(group.column_layout(name) for name in index)) for group in groups

@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 BATCH_BYTES = 1 << 21
-"""Bytes of a table that are written at once; intermediate copies have this size, too."""
+"""Approximate bytes of a batch of `text_batches`, and of each intermediate copy of it."""
 
 FEW_CATEGORIES = 1 << 10
-"""With fewer categories than this, one is assumed to have half of their bytes."""
+"""Number of categories below which one of them is assumed to have half of their bytes."""
 
 END_POSITION = 1 << 10
 """A position after the last character of any number or time."""
@@ -74,14 +74,14 @@ CSV_VALUE_TYPE_IDS = {
 """Types whose values Arrow's CSV reader reads back exactly."""
 
 EXACT_TYPE_IDS = CSV_VALUE_TYPE_IDS | {pa.string().id, pa.large_string().id}
-"""Types whose values can be restored exactly from any text that is not null."""
+"""Types whose values are restored exactly from their text, if the text is not null."""
 
 QUOTED_CHARACTERS = '[",\r\n]'
 """Characters for which a field is quoted. The empty string is quoted, too."""
 
 
 def to_csv(table: pa.Table, *, header: bool) -> bytes:
-    """Return a table as CSV, with the text of `frames.codec.Frame.data_csv`, in UTF-8.
+    """Return a table as CSV in UTF-8, formatted like `frames.codec.Frame.data_csv`.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Arra
     if not table.num_columns:
         return
     rows = max(1 << 10, BATCH_BYTES * table.num_rows // max(1, table.get_total_buffer_size()))
-    # buffers hold each category once, the text repeats it in each row
+    # buffers hold each category once, but the text repeats it in each row
     category_bytes = max(1, *map(_longest_category_bytes, table.columns))
     rows = max(1, min(rows, BATCH_BYTES // category_bytes))
     for batch in table.to_batches(max_chunksize=rows):
@@ -110,7 +110,8 @@ def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Arra
 def _longest_category_bytes(column: pa.ChunkedArray[Any]) -> int:
     """Return an estimate of the bytes of the longest category; 0 if the column has none.
 
-    If there are few categories, one of them may have half of the bytes.
+    The estimate is the mean length. With few categories, it is half of their bytes, since one may
+    be much longer than the others.
     """
     chunk = column.chunks[0] if column.num_chunks else None
     if not isinstance(chunk, pa.DictionaryArray):
@@ -120,10 +121,10 @@ def _longest_category_bytes(column: pa.ChunkedArray[Any]) -> int:
 
 
 def to_storable(data: bytes) -> tuple[str, bytes]:
-    """Return UTF-8 as text that every store accepts, and that text in UTF-8.
+    """Return a text that every store accepts, decoded from UTF-8, and the UTF-8 of that text.
 
-    Invalid bytes and NUL are replaced by U+FFFD. If there are none, the second value is `data`
-    itself, so callers can compare by identity.
+    U+FFFD replaces NUL and bytes that are not UTF-8. If there are none, the second value is the
+    object `data` itself, so callers can compare by identity.
     """
     try:
         text = data.decode()
@@ -176,8 +177,8 @@ def csv_lines(cells: Sequence[pa.Array[Any]], types: Sequence[pa.DataType]) -> p
 def _unquoted_lines(fields: Sequence[pa.Array[Any]]) -> pa.Buffer:
     """Return rows as CSV lines, written by Arrow.
 
-    Arrow is faster, but can only quote all strings or none. So this is for rows without fields
-    that need quotes.
+    Arrow's CSV writer is faster than `join`, but quotes all strings or none. So this function is
+    for rows without fields that need quotes.
     """
     sink = pa.BufferOutputStream()
     names = [str(position) for position in range(len(fields))]
@@ -244,7 +245,7 @@ def _half_floats_to_text(column: pa.Array[Any]) -> pa.Array[Any]:
 
 
 def _timestamps_to_text(column: pa.Array[Any]) -> TextArray:
-    """Return times in UTC if they have a zone, with fractions of seconds only if one has them."""
+    """Return times as text, in UTC if they have a zone; all have a fraction if one needs it."""
     times = column.view(pa.timestamp(column.type.unit))
     with suppress(pa.ArrowInvalid):  # raised if a time has a fraction of a second
         times = times.cast(pa.timestamp("s"))
@@ -313,7 +314,7 @@ def _text_where_valid(column: pa.Array[Any], text: str) -> TextArray:
 
 
 def _append(text: TextArray, suffix: str) -> TextArray:
-    """Return short texts with a suffix, which replaces the empty slice after the last character."""
+    """Return short texts with a suffix, inserted at a position after their last character."""
     return pc.binary_replace_slice(text, END_POSITION, END_POSITION, suffix)
 
 
@@ -353,7 +354,7 @@ EMPTY, COMMA, NEWLINE, QUOTE, TRUE, FALSE, EPOCH, JSON_NULL = _text_array(
 ZERO = pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(bytes(8))])
 
 JSON_ESCAPES = {"\\": "\\\\", '"': '\\"', **{chr(code): f"\\u{code:04x}" for code in range(32)}}
-"""Character -> its escape in a JSON string; the backslash first, as the other escapes have one."""
+"""Character -> its escape in a JSON string; backslash first, since other escapes contain it."""
 
 TEXT_CONVERTERS: dict[int, Callable[[pa.Array[Any]], pa.Array[Any]]] = {
     **dict.fromkeys(INTEGER_TYPE_IDS, _unchanged),
@@ -365,4 +366,4 @@ TEXT_CONVERTERS: dict[int, Callable[[pa.Array[Any]], pa.Array[Any]]] = {
     **dict.fromkeys(BINARY_TYPE_IDS, _binary_to_hex),
     **dict.fromkeys(NESTED_TYPE_IDS, _nested_to_json),
 }
-"""Type id -> conversion to text, for the types whose cast by Arrow gives another text."""
+"""Type id -> conversion to cells. Arrow casts columns of other types to text."""

@@ -35,9 +35,9 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
     Parameters
     ----------
     rows
-        Tuples of a value for each column.
+        Tuples with one value for each column.
     schema
-        The schema: strings and 64-bit integers, none of them null.
+        The schema: columns of strings and of 64-bit integers, without nulls.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]: ...
 
 
 def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
-    """Return an Arrow array of strings or of 64-bit integers, none of them null.
+    """Return an Arrow array of strings or of 64-bit integers, without nulls.
 
-    `pyarrow.array` returns the same, but imports pandas to check whether the values come from
-    it. The import takes half a second.
+    `pyarrow.array` returns the same array, but imports pandas to recognise values of pandas
+    types. The import takes half a second.
     """
     if data_type == pa.int64():
         integers = pa.py_buffer(c_array("q", values))
@@ -79,7 +79,7 @@ def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
 
 
 def texts(column: Column) -> list[str]:
-    """Return the values of a string column that has no nulls, as the columns of record tables."""
+    """Return the values of a string column without nulls, such as a column of a record."""
     values: list[Any] = column.to_pylist()
     return values
 
@@ -112,7 +112,7 @@ def pack(rows: pa.Table | pa.RecordBatch) -> str:
 
 
 def unpack(text: str) -> pa.RecordBatchReader:
-    """Return a reader of the rows that an Arrow IPC stream in base64 holds, compressed or not.
+    """Return a reader of an Arrow IPC stream in base64, compressed or not.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def unpack(text: str) -> pa.RecordBatchReader:
 
 
 Operand: TypeAlias = "pa.Array[Any] | pa.Scalar[Any]"
-"""An array, or a scalar that stands for an array of equal values."""
+"""An array, or a scalar that is used as an array of equal values."""
 
 
 def if_else(
@@ -139,7 +139,7 @@ def if_else(
 
 
 def coalesce(column: pa.Array[Any], value: pa.Scalar[Any]) -> pa.Array[Any]:
-    """Return a column in which a value replaces the nulls."""
+    """Return a column whose nulls are replaced by a value."""
     import pyarrow.compute as pc
 
     return pc.coalesce(column, value)  # type: ignore[arg-type]  # the stubs: arrays only
@@ -167,6 +167,6 @@ def join(
     """
     import pyarrow.compute as pc
 
-    return pc.binary_join_element_wise(  # type: ignore[type-var,return-value]  # the stubs: likewise
+    return pc.binary_join_element_wise(  # type: ignore[type-var,return-value]  # the stubs: arrays only
         *texts, separator, null_handling=null_handling, null_replacement=null_replacement
     )

@@ -1,10 +1,10 @@
 """Digests of records, which show whether a record has changed or is corrupt.
 
-The *content* of a record is all of its columns but its time. Its content digest is the
+The *content* of a record is all of its columns except its time. The content digest is the
 SHA-256 of those columns, in the order of the table, each as ``<length in bytes>:<UTF-8>``
 (integers in decimal). The record digest is the SHA-256 of the content digest, in hex,
-followed by the time. It covers all columns. Computed from a stored content digest and the
-record's time, it shows whether the content digest still belongs to the record.
+followed by the time, so it covers all columns. A stored content digest is valid for a record
+if the record digest, computed from it and from the time of the record, equals the stored one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mdfactory.records.tables import Table
 __all__ = ["content_digests", "digest", "record_digest"]
 
 PIECE_CHARACTERS: Final = 2**20
-"""Characters of a long text that are encoded at once."""
+"""Number of characters of a long text that are encoded at a time."""
 
 
 def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
@@ -55,8 +55,8 @@ def digest(values: Sequence[str | int]) -> str:
     hasher = sha256()
     for value in values:
         text = str(value)
-        # Long frames are mostly ASCII: one byte a character, so the length is known, and pieces
-        # spare an encoded copy of many megabytes.
+        # The CSV of most long frames is ASCII, so its length in bytes is known before it is
+        # encoded. It is hashed in pieces, without an encoded copy of many megabytes.
         if len(text) > PIECE_CHARACTERS and text.isascii():
             hasher.update(b"%d:" % len(text))
             for start in range(0, len(text), PIECE_CHARACTERS):

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 OPERATION_LIMIT: Final = 2**53
-"""The numbers of operations are smaller than this; a larger one is damaged."""
+"""Upper bound of operation numbers; a log entry whose number is not smaller is damaged."""
 
 HALF_BYTES: Final = 16
 
@@ -65,9 +65,9 @@ class Entry:
     operation
         Number of the operation: 1, 2, ... in the order of time.
     namespace
-        The namespace.
+        The namespace; stored in the column ``place``.
     namespaces
-        All namespaces that the operation changed.
+        All namespaces that the operation changed; stored in the column ``places``.
     time
         Time of the operation: ISO 8601, in UTC.
     who, host
@@ -81,7 +81,7 @@ class Entry:
     made, dropped
         Tables that the operation created, and tables that it dropped.
     undoes
-        Number of the operation that this one undid; 0 if this is no undo.
+        Number of the operation that this operation undid; 0 if it is not an undo.
     slot
         Number of the undo table that holds the before-images; -1 if there is none.
     size
@@ -105,12 +105,12 @@ class Entry:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Entry:
-        """Return the entry that a row of ``_mdfactory_log`` holds.
+        """Return the entry that is stored in a row of ``_mdfactory_log``.
 
         Raises
         ------
         ValueError
-            If the row does not hold an entry.
+            If the row is not a valid entry.
         """
         if not is_entry(row["operation"], row["place"]):
             raise ValueError("the number of the operation or the namespace is invalid")
@@ -151,7 +151,7 @@ def _are_counts(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class UndoPart:
-    """Some of the records that an operation changed, in one table.
+    """Part of the changes of an operation: some of the records that it changed in one table.
 
     Parameters
     ----------
@@ -162,11 +162,11 @@ class UndoPart:
     table
         Name of the table.
     fingerprints
-        Keys of the records, and their fingerprints after the operation, as `records.arrow.pack`
-        returns them. Stored as ``left``.
+        Keys of the records and their fingerprints after the operation, packed by
+        `records.arrow.pack`. Stored in the column ``left``.
     before_images
-        The records as they were before the operation, packed; empty if none existed. Stored as
-        ``before``.
+        The records as they were before the operation, packed; empty if none of them existed.
+        Stored in the column ``before``.
     """
 
     number: int
@@ -177,12 +177,12 @@ class UndoPart:
 
     @property
     def size(self) -> int:
-        """Bytes of the part."""
+        """Number of bytes that the packed data takes."""
         return len(self.fingerprints) + len(self.before_images)
 
     @staticmethod
     def key(number: int) -> str:
-        """Return the key of a part: its number, after a digit that spreads parts over files."""
+        """Return the key of a part: a digit that distributes parts over files, then the number."""
         return f"{number % 16:x}{number:08}"
 
     def to_row(self) -> tuple[str | int, ...]:
@@ -193,12 +193,12 @@ class UndoPart:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> UndoPart:
-        """Return the part that a row of ``_mdfactory_undo_*`` holds.
+        """Return the part that is stored in a row of ``_mdfactory_undo_*``.
 
         Raises
         ------
         ValueError
-            If a column of the row has changed.
+            If the digest of the row does not match its other columns.
         """
         *values, stored_digest = row.values()
         if digest(values) != stored_digest:
@@ -231,7 +231,7 @@ def fingerprint(digest: str, sidecar_digest: str = "") -> bytes:
 
 
 def matches_either(current: bytes, first: bytes, second: bytes) -> bool:
-    """Whether each half of a fingerprint equals that half of one of two other fingerprints.
+    """Whether each half of a fingerprint equals the same half of either of two others.
 
     The halves are compared separately, since an interrupted write may have stored the sidecar of
     a record but not the record.
@@ -251,9 +251,10 @@ def matches_either(current: bytes, first: bytes, second: bytes) -> bool:
 
 
 def fingerprints(table: Table, images: pa.RecordBatch) -> list[bytes]:
-    """Return the fingerprint of each record, computed from its columns.
+    """Return the fingerprint of each record.
 
-    Stored digests are not used: another program may have changed a record and not its digests.
+    The record digest is computed from the columns. The stored one is not used, because another
+    program may have changed the record without it. The digest of the sidecar is the stored one.
 
     Parameters
     ----------

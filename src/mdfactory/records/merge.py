@@ -60,10 +60,11 @@ def resolve(
     Parameters
     ----------
     existing
-        Stored keys -> their content digests. Digests are compared only in mode ``update``, and
-        of the keys in `interrupted`.
+        Stored key -> content digest of its record; None if the digest is not compared. Digests
+        are compared in mode ``update``, and in every mode for the keys in `interrupted`.
     keys, contents
-        Key and content digest of each incoming row.
+        Key and content digest of each incoming row. If a record has a sidecar, the digest of
+        the sidecar follows its content digest, here and in `existing`.
     mode
         What to do with a row whose key is stored.
     interrupted

@@ -15,7 +15,7 @@ __all__ = ["Condition", "OneOf", "Prefix", "Query", "Sort", "apply"]
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The value of the column is one of these values."""
+    """Condition: the value of a column is one of several values."""
 
     column: str
     values: tuple[str, ...]
@@ -23,7 +23,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The value of the column starts with this text, case-sensitive; every value has prefix ''."""
+    """Condition, case-sensitive: the value of a column starts with a text; '' matches all."""
 
     column: str
     text: str
@@ -34,7 +34,7 @@ Condition = OneOf | Prefix
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The column that rows are sorted by."""
+    """Order of rows: by the values of one column."""
 
     column: str
     descending: bool = False
@@ -54,7 +54,7 @@ class Query:
     where
         Conditions; a row is read if all of them hold.
     columns
-        Columns to return, in this order; all columns if None.
+        Columns to return, in this order; all columns if None or empty.
     sort
         Order of the rows; any order if None.
     limit

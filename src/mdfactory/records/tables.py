@@ -64,11 +64,11 @@ class Table:
     bulky
         Columns that are too wide for any terminal.
     large
-        Columns whose cells may hold megabytes. Readers take a few rows at a time.
+        Columns whose cells may hold megabytes; they are read a few rows at a time.
     command
         The command that creates the table.
     result_type
-        Type of the results, if all records are results of one name.
+        Type of the result, if the table holds the records of one analysis or artifact.
     sidecar
         The table of the records' sidecars, which hold data in addition to the records' own
         columns. A sidecar holds the table name, key and time of its record. If the record has
@@ -99,7 +99,7 @@ class Table:
 
     @property
     def result_name(self) -> str:
-        """Name of the result, in lower case if the store has table names in upper case."""
+        """Name of the result; in lower case if it is all upper case in the name of the table."""
         name = self.name.partition("_")[2]
         return name.lower() if name.isupper() else name
 
@@ -125,7 +125,7 @@ class Table:
 
     @property
     def is_record(self) -> bool:
-        """Whether the rows are records, which have a digest each."""
+        """Whether the rows are records, which have a time and digests."""
         return bool(self.time)
 
 
@@ -297,9 +297,10 @@ def log_table(namespace: Namespace) -> Table:
 def undo_table(namespace: Namespace, slot: int) -> Table:
     """Return the table that holds the changes of one operation in a namespace.
 
-    Each operation that can be undone has an undo table. When an operation is no longer kept,
-    a later one takes its slot. Each row is a `records.history.UndoPart`. Its column ``hash``
-    holds the number of the part; it has this name because stores find and partition rows by it.
+    Each operation that can be undone has an undo table. When it can no longer be undone, a
+    later operation reuses the table. Each row is a `records.history.UndoPart`. The column ``hash``
+    holds the key of the part; it is called ``hash`` because stores find and partition rows by the
+    column of that name.
 
     Parameters
     ----------
@@ -323,7 +324,7 @@ def table_named(name: str, namespace: Namespace) -> Table | None:
     Parameters
     ----------
     name
-        The name, in any case; the table has it as given.
+        The name in any case; the returned table has the name as given.
     namespace
         The namespace that holds the table.
     """

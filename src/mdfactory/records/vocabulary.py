@@ -106,7 +106,8 @@ class ConflictMode(StrEnum):
     """What a write does with records whose keys are stored already.
 
     ``refuse`` rejects the whole write, ``skip`` keeps the stored records, ``force``
-    overwrites them, ``update`` overwrites those of which a column other than the time differs.
+    overwrites them, ``update`` overwrites those that differ in a column other than the time, or
+    in their sidecar.
     """
 
     refuse = "refuse"
@@ -124,7 +125,7 @@ class Retention:
     operations
         Number of the latest operations that can be undone; 0 to keep no history.
     size
-        Maximum size of their history together, in bytes.
+        Maximum total size of their before-images and fingerprints, in bytes.
     """
 
     operations: int = 10

@@ -1,4 +1,4 @@
-"""For tests of a new store: the contract suite, and a store in memory.
+"""The contract suite for tests of a new store, and a store in memory.
 
 `StoreTests` is the suite. Its two parts, `RecordTests` and `HistoryTests`, can be run separately.
 The extra ``mdfactory[testing]`` is required.

@@ -1,8 +1,9 @@
-"""A workload for tests that kill writers: a write that was stored in part is detected.
+"""A workload for tests that kill writers, which detects a write that was stored in part.
 
-``python -m mdfactory.testing.harm URL SIMULATIONS`` reads lines such as ``fill b`` or ``clear``
-from standard input. It does each in a child process, and prints the process id of the child, and
-its exit status when it has ended.
+``python -m mdfactory.testing.harm URL SIMULATIONS`` takes the URL of a store and the number of
+records of each table. It reads lines such as ``fill b`` or ``clear`` from standard input. Each line
+is a call of a method of `Workload`, which a child process executes. The program prints the process
+id of the child, and, after the child has ended, its wait status as `os.waitpid` returns it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ EMPTY_STATE: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Records of two tables, all of which contain the same letter.
+    """Records of two tables; all records contain the same letter.
 
     Parameters
     ----------
@@ -44,14 +45,14 @@ class Workload:
     simulations: int = 1500
 
     def fill(self, letter: str, mode: ConflictMode = ConflictMode.force) -> None:
-        """Write all records with a letter, in place of existing ones."""
+        """Write all records with a letter; existing records are overwritten."""
         with self.store.operation("fill", create=set(Namespace)) as transaction:
             transaction.create(SIMULATIONS)
             transaction.create(OVERVIEW)
             transaction.write(self._batches(letter), mode)
 
     def add(self, letter: str) -> None:
-        """Write all records with a letter, if none exists."""
+        """Write all records with a letter; raise an error if any of them exists."""
         self.fill(letter, ConflictMode.refuse)
 
     def clear(self) -> None:
@@ -76,7 +77,7 @@ class Workload:
         Raises
         ------
         AssertionError
-            If the records are not of one write.
+            If the records are not those of a single write.
         """
         runs, overviews = self.states()
         assert runs == overviews, "the tables differ"
@@ -88,7 +89,7 @@ class Workload:
         Raises
         ------
         AssertionError
-            If the records of one table are not of one write.
+            If the records of a table are not those of a single write.
         """
         with self.store.transaction() as transaction:
             runs, overviews = (
@@ -112,8 +113,8 @@ class Workload:
 
 
 def _serve(workload: Workload) -> None:
-    # Import all modules before the first fork. `state` would compare the tables, which other
-    # processes may be writing already.
+    # This call imports all modules before the first fork. `state` is not called, since it would
+    # compare the two tables, which other processes may already be writing.
     workload.states()
     for line in sys.stdin:
         name, *letters = line.split()

@@ -66,11 +66,11 @@ DAMAGED_LOG_CELLS: Final[tuple[dict[str, Any], ...]] = (
     {"place": "elsewhere"},
     {"operation": 2**63 - 1},
 )
-"""Column of the log -> a damaged value; one or more for each row."""
+"""For each damaged row of the log: column -> damaged value."""
 
 
 class HistoryTests(StoreUnderTest):
-    """What every store guarantees for its log and for undo, as tests."""
+    """Tests of what every store guarantees for the log and for undo."""
 
     def _raw_tables(self) -> dict[str, Rows]:
         """Return all rows of the restored tables, read without the store."""
@@ -335,7 +335,8 @@ class HistoryTests(StoreUnderTest):
     ) -> None:
         """A log may have many thousand entries.
 
-        Each entry is damaged at another character, so that the message of a reader identifies it.
+        Each entry is damaged at another position. The position in a warning shows which entry
+        was read.
         """
         filled.retention = Retention(operations=3)
         for _ in range(4):

@@ -1,4 +1,4 @@
-"""A store in memory: the smallest one that passes the contract suite, for tests and as a model."""
+"""A store in memory, for tests and as an example: a minimal store that passes the suite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MemoryTransaction(Transaction):
     Parameters
     ----------
     rows
-        The copy; a commit makes it the state of the store.
+        The copy; after a commit, it is the state of the store.
     """
 
     location = "memory"
@@ -49,14 +49,14 @@ class MemoryTransaction(Transaction):
         del self.rows[table.namespace, table.id]
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Answer a query with Arrow; large cells are yielded one at a time."""
+        """Answer a query with Arrow; rows with large cells are yielded one at a time."""
         rows = apply(query, self.rows[table.namespace, table.id][1])
         has_large_cells = set(table.large) & set(rows.schema.names)
         batch_rows = 1 if has_large_cells else BATCH_ROWS
         yield from filter(len, rows.to_batches(max_chunksize=batch_rows))
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Append rows, after removing those with their keys."""
+        """Remove the stored rows that have the keys of new rows, and append the new rows."""
         self.remove(table, _keys(table, rows))
         name, stored = self.rows[table.namespace, table.id]
         added = pa.Table.from_batches([rows], table.schema)

@@ -1,4 +1,4 @@
-"""Operations on a store with few records, each of another kind, for the tests of log and undo."""
+"""Operations of different kinds on a small store, for the tests of the log and of undo."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mdfactory.testing.records import (
 __all__ = ["FRESH", "OPERATIONS", "clear", "force", "operate", "recreate_tables"]
 
 FRESH: Final = analysis_table("fresh")
-"""A table that the stores of the tests do not have at first."""
+"""A table that a store does not have at the beginning of a test."""
 
 
 def insert(transaction: Transaction) -> None:
-    """Insert records of all tables, with a sidecar and without."""
+    """Insert records of all tables, with and without a sidecar."""
     transaction.write(
         [
             (SIMULATIONS, records(SIMULATIONS, run("C"), run("D"))),
@@ -101,7 +101,7 @@ OPERATIONS: Final[dict[str, Callable[[Transaction], None]]] = {
     "change repeatedly": change_repeatedly,
     "insert new": insert_new,
 }
-"""Name of an operation -> what it does in its transaction."""
+"""Name of an operation -> function that makes its changes in a transaction."""
 
 
 def operate(store: Store, name: str) -> None:

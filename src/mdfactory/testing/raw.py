@@ -1,4 +1,4 @@
-"""A store under test: how to open it, and how to reach its data without it."""
+"""The interface of a store under test: opening it, and direct access to its data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class StoreUnderTest(ABC):
-    """A store, and raw access to its data as another program has it."""
+    """A store under test, and direct access to its data, as another program would have."""
 
     @abstractmethod
     def opened(self, *, wait: float = 60.0) -> Store:
@@ -42,7 +42,7 @@ class StoreUnderTest(ABC):
         """Add rows to a table without the store, as another program would."""
 
     def raw_digests(self, table: Table) -> Rows:
-        """Return the digests of the records of one table, read without the store."""
+        """Return the rows of the digest table for one record table, read without the store."""
         return [row for row in self.raw_rows(digest_table(table.namespace)) if row[0] == table.id]
 
     @pytest.fixture
@@ -52,12 +52,12 @@ class StoreUnderTest(ABC):
 
     @pytest.fixture
     def store(self, empty: Store) -> Store:
-        """Return a store with a table of each kind, without records."""
+        """Return a store with the tables of `EXAMPLE_TABLES`, without records."""
         self.create_tables(empty)
         return empty
 
     def create_tables(self, store: Store) -> None:
-        """Create a table of each kind."""
+        """Create the tables of `EXAMPLE_TABLES`."""
         with store.transaction(write=True, create=set(Namespace)) as transaction:
             for table, _ in EXAMPLE_TABLES.values():
                 transaction.create(table)
@@ -71,7 +71,7 @@ def write_records(
 
 
 def read_rows(store: Store, table: Table, query: Query | None = None) -> Rows:
-    """Return the answer to a query as tuples; `Transaction.values` must return the same."""
+    """Return the rows of a query as tuples; assert that `Transaction.values` returns the same."""
     query = query or Query()
     answer = pa.Table.from_batches(store.read(table, query), schema=query.schema(table))
     rows = list(zip(*(column.to_pylist() for column in answer.columns), strict=True))

@@ -1,4 +1,4 @@
-"""Records for tests: valid ones of each table, and awkward texts."""
+"""Records for tests of stores, and texts that stores may fail to keep unchanged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ AWKWARD_TEXTS: Final = (
     "Grüße, Δ, 水, 🧪",
     "'; DROP TABLE RUN_DATABASE; --",
 )
-"""Texts that a careless store changes."""
+"""Texts that a store may change by mistake."""
 
 Record = dict[str, Any]
 """Column -> value."""

@@ -1,8 +1,8 @@
-"""The contract suite: what every store must do, whatever it keeps its records in.
+"""The contract suite: tests that every store must pass.
 
-Subclass `StoreTests` in the tests of a store, and implement `opened` and the two raw
-operations. These reach the data as another program would, without the store, so that reads and
-writes are tested apart.
+Subclass `StoreTests` in the tests of a store, and implement `opened`, `raw_rows` and `raw_put`.
+The last two access the data as another program would, without the store, so that reads and writes
+are tested separately.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SELECTED_HASHES: Final[dict[tuple[Condition, ...], list[str]]] = {
 
 
 class RecordTests(WriteTests):
-    """What every store guarantees for tables, records, queries and transactions, as tests."""
+    """Tests of what every store guarantees for tables, records, queries and transactions."""
 
     # Tables
 
@@ -283,7 +283,7 @@ class RecordTests(WriteTests):
 
 
 class StoreTests(RecordTests, HistoryTests):
-    """The guarantees of `Store`, as tests. Every store passes all of them."""
+    """The contract suite. Every store passes all of its tests."""
 
 
 def _change_and_fail(store: Store, reason: type[BaseException]) -> None:

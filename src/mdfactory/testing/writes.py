@@ -43,11 +43,11 @@ from mdfactory.testing.records import (
 __all__ = ["WriteTests"]
 
 FRAMES_PER_STORE: Final = 15
-"""Frames that Hypothesis draws for a store: few, as most errors are found without a store."""
+"""Frames that Hypothesis draws for a store: few, since tests of the codec draw many more."""
 
 
 class WriteTests(StoreUnderTest):
-    """What every store guarantees for writes, digests and sidecars, as tests."""
+    """Tests of what every store guarantees for writes, digests and sidecars."""
 
     # Conflict modes
 
