@@ -37,7 +37,7 @@ _MODULES = {
 
 
 def __getattr__(name: str, platform: str = sys.platform) -> object:
-    """Import a public name when it is first used, so that the program starts fast."""
+    """Import a public name only when it is used, so that the program starts fast."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mdfactory.platforms import require_posix

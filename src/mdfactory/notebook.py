@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Records", "open_store"]
 
 HASHES_PER_QUERY = 1000
-"""Simulations that one query selects by their hashes."""
+"""Number of simulations that one query selects by hash."""
 
 
 def open_store(
@@ -47,7 +47,7 @@ def open_store(
     Returns
     -------
     Records
-        The records of the store. They are read when one of its methods is called.
+        The records of the store. They are read only when a method is called.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def open_store(
 
     Examples
     --------
-    After ``mdfactory demo``, by the configuration of the demo, and by the URL of the same store:
+    After ``mdfactory demo``: the same store by the configuration of the demo, and by its URL.
 
     >>> import mdfactory
     >>> records = mdfactory.open_store(config="mdfactory-demo/mdfactory.ini")
@@ -125,7 +125,7 @@ class Records:
         engine : {"gromacs"}, optional
             Program that runs the simulation.
         fields : sequence of str
-            Fields of the BuildInput to add as columns, as dotted paths like in a campaign CSV:
+            Fields of the BuildInput to add as columns, as dotted paths, as in a campaign CSV:
             ``system.target_density``, ``system.species.SOL.fraction``. A field with subfields,
             such as ``system.species``, adds a column for each of them.
         sort : str, optional
@@ -145,7 +145,7 @@ class Records:
         NotInitialisedError
             If the store has no table of simulations.
         QueryError
-            If `hash`, `sort` or `limit` is invalid, or if no simulation has one of the fields.
+            If `hash`, `sort` or `limit` is invalid, or if a field is in none of the simulations.
 
         Examples
         --------
@@ -270,8 +270,8 @@ class Records:
         Returns
         -------
         DataFrame
-            The rows of all tables. The first column is ``hash``; then come the columns of the
-            tables with their dtypes and index as recorded, and then `fields`.
+            The rows of all tables. The columns are ``hash``, then those of the tables, with dtypes
+            and index as recorded, and then `fields`.
 
         Raises
         ------
@@ -279,10 +279,15 @@ class Records:
             If `name` cannot be the name of an analysis.
         UnknownNameError
             If the store has no analysis of this name.
+        NotInitialisedError
+            If the store was not initialised for analyses, or `fields` are given and it has no
+            table of simulations.
         SchemasDifferError
             If the tables differ in their columns or types, and `union` is False.
+        FrameCorruptError
+            If a stored table was changed or damaged.
         QueryError
-            If `hash`, `sort` or `limit` is invalid, or if no simulation has one of the fields.
+            If `hash`, `sort` or `limit` is invalid, or if a field is in none of the simulations.
 
         Examples
         --------
@@ -339,8 +344,8 @@ class Records:
         Returns
         -------
         DataFrame
-            A row for each simulation. The column ``files`` has lists of paths, and ``checksums``
-            has dicts from path to SHA-256 (64 hexadecimal digits).
+            A row for each simulation. The column ``files`` contains lists of paths, and
+            ``checksums`` dicts from path to SHA-256 (64 hexadecimal digits).
 
         Raises
         ------
@@ -348,6 +353,8 @@ class Records:
             If `name` cannot be the name of an artifact.
         UnknownNameError
             If the store has no artifact of this name.
+        NotInitialisedError
+            If the store was not initialised for artifacts.
         QueryError
             If `hash`, `sort` or `limit` is invalid.
 
@@ -380,7 +387,7 @@ class Records:
         return pa.Table.from_batches(batches, table.schema).to_pandas()
 
     def _read_inputs(self, hashes: Sequence[str]) -> pd.DataFrame:
-        """Return hash and BuildInput of some simulations."""
+        """Return hash and BuildInput of the given simulations."""
         columns = ("hash", "input_data")
         with self.store.transaction() as transaction:
             batches = [
@@ -398,12 +405,12 @@ class Records:
 
 
 def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
-    """Return a column ``hash``, and a column for each of the fields of the BuildInputs.
+    """Return the hashes of simulations, and a column for each of the given fields.
 
     Raises
     ------
     QueryError
-        If no BuildInput has one of the fields.
+        If a field is in none of the BuildInputs.
     """
     import pandas as pd
 
@@ -436,7 +443,7 @@ def _flatten(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and all(
         isinstance(entry, dict) and "resname" in entry for entry in value
     ):
-        # A list of species: each has its residue name in the path.
+        # A list of species: the path contains the residue name of each.
         for species in value:
             rest = {name: child for name, child in species.items() if name != "resname"}
             yield from _flatten(f"{path}.{species['resname']}", rest)

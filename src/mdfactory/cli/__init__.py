@@ -1,4 +1,4 @@
-"""The command line: parse, one call, render."""
+"""The command line: a command parses its options, calls one use-case and renders the result."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def main(platform: str = sys.platform) -> None:
 
 
 def _exit_without_teardown(code: int) -> NoReturn:
-    """Exit at once: to take apart all imported modules would take longer than a short command.
+    """Exit without finalising the interpreter, which would traverse all imported modules.
 
-    Locks, files and threads are closed by then, as each of them is used in a ``with`` block.
+    Locks, files and threads are already closed: each is used in a ``with`` block.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError, ValueError):

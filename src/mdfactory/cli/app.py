@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         return int(app.meta(list(arguments)) or Exit.done)
     except CycloptsError as error:  # a common option is wrong
         return _report_usage(Terminal(json="--json" in arguments), error)
-    except OSError as error:  # of output that needs no command, such as the version
+    except OSError as error:  # while printing help or the version, which run no command
         return _report_output(Terminal(json="--json" in arguments), error)
 
 
@@ -109,7 +109,7 @@ def _launch(
 
 
 def _import_subcommands(apps: Sequence[App]) -> None:
-    """Import the commands of a group: its help shows the first sentence of each of them."""
+    """Import the commands of a group, for its help: that shows the first sentence of each."""
     for group in apps[1:]:
         group.resolved_commands()
 
@@ -128,7 +128,7 @@ def _call(
         if config and error.command.startswith("mdfactory "):
             error.command += f" --config {quote(str(config))}"
         terminal.error(error)
-        # Invalid names in folders or in the configuration raise other errors: this one was typed.
+        # An InvalidNameError is one of the command line: other sources raise other errors.
         usage = isinstance(error, UsageError | InvalidNameError)
         return Exit.usage if usage else Exit.failed
     except MemoryError:
@@ -150,10 +150,10 @@ def _report_usage(terminal: Terminal, error: Exception) -> int:
 
 
 def _report_output(terminal: Terminal, error: OSError) -> int:
-    """Print that standard output cannot be written, unless its reader has closed the pipe."""
-    # Python flushes the rest of the buffer at exit, which would fail again.
+    """Print an error that standard output cannot be written, unless a reader closed the pipe."""
+    # The rest of the buffer goes to the null device: to flush it would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):  # the reader has read enough, such as head
+    if isinstance(error, BrokenPipeError):  # the reader, such as head, has read enough
         return Exit.done
     terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
     return Exit.failed
@@ -180,7 +180,7 @@ COMMANDS: Final = {
     ),
     "sync": ("sync:app", "Push campaigns into the store, and pull records from it."),
 }
-"""Command -> its app in `commands`, and its help: the module is imported when it is called."""
+"""Command -> its app in `commands`, imported when the command is called, and its help."""
 
 for name, (location, help_text) in COMMANDS.items():
     app.command(f"mdfactory.cli.commands.{location}", name=name, help=cleandoc(help_text))

@@ -1,4 +1,4 @@
-"""Records as lines of text: tables that fit a terminal, and tab-separated values."""
+"""Lines of text for records: tables that fit a terminal, and tab-separated values."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ STATUS_COLOURS: Final[Mapping[str, str]] = {
     "equilibrated": "36",
     "build": "2",
 }
-"""Status of a simulation -> its style; styles are codes of ECMA-48, select graphic rendition."""
+"""Status of a simulation -> its style, a code of ECMA-48 (Select Graphic Rendition)."""
 
 COLUMN_GAP: Final = "  "
 
 MIN_COLUMN_WIDTHS: Final = {"status": max(map(len, STATUS_COLOURS))}
-"""Column -> its smallest width: later batches may hold longer values than the first one."""
+"""Column -> its minimum width: values of later batches may be longer than those of the first."""
 
 SHRUNK_COLUMN_WIDTHS: Final = {
     "directory": 16,
@@ -49,12 +49,12 @@ SHRUNK_COLUMN_WIDTHS: Final = {
     "columns": 16,
     "data_path": 16,
 }
-"""Column that may be shortened -> the width that it keeps."""
+"""Column that may be narrower than its values -> its minimum width."""
 
 HASH_FOLDER: Final = re.compile(
     rf"(.*/[0-9A-Fa-f]{{{HASH_DIGITS}}})[0-9A-Fa-f]{{{40 - HASH_DIGITS}}}"
 )
-"""Path of a folder that is named by a hash; the group ends with the first digits of the hash."""
+"""Path of a folder whose name is a hash; the group ends after the first digits of the hash."""
 
 TSV_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -83,7 +83,7 @@ def table_lines(
     Parameters
     ----------
     batches
-        The records. Only the first batch sets the widths, so that it is shown at once.
+        The records. The first batch is printed at once: it alone determines the widths.
     columns
         Names of the columns of `batches`.
     width
@@ -123,7 +123,7 @@ def _value_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> I
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes in place of control characters, which a terminal would obey."""
+    """Return a text with its control characters replaced by escapes."""
     if text.isprintable():
         return text
     return "".join(
@@ -132,7 +132,7 @@ def printable(text: str) -> str:
 
 
 def _text_rows(batch: pa.RecordBatch, *, shorten: bool = True) -> Iterator[list[str]]:
-    """Yield each record as texts; hashes, and folders named by hashes, may be shortened."""
+    """Yield the values of each record as texts, by default with shortened hashes."""
     columns = [
         ["" if value is None else printable(str(value)) for value in column.to_pylist()]
         for column in batch.columns
@@ -171,7 +171,7 @@ def _table_line(cells: Sequence[str], widths: Sequence[int], styles: Mapping[str
 
 
 def _cell(text: str, width: int, style: str) -> str:
-    """Return a text in the width of its column; a path that is too long loses its beginning."""
+    """Pad or cut a text to the width of its column; paths are cut at the beginning."""
     if cell_len(text) > width:
         text = f"…{text[1 - width :]}" if text.startswith("/") else f"{text[: width - 1]}…"
     text = set_cell_size(text, width)
@@ -179,5 +179,5 @@ def _cell(text: str, width: int, style: str) -> str:
 
 
 def styled(text: str, style: str) -> str:
-    """Return a text that a terminal shows in a style, which has no width."""
+    """Return a text with the escape codes of a style, which have no width on a terminal."""
     return f"\x1b[{style}m{text}\x1b[0m"

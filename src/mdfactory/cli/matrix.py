@@ -22,9 +22,9 @@ RESULT_MARKS: Final = {True: CHECK_MARK, False: "·", None: ""}
 def matrix_lines(batches: Iterable[pa.RecordBatch], width: int, *, colour: bool) -> list[str]:
     """Return the overview as a matrix: a row for each simulation, a column for each result.
 
-    The names of the results head the columns, and the last line counts the simulations that have
-    each result. If the names are too wide, the columns are numbered, and a legend with names and
-    counts follows.
+    The columns are headed by the names of the results. The last line has the number of simulations
+    with each result. If the names are too wide, the columns are numbered, and a legend with names
+    and counts follows.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class _Overview:
 
     @property
     def counts(self) -> list[str]:
-        """For each result, how many simulations have it, of those that are expected to."""
+        """For each result, text such as ``4 of 8``: simulations with it, of those listed for it."""
         columns = (
             [results[name] for results in self.simulations.values() if name in results]
             for name in self.results
@@ -140,7 +140,7 @@ class _Grid:
         mark = styled(CHECK_MARK, GREEN) if colour else CHECK_MARK
         for label, results in zip(overview.labels, overview.simulations.values(), strict=True):
             marks = [RESULT_MARKS[results.get(name)] for name in overview.results]
-            # Colours come last: their codes have no width on the terminal.
+            # The codes of colours are added after the padding: they have no width on a terminal.
             yield self.line(label, marks).replace(CHECK_MARK, mark)
 
 
@@ -162,7 +162,7 @@ def _label_width(overview: _Overview) -> int:
 
 
 def _legend_lines(overview: _Overview) -> Iterator[str]:
-    """Yield number, name and count of each result."""
+    """Yield a line for each result: number, name and count."""
     width = max(map(len, overview.results))
     columns = zip(overview.results, overview.counts, strict=True)
     for number, (name, count) in enumerate(columns, start=1):

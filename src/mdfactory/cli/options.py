@@ -1,4 +1,4 @@
-"""Options that several commands share, and their meaning."""
+"""Options that several commands share, and their conversion to arguments of the use-cases."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ class ReadingOptions:
         Number of folders and results to read at once. Default: automatic (1 on a fast local disk,
         8 on a slow network file system).
     no_cache
-        Read all files, including those that have not changed since they were last read.
+        Read all files, including those that have not changed since they were last read, and do not
+        use the index of scans.
     """
 
     jobs: Annotated[
@@ -150,9 +151,10 @@ class CsvOptions:
     Parameters
     ----------
     csv
-        Campaign CSV; the simulation folders of its rows are the source.
+        Campaign CSV whose simulation folders are the source.
     csv_root
-        Folder to search for them, at any depth. Default: the current folder.
+        Folder to search for the simulation folders of --csv, at any depth. Default: the current
+        folder.
     """
 
     csv: Annotated[Path | None, Parameter(group=CSV_GROUP)] = None
@@ -160,12 +162,12 @@ class CsvOptions:
 
 
 def source_of(source: Path | None, table: CsvOptions) -> Source:
-    """Return the source of simulations, which is SOURCE or a campaign CSV.
+    """Return the source of simulations: SOURCE or a campaign CSV.
 
     Raises
     ------
     UsageError
-        If both or none of them are given.
+        If both or neither are given, or --csv-root is given without --csv.
     """
     from mdfactory.campaign.discover import CsvSource
 

@@ -108,7 +108,7 @@ class Terminal:
         batches
             The records. They are printed as they come.
         columns
-            Names of their columns.
+            Names of the columns of `batches`.
         values
             Further members of the JSON object.
 
@@ -131,7 +131,7 @@ class Terminal:
         return first is not None
 
     def note(self, text: str) -> None:
-        """Print a note on standard error, which is no result."""
+        """Print a note, which is no part of the result, on standard error."""
         if not self._quiet:
             _print_error(text)
 
@@ -141,7 +141,7 @@ class Terminal:
             _print_error(f"warning: {text}")
 
     def error(self, error: MDFactoryError | str) -> None:
-        """Print on standard error why a command failed; with ``--json`` also as an object."""
+        """Print an error on standard error, and with ``--json`` an object on standard output."""
         details = error.details if isinstance(error, MDFactoryError) else {}
         if self.json:
             self._print_object({"error": str(error), **details})
@@ -150,7 +150,7 @@ class Terminal:
         _print_error(f"error: {error}")
 
     def skipped(self, path: str, reason: str) -> None:
-        """Print on standard error which item was skipped, also with ``--quiet``."""
+        """Print a skipped item and the reason on standard error, also with ``--quiet``."""
         _print_error(f"skipped: {printable(path)}: {reason}")
 
     def confirm(self, question: str, outcome: str, *, context: str = "") -> None:
@@ -161,7 +161,7 @@ class Terminal:
         question
             The question.
         outcome
-            What the answer no means: the message of the error.
+            Message of the error if the answer is no, such as ``nothing was cleared``.
         context
             Lines to print before the question, also with ``--quiet``.
 
@@ -191,7 +191,7 @@ class Terminal:
         Yields
         ------
         callable
-            Takes the name of the current step, and how many items it has handled.
+            Function to call with the name of the current step and the number of items done.
         """
         if self._quiet or not sys.stderr.isatty():
             yield lambda _step, _count: None
@@ -206,7 +206,7 @@ class Terminal:
         print(json.dumps({"command": self.command, **values}))
 
     def _print_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
-        """Print one object, whose rows are printed as they come: memory does not grow."""
+        """Print one object; each row is printed as it comes, so that memory does not grow."""
         head = json.dumps({"command": self.command, **values})
         print(f'{head[:-1]}, "rows": [', end="")
         separator = "\n"
@@ -223,7 +223,7 @@ class Terminal:
 
 
 def _prepare_streams() -> None:
-    """Replace closed standard streams, and make all of them take text in any encoding."""
+    """Replace closed standard streams, and escape characters that their encoding lacks."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
@@ -254,7 +254,7 @@ def _print_lines(lines: Iterable[str]) -> None:
 
 
 def _print_error(text: str) -> None:
-    """Print on standard error, with escapes in place of control characters, as in file names."""
+    """Print on standard error; control characters, such as those of file names, are escaped."""
     print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
 
 

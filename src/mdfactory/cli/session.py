@@ -1,4 +1,4 @@
-"""What all commands share: common options, the configured store, the terminal, exit codes."""
+"""The session of a command: common options, the configured store, the terminal, exit codes."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ class Session:
         return settings
 
     def store(self) -> Store:
-        """Open the store that the configuration names."""
+        """Open the configured store."""
         from mdfactory.stores import open_store
 
         _release_memory_at_once()
         return open_store(self.settings(), wait=self.wait)
 
     def store_at(self, kind_or_url: str) -> Store:
-        """Open the store of a kind, as configured, or the store at a URL."""
+        """Open the configured store of the given kind, or the store at the given URL."""
         from mdfactory.stores import OPENER_BY_KIND, open_store, store_at
 
         _release_memory_at_once()
@@ -154,11 +154,11 @@ class Session:
 
 
 def _release_memory_at_once() -> None:
-    """Return the memory of large frames to the system as soon as it is freed.
+    """Configure Arrow and glibc to return freed memory of large frames to the system at once.
 
-    Arrow's own pool keeps it for later, and so does glibc for blocks below a threshold that
-    grows to 32 MB as such blocks are freed (mallopt(3), ``M_MMAP_THRESHOLD``). A push of frames
-    of that size would hold twice the memory that it needs.
+    By default, Arrow's own pool keeps freed memory. So does glibc for blocks below a threshold,
+    which grows up to 32 MB when larger blocks are freed (mallopt(3), ``M_MMAP_THRESHOLD``). A push
+    of frames of that size would then use twice the memory.
     """
     import ctypes
 
@@ -175,14 +175,14 @@ M_MMAP_THRESHOLD: Final = -3
 MMAP_THRESHOLD_BYTES: Final = 2**20
 
 CurrentSession = Annotated[Session, Parameter(parse=False)]
-"""Parameter of a command that receives the session; it is no option."""
+"""Type of the parameter that passes the session to a command; it is not an option."""
 
 
 def format_counts(counts: Mapping[str, int], *, zeros: bool = False) -> str:
-    """Return counts as text, such as ``8 inserted, 2 skipped``; with or without zeros."""
+    """Return counts as text, such as ``8 inserted, 2 skipped``; by default without zeros."""
     return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or zeros)
 
 
 def examples(*lines: str) -> str:
-    """Return the epilogue of a command's help, with examples of command lines."""
+    """Return the epilogue of the help of a command: examples of command lines."""
     return "\n".join(["Examples:", "", *(f"    {line}" for line in lines)])

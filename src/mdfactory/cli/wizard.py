@@ -1,4 +1,4 @@
-"""The questions of ``mdfactory config init``; each of them has an option, too."""
+"""The questions of ``mdfactory config init``, and the option for each of them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ DERIVED_PATHS: Final = {
     "ANALYSIS_DB_PATH": "analyses",
     "ARTIFACT_DB_PATH": "artifacts",
 }
-"""Key of Foundry -> field of FoundryPaths, which has its default."""
+"""Key of Foundry -> field of FoundryPaths with its default."""
 
-ANSWER_GROUP: Final = Group("Answers", help="Settings without an option are asked for.", sort_key=1)
+ANSWER_GROUP: Final = Group(
+    "Answers", help="Settings that are not given as options are asked for.", sort_key=1
+)
 
 
 @Parameter(name="*", group=ANSWER_GROUP)
@@ -85,13 +87,13 @@ class Answers:
 
     @property
     def given(self) -> dict[str, str]:
-        """Key of the setting -> its answer, for each option that is given."""
+        """Key of a setting -> its answer, for each option that is given."""
         values = {option.name.upper(): getattr(self, option.name) for option in fields(self)}
         return {key: value for key, value in values.items() if value is not None}
 
 
 class Prompter:
-    """Asks questions on the terminal, through standard error, or answers them by their defaults.
+    """Asks questions on the terminal, through standard error, or takes their defaults.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ class Prompter:
         return str(self._ask("select", question, default, choices=choices))
 
     def text(self, question: str, default: str, check: Callable[[str], None]) -> str:
-        """Ask for a text, until `check` raises no ConfigError for it."""
+        """Ask for a text; repeat the question while `check` raises a ConfigError for the answer."""
 
         def validate(answer: str) -> bool | str:
             try:
@@ -151,12 +153,12 @@ def ask_settings(
     prompter
         Asks the questions.
     folder
-        Folder of the configuration file that will hold the settings.
+        Folder of the configuration file to which the settings are written.
 
     Returns
     -------
     dict
-        The settings to write; those that keep their value are left out.
+        The settings to write: the type of the store, and all settings whose value changes.
 
     Raises
     ------
@@ -190,9 +192,9 @@ def _check_options(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> 
 
 
 def _default(setting: SettingKey, values: Mapping[SettingKey, str], settings: Settings) -> str:
-    """Return the default of an answer: its value in effect.
+    """Return the default of an answer: the value in effect.
 
-    A path of Foundry that nobody has set follows from the answers before it.
+    A path of Foundry that is not set is derived from the earlier answers.
     """
     from mdfactory.config import FoundryPaths
 
@@ -224,7 +226,7 @@ def _answer(
     except ConfigError as error:
         raise UsageError(f"{_option(key)}: {error}") from error
     if key == "URL":
-        # An unchanged answer stands for the URL with its password, which was not shown.
+        # The default was shown without its password: an unchanged answer keeps the password.
         return _add_password(default if answer == shown_default else answer, given, prompter)
     if not answer:
         return default
@@ -291,7 +293,7 @@ def _read_password(file: str) -> str:
 
 
 def _absolute(answer: str, folder: Path) -> str:
-    """Return the path to write: paths in the file are relative to its folder, not to ours."""
+    """Return the path to write: one in the file is relative to its folder, an answer to ours."""
     if answer.startswith(("~", "$")) or folder == Path.cwd():
         return answer
     return os.path.abspath(answer)

@@ -1,1 +1,1 @@
-"""Use-cases: one module per command, between folders on disk and a store. None of them prints."""
+"""Use-cases: one module for each command. They read folders and stores, and print nothing."""

@@ -1,4 +1,4 @@
-"""Check: whether a store can be reached, read and written, and which of its tables are missing."""
+"""Check: test whether a store can be reached, read and written, and find missing tables."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
     -------
     list of Checked
         The checks of the store itself, such as its connection; read access and format; write
-        access; and each table. The list ends early if a check fails that all later ones need.
+        access, if the store has tables; and the tables. The list ends with the first failed
+        check on which all later ones depend.
     """
     checks = _check_parts(store)
     if checks and not checks[0].sound:
@@ -75,7 +76,7 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
 
 
 def _check_parts(store: Store) -> list[Checked]:
-    """Run the checks of the store itself; only the first one if it fails: the connection."""
+    """Run the checks of the store itself; stop if the first one, the connection, fails."""
     checks: list[Checked] = []
     for name, probe in store.probes():
         checks.append(_run(name, probe))
@@ -85,7 +86,7 @@ def _check_parts(store: Store) -> list[Checked]:
 
 
 def _run(name: str, action: Callable[[], str | None]) -> Checked:
-    """Run one check; what it returns, such as a host, is added to its name."""
+    """Run one check, and append the detail that it returns, such as a host, to its name."""
     try:
         detail = action()
     except MDFactoryError as error:
@@ -100,7 +101,7 @@ def _take_write_lock(store: Store) -> None:
 
 
 def _check_tables(table_ids: Collection[str], catalogue: Catalogue) -> Iterator[Checked]:
-    """Check which tables exist: one check a result type, since there are many tables of each."""
+    """Check which tables exist; all tables of one result type are one check."""
     yield _check_table(SIMULATIONS, table_ids)
     yield _check_table(OVERVIEW, table_ids)
     for result_type in ResultType:

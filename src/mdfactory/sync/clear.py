@@ -20,7 +20,7 @@ __all__ = ["Selection", "clear", "select"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Records to be removed: all records of some tables, or those of some simulations.
+    """Records to be removed from some tables: all of them, or those of some simulations.
 
     Parameters
     ----------
@@ -79,15 +79,17 @@ def select(
     Raises
     ------
     NotInitialisedError
-        If a selected table is missing; where simulations and overview are both selected, only
-        if the store has no tables at all.
+        If a selected table is missing. If simulations and overview are both selected, missing
+        tables are ignored unless the store has no tables at all.
     UnknownNameError
-        If the store has no analysis or artifact of a name in `tables`.
+        If a table in `tables` is missing.
+    QueryError
+        If `hash_prefix` is not hexadecimal.
     """
     where = conditions(hash_prefix, {})
     selected = [*([SIMULATIONS] if simulations else []), *([OVERVIEW] if overview else [])]
     with store.transaction() as transaction:
-        everything = simulations and overview  # a missing table then has nothing to clear
+        everything = simulations and overview  # missing tables are then ignored
         if not (everything and transaction.tables()):
             _require(transaction, selected, result_types)
         for table in tables:
@@ -127,8 +129,8 @@ def clear(
     selection
         The records to remove.
     purge
-        Keep no before-images, and remove those of earlier operations: neither this nor any
-        earlier operation can be undone.
+        Store no before-images, and remove those of earlier operations. Neither this operation
+        nor any earlier one can be undone afterwards.
     command
         The command as the user typed it, for the log.
 

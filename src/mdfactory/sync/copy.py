@@ -1,4 +1,4 @@
-"""Copy: all records of one store into another, with a proof that both hold the same."""
+"""Copy: write all records of a store into another store, then compare the tables of both."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Copied:
     tables
         Table name -> number of its records by outcome.
     proof
-        Table name -> its digest in the source, and in the target after the copy; empty for a
-        dry run.
+        Name of a table of the source -> its digest in the source, and its digest in the target
+        after the copy. Empty for a dry run.
     """
 
     tables: dict[str, Counts]
@@ -63,7 +63,7 @@ class Copied:
 
     @property
     def identical(self) -> bool:
-        """Whether both stores hold the same records, to the last bit."""
+        """Whether all tables of the source have equal digests in the target; true for a dry run."""
         return all(source == target for source, target in self.proof.values())
 
 
@@ -85,7 +85,7 @@ def copy(
     target
         The store to copy to; tables that it lacks are created.
     mode
-        What to do with records that the target has already.
+        What to do with records whose key is already in the target.
     dry_run
         Write nothing, and return what would be written.
     command
@@ -98,7 +98,7 @@ def copy(
     NotInitialisedError
         If the source has no tables.
     ConflictError
-        In mode ``refuse``, if the target has a record already. Nothing was written.
+        In mode ``refuse``, if the key of a record is already in the target. Nothing was written.
     """
     now = datetime.now(UTC).isoformat()
     with (
@@ -135,9 +135,9 @@ def _read_whole(transaction: Transaction, table: Table) -> Iterator[pa.RecordBat
 
 
 def _copy_overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:
-    """Copy the rows of the overview that the target lacks, then derive all of them again.
+    """Insert the overview rows that the target lacks, then correct all rows of their simulations.
 
-    The target may have other records than the source, which its overview must show.
+    The records of the target may differ from those of the source. Its overview must match its own.
     """
     if not reader.has(OVERVIEW):
         return {}

@@ -1,4 +1,4 @@
-"""Example: the campaign that ships with the package, copied into a folder of the user."""
+"""Example: copy the campaign that the package contains into a folder of the user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Example:
     campaign
         The folder of its simulations.
     config
-        A configuration file whose store belongs to this example alone.
+        The configuration file; its store contains only this example.
     """
 
     campaign: Path
@@ -44,12 +44,12 @@ class Example:
 def unpack(directory: Path) -> Example:
     """Copy the example campaign into a folder, and write a configuration file for it.
 
-    If the folder holds an incomplete copy, the missing files are added.
+    An incomplete copy in the folder is completed.
 
     Raises
     ------
     OutputError
-        If the folder holds other files, or cannot be written.
+        If the folder contains other files, or cannot be written.
     """
     example = Example(directory / CAMPAIGN_NAME, directory / "mdfactory.ini")
     if example.config.exists() and example.campaign.exists():

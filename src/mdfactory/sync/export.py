@@ -27,10 +27,10 @@ def export(rows: RecordBatches, schema: pa.Schema, path: Path) -> int:
     rows
         Batches of records.
     schema
-        The schema of the records; without records, the file has only its header.
+        The schema of the records. If there are none, a CSV file has only its header line.
     path
-        The file. Its suffix chooses the format: ``.json`` and ``.jsonl`` JSON lines,
-        ``.parquet`` Parquet, any other CSV.
+        The file. Its suffix determines the format: JSON lines for ``.json`` and ``.jsonl``,
+        Parquet for ``.parquet``, CSV for all others.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def export(rows: RecordBatches, schema: pa.Schema, path: Path) -> int:
 def _write_csv(rows: RecordBatches, schema: pa.Schema, file: IO[bytes]) -> int:
     from pyarrow.csv import CSVWriter
 
-    # Records have only texts and integers, which Arrow's faster writer writes exactly. A frame may
-    # have other types.
+    # Arrow's CSV writer is faster, and exact for texts and integers, the types of all records.
+    # Frames may have other types.
     if not set(schema.types) <= {pa.string(), pa.int64()}:
         file.write(to_csv(schema.empty_table(), header=True))
         return _write_each(rows, lambda batch: file.write(_csv_lines(batch)))

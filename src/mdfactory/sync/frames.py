@@ -1,4 +1,4 @@
-"""Frames: read the tables that analyses produced from a store, exactly as they were recorded."""
+"""Frames: read the tables of analyses from a store, exactly as they were recorded."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Frames:
     Parameters
     ----------
     transaction
-        Reads the frames.
+        The transaction that reads the frames.
     table
         The table of the analysis.
     query
-        Selects and sorts the records.
+        The query that selects and sorts the records.
     keys
         Hash and time of each selected record, in order.
     stacked
-        Converts each frame to the common schema.
+        The common schema, to which each frame is converted.
     inferred
         Number of frames whose types were inferred from text.
     """
@@ -110,7 +110,7 @@ def pull_frames(
     limit: int | None = None,
     union: bool = False,
 ) -> Iterator[Frames]:
-    """Open the frames of an analysis for the block of a ``with`` statement.
+    """Open the frames of an analysis; use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -119,13 +119,13 @@ def pull_frames(
     name
         Name of the analysis.
     hash_prefix, equal
-        Select the simulations; see `sync.pull.conditions`.
+        Filters of the simulations; see `sync.pull.conditions`.
     sort
         Column of the records by which to sort the simulations; ``-column`` for descending order.
     limit
         Maximum number of simulations.
     union
-        Whether to stack frames whose columns differ.
+        Whether to stack frames whose columns or types differ.
 
     Yields
     ------
@@ -134,10 +134,17 @@ def pull_frames(
 
     Raises
     ------
+    InvalidNameError
+        If `name` cannot be the name of an analysis.
     UnknownNameError
         If the store has no such analysis.
+    NotInitialisedError
+        If the store was not initialised for analyses.
+    QueryError
+        If `hash_prefix` is not hexadecimal, the table lacks a column of the filter or the
+        order, or the limit is negative.
     SchemasDifferError
-        If the frames have different columns and `union` is false.
+        If the frames differ in their columns or types, and `union` is false.
     FrameCorruptError
         If a stored frame was changed or damaged.
     """
@@ -167,8 +174,8 @@ class _FrameSchemas:
     def read(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
         """Yield the hash of each record, and an empty table with the schema of its frame.
 
-        A record that another program wrote has no sidecar, and its whole frame is yielded: the
-        schema is inferred from all rows.
+        A record that another program wrote has no sidecar. Its schema is inferred from all rows,
+        and its whole frame is yielded.
         """
         for keys_batch in _batches_of(keys):
             record_keys = [key[:-1] for key in keys_batch]
@@ -236,7 +243,7 @@ def _check_sidecar(row: Mapping[str, Any]) -> None:
 
 
 def _name_record(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
-    """Read a frame; an error names the record that it belongs to."""
+    """Call a function that reads a frame, and name the record in its errors."""
     try:
         return read()
     except FrameCorruptError as error:

@@ -53,19 +53,20 @@ def initialise(
     simulations
         Whether to create the table of simulations.
     results
-        Result types for which to create the overview and the tables in the catalogue.
+        Result types. For each of them, the tables in the catalogue are created. If there is any,
+        the overview is created, too.
     catalogue
-        The results that get a table before any of their records is pushed.
+        The results whose tables are created.
     force
-        Also remove the records of existing tables: of all tables of these result types, and
-        their rows of the overview. This can be undone.
+        Also remove the records of all existing tables of the chosen kinds, in the catalogue or
+        not, and the overview rows of these result types. This can be undone.
     command
-        The command as the user typed it, for the log; without `force`, no log entry is made.
+        The command as the user typed it, for the log. Without `force`, there is no log entry.
 
     Returns
     -------
     list of Initialised
-        What became of each table.
+        The outcome for each table.
     """
     namespaces = {Namespace.runs} if simulations else set()
     namespaces |= {Namespace.results} if results else set()
@@ -94,7 +95,7 @@ def _create(transaction: Transaction, table: Table, *, force: bool) -> Initialis
 def _create_overview(
     transaction: Transaction, result_types: Collection[ResultType], *, force: bool
 ) -> Initialised:
-    """Create the overview; with `force`, remove its rows of some result types, not all rows."""
+    """Create the overview; with `force`, remove only its rows of the given result types."""
     existed = transaction.has(OVERVIEW)
     transaction.create(OVERVIEW)
     where = (OneOf("item_type", tuple(map(str, result_types))),)

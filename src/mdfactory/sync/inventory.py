@@ -1,4 +1,4 @@
-"""Inventory: what the walk of a campaign has found, apart from the records."""
+"""Inventory: the folders, result names, skipped items and warnings of a walk of a campaign."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ CHANGED_REASON: Final = "the folder has changed while the campaign was read. Pus
 
 @dataclass(slots=True)
 class Inventory:
-    """What the walk of a campaign has found, apart from the records.
+    """What a walk of a campaign has found, apart from the records.
 
     Parameters
     ----------
     folders
-        Hash -> negative rank of the status, and path, of each folder. The smallest entry is the
-        folder to use: the most advanced one; among equals, the first by its path.
+        Hash -> a tuple for each folder of the simulation: negative rank of its status, and path.
+        The smallest tuple is that of the folder to use: the most advanced folder; among equals,
+        the first by path.
     types
         Hash -> type of the simulation.
     results
-        Result, its name as the registry spells it -> types of the simulations that have it.
+        Result, with its name as the registry spells it -> types of the simulations that have it.
     skipped
-        Folders and results that are invalid or missing, each once and in order: a dictionary
-        without values.
+        Folders and results that are invalid or missing. The dictionary without values is an
+        ordered set.
     warnings
         Warnings for the user, one line each.
     """
@@ -52,7 +53,7 @@ class Inventory:
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
     ) -> Iterator[Simulation]:
-        """Enter all items, and yield those that are simulations."""
+        """Add all items to the inventory, and yield those that are simulations."""
         for number, item in enumerate(items, start=1):
             watch("reading simulations", number)
             if isinstance(item, Skipped):
@@ -68,7 +69,7 @@ class Inventory:
     def second_pass(
         self, items: Iterable[Discovery], paths: Collection[str], watch: ProgressCallback
     ) -> Iterator[Simulation]:
-        """Yield the simulations that are read again, and enter changed folders as skipped.
+        """Yield the simulations of folders that are read again; add changed folders as skipped.
 
         Parameters
         ----------
@@ -97,24 +98,24 @@ class Inventory:
         }
 
     def add_skipped(self, skipped: Skipped) -> None:
-        """Enter a folder or a result that is skipped, once."""
+        """Add a skipped folder or result, unless it was added before."""
         self.skipped[skipped] = None
 
     def add_results(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Enter the result that a table holds, and the types of its simulations."""
+        """Add the result of a table, with the simulation types of its rows."""
         if table.result_type is not None:
             name = table.name.partition("_")[2]  # as the registry spells it
             types = self.results.setdefault((table.result_type, name), set())
             types |= set(map(SimulationType, texts(rows["simulation_type"])))
 
     def add_missing_names(self, scope: Scope, source: str) -> None:
-        """Enter names of results that the scope asks for and that no simulation has."""
+        """Add each name of the scope that no result of a simulation has, as skipped."""
         names = {name.lower() for _, name in self.results}
         for name in sorted(scope.names - names):
             self.add_skipped(Skipped(source, f"no simulation has a result named {name}"))
 
     def visited(self, skipped_folders: Collection[str]) -> Iterator[VisitedSimulation]:
-        """Yield each simulation once, with the folder that is used."""
+        """Yield each simulation once, with the folder that is used for it."""
         for hash_, folders in self.folders.items():
             (path,) = (path for _, path in folders if path not in skipped_folders)
             yield VisitedSimulation(hash_, self.types[hash_], path)
@@ -122,7 +123,7 @@ class Inventory:
     def choose_folders(self, mode: ConflictMode) -> set[str]:
         """Choose one folder of each simulation that was found in several.
 
-        The most advanced folder is used; among equals, the first by its path.
+        The most advanced folder is used; among equals, the first by path.
 
         Returns
         -------

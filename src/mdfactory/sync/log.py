@@ -25,9 +25,9 @@ class Operation:
     Parameters
     ----------
     number
-        Operations count from 1, in the order in which they were made.
+        Number of the operation; operations are numbered from 1 in their order.
     entries
-        The log entry of each namespace that it changed.
+        Its log entries, one for each namespace that it changed.
     undone_by
         Number of the latest operation that undid it; 0 if none did.
     """
@@ -43,7 +43,7 @@ class Operation:
 
     @property
     def changed(self) -> bool:
-        """Whether it changed anything in the store."""
+        """Whether the operation changed any record or table."""
         return any(
             _changed_records(entry) or entry.slot >= 0 or entry.made or entry.dropped
             for entry in self.entries
@@ -56,14 +56,14 @@ class Operation:
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether it changed anything, and all before-images are still stored."""
+        """Whether the operation changed anything, and its before-images are still stored."""
         return self.changed and all(
             entry.slot >= 0 for entry in self.entries if _changed_records(entry)
         )
 
     @property
     def is_whole(self) -> bool:
-        """Whether this store has the log entries of all namespaces that it changed."""
+        """Whether the log has an entry for each namespace that the operation changed."""
         return {entry.namespace for entry in self.entries} == set(self.entries[0].namespaces)
 
 
@@ -85,14 +85,14 @@ def history(store: Store) -> list[Operation]:
 def operations(transaction: Transaction) -> list[Operation]:
     """Return the operations in the log, the latest first.
 
-    Each namespace has a log of its own. Entries with the same number belong to one operation only
-    if their times are the same, too: numbers repeat after one file was restored from a backup.
+    Each namespace has a log of its own. Entries belong to one operation if their numbers and
+    their times are equal. After one file was restored from a backup, numbers alone are ambiguous.
     """
     entries_by_operation: dict[tuple[int, str], list[Entry]] = defaultdict(list)
     undone_by: dict[int, int] = {}
     for entry in read_entries(transaction):
         entries_by_operation[entry.operation, entry.time].append(entry)
-        undone_by[entry.undoes] = entry.operation  # entries are in order: the latest undo stays
+        undone_by[entry.undoes] = entry.operation  # in order: the latest undo is kept
     return [
         Operation(number, tuple(entries_by_operation[number, time]), undone_by.get(number, 0))
         for number, time in sorted(entries_by_operation, reverse=True)

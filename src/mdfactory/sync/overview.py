@@ -1,7 +1,8 @@
-"""The overview: which results of which simulations are in the store; derived, never pushed.
+"""The overview: which results of which simulations are in the store.
 
-Names of results are compared in lower case, as stores compare the names of their tables. The name
-in a `ResultId` is in lower case here, unless the documentation of a parameter says otherwise.
+The overview is derived from the records. It is never pushed. Names of results are compared in lower
+case, as stores compare the names of their tables. In this module, the name in a `ResultId` is lower
+case, unless the documentation of a parameter says otherwise.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BATCH_SIMULATIONS: Final = 500
 """Number of simulations whose rows are read and written together."""
 
 COUNT_COLUMNS: Final = {ResultType.analysis: "row_count", ResultType.artifact: "file_count"}
-"""Result type -> column that holds the size of a result."""
+"""Result type -> column with the number of rows or files of a result."""
 
 NOT_IN_STORE: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0, "file_count": 0}
 """Values of a row whose result is not in the store."""
@@ -63,15 +64,15 @@ def derive_overview(
     pushed: Mapping[ResultId, Collection[SimulationType]],
     time: str,
 ) -> None:
-    """Write the overview rows of the visited simulations that are missing or out of date.
+    """Write the missing and the outdated overview rows of the visited simulations.
 
     A simulation has a row for each of these results:
 
     - results that the catalogue lists for its type,
     - results that the push has found in any simulation of its type,
-    - results that have a table in the store, or that the push has found in any simulation, if
-      the catalogue lists them for no type,
-    - results that the store has of this simulation.
+    - results that the catalogue lists for no type, and that have a table in the store or were
+      found by the push in any simulation,
+    - results of which the store has a record of this simulation.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def derive_overview(
     catalogue
         The results that are expected of each type of simulation.
     pushed
-        Result, its name as the registry spells it -> types of the simulations that have it.
+        Result, with its name as the registry spells it -> types of the simulations that have it.
     time
         Time of the push: ISO 8601 in UTC.
     """
@@ -117,7 +118,7 @@ def mark_as_cleared(
         return
     completed = OneOf("status", (ResultStatus.completed.value,))
     results = {(table.result_type, table.result_name.lower()) for table in cleared}
-    # The answer is read to its end before anything is written to the table that it comes from.
+    # All rows are read before the first is written: both are in the same table.
     for rows in list(transaction.read(OVERVIEW, Query((*where, completed)))):
         changed = [
             row | NOT_IN_STORE
@@ -128,7 +129,7 @@ def mark_as_cleared(
 
 
 def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
-    """Correct the overview rows of the given simulations that do not match the records."""
+    """Correct the overview rows of simulations, where they do not match the records."""
     overview = _OverviewRows(transaction, Catalogue(), {})
     remaining = iter(hashes)
     while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
@@ -136,9 +137,9 @@ def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> 
 
 
 def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
-    """Return the overview rows of the given simulations that do not match the records.
+    """Return corrected copies of the overview rows that do not match the records.
 
-    Their status and counts are the corrected ones.
+    Only rows of the given simulations are compared. Their status and counts are corrected.
     """
     overview = _OverviewRows(transaction, Catalogue(), {})
     return overview.corrected(OneOf("hash", tuple(hashes)))
@@ -168,7 +169,8 @@ class _OverviewRows:
             for result, table in tables.items()
             if transaction.count(table, limit=1)
         }
-        # The spelling of the catalogue comes first, then that of the push, then that of the store.
+        # Later names replace earlier ones: the spelling of the catalogue takes precedence, then
+        # that of the push.
         self._spelling = {
             _lower((result_type, name)): name
             for result_type, name in (*tables, *pushed, *catalogue.all_results())
@@ -182,9 +184,9 @@ class _OverviewRows:
     def _expected_results(
         self, catalogue: Catalogue, pushed: Mapping[ResultId, Collection[SimulationType]]
     ) -> dict[SimulationType, set[ResultId]]:
-        """Return the results that each simulation of a type has a row for, by type.
+        """Return simulation type -> results for which each simulation of this type has a row.
 
-        In addition, a simulation has a row for each result that the store holds of it.
+        A simulation also has a row for each other result of it that is in the store.
         """
         unlisted = self._spelling.keys() - set(map(_lower, catalogue.all_results()))
         return {
@@ -199,8 +201,8 @@ class _OverviewRows:
     def outdated(self, simulations: Sequence[VisitedSimulation]) -> list[Row]:
         """Return the missing and the corrected rows of the given simulations.
 
-        Mostly all rows are up to date. So all rows are first compared as sets of tuples, which is
-        fast, and only simulations with a difference are compared row by row.
+        Most rows are up to date. All of them are therefore compared as sets of tuples first, which
+        is fast. Only simulations with a difference are then compared row by row.
         """
         hashes = OneOf("hash", tuple(simulation.hash for simulation in simulations))
         counts = self._read_counts(hashes)
@@ -253,10 +255,10 @@ class _OverviewRows:
         simulations: Iterable[VisitedSimulation],
         counts: Mapping[tuple[str, ResultId], int],
     ) -> set[Values]:
-        """Return the values of all rows that the given simulations must have, without the time.
+        """Return the values of the rows that the given simulations usually have, without the time.
 
-        A stored row may also be valid with another spelling of the name, or in addition to these
-        rows. It then counts as a difference here, and is compared as a row.
+        Two kinds of stored rows are valid but not among these values: rows with another spelling of
+        the name, and additional rows. `outdated` compares their simulations row by row.
         """
         recorded: dict[str, dict[ResultId, Values]] = defaultdict(dict)
         for (hash_, result), count in counts.items():
@@ -279,7 +281,7 @@ class _OverviewRows:
         return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
     def _read_rows(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
-        """Return stored rows by hash and result; rows of unknown result types are left out."""
+        """Return hash -> result -> stored row; rows of unknown result types are left out."""
         stored: dict[str, dict[ResultId, Row]] = defaultdict(dict)
         for rows in self._transaction.read(OVERVIEW, Query((hashes,))):
             for row in rows.to_pylist():
@@ -289,7 +291,7 @@ class _OverviewRows:
         return stored
 
     def _read_counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
-        """Return the number of rows or files of each result that the store has."""
+        """Return hash and result -> number of rows or files, for each result in the store."""
         counts: dict[tuple[str, ResultId], int] = {}
         for result, table in self._tables.items():
             columns = ("hash", COUNT_COLUMNS[result[0]])

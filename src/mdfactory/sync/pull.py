@@ -1,4 +1,4 @@
-"""Pull: stream records of a store, filtered and sorted by the store."""
+"""Pull: stream records of a store, which filters and sorts them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["conditions", "pull", "sort_order"]
 
 
 def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tuple[Condition, ...]:
-    """Return the conditions that records of a filter meet.
+    """Return the conditions of a query for the given filters.
 
     Parameters
     ----------
     hash_prefix
         First digits of the hash, in upper or lower case; any hash if None.
     equal
-        Column -> value that it must have; any value if None or empty.
+        Column -> value that it must have. None or an empty text stands for any value.
 
     Raises
     ------
@@ -56,18 +56,18 @@ def pull(
     table
         The table to read.
     hash_prefix, equal
-        Select the records; see `conditions`.
+        Filters of the records; see `conditions`.
     columns
         Columns to return, in this order; all if None.
     sort
-        Column to sort by, ``-column`` for descending order; in no particular order if None.
+        Column to sort by; ``-column`` for descending order. Default: no particular order.
     limit
         Maximum number of records.
 
     Yields
     ------
     pyarrow.RecordBatch
-        Records with the columns that were asked for.
+        Records with the given columns.
 
     Raises
     ------
@@ -76,7 +76,8 @@ def pull(
     UnknownNameError
         If the store has other analyses or artifacts, but none of this name.
     QueryError
-        If the table lacks a column of the filter or the order, or the limit is negative.
+        If `hash_prefix` is not hexadecimal, the table lacks a column of the query, or the limit is
+        negative.
     """
     query = Query(conditions(hash_prefix, equal or {}), columns, sort_order(sort), limit)
     with store.transaction() as transaction:

@@ -50,7 +50,7 @@ class Pushed:
 
     @property
     def counts(self) -> Counts:
-        """Number of all records by outcome; its ``skipped`` includes the entries of `skipped`."""
+        """Number of all records by outcome; ``skipped`` also counts the entries of `skipped`."""
         return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
 
 
@@ -76,7 +76,7 @@ def push(
         A folder, a glob pattern, a build summary or a campaign CSV; see
         `campaign.discover.discover`.
     mode
-        What to do with records that are in the store already.
+        What to do with records whose key is already in the store.
     scope
         The records to push.
     catalogue
@@ -93,11 +93,11 @@ def push(
     Raises
     ------
     SourceError
-        If the source does not exist, or has no simulation.
+        If the source does not exist, or has neither a simulation nor an invalid folder.
     DuplicateSimulationError
         In mode ``refuse``, if a simulation was found in several folders.
     ConflictError
-        In mode ``refuse``, if a record is in the store already. Nothing was written.
+        In mode ``refuse``, if the key of a record is already in the store. Nothing was written.
     NotInitialisedError
         If the store lacks a table that the push needs.
     """
@@ -123,12 +123,12 @@ def push(
 def _write_records(
     transaction: Transaction, snapshot: CampaignSnapshot, mode: ConflictMode, *, dry_run: bool
 ) -> dict[str, Counts]:
-    """Write the records of a snapshot, or only count them by outcome in a dry run.
+    """Write the records of a snapshot, and count them by outcome; in a dry run, only count them.
 
     Raises
     ------
     UnreadError
-        If the store needs records that the snapshot has only digest rows of.
+        If the write needs records of which the snapshot has only digest rows.
     """
     if dry_run:
         counts = plan_write(transaction, snapshot.record_batches(), mode)
@@ -161,7 +161,7 @@ def _require(transaction: Transaction, scope: Scope) -> None:
 
 
 def plan_write(transaction: Transaction, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-    """Count, by outcome, the records of a write that would first create the missing tables.
+    """Return the counts of a write that creates missing tables first, without writing anything.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def plan_write(transaction: Transaction, batches: Batches, mode: ConflictMode) -
     Raises
     ------
     ConflictError
-        In mode ``refuse``, if a record is in the store already.
+        In mode ``refuse``, if the key of a record is already in the store.
     """
     new_tables: dict[str, Counts] = {}
 

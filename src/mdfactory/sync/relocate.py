@@ -1,4 +1,4 @@
-"""Relocate: change the directories of records after folders were moved, in one transaction."""
+"""Relocate: update the directories of records after folders were moved, in one transaction."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def relocate(
     command: str = "relocate",
     watch: ProgressCallback = lambda *_: None,
 ) -> Relocated:
-    """Change the directory of all records whose directory is a moved folder, or inside it.
+    """Update the directory of all records whose directory is the moved folder or inside it.
 
-    Nothing else of the records changes, not even their times.
+    Other columns of the records, including their times, do not change.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def relocate(
     command
         The command as the user typed it, for the log.
     watch
-        Called with the current step and the number of records of a table.
+        Called with the current step, and the number of records to change in a table.
 
     Raises
     ------
@@ -94,13 +94,13 @@ def relocate(
             counts[table.name] = len(hashes)
             watch(f"relocating {table.name}", len(hashes))
             if not dry_run:
-                # The overview has several records of a simulation.
+                # The overview has several rows of a simulation: each hash is passed once.
                 _rewrite(transaction, table, list(dict.fromkeys(hashes)), before, after)
     return Relocated(before, after, counts)
 
 
 def _hashes_inside(transaction: Transaction, table: Table, folder: str) -> Iterator[str]:
-    """Yield the hash of each record whose directory is a folder, or inside it."""
+    """Yield the hash of each record whose directory is a given folder or inside it."""
     query = Query((Prefix("directory", folder),), ("hash", "directory"))
     for rows in transaction.read(table, query):
         for hash_, directory in zip(*(column.to_pylist() for column in rows.columns), strict=True):
@@ -114,14 +114,14 @@ def _rewrite(
     read = transaction.read_with_sidecars if table.sidecar else transaction.read
     for start in range(0, len(hashes), BATCH_SIMULATIONS):
         hashes_batch = tuple(hashes[start : start + BATCH_SIMULATIONS])
-        # The answer is read to its end before anything is written to the table it comes from.
+        # All rows are read before the first is written: both are in the same table.
         for rows in list(read(table, Query((OneOf("hash", hashes_batch),)))):
             parts = split_by_sidecar(table, _moved_rows(rows, old, new))
             transaction.write(((table, part) for part in parts), ConflictMode.force)
 
 
 def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
-    """Return the rows whose directory is the old folder, or inside it, with the new directory."""
+    """Return the rows whose directory is in or below the old folder, with their new directory."""
     new_paths = [_moved_path(directory, old, new) for directory in texts(rows["directory"])]
     positions = [position for position, path in enumerate(new_paths) if path is not None]
     moved = take_rows(rows, positions)
@@ -131,7 +131,7 @@ def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
 
 
 def _moved_path(directory: str, old: str, new: str) -> str | None:
-    """Return the path of a directory after the move; None if it is not in the old folder."""
+    """Return the path of a directory after the move; None if the move does not affect it."""
     if directory.rstrip("/") == old:
         return new
     prefix = old.rstrip("/") + "/"

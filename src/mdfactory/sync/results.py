@@ -1,4 +1,4 @@
-"""Tables of analyses and artifacts that a store has, or lacks."""
+"""The tables of analyses and artifacts in a store, and errors for missing ones."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def result_tables(
     Returns
     -------
     dict of ResultId to Table
-        Result, its name as the store spells it -> table.
+        Result, with its name as the store spells it -> table.
     """
     return {
         (table.result_type, _result_name(transaction, table)): table
@@ -85,8 +85,8 @@ def result_tables(
 def _result_name(transaction: Transaction, table: Table) -> str:
     """Return the name of a result as the store spells it.
 
-    Some installations spell all names of tables in upper case. So a name in upper case is that of
-    the result only if the overview has it, too; otherwise the result has it in lower case.
+    Some installations spell all table names in upper case. An upper-case name is therefore taken
+    as the spelling of the result only if the overview has it. Otherwise the name is lower case.
     """
     table_spelling = table.name.partition("_")[2]
     if table_spelling == table.result_name or not transaction.has(OVERVIEW):

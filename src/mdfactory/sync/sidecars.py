@@ -1,4 +1,4 @@
-"""Records with a sidecar, separated from records without one."""
+"""Splitting of record batches by whether their records have a sidecar."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ EMPTY_TEXT: Final = array([""], pa.string())[0]
 
 
 def split_by_sidecar(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Split records into those with a sidecar and those without one, as a write needs them.
+    """Split records into those with a sidecar and those without one.
 
-    Records that other programs wrote have no sidecar.
+    `Transaction.write` takes each kind in a batch of its own. Records that other programs wrote
+    have no sidecar.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ def split_by_sidecar(table: Table, rows: pa.RecordBatch) -> Iterator[pa.RecordBa
     ------
     pyarrow.RecordBatch
         Records with a sidecar in ``table.schema_with_sidecar``, then those without one in
-        ``table.schema``; no empty batch.
+        ``table.schema``. Neither is yielded if it is empty. If the table has no sidecars, `rows`
+        is yielded.
     """
     if table.sidecar is None:
         yield rows

@@ -1,8 +1,8 @@
-"""Snapshot: the records of a campaign, read from disk once and held until the store has them.
+"""Snapshot: the records of a campaign, read from disk before a store is locked.
 
-A campaign is read before a store is locked. Records that were read before, and whose files have not
-changed, are not read again: the index of earlier reading gives a digest row for each of them. If
-the store turns out to lack such a record, `CampaignSnapshot.retry_until_read` reads it after all.
+Records of unchanged files are not read again if the conflict mode permits it: the index of earlier
+scans has a digest row for each of them. If the store lacks such a record, or has another version of
+it, `CampaignSnapshot.retry_until_read` reads the record from disk.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class UnreadError(Exception):
-    """A transaction needs records that were not read; it must be rolled back.
+    """A transaction needs records that were not read. It must be rolled back.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class UnreadError(Exception):
 
 @dataclass(slots=True)
 class CampaignSnapshot:
-    """The records of a campaign, as one walk has read them.
+    """The records of a campaign, and the digest rows of records that were not read.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class CampaignSnapshot:
     records
         Whole records.
     digest_rows
-        Digest rows of records that were read before, and not again.
+        Digest rows of records that an earlier scan read, and this one did not.
     scope
-        The records that are asked for.
+        Which records to collect.
     time
         Time of the records: ISO 8601 in UTC.
     reading
@@ -71,9 +71,9 @@ class CampaignSnapshot:
     watch
         Called with the current step and the number of items done.
     skipped_folders
-        Folders of simulations of which another folder is used.
+        Folders that are not used, because another folder of the same simulation is.
     read_again
-        Table id -> folders whose records were read after all: their digest rows are obsolete.
+        Table id -> folders whose records were read later, so that their digest rows are obsolete.
     """
 
     inventory: Inventory
@@ -91,19 +91,19 @@ class CampaignSnapshot:
         return self.records.tables()
 
     def record_batches(self) -> Batches:
-        """Yield the whole records, those of each simulation from one folder."""
+        """Yield the whole records, without those of skipped folders."""
         for table, rows in self.records:
             yield table, _without_folders(rows, self.skipped_folders)
 
     def digest_batches(self) -> Batches:
-        """Yield the digest rows, likewise, but for records that were read again."""
+        """Yield the digest rows, without those of skipped folders and of records read later."""
         for table, rows in self.digest_rows:
             yield table, _without_folders(rows, self.skipped_folders | self.read_again[table.id])
 
     def classify_unread(
         self, transaction: Transaction, mode: ConflictMode
     ) -> Iterator[tuple[Table, Counts]]:
-        """Classify the records that were not read, and count those that stay unchanged.
+        """Classify the records that were not read, and count those that a write does not need.
 
         Parameters
         ----------
@@ -115,13 +115,14 @@ class CampaignSnapshot:
         Yields
         ------
         tuple of Table and Counts
-            A table, and the numbers of some of its records by outcome.
+            A table, and numbers of its records that are unchanged or skipped. A table may come
+            several times.
 
         Raises
         ------
         UnreadError
-            After the last table, if a write would insert or replace any of these records: it
-            needs the whole records.
+            After the last table, if a write would insert or replace any of these records, for
+            which it needs the whole record.
         """
         unread: dict[str, list[str]] = defaultdict(list)
         for table, rows in self.digest_batches():
@@ -132,19 +133,19 @@ class CampaignSnapshot:
             raise UnreadError(unread)
 
     def read_source(self, source: Source, reading: Reading) -> None:
-        """Walk a source, and hold its records."""
+        """Walk a source, and store its records in this snapshot."""
         simulations = self.inventory.first_pass(discover(source, reading), self.watch)
         self._collect(simulations, self.scope, reading)
 
     def retry_until_read(self, work: Callable[[], T]) -> T:
-        """Call a function that uses a store, until all records are read that it needs.
+        """Call a function; while it raises `UnreadError`, read the missing records and repeat.
 
-        Each round reads more whole records, so that the loop ends at the latest when all are read.
+        Each round reads more whole records. The loop ends, at the latest, when all are read.
 
         Parameters
         ----------
         work
-            Opens a transaction of its own, and raises `UnreadError` if it needs more records.
+            The function. It opens a transaction of its own in each call.
         """
         while True:
             try:
@@ -153,7 +154,7 @@ class CampaignSnapshot:
                 self._read_folders_again(error.folders)
 
     def _read_folders_again(self, folders: Mapping[str, Collection[str]]) -> None:
-        """Read the whole records of some folders, given by table id."""
+        """Read whole records; `folders` maps a table id to the folders of its records."""
         for table_id, paths in folders.items():
             self.read_again[table_id] |= set(paths)
         all_paths = set().union(*folders.values())
@@ -171,7 +172,7 @@ class CampaignSnapshot:
             self.inventory.add_results(table, rows)
             are_digest_rows = rows.schema.equals(DIGEST_ROW_SCHEMA)
             (self.digest_rows if are_digest_rows else self.records).add(table, rows)
-            del rows  # a batch may be large, and must not be held while the next one is read
+            del rows  # a batch may be large: it is released before the next one is read
 
 
 @contextmanager
@@ -184,7 +185,7 @@ def take_snapshot(
     *,
     reading: Reading = DEFAULT_READING,
 ) -> Iterator[CampaignSnapshot]:
-    """Read a campaign from disk, for the block of a ``with`` statement; no store is locked.
+    """Read a campaign from disk; use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -194,8 +195,8 @@ def take_snapshot(
         The records to read.
     mode
         The conflict mode. In mode ``refuse``, a simulation in two folders is an error. In modes
-        ``update`` and ``skip``, a record that was read before is held as a digest row, until
-        `CampaignSnapshot.retry_until_read` needs it.
+        ``update`` and ``skip``, only digest rows are taken of simulations and analyses whose
+        files have not changed since an earlier scan.
     time
         Time of the records: ISO 8601 in UTC.
     watch
@@ -206,12 +207,12 @@ def take_snapshot(
     Yields
     ------
     CampaignSnapshot
-        The snapshot; its records are dropped at the end of the block.
+        The snapshot, valid inside the block.
 
     Raises
     ------
     SourceError
-        If the source does not exist, or has no simulation.
+        If the source does not exist, or has neither a simulation nor an invalid folder.
     DuplicateSimulationError
         In mode ``refuse``, if a simulation was found in several folders.
     """
@@ -229,7 +230,7 @@ def take_snapshot(
 
 
 def _without_folders(rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:
-    """Return the rows whose directory is none of some folders."""
+    """Return the rows whose directory is not in `paths`."""
     if not paths:
         return rows
     import pyarrow.compute as pc

@@ -1,6 +1,7 @@
-"""Spool: records on their way to a store, in memory up to a limit, then in temporary files.
+"""Spool: a buffer of records, in memory up to a limit, then in temporary files.
 
-A campaign is read before the store is locked, so that no other writer waits for a slow file system.
+A campaign is read into spools before the store is locked, so that no other writer waits for a slow
+file system.
 """
 
 from __future__ import annotations
@@ -100,9 +101,10 @@ class _BatchFile:
         self._writer.write_batch(rows)
 
     def read(self) -> Iterator[pa.RecordBatch]:
-        """Read all batches from the start; the file is then at its end again, to be continued.
+        """Yield all batches from the start; the caller must read them to the end.
 
-        The stream has no end mark yet, so that reading stops at the end of the file.
+        The position in the file is then at its end again, for further batches. The stream has no
+        end mark yet: the end of the file is taken instead.
         """
         self._file.flush()
         end = self._file.tell()

@@ -1,6 +1,6 @@
-"""Status: compare the records of a campaign on disk with those in a store; nothing is written.
+"""Status: compare the records of a campaign on disk with those in a store.
 
-Records are classified as by ``push --update``, which writes exactly those that are new or changed.
+Nothing is written. New and changed records are exactly those that ``push --update`` would write.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ GROUP_NAMES: Final = {
     ResultType.analysis: "analyses",
     ResultType.artifact: "artifacts",
 }
-"""Result type of a table, None for simulations -> name of its group in `CampaignStatus.counts`."""
+"""Result type of a table (None for simulations) -> its group in `CampaignStatus.counts`."""
 
 SHORT_COLUMNS: Final = frozenset(
     {"status", "directory", "row_count", "file_count", "simulation_type"}
 )
-"""Columns of which a difference shows the old and the new value."""
+"""Columns whose old and new values are shown in a difference."""
 
 LONG_SIDECAR_COLUMNS: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})
 
 UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", "csv_sha256", "digest"})
-"""Columns whose change is not shown: the time, and digests, which are shown as changed data."""
+"""Columns whose name is not shown in a difference; a changed digest is shown as changed data."""
 
 
 class State(StrEnum):
-    """How a record compares on disk and in the store."""
+    """The state of a record on disk, compared with the store."""
 
     new = "new"
     changed = "changed"
@@ -77,7 +77,7 @@ class Difference:
     table, hash
         Name of its table, and hash of its simulation.
     directory
-        Its folder on disk; for a record that is only in the store, the folder in the record.
+        Its folder on disk. If the record is only in the store: the directory in the record.
     what
         The changes, such as ``status: build -> completed``.
     """
@@ -98,7 +98,7 @@ class CampaignStatus:
     counts
         ``systems``, ``analyses`` or ``artifacts`` -> number of records in each state.
     differences
-        All records that are not unchanged.
+        All records that differ, in any state but ``unchanged``.
     skipped
         Folders and results on disk that are invalid or missing.
     warnings
@@ -141,7 +141,7 @@ def status(
     store
         The store.
     source
-        The campaign; if None, all folders that records in the store have as their directory.
+        The campaign. Default: the directories of all records in the store.
     reading
         How folders are read.
     watch
@@ -152,7 +152,7 @@ def status(
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If the source does not exist, or has no simulation.
+        If the source does not exist, or has neither a simulation nor an invalid folder.
     """
     with store.transaction() as transaction:
         tables = _pushed_tables(transaction)
@@ -175,7 +175,7 @@ def status(
 
 
 def _pushed_tables(transaction: Transaction) -> list[Table]:
-    """Return all tables of the store but the overview, which is derived, not pushed."""
+    """Return all tables of the store except the overview, which is never pushed."""
     return [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
 
 
@@ -192,7 +192,7 @@ def _compare(
     Raises
     ------
     UnreadError
-        If records are new or changed that the snapshot has only digest rows of.
+        If the snapshot has only digest rows of records that are new or changed.
     """
     campaign_status = CampaignStatus()
     for table, counts in snapshot.classify_unread(transaction, ConflictMode.update):
@@ -212,7 +212,7 @@ def _compare(
 def _compare_rows(
     transaction: Transaction, table: Table, rows: pa.RecordBatch, campaign_status: CampaignStatus
 ) -> None:
-    """Enter records on disk as new, changed or unchanged."""
+    """Add records on disk to the status as new, changed or unchanged."""
     if transaction.has(table):
         resolution = transaction.classify(table, rows, ConflictMode.update)
     else:
@@ -234,7 +234,7 @@ def _new_rows(table: Table, rows: pa.RecordBatch, positions: Iterable[int]) -> I
 def _changed_rows(
     transaction: Transaction, table: Table, rows: pa.RecordBatch
 ) -> Iterator[Difference]:
-    """Yield how records on disk differ from those in the store with the same keys."""
+    """Yield the differences between records on disk and stored records with the same keys."""
     if not rows.num_rows:
         return
     stored = _read_stored(transaction, table, texts(rows["hash"]))
@@ -244,7 +244,7 @@ def _changed_rows(
 
 
 def _without_long_columns(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows without long columns; the digests of these columns stay."""
+    """Return rows without their long columns, but with the digests of these columns."""
     long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
     return rows.select([name for name in rows.schema.names if name not in long_columns]).to_pylist()
 
@@ -252,7 +252,7 @@ def _without_long_columns(table: Table, rows: pa.RecordBatch) -> list[dict[str, 
 def _read_stored(
     transaction: Transaction, table: Table, hashes: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return stored records by hash, without long columns, with the digests of their sidecars."""
+    """Return hash -> stored record, without long columns, with the digests of its sidecar."""
     columns = tuple(name for name in table.columns if name not in table.large)
     query = Query((OneOf("hash", tuple(hashes)),), columns)
     stored = {
@@ -262,14 +262,14 @@ def _read_stored(
         names = ("csv_sha256", "digest")
         sidecars = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
         for (hash_, time), digests in sidecars.items():
-            # A sidecar with another time is obsolete: another program has written the record.
+            # If the times differ, the sidecar is obsolete: another program rewrote the record.
             if hash_ in stored and stored[hash_][table.time] == time:
                 stored[hash_] |= dict(zip(names, digests, strict=True))
     return stored
 
 
 def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the changes between the record in the store and that on disk, for the user."""
+    """Yield a text for each change from the stored record to that on disk."""
     for name in old:
         if name not in new or old[name] == new[name] or name in UNREPORTED_COLUMNS:
             continue
@@ -285,7 +285,7 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
 
 
 class _StoreOnlyRecords:
-    """Finds stored records that belong to a source, and are not among its records on disk."""
+    """Finds stored records that belong to a source but are not on disk."""
 
     def __init__(self, source: Source, reading: Reading) -> None:
         self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
@@ -299,7 +299,7 @@ class _StoreOnlyRecords:
     def find(
         self, transaction: Transaction, table: Table, hashes_on_disk: Collection[str]
     ) -> Iterator[Difference]:
-        """Yield the stored records of a table whose hash is not on disk."""
+        """Yield the stored records of a table whose hash is not in `hashes_on_disk`."""
         for hash_, directory in transaction.values(table, self._query()):
             if hash_ in hashes_on_disk or not self._belongs(hash_, directory):
                 continue
@@ -307,7 +307,7 @@ class _StoreOnlyRecords:
             yield Difference(state, table.name, hash_, directory)
 
     def _query(self) -> Query:
-        """Return a query that lets the store filter, where the source is one folder."""
+        """Return the query for the records, filtered by the source if that is one folder."""
         columns = ("hash", "directory")
         if self._folders is None or len(self._folders) != 1:
             return Query(columns=columns)
@@ -320,7 +320,7 @@ class _StoreOnlyRecords:
 
 
 def is_inside(directory: str, folders: Collection[str]) -> bool:
-    """Whether a directory is one of some folders, or inside one of them at any depth."""
+    """Whether a directory is one of the given folders, or inside one of them at any depth."""
     path = directory.rstrip("/")
     while path:
         if path in folders:

@@ -44,7 +44,8 @@ class Undone:
     changes
         Table name -> outcome -> number of records.
     made, dropped
-        Names of tables that the undo has created, and that it has removed.
+        Names of tables that the undo has created, and of those it has dropped. Empty for a dry
+        run.
     """
 
     operation: Operation
@@ -54,7 +55,7 @@ class Undone:
 
     @property
     def changed(self) -> bool:
-        """Whether the undo changed anything; false if the operation was undone already."""
+        """Whether the undo changed any record or table, or would change any record."""
         return changes_records(self.changes) or bool(self.made or self.dropped)
 
 
@@ -86,8 +87,10 @@ def undo(
     ChangedSinceError
         If a record to be restored was changed after the operation. Nothing was changed.
     UndoError
-        If there is no such operation, if it changed nothing, or if its before-images are not
-        stored.
+        If there is no such operation, if it changed nothing, if its before-images are not stored,
+        or if it also changed a file that is not part of this store now.
+    StoreChangedError
+        If another operation was completed after this one was chosen. Nothing was changed.
     StoreError
         If its before-images are damaged or incomplete.
     NotInitialisedError
@@ -97,7 +100,7 @@ def undo(
         operation = _choose(operations(transaction), number, transaction)
         if dry_run:
             return _undo(transaction, operation, watch, planned={})
-    # The writing transaction chooses again: another program may have written in between.
+    # Choose again in the writing transaction: another program may have written in between.
     with store.operation(command, undoes=operation.number) as transaction:
         current = _choose(operations(transaction), number, transaction)
         if current.number != operation.number:
@@ -115,16 +118,16 @@ def _undo(
     watch: ProgressCallback,
     planned: PlannedFingerprints | None = None,
 ) -> Undone:
-    """Undo an operation; if `planned` is given, write nothing, and return what would be changed."""
+    """Undo an operation; if `planned` is given, only return what would be changed."""
     tables_before = [table.name for table in transaction.tables()]
     changes: dict[str, Counter[str]] = defaultdict(Counter)
     changed_since: dict[str, dict[Key, None]] = defaultdict(dict)  # keys in order, each once
     for entry in operation.entries:
         for table, restored in _restore(transaction, entry, planned):
             changes[table.name].update(restored.counts)
-            # Parts come latest first. The operation may have written a record several times. If the
-            # record does not match the later writes, but matches the first one, it is restored
-            # already, and nobody else has changed it.
+            # Parts come latest first, and an operation may have written a record several times. A
+            # record that is already restored conflicts with the later writes. But it matches the
+            # before-image of the first one, which removes the conflict.
             keys = changed_since[table.name]
             restored_keys = restored.keys
             changed_since[table.name] = {key: None for key in keys if key not in restored_keys}
@@ -171,12 +174,12 @@ def _restore(
 
 
 def _choose(logged: Sequence[Operation], number: int | None, transaction: Transaction) -> Operation:
-    """Return the operation to undo: the one with a number, or the latest that changed anything.
+    """Return the operation with this number, or the latest one that changed anything if None.
 
     Raises
     ------
     UndoError
-        If there is none, or it cannot be undone.
+        If there is no such operation, or it cannot be undone.
     """
     if not logged:
         require_tables(transaction)
@@ -189,16 +192,16 @@ def _choose(logged: Sequence[Operation], number: int | None, transaction: Transa
     if not operation.can_be_undone:
         raise UndoError(
             f"operation {operation.number} ({operation.entries[0].command}) cannot be undone: its "
-            "earlier records were not kept, or were removed to save space. The section [history] "
-            "of the configuration sets how much is kept"
+            "before-images were not stored, or were removed to save space. The section [history] "
+            "of the configuration sets how much is stored"
         )
     return operation
 
 
 def _latest(logged: Sequence[Operation]) -> Operation:
     for operation in logged:
-        # The entry of another file is missing if an operation is not whole. That entry may list
-        # changes, so that the operation must not be passed over.
+        # An operation that is not whole lacks the entry of another file. That entry may list
+        # changes, so the operation must not be passed over.
         if operation.changed or not operation.is_whole:
             return operation
     raise UndoError("there is nothing to undo: no operation in the log has changed anything")
@@ -215,16 +218,16 @@ def _numbered(logged: Sequence[Operation], number: int) -> Operation:
 
 @dataclass(frozen=True, slots=True)
 class _ChangedRecords:
-    """Records of one table that an operation changed together.
+    """One part of the changed records of an operation, all of one table.
 
     Parameters
     ----------
     table
         The table.
     fingerprints
-        Keys of the records, with their fingerprints after the operation.
+        Keys of the records, and their fingerprints after the operation.
     before_images
-        The records before the operation, in `before_image_schema`; new records have none.
+        Before-images of the records, in `before_image_schema`; records that it inserted have none.
     """
 
     table: Table
@@ -233,7 +236,7 @@ class _ChangedRecords:
 
 
 def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_ChangedRecords]:
-    """Yield the records that an operation changed in one namespace, the last change first.
+    """Yield the records that an operation changed in one namespace, part by part, latest first.
 
     Raises
     ------
@@ -245,7 +248,7 @@ def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_Change
     size = 0
     undo = undo_table(Namespace(entry.namespace), entry.slot)
     damaged = StoreError(
-        f"{transaction.location}: the earlier records of operation {entry.operation} in "
+        f"{transaction.location}: the before-images of operation {entry.operation} in "
         f"{undo.name} are damaged; nothing was undone"
     )
     try:
@@ -267,7 +270,7 @@ def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_Change
 
 
 def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
-    """Yield the stored parts of an operation, one at a time, since they may be large.
+    """Yield the stored parts of an operation; each is read alone, since it may be large.
 
     Raises
     ------
@@ -281,14 +284,14 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
         for rows in transaction.scan(undo, Query(columns=("hash",)))
         for key in texts(rows["hash"])
     ]
-    # The first digit of a key only spreads the parts; the rest is the number of the part.
+    # The first digit of a key only distributes the parts; the rest is the number of the part.
     for key in sorted(keys, key=lambda key: key[1:], reverse=True):
         for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
             yield from map(UndoPart.from_row, rows.to_pylist())
 
 
 def _drop_if_empty(transaction: Transaction, table: Table) -> None:
-    """Remove a table that the operation created, unless it has other records by now."""
+    """Drop a table that the operation created, unless it now has records of others."""
     if transaction.has(table) and not transaction.count(table, limit=1):
         transaction.lock_table(table)
         transaction.drop(table)

@@ -70,7 +70,7 @@ def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession)
     file
         Campaign CSV, with a row for each simulation and a column for each field.
     out
-        Folder to create them in. Default: the current folder.
+        Folder in which to create the folders and the summary. Default: the current folder.
     """
     from mdfactory.campaign.prepare import prepare
 

@@ -33,7 +33,7 @@ class ClearOptions:
     yes
         Do not ask for confirmation.
     purge
-        Keep no copies for undo: neither this nor any earlier operation can be undone.
+        Keep no copy of the records: neither this nor any earlier operation can be undone.
     """
 
     hash_: HashPrefix = None
@@ -72,7 +72,7 @@ def analysis(
 ) -> None:
     """Remove records of analyses and artifacts from the store. Files on disk are not touched.
 
-    The overview then shows their results as "not yet run". Several selections add up.
+    The overview then shows these results as "not yet run". Several selections are combined.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def analysis(
     ),
 )
 def everything(*, options: ClearOptions | None = None, session: CurrentSession) -> None:
-    """Remove all records from the store, also of simulations. Files on disk are not touched."""
+    """Remove all records, including those of simulations. Files on disk are not touched."""
     _clear(session, options, simulations=True, overview=True, result_types=list(ResultType))
 
 

@@ -37,9 +37,9 @@ def init(
     yes: Yes = False,
     session: CurrentSession,
 ) -> None:
-    """Choose a store and its location; ask for the settings that have no option.
+    """Choose a store and its location; ask for settings that are not given as options.
 
-    The answers are written into the configuration file. Its other settings and comments stay.
+    The answers are written into the configuration file. Its other settings and comments are kept.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def init(
         Create the missing tables of the store, or do not. Default: ask; if nothing can be asked,
         create them unless the store is Foundry.
     yes
-        Ask nothing: settings without an option keep their value.
+        Ask nothing: settings that are not given as options keep their value.
     """
     from mdfactory.config import active_file, load, save
 
@@ -62,7 +62,7 @@ def init(
     settings = load(session.config, missing_ok=True)
     values = ask_settings(answers or Answers(), settings, prompter, file.parent)
     if initialise is None:
-        # On Foundry, tables are datasets of a project on a server: not created by default.
+        # On Foundry, tables are datasets in a project: they are not created by default.
         is_local = values["database", "TYPE"] != "foundry"
         initialise = prompter.confirm("Create the missing tables now?", default=is_local)
     save(file, values)

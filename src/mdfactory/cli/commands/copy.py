@@ -37,7 +37,7 @@ def copy(
     dry_run: DryRun = False,
     session: CurrentSession,
 ) -> int:
-    """Copy all tables of a store into another store, and verify that both are identical.
+    """Copy all tables of a store into another store, and compare the tables of both.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def copy(
 
 
 def _proof_lines(copied: Copied) -> list[str]:
-    """Return whether both stores are identical, and the digests of each table that prove it."""
+    """Return whether the copied tables are equal in both stores, and the digest of each table."""
     if not copied.proof:
         return []
     width = max(map(len, copied.proof))

@@ -102,7 +102,7 @@ def _program() -> str:
 
 
 def _draw(config: str, path: Path) -> Path | None:
-    """Draw mean densities against composition; return None if a library for it is missing."""
+    """Plot mean density against composition; return None if a library for it is missing."""
     try:
         from matplotlib.figure import Figure
 

@@ -26,7 +26,7 @@ app = App(
 
 
 ENTRY_FIELDS: Final = ("time", "who", "host", "version", "command")
-"""Fields of an entry of the log, which are columns and JSON keys of an operation."""
+"""Fields of a log entry that are shown as columns and JSON keys of its operation."""
 
 
 @app.default
@@ -80,7 +80,7 @@ def _print_rows(session: Session, operations: Sequence[Operation]) -> None:
 
 
 def _lines(operation: Operation) -> Iterator[str]:
-    """Yield some lines of text about an operation."""
+    """Yield the lines that describe an operation on a terminal."""
     entry = operation.entries[0]
     user = " on ".join(filter(None, (entry.who, entry.host)))
     yield f"{operation.number:>4}  {entry.time[:19].replace('T', ' ')} UTC  {user}"
@@ -109,7 +109,7 @@ def _entry_values(operation: Operation) -> dict[str, str]:
 
 
 def _state(operation: Operation) -> str:
-    """Return whether an operation was undone or cannot be undone; empty if it can be."""
+    """Return whether an operation was undone, changed nothing or cannot be undone; else empty."""
     if operation.undone_by:
         return f"undone by {operation.undone_by}"
     if not operation.changed:

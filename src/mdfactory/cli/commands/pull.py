@@ -62,7 +62,7 @@ class PullOptions:
 
     @property
     def fits_matrix(self) -> bool:
-        """Whether the overview can be shown as a matrix, which has no columns, order or limit."""
+        """Whether the options apply to a matrix, which has no columns, order, limit or file."""
         return not (self.sort or self.full or self.output) and self.limit is None
 
 
@@ -120,14 +120,14 @@ def analysis(
     Parameters
     ----------
     overview
-        Show which analyses of which simulations are in the store. Default, without
+        Show which analyses of which simulations are in the store. This is the default without
         --analysis-name.
     analysis_name
         Show the records of this analysis.
     data
         Show the tables of this analysis as one table, whose first column is the hash.
     union
-        With --data: join tables whose columns differ, and note how their types change.
+        With --data: join tables whose columns or types differ. A note lists the changed types.
     status
         Status of the analysis in the overview.
     """
@@ -162,7 +162,7 @@ def artifacts(
     Parameters
     ----------
     overview
-        Show which artifacts of which simulations are in the store. Default, without
+        Show which artifacts of which simulations are in the store. This is the default without
         --artifact-name.
     artifact_name
         Show the records of this artifact.
@@ -244,7 +244,7 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
     ) as frames:
         for note in frames.notes:
             terminal.note(note)
-        # The batches are closed before the transaction that they read from, also after an error.
+        # The batches read from a transaction, and are closed before it, also after an error.
         with closing(frames.batches()) as batches:
             rows = batches
             if options.output is None:

@@ -168,7 +168,7 @@ def _push(
 
 
 def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
-    """Print the counts of a push, and all that it skipped."""
+    """Print the counts of a push, and each folder and result that it skipped."""
     session.report_problems(pushed.warnings, pushed.skipped)
     text = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:

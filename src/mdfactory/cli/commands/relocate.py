@@ -23,16 +23,16 @@ app = App(
 
 @app.default
 def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: CurrentSession) -> int:
-    """Update the directory of all records of folders that were moved, in one transaction.
+    """Update the directory of all records of moved folders, in one transaction.
 
     Files on disk are not touched, and other columns of the records do not change.
 
     Parameters
     ----------
     old
-        The folder that was moved, or a folder above it, by its old path. It need not exist.
+        Old path of the moved folder, or of a folder above all moved ones. It need not exist.
     new
-        Its new path.
+        New path of OLD.
     """
     from mdfactory.sync.relocate import relocate
 

@@ -50,7 +50,7 @@ def status(
     ----------
     source
         A folder to search at any depth, a quoted glob pattern of folders, or a build summary
-        YAML. Default, without --csv: the folders in the records of the store.
+        YAML. Default without --csv: the directories of all records in the store.
     long
         List each record that differs, and its differences.
     exit_code
@@ -103,7 +103,7 @@ def _difference_lines(compared: CampaignStatus) -> Iterator[str]:
 
 
 def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
-    """Yield the commands that remove the differences between disk and store."""
+    """Yield a line for each command that removes differences between disk and store."""
     from mdfactory.sync.status import State
 
     states = {difference.state for difference in compared.differences}

@@ -20,7 +20,7 @@ COMMANDS: Final = (
     "log",
     "undo",
 )
-"""The commands, one module each: it is imported when the command is called or its help shown."""
+"""The commands. The module of each is imported when it is called or its help is shown."""
 
 app = App(name="sync")
 for command in COMMANDS:

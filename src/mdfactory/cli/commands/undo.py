@@ -69,7 +69,7 @@ def undo(
 
 
 def _headline(undone: Undone, *, dry_run: bool) -> str:
-    """Return which operation was undone, with its command and its time."""
+    """Return the outcome, with number, command and time of the undone operation."""
     entry = undone.operation.entries[0]
     command = f"{one_line(entry.command)} ({entry.time[:19].replace('T', ' ')} UTC)"
     outcome = "would be undone" if dry_run else "undone"

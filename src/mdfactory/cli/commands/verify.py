@@ -45,7 +45,7 @@ def verify(
     ----------
     source
         Check only records of folders in SOURCE: a folder, a quoted glob pattern of folders, or a
-        build summary YAML. Default, without --csv: all records.
+        build summary YAML. Default without --csv: all records.
     quick
         Do not read the contents of results on disk: check only that the files exist, and the
         number of rows of Parquet files.

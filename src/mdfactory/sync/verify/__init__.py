@@ -1,1 +1,1 @@
-"""Verify: check the records of a store against their digests, their meaning and the disk."""
+"""Verify: check the records of a store against their digests, their values and the disk."""

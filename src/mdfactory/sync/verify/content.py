@@ -1,4 +1,4 @@
-"""Content: whether the values of a record are valid and consistent, whichever program wrote it."""
+"""Content: check that the values of a record are valid and consistent."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[Problem]:
     row
         The record, with its sidecar if the table has sidecars.
     own
-        Whether this program wrote the record, not another one.
+        Whether mdfactory wrote the record, and no other program.
     """
     for column, enumeration in ENUM_COLUMNS.get(table.id, RESULT_ENUM_COLUMNS).items():
         if row[column] not in set(enumeration):
@@ -92,11 +92,11 @@ def _is_time(text: str) -> bool:
 
 
 def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
-    """Check that the hash of a simulation is that of its input."""
+    """Check that the hash of a simulation is the hash of its input."""
     text = row["input_data"]
     if sha1(text.encode()).hexdigest().upper() == row["hash"]:  # noqa: S324  # defines the hash
         return
-    # The text of another program may be another JSON of the same BuildInput.
+    # Another program may have written the same BuildInput as another JSON text.
     try:
         input_hash = BuildInput.parse(json.loads(text)).hash
     except (ValueError, RecursionError, BuildInputError) as error:
@@ -106,8 +106,8 @@ def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
         return
     if row["simulation_type"] == SimulationType.lnp and not own:
         yield Problem(
-            f"another program recorded this lnp under a hash that is not that of its input, "
-            f"{input_hash}",
+            f"its hash is not that of its input_data, {input_hash}: "
+            "another program recorded this lnp",
             is_error=False,
         )
         return
@@ -143,7 +143,7 @@ def _check_artifact(_table: Table, row: Row) -> Iterator[Problem]:
 
 
 def _parse_json(text: str, expected: type) -> Any:
-    """Return a JSON value of an expected type; None if the text is not one."""
+    """Parse a JSON value; return None if it is invalid or not of the expected type."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Digests: whether a record was changed after it was written, down to a single character."""
+"""Digests: detect that a record was changed after it was written, even in one character."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DIGEST_CHANGED: Final = "its stored digest was changed"
 def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | None:
     """Compare a record with its stored digests.
 
-    The record digest covers the content digest and the time. So if only one of content, time,
-    content digest and record digest was changed, the others still match, and show which one it
-    was. If another program wrote the record again, both content and time differ.
+    The record digest is computed from the content digest and the time. If only one of content,
+    time, content digest and record digest was changed, the other three still match, and so show
+    which one. If another program has rewritten the record, both content and time differ.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | No
     Returns
     -------
     str or None
-        What is wrong; empty if nothing is; None if another program wrote the record, so that it
-        cannot be checked.
+        What is wrong; empty if nothing is. None if another program wrote the record: it then has
+        no valid digests, and cannot be checked.
     """
     if stored is None:
         return None
@@ -52,8 +52,8 @@ def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | No
 def _damage_of_time(content: str, time: str, stored_record: str) -> str | None:
     """Return what is wrong with a record whose time does not match its record digest.
 
-    Another program may have written the same content at another time. One changed character of
-    the digest or of the time is taken for damage.
+    A difference in one character of the digest or of the time is reported as damage. Otherwise
+    None is returned: another program has written the same content at another time.
     """
     if _differ_in_one_character(record_digest(content, time), stored_record):
         return DIGEST_CHANGED
@@ -63,7 +63,7 @@ def _damage_of_time(content: str, time: str, stored_record: str) -> str | None:
 
 
 def _similar_texts(text: str) -> Iterator[str]:
-    """Yield all texts that differ from a text in one character."""
+    """Yield all texts that differ from the given one in at most one printable character."""
     for position in range(len(text)):
         for character in printable:
             yield f"{text[:position]}{character}{text[position + 1 :]}"
@@ -78,8 +78,8 @@ def _differ_in_one_character(first: str, second: str) -> bool:
 class SimilarKeys:
     """Finds keys that differ from a given key in one character.
 
-    Each key is entered once per position, with the character there left out. Two keys of the same
-    length differ in at most one character if they share such an entry.
+    Each key is indexed once for each position, by its text without the character at this position.
+    Two keys that share such an index entry differ in at most one character.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ class SimilarKeys:
                 self._entries[pattern].append((key, content))
 
     def similar_to(self, key: Key) -> Iterator[tuple[Key, str]]:
-        """Yield the keys that differ from a key in one character, with their content digests."""
+        """Yield the keys that differ from the given one in one character, and their digests."""
         for pattern in _patterns(key):
             yield from self._entries.get(pattern, ())
 
 
 def _patterns(key: Key) -> Iterator[tuple[int, str]]:
-    """Yield each position of a key, with the text around the character there."""
+    """Yield each position of a key, and its text without the character at this position."""
     text = "\0".join(key)
     return ((position, text[:position] + text[position + 1 :]) for position in range(len(text)))

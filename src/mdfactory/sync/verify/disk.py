@@ -1,4 +1,4 @@
-"""Disk: whether simulations and results are still in the folders that their records name."""
+"""Disk: check that simulations and results are in the directories of their records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterat
     records
         Table and record, without long columns.
     quick
-        Whether to leave the content of files unread.
+        Check only that files exist, and the number of rows of Parquet files.
 
     Yields
     ------
@@ -101,7 +101,7 @@ def _file_problem(directory: Path, file: str, checksum: str | None) -> str:
     directory
         Folder of the simulation.
     file
-        Path of the file in that folder, as the record has it.
+        Path of the file in that folder, as in the record.
     checksum
         SHA-256 in hex digits; None to check only that the file exists.
     """

@@ -24,7 +24,7 @@ class Finding:
     problem
         What is wrong, in one line.
     remedy
-        The command or the step that solves it; empty if there is none.
+        The command or step that solves the problem; empty if there is none.
     """
 
     table: str

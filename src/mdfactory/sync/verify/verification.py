@@ -1,7 +1,7 @@
-"""Verification: whether a store holds the records as written, and whether the disk agrees.
+"""Verification: check that records are as they were written, and that they agree with the disk.
 
-Simulations are checked in the order of their hashes, a batch at a time. So a verification can be
-stopped and continued, and the store is not held while the disk is read.
+Simulations are checked in batches, in the order of their hashes. A verification can therefore be
+stopped and continued, and no transaction is open while the disk is read.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Verified:
-    """The result of a verification; it is filled while the verification runs.
+    """The result of a verification, filled while the verification runs.
 
     Parameters
     ----------
     checked
         Table name -> number of its records that were checked.
     unverifiable
-        Number of records that other programs wrote: no stored digest belongs to them, so that
-        only their values are checked.
+        Number of records that other programs wrote. They have no valid digests, so only their
+        values and files are checked.
     findings
         The problems.
     notes
         Known peculiarities of records that other programs wrote; they need no action.
     reached
-        The hash to continue from; empty at the end.
+        The hash to continue at; empty at the end.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -92,13 +92,13 @@ def verify(
     source
         Check only records whose directory is inside this source; all records if None.
     quick
-        Do not read whole files of results. Check only that they exist, and how many rows a
-        Parquet file has.
+        Do not read the contents of results on disk: check only that the files exist, and the
+        number of rows of Parquet files.
     since
-        The hash to begin with, or its first digits; see `Verified.reached`.
+        The hash to begin at, or its first digits; see `Verified.reached`.
     into
-        The object to fill and return, which the caller still has after an interrupt; a new one
-        if None.
+        The object to fill and return; it keeps the findings if the verification is interrupted.
+        Default: a new object.
     watch
         Called with the current step and the number of simulations done.
 
@@ -143,7 +143,7 @@ class _Verification:
     store
         The store.
     verified
-        Takes the findings.
+        The object to which findings are added.
     folders
         Check only records whose directory is one of these folders or inside one; all if None.
     quick
@@ -157,7 +157,7 @@ class _Verification:
         self._verified = verified
         self._folders = folders
         self._quick = quick
-        # Table -> key -> content digest, of stored digests whose record does not exist.
+        # Table -> key -> content digest, for stored digests without a record.
         self._orphans: dict[Table, dict[Key, str]] = {}
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
@@ -174,7 +174,7 @@ class _Verification:
         return sorted(hashes)
 
     def check_simulations(self, hashes: Sequence[str]) -> None:
-        """Check the records of some simulations in the store, then on disk."""
+        """Check the records of the given simulations in the store, then on disk."""
         records: list[tuple[Table, Row]] = []
         with self._store.transaction() as transaction:
             for table in self._tables:
@@ -189,7 +189,7 @@ class _Verification:
     def _read(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records of some simulations, and report those that cannot be read."""
+        """Yield the records of the given simulations, and report those that cannot be read."""
         read = transaction.read_with_sidecars if table.sidecar else transaction.read
         try:
             yield from read(table, Query((OneOf("hash", tuple(hashes)),)))
@@ -205,9 +205,9 @@ class _Verification:
     def _check_rows(
         self, transaction: Transaction, table: Table, rows: pa.RecordBatch
     ) -> Iterator[Row]:
-        """Check records by their digests and values; yield those to be checked on disk.
+        """Check the digests and values of records; yield the records to be checked on disk.
 
-        Long columns are left out. The overview has nothing on disk.
+        They have no long columns. Rows of the overview are not yielded: they have no files.
         """
         keys = keys_of(rows, table.key)
         stored = {key: digests for key, *digests in transaction.stored_digests(table, keys)}
@@ -224,7 +224,7 @@ class _Verification:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
     def _report_record(self, table: Table, key: Key, row: Row, damage: str | None) -> None:
-        """Report the damage of a record, as `damage_of` returns it, and problems of its values."""
+        """Report the result of `damage_of` for a record, and the problems of its values."""
         key_text = " ".join(key)
         if damage is None:
             self._verified.unverifiable += 1
@@ -237,10 +237,10 @@ class _Verification:
                 self._verified.notes.append(Finding(table.name, key_text, problem.text, ""))
 
     def _check_sidecar_time(self, transaction: Transaction, table: Table, key: Key) -> None:
-        """Report a record of this program whose sidecar has another time.
+        """Report a record of mdfactory whose sidecar has another time.
 
-        `Transaction.read_with_sidecars` leaves such a sidecar out. This program writes both with
-        the same time, so that one of the times was changed.
+        `Transaction.read_with_sidecars` leaves out such a sidecar. mdfactory writes both with the
+        same time, so one of the times was changed.
         """
         if transaction.sidecars(table, [key], ("digest",)):
             problem = "its sidecar has another time than the record"
@@ -276,8 +276,7 @@ class _Verification:
     def find_changed_keys(self) -> None:
         """Find records whose key differs in one character from that of a digest without a record.
 
-        Called at the end: a changed hash sorts anywhere, so that the record and its digest may be
-        in different batches.
+        Call this at the end: a record with a changed hash may be in another batch than its digest.
         """
         for table, orphans in self._orphans.items():
             similar_keys = SimilarKeys(orphans.items())
@@ -290,7 +289,7 @@ class _Verification:
     def _check_key(
         self, transaction: Transaction, table: Table, key: Key, original: Key, content: str
     ) -> None:
-        """Report a changed key if the record has a given content digest under its original key."""
+        """Report a changed key if the record with its original key has the given content digest."""
         for rows in transaction.read(table, Query((OneOf("hash", key[:1]),))):
             for row in rows.to_pylist():
                 if tuple(row[name] for name in table.key) != key:
@@ -306,7 +305,7 @@ class _Verification:
 
     @contextmanager
     def _report_unreadable(self, table: Table) -> Iterator[None]:
-        """Report a table that cannot be read, once, and go on after the block."""
+        """Report a StoreError of the block as an unreadable table, once, and continue after it."""
         try:
             yield
         except StoreError as error:
