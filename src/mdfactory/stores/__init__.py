@@ -1,6 +1,6 @@
 """Stores of records: SQLite, CSV files, PostgreSQL and Foundry.
 
-A store knows record tables, and neither campaigns nor the command line.
+These modules depend on the record tables, and not on campaigns or the command line.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _postgres(url: str, wait: float) -> Store:
 
 @contextmanager
 def _require_extra(extra: str, library: str) -> Iterator[None]:
-    """Turn the failed import of a library into an error that names the extra to install."""
+    """Raise an error that names the extra to install if the import of a library fails."""
     try:
         yield
     except ImportError as error:
@@ -151,4 +151,7 @@ OPENER_BY_KIND: Final[dict[str, Callable[[Settings, float], Store]]] = {
     "postgres": _configured_postgres,
     "foundry": lambda settings, wait: _foundry(settings.foundry, wait),
 }
-"""Kind of store, as in the configuration -> function of settings and wait that returns it."""
+"""Kind of store, as in the configuration -> function that returns the store.
+
+Its arguments are the settings and the seconds to wait for another writer.
+"""

@@ -1,4 +1,4 @@
-"""The raw operations of a store, which know tables and rows, but no conflict modes or digests."""
+"""The raw operations of a store on tables and rows, without conflict modes and digests."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Backend(ABC):
     """One consistent view of the tables of a store.
 
     A store implements the six operations `names`, `make`, `drop`, `scan`, `put` and `remove`.
-    They are exact: texts come back as they were put, to the last character. They see what the
-    same transaction has written. An operation that cannot be done raises `StoreError`; it never
-    returns an empty result instead.
+    Reads return each text as it was put, to the last character. They include the changes of the
+    same transaction. An operation that cannot be done raises `StoreError`; it never returns an
+    empty result instead.
 
-    A store may override the other methods: `has` and `values` if it can do them faster, and
+    A store may override the other methods: `has` and `values` if it has a faster way, and
     `lock_table`, `interrupted_times` and `was_interrupted` if it locks or commits its tables
     one by one.
     """
@@ -46,8 +46,8 @@ class Backend(ABC):
         Returns
         -------
         collection of str
-            Names as they are spelt in the store, also those of tables that are no record tables.
-            Empty if the namespace does not exist.
+            Names as the store spells them. They include tables that are not record tables, but
+            Foundry leaves those out. Empty if the namespace does not exist.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Backend(ABC):
         Parameters
         ----------
         table
-            The table; the store has none of this name, regardless of case.
+            The table; no table of the store has this name, regardless of case.
 
         Raises
         ------
@@ -101,9 +101,9 @@ class Backend(ABC):
         Yields
         ------
         pyarrow.RecordBatch
-            Rows in ``query.schema(table)``, a few thousand at most, and few of them if a column
-            of ``table.large`` is among the columns. Texts are compared and sorted by their code
-            points.
+            Rows in ``query.schema(table)``: at most a few thousand in a batch, and fewer if a
+            column of ``table.large`` is among the columns. Texts are compared and sorted by their
+            code points.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Backend(ABC):
     def values(self, table: Table, query: Query) -> Iterator[Values]:
         """Stream the rows that match a query as tuples.
 
-        A store overrides it if it has the values as Python objects anyway.
+        A store overrides this method if it reads rows as Python objects.
 
         Yields
         ------
@@ -166,13 +166,14 @@ class Backend(ABC):
     def lock_table(self, table: Table) -> bool:  # noqa: ARG002  # one lock covers all tables
         """Take exclusive access to a table before it is changed.
 
-        Stores with one lock for all tables took it when the transaction began.
+        A store with one lock for all tables takes it when a transaction begins, and inherits this
+        method.
 
         Returns
         -------
         bool
             Whether another program has changed the table since this transaction first read it.
-            What was classified must then be classified again.
+            Records that were classified before must then be classified again.
 
         Raises
         ------
@@ -184,8 +185,8 @@ class Backend(ABC):
     def interrupted_times(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
         """Return the timestamps, of those given, that belong to an interrupted write.
 
-        An interrupted write has stored a part of its records. A store that commits all tables
-        together never has any.
+        An interrupted write has stored only a part of its records. A store that commits all
+        tables together has no interrupted writes.
 
         Parameters
         ----------
@@ -196,5 +197,5 @@ class Backend(ABC):
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the latest write was interrupted, and a part of it may be stored."""
+        """Whether the latest write was interrupted, so that a part of it may be stored."""
         return False

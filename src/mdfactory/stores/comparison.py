@@ -1,7 +1,9 @@
-"""How incoming records are compared with stored ones: by digests, without reading the records.
+"""Comparison of incoming records with stored ones, by digests.
 
 The *comparison digest* of a record is its content digest, followed by the digest of its sidecar
-if it has one: it differs if either has changed.
+if it has one. It differs if either has changed. Of stored records, only keys, times and digests are
+read. All columns are read if the content digest is missing or out of date, or if the record belongs
+to an interrupted write.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StoredKeys:
-    """Which keys of a write are stored already.
+    """The stored keys among the keys of a write.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class StoredKeys:
 
 
 def incoming_contents(table: Table, rows: pa.RecordBatch) -> list[str]:
-    """Return the content digest of each row: that of its column ``content``, or computed."""
+    """Return the content digest of each row, from its column ``content`` or else computed."""
     if "content" in rows.schema.names:
         return texts(rows["content"])
     return content_digests(table, rows)
@@ -62,7 +64,7 @@ def comparison_digests(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
 def find_stored_keys(
     backend: Backend, table: Table, keys: Sequence[Key], mode: ConflictMode
 ) -> StoredKeys:
-    """Find out which keys are stored, and the digests that a conflict mode compares.
+    """Find the keys that are stored, and the digests that a conflict mode compares.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def find_stored_keys(
 
 
 def _read_times(backend: Backend, table: Table, keys: Sequence[Key]) -> dict[Key, str]:
-    """Return key -> time of those records that are stored."""
+    """Return the key of each stored record, of the given keys -> its time."""
     wanted = set(keys)
     query = Query(where=(hash_condition(keys),), columns=(*table.key, table.time))
     rows = backend.values(table, query)
@@ -98,7 +100,7 @@ def _read_times(backend: Backend, table: Table, keys: Sequence[Key]) -> dict[Key
 
 
 def _find_interrupted(backend: Backend, times: Mapping[Key, str]) -> set[Key]:
-    """Return the keys of those records whose time belongs to an interrupted write."""
+    """Return the keys of the records whose time belongs to an interrupted write."""
     interrupted_times = backend.interrupted_times(set(times.values())) if times else ()
     return {key for key, time in times.items() if time in interrupted_times}
 
@@ -108,8 +110,8 @@ def _read_comparison_digests(
 ) -> dict[Key, str]:
     """Return the comparison digests of stored records, given their times.
 
-    The content digests of an interrupted write are computed: it may have stored the digest of a
-    record and not the record.
+    For records of an interrupted write, the content digest is computed from the record: the
+    write may have stored the digest, but not the record.
     """
     if not times:
         return {}
@@ -126,7 +128,7 @@ def _read_comparison_digests(
 def _read_trusted_contents(
     backend: Backend, table: Table, times: Mapping[Key, str]
 ) -> dict[Key, str]:
-    """Return those stored content digests that still belong to their records.
+    """Return the stored content digests that still belong to their records.
 
     If the record digest does not match the time of the record, another program has written the
     record again, and the content digest is out of date.
@@ -168,7 +170,7 @@ def read_digests(
     Yields
     ------
     key : tuple of str
-        Key of a record, which need not exist.
+        Key of a record; the record may no longer exist.
     content, digest : str
         Its content digest and its record digest.
     """
@@ -194,12 +196,12 @@ def read_sidecars(
     keys
         Their keys.
     columns
-        Which columns of ``table.sidecar_columns``.
+        Columns to return, of ``table.sidecar_columns``.
 
     Returns
     -------
     dict
-        Key and time of the record that the sidecar was written with -> values of `columns`.
+        Key and time of the record, as stored in its sidecar -> values of `columns`.
     """
     if not (table.sidecar and backend.has(table.sidecar)):
         return {}

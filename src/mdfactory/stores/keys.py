@@ -1,4 +1,4 @@
-"""Keys of records: how they are read, divided into batches, and looked up."""
+"""Keys of records: extraction from rows, batches of keys, conditions to look them up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Values = tuple[Any, ...]
 """Values of one row: texts and integers."""
 
 LOOKUP_KEYS: Final = 1000
-"""Number of keys that are looked up or removed by one statement."""
+"""Largest number of keys that one statement looks up or removes."""
 
 
 def keys_of(rows: pa.RecordBatch, columns: tuple[str, ...]) -> list[Key]:
@@ -37,8 +37,8 @@ def key_batches(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
 def hash_condition(keys: Iterable[Key]) -> OneOf:
     """Return a condition that all records with these keys meet.
 
-    It compares only the hash, the first column of each key: records with the same hash and
-    another result name meet it too.
+    The condition compares only the hash, the first column of each key. So it is also met by
+    records with the same hash and another result name.
     """
     return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
 

@@ -1,4 +1,4 @@
-"""How long a store waits for another writer, measured from one start for all of its locks."""
+"""The time limit for waiting for other writers, which all locks of a transaction share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Patience"]
 
 @dataclass(slots=True)
 class Patience:
-    """A time limit for waiting for other writers; it begins when the object is created.
+    """Time limit for waiting for other writers; it starts when the object is created.
 
     Parameters
     ----------

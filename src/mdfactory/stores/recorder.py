@@ -1,4 +1,4 @@
-"""The interface through which a transaction records its changes, so that they can be undone."""
+"""The interface by which a transaction records its changes, so that they can be undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Recorder(Protocol):
 
     @property
     def keeps_before_images(self) -> bool:
-        """Whether before-images are kept. If not, only counts and tables are recorded."""
+        """Whether before-images are stored. If not, only counts and tables are recorded."""
 
     def count(self, table: Table, numbers: Mapping[str, int]) -> None:
         """Add to the counts of a table.
@@ -80,7 +80,7 @@ class Recorder(Protocol):
         fingerprints: Sequence[bytes],
         before: pa.RecordBatch | None = None,
     ) -> None:
-        """Keep before-images whose fingerprints after the operation are known.
+        """Store before-images together with the given fingerprints.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Sort and limit streams of rows for stores that cannot do it themselves."""
+"""Sort and limit streams of rows, for stores that read files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mdfactory.stores.backend import BATCH_ROWS
 __all__ = ["limit_rows", "sort_rows"]
 
 MAX_MEMORY_BYTES: Final = 32 * 2**20
-"""Size of rows that are sorted in memory; larger ones are sorted from a temporary file."""
+"""Largest total size of rows that are sorted in memory; more are sorted from a temporary file."""
 
 MAX_BATCH_BYTES: Final = 4 * 2**20
 """Size of a batch; a batch ends with the row that exceeds it."""
@@ -42,13 +42,13 @@ def sort_rows(
     schema
         Schema of the batches.
     max_memory_bytes
-        Size of rows that are held in memory. Larger ones are written to a temporary file that
-        is mapped into memory.
+        Largest total size of rows that are held in memory. If there are more, all are written to
+        a temporary file, which is mapped into memory.
 
     Yields
     ------
     pyarrow.RecordBatch
-        Sorted rows in `schema`, at most ``BATCH_ROWS`` of them.
+        Sorted rows in `schema`, at most ``BATCH_ROWS`` in a batch.
     """
     with ExitStack() as stack:
         batches = _collect_batches(stack, rows, schema, max_memory_bytes)
@@ -56,7 +56,7 @@ def sort_rows(
             return
         column = pa.Table.from_batches(batches, schema).select([sort.column])
         order = pc.sort_indices(column, sort_keys=[sort.key])
-        # One batch at a time: taking all rows in one step would hold the whole answer in memory.
+        # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
         starts = list(accumulate((len(batch) for batch in batches), initial=0))
         sorted_rows: list[pa.RecordBatch] = []
         size = 0
@@ -75,7 +75,7 @@ def sort_rows(
 def _collect_batches(
     stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema, max_memory_bytes: int
 ) -> list[pa.RecordBatch]:
-    """Return all batches: in memory, or from a memory-mapped file if they are too large."""
+    """Return all batches, from a memory-mapped file if they exceed `max_memory_bytes`."""
     in_memory: list[pa.RecordBatch] = []
     size = 0
     remaining = iter(rows)

@@ -20,25 +20,29 @@ __all__ = ["Store"]
 
 
 class Store(ABC):
-    """A place where records are kept: files, a database, or a service.
+    """Records in files, a database, or a service.
 
-    A store is cheap to create: nothing is opened before the first transaction. Every store
-    guarantees:
+    A `Store` object is cheap to create: nothing is opened before the first transaction. Every
+    store guarantees:
 
     - One writer at a time. Waiting for another writer ends after `wait` seconds with
-      `StoreLockedError`, which names the holder of the lock where that can be known.
+      `StoreLockedError`, which names the holder of the lock if it is known.
     - Atomic writes. The changes of a writing transaction are stored together when its block
-      ends. After an exception, or a kill at any instant, the store is as it was before.
+      ends. An exception in the block leaves the store as it was before. A kill leaves the state
+      before the write or the state after it.
     - Isolated reads. Readers see the state before a write or after it, never a state between.
-    - Exact values. Texts come back as they were put, to the last character.
+    - Exact values. A read returns each text as it was put, to the last character.
     - No silent failures. An outage raises an error; it never gives an empty result.
+
+    Foundry commits one dataset at a time. There, atomic writes and isolated reads are guaranteed
+    for each table, and not for several tables together.
     """
 
     location: str
     """The store as a user would name it, for messages."""
 
     retention: Retention = Retention()
-    """How many operations, and how many bytes, are kept so that they can be undone."""
+    """Limits of the history: how many operations, and how many bytes, can be undone."""
 
     @abstractmethod
     def _open(
@@ -46,7 +50,7 @@ class Store(ABC):
     ) -> AbstractContextManager[Transaction]:
         """Open a transaction for the block of a ``with`` statement.
 
-        Each store implements it. `transaction` calls it and checks the format version.
+        Each store implements this method. `transaction` calls it, then checks the format version.
 
         Parameters
         ----------
@@ -65,12 +69,12 @@ class Store(ABC):
         name : str
             The part of the store that is checked.
         check : callable
-            Checks it. Returns a description of what was found, or raises the error.
+            Checks the part. Returns a description of its state, or raises an error.
         """
         yield from ()
 
     def owns(self, path: Path) -> bool:  # noqa: ARG002  # for stores in files
-        """Whether the store keeps its records in this file."""
+        """Whether the store has records in this file."""
         return False
 
     @contextmanager
@@ -114,7 +118,7 @@ class Store(ABC):
         undoes: int = 0,
         purge: bool = False,
     ) -> Iterator[Transaction]:
-        """Open a writing transaction that is entered in the log and can be undone.
+        """Open a writing transaction with an entry in the log, which can be undone.
 
         Parameters
         ----------
@@ -125,8 +129,8 @@ class Store(ABC):
         undoes
             Number of the operation that this one undoes; 0 if it is no undo.
         purge
-            Keep no before-images of this operation, and drop those of all earlier operations:
-            none of them can be undone any more.
+            Store no before-images of this operation, and drop those of all earlier operations.
+            Then no operation up to this one can be undone.
 
         Yields
         ------

@@ -1,12 +1,12 @@
-"""What a transaction adds to the raw operations: conflict modes, digests, sidecars, history.
+"""Transactions: raw operations, and on top of them conflict modes, digests, sidecars, history.
 
-A store holds record tables and knows nothing of campaigns. To add a store, write a `Store` that
-opens transactions, and a `Transaction` with the raw operations of `stores.backend.Backend`. The
-rules in this module are the same for all stores.
+To add a store, write a subclass of `Store` that opens transactions, and a subclass of
+`Transaction` with the raw operations of `stores.backend.Backend`. The rules in this module are
+the same for all stores.
 
-Beside its record table, a record has a row in the digest table of its namespace, which tells
-whether its content has changed (`records.digests`). A record of an analysis may also have a
-sidecar: a row in another table with what the record's own columns cannot hold.
+Each record that mdfactory writes has a row in the digest table of its namespace, by which a
+change of its content is detected (`records.digests`). A record of an analysis may also have a
+sidecar: a row in another table, with data that the record's own columns cannot hold.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from mdfactory.stores.recorder import Recorder
 __all__ = ["Batches", "Transaction"]
 
 Batches = Iterable[tuple[Table, pa.RecordBatch]]
-"""Records to write: each batch in the schema of its table, and no key in more than one batch."""
+"""Pairs of a table and a batch of records to write; no key occurs twice."""
 
 
 class Transaction(Backend):
@@ -55,7 +55,7 @@ class Transaction(Backend):
     """
 
     recorder: Recorder | None = None
-    """Records all changes, if this transaction is an operation that can be undone."""
+    """Recorder of all changes; None if the transaction is not entered in the log."""
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist, named as the store spells them."""
@@ -177,14 +177,14 @@ class Transaction(Backend):
         table
             The table to read.
         query
-            Which records; its ``columns`` must be None.
+            Which records; ``query.columns`` must be None.
 
         Yields
         ------
         pyarrow.RecordBatch
             Records in ``table.schema_with_sidecar``. The sidecar columns are empty texts if a
-            record has no sidecar. They are also empty if the sidecar has another time than the
-            record: another program has then written the record again.
+            record has no sidecar, or if its sidecar has another time: then another program has
+            written the record again.
         """
         for rows in self.read(table, query):
             sidecars = self.sidecars(table, keys_of(rows, table.key), table.sidecar_columns)
@@ -237,8 +237,9 @@ class Transaction(Backend):
         Parameters
         ----------
         batches
-            The records; no key occurs twice. A batch in ``table.schema_with_sidecar`` contains
-            their sidecars too; one in ``table.schema_with_digests`` also their content digests.
+            The records; no key occurs twice. A batch in ``table.schema_with_sidecar`` also has
+            their sidecars. A batch in ``table.schema_with_digests`` has their sidecars and their
+            content digests.
         mode
             What to do with records whose key is already stored.
 
@@ -260,7 +261,7 @@ class Transaction(Backend):
         return self._merge(batches, mode, write=True)
 
     def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-        """Return what `write` would return, or raise what it would raise; nothing is written."""
+        """Return the counts that `write` would return, or raise its error; nothing is written."""
         return self._merge(batches, mode, write=False)
 
     def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
@@ -302,7 +303,7 @@ class Transaction(Backend):
         return len(keys)
 
     def remove_records(self, table: Table, keys: Sequence[Key]) -> None:
-        """Remove records with their digests and sidecars; nothing is recorded."""
+        """Remove records with their digests and sidecars, without a call of the recorder."""
         self.remove(table, keys)
         self.remove_sidecars(table, keys)
         digests = digest_table(table.namespace)
@@ -337,7 +338,7 @@ class Transaction(Backend):
             resolution = self.classify(table, rows, mode, contents)
             must_lock = write and (resolution.insert or resolution.replace)
             if must_lock and self.lock_table(table):
-                # Another program has changed the table between the first reading and the lock.
+                # Another program has changed the table after it was first read.
                 resolution = self.classify(table, rows, mode, contents)
             counts[table.name] = counts.get(table.name, Counts()) + resolution.counts
             if resolution.refuse:
@@ -366,7 +367,7 @@ class Transaction(Backend):
         contents = [contents[position] for position in positions]
         digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
         if self.recorder and self.recorder.keeps_before_images:
-            # Before-images are read from the store, so before the records are replaced.
+            # Before-images are read from the store: this must precede `put`.
             self.recorder.before_write(table, rows, digests, keys_of(replaced, table.key))
         self.put(table, rows.select(table.columns))
         self.put_sidecars(table, rows)
@@ -382,7 +383,7 @@ class Transaction(Backend):
     def classify_digest_rows(
         self, table: Table, rows: pa.RecordBatch, mode: ConflictMode
     ) -> tuple[Counts, Sequence[int]]:
-        """Find out which records a write would not change, from their digests alone.
+        """Find the records that a write would not change, from digest rows alone.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Transactions of the CSV store: tables as open files, committed by renames of staged files."""
+"""Transactions of the CSV store: tables are open files, and a commit renames staged files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OpenFile:
     handle
         File descriptor: of the file, or of the staged file that is about to replace it.
     status
-        File state when it was opened.
+        File state of `handle` when it was opened.
     """
 
     name: str
@@ -64,7 +64,7 @@ class CsvTransaction(Transaction):
     location
         Name of the store, for messages.
     path_of
-        Returns the path of the file of a new table.
+        Function that returns the path of the file of a new table.
     folders
         Namespace -> its locked commit folder; empty if the transaction only reads.
     translate_errors
@@ -116,7 +116,7 @@ class CsvTransaction(Transaction):
             self._dropped.add(self._files[table_id].path)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Stream the answer to a query; a condition on hashes avoids parsing the whole file."""
+        """Stream the rows of a query; `OneOf` conditions on the hash spare parsing most cells."""
         with self._translate_errors():
             if query.sort:
                 answer = self._scan_sorted(table, query, query.sort)
@@ -125,7 +125,7 @@ class CsvTransaction(Transaction):
             yield from limit_rows(answer, query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Append rows, after removing those with their keys."""
+        """Remove the rows with the same keys, and append the new rows."""
         with self._translate_errors():
             csv_table = self._table(table)
             csv_table.discard(keys_of(rows, table.key))
@@ -142,7 +142,8 @@ class CsvTransaction(Transaction):
         self._check_unchanged()
         if not changes:
             return
-        # Once the commit is valid, its staged files belong to the store: `close` must leave them.
+        # Once the commit is valid, its staged files are part of the store: `close` must not remove
+        # them.
         committed = {name for change in changes.values() for name in change.moves}
         staged, self._staged = self._staged, []
         try:
@@ -166,7 +167,7 @@ class CsvTransaction(Transaction):
         return _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
 
     def _scan_sorted(self, table: Table, query: Query, sort: Sort) -> Iterator[pa.RecordBatch]:
-        """Scan and sort; the column of the sort order is read even if the answer has it not."""
+        """Scan and sort; the sort column is read even if it is not a column of the query."""
         names = query.schema(table).names
         columns = tuple(dict.fromkeys([*names, sort.column]))
         wider = Query(where=query.where, columns=columns)
@@ -174,14 +175,14 @@ class CsvTransaction(Transaction):
         return (batch.select(names) for batch in rows)
 
     def _collect_changes(self) -> dict[CommitFolder, FolderChange]:
-        """Finish all tables; return the changes of the folders in which there are any."""
+        """Finish all tables, and return the changes of each folder that has any."""
         changes = {folder: FolderChange() for folder in self._folders.values()}
         for (namespace, _), csv_table in self._open_tables.items():
             staged = csv_table.finish()
             if staged:
                 folder = self._folders[namespace]
                 changes[folder].moves[staged.name] = _relative(csv_table.path, folder)
-                self._dropped.discard(csv_table.path)  # dropped and made anew
+                self._dropped.discard(csv_table.path)  # dropped and created again
         for (namespace, _), file in self._files.items():
             if file.path in self._dropped:
                 folder = self._folders[namespace]

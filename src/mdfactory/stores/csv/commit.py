@@ -1,14 +1,14 @@
 """Commit files of one or two folders together, and roll interrupted commits forward.
 
-A writer stages its files in the `CommitFolder` of each folder, and then writes a commit record
+A writer stages its files in the `CommitFolder` of each folder. It then writes a commit record
 there, which lists the renames and deletions. From that moment the commit is valid. The writer
 rolls it forward: it does the renames and deletions, and then removes the list from the record.
-If it is killed before, the next writer does the rest (`recover`). Until then, readers open the
-staged files in place of those that they replace (`read_redirects`).
+If the writer is killed before the end, the next writer does the rest (`recover`). Until then,
+readers open the staged files in place of those that they replace (`read_redirects`).
 
 A commit to two folders has a record in each, with the same id. The first folder decides: the
-record in the second one is valid only if the record in the first one has the same id. So the
-write of the record in the first folder is the one moment at which both become valid.
+record in the second folder is valid only if the record in the first one has the same id. So both
+records become valid at the same moment, when the record in the first folder is written.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Redirects:
     Parameters
     ----------
     raw_records
-        The commit records that this was derived from. If they are still the same after the
-        files were opened, then all the files are of one state of the store.
+        The commit records from which the redirects were derived. If they are unchanged after
+        all files were opened, the open files show one state of the store.
     staged
-        Path of a file -> the staged file to open in its place. It is no longer there if it was
-        renamed meanwhile; then the file itself has the new content.
+        Path of a file -> the staged file to open in its place. If the staged file does not exist,
+        it has been renamed meanwhile, and the file itself has the new content.
     dropped
-        Paths of files that are deleted, although they may still exist.
+        Paths of files that the commit deletes. They may still exist.
     """
 
     raw_records: tuple[bytes, ...] = ()
@@ -55,12 +55,12 @@ def commit(changes: Mapping[CommitFolder, FolderChange]) -> None:
     Parameters
     ----------
     changes
-        Folder -> its change. The first folder decides. The locks of all must be held.
+        Folder -> its change. The first folder decides. The caller holds the locks of all folders.
 
     Raises
     ------
     OSError
-        If a record cannot be written; nothing is changed then.
+        If a record cannot be written. Then nothing is changed.
     """
     first, *rest = changes
     commit_id = uuid4().hex
@@ -76,27 +76,28 @@ def commit(changes: Mapping[CommitFolder, FolderChange]) -> None:
     }
     for folder in changes:
         folder.sync()
-    # The deciding record is written last: the commit is valid from then on. It also stays pending
-    # longest, so that a writer that locks only this folder, and replaces the id that makes the
-    # other record valid, sees that it must complete the other part first.
+    # The deciding record is written last: the commit is valid from then on. It is also rolled
+    # forward last, so it is pending as long as the other record. A writer that locks only this
+    # folder would replace the id that makes the other record valid; from the pending record it
+    # knows that it must complete the other part first.
     for folder in (*rest, first):
         folder.write_record(records[folder])
     try:
         for folder in (*rest, first):
             folder.roll_forward(records[folder])
     except OSError as error:
-        log.warning("the write is stored; the next one will put its files in place: %s", error)
+        log.warning("the write is stored; the next write will complete the renames: %s", error)
 
 
 def recover(folders: Sequence[CommitFolder], patience: Patience, location: str) -> None:
-    """Roll interrupted commits forward if they are valid, and discard them otherwise.
+    """Roll valid interrupted commits forward, discard others, and remove staged files.
 
     Parameters
     ----------
     folders
         Folders whose locks are held.
     patience
-        How long to wait for the lock of a folder that has the other part of a commit.
+        Time limit for the lock of a folder with the other part of a commit.
     location
         Name of the store, for messages.
     """
@@ -115,7 +116,7 @@ def recover(folders: Sequence[CommitFolder], patience: Patience, location: str) 
 
 
 def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
-    """Return which files a reader must open in place of others; this needs no lock.
+    """Return the files that a reader must open in place of others; no lock is needed.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
         if not record.is_pending:
             continue
         if record.decided_by:
-            # The decision depends on these records, too, so the reader must notice if one changes.
+            # The decision also depends on these records: the reader must detect their changes.
             deciding = CommitFolder(Path(record.decided_by))
             raw_records += [decider.read_raw_record() for decider in (*folders, deciding)]
         if _is_valid(folder, record, folders):
@@ -147,10 +148,10 @@ def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
 
 
 def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[CommitFolder]) -> bool:
-    """Whether the commit of a record is valid, by the record in the folder that decides it."""
+    """Whether the commit of a record is valid; for a second part, the deciding folder is read."""
     if not record.decided_by:
         return True
-    # The folders of the store come first: if they were moved, `decided_by` is an old path.
+    # The folders of the store are read first: if they were moved, `decided_by` is an old path.
     if any(other.read_record().id == record.id for other in folders if other != folder):
         return True
     deciding = CommitFolder(Path(record.decided_by))
@@ -166,9 +167,10 @@ def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[Comm
 def _roll_forward_other_part(
     record: CommitRecord, folders: Sequence[CommitFolder], patience: Patience, location: str
 ) -> None:
-    """Roll forward the part of a commit that another folder has, if this record decides it.
+    """Roll forward the part of a commit in another folder, if this record decides the commit.
 
-    This must come first: the next commit replaces the id that makes the other part valid.
+    This must precede the roll-forward of this record: once it is no longer pending, the next
+    commit may replace the id that makes the other part valid.
     """
     if not record.also:
         return
@@ -177,7 +179,7 @@ def _roll_forward_other_part(
         if part.decided_by and part.id == record.id:
             folder.roll_forward(part)
             return
-    # The other part is in a folder of another store, one with the same file of simulations.
+    # The other part belongs to another store, which shares the file of simulations.
     folder = CommitFolder(Path(record.also))
     if folder in folders or not folder.path.is_dir():
         return

@@ -33,10 +33,10 @@ STAGED_SUFFIX: Final = ".staged"
 """Suffix of files that are part of the store only if a commit record names them."""
 
 SECONDS_BEFORE_WARNING: Final = 1
-"""How long a writer waits for the lock before it logs whom it waits for."""
+"""Waiting time after which a writer logs the holder of the lock."""
 
 MAX_HOLDER_BYTES: Final = 1000
-"""Bytes of the lock file that are read to name the process that holds the lock."""
+"""Largest number of bytes read from the lock file, which describes the holder of the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FolderChange:
     Parameters
     ----------
     moves
-        Name of a staged file -> path of the file that it becomes, relative to the folder.
+        Name of a staged file -> path to which it is renamed, relative to the folder.
     drops
         Paths of the files to delete, relative to the folder.
     """
@@ -65,14 +65,14 @@ class CommitRecord:
     """The latest commit to one folder, as JSON in the file ``commit``.
 
     The names of the fields are the keys on disk. Once the files are in place, only
-    `generation` and `id` stay.
+    `generation` and `id` have values.
 
     Parameters
     ----------
     generation
         Number of the commit.
     id
-        Unique name of the commit; both parts of a commit to two folders have the same.
+        Unique name of the commit; both parts of a commit to two folders have the same id.
     change
         The files that are still to be renamed or deleted.
     decided_by
@@ -94,12 +94,12 @@ class CommitRecord:
         return not self.change.is_empty
 
     def without_change(self) -> CommitRecord:
-        """Return the record of the same commit when nothing is left to do."""
+        """Return the record that this commit has once all its files are in place."""
         return CommitRecord(self.generation, self.id)
 
 
 class CommitFolder:
-    """The hidden folder, such as ``.mdfactory``, for writes to the files of its parent folder.
+    """A hidden folder, such as ``.mdfactory``, for commits to the files of its parent folder.
 
     Parameters
     ----------
@@ -119,23 +119,23 @@ class CommitFolder:
     # Commit record
 
     def read_raw_record(self) -> bytes:
-        """Return the commit record as on disk; empty before the first commit."""
+        """Return the bytes of the commit record; empty before the first commit."""
         try:
             return (self.path / "commit").read_bytes()
         except FileNotFoundError:
             return b""
 
     def read_record(self) -> CommitRecord:
-        """Return the commit record; see `parse_record`."""
+        """Read and parse the commit record; see `parse_record`."""
         return self.parse_record(self.read_raw_record())
 
     def parse_record(self, raw: bytes) -> CommitRecord:
-        """Return a raw commit record of this folder, parsed.
+        """Parse the bytes of a commit record of this folder.
 
         Raises
         ------
         StoreVersionError
-            If a newer program wrote it.
+            If a newer version of mdfactory wrote it.
         StoreError
             If it is malformed.
         """
@@ -145,7 +145,7 @@ class CommitFolder:
             values = json.loads(raw)
             if values.pop("format") > FORMAT_VERSION:
                 raise StoreVersionError(
-                    f"{self.path} was written by a newer program",
+                    f"{self.path} was written by a newer version of mdfactory",
                     command="pip install --upgrade mdfactory",
                 )
             return CommitRecord(**values | {"change": FolderChange(**values["change"])})
@@ -177,7 +177,10 @@ class CommitFolder:
     # Files
 
     def roll_forward(self, record: CommitRecord) -> None:
-        """Rename and delete the files of a valid commit; those that are done are skipped."""
+        """Rename and delete the files of a valid commit, then remove the list from its record.
+
+        Steps that were done before are skipped.
+        """
         folder = self.path.parent
         for name in record.change.drops:
             (folder / name).unlink(missing_ok=True)
@@ -189,7 +192,7 @@ class CommitFolder:
         self.write_record(record.without_change())
 
     def staged_files(self, record: CommitRecord) -> dict[Path, Path]:
-        """Return path of each file that a commit replaces or adds -> its staged file."""
+        """Return the path of each file that a commit replaces or adds -> its staged file."""
         moves = record.change.moves.items()
         return {self.path.parent / name: self.path / staged for staged, name in moves}
 
@@ -204,18 +207,18 @@ class CommitFolder:
                 (self.path / name).unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Flush the names in the folder to disk."""
+        """Flush the entries of the folder to disk."""
         _sync_folder(self.path)
 
     # Lock
 
     @contextmanager
     def lock(self, patience: Patience, location: str) -> Iterator[None]:
-        """Hold the exclusive lock of the folder during the block, and create the folder.
+        """Create the folder if it is missing, and hold its exclusive lock during the block.
 
-        The operating system releases the lock when the process ends, however it ends.
-        `flock` locks belong to the open file, not to the process: they also exclude other
-        threads and stores of the same process. On NFS, Linux turns them into POSIX locks.
+        The operating system releases the lock when the process ends for any reason. A `flock`
+        lock belongs to the open file, not to the process: it also excludes other threads and
+        stores of the same process. On NFS, Linux converts it into a POSIX lock.
 
         Parameters
         ----------
@@ -227,7 +230,7 @@ class CommitFolder:
         Raises
         ------
         StoreLockedError
-            If another writer holds the lock for longer.
+            If another writer still holds the lock at the end of that time.
         """
         self._create()
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -279,7 +282,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk, where the file system supports that."""
+    """Flush the entries of a folder to disk, if the file system supports that."""
     try:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -293,7 +296,7 @@ def _sync_folder(folder: Path) -> None:
 def _describe_process() -> str:
     """Return process id, command and host, for the messages of other writers.
 
-    Of the arguments only plain words are included: others may be secret.
+    Of the first arguments, those that consist of letters are included: others may be secret.
     """
     program, *arguments = sys.argv or [""]
     words = [argument for argument in arguments[:3] if argument.isalpha()]

@@ -23,13 +23,13 @@ from mdfactory.stores.csv.text import PART_BYTES, copy_bytes, render_rows, split
 __all__ = ["CsvFile"]
 
 MAX_MEAN_CELL_BYTES: Final = 128
-"""Mean cell size of a column, up to which the column of a whole file is held in memory."""
+"""Largest mean cell size of a column that a repeated look-up loads for all records."""
 
 MAX_COLUMN_CHUNKS: Final = 32
-"""Arrow chunks of a column in memory, beyond which they are merged into one."""
+"""Largest number of Arrow chunks of a loaded column; more are merged into one."""
 
 MAX_CACHED_GROUP_BYTES: Final = 2 * PART_BYTES
-"""Text size of a row group, up to which the group is parsed whole and cached."""
+"""Text size up to which a row group is parsed with all columns, and cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ class RowGroup:
 class CsvFile:
     """The records of an open file; a staged file can also be appended to.
 
-    Records are numbered from 0 in the order of the file. All cells are strings here.
-    In memory are:
+    Records are numbered from 0 in the order of the file. All cells are strings. These data are in
+    memory:
 
-    - the *row groups*: which records are in which byte range. The first pass over the whole file
-      finds them, and `append` adds to them;
-    - an *alive flag* for each record. `discard` clears flags and leaves the file as it is; reads
-      and `copy_records` skip the records whose flag is cleared;
-    - the *loaded columns*: columns of all records, discarded ones included. A look-up compares
-      the values there, and then parses only the row groups with matching records.
+    - the *row groups*, which map byte ranges to numbers of records. The first pass over the whole
+      file finds them, and `append` adds to them;
+    - an *alive flag* for each record. `discard` clears the flag and does not change the file;
+      reads and `copy_records` skip records whose flag is cleared;
+    - the *loaded columns*: some columns of all records, including discarded records. A look-up
+      evaluates its conditions on them, and then parses only the row groups with matching records.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ class CsvFile:
 
     @property
     def has_discarded(self) -> bool:
-        """Whether a record was discarded."""
+        """Whether any record was discarded."""
         return 0 in self._alive
 
     @property
     def has_records(self) -> bool:
-        """Whether a record is alive; known only after a pass over the whole file."""
+        """Whether any record is alive; valid only after a pass over the whole file."""
         return 1 in self._alive
 
     # Reading
@@ -115,7 +115,7 @@ class CsvFile:
     def stream(
         self, columns: Sequence[str], where: Collection[Condition] = ()
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records that meet the conditions, in file order, from a pass over the file."""
+        """Yield the records that meet the conditions, in file order, in one pass over the file."""
         parsed = dict.fromkeys([*columns, *(condition.column for condition in where)])
         for group, rows in self._parse_groups(list(parsed)):
             matching = self._filter_alive(group, rows)
@@ -127,12 +127,13 @@ class CsvFile:
     def look_up(
         self, columns: Sequence[str], where: Collection[Condition]
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records that meet the conditions, in file order, by means of loaded columns."""
+        """Yield the records that meet the conditions, in file order, found in loaded columns."""
         numbers = self._find_numbers(where)
         if not numbers:
             return
-        # A single look-up is cheaper without loading the columns. A second one usually means that
-        # many keys are looked up in portions: then loading columns of short cells is cheaper.
+        # For a single look-up, loading the columns is slower than parsing row groups. A second
+        # look-up usually means that many keys are looked up in batches: then loading columns of
+        # short cells is faster.
         if self._had_look_up and not self._find_long_columns().intersection(columns):
             self._load(columns)
         self._had_look_up = True
@@ -183,8 +184,8 @@ class CsvFile:
     def _parse_and_find_groups(
         self, columns: Sequence[str]
     ) -> Iterator[tuple[RowGroup, pa.RecordBatch]]:
-        # The groups are set at the end only: the caller may stop early, and then no part of
-        # them may be taken for all. Several first passes may run at a time.
+        # The groups are stored only at the end: the caller may stop early, and an incomplete list
+        # must not count as complete. Several first passes may run at the same time.
         groups: list[RowGroup] = []
         total = 0
         for span, rows in self._reader.parse_ahead(self._reader.split(self._size), columns):
@@ -205,7 +206,8 @@ class CsvFile:
     def _parse_group(self, group: RowGroup, columns: Sequence[str]) -> pa.RecordBatch:
         """Parse columns of a row group.
 
-        A short group is parsed whole and cached: the next look-up is likely to need it, too.
+        All columns of a short group are parsed and cached: the next look-up probably needs the
+        same group.
         """
         if group.span.length > MAX_CACHED_GROUP_BYTES:
             return self._reader.read_and_parse(group.span, columns)
@@ -239,7 +241,7 @@ class CsvFile:
         )
         if not numbers:
             return
-        # The conditions are met by all combinations of the values, not only by the keys.
+        # Each condition tests one column: records with another combination of values match too.
         columns = (self._take_loaded(name, numbers).to_pylist() for name in self._table.key)
         for number, key in zip(numbers, zip(*columns, strict=True), strict=True):
             if key in key_texts:
@@ -261,7 +263,7 @@ class CsvFile:
         self._reader.accept_changes()
 
     def read_header_line(self) -> bytes:
-        """Return the first line of the file, unchanged but for a missing newline."""
+        """Return the first line of the file, with a newline added if it has none."""
         line = os.pread(self._handle, self._header.length, 0)
         return line if line.endswith(b"\n") else line + b"\n"
 
@@ -284,8 +286,8 @@ class CsvFile:
     def append_bytes(self, source: int, span: Span) -> None:
         """Append records of another open file as bytes.
 
-        They get no numbers, and this object does not read them. A newline is added if the last
-        of them has none.
+        These records get no numbers, and reads of this object do not return them. A newline is
+        added if the last record has none.
         """
         copy_bytes(source, self._handle, span.offset, span.length)
         self._size += span.length
@@ -301,7 +303,7 @@ class CsvFile:
 
 
 def _matches(condition: Condition, column: Column) -> Column:
-    """Return which cells of a column meet a condition, as booleans."""
+    """Return for each cell of a column whether it meets a condition, as booleans."""
     if isinstance(condition, Prefix):
         return pc.starts_with(column, condition.text)
     return pc.is_in(column, value_set=array(condition.values, pa.string()))
@@ -313,7 +315,7 @@ def _to_booleans(flags: bytearray) -> pa.Array[Any]:
 
 
 def _add_chunk(column: pa.ChunkedArray[Any], cells: pa.Array[Any]) -> pa.ChunkedArray[Any]:
-    # A copy: the cells may be a view of the memory of a whole batch, which would stay in use.
+    # Copied, because the cells may be a view that keeps the memory of a whole batch in use.
     copied = array(cells.to_pylist(), pa.string())
     longer = pa.chunked_array([*column.chunks, copied], pa.string())
     return _merge_chunks(longer) if longer.num_chunks > MAX_COLUMN_CHUNKS else longer

@@ -1,4 +1,4 @@
-"""Where the tables of a CSV store are: paths of files and hidden folders."""
+"""Paths of a CSV store: the files of its tables and its hidden folders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TableFile:
     path
         Path of the file.
     source
-        Path of the file to open: the same, or a staged file that is about to replace it.
+        Path of the file to open: `path`, or a staged file that is about to replace it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class TableFile:
 
 
 class Layout:
-    """The paths of a store, without symlinks.
+    """The paths of a store, with symlinks resolved.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Layout:
         }
 
     def exists(self, namespace: Namespace) -> bool:
-        """Whether a namespace was created."""
+        """Whether a namespace exists."""
         if namespace is Namespace.results:
             return _exists(self.results)
         return _exists(self.runs) or _exists(self.folders[namespace].path)
@@ -76,7 +76,7 @@ class Layout:
         return self.folders[Namespace.runs].path / f"{table.name}.csv"
 
     def owns(self, path: Path) -> bool:
-        """Whether a path is that of a table, existing or not, or is in a hidden folder."""
+        """Whether a path belongs to a table, which need not exist, or is in a hidden folder."""
         real = Path(os.path.realpath(path))
         if real == self.runs:
             return True
@@ -90,12 +90,12 @@ class Layout:
         Parameters
         ----------
         redirects
-            Files that a commit under way adds, replaces or drops.
+            Files that a pending commit adds, replaces or drops.
 
         Raises
         ------
         StoreError
-            If the names of two files of one table differ only in case.
+            If the names of two files differ only in case, so that both are files of one table.
         """
         tables: dict[TableId, TableFile] = {}
         for path in sorted((self._list_files() - redirects.dropped) | redirects.staged.keys()):
@@ -125,7 +125,7 @@ class Layout:
         return Namespace.results, path.stem
 
     def _is_table(self, name: str) -> bool:
-        """Whether a file name in the folder of the results is that of a table."""
+        """Whether a file name in the folder of the results is the name of a table's file."""
         table, suffix = os.path.splitext(name)
         if suffix != ".csv" or self.results / name == self.runs:
             return False
@@ -151,7 +151,7 @@ def _list_csv(folder: Path) -> list[str]:
 
 
 def _duplicate_table_error(first: Path, second: Path) -> StoreError:
-    """Return the error for two files of one table; its message says how to join them.
+    """Return the error for two files of one table, with advice on how to join them.
 
     The file with the name in upper case is kept: existing installations read only such names.
     """
@@ -176,7 +176,7 @@ def _duplicate_table_error(first: Path, second: Path) -> StoreError:
 def _read_keys(path: Path) -> set[tuple[str, ...]]:
     """Return the keys of the records in a file of the results."""
     table = table_named(path.stem, Namespace.results)
-    key = table.key if table else None  # a bookkeeping table: compare all columns
+    key = table.key if table else None  # no record table: compare all columns
     limit = csv.field_size_limit(sys.maxsize)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:

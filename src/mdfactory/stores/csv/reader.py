@@ -1,4 +1,4 @@
-"""Read and parse the text of one CSV file: header, byte ranges of whole records, error messages."""
+"""Read and parse the text of one CSV file: its header, and byte ranges of whole records."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_l
 __all__ = ["CsvReader", "Header", "Span", "Text"]
 
 MAX_HEADER_BYTES: Final = 2**16
-"""Bytes that are read to find the first line."""
+"""Largest number of bytes that are read to find the first line."""
 
 PREFETCH_BYTES: Final = 2 * PART_BYTES
-"""Bytes of text that may be read and parsed before the caller needs them."""
+"""Largest amount of text that is read and parsed ahead of the caller."""
 
 Text = bytes | memoryview
-"""Text of a file in UTF-8; a memoryview is a part of one without a copy."""
+"""UTF-8 text of a file; a memoryview is a part of a longer text, without a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class CsvReader:
         self.header = self._read_header()
 
     def accept_changes(self) -> None:
-        """Accept the present file state; the owner calls this after each write of its own."""
+        """Expect the present file state from now on; called after each write by this process."""
         self._file_state = _read_file_state(self._handle)
 
     def read(self, span: Span) -> bytes:
@@ -139,7 +139,7 @@ class CsvReader:
             if is_last and text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
             end = len(text) if is_last else complete_length(text)
-            if not end:  # the record is longer than the part: read it again, twice as far
+            if not end:  # the record is longer than the part: read again, twice the length
                 length *= 2
                 continue
             yield Span(offset, end), memoryview(text)[:end]  # a slice of bytes would copy
@@ -153,7 +153,7 @@ class CsvReader:
         Parameters
         ----------
         span, text
-            The byte range, and what `read` returned for it.
+            A byte range, and its text from `read`.
         columns
             Names of the columns.
 
@@ -195,9 +195,9 @@ class CsvReader:
     def parse_ahead(
         self, parts: Iterable[tuple[Span, Text]], columns: Sequence[str]
     ) -> Iterator[tuple[Span, pa.RecordBatch]]:
-        """Parse texts in a second thread, while this one reads the next and uses the last.
+        """Parse texts in a second thread, while the calling thread reads and uses others.
 
-        At most `PREFETCH_BYTES` of texts wait, or one that is longer.
+        At most `PREFETCH_BYTES` of text are in the queue, or a single longer text.
         """
         with ThreadPoolExecutor(1) as executor:
             queue: deque[tuple[Span, Future[pa.RecordBatch]]] = deque()
@@ -236,9 +236,9 @@ class CsvReader:
             )
 
     def _find_malformed_line(self, span: Span, text: Text) -> str:
-        """Return which line is malformed, and why; an empty text if Python's reader accepts all.
+        """Return which line is malformed, and why; empty if Python's reader accepts all lines.
 
-        Python's reader, unlike Arrow's, counts lines; it is slow, and only used after an error.
+        Unlike Arrow's reader, Python's counts lines. It is slow, and only used after an error.
         """
         first_line = 1 + self._count_newlines_before(span.offset)
         limit = csv.field_size_limit(sys.maxsize)

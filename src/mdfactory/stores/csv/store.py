@@ -1,4 +1,4 @@
-"""The CSV store: plain files that any program reads, replaced together and each as a whole."""
+"""The CSV store: plain files that any program can read; a commit replaces them together."""
 
 from __future__ import annotations
 
@@ -36,24 +36,23 @@ REMEDIES_BY_ERRNO: Final = {
 }
 
 RETRY_SECONDS: Final = 0.001
-"""Pause of a reader whose files were replaced while it opened them."""
+"""Pause before a reader opens all files again because a commit has replaced some."""
 
 
 class CsvStore(Store):
     """Records in CSV files (RFC 4180, UTF-8) that pandas, R and Excel read.
 
-    Each table is a file. Next to the record tables are hidden folders: ``.mdfactory`` in the
-    folder of the results, and ``.runs.csv.mdfactory`` next to ``runs.csv``. They hold the lock,
-    the commit record and, during a write, the staged files; see `stores.csv.commit`. The digest
-    and log tables of the simulations are in ``.runs.csv.mdfactory``, those of the results in the
-    folder of the results.
+    Each table is a file. There are two hidden folders: ``.mdfactory`` in the folder of the
+    results, and ``.runs.csv.mdfactory`` next to ``runs.csv``. Each holds a lock, a commit record
+    and, during a write, staged files; see `stores.csv.commit`. The ``_mdfactory_*`` tables of the
+    simulations are in ``.runs.csv.mdfactory``, those of the results in the folder of the results.
 
     Parameters
     ----------
     runs
         File of the simulations (``RUN_DATABASE``).
     results
-        Folder of the overview, analysis and artifact tables. It may hold `runs`, too.
+        Folder of the overview, analysis and artifact tables. `runs` may be in the same folder.
     wait
         Seconds to wait for another writer.
     """
@@ -64,7 +63,7 @@ class CsvStore(Store):
         self._paths = {Namespace.runs: runs, Namespace.results: results}
 
     def owns(self, path: Path) -> bool:
-        """Whether a path is that of a table, existing or not, or is in a hidden folder."""
+        """Whether a path belongs to a table, which need not exist, or is in a hidden folder."""
         return Layout(self._paths).owns(path)
 
     @contextmanager
@@ -96,9 +95,9 @@ class CsvStore(Store):
         create: Collection[Namespace],
         patience: Patience,
     ) -> dict[Namespace, CommitFolder]:
-        """Lock the namespaces that exist or may be created, and recover them.
+        """Lock the namespaces that exist or may be created, and complete interrupted commits.
 
-        The order is the same in all programs, so that no two wait for each other.
+        All programs lock them in the same order, so that two cannot wait for each other.
         """
         folders = {}
         for namespace, folder in layout.folders.items():
@@ -112,10 +111,10 @@ class CsvStore(Store):
         return folders
 
     def _open_one_state(self, stack: ExitStack, layout: Layout, patience: Patience) -> OpenFiles:
-        """Open all files in the state after one commit, without a lock.
+        """Open all files in one state of the store, without a lock.
 
-        If a commit comes between, files of two states may be open; then they are closed, and
-        opened again.
+        If another program commits meanwhile, the open files may be of two states. Then all are
+        closed and opened again.
         """
         folders = list(layout.folders.values())
         while True:

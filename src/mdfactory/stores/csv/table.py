@@ -1,4 +1,4 @@
-"""One table in a CSV transaction: its file as it was, and a staged file with the new records."""
+"""One table in a CSV transaction: its old file, and a staged file with the new records."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["CsvTable"]
 class CsvTable:
     """The records of a table in one transaction.
 
-    New records go to a staged file. It starts with a copy of the old file, unless records of
-    that were discarded before. If records are discarded later, the file is rewritten in
-    `finish`.
+    New records are written to a staged file. It begins with a copy of the old file, unless
+    records of the old file were discarded before. If records are discarded later, `finish` writes
+    the remaining records to another staged file.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class CsvTable:
     old
         The file as it was when the transaction began; None for a new table.
     create_staged
-        Creates an empty staged file; returns its path and its file descriptor.
+        Function that creates an empty staged file, and returns its path and file descriptor.
     outcome
         Text that error messages add, such as ``; nothing was changed``.
     """
@@ -77,7 +77,7 @@ class CsvTable:
         self.open_staged().append(rows)
 
     def open_staged(self) -> CsvFile:
-        """Return the staged file for new records, which the first call creates."""
+        """Return the staged file for new records; the first call creates it."""
         if self._new is None:
             self._check_access()
             self._staged_path, self._new = self._create_file()
@@ -87,7 +87,7 @@ class CsvTable:
         return self._new
 
     def finish(self) -> Path | None:
-        """Flush the new state of the table to disk.
+        """Complete the staged file, and flush it to disk.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class CsvTable:
         return [file for file in (self._old, self._new) if file]
 
     def _is_complete(self, new: CsvFile) -> bool:
-        """Whether a staged file holds all records of the table and no discarded ones."""
+        """Whether a staged file holds all records of the table, and no discarded records."""
         if new.has_discarded:
             return False
         if self._old is None:
@@ -120,7 +120,7 @@ class CsvTable:
         return not self._old.has_records
 
     def _rewrite(self) -> Path:
-        """Write the records of both files that were not discarded to another staged file."""
+        """Write the alive records of both files to another staged file."""
         path, target = self._create_file()
         with closing(target):
             for file in self._files():
@@ -143,7 +143,7 @@ class CsvTable:
     def _check_access(self) -> None:
         """Refuse to replace a symlink or a read-only file.
 
-        A rename would replace both: it needs write access to the folder only.
+        A rename would replace either of them, because it needs only write access to the folder.
         """
         if os.path.islink(self.path):
             raise StoreError(

@@ -32,7 +32,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 PART_BYTES: Final = 15 * 2**16
-"""Bytes of text that are read, parsed or written at once; a longer record is one part.
+"""Bytes of text that are read, parsed or written at once; a longer record is a part by itself.
 
 The size is below 1 MiB: the allocator returns larger blocks to the system and requests them again
 each time (see `cli.session`), which would take as long as the parsing.
@@ -71,7 +71,7 @@ def _quote(cells: pa.Array[Any]) -> pa.Array[Any]:
 
 
 def split_rows(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Yield rows in batches of at most `PART_BYTES`, or of one row."""
+    """Yield rows in batches of at most `PART_BYTES`, or of a single longer row."""
     if rows.nbytes <= PART_BYTES or rows.num_rows <= 1:
         if rows.num_rows:
             yield rows
@@ -123,7 +123,7 @@ def parse_integers(cells: pa.Array[Any], path: Path, column: str) -> pa.Array[An
 
 
 def write_all(handle: int, text: bytes | pa.Buffer) -> int:
-    """Write all of a text to an open file and return its length in bytes."""
+    """Write a whole text to an open file, and return its length in bytes."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(handle, rest) :]
@@ -131,7 +131,7 @@ def write_all(handle: int, text: bytes | pa.Buffer) -> int:
 
 
 def copy_bytes(source: int, target: int, offset: int, length: int) -> None:
-    """Append bytes of one open file to another, inside the kernel where it supports that."""
+    """Append bytes of one open file to another, inside the kernel if it supports that."""
     end = offset + length
     try:
         while offset < end:

@@ -1,4 +1,4 @@
-"""Transactions of the Foundry store: each table is a dataset, and several are committed in turn."""
+"""Transactions of the Foundry store: each table is a dataset, and datasets commit one by one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = ["READ_FAILURE", "WRITE_FAILURE", "FoundryTransaction"]
 log = logging.getLogger(__name__)
 
 MAX_HELD_BYTES: Final = 32 * 2**20
-"""Size of the new records in memory, from which they are moved to temporary files."""
+"""Largest size of new records in memory; beyond it, they are moved to temporary files."""
 
 READ_FAILURE: Final = "cannot be read"
 WRITE_FAILURE: Final = "cannot be written; nothing was changed"
@@ -58,27 +58,28 @@ SCHEMA_FAILURE: Final = "cannot be given a schema"
 """Predicates of messages about a store; see `as_store_errors`."""
 
 MAX_SQL_VALUES: Final = 200
-"""Values in the conditions of a query, beyond which the files are read instead of SQL."""
+"""Largest number of values in the conditions of an SQL query; with more, the files are read."""
 
 MAX_ANNOUNCED_WRITES: Final = 50
-"""Writes that the state table keeps; older ones are removed."""
+"""Largest number of writes in the state table; older ones are removed."""
 
 MAX_ANNOUNCED_TIMES: Final = 1000
-"""Times that the state table keeps of a write. If it has more, any time counts as one of them."""
+"""Largest number of times of a write in the state table. If the write has more, the state table has
+none of them, and any time may be one of them."""
 
 
 @dataclass(slots=True)
 class AnnouncedWrite:
-    """A write of several datasets, as it was recorded before its first commit.
+    """A write of several datasets, as the state table lists it from before its first commit.
 
     Parameters
     ----------
     name
-        Unique name, which begins with the time of the write: names are in the order of the writes.
+        Unique name, which begins with the time of the write, so that names sort by time.
     times
-        Times of the records; None if there were too many.
+        Times of the records; None if there are more than `MAX_ANNOUNCED_TIMES`.
     transactions
-        Rids of the dataset and of the transaction of each table, in the order of the commits.
+        Pairs of rids, of a dataset and its transaction, in the order of the commits.
     was_interrupted
         Whether the last transaction was not committed; None until it is looked up.
     """
@@ -92,7 +93,7 @@ class AnnouncedWrite:
 class FoundryTransaction(Transaction):
     """A transaction over several datasets.
 
-    Each dataset is read as of its last commit when it was first used.
+    Each dataset is read in the state of its last commit at the time of its first use.
 
     Parameters
     ----------
@@ -103,8 +104,7 @@ class FoundryTransaction(Transaction):
     location
         The store, for messages.
     patience
-        How long to wait for other programs that write a dataset; None if this transaction only
-        reads.
+        Time limit for waiting for other writers; None if this transaction only reads.
     """
 
     def __init__(
@@ -125,10 +125,11 @@ class FoundryTransaction(Transaction):
     # Tables
 
     def names(self, namespace: Namespace) -> Collection[str]:
-        """Return the names of the tables of a namespace.
+        """Return the names of the record tables of a namespace.
 
-        Foundry is not asked for the content of folders. The state table holds the names of the
-        tables that this program made; the overview holds those that other programs made, too.
+        Folders are not listed. The names of tables that mdfactory created are in the state table.
+        The names of tables that other programs created are derived from the overview. Tables that
+        are not record tables are left out.
         """
         with self._as_store_errors(READ_FAILURE):
             name_of_id = {name.lower(): name for name in self._created_tables(namespace)}
@@ -140,13 +141,13 @@ class FoundryTransaction(Transaction):
             return [table.name for table in tables if table and self.has(table)]
 
     def _created_tables(self, namespace: Namespace) -> Iterator[str]:
-        """Yield the names of the tables that this program made, in their original case."""
+        """Yield the names of the record tables that mdfactory created, in their original case."""
         for key, name in self._read_state("table"):
             if key.startswith(f"{namespace}/"):
                 yield name
 
     def _tables_in_overview(self) -> dict[str, str]:
-        """Return the tables of the results in the overview: id -> name."""
+        """Return the tables of the results that the overview lists: table id -> table name."""
         if not self.has(OVERVIEW):
             return {}
         results = set(self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name")))
@@ -157,7 +158,7 @@ class FoundryTransaction(Transaction):
         return {table.id: table.name for table in tables if table}
 
     def _read_state(self, kind: str) -> Iterator[tuple[str, ...]]:
-        """Yield the names and values of one kind in the state table."""
+        """Yield name and value of each row of one kind in the state table."""
         return self._scan_texts(STATE, Query(where=(OneOf("kind", (kind,)),)), ("name", "value"))
 
     def _scan_texts(
@@ -169,7 +170,7 @@ class FoundryTransaction(Transaction):
             yield from zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
     def has(self, table: Table) -> bool:
-        """Whether the dataset exists and has a committed transaction, or changes of this one."""
+        """Whether a dataset has a committed transaction or new changes, and was not dropped."""
         path = path_of(table, self._paths)
         with self._as_store_errors(READ_FAILURE):
             dataset = self._dataset(table)
@@ -188,7 +189,7 @@ class FoundryTransaction(Transaction):
                 rid = self._client.create_dataset(path)
                 dataset = self._datasets[path] = DatasetTable(self._client, table, path, rid)
             elif not dataset.base_transaction:
-                # Its creator may have been interrupted before it created the branch.
+                # The program that created it may have been killed before it created the branch.
                 self._client.create_branch(dataset.rid)
             dataset.lock_table(self._patience, self.location)
             dataset.clear()
@@ -197,19 +198,19 @@ class FoundryTransaction(Transaction):
             self._put_state("table", f"{table.namespace}/{table.id}", table.name)
 
     def _put_state(self, kind: str, name: str, value: str) -> None:
-        """Add a row to the state table, which is made if it is missing."""
+        """Add a row to the state table, which is created if it is missing."""
         if not self.has(STATE):
             self.make(STATE)
         self.put(STATE, batch([(kind, name, value)], STATE.schema))
 
     def drop(self, table: Table) -> None:
-        """Clear a dataset. Foundry keeps it, but within this transaction it does not exist."""
+        """Clear a dataset, and hide it within this transaction; Foundry keeps the empty dataset."""
         dataset = self._locked_dataset(table)
         dataset.clear()
         self._dropped_paths.add(dataset.path)
 
     def lock_table(self, table: Table) -> bool:
-        """Open the one transaction of a dataset; return whether another program has changed it."""
+        """Open a transaction of a dataset; return whether another program has changed it."""
         with self._as_store_errors(WRITE_FAILURE):
             dataset = self._dataset(table)
             if dataset is None or self._patience is None:
@@ -217,7 +218,7 @@ class FoundryTransaction(Transaction):
             return dataset.lock_table(self._patience, self.location)
 
     def create(self, table: Table, *, replace: bool = False) -> int:
-        """Make a record table if it is missing, or anew; set its schema if it has none."""
+        """Create a record table; an existing table without a schema is given one."""
         existed = self.has(table)
         removed = super().create(table, replace=replace)
         dataset = self._dataset(table)
@@ -226,7 +227,7 @@ class FoundryTransaction(Transaction):
         return removed
 
     def _ensure_schema(self, dataset: DatasetTable) -> None:
-        """Set the schema of a dataset if it has none; a failure is only warned of."""
+        """Set the schema of a dataset if it has none; a failure is only logged."""
         reason = ""
         try:
             with self._as_store_errors(SCHEMA_FAILURE):
@@ -241,12 +242,12 @@ class FoundryTransaction(Transaction):
         )
 
     def _locked_dataset(self, table: Table) -> DatasetTable:
-        """Return a dataset after locking it, unchanged since it was read.
+        """Lock a dataset and return it.
 
         Raises
         ------
         StoreChangedError
-            If another program has changed the dataset.
+            If another program has changed the dataset since it was read.
         """
         if self.lock_table(table):
             raise StoreChangedError(
@@ -254,11 +255,11 @@ class FoundryTransaction(Transaction):
                 "changed. Try again"
             )
         dataset = self._dataset(table)
-        assert dataset is not None  # noqa: S101  # else `lock_table` had raised
+        assert dataset is not None  # noqa: S101  # `lock_table` has checked it
         return dataset
 
     def _dataset(self, table: Table) -> DatasetTable | None:
-        """Return the dataset of a table, which is looked up once; None if it does not exist."""
+        """Return the dataset of a table, or None if it does not exist; it is looked up once."""
         path = path_of(table, self._paths)
         if path not in self._datasets:
             resource = self._client.find_usable_resource(path)
@@ -272,7 +273,7 @@ class FoundryTransaction(Transaction):
     # Records
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        """Stream the records of a query, from SQL where possible, or else from the files."""
+        """Stream the records of a query, by SQL if possible, or else from the files."""
         schema = query.schema(table)
         columns = list(schema.names)
         if query.sort and query.sort.column not in columns:
@@ -292,10 +293,10 @@ class FoundryTransaction(Transaction):
     def _query_sql(
         self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]
     ) -> Iterable[pa.RecordBatch] | None:
-        """Return the records of a query from SQL; None if the files must be read.
+        """Return the records of a query by SQL; None if the files must be read.
 
-        A writer never uses SQL. SQL may lag behind the last commit, and a record that the writer
-        does not see would be overwritten.
+        A writer never uses SQL, which may lag behind the last commit: the writer would overwrite
+        records that SQL does not return yet.
         """
         value_count = sum(
             len(condition.values) for condition in query.where if isinstance(condition, OneOf)
@@ -330,7 +331,7 @@ class FoundryTransaction(Transaction):
             self._written_times.update(texts(rows[table.time]))
 
     def _limit_memory(self) -> None:
-        """Move the new records of all datasets to temporary files if they are many."""
+        """Move new records of all datasets to temporary files beyond `MAX_HELD_BYTES`."""
         datasets = [dataset for dataset in self._datasets.values() if dataset]
         if sum(dataset.held_bytes for dataset in datasets) > MAX_HELD_BYTES:
             for dataset in datasets:
@@ -338,7 +339,7 @@ class FoundryTransaction(Transaction):
                     dataset.spool()
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
-        """Add the removal of records to the changes of a dataset."""
+        """Add removals of records to the changes of a dataset."""
         if keys:
             self._locked_dataset(table).remove(keys)
 
@@ -364,14 +365,14 @@ class FoundryTransaction(Transaction):
 
     @cached_property
     def _announced_writes(self) -> list[AnnouncedWrite]:
-        """The writes in the state table, the latest last."""
+        """The writes that the state table lists, in the order of time."""
         entries = ((name, json.loads(value)) for name, value in sorted(self._read_state("write")))
         return [
             AnnouncedWrite(name, entry["times"], entry["transactions"]) for name, entry in entries
         ]
 
     def _is_interrupted(self, write: AnnouncedWrite) -> bool:
-        """Whether the last transaction of a write was not committed, which is looked up once."""
+        """Whether the last transaction of a write was not committed; it is looked up once."""
         if write.was_interrupted is None:
             write.was_interrupted = not self._is_committed(*write.transactions[-1])
         return write.was_interrupted
@@ -388,7 +389,7 @@ class FoundryTransaction(Transaction):
         Raises
         ------
         StoreError
-            If it fails. The message says whether nothing was changed, or a part is stored.
+            If the commit fails. The message says whether a part of the write is stored.
         """
         if len(self._changed_datasets()) > 1:
             self._announce_write()
@@ -409,8 +410,9 @@ class FoundryTransaction(Transaction):
     def _commit_in_turn(self, changed: Sequence[DatasetTable]) -> None:
         """Commit datasets one by one.
 
-        An interrupt by the user is raised only after the last commit. A commit that is sent twice
-        does no harm, but a stop between two commits would leave a part of the write stored.
+        An interrupt by the user is raised only after the last commit, because a stop between two
+        commits would leave a part of the write stored. The commit that was interrupted is sent
+        again, which is safe.
         """
         interrupt: BaseException | None = None
         for dataset in changed:
@@ -425,9 +427,10 @@ class FoundryTransaction(Transaction):
             raise interrupt
 
     def _announce_write(self) -> None:
-        """Record in the state table which transactions are about to be committed.
+        """List the transactions that are about to be committed in the state table.
 
-        Completed writes are removed from the state table, as are the oldest interrupted ones.
+        Completed writes are removed from the state table, and also the oldest writes beyond
+        `MAX_ANNOUNCED_WRITES`.
         """
         completed = [
             write.name for write in self._announced_writes if not self._is_interrupted(write)

@@ -1,7 +1,7 @@
 """Client of Foundry: requests for datasets, transactions, files, schemas and SQL queries.
 
-A request whose reply is lost is repeated if that is safe. Otherwise its outcome is looked up. A
-failure of the service is an error; it never counts as a missing resource.
+If a reply is lost, the request is repeated where that is safe; otherwise its outcome is looked up.
+A failure of the service is an error; it never counts as a missing resource.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ BRANCH: Final = "master"
 """Branch of each dataset that holds the records."""
 
 MAX_COMMIT_ATTEMPTS: Final = 3
-"""Most times that a commit is sent while its transaction stays open."""
+"""Largest number of times that a commit is sent while its transaction stays open."""
 
 TRANSACTIONS_PER_PAGE: Final = 100
 
@@ -133,7 +133,7 @@ class FoundryClient:
         Raises
         ------
         StoreError
-            If it is in the trash. Someone has deleted it, so it is neither used nor replaced.
+            If it is in the trash: somebody has deleted it, so it is neither used nor replaced.
         """
         resource = self.find_resource(path)
         if resource and resource.is_trashed:
@@ -141,7 +141,7 @@ class FoundryClient:
         return resource
 
     def create_dataset(self, path: str) -> str:
-        """Create a dataset with an empty branch and missing parent folders; return its rid."""
+        """Create a dataset, its branch and missing parent folders, and return its rid."""
         create = self._context.catalog.api_create_dataset
         try:
             rid = self._create(path, create, path)
@@ -159,7 +159,7 @@ class FoundryClient:
                 reply = self._sender.json(action, create, *arguments, repeatable=False)
                 return str(reply["rid"])
             except (DatasetAlreadyExistsError, DuplicateNameError, LostReplyError) as error:
-                # Another program may have created it, or our own request whose reply was lost.
+                # Another program may have created it, or an earlier attempt whose reply was lost.
                 resource = self.find_resource(path)
                 if resource:
                     return resource.rid
@@ -327,7 +327,7 @@ class FoundryClient:
         Raises
         ------
         OpenTransactionError
-            If a transaction is open. It is our own if the reply to the start was lost.
+            If a transaction is open. It may be of an earlier attempt whose reply was lost.
         """
         try:
             return self._start_transaction(dataset_rid, record, transaction_type)
@@ -396,7 +396,7 @@ class FoundryClient:
         Returns
         -------
         bool
-            False if the service refuses it, for example because the transaction is still open.
+            False if the service refuses the schema, for example because the transaction is open.
         """
         put = self._context.metadata.api_upload_dataset_schema
         try:
@@ -411,12 +411,12 @@ class FoundryClient:
     def commit(self, dataset_rid: str, transaction_rid: str) -> str:
         """Commit a transaction, and return its status afterwards.
 
-        A reply that is lost leaves the outcome open. So the status is read after every failure.
+        After a lost reply the outcome is unknown. So the status is read after every failure.
 
         Returns
         -------
         str
-            ``COMMITTED``; or ``ABORTED`` if someone has aborted the transaction.
+            ``COMMITTED``, or ``ABORTED`` if another program has aborted the transaction.
 
         Raises
         ------
@@ -457,7 +457,7 @@ class FoundryClient:
             ) from error
 
     def abort(self, dataset_rid: str, transaction_rid: str) -> bool:
-        """Abort a transaction, and return whether it succeeded; errors are only logged."""
+        """Abort a transaction, and return whether that succeeded; errors are only logged."""
         abort = self._context.catalog.api_abort_transaction
         try:
             self._sender.send("aborting", abort, dataset_rid, transaction_rid)
@@ -470,7 +470,7 @@ class FoundryClient:
 
 
 def _check_token(provider: TokenProvider) -> None:
-    """Refuse a token that no HTTP header can hold; the error of requests would show the token."""
+    """Refuse a token that is no valid HTTP header; the error of `requests` would show the token."""
     if not isinstance(provider, JWTTokenProvider):
         return
     token = str(provider.token)

@@ -1,4 +1,4 @@
-"""One dataset in a transaction of the store: its committed files, and changes not yet uploaded."""
+"""One dataset in a store transaction: its committed files, and changes not yet uploaded."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ from mdfactory.stores.locking import Patience
 __all__ = ["DatasetTable"]
 
 MAX_SNAPSHOT_PAGES: Final = 20
-"""Pages of transactions that are searched for the SNAPSHOT with which a view begins."""
+"""Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
 
 
 @dataclass(slots=True)
 class BucketChanges:
     """Changes to the records of one bucket.
 
-    Batches are only appended. A record that was replaced or removed stays in its batch, and
-    `latest` decides which record of a key counts. It holds digests of keys, because there may be
-    millions of keys.
+    Batches are only appended. A record that was replaced or removed stays in its batch. For each
+    key, `latest` decides which record is valid. It holds digests of keys to save memory, since
+    there may be millions of keys.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ NO_CHANGES: Final = BucketChanges()
 class DatasetTable:
     """A dataset in a transaction of the store.
 
-    Changes are held apart from the files until `upload` rewrites the buckets that they concern. A
-    file is downloaded to a temporary folder when it is first read.
+    Changes are collected in memory and in temporary files, until `upload` rewrites the buckets
+    that they concern. A file is downloaded to a temporary folder when it is first read.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ class DatasetTable:
     def base_transaction(self) -> str:
         """Rid of the last committed transaction, whose view is read; empty if there is none.
 
-        A page of the history may be short, and may hold aborted transactions only. So the history
-        has ended only when a page holds no new transaction.
+        A page of the history may be short, or consist of aborted transactions. So the search ends
+        only at a page without new transactions.
         """
         has_history = False
         for transaction in self._history():
@@ -164,7 +164,7 @@ class DatasetTable:
         return self._is_cleared or bool(self._changes)
 
     def lock_table(self, patience: Patience, location: str) -> bool:
-        """Open the one transaction of the dataset, so that no other program can change it.
+        """Open a transaction of the dataset, so that no other program can change the dataset.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class DatasetTable:
         Returns
         -------
         bool
-            Whether the dataset was changed since it was first read. Its new state is read then.
+            Whether the dataset was changed since it was first read. Later reads use its new state.
 
         Raises
         ------
@@ -186,8 +186,8 @@ class DatasetTable:
         if self.open_transaction:
             return False
         self.open_transaction = acquire_lock(self._client, self.rid, "UPDATE", patience, location)
-        # From here on nobody else can commit. So the last commit is read again, and if it is not
-        # the one that was read before, everything that was cached of the old view is dropped.
+        # From here on no other program can commit. So the last commit is read again. If it is not
+        # the one that was read before, all cached data of the old view are dropped.
         base_before = vars(self).pop("base_transaction", None)
         self._history_pages.clear()
         if base_before is None or base_before == self.base_transaction:
@@ -198,7 +198,7 @@ class DatasetTable:
         return True
 
     def close(self) -> None:
-        """Abort the transaction if it is still open, and remove temporary files."""
+        """Abort the transaction if it is open, and remove temporary files."""
         if self.open_transaction:
             release_lock(self._client, self.rid, self.open_transaction)
             self.open_transaction = ""
@@ -228,7 +228,7 @@ class DatasetTable:
     def _current_records(
         self, buckets: Collection[int], columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the records of some buckets as they are after the changes."""
+        """Yield the records of some buckets, with the changes applied."""
         for file, bucket in self._files_of_buckets(buckets):
             yield from self._unchanged_records(file, bucket, columns, query)
         for bucket in sorted(buckets):
@@ -242,8 +242,8 @@ class DatasetTable:
         Yields
         ------
         tuple
-            The file; the number of its bucket, or None if another program wrote the file. Such a
-            file may hold records of any bucket.
+            The file, and the number of its bucket. The number is None if another program wrote
+            the file, which may then hold records of any bucket.
         """
         bucket_of_name = {bucket_name(bucket): bucket for bucket in buckets}
         for file in () if self._is_cleared else self.files:
@@ -284,7 +284,7 @@ class DatasetTable:
     def _changed_records(
         self, bucket: int, columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the new records of a bucket, of each key the latest."""
+        """Yield the latest new record of each key in a bucket."""
         changes = self._changes.get(bucket, NO_CHANGES)
         for position, batch in enumerate(changes.batches):
             for rows in filter_records(_load_batch(batch), query, columns):
@@ -331,15 +331,15 @@ class DatasetTable:
     # Writing
 
     def upload(self) -> None:
-        """Upload the changed buckets to the open transaction, and the schema if it is missing.
+        """Upload the changed buckets, and the schema if it is missing, to the open transaction.
 
-        An UPDATE replaces single files. If the view holds files of other programs, or is cleared,
-        a SNAPSHOT replaces all files instead.
+        An UPDATE replaces single files. If the dataset has no commit yet, is cleared, or has files
+        of other programs, a SNAPSHOT replaces all files.
 
         Raises
         ------
         StoreError
-            If records would lose a column, or a file has not arrived completely.
+            If records would lose a column, or a file was not uploaded completely.
         """
         replace_all = (
             self._is_cleared
@@ -364,8 +364,8 @@ class DatasetTable:
     def _rebucket_records(self) -> None:
         """Turn the records of all files into changes, so that they are uploaded in buckets.
 
-        Other programs write records again without removing the old ones. Of the records with one
-        key, the newest is taken.
+        Other programs write a record again without removing the old one. Of several records with
+        the same key, only the newest is taken.
         """
         files = list(self._files_of_buckets(range(BUCKET_COUNT)))
         for file, _ in files:
@@ -382,7 +382,7 @@ class DatasetTable:
         self._is_cleared = True
 
     def _newest_times(self, files: Iterable[tuple[DatasetFile, int | None]]) -> dict[bytes, str]:
-        """Return the digest of each key in some files -> the time of its newest record."""
+        """Return the digest of each key in the files -> the time of its newest record."""
         newest_time: dict[bytes, str] = {}
         columns = [*self.table.key, *([self.table.time] if self.table.time else [])]
         for file, bucket in files:
@@ -392,12 +392,12 @@ class DatasetTable:
         return newest_time
 
     def _keys_and_times(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
-        """Yield the digest of the key of each record, and its time; empty if it has none."""
+        """Yield key digest and time of each record; the time is empty in tables without times."""
         times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
         return zip(self._key_digests(rows), times, strict=True)
 
     def _refuse_undeclared_columns(self, file: DatasetFile) -> None:
-        """Refuse to rewrite a file with a column that would be lost."""
+        """Refuse to rewrite a file that has columns which the table lacks."""
         name = f"{self.path}: {file.path}"
         columns = undeclared_columns(self._download(file), name, self.table)
         if columns:
@@ -420,7 +420,7 @@ class DatasetTable:
         return len(content)
 
     def _check_lengths(self, lengths: dict[str, int]) -> None:
-        """Refuse to continue if an uploaded file has not arrived completely."""
+        """Refuse to continue if a file was not uploaded completely."""
         files = self._client.files(self.rid, BRANCH, with_open=True)
         arrived_lengths = {file.path: file.length for file in files}
         for path, length in lengths.items():
@@ -432,12 +432,12 @@ class DatasetTable:
                 )
 
     def commit(self) -> None:
-        """Commit the transaction; without an open transaction, nothing happens.
+        """Commit the open transaction; do nothing if there is none.
 
         Raises
         ------
         StoreChangedError
-            If someone has aborted the transaction.
+            If another program has aborted the transaction.
         """
         if not self.open_transaction:
             return
@@ -446,10 +446,10 @@ class DatasetTable:
         forget_lock(self.committed_transaction)
         if status != "COMMITTED":
             self.committed_transaction = ""
-            raise StoreChangedError(f"{self.path}: our transaction was aborted by someone else")
+            raise StoreChangedError(f"{self.path}: another program has aborted the transaction")
 
     def ensure_schema(self) -> bool:
-        """Set the schema of the latest view if it has none; SQL cannot read a view without one.
+        """Set the schema of the latest view if it has none; SQL needs a schema.
 
         Returns
         -------
@@ -463,7 +463,7 @@ class DatasetTable:
 
 
 def _key_digest(key: Iterable[object]) -> bytes:
-    """Return a digest of a key, 16 bytes."""
+    """Return a digest of 16 bytes for a key."""
     return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 
 

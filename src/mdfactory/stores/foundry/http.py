@@ -1,4 +1,4 @@
-"""Requests to Foundry: time limits, retries, and errors of failed requests."""
+"""Requests to Foundry: time limits, retries, and the errors of failed requests."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ TIMEOUT_SECONDS: Final = (10, 300)
 """Time limits to connect, and to wait for the next bytes of a reply."""
 
 MAX_ATTEMPTS: Final = 6
-"""Most times that a request is sent."""
+"""Largest number of times that a request is sent."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 """Longest pause before a retry, even if the service asks for a longer one."""
 
 BUSY_STATUSES: Final = frozenset({429, 503})
-"""Status codes of requests that were not processed. Any request may be repeated."""
+"""Status codes of requests that were not processed, so that each of them may be repeated."""
 
 GATEWAY_STATUSES: Final = frozenset({502, 504})
-"""Status codes of requests that may have been processed. Only repeatable requests are repeated."""
+"""Status codes of requests that may have been processed, so that only some may be repeated."""
 
 T = TypeVar("T")
 
@@ -54,8 +54,8 @@ T = TypeVar("T")
 class FoundrySession(requests.Session):
     """Session with time limits, whose connections belong to one process.
 
-    A forked process inherits the open connections of its parent. If both wrote to one connection,
-    the service would mix their requests. So the forked process opens its own connections.
+    A forked process inherits the open connections of its parent. If both wrote to the same
+    connection, their requests would be mixed. So the forked process opens its own connections.
     """
 
     def __init__(self) -> None:
@@ -73,10 +73,10 @@ class FoundrySession(requests.Session):
 
 
 class RequestSender:
-    """Sends requests, and repeats those that failed where that is safe.
+    """Sends requests, and repeats failed requests if that is safe.
 
-    `json` and `send` take a function of foundry-dev-tools that sends one request, and its
-    arguments.
+    The arguments of `json` and `send` are a function of foundry-dev-tools that sends one request,
+    and the arguments of that function.
 
     Parameters
     ----------
@@ -128,12 +128,12 @@ class RequestSender:
         LostReplyError
             If the request may have been processed, and is not repeatable.
         FoundryAPIError
-            If the service refused the request for a reason with a name.
+            If the service refused the request for another reason.
         """
         return self._retry(action, lambda: call(*arguments, **options), repeatable=repeatable)
 
     def _retry(self, action: str, send_once: Callable[[], T], *, repeatable: bool) -> T:
-        """Send a request, and repeat it while it fails and may be repeated."""
+        """Send a request, and repeat it as long as it fails and may be repeated."""
         for attempt in range(MAX_ATTEMPTS):
             is_last = attempt == MAX_ATTEMPTS - 1
             try:
@@ -156,9 +156,10 @@ class RequestSender:
     def _refusal_error(self, action: str, error: FoundryAPIError, *, repeatable: bool) -> Exception:
         """Return the error to raise for a reply with an error status.
 
-        Callers interpret the error of foundry-dev-tools, for example as a missing dataset. But its
-        class is not reliable: a listing of files that fails for any reason is a
-        `DatasetNotFoundError`. So the status decides whether the service or the access failed.
+        Callers interpret the class of an error of foundry-dev-tools, for example as a missing
+        dataset. But that class is not reliable: if a listing of files fails for any reason, the
+        library raises `DatasetNotFoundError`. So failures of the service and denied access are
+        recognised by the status, and raised as `StoreError`.
         """
         status = status_of(error)
         if status in GATEWAY_STATUSES and not repeatable:
@@ -178,7 +179,7 @@ MESSAGE_OF_STATUS: Final = {
     429: f"too many requests; {MAX_ATTEMPTS} attempts failed. Try again later",
     503: f"the service is busy; {MAX_ATTEMPTS} attempts failed. Try again later",
 }
-"""Status code of a reply -> its meaning for the user."""
+"""Status code of a reply -> message for the user."""
 
 
 class LostReplyError(Exception):
@@ -190,7 +191,7 @@ class MalformedReplyError(Exception):
 
 
 def request_failed(action: str, error: Exception) -> StoreError:
-    """Return the `StoreError` for a failed request; its message holds no token."""
+    """Return the `StoreError` for a failed request; its message does not show the token."""
     reason = getattr(error, "error_name", None) if isinstance(error, FoundryAPIError) else error
     return StoreError(f"a request to Foundry failed: {action}: {reason or type(error).__name__}")
 
@@ -221,7 +222,7 @@ def as_store_errors(location: str, failure: str) -> Iterator[None]:
 
 
 def status_of(error: FoundryAPIError) -> int:
-    """Return the status code of the reply that an error is about; 0 if there was no reply."""
+    """Return the status code of the reply to a failed request; 0 if there was no reply."""
     return error.response.status_code if error.response is not None else 0
 
 
@@ -240,12 +241,12 @@ def parse_json(response: requests.Response) -> Any:
 
 
 def _never_sent(error: Exception) -> bool:
-    """Whether a request failed before its connection was made."""
+    """Whether a request failed before it was connected to the service."""
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
 
 
 def _innermost_reason(error: Exception) -> str:
-    """Return the message of the first exception in the chain, on one line."""
+    """Return the message of the original exception of a chain, on one line."""
     inner: BaseException = error
     while inner.__cause__ or inner.__context__:
         inner = inner.__cause__ or inner.__context__ or inner
@@ -253,7 +254,7 @@ def _innermost_reason(error: Exception) -> str:
 
 
 def sleep_before_retry(attempt: int, response: requests.Response | None = None) -> None:
-    """Sleep for the time in ``Retry-After``, or else a little longer after each attempt."""
+    """Sleep as long as ``Retry-After`` requests, or else for a time that doubles each attempt."""
     seconds = None
     if response is not None:
         seconds = _parse_retry_after(response.headers.get("Retry-After", ""))
@@ -263,7 +264,7 @@ def sleep_before_retry(attempt: int, response: requests.Response | None = None) 
 
 
 def _parse_retry_after(text: str) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, which holds a number or a date."""
+    """Return the seconds of a ``Retry-After`` header, which is a number or a date."""
     try:
         seconds = float(text)
     except ValueError:

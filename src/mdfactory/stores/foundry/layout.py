@@ -11,7 +11,7 @@ from mdfactory.records.vocabulary import ResultType
 __all__ = ["commit_position", "lock_path", "path_of"]
 
 LOCK_NAME: Final = "_mdfactory_lock"
-"""Name of an empty dataset, whose one open transaction is the lock of all writers."""
+"""Name of an empty dataset whose open transaction is the lock of the store."""
 
 
 def path_of(table: Table, paths: FoundryPaths) -> str:
@@ -40,9 +40,10 @@ def _home_folder(paths: FoundryPaths) -> str:
 def commit_position(table: Table) -> int:
     """Return the position of a table in the order of the commits.
 
-    The state is first, so that an interrupted write is known. Digests, sidecars and other tables
-    that describe records precede the records. The overview, which lists them, follows. The log is
-    last, so that an interrupted operation is not in it.
+    The state table is first, so that an interrupted write can be detected. The other
+    ``_mdfactory_*`` tables, such as digests and sidecars, precede the records. The overview, which
+    lists records, follows them. The log is last, so that it has no entry of an interrupted
+    operation.
     """
     if table.id == STATE.id:
         return 0

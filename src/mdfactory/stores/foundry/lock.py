@@ -1,7 +1,7 @@
 """Locks on Foundry datasets: the open transaction of a branch, of which Foundry allows one.
 
-The record of the transaction describes the process that holds it. So a lock that a killed process
-left behind is recognised, and aborted.
+The record of the transaction describes the process that opened it. So a lock that a killed
+process has left behind is recognised and aborted.
 """
 
 from __future__ import annotations
@@ -31,15 +31,19 @@ __all__ = ["acquire_lock", "forget_lock", "machine_id", "release_lock"]
 log = logging.getLogger(__name__)
 
 STALE_LOCK_SECONDS: Final = 3600.0
-"""Age from which the lock of a process on another machine counts as abandoned."""
+"""Age above which the lock of a process on another machine counts as abandoned.
+
+Processes of other machines are not visible, so a lock that is older is aborted even if its process
+still runs.
+"""
 
 RECORD_KEY: Final = "mdfactory"
-"""Key of our description of the holder in the record of a transaction."""
+"""Key in the record of a transaction under which mdfactory describes the holder."""
 
 ATTEMPTS_BEFORE_WARNING: Final = 3
-"""Attempts before a warning is logged; they take about a second.
+"""Number of attempts before a warning is logged; they take about a second.
 
-During them, an attempt that has aborted an abandoned lock is repeated without a pause.
+Up to this number, the attempt after an abandoned lock was aborted follows without a pause.
 """
 
 MAX_PAUSE_SECONDS: Final = 2.0
@@ -48,7 +52,7 @@ MAX_PAUSE_SECONDS: Final = 2.0
 HELD_TRANSACTIONS: Final[set[str]] = set()
 """Rids of the transactions that this process holds open.
 
-An open transaction whose record names this process, but which is not listed here, was left behind.
+An open transaction whose record names this process, but which is not in this set, is abandoned.
 """
 
 
@@ -70,7 +74,7 @@ def acquire_lock(
     transaction_type
         ``APPEND`` or ``UPDATE``.
     patience
-        How long to wait for another writer that has a transaction open.
+        Time limit for waiting until another writer closes its transaction.
     location
         The store, for messages.
 
@@ -89,10 +93,10 @@ def acquire_lock(
             blocking = client.transaction(dataset_rid, error.transaction_rid)
         is_open = blocking.status == "OPEN"
         if is_open and _holder_of(blocking).get("nonce") == nonce:
-            # It is ours: the service had started it, but the reply was lost.
+            # This call has started it, but the reply was lost.
             return _take_over(client, dataset_rid, blocking.rid, transaction_type)
         if is_open and _is_abandoned(blocking):
-            log.warning("aborting the lock of %s, which has ended", _holder_name(blocking))
+            log.warning("aborting the abandoned lock of %s", _holder_name(blocking))
             if client.abort(dataset_rid, blocking.rid) and attempt < ATTEMPTS_BEFORE_WARNING:
                 continue
         if time.monotonic() >= patience.deadline:
@@ -107,23 +111,23 @@ def acquire_lock(
 
 
 def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) -> None:
-    """Abort the transaction that locks a dataset. The dataset stays as it was."""
+    """Abort the transaction that locks a dataset, so that the dataset stays unchanged."""
     client.abort(dataset_rid, transaction_rid)
     forget_lock(transaction_rid)
 
 
 def forget_lock(transaction_rid: str) -> None:
-    """Remove a transaction that has ended from those that this process holds."""
+    """Remove a transaction that has ended from `HELD_TRANSACTIONS`."""
     HELD_TRANSACTIONS.discard(transaction_rid)
 
 
 def _take_over(
     client: FoundryClient, dataset_rid: str, transaction_rid: str, transaction_type: str
 ) -> str:
-    """Count a transaction as held, set its type, and return its rid.
+    """Add a transaction that this process started to `HELD_TRANSACTIONS`, and set its type.
 
-    Foundry may start a transaction as APPEND whatever type was asked for. A second request makes
-    sure of the type.
+    Foundry may start a transaction as APPEND although another type was requested. So the type is
+    set by a second request.
     """
     HELD_TRANSACTIONS.add(transaction_rid)
     if transaction_type == "APPEND":
@@ -144,9 +148,12 @@ def _sleep(attempt: int, patience: Patience) -> None:
 
 
 def _is_abandoned(transaction: DatasetTransaction) -> bool:
-    """Whether the program that opened a transaction has ended without closing it.
+    """Whether an open transaction counts as abandoned, so that it may be aborted.
 
-    A transaction without a description of its holder may be of any program. It is never aborted.
+    A transaction of this machine is abandoned if its process has ended, or no longer holds it. A
+    transaction of another machine is abandoned if it is older than `STALE_LOCK_SECONDS`. A
+    transaction without a description of its holder may belong to any program. It never counts as
+    abandoned.
     """
     holder = _holder_of(transaction)
     if not holder:
@@ -154,7 +161,7 @@ def _is_abandoned(transaction: DatasetTransaction) -> bool:
     if holder.get("place") == machine_id():
         return _holder_has_ended(transaction)
     age = transaction.age_seconds
-    if age < 0 and transaction.start_time:  # the reply had no date; use our own clock
+    if age < 0 and transaction.start_time:  # the reply had no date: use the local clock
         with suppress(ValueError, TypeError):
             started = datetime.fromisoformat(transaction.start_time)
             age = (datetime.now(UTC) - started).total_seconds()
@@ -162,7 +169,7 @@ def _is_abandoned(transaction: DatasetTransaction) -> bool:
 
 
 def _holder_has_ended(transaction: DatasetTransaction) -> bool:
-    """Whether the process of this machine that opened a transaction has ended or abandoned it."""
+    """Whether the process on this machine that opened a transaction no longer holds it."""
     holder = _holder_of(transaction)
     process_id, start_time = int(holder.get("process", 0)), holder.get("born")
     if process_id == os.getpid() and start_time == _process_start_time(process_id):
@@ -179,13 +186,13 @@ def _holder_has_ended(transaction: DatasetTransaction) -> bool:
 
 
 def _holder_of(transaction: DatasetTransaction) -> Mapping[str, Any]:
-    """Return the description of the holder of a transaction; empty if its record has none."""
+    """Return the description of the holder from the record of a transaction; empty if absent."""
     holder = transaction.record.get(RECORD_KEY)
     return holder if isinstance(holder, dict) else {}
 
 
 def _holder_name(transaction: DatasetTransaction) -> str:
-    """Return the holder of a transaction as messages name it."""
+    """Return the name of the holder of a transaction, for messages."""
     holder = _holder_of(transaction)
     if not holder:
         return f"the open transaction {transaction.rid}"
@@ -209,8 +216,8 @@ def _remedy(transaction: DatasetTransaction, dataset_rid: str) -> str:
 def _describe_process() -> dict[str, Any]:
     """Describe this process for other writers.
 
-    Of the command line, only the program and leading words of letters are included: options and
-    their values may be secret.
+    Of the command line, the program and those of the first arguments that consist of letters are
+    included: options and their values may be secret.
     """
     program, *arguments = sys.argv or [""]
     words = [argument for argument in arguments[:3] if argument.isalpha()]
@@ -225,9 +232,9 @@ def _describe_process() -> dict[str, Any]:
 
 
 def machine_id() -> str:
-    """Identify the set of processes that this process sees: host name, boot, PID namespace.
+    """Return an id of the set of processes that are visible: host name, boot, PID namespace.
 
-    Process numbers are only comparable within it. A container has a PID namespace of its own.
+    Process numbers can be compared only within this set. A container has its own PID namespace.
     """
     parts = [socket.gethostname()]
     with suppress(OSError):
@@ -240,9 +247,9 @@ def machine_id() -> str:
 def _process_start_time(process_id: int) -> str:
     """Return when a process started, in clock ticks since the boot; empty if unknown.
 
-    A later process may have the same number, but starts at another time. The start time is field
-    22 of ``/proc/PID/stat`` (proc(5)). The fields are counted from the last parenthesis, since the
-    name of the program in field 2 may hold spaces and parentheses.
+    A later process may have the same number, but not the same start time. The start time is field
+    22 of ``/proc/PID/stat`` (proc(5)). Fields are counted from the last parenthesis, because the
+    name of the program in field 2 may contain spaces and parentheses.
     """
     try:
         text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")

@@ -30,7 +30,7 @@ class OpenTransactionError(Exception):
     Parameters
     ----------
     transaction_rid
-        The open transaction.
+        Rid of the open transaction.
     """
 
     def __init__(self, transaction_rid: str) -> None:
@@ -43,7 +43,7 @@ class CommitStatusUnknownError(StoreError):
 
 
 class QueryFailedError(Exception):
-    """A SQL query failed although the service works; the files can be read instead."""
+    """An SQL query failed, but the service works; the files can be read instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Resource:
 
     @property
     def is_dataset(self) -> bool:
-        """Whether the resource is a dataset, by the form of its identifier."""
+        """Whether the resource is a dataset, according to its identifier."""
         return ".dataset." in self.rid
 
 
@@ -97,7 +97,7 @@ class DatasetTransaction:
 
 @dataclass(frozen=True, slots=True)
 class DatasetFile:
-    """A file of a view.
+    """A file in a view of a dataset.
 
     Parameters
     ----------

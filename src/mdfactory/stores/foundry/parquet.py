@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 BUCKET_COUNT: Final = 16
-"""Number of files of a dataset. The first digit of its hash decides the file of a record."""
+"""Number of buckets. A bucket is a file with the records whose hashes have the same first digit."""
 
 BUCKET_NAME_PATTERN: Final = re.compile(r"bucket-(\d+)\.parquet")
 
@@ -45,19 +45,19 @@ PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
 """Hash of a row that existing installations write to a dataset without records."""
 
 MAX_BATCH_BYTES: Final = 8 * 2**20
-"""Size of a batch, or of a row group in a file, from which no more rows are added."""
+"""Approximate limit to the size of a batch, and of a row group in a file."""
 
 FOUNDRY_TYPES: Final = {pa.string(): "STRING", pa.int64(): "LONG"}
 """Arrow type -> type in a schema of Foundry."""
 
 READER_CLASS: Final = "com.palantir.foundry.spark.input.ParquetDataFrameReader"
-"""Class with which Foundry reads the files of a dataset."""
+"""Java class by which Foundry reads the files of a dataset."""
 
 SAFE_LITERAL_PATTERN: Final = re.compile(r"[^'\"\\\x00-\x1f]*")
-"""Texts that have the same meaning as a string literal of every SQL dialect."""
+"""Matches texts that are the same string literal in every SQL dialect."""
 
 ALPHANUMERIC_PATTERN: Final = re.compile(r"[A-Za-z0-9]+")
-"""Texts without a wildcard of LIKE."""
+"""Matches texts without wildcards of ``LIKE``."""
 
 
 # Buckets
@@ -69,7 +69,7 @@ def bucket_name(number: int) -> str:
 
 
 def is_bucket(name: str) -> bool:
-    """Whether a file has the name of a bucket."""
+    """Whether a file name is the name of a bucket."""
     match = BUCKET_NAME_PATTERN.fullmatch(name)
     return match is not None and int(match[1]) < BUCKET_COUNT
 
@@ -80,7 +80,10 @@ def is_data_file(path: str) -> bool:
 
 
 def bucket_of(hash_: str) -> int:
-    """Return the number of the bucket of a hash: its first hexadecimal digit."""
+    """Return the number of the bucket of a hash: its first hexadecimal digit.
+
+    If the first character is no hexadecimal digit, its checksum decides.
+    """
     first = hash_[:1]
     if not first:
         return 0
@@ -103,7 +106,7 @@ def buckets_of_query(query: Query) -> set[int]:
 
 
 def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the number of each bucket, and its records; all are in bucket 0 without a hash."""
+    """Yield bucket numbers with their records; tables without a hash have only bucket 0."""
     if "hash" not in table.columns:
         yield 0, rows
         return
@@ -138,8 +141,8 @@ def foundry_schema(table: Table) -> dict[str, Any]:
 def write_records(file: IO[bytes], table: Table, batches: Iterable[pa.RecordBatch]) -> int:
     """Write records to a Parquet file, in row groups of bounded size.
 
-    All columns are nullable in the file. Readers merge it with files of other programs, in which
-    columns are nullable.
+    All columns of the file are nullable, as in the files of other programs, with which readers
+    merge it.
 
     Returns
     -------
@@ -149,7 +152,7 @@ def write_records(file: IO[bytes], table: Table, batches: Iterable[pa.RecordBatc
     schema = pa.schema([field.with_nullable(True) for field in table.schema])  # noqa: FBT003
     record_count, group_bytes = 0, 0
     group: list[pa.RecordBatch] = []
-    # Columns of large texts get neither a dictionary nor statistics: both would repeat the texts.
+    # Columns of large texts have no dictionary and no statistics: both would repeat the texts.
     options: dict[str, Any] = {
         "use_dictionary": [name for name in table.columns if name not in table.large],
         "write_statistics": list(table.key),
@@ -167,7 +170,7 @@ def write_records(file: IO[bytes], table: Table, batches: Iterable[pa.RecordBatc
 
 
 def _concatenate(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    """Return batches as one table, without copying them; there may be no batch."""
+    """Return any number of batches as one table, without copying them."""
     columns = [
         pa.chunked_array([rows[field.name] for rows in batches], field.type) for field in schema
     ]
@@ -180,7 +183,7 @@ def _concatenate(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 def read_records(
     source: Any, name: str, table: Table, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Stream the records of a Parquet file, which any program may have written.
+    """Stream the records of a Parquet file of any program.
 
     Parameters
     ----------
@@ -213,7 +216,7 @@ def read_records(
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """Return how many rows of a file make a batch of bounded size, by their average size."""
+    """Return the number of rows in a batch of bounded size, from the average size of a row."""
     file_bytes = sum(
         metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
     )
@@ -222,7 +225,7 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 
 def undeclared_columns(source: Any, name: str, table: Table) -> list[str]:
-    """Return the columns of a Parquet file that the table lacks, without the index of pandas.
+    """Return the columns of a Parquet file that the table lacks, except the index of pandas.
 
     Parameters
     ----------
@@ -288,7 +291,7 @@ def _blank_column(length: int, data_type: pa.DataType) -> pa.Array[Any]:
 
 
 def _cast(column: pa.Array[Any], data_type: pa.DataType, name: str) -> pa.Array[Any]:
-    """Cast a column that another program wrote to text or integer; missing values are blank."""
+    """Cast a column of any program to text or integer; missing values become blank."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     try:
@@ -305,7 +308,7 @@ def _cast(column: pa.Array[Any], data_type: pa.DataType, name: str) -> pa.Array[
 
 
 def _without_blanks(column: pa.Array[Any]) -> pa.Array[Any]:
-    """Replace empty texts and NaN by zero, and cut ``.0`` from texts, so that integers remain."""
+    """Replace empty texts and NaN by zero, and remove ``.0`` from texts, before a cast to int64."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = pc.replace_substring_regex(column, r"\.0*$", "")
         column = if_else(pc.equal(column, EMPTY_SCALAR), ZERO_SCALAR.cast(pa.string()), column)
@@ -324,13 +327,13 @@ ZERO_SCALAR = array([0], pa.int64())[0]
 def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[str, ...]]:
     """Return a query as SQL that has the same meaning in every dialect.
 
-    A condition that could be read differently is left out. The result may then hold too many rows,
-    and must be filtered again.
+    A condition whose meaning depends on the dialect is left out. So the result may have too many
+    rows, and must be filtered again.
 
     Parameters
     ----------
     view
-        The view, as SQL names it.
+        Name of the view in SQL.
     table
         The table of the records.
     query
@@ -353,7 +356,7 @@ def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[
 
 
 def _render_condition(condition: OneOf | Prefix) -> str:
-    """Return a condition in SQL; empty if dialects read it differently."""
+    """Return a condition in SQL; empty if its meaning depends on the dialect."""
     if isinstance(condition, Prefix):
         is_safe = ALPHANUMERIC_PATTERN.fullmatch(condition.text)
         return f"`{condition.column}` LIKE '{condition.text}%'" if is_safe else ""

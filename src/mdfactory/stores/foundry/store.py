@@ -1,9 +1,10 @@
 """The Foundry store: each table is a dataset, and one lock admits one writer at a time.
 
-Foundry commits one dataset at a time. So a write makes all decisions and uploads all files first.
-Then it records which transactions it is about to commit, and commits them one by one: tables that
-describe records first, then the records, the overview, and the log last. If a write is interrupted
-between two commits, later writes learn this from its record. Repeating the write completes it.
+Foundry commits one dataset at a time. So a write first makes all decisions and uploads all files.
+Then it commits the datasets one by one. The state table is first: it lists the transactions that
+the write is about to commit, so later writes detect a write that was interrupted between two
+commits. The order of the other datasets is in `stores.foundry.layout`. Repeating an interrupted
+write completes it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class FoundryStore(Store):
         return client
 
     def probes(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        """Yield named health checks: of the connection, and of each configured path."""
+        """Yield named health checks of the connection and of each configured path."""
         yield "connection", lambda: f"to {self._client.host} as {self._client.user_name()}"
         paths = self._paths
         for setting, path, command in (
@@ -63,13 +64,13 @@ class FoundryStore(Store):
             yield setting, partial(self._check_path, path, command)
 
     def _check_path(self, path: str, command: str) -> str:
-        """Return a path if it is a dataset or folder, as configured.
+        """Check that a path is a dataset or a folder, as its setting requires, and return it.
 
         Raises
         ------
         StoreError
-            If the path does not exist, with the command that creates it; or if it is a folder in
-            place of a dataset, or the reverse.
+            If the path does not exist (the error has the command that creates it), or is a folder
+            instead of a dataset, or the reverse.
         """
         with as_store_errors(self.location, READ_FAILURE):
             resource = self._client.find_usable_resource(path)

@@ -1,4 +1,4 @@
-"""Before-images: records with their digests and sidecars, as they are before an operation."""
+"""Before-images: read records with their digests and sidecars, and write them to undo tables."""
 
 from __future__ import annotations
 
@@ -62,15 +62,16 @@ def before_images_of(
     Returns
     -------
     pyarrow.RecordBatch
-        One row for each record, in ``before_image_schema(table)``. Digests and sidecar columns
-        that are not stored are empty texts.
+        One row for each record, in ``before_image_schema(table)``. The columns of digests or of
+        a sidecar are empty texts if the record has none.
     """
     keys = keys_of(rows, table.key)
     digests = {key: values for key, *values in transaction.stored_digests(table, keys)}
     additions = [tuple(digests.get(key, ("", ""))) for key in keys]
     if table.sidecar:
         width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
-        # Stored under the key and time of the record; a before-image begins with that time.
+        # `stored_sidecars` maps key and time to the other columns. In a before-image, the time is
+        # the first of the columns from the sidecar.
         stored_sidecars = transaction.sidecars(table, keys, table.sidecar_columns)
         sidecars = {
             identity[:width]: (*identity[width:], *values)
@@ -101,7 +102,7 @@ class UndoWriter:
     next_part
         Number of the next part to be written.
     size
-        Bytes of all parts, those of an interrupted write included.
+        Bytes of all parts, including adopted parts of an interrupted write.
     """
 
     transaction: Transaction
@@ -111,21 +112,25 @@ class UndoWriter:
     size: int = 0
 
     def prepare_table(self) -> None:
-        """Create the undo table, or empty the one of an earlier operation for reuse."""
+        """Create the undo table, or reuse an existing one.
+
+        An existing table is emptied, unless it has parts of an interrupted write, which are
+        adopted.
+        """
         if not self.transaction.has(self.table):
             self.transaction.initialise_namespace(self.table.namespace)
             self.transaction.make(self.table)
         elif not self.adopt_interrupted_parts():
-            # Rows are removed and the table is not dropped: dropping it would disturb the
-            # streams that are being read in the same transaction.
+            # The table is emptied and not dropped: a drop would disturb the streams that are
+            # being read in the same transaction.
             query = Query(columns=self.table.key)
             self.transaction.remove(self.table, list(self.transaction.values(self.table, query)))
 
     def adopt_interrupted_parts(self) -> bool:
-        """Continue the undo table of an interrupted write, which has no log entry.
+        """Adopt the parts that an interrupted write has left in the undo table.
 
-        That write had the number that this operation now has. Its parts become parts of this
-        operation: undoing it then restores the state before the interrupted write.
+        An interrupted write has no log entry, so this operation has its number. Its parts become
+        parts of this operation: undo then restores the state before the interrupted write.
 
         Returns
         -------
@@ -150,7 +155,7 @@ class UndoWriter:
         fingerprints: Sequence[bytes],
         before: pa.RecordBatch | None,
     ) -> UndoPart:
-        """Return the next part, whose size is counted from now on; `write_part` writes it.
+        """Return the next part, and add its size to `size`; `write_part` writes the part.
 
         Parameters
         ----------

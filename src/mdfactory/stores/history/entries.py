@@ -20,7 +20,7 @@ SUMMARY_COLUMNS: Final = ("operation", "place", "places", "slot", "size")
 
 
 class EntrySummary(NamedTuple):
-    """The part of a log entry that every operation reads; see `records.history.Entry`."""
+    """The columns of a log entry that every operation reads; see `records.history.Entry`."""
 
     operation: int
     namespace: str
@@ -32,7 +32,7 @@ class EntrySummary(NamedTuple):
 def read_summaries(transaction: Transaction) -> list[EntrySummary]:
     """Return the summaries of all log entries, without those of an interrupted operation.
 
-    Only a few columns are read: a log may have many entries, and long commands in them.
+    Only `SUMMARY_COLUMNS` are read: a log may have many entries with long commands.
     """
     # A dictionary, because both namespaces may be in one schema and share one log table.
     summaries: dict[tuple[int, str], EntrySummary] = {}
@@ -55,7 +55,7 @@ def read_entries(
 ) -> list[Entry]:
     """Return log entries in the order of their operations.
 
-    A damaged entry is reported as a warning and left out.
+    A damaged entry is left out, and a warning is logged.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ __all__ = ["Journal"]
 
 @dataclass(slots=True)
 class NamespaceChanges:
-    """What an operation has changed in one namespace so far.
+    """The changes of an operation in one namespace so far.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class NamespaceChanges:
     created, dropped
         Names of tables that did not exist before, and of tables that no longer exist.
     undo
-        Writes the before-images; None before the first of them.
+        Writer of the before-images; None before the first of them.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -50,17 +50,17 @@ class NamespaceChanges:
 
     @property
     def undo_size(self) -> int:
-        """Bytes of before-images."""
+        """Bytes of before-images and fingerprints."""
         return self.undo.size if self.undo else 0
 
 
 class Journal:
-    """Records one operation in its own transaction; see `stores.recorder.Recorder`.
+    """Journal of one operation, in its transaction; implements `stores.recorder.Recorder`.
 
     Before-images are written to undo tables while the operation runs. `close` writes the log
-    entries, and drops the oldest before-images that exceed the retention.
+    entries, and drops the oldest before-images beyond the retention.
 
-    The log is read when it is first needed: an operation that fails early never reads it.
+    The log is read when it is first needed. An operation that fails early does not read it.
 
     Parameters
     ----------
@@ -69,8 +69,9 @@ class Journal:
     command
         The command line, for the log.
     retention
-        How many operations and bytes of before-images are kept, this operation included. The
-        oldest are dropped first. An operation whose before-images alone are too large keeps none.
+        How many operations, and how many bytes of before-images, are kept, including this
+        operation. The oldest are dropped first. If the before-images of this operation alone are
+        too large, it stores none.
     undoes
         Number of the operation that this one undoes; 0 if it is no undo.
     """
@@ -111,7 +112,7 @@ class Journal:
         self._changes_in(table.namespace).created.append(table.name)
 
     def table_dropped(self, table: Table) -> None:
-        """Record that a table was dropped; one that this operation created leaves no trace."""
+        """Record that a table was dropped, unless this operation created it."""
         changes = self._changes_in(table.namespace)
         if table.name in changes.created:
             changes.created.remove(table.name)
@@ -133,7 +134,7 @@ class Journal:
         )
         stored: set[Key] = set()
         for images in read_before_images(self._transaction, table, replaced):
-            keys = keys_of(images, table.key)  # another program may have stored one of them twice
+            keys = keys_of(images, table.key)  # a key may occur twice, by another program
             stored.update(keys)
             self.keep_before_images(table, images, [fingerprints[key] for key in keys], images)
         inserted = {
@@ -156,7 +157,7 @@ class Journal:
         fingerprints: Sequence[bytes],
         before: pa.RecordBatch | None = None,
     ) -> None:
-        """Keep before-images; stop keeping them once they are larger than the retention."""
+        """Store before-images, or none any more once their size exceeds the retention."""
         if not (self.keeps_before_images and rows.num_rows):
             return
         changes = self._changes_in(table.namespace)
@@ -165,14 +166,15 @@ class Journal:
             changes.undo.prepare_table()
         part = changes.undo.build_part(table, rows, fingerprints, before)
         if self._undo_size() > self._retention.size:
-            self.keeps_before_images = False  # `close` drops those that were written
+            self.keeps_before_images = False  # `close` drops the parts that were written
         else:
             changes.undo.write_part(part)
 
     def purge(self) -> None:
-        """Keep no before-images of this operation, and drop those of all earlier ones.
+        """Store no before-images of this operation, and drop those of all earlier ones.
 
-        All undo tables are dropped, including those that no log entry refers to.
+        All undo tables that the store lists are dropped, including those that no log entry refers
+        to. Foundry lists none: there, `close` empties those that log entries refer to.
         """
         self.keeps_before_images = False
         self._retention = Retention(0)
@@ -201,7 +203,7 @@ class Journal:
             self._transaction.put(table, batch([entry.to_row()], table.schema))
 
     def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
-        """Return the changes in a namespace, empty ones at first."""
+        """Return the changes in a namespace; the first call creates an empty object."""
         return self._changes.setdefault(namespace, NamespaceChanges())
 
     def _undo_size(self) -> int:
@@ -215,7 +217,7 @@ class Journal:
         )
 
     def _adopt_interrupted_write(self) -> None:
-        """Adopt the before-images of an interrupted write in namespaces without changes."""
+        """Adopt parts of an interrupted write in namespaces without before-images."""
         if not self._transaction.was_interrupted:
             return
         for namespace in Namespace:
@@ -228,8 +230,8 @@ class Journal:
     def _drop_before_images(self) -> None:
         """Drop the undo tables of this operation.
 
-        They are dropped only at its end: dropping a table would disturb the streams that are
-        being read in the same transaction.
+        This is done only at its end: a drop would disturb the streams that are being read in the
+        same transaction.
         """
         for changes in self._changes.values():
             if changes.undo:
@@ -265,7 +267,7 @@ class Journal:
         Returns
         -------
         list of Entry
-            The log entries of these operations, updated: they refer to no undo table.
+            New log entries of these operations, which refer to no undo table.
         """
         earlier = [entry for entry in self._earlier if entry.slot >= 0]
         entries: list[EntrySummary | Entry] = [
@@ -296,10 +298,10 @@ class Journal:
 
 
 def _storable(text: str) -> str:
-    """Return a text that every store accepts, with the characters escaped that some refuse.
+    """Return a text with those characters escaped that some stores refuse.
 
-    These are null characters, and the surrogates that stand for bytes of a path that are not
-    UTF-8.
+    They are the null character, and the surrogates by which Python represents bytes of a path
+    that are not UTF-8.
     """
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 

@@ -23,14 +23,14 @@ PlannedFingerprints = dict[tuple[str, Key], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Keys of records by what restoring them did, or would do.
+    """Keys of records, grouped by what was done to restore them, or would be done.
 
     Parameters
     ----------
     inserted, updated, removed
         Keys of records that were inserted, updated or removed.
     unchanged
-        Keys of records that were restored already.
+        Keys of records that were already as before the operation.
     conflicting
         Keys of records that have changed since the operation; they were not restored.
     """
@@ -43,7 +43,7 @@ class Restored:
 
     @property
     def keys(self) -> set[Key]:
-        """Keys of all records that are now as they were before the operation."""
+        """Keys of all records except the conflicting ones."""
         return self.inserted | self.updated | self.removed | self.unchanged
 
     @property
@@ -55,17 +55,17 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class RecordStates:
-    """Fingerprints of the same records at three times; a key is missing where no record existed.
+    """Fingerprints of the same records at three times: before and after an operation, and now.
 
     Parameters
     ----------
     before
-        Key -> fingerprint before the operation.
+        Key -> fingerprint before the operation, of the records that existed.
     after
-        Key -> fingerprint after the operation, of all records that it changed; ``ABSENT`` if it
-        removed the record.
+        Key -> fingerprint after the operation, of all records that it changed; ``ABSENT`` for a
+        record that it removed.
     now
-        Key -> fingerprint now.
+        Key -> fingerprint now, of the records that exist.
     """
 
     before: dict[Key, bytes]
@@ -73,7 +73,7 @@ class RecordStates:
     now: dict[Key, bytes] = field(default_factory=dict)
 
     def has_conflict(self, key: Key) -> bool:
-        """Whether the record is now neither as before the operation nor as after it.
+        """Whether the record is neither as before the operation nor as after it.
 
         Record and sidecar are compared separately: an interrupted write may have stored only one
         of them.
@@ -82,7 +82,7 @@ class RecordStates:
         return not matches_either(now, self.after[key], before)
 
     def is_restored(self, key: Key) -> bool:
-        """Whether the record is now as it was before the operation."""
+        """Whether the record is as it was before the operation."""
         return self.now.get(key, ABSENT) == self.before.get(key, ABSENT)
 
     def must_change(self, key: Key) -> bool:
@@ -90,7 +90,7 @@ class RecordStates:
         return not self.is_restored(key) and not self.has_conflict(key)
 
     def classify(self) -> Restored:
-        """Return what restoring does with each record."""
+        """Group the records by what must be done to restore them."""
         restored = Restored()
         for key in self.after:
             if self.has_conflict(key):
@@ -127,9 +127,9 @@ def put_back(
     before
         Before-images of those records that existed, in ``before_image_schema(table)``.
     planned
-        If given, nothing is written. Fingerprints in it replace those of the stored records, and
-        the fingerprints that restoring would leave are added to it. So an operation that changed
-        a record several times is planned part by part.
+        If given, nothing is written. Its fingerprints are used in place of those of the stored
+        records. The fingerprints that the records would then have are added to it. So several
+        parts that changed the same record can be planned one after the other.
     """
     if planned is None:
         transaction.lock_table(table)
@@ -155,7 +155,7 @@ def put_back(
 
 
 def _read_current_states(transaction: Transaction, table: Table, states: RecordStates) -> None:
-    """Fill in the present fingerprints, and record the stored records that are to change.
+    """Read the present fingerprints into `states`, and record the records that must change.
 
     All records are read before any is changed: they are streamed, and not every store can change
     a table that is being read.
@@ -181,7 +181,7 @@ def _record(
     Parameters
     ----------
     rows
-        Before-images if `are_stored`; else rows that have the key columns.
+        Before-images if `are_stored`; else any rows with the key columns.
     """
     if transaction.recorder:
         rows = _select_by_key(table, rows, is_selected)

@@ -1,4 +1,4 @@
-"""Transactions of SQL databases, through SQLAlchemy Core; each store opens its connections."""
+"""Transactions of SQL databases, on SQLAlchemy Core connections that each store opens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_LIMIT: Final = 2**63 - 1
 """The largest number that a database accepts in ``LIMIT``."""
 
 LAST_CHARACTER: Final = "\U0010ffff"
-"""The last Unicode character: all texts with a prefix sort before the prefix followed by it."""
+"""The last code point of Unicode: a prefix followed by it sorts after all texts with the prefix."""
 
 
 class SqlTransaction(Transaction):
@@ -36,11 +36,11 @@ class SqlTransaction(Transaction):
     connection
         A connection on which a transaction has begun.
     schemas
-        Namespace -> the schema that holds its tables, for those namespaces that exist.
+        Namespace -> schema with its tables; a namespace that does not exist is missing.
     location
         The store as a user would name it.
     translate_error
-        Returns the `StoreError` for an error of the database driver.
+        Function that returns the `StoreError` for an error of the database driver.
     """
 
     insert: Callable[[sa.Table], Any]
@@ -91,8 +91,8 @@ class SqlTransaction(Transaction):
     def values(self, table: Table, query: Query) -> Iterator[Values]:
         """Stream the rows of a ``SELECT`` as tuples.
 
-        Rows are passed on as the driver returns them, unless a column has values of another type
-        than the declared one: SQLite does not enforce types.
+        Values are those of the driver. They are converted only if a column has values of another
+        type than the declared one, since SQLite does not enforce types.
         """
         schema = query.schema(table)
         types = [{int if field.type == pa.int64() else str} for field in schema]
@@ -119,8 +119,8 @@ class SqlTransaction(Transaction):
         try:
             with self._connection.execute(select) as rows:
                 yield from _divide_by_size(rows) if has_large_cells else rows.partitions()
-        # Translated here, and not only where the transaction ends: a caller may skip a table that
-        # cannot be read and go on with the others.
+        # The error is translated here, and not only at the end of the transaction: a caller may
+        # skip a table that cannot be read, and read the others.
         except sa.exc.DBAPIError as error:
             raise self._translate_error(error.orig or error) from error
 
@@ -151,7 +151,7 @@ class SqlTransaction(Transaction):
     ) -> None:
         """Execute a statement once for each row of values.
 
-        The rows go straight to the driver: SQLAlchemy would process each value in Python.
+        The rows bypass SQLAlchemy, which would process each value in Python.
 
         Parameters
         ----------
@@ -178,8 +178,8 @@ class SqlTransaction(Transaction):
     def _sql_table(self, table: Table) -> sa.Table:
         """Return the SQLAlchemy table of a record table, named as the database spells it.
 
-        There is only one object for each table: SQLAlchemy's cache of compiled statements
-        compares tables by identity.
+        Each table has only one object, because SQLAlchemy's cache of compiled statements compares
+        tables by identity.
         """
         schema = self._schemas[table.namespace]
         name = self._read_names(table.namespace).get(table.id, table.name)
@@ -202,7 +202,7 @@ def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bo
     """Return the ``WHERE`` clause of a condition."""
     column = source.c[condition.column]
     if isinstance(condition, Prefix):
-        # A range instead of LIKE: it is case-sensitive, and it uses the index of the key.
+        # Unlike LIKE, a range is case-sensitive and uses the index of the key.
         return sa.and_(column >= condition.text, column <= condition.text + LAST_CHARACTER)
     # One expanding parameter for all values: SQLAlchemy would process many parameters in Python.
     values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)

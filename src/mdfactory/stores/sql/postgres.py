@@ -1,4 +1,4 @@
-"""The PostgreSQL store: one schema of a database, with an advisory lock for its one writer."""
+"""The PostgreSQL store: one schema of a database, whose writers take an advisory lock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ LOCK_NUMBER: Final = 0x6D646661
 """First half of the key of the advisory lock, "mdfa"; the second half is a hash of the schema."""
 
 AMBIGUOUS_URL: Final = re.compile(r"//[^/?@]*[/?@].*@")
-"""A URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may split it at the wrong one."""
+"""URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may take a part of the password for
+the host."""
 
 LOCK_HOLDER_QUERY: Final = """
 SELECT usename, coalesce(client_addr::text, 'this machine'), activity.pid
@@ -51,8 +52,9 @@ The default method, pglz, takes a third of the time of a push of analyses."""
 class PostgresStore(Store):
     """Records in the current schema of a PostgreSQL database.
 
-    A writer holds an advisory lock from before its transaction begins until after it has
-    ended; the server releases the lock if the writer is killed. A reader sees one snapshot.
+    A writer takes an advisory lock before its transaction begins, and holds it until the
+    transaction has ended. The server releases the lock if the writer is killed. A reader sees one
+    snapshot.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ class PostgresStore(Store):
                 "postgresql://user@host/database",
                 command="mdfactory config edit",
             ) from error
-        # The message does not quote the host: libpq has taken a part of the password for it.
+        # The message does not quote the host, which may be a part of the password.
         if AMBIGUOUS_URL.search(url):
             raise ConfigError(
                 "the URL of the PostgreSQL store is ambiguous: in the password, write %40 for @ "
@@ -96,7 +98,7 @@ class PostgresStore(Store):
         with self._translate_errors(write=write):
             database = self._connect()
             try:
-                # The lock comes first: the snapshot must not be older than the lock.
+                # The lock is taken first: the snapshot must not be older than the lock.
                 if write:
                     self._lock_schema(database)
                 database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -147,7 +149,7 @@ class PostgresStore(Store):
         )
 
     def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]]) -> None:
-        """Take the advisory lock of this schema, and wait for it if need be."""
+        """Take the advisory lock of this schema, or wait for it."""
         deadline = time.monotonic() + self.wait
         schema_hash = "SELECT hashtext(coalesce(current_schema(), ''))"
         key = (LOCK_NUMBER, _query_value(database, schema_hash))
@@ -197,7 +199,7 @@ def _query_value(
     query: str,
     values: tuple[object, ...] = (),
 ) -> object:
-    """Return the only value of a query; None if it has no row."""
+    """Return the only value of a query; None if the query returns no row."""
     row = database.execute(query.encode(), values).fetchone()
     return row[0] if row else None
 
@@ -205,7 +207,7 @@ def _query_value(
 def _find_lock_holder(
     database: psycopg.Connection[tuple[object, ...]], key: tuple[object, ...]
 ) -> str:
-    """Return the user and process that hold the lock, as far as the server shows them."""
+    """Return the user and process that hold the lock, if the server shows them."""
     unsigned = [int(str(number)) % 2**32 for number in key]
     row = database.execute(LOCK_HOLDER_QUERY.encode(), unsigned).fetchone()
     if row is None:

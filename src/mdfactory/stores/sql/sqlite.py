@@ -1,4 +1,4 @@
-"""The SQLite store: two files, opened so that kills and network file systems do no harm."""
+"""The SQLite store: two files, safe against kills and on network file systems."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class SqliteStore(Store):
     """Records in two SQLite files, or in one if both paths name the same.
 
     A writer locks both files with ``BEGIN IMMEDIATE`` in ``journal_mode=DELETE``. That mode is
-    safe on network file systems, and it commits two files atomically; WAL mode does neither.
+    safe on network file systems and commits two files atomically. WAL mode is neither safe there
+    nor atomic over two files.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ class SqliteStore(Store):
     def _choose_schemas(
         self, create: Collection[Namespace]
     ) -> tuple[dict[str, Path], dict[Namespace, str]]:
-        """Choose the SQLite schema of each file; two paths of one file get the same schema.
+        """Choose the SQLite schema of each file; two paths of the same file get one schema.
 
         The first file becomes ``main``: SQLite commits attached files atomically only if ``main``
         is a file too.
@@ -97,7 +98,7 @@ class SqliteStore(Store):
         Returns
         -------
         files : dict
-            Schema -> file, of the files that exist or may be created.
+            Schema -> file, for the files that exist or may be created.
         schemas : dict
             Namespace -> schema.
         """
@@ -118,7 +119,7 @@ class SqliteStore(Store):
     def _connect(
         self, files: Mapping[str, Path], deadline: float, *, write: bool, create: bool
     ) -> sqlite3.Connection:
-        """Open the first file, attach the others and, to write, leave WAL mode."""
+        """Open the first file, attach the others and, if `write`, switch them from WAL mode."""
         uris = {
             schema: _build_uri(path, write=write, create=create) for schema, path in files.items()
         }
@@ -143,7 +144,7 @@ class SqliteStore(Store):
         return database
 
     def _retry(self, action: Callable[[], object], deadline: float) -> None:
-        """Repeat an action while another program has locked a file.
+        """Repeat an action as long as another program has locked a file.
 
         SQLite's own busy timeout is not used: it cannot be interrupted with Ctrl-C.
 
@@ -181,7 +182,7 @@ class SqliteStore(Store):
         Parameters
         ----------
         errors_of_block
-            Errors of the caller's block, which are not translated.
+            Errors raised in the caller's block, which are not translated.
         write
             Whether the transaction may write.
         """
@@ -204,9 +205,9 @@ class SqliteStore(Store):
 
 
 class Untyped(sa.types.UserDefinedType[Any]):
-    """A column without a type, as in the tables of existing installations.
+    """Column without a type, as in the tables of existing installations.
 
-    SQLite stores values in such a column unchanged; a hash of digits stays a text.
+    SQLite stores values in such a column unchanged: a hash that consists of digits stays a text.
     """
 
     cache_ok = True
@@ -233,8 +234,8 @@ class SqliteTransaction(SqlTransaction):
 def _build_uri(path: Path, *, write: bool, create: bool) -> str:
     """Return the SQLite URI of a file, with the mode to open it in.
 
-    A reader opens the file for writing if it may: SQLite must write to roll back the transaction
-    of a killed writer.
+    A reader also opens the file for writing if permitted: SQLite must write to roll back the
+    transaction of a killed writer.
     """
     if write:
         mode = "mode=rwc" if create else "mode=rw"
@@ -246,15 +247,15 @@ def _build_uri(path: Path, *, write: bool, create: bool) -> str:
 
 
 def _is_writable(path: Path) -> bool:
-    """Whether we may write a file and create SQLite's journal beside it."""
+    """Whether this process may write a file and create SQLite's journal next to it."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _cannot_be_locked(path: Path) -> bool:
     """Whether a file can only be read as immutable, which takes no lock.
 
-    That is a file in WAL mode, without a WAL file, which we may not write. The mode is in the
-    header (SQLite file format, section 1.3.3).
+    Such a file is in WAL mode, has no WAL file, and is not writable for this process. The mode is
+    in the header (SQLite file format, section 1.3.3).
     """
     if _is_writable(path):
         return False
@@ -267,13 +268,13 @@ def _wal_path(path: Path) -> Path:
 
 
 def _file_state(path: Path) -> tuple[int, int, bool]:
-    """Return modification time, size, and whether there is a WAL file."""
+    """Return modification time, size, and whether the file has a WAL file."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size, _wal_path(path).exists()
 
 
 def _begin(database: sqlite3.Connection, schemas: Collection[str], *, write: bool) -> None:
-    """Begin a transaction that has locked all files, for writing or for reading."""
+    """Begin a transaction, and lock all files for writing or for reading."""
     database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         # BEGIN alone takes no read lock; the first SELECT on each file does.
@@ -285,17 +286,17 @@ def _begin(database: sqlite3.Connection, schemas: Collection[str], *, write: boo
 
 
 def _leave_wal_mode(database: sqlite3.Connection, schema: str) -> None:
-    """Switch a file to a rollback journal; existing installations left their files in WAL mode."""
+    """Switch a file to a rollback journal; existing installations use WAL mode."""
     if database.execute(f"PRAGMA {schema}.journal_mode").fetchone()[0] == "wal":
         log.info("switching %s from WAL to a rollback journal", schema)
         database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
 
 
 def _find_lock_holder(paths: Collection[Path]) -> str:
-    """Return the process that has locked one of the files, where that can be known.
+    """Return the process that has locked one of the files, or "another program" if unknown.
 
-    Linux lists the locks of this machine in ``/proc/locks``. It does not list those that other
-    machines hold on a network file system.
+    Linux lists the locks of this machine in ``/proc/locks``, but not the locks that other machines
+    hold on a network file system.
     """
     try:
         inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
