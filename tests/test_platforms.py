@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -43,3 +44,19 @@ def test_the_command_fails_on_windows_before_it_imports_the_app() -> None:
 def test_public_names_cannot_be_imported_on_windows(name: str) -> None:
     with pytest.raises(ImportError, match="does not run on Windows"):
         mdfactory.__getattr__(name, "win32")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
+def test_a_user_may_have_no_name() -> None:
+    """As in a container that runs with the number of a user whom it does not know."""
+    names = {"LOGNAME", "USER", "LNAME", "USERNAME"}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    script = """
+import os
+from mdfactory.platforms import user_name
+os.setuid(54321)
+print(repr(user_name()))
+"""
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (result.stdout, result.stderr) == ("''\n", "")

@@ -1,12 +1,13 @@
-"""The operating systems that the package runs on."""
+"""The operating system: which ones are supported, and the name of the user."""
 
 from __future__ import annotations
 
+import getpass
 import sys
 
 from mdfactory.errors import UnsupportedPlatformError
 
-__all__ = ["require_posix"]
+__all__ = ["require_posix", "user_name"]
 
 
 def require_posix(platform: str = sys.platform) -> None:
@@ -27,3 +28,11 @@ def require_posix(platform: str = sys.platform) -> None:
             "mdfactory does not run on Windows: its stores need POSIX file locks. "
             "Use Linux, macOS, or the Windows Subsystem for Linux (WSL)"
         )
+
+
+def user_name() -> str:
+    """Return the name of the user; empty if the user has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -6,7 +6,6 @@ process has left behind is recognised and aborted.
 
 from __future__ import annotations
 
-import getpass
 import itertools
 import logging
 import os
@@ -22,6 +21,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreLockedError
+from mdfactory.platforms import user_name
 from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
 from mdfactory.stores.locking import Patience
@@ -226,7 +226,7 @@ def _describe_process() -> dict[str, Any]:
         "born": _process_start_time(os.getpid()),
         "place": machine_id(),
         "host": socket.gethostname(),
-        "user": getpass.getuser(),
+        "user": user_name(),
         "command": " ".join([os.path.basename(program) or "python", *words]),
     }
 

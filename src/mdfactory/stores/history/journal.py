@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from mdfactory.platforms import user_name
 from mdfactory.records.arrow import batch, texts
 from mdfactory.records.history import ABSENT, Entry, fingerprint
 from mdfactory.records.tables import Namespace, Table, log_table, undo_table
@@ -240,14 +240,14 @@ class Journal:
 
     def _new_entries(self) -> list[Entry]:
         """Return the log entries of this operation: one for each namespace that it changed."""
-        now, user, host = datetime.now(UTC).isoformat(), _user_name(), socket.gethostname()
+        now, host = datetime.now(UTC).isoformat(), socket.gethostname()
         return [
             Entry(
                 operation=self._operation,
                 namespace=namespace,
                 namespaces=tuple(self._changes),
                 time=now,
-                who=user,
+                who=_storable(user_name()),
                 host=host,
                 version=__version__,
                 command=_storable(self._command),
@@ -304,11 +304,3 @@ def _storable(text: str) -> str:
     that are not UTF-8.
     """
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
-
-
-def _user_name() -> str:
-    """Return the name of the user; empty if the user has none, as in some containers."""
-    try:
-        return _storable(getpass.getuser())
-    except (KeyError, OSError):
-        return ""
