@@ -1,4 +1,4 @@
-"""The version of the program, which records of what was done also tell."""
+"""The version of the program; each entry of the log of a store has it, too."""
 
 from __future__ import annotations
 
