@@ -17,7 +17,6 @@ __all__ = [
     "describe_dropped",
     "describe_promotions",
     "duplicate_columns",
-    "enumerated",
     "schema_differences",
     "types_of_columns",
 ]
@@ -124,10 +123,10 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
     total = sum(len(group.hashes) for group in groups)
     for name, fields in fields_by_name(groups).items():
         types = [str(data_type) for data_type in distinct_types(fields)]
-        missing = sum(len(group.hashes) for group in groups if group.column_layout(name) is None)
+        missing = sum(len(group.hashes) for group in groups if name not in group.schema.names)
         parts = []
         if len(types) > 1:
-            parts.append(f"{enumerated(types)} were promoted to {schema.field(name).type}")
+            parts.append(f"{_enumerated(types)} were promoted to {schema.field(name).type}")
         if len({group.ordered_categories(name) for group in groups} - {None}) > 1:
             parts.append("the order of its categories differs and has no meaning in the result")
         if missing:
@@ -139,7 +138,7 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
 
 
 def _in_schema_order(group: SchemaGroup, schema: pa.Schema) -> list[str]:
-    return [name for name in schema.names if group.column_layout(name)]
+    return [name for name in schema.names if name in group.schema.names]
 
 
 def describe_dropped(groups: Sequence[SchemaGroup], dropped: Iterable[str]) -> tuple[str, ...]:
@@ -181,7 +180,7 @@ def _shortened(parts: Iterable[str]) -> str:
     return ", ".join([*shown, "..."] if len(first) > SHOWN_DIFFERENCES else shown)
 
 
-def enumerated(parts: Sequence[str]) -> str:
+def _enumerated(parts: Sequence[str]) -> str:
     """Return ``a, b and c`` for three parts."""
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last

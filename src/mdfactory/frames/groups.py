@@ -15,7 +15,6 @@ from mdfactory.frames.pandas_metadata import (
     PANDAS_KEY,
     PandasLayout,
     PandasMetadata,
-    entries_by_column,
     has_custom_range,
     is_range,
     pandas_layout,
@@ -60,8 +59,6 @@ class SchemaGroup:
         Names of metadata that the frames don't share.
     has_custom_range
         Whether a frame has an index with a range of numbers other than 0, 1, 2, ...
-    entries
-        Arrow name of each column -> its entry in the pandas metadata. Empty before `rename_hash`.
     """
 
     schema: pa.Schema
@@ -72,7 +69,6 @@ class SchemaGroup:
     hashes: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     has_custom_range: bool = False
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, hash_: str, schema: pa.Schema, pandas: PandasMetadata) -> None:
         """Add a simulation, and drop the metadata that its frame does not share."""
@@ -102,8 +98,6 @@ class SchemaGroup:
             columns = [rename_hash_entry(entry, new_name, label) for entry in entries]
             index = [rename_hash_level(level, new_name, label) for level in levels]
             self.pandas = {**self.pandas, "columns": columns, "index_columns": index}
-        self.entries = entries_by_column(self.pandas)
-        self.layout = pandas_layout(self.schema, self.pandas)
 
     def stacked_pandas(self) -> PandasMetadata:
         """Return the pandas metadata of a stack of all frames of this group."""
@@ -118,11 +112,6 @@ class SchemaGroup:
         """Return the ordered categories of a column; None if the frames have no such column."""
         position = self.schema.get_field_index(name)
         return None if position < 0 else self.ordered[position]
-
-    def column_layout(self, name: str) -> tuple[str, str] | None:
-        """Return how pandas reads a column; None if the frames have no such column."""
-        position = self.schema.get_field_index(name)
-        return None if position < 0 else self.layout.columns[position]
 
 
 def group_by_schema(frames: Iterable[tuple[str, pa.Schema | pa.Table]]) -> list[SchemaGroup]:

@@ -17,8 +17,6 @@ __all__ = [
     "PANDAS_KEY",
     "PandasLayout",
     "PandasMetadata",
-    "arrow_name",
-    "entries_by_column",
     "has_custom_range",
     "is_range",
     "pandas_layout",
@@ -71,6 +69,11 @@ class PandasLayout:
     columns: tuple[tuple[str, str], ...]
     levels: str
 
+    @property
+    def is_default(self) -> bool:
+        """Whether pandas reads the columns alike without the metadata."""
+        return not (self.index or self.levels or any(map(any, self.columns)))
+
 
 def with_common_attributes(
     first: PandasMetadata, second: PandasMetadata, dropped: set[str]
@@ -117,14 +120,10 @@ def arrow_name(entry: Mapping[str, Any]) -> Any:
     return entry["name"] if name is None else name
 
 
-def entries_by_column(metadata: PandasMetadata) -> dict[str, dict[str, Any]]:
-    """Return the entry of each column by the Arrow name of the column."""
-    return {arrow_name(entry): entry for entry in metadata.get("columns", ())}
-
-
 def pandas_layout(schema: pa.Schema, metadata: PandasMetadata) -> PandasLayout:
     """Return how pandas reads the columns of a schema that has this pandas metadata."""
-    entries, names = entries_by_column(metadata), {*schema.names}
+    entries = {arrow_name(entry): entry for entry in metadata.get("columns", ())}
+    names = {*schema.names}
     index = [level for level in metadata.get("index_columns", ()) if not is_range(level)]
     levels = [entry["name"] for entry in metadata.get("column_indexes", ())]
     return PandasLayout(

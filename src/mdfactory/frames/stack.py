@@ -18,7 +18,6 @@ from mdfactory.frames.differences import (
     describe_dropped,
     describe_promotions,
     duplicate_columns,
-    enumerated,
     schema_differences,
     types_of_columns,
 )
@@ -36,9 +35,6 @@ from mdfactory.frames.pandas_metadata import (
     HASH_COLUMN,
     PANDAS_KEY,
     PandasMetadata,
-    arrow_name,
-    with_common_attributes,
-    with_hash_column,
 )
 from mdfactory.records.arrow import Column, array, nulls
 
@@ -195,10 +191,12 @@ def _union(groups: Sequence[SchemaGroup], names: frozenset[str]) -> Stack:
     metadata = groups[0].metadata
     for group in groups[1:]:
         metadata = common_metadata(metadata, group.metadata, dropped)
-    pandas, pandas_changes = _agreed_pandas_metadata(groups, schema, dropped)
-    promotions = describe_promotions(groups, schema)
-    changes = (*promotions, *pandas_changes, *describe_dropped(groups, dropped))
-    return Stack(_stacked_schema(schema, metadata, pandas), changes, names, by_name=True)
+    changes = [*describe_promotions(groups, schema), *describe_dropped(groups, dropped)]
+    if not all(group.layout.is_default for group in groups):
+        changes.append(
+            "the index, dtypes and column names of pandas: dropped, because the frames differ"
+        )
+    return Stack(_stacked_schema(schema, metadata, {}), tuple(changes), names, by_name=True)
 
 
 def _union_schema(groups: Sequence[SchemaGroup], dropped: set[str]) -> pa.Schema:
@@ -251,51 +249,3 @@ def _promoted(types: Sequence[pa.DataType]) -> pa.DataType:
     for data_type in types:
         _cast(nulls(1, data_type), promoted)
     return promoted
-
-
-def _agreed_pandas_metadata(
-    groups: Sequence[SchemaGroup], schema: pa.Schema, dropped: set[str]
-) -> tuple[PandasMetadata, list[str]]:
-    """Return the pandas metadata on which all groups agree, and a sentence on each difference."""
-    pandas: PandasMetadata = groups[0].pandas
-    for group in groups[1:]:
-        pandas = with_common_attributes(pandas, group.pandas, dropped)
-    if not pandas:
-        return {}, []
-    index, entries, changes = _common_index(groups), [], []
-    former_index = {name for group in groups for name in group.layout.index} - {*index}
-    if former_index:
-        names = ", ".join(displayed(name) for name in schema.names if name in former_index)
-        changes.append(f"{names}: index that differs between simulations, now an ordinary column")
-    for name, fields in fields_by_name(groups).items():
-        layouts = [layout for group in groups if (layout := group.column_layout(name))]
-        entry = next((group.entries[name] for group in groups if name in group.entries), None)
-        if name in former_index:
-            entry = entry and {**entry, "name": name}
-            layouts = [("", dtype) for _, dtype in layouts]
-        if len({*layouts}) > 1:
-            labels = enumerated(sorted({dtype or label for label, dtype in layouts} - {""}))
-            metadata = f"pandas metadata ({labels})"
-            changes.append(f"{displayed(name)}: {metadata} differs between simulations, dropped")
-        elif entry and (
-            name in index or layouts[0] != ("", "") or len(distinct_types(fields)) == 1
-        ):
-            entries.append(entry)
-    entries.sort(key=lambda entry: arrow_name(entry) in index)
-    # A former index level has a single name. A column index of several levels needs a tuple.
-    is_same = len({group.layout.levels for group in groups}) == 1
-    is_same = is_same and not (former_index and len(pandas["column_indexes"]) > 1)
-    if not is_same:
-        changes.append("the names of the column levels: dropped, because they or the index differ")
-    levels = pandas["column_indexes"] if is_same else []
-    merged = {"columns": entries, "index_columns": index, "column_indexes": levels}
-    return with_hash_column({**pandas, **merged}), changes
-
-
-def _common_index(groups: Sequence[SchemaGroup]) -> tuple[str, ...]:
-    """Return the index columns if they are the same in all groups and pandas reads them alike."""
-    index = groups[0].layout.index
-    layouts = {
-        (group.layout.index, *(group.column_layout(name) for name in index)) for group in groups
-    }
-    return index if len(layouts) == 1 else ()
