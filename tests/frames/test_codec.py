@@ -165,12 +165,12 @@ def test_decode_restores_a_frame_as_pandas_reads_it(frame: pd.DataFrame) -> None
     file = io.BytesIO()
     try:
         frame.to_parquet(file)
+        expected = pd.read_parquet(file)
     except (ValueError, TypeError, pa.ArrowException):  # pandas refuses some names
         return
     table = pq.ParquetFile(file).read()
     restored = decode(encode(table))
     assert_same(restored, table)
-    expected = pd.read_parquet(file)
     assert_frame_equal(restored.to_pandas(), expected, check_exact=True)
     assert restored.to_pandas().attrs == table.to_pandas().attrs
 

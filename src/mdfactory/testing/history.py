@@ -383,7 +383,7 @@ class HistoryTests(StoreUnderTest):
                     ConflictMode.force,
                 )
         assert _can_be_undone(filled) == [True, True, False, False]
-        with pytest.raises(UndoError, match=r"operation 1 .*not kept"):
+        with pytest.raises(UndoError, match=r"operation 1 .*its before-images were not stored"):
             undo(filled, 1)
         undo(filled, 4)
         assert _can_be_undone(filled) == [True, True, False, False, False]

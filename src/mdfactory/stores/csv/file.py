@@ -150,7 +150,10 @@ class CsvFile:
         """Return the numbers of the records that meet the conditions, ascending."""
         self._load({condition.column for condition in where})
         masks = [_matches(condition, self._loaded[condition.column]) for condition in where]
-        numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
+        matches = reduce(pc.and_, masks)
+        if not len(matches):  # pyarrow 21 crashes on a column without chunks
+            return []
+        numbers: list[Any] = pc.indices_nonzero(matches).to_pylist()
         if not self.has_discarded:
             return numbers
         return [number for number in numbers if self._alive[number]]
