@@ -52,7 +52,7 @@ def test_a_user_may_have_no_name() -> None:
     names = {"LOGNAME", "USER", "LNAME", "USERNAME"}
     environment = {name: value for name, value in os.environ.items() if name not in names}
     script = """
-import os
+import getpass, os  # before the rights to read the standard library are given up
 from mdfactory.platforms import user_name
 os.setuid(54321)
 print(repr(user_name()))

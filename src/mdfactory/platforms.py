@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 
 from mdfactory.errors import UnsupportedPlatformError
@@ -32,6 +31,8 @@ def require_posix(platform: str = sys.platform) -> None:
 
 def user_name() -> str:
     """Return the name of the user; empty if the user has none, as in some containers."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

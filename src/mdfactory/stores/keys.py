@@ -23,7 +23,7 @@ LOOKUP_KEYS: Final = 1000
 """Largest number of keys that one statement looks up or removes."""
 
 
-def keys_of(rows: pa.RecordBatch, columns: tuple[str, ...]) -> list[Key]:
+def keys_of(rows: pa.RecordBatch | pa.Table, columns: tuple[str, ...]) -> list[Key]:
     """Return the values of the given columns as one tuple for each row."""
     return list(zip(*(rows[name].to_pylist() for name in columns), strict=True))
 

@@ -1,11 +1,13 @@
-"""The time limit for waiting for other writers, which all locks of a transaction share."""
+"""Locks of all stores: the time limit for waiting, and what a holder says about itself."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from dataclasses import dataclass, field
 
-__all__ = ["Patience"]
+__all__ = ["Patience", "public_command"]
 
 
 @dataclass(slots=True)
@@ -24,3 +26,14 @@ class Patience:
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.wait
+
+
+def public_command() -> str:
+    """Return the part of the command line of this process that other users may read.
+
+    This is the program, and those of the first arguments that consist of letters: options and
+    their values may be secret.
+    """
+    program, *arguments = sys.argv or [""]
+    words = [argument for argument in arguments[:3] if argument.isalpha()]
+    return " ".join([os.path.basename(program) or "python", *words])

@@ -170,7 +170,7 @@ class Transaction(Backend):
     def read_with_sidecars(
         self, table: Table, query: Query | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Stream records with their sidecars.
+        """Stream records with their sidecars; records of a table without sidecars as they are.
 
         Parameters
         ----------
@@ -186,6 +186,9 @@ class Transaction(Backend):
             record has no sidecar, or if its sidecar has another time: then another program has
             written the record again.
         """
+        if table.sidecar is None:
+            yield from self.read(table, query)
+            return
         for rows in self.read(table, query):
             sidecars = self.sidecars(table, keys_of(rows, table.key), table.sidecar_columns)
             blank = ("",) * len(table.sidecar_columns)

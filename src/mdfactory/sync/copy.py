@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-
-import pyarrow as pa
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -124,14 +122,10 @@ def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressC
     for table in tables:
         if table.id == OVERVIEW.id:
             continue
-        for rows in _read_whole(reader, table):
+        for rows in reader.read_with_sidecars(table):
             copied += rows.num_rows
             watch("copying", copied)
             yield from ((table, part) for part in split_by_sidecar(table, rows))
-
-
-def _read_whole(transaction: Transaction, table: Table) -> Iterator[pa.RecordBatch]:
-    return transaction.read_with_sidecars(table) if table.sidecar else transaction.read(table)
 
 
 def _copy_overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:
@@ -166,7 +160,7 @@ def _compare(
 
 def _table_digest(transaction: Transaction, table: Table, watch: ProgressCallback) -> TableDigest:
     count, total = 0, 0
-    for rows in _read_whole(transaction, table):
+    for rows in transaction.read_with_sidecars(table):
         count += rows.num_rows
         watch(f"comparing {table.name}", count)
         contents = content_digests(table, rows)

@@ -111,11 +111,11 @@ def _hashes_inside(transaction: Transaction, table: Table, folder: str) -> Itera
 def _rewrite(
     transaction: Transaction, table: Table, hashes: Sequence[str], old: str, new: str
 ) -> None:
-    read = transaction.read_with_sidecars if table.sidecar else transaction.read
     for start in range(0, len(hashes), BATCH_SIMULATIONS):
         hashes_batch = tuple(hashes[start : start + BATCH_SIMULATIONS])
         # All rows are read before the first is written: both are in the same table.
-        for rows in list(read(table, Query((OneOf("hash", hashes_batch),)))):
+        query = Query((OneOf("hash", hashes_batch),))
+        for rows in list(transaction.read_with_sidecars(table, query)):
             parts = split_by_sidecar(table, _moved_rows(rows, old, new))
             transaction.write(((table, part) for part in parts), ConflictMode.force)
 

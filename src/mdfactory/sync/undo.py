@@ -19,7 +19,7 @@ from mdfactory.records.arrow import batch, texts, unpack
 from mdfactory.records.history import ChangeCounts, Entry, UndoPart, before_image_schema
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Namespace, Table, table_named, undo_table
-from mdfactory.stores.history.restore import Restored, put_back
+from mdfactory.stores.history.restore import PlannedFingerprints, Restored, put_back
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -28,9 +28,6 @@ from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
 __all__ = ["Undone", "undo"]
-
-PlannedFingerprints = dict[tuple[str, Key], bytes]
-"""Table id and key -> fingerprint that a record would have after the undo."""
 
 
 @dataclass(frozen=True, slots=True)

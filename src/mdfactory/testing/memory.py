@@ -12,7 +12,7 @@ from mdfactory.errors import StoreLockedError
 from mdfactory.records.query import Query, apply
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS
-from mdfactory.stores.keys import Key
+from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
@@ -57,7 +57,7 @@ class MemoryTransaction(Transaction):
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Remove the stored rows that have the keys of new rows, and append the new rows."""
-        self.remove(table, _keys(table, rows))
+        self.remove(table, keys_of(rows, table.key))
         name, stored = self.rows[table.namespace, table.id]
         added = pa.Table.from_batches([rows], table.schema)
         self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
@@ -66,7 +66,7 @@ class MemoryTransaction(Transaction):
         """Remove the rows with these keys."""
         name, stored = self.rows[table.namespace, table.id]
         removed = set(keys)
-        stays = [key not in removed for key in _keys(table, stored)]
+        stays = [key not in removed for key in keys_of(stored, table.key)]
         self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(stays, pa.bool_())))
 
 
@@ -109,7 +109,3 @@ class MemoryStore(Store):
             self.memory.tables = transaction.rows
         finally:
             self.memory.lock.release()
-
-
-def _keys(table: Table, rows: pa.Table | pa.RecordBatch) -> list[Key]:
-    return list(zip(*(rows[name].to_pylist() for name in table.key), strict=True))

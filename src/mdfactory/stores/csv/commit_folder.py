@@ -9,7 +9,6 @@ import logging
 import os
 import random
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, one_line
 from mdfactory.stores.csv.text import write_all
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import Patience, public_command
 
 __all__ = ["STAGED_SUFFIX", "CommitFolder", "CommitRecord", "FolderChange"]
 
@@ -294,11 +293,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _describe_process() -> str:
-    """Return process id, command and host, for the messages of other writers.
-
-    Of the first arguments, those that consist of letters are included: others may be secret.
-    """
-    program, *arguments = sys.argv or [""]
-    words = [argument for argument in arguments[:3] if argument.isalpha()]
-    command = " ".join([os.path.basename(program) or "python", *words])
-    return f"process {os.getpid()} ({command}) on {socket.gethostname()}"
+    """Return process id, command and host, for the messages of other writers."""
+    return f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"

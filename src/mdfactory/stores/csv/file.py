@@ -110,6 +110,11 @@ class CsvFile:
         """Whether any record is alive; valid only after a pass over the whole file."""
         return 1 in self._alive
 
+    @property
+    def _is_empty(self) -> bool:
+        """Whether the file is known to have no numbered records, discarded ones included."""
+        return self._has_all_groups and not self._row_groups
+
     # Reading
 
     def stream(
@@ -150,10 +155,9 @@ class CsvFile:
         """Return the numbers of the records that meet the conditions, ascending."""
         self._load({condition.column for condition in where})
         masks = [_matches(condition, self._loaded[condition.column]) for condition in where]
-        matches = reduce(pc.and_, masks)
-        if not len(matches):  # pyarrow 21 crashes on a column without chunks
+        if self._is_empty:  # pyarrow 21 crashes on a column without chunks
             return []
-        numbers: list[Any] = pc.indices_nonzero(matches).to_pylist()
+        numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
         if not self.has_discarded:
             return numbers
         return [number for number in numbers if self._alive[number]]
@@ -235,7 +239,7 @@ class CsvFile:
 
     def discard(self, keys: Collection[tuple[object, ...]]) -> None:
         """Discard the records with these keys; keys without a record are ignored."""
-        if not keys or (self._has_all_groups and not self._row_groups):
+        if not keys or self._is_empty:
             return
         key_texts = {tuple(map(str, key)) for key in keys}
         key_columns = zip(self._table.key, zip(*key_texts, strict=True), strict=True)

@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,7 +23,7 @@ from mdfactory.errors import StoreLockedError
 from mdfactory.platforms import user_name
 from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import Patience, public_command
 
 __all__ = ["acquire_lock", "forget_lock", "machine_id", "release_lock"]
 
@@ -214,20 +213,14 @@ def _remedy(transaction: DatasetTransaction, dataset_rid: str) -> str:
 
 
 def _describe_process() -> dict[str, Any]:
-    """Describe this process for other writers.
-
-    Of the command line, the program and those of the first arguments that consist of letters are
-    included: options and their values may be secret.
-    """
-    program, *arguments = sys.argv or [""]
-    words = [argument for argument in arguments[:3] if argument.isalpha()]
+    """Describe this process for other writers."""
     return {
         "process": os.getpid(),
         "born": _process_start_time(os.getpid()),
         "place": machine_id(),
         "host": socket.gethostname(),
         "user": user_name(),
-        "command": " ".join([os.path.basename(program) or "python", *words]),
+        "command": public_command(),
     }
 
 

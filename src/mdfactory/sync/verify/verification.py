@@ -190,9 +190,9 @@ class _Verification:
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
         """Yield the records of the given simulations, and report those that cannot be read."""
-        read = transaction.read_with_sidecars if table.sidecar else transaction.read
+        query = Query((OneOf("hash", tuple(hashes)),))
         try:
-            yield from read(table, Query((OneOf("hash", tuple(hashes)),)))
+            yield from transaction.read_with_sidecars(table, query)
         except StoreError as error:
             if len(hashes) == 1:
                 problem = f"cannot be read: {one_line(error)}"
