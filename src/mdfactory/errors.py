@@ -7,37 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "BuildInputError",
-    "ChangedSinceError",
-    "ConfigError",
-    "ConflictError",
-    "DeclinedError",
-    "DuplicateSimulationError",
-    "FrameCorruptError",
-    "FrameTooLargeError",
-    "InvalidNameError",
-    "InvalidRowsError",
-    "MDFactoryError",
-    "NotInitialisedError",
-    "OutputError",
-    "QueryError",
-    "RegistryError",
-    "ResultError",
-    "SchemasDifferError",
-    "SourceError",
-    "StoreChangedError",
-    "StoreError",
-    "StoreLockedError",
-    "StoreVersionError",
-    "UndoError",
-    "UnknownNameError",
-    "UnsupportedPlatformError",
-    "UsageError",
-    "counted",
-    "one_line",
-]
-
 MAX_LISTED = 3
 """Number of entries of a list that a message names."""
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["UnreadableError", "locked", "read_file", "replacing"]
-
 
 class UnreadableError(ValueError):
     """A file cannot be read or parsed; the message is the reason, without the path."""

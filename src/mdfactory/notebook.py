@@ -23,8 +23,6 @@ from mdfactory.sync.pull import pull
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Records", "open_store"]
-
 HASHES_PER_QUERY = 1000
 """Number of simulations that one query selects by hash."""
 

@@ -6,8 +6,6 @@ import sys
 
 from mdfactory.errors import UnsupportedPlatformError
 
-__all__ = ["require_posix", "user_name"]
-
 
 def require_posix(platform: str = sys.platform) -> None:
     """Raise an error on Windows, which has no POSIX file locks and cannot replace open files.

@@ -14,8 +14,6 @@ from typing import Any, Final, TextIO
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
 
-__all__ = ["Row", "RowProblem", "Rows", "read_rows"]
-
 SPECIES_COLUMN: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
 """Column of a species, such as ``system.species.SOL.count``: list, resname and field."""
 

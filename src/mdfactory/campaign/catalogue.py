@@ -10,8 +10,6 @@ from typing import Final
 from mdfactory.records.tables import Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
-__all__ = ["Catalogue"]
-
 BILAYER_RESULTS: Final = {
     ResultType.analysis: (
         "area_per_lipid",

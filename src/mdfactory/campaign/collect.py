@@ -21,8 +21,6 @@ from mdfactory.records.digests import digest
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, SIMULATIONS, Table, result_table
 from mdfactory.records.vocabulary import ResultType
 
-__all__ = ["Scope", "collect"]
-
 BATCH_ROWS: Final = 1000
 """Largest number of records in one batch."""
 

@@ -29,8 +29,6 @@ from mdfactory.files import UnreadableError
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
 
-__all__ = ["CsvSource", "Discovery", "Folders", "Source", "discover", "roots"]
-
 Discovery = Simulation | Skipped
 """A simulation, or a folder or row that should be one and is not."""
 

@@ -26,8 +26,6 @@ from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
 from mdfactory.errors import FrameTooLargeError
 
-__all__ = ["read_frame"]
-
 MAX_VALUE_BYTES: Final = {
     "BOOLEAN": 1,
     "INT32": 4,

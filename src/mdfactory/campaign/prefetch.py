@@ -10,8 +10,6 @@ from itertools import islice
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-__all__ = ["Prefetcher"]
-
 SAMPLE_ITEMS: Final = 24
 """Number of items that are processed without threads, to measure whether threads would help."""
 

@@ -21,8 +21,6 @@ from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
 from mdfactory.files import UnreadableError, replacing
 
-__all__ = ["PreparedFolders", "prepare", "read_valid_rows"]
-
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

@@ -17,18 +17,6 @@ from mdfactory.errors import InvalidNameError, RegistryError
 from mdfactory.files import UnreadableError, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
 
-__all__ = [
-    "REGISTRY_FILE",
-    "RESULTS_FOLDER",
-    "Analysis",
-    "Artifact",
-    "Registry",
-    "RegistryProblem",
-    "read_registry",
-    "resolve_result_path",
-    "write_registry",
-]
-
 RESULTS_FOLDER: Final = ".analysis"
 REGISTRY_FILE: Final = "metadata.json"
 SECTION_BY_RESULT_TYPE: Final = {

@@ -17,8 +17,6 @@ from mdfactory.campaign.registry import (
 from mdfactory.errors import RegistryError, ResultError
 from mdfactory.files import locked
 
-__all__ = ["LOCK_FILE", "lock_registry", "remove_entry", "replace_entry"]
-
 SCHEMA_VERSION: Final = "1.0"
 LOCK_FILE: Final = ".metadata.lock"
 

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "check_extras",
-    "check_sources",
-    "file_sha256",
-    "temporary_path",
-    "to_arrow",
-    "truncate_filename",
-    "write_parquet",
-]
-
 MAX_FILENAME_CHARACTERS: Final = 80
 """Length at which a message truncates the name of a file."""
 

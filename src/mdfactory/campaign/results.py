@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from mdfactory.campaign.scan_index import ScanIndex
 
-__all__ = ["MAX_CELL_BYTES", "ResultProblem", "Results"]
-
 MAX_CELL_BYTES: Final = 256 * 2**20
 """Size of the longest text that a store accepts in one cell."""
 

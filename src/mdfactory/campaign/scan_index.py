@@ -34,16 +34,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from mdfactory.version import __version__
 
-__all__ = [
-    "DEFAULT_READING",
-    "FileState",
-    "IndexEntry",
-    "Reading",
-    "ScanIndex",
-    "file_state",
-    "file_state_at",
-]
-
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION: Final = 4

@@ -29,8 +29,6 @@ from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStat
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
 
-__all__ = ["Identity", "Simulation", "Skipped", "read_simulation", "status_of"]
-
 HASH_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{40}")
 
 BUILD_INPUT_KEYS: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)

@@ -12,8 +12,6 @@ import yaml
 from mdfactory.errors import one_line
 from mdfactory.files import UnreadableError, read_file
 
-__all__ = ["MAX_BUILD_INPUT_BYTES", "MAX_SUMMARY_BYTES", "load", "load_summary"]
-
 MAX_BUILD_INPUT_BYTES: Final = 4 * 2**20
 """Size of the largest BuildInput that is read; most have a few thousand bytes."""
 

@@ -17,9 +17,6 @@ from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Exit, Session, examples
 from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
 
-__all__ = ["app", "run"]
-
-
 COMMON_GROUP: Final = Group("Options of every command", sort_key=9)
 HELP_FLAGS: Final = {"--help", "-h"}
 

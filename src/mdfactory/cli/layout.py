@@ -12,17 +12,6 @@ from rich.cells import cell_len, set_cell_size
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "BOLD",
-    "COLUMN_GAP",
-    "GREEN",
-    "HASH_DIGITS",
-    "printable",
-    "styled",
-    "table_lines",
-    "tsv_lines",
-]
-
 HASH_DIGITS: Final = 12
 """Digits of a hash in a table on a terminal."""
 

@@ -11,8 +11,6 @@ from mdfactory.cli.layout import BOLD, COLUMN_GAP, GREEN, HASH_DIGITS, printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["matrix_lines"]
-
 CHECK_MARK: Final = "✓"
 
 RESULT_MARKS: Final = {True: CHECK_MARK, False: "·", None: ""}

@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from mdfactory.campaign.discover import Source
     from mdfactory.campaign.scan_index import Reading
 
-__all__ = [
-    "FILTER_GROUP",
-    "ConflictOptions",
-    "CsvOptions",
-    "DryRun",
-    "HashPrefix",
-    "Limit",
-    "Names",
-    "ReadingOptions",
-    "SortColumn",
-    "TypeFilter",
-    "Yes",
-    "read_catalogue",
-    "source_of",
-]
-
 CSV_GROUP: Final = Group("Campaign CSV", sort_key=1)
 FILTER_GROUP: Final = Group(
     "Filters", help="A record is selected if it matches all filters.", sort_key=1

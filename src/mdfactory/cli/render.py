@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from mdfactory.records.tables import Table
 
-__all__ = ["Terminal"]
-
 
 class Terminal:
     """Standard output for results, and standard error for everything else.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mdfactory.config import Settings
     from mdfactory.stores.store import Store
 
-__all__ = ["CurrentSession", "Exit", "Session", "examples", "format_counts"]
-
 
 class Exit(IntEnum):
     """Exit codes of the program, for scripts."""

@@ -16,8 +16,6 @@ from mdfactory.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from mdfactory.config import Settings
 
-__all__ = ["Answers", "Prompter", "ask_settings"]
-
 StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
 STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
 

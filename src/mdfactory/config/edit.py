@@ -20,8 +20,6 @@ from mdfactory.config.settings import (
 from mdfactory.errors import ConfigError
 from mdfactory.files import replacing
 
-__all__ = ["replace_values", "save"]
-
 SECTION_LINE: Final = re.compile(r"\s*\[(?P<name>.+)\]")
 KEY_LINE: Final = re.compile(r"\s*(?P<comment>[;#]\s*)?(?P<key>[^\s=:]+)\s*[=:]")
 

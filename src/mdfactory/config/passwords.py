@@ -6,8 +6,6 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["has_password", "mask_password", "with_password"]
-
 PASSWORD: Final = re.compile(
     r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
     r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"

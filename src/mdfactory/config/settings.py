@@ -15,20 +15,6 @@ from mdfactory.config.passwords import has_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
-__all__ = [
-    "FoundryPaths",
-    "Paths",
-    "Setting",
-    "Settings",
-    "active_file",
-    "cache_folder",
-    "load",
-    "parse_ini",
-    "read_ini",
-    "resolve_value",
-    "template",
-]
-
 RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
 """Last word of a key of ``[catalogue]`` -> type of the results that the key lists. For example,
 ``BILAYER_ANALYSES`` lists analyses."""

@@ -42,15 +42,6 @@ from mdfactory.frames.text import (
 from mdfactory.records.arrow import base64, nulls, pack, stream, unpack
 from mdfactory.records.digests import digest
 
-__all__ = [
-    "Frame",
-    "decode",
-    "empty_table",
-    "encode",
-    "infer",
-    "sidecar_digest",
-]
-
 ENTRY_TIME_KEYS = {"created_at", "updated_at"}
 """Keys of the times in a registry entry, which are no property of the result."""
 

@@ -12,15 +12,6 @@ import pyarrow as pa
 from mdfactory.errors import counted
 from mdfactory.frames.groups import SchemaGroup, displayed, distinct_types, fields_by_name
 
-__all__ = [
-    "Description",
-    "describe_dropped",
-    "describe_promotions",
-    "duplicate_columns",
-    "schema_differences",
-    "types_of_columns",
-]
-
 SHOWN_DIFFERENCES: Final = 6
 """Maximum number of differences that a message names for each group."""
 

@@ -25,17 +25,6 @@ from mdfactory.frames.pandas_metadata import (
     with_hash_column,
 )
 
-__all__ = [
-    "SchemaGroup",
-    "common_metadata",
-    "displayed",
-    "distinct_types",
-    "fields_by_name",
-    "group_by_schema",
-    "merge_fields",
-    "without_hash",
-]
-
 
 @dataclass(slots=True)
 class SchemaGroup:

@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 from mdfactory.frames.text import INTEGER_TYPE_IDS, to_text
 from mdfactory.records.arrow import array, if_else
 
-__all__ = ["to_json_types"]
-
 UNCHANGED_TYPE_IDS = INTEGER_TYPE_IDS | {pa.bool_().id, pa.null().id}
 
 

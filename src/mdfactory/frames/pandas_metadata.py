@@ -12,21 +12,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = [
-    "HASH_COLUMN",
-    "PANDAS_KEY",
-    "PandasLayout",
-    "PandasMetadata",
-    "has_custom_range",
-    "is_range",
-    "pandas_layout",
-    "read_pandas_metadata",
-    "rename_hash_entry",
-    "rename_hash_level",
-    "with_common_attributes",
-    "with_hash_column",
-]
-
 HASH_COLUMN: Final = "hash"
 """The first column of a stack."""
 

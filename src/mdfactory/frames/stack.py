@@ -38,8 +38,6 @@ from mdfactory.frames.pandas_metadata import (
 )
 from mdfactory.records.arrow import Column, array, nulls
 
-__all__ = ["Stack", "stack"]
-
 SHARED_HASH_ROWS: Final = 1 << 16
 """Length of the array that the chunks of a hash column share."""
 

@@ -17,21 +17,6 @@ from pyarrow.csv import WriteOptions, write_csv
 
 from mdfactory.records.arrow import coalesce, if_else, join
 
-__all__ = [
-    "CSV_VALUE_TYPE_IDS",
-    "EPOCH",
-    "EXACT_TYPE_IDS",
-    "INTEGER_TYPE_IDS",
-    "TEXT_TYPE",
-    "concatenate",
-    "csv_header",
-    "csv_lines",
-    "text_batches",
-    "to_csv",
-    "to_storable",
-    "to_text",
-]
-
 BATCH_BYTES = 1 << 21
 """Approximate bytes of a batch of `text_batches`, and of each intermediate copy of it."""
 

@@ -10,21 +10,6 @@ from typing import Any, Literal, TypeAlias, overload
 
 import pyarrow as pa
 
-__all__ = [
-    "Column",
-    "array",
-    "base64",
-    "batch",
-    "coalesce",
-    "if_else",
-    "join",
-    "nulls",
-    "pack",
-    "stream",
-    "texts",
-    "unpack",
-]
-
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 """A column of a batch or of a table."""
 

@@ -17,8 +17,6 @@ import pyarrow as pa
 
 from mdfactory.records.tables import Table
 
-__all__ = ["content_digests", "digest", "record_digest"]
-
 PIECE_CHARACTERS: Final = 2**20
 """Number of characters of a long text that are encoded at a time."""
 

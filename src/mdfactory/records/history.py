@@ -19,20 +19,6 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest, record_digest
 from mdfactory.records.tables import Namespace, Table
 
-__all__ = [
-    "ABSENT",
-    "SIDECAR_PREFIX",
-    "ChangeCounts",
-    "Entry",
-    "UndoPart",
-    "before_image_schema",
-    "fingerprint",
-    "fingerprints",
-    "is_entry",
-    "keys_with_fingerprints",
-    "matches_either",
-]
-
 OPERATION_LIMIT: Final = 2**53
 """Upper bound of operation numbers; a log entry whose number is not smaller is damaged."""
 

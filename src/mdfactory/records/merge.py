@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from mdfactory.records.vocabulary import ConflictMode
 
-__all__ = ["Counts", "Resolution", "resolve"]
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -10,8 +10,6 @@ import pyarrow as pa
 from mdfactory.errors import QueryError
 from mdfactory.records.tables import Table
 
-__all__ = ["Condition", "OneOf", "Prefix", "Query", "Sort", "apply"]
-
 
 @dataclass(frozen=True, slots=True)
 class OneOf:

@@ -12,25 +12,6 @@ import pyarrow as pa
 from mdfactory.errors import InvalidNameError
 from mdfactory.records.vocabulary import ResultType, check_name
 
-__all__ = [
-    "DIGEST_ROW_SCHEMA",
-    "FORMAT_VERSION",
-    "FRAME_SIDECARS",
-    "OVERVIEW",
-    "SIMULATIONS",
-    "STATE",
-    "Namespace",
-    "Table",
-    "analysis_table",
-    "artifact_table",
-    "digest_table",
-    "format_table",
-    "log_table",
-    "result_table",
-    "table_named",
-    "undo_table",
-]
-
 FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables. Stores with a newer version are not opened."""
 

@@ -12,19 +12,6 @@ from typing import Final
 
 from mdfactory.errors import InvalidNameError
 
-__all__ = [
-    "ConflictMode",
-    "Engine",
-    "Parametrization",
-    "ResultId",
-    "ResultStatus",
-    "ResultType",
-    "Retention",
-    "SimulationStatus",
-    "SimulationType",
-    "check_name",
-]
-
 RESULT_NAME_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
 

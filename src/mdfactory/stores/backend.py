@@ -12,8 +12,6 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.keys import Key, Values, keys_of
 
-__all__ = ["BATCH_ROWS", "Backend"]
-
 BATCH_ROWS: Final = 2048
 """Most rows of a batch that `Backend.scan` yields."""
 

@@ -21,15 +21,6 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of
 
-__all__ = [
-    "StoredKeys",
-    "comparison_digests",
-    "find_stored_keys",
-    "incoming_contents",
-    "read_digests",
-    "read_sidecars",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class StoredKeys:

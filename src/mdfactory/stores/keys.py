@@ -11,8 +11,6 @@ from mdfactory.records.arrow import array
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import Table, digest_table
 
-__all__ = ["Key", "Values", "digest_key", "hash_condition", "key_batches", "keys_of", "take_rows"]
-
 Key = tuple[str, ...]
 """The values of a record's key columns."""
 

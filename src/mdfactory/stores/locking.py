@@ -7,8 +7,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-__all__ = ["Patience", "public_command"]
-
 
 @dataclass(slots=True)
 class Patience:

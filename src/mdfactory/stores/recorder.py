@@ -10,8 +10,6 @@ import pyarrow as pa
 from mdfactory.records.tables import Table
 from mdfactory.stores.keys import Key
 
-__all__ = ["Recorder"]
-
 
 class Recorder(Protocol):
     """Records the changes of one operation, each before it is made.

@@ -15,8 +15,6 @@ import pyarrow.compute as pc
 from mdfactory.records.query import Sort
 from mdfactory.stores.backend import BATCH_ROWS
 
-__all__ = ["limit_rows", "sort_rows"]
-
 MAX_MEMORY_BYTES: Final = 32 * 2**20
 """Largest total size of rows that are sorted in memory; more are sorted from a temporary file."""
 

@@ -16,8 +16,6 @@ from mdfactory.records.vocabulary import ConflictMode, Retention
 from mdfactory.stores.history.journal import Journal
 from mdfactory.stores.transaction import Batches, Transaction
 
-__all__ = ["Store"]
-
 
 class Store(ABC):
     """Records in files, a database, or a service.

@@ -41,8 +41,6 @@ from mdfactory.stores.comparison import (
 from mdfactory.stores.keys import Key, digest_key, key_batches, keys_of, take_rows
 from mdfactory.stores.recorder import Recorder
 
-__all__ = ["Batches", "Transaction"]
-
 Batches = Iterable[tuple[Table, pa.RecordBatch]]
 """Pairs of a table and a batch of records to write; no key occurs twice."""
 

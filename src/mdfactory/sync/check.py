@@ -13,8 +13,6 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
 
-__all__ = ["Checked", "check"]
-
 RESULT_TYPE_PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 
 

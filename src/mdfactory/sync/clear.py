@@ -15,8 +15,6 @@ from mdfactory.sync.overview import mark_as_cleared
 from mdfactory.sync.pull import conditions
 from mdfactory.sync.results import require_result, require_results
 
-__all__ = ["Selection", "clear", "select"]
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:

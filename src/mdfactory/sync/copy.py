@@ -21,8 +21,6 @@ from mdfactory.sync.push import plan_write
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.sidecars import split_by_sidecar
 
-__all__ = ["Copied", "TableDigest", "copy"]
-
 SHA256_VALUES: Final = 2**256
 
 

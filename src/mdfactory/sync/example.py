@@ -10,8 +10,6 @@ from typing import Final
 
 from mdfactory.errors import OutputError
 
-__all__ = ["Example", "unpack"]
-
 CAMPAIGN_NAME: Final = "water_methanol"
 
 CONFIG_TEXT: Final = """\

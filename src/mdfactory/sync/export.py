@@ -14,8 +14,6 @@ from mdfactory.files import replacing
 from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.text import to_csv
 
-__all__ = ["export"]
-
 RecordBatches = Iterable[pa.RecordBatch]
 
 

@@ -22,8 +22,6 @@ from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.pull import conditions, sort_order
 from mdfactory.sync.results import require_result
 
-__all__ = ["Frames", "frame_of", "pull_frames"]
-
 QUERY_RECORDS: Final = 500
 """Number of records that one query reads."""
 

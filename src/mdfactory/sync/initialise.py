@@ -13,8 +13,6 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import result_tables
 
-__all__ = ["Initialised", "initialise"]
-
 
 @dataclass(frozen=True, slots=True)
 class Initialised:

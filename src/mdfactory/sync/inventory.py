@@ -18,8 +18,6 @@ from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
 from mdfactory.sync.overview import VisitedSimulation
 from mdfactory.sync.progress import ProgressCallback
 
-__all__ = ["CHANGED_REASON", "Inventory"]
-
 CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
 
 

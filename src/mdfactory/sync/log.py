@@ -12,8 +12,6 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
 
-__all__ = ["Operation", "changes_records", "history", "operations"]
-
 CHANGING_OUTCOMES: Final = frozenset({"inserted", "updated", "removed"})
 """Outcomes that change a record in the store; a record with another outcome stays as it is."""
 

@@ -28,14 +28,6 @@ from mdfactory.stores.keys import Values
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import result_tables
 
-__all__ = [
-    "VisitedSimulation",
-    "correct_rows",
-    "derive_overview",
-    "mark_as_cleared",
-    "wrong_rows",
-]
-
 BATCH_SIMULATIONS: Final = 500
 """Number of simulations whose rows are read and written together."""
 

@@ -4,7 +4,5 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["ProgressCallback"]
-
 ProgressCallback = Callable[[str, int], None]
 """Called with the current step, such as ``writing``, and the number of items done."""

@@ -13,8 +13,6 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.store import Store
 from mdfactory.sync.results import require_result
 
-__all__ = ["conditions", "pull", "sort_order"]
-
 
 def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tuple[Condition, ...]:
     """Return the conditions of a query for the given filters.

@@ -25,8 +25,6 @@ from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
 from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
-__all__ = ["SIMULATIONS_ONLY", "Pushed", "plan_write", "push"]
-
 SIMULATIONS_ONLY: Final = Scope(simulations=True)
 
 

@@ -21,8 +21,6 @@ from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.sidecars import split_by_sidecar
 
-__all__ = ["Relocated", "relocate"]
-
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations whose records are read and written together."""
 

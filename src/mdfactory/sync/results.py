@@ -8,8 +8,6 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["require_result", "require_results", "require_tables", "result_tables"]
-
 
 def require_tables(transaction: Transaction) -> list[Table]:
     """Return the tables of a store.

@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 from mdfactory.records.arrow import array
 from mdfactory.records.tables import Table
 
-__all__ = ["split_by_sidecar"]
-
 EMPTY_TEXT: Final = array([""], pa.string())[0]
 """An Arrow scalar; `pyarrow.scalar` would import pandas."""
 

@@ -30,8 +30,6 @@ from mdfactory.sync.inventory import Inventory
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.spool import Spool
 
-__all__ = ["CampaignSnapshot", "UnreadError", "take_snapshot"]
-
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")

@@ -17,8 +17,6 @@ import pyarrow as pa
 from mdfactory.errors import OutputError
 from mdfactory.records.tables import Table
 
-__all__ = ["Spool"]
-
 MAX_MEMORY_BYTES: Final = 32 * 2**20
 
 

@@ -34,8 +34,6 @@ from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
 
-__all__ = ["CampaignStatus", "Difference", "State", "is_inside", "status"]
-
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
 
 GROUP_NAMES: Final = {

@@ -27,8 +27,6 @@ from mdfactory.sync.log import Operation, changes_records, operations
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
-__all__ = ["Undone", "undo"]
-
 
 @dataclass(frozen=True, slots=True)
 class Undone:

@@ -9,21 +9,6 @@ import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-__all__ = [
-    "BINARY",
-    "FLOATS",
-    "MODERATE",
-    "TEXT",
-    "WORDS",
-    "assert_same",
-    "bits",
-    "cells",
-    "decimals",
-    "nested",
-    "tables",
-    "whole",
-]
-
 MODERATE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 """Hypothesis settings for tests that take some milliseconds for each example."""
 

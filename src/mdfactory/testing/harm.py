@@ -23,8 +23,6 @@ from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
 from mdfactory.testing.records import overview, records, run
 
-__all__ = ["EMPTY_STATE", "Workload"]
-
 EMPTY_STATE: Final = "-"
 """State of a workload without records."""
 

@@ -45,8 +45,6 @@ from mdfactory.testing.records import (
     run,
 )
 
-__all__ = ["HistoryTests"]
-
 RESTORED_TABLES: Final = (
     SIMULATIONS,
     OVERVIEW,

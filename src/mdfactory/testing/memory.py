@@ -16,8 +16,6 @@ from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["Memory", "MemoryStore", "MemoryTransaction"]
-
 Tables = dict[tuple[Namespace, str], tuple[str, pa.Table]]
 """Namespace and lower-case name of a table -> its name and its rows, which are immutable."""
 

@@ -20,8 +20,6 @@ from mdfactory.testing.records import (
     run,
 )
 
-__all__ = ["FRESH", "OPERATIONS", "clear", "force", "operate", "recreate_tables"]
-
 FRESH: Final = analysis_table("fresh")
 """A table that a store does not have at the beginning of a test."""
 

@@ -15,8 +15,6 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.testing.records import EXAMPLE_TABLES, records
 
-__all__ = ["Rows", "StoreUnderTest", "read_hashes", "read_rows", "write_records"]
-
 Rows = list[tuple[Any, ...]]
 
 

@@ -11,20 +11,6 @@ from mdfactory.records.arrow import batch
 from mdfactory.records.digests import content_digests
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, OVERVIEW, SIMULATIONS, Table, analysis_table
 
-__all__ = [
-    "AWKWARD_TEXTS",
-    "DENSITY",
-    "EARLY_TIME",
-    "EXAMPLE_TABLES",
-    "LATE_TIME",
-    "analysis",
-    "analysis_with_sidecar",
-    "digest_rows",
-    "overview",
-    "records",
-    "run",
-]
-
 EARLY_TIME: Final = "2026-01-02T03:04:05.678901+00:00"
 LATE_TIME: Final = "2026-02-03T04:05:06.789012+00:00"
 

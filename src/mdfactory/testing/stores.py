@@ -42,8 +42,6 @@ from mdfactory.testing.records import (
 )
 from mdfactory.testing.writes import WriteTests
 
-__all__ = ["RecordTests", "StoreTests"]
-
 SELECTED_HASHES: Final[dict[tuple[Condition, ...], list[str]]] = {
     (): ["AB1", "AB2", "AC1", "ab1"],
     (Prefix("hash", "AB"),): ["AB1", "AB2"],

@@ -40,8 +40,6 @@ from mdfactory.testing.records import (
     run,
 )
 
-__all__ = ["WriteTests"]
-
 FRAMES_PER_STORE: Final = 15
 """Frames that Hypothesis draws for a store: few, since tests of the codec draw many more."""
 

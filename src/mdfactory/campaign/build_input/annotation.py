@@ -21,8 +21,6 @@ from typing import Any, Final, NamedTuple
 
 from rdkit import Chem, rdBase
 
-__all__ = ["AnnotationError", "LipidAtoms", "annotate"]
-
 TRIM_ROUNDS: Final = 2
 """Number of times that leaves are removed; an end is at most this many bonds from its terminal."""
 

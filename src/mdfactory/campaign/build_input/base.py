@@ -6,8 +6,6 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-__all__ = ["MAX_MOLECULES", "Integer", "Model", "Real"]
-
 MAX_MOLECULES: Final = 2**63 - 1
 """Largest number of molecules in one system: the largest signed 64-bit integer."""
 

@@ -11,8 +11,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 from mdfactory.campaign.build_input.species import LipidSpecies, Species, molecular_weight
 
-__all__ = ["Bilayer", "Core", "Ionization", "Lnp", "MixedBox", "Shell"]
-
 DALTONS_PER_GRAM: Final = 6.022e23
 CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE: Final = 1e24
 MIN_MOLECULES_PER_SPECIES: Final = 5

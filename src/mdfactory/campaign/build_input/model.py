@@ -16,8 +16,6 @@ from mdfactory.campaign.build_input.parametrization import ParametrizationConfig
 from mdfactory.errors import BuildInputError
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
 
-__all__ = ["BuildInput"]
-
 
 class BuildInput(Model):
     """The input from which a simulation folder was built.

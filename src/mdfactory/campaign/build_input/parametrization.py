@@ -8,8 +8,6 @@ from pydantic import Field
 
 from mdfactory.campaign.build_input.base import Model
 
-__all__ = ["ParametrizationConfig"]
-
 
 class Cgenff(Model):
     """Parameters from CGenFF."""

@@ -10,9 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 
-__all__ = ["LipidSpecies", "Species", "canonical_smiles", "molecular_weight"]
-
-
 MAX_RESNAME_CHARACTERS: Final = 3
 """Length of a residue name in a PDB file."""
 

@@ -10,8 +10,6 @@ from cyclopts import App
 from mdfactory.cli.session import CurrentSession, examples
 from mdfactory.errors import counted
 
-__all__ = ["check", "prepare"]
-
 check = App(
     name="check-csv",
     help_epilogue=examples(

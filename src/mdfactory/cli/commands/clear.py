@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mdfactory.stores.store import Store
     from mdfactory.sync.clear import Selection
 
-__all__ = ["app"]
-
 app = App(name="clear", help="Remove records from the store.")
 
 

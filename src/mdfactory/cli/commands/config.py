@@ -18,8 +18,6 @@ from mdfactory.cli.wizard import Answers, Prompter, ask_settings
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
 
-__all__ = ["app"]
-
 app = App(name="config")
 
 

@@ -14,8 +14,6 @@ from mdfactory.errors import UsageError
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
 
-__all__ = ["app"]
-
 app = App(
     name="copy",
     help_epilogue=examples(

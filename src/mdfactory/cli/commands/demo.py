@@ -19,8 +19,6 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
 
-__all__ = ["app"]
-
 app = App(
     name="demo",
     help_epilogue=examples("mdfactory demo", "mdfactory demo /tmp/tour"),

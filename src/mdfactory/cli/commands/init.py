@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mdfactory.sync.check import Checked
     from mdfactory.sync.initialise import Initialised
 
-__all__ = ["app"]
-
 app = App(name="init", help="Create and check the tables of the store.")
 
 

@@ -15,8 +15,6 @@ from mdfactory.errors import one_line
 if TYPE_CHECKING:
     from mdfactory.sync.log import Operation
 
-__all__ = ["app"]
-
 app = App(
     name="log",
     help_epilogue=examples(

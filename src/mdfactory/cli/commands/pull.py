@@ -24,8 +24,6 @@ from mdfactory.records.vocabulary import (
 if TYPE_CHECKING:
     from mdfactory.records.tables import Table
 
-__all__ = ["app"]
-
 app = App(name="pull", help="Show records of the store, or write them to files.")
 
 StatusFilter = Annotated[

@@ -24,8 +24,6 @@ from mdfactory.records.vocabulary import ResultType, check_name
 if TYPE_CHECKING:
     from mdfactory.sync.push import Pushed
 
-__all__ = ["app"]
-
 app = App(name="push", help="Push records of simulation folders into the store.")
 
 SourceArgument = Annotated[

@@ -10,8 +10,6 @@ from mdfactory.cli.options import DryRun
 from mdfactory.cli.session import CurrentSession, Exit, examples
 from mdfactory.errors import counted
 
-__all__ = ["app"]
-
 app = App(
     name="relocate",
     help_epilogue=examples(

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from mdfactory.sync.status import CampaignStatus
 
-__all__ = ["app"]
-
 app = App(
     name="status",
     help_epilogue=examples(

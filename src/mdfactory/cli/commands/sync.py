@@ -6,8 +6,6 @@ from typing import Final
 
 from cyclopts import App
 
-__all__ = ["app"]
-
 COMMANDS: Final = (
     "init",
     "push",

@@ -13,8 +13,6 @@ from mdfactory.errors import one_line
 if TYPE_CHECKING:
     from mdfactory.sync.undo import Undone
 
-__all__ = ["app"]
-
 app = App(
     name="undo",
     help_epilogue=examples(

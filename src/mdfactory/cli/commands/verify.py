@@ -13,9 +13,8 @@ from mdfactory.cli.session import CurrentSession, Exit, Session, examples
 from mdfactory.errors import counted
 
 if TYPE_CHECKING:
-    from mdfactory.sync.verify.verification import Finding, Verified
-
-__all__ = ["app"]
+    from mdfactory.sync.verify.finding import Finding
+    from mdfactory.sync.verify.verification import Verified
 
 app = App(
     name="verify",

@@ -26,8 +26,6 @@ from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["CsvTransaction", "OpenFile", "OpenFiles"]
-
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:

@@ -23,8 +23,6 @@ from mdfactory.errors import StoreError
 from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
 from mdfactory.stores.locking import Patience
 
-__all__ = ["Redirects", "commit", "read_redirects", "recover"]
-
 log = logging.getLogger(__name__)
 
 

@@ -21,8 +21,6 @@ from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, on
 from mdfactory.stores.csv.text import write_all
 from mdfactory.stores.locking import Patience, public_command
 
-__all__ = ["STAGED_SUFFIX", "CommitFolder", "CommitRecord", "FolderChange"]
-
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION: Final = 1

@@ -20,8 +20,6 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.csv.reader import CsvReader, Span
 from mdfactory.stores.csv.text import PART_BYTES, copy_bytes, render_rows, split_rows, write_all
 
-__all__ = ["CsvFile"]
-
 MAX_MEAN_CELL_BYTES: Final = 128
 """Largest mean cell size of a column that a repeated look-up loads for all records."""
 

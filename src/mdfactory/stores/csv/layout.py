@@ -15,8 +15,6 @@ from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.commit import Redirects
 from mdfactory.stores.csv.commit_folder import CommitFolder
 
-__all__ = ["Layout", "TableFile", "TableId"]
-
 TableId = tuple[Namespace, str]
 """Namespace and lower-case name of a table."""
 

@@ -21,8 +21,6 @@ from mdfactory.records.arrow import array
 from mdfactory.records.tables import Table
 from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_length
 
-__all__ = ["CsvReader", "Header", "Span", "Text"]
-
 MAX_HEADER_BYTES: Final = 2**16
 """Largest number of bytes that are read to find the first line."""
 

@@ -21,8 +21,6 @@ from mdfactory.stores.locking import Patience
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["CsvStore"]
-
 REMEDIES_BY_ERRNO: Final = {
     errno.EACCES: "Ask the owner for access",
     errno.EPERM: "Ask the owner for access",

@@ -16,8 +16,6 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.csv.file import CsvFile
 from mdfactory.stores.csv.text import render_header, write_all
 
-__all__ = ["CsvTable"]
-
 
 class CsvTable:
     """The records of a table in one transaction.

@@ -15,20 +15,6 @@ from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, if_else, join
 from mdfactory.records.tables import Table
 
-__all__ = [
-    "CRLF",
-    "LF",
-    "PART_BYTES",
-    "UTF8_BOM",
-    "complete_length",
-    "copy_bytes",
-    "parse_integers",
-    "render_header",
-    "render_rows",
-    "split_rows",
-    "write_all",
-]
-
 log = logging.getLogger(__name__)
 
 PART_BYTES: Final = 15 * 2**16

@@ -45,8 +45,6 @@ from mdfactory.stores.locking import Patience
 from mdfactory.stores.sorting import limit_rows, sort_rows
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["READ_FAILURE", "WRITE_FAILURE", "FoundryTransaction"]
-
 log = logging.getLogger(__name__)
 
 MAX_HELD_BYTES: Final = 32 * 2**20

@@ -56,8 +56,6 @@ from mdfactory.stores.foundry.model import (
     parse_transaction,
 )
 
-__all__ = ["BRANCH", "TRANSACTIONS_PER_PAGE", "FoundryClient"]
-
 log = logging.getLogger(__name__)
 
 BRANCH: Final = "master"

@@ -37,8 +37,6 @@ from mdfactory.stores.foundry.parquet import (
 from mdfactory.stores.keys import Key, take_rows
 from mdfactory.stores.locking import Patience
 
-__all__ = ["DatasetTable"]
-
 MAX_SNAPSHOT_PAGES: Final = 20
 """Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
 

@@ -18,19 +18,6 @@ from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.errors import MDFactoryError, StoreError, one_line
 
-__all__ = [
-    "MAX_ATTEMPTS",
-    "TIMEOUT_SECONDS",
-    "FoundrySession",
-    "LostReplyError",
-    "MalformedReplyError",
-    "RequestSender",
-    "as_store_errors",
-    "parse_json",
-    "request_failed",
-    "sleep_before_retry",
-]
-
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = (10, 300)

@@ -8,8 +8,6 @@ from mdfactory.config import FoundryPaths
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, STATE, Namespace, Table, log_table
 from mdfactory.records.vocabulary import ResultType
 
-__all__ = ["commit_position", "lock_path", "path_of"]
-
 LOCK_NAME: Final = "_mdfactory_lock"
 """Name of an empty dataset whose open transaction is the lock of the store."""
 

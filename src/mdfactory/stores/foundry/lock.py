@@ -25,8 +25,6 @@ from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
 from mdfactory.stores.locking import Patience, public_command
 
-__all__ = ["acquire_lock", "forget_lock", "machine_id", "release_lock"]
-
 log = logging.getLogger(__name__)
 
 STALE_LOCK_SECONDS: Final = 3600.0

@@ -11,16 +11,6 @@ from typing import Any
 
 from mdfactory.errors import StoreError
 
-__all__ = [
-    "CommitStatusUnknownError",
-    "DatasetFile",
-    "DatasetTransaction",
-    "OpenTransactionError",
-    "QueryFailedError",
-    "Resource",
-    "parse_transaction",
-]
-
 log = logging.getLogger(__name__)
 
 

@@ -19,23 +19,6 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import take_rows
 
-__all__ = [
-    "BUCKET_COUNT",
-    "bucket_name",
-    "bucket_of",
-    "buckets_of_query",
-    "cast_records",
-    "filter_records",
-    "foundry_schema",
-    "is_bucket",
-    "is_data_file",
-    "read_records",
-    "select_statement",
-    "split_by_bucket",
-    "undeclared_columns",
-    "write_records",
-]
-
 BUCKET_COUNT: Final = 16
 """Number of buckets. A bucket is a file with the records whose hashes have the same first digit."""
 

@@ -26,8 +26,6 @@ from mdfactory.stores.locking import Patience
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["FoundryStore"]
-
 
 class FoundryStore(Store):
     """Records in datasets of Palantir Foundry.

@@ -14,8 +14,6 @@ from mdfactory.records.tables import Table
 from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["UndoWriter", "before_images_of", "read_before_images"]
-
 
 def read_before_images(
     transaction: Transaction, table: Table, keys: Sequence[Key]

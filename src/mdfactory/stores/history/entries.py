@@ -11,8 +11,6 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table, log_table
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["EntrySummary", "read_entries", "read_summaries"]
-
 log = logging.getLogger(__name__)
 
 SUMMARY_COLUMNS: Final = ("operation", "place", "places", "slot", "size")

@@ -26,8 +26,6 @@ from mdfactory.stores.keys import Key, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
 from mdfactory.version import __version__
 
-__all__ = ["Journal"]
-
 
 @dataclass(slots=True)
 class NamespaceChanges:

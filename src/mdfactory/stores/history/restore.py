@@ -15,8 +15,6 @@ from mdfactory.stores.history.before_images import read_before_images
 from mdfactory.stores.keys import Key, digest_key, key_batches, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["PlannedFingerprints", "Restored", "put_back"]
-
 PlannedFingerprints = dict[tuple[str, Key], bytes]
 """Table id and key -> fingerprint that a record would have after the undo planned so far."""
 

@@ -16,8 +16,6 @@ from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import Key, Values
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["SqlTransaction"]
-
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 """Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
 

@@ -22,8 +22,6 @@ from mdfactory.stores.sql.backend import SqlTransaction
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["PostgresStore"]
-
 log = logging.getLogger(__name__)
 
 LOCK_NUMBER: Final = 0x6D646661

@@ -22,8 +22,6 @@ from mdfactory.stores.sql.backend import SqlTransaction
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
-__all__ = ["SqliteStore"]
-
 log = logging.getLogger(__name__)
 
 USER_VERSION: Final = 1

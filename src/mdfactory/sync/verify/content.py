@@ -22,8 +22,6 @@ from mdfactory.records.vocabulary import (
 )
 from mdfactory.sync.frames import frame_of
 
-__all__ = ["Problem", "problems_of"]
-
 Row = Mapping[str, Any]
 
 ENUM_COLUMNS: Final = {

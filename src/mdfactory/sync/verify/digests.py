@@ -10,8 +10,6 @@ from typing import Final
 from mdfactory.records.digests import record_digest
 from mdfactory.stores.keys import Key
 
-__all__ = ["SimilarKeys", "damage_of"]
-
 DIGEST_CHANGED: Final = "its stored digest was changed"
 
 

@@ -17,8 +17,6 @@ from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding
 
-__all__ = ["find_on_disk"]
-
 Row = Mapping[str, Any]
 
 RELOCATE: Final = "mdfactory sync relocate OLD NEW, if it was moved"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PUSH_FORCE", "PUSH_UPDATE", "Finding"]
-
 PUSH_FORCE: Final = "mdfactory sync push all SOURCE --force"
 PUSH_UPDATE: Final = "mdfactory sync push all SOURCE --update"
 

@@ -32,8 +32,6 @@ from mdfactory.sync.verify.digests import SimilarKeys, damage_of
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding
 
-__all__ = ["Finding", "Verified", "verify"]
-
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
 
