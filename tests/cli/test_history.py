@@ -43,7 +43,7 @@ def state(url: str | None = None) -> State:
         whole = {
             f"{table.namespace}/{table.name}": sorted(
                 tuple(row.values())
-                for rows in transaction.scan(table, Query())
+                for rows in transaction.backend.scan(table, Query())
                 for row in rows.to_pylist()
             )
             for table in tables

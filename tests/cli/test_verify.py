@@ -36,15 +36,15 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
     with open_store(load()).transaction(write=True) as transaction:
         for table in TABLES:
             query = Query((OneOf("hash", (DONE,)),))
-            (row, *_) = next(iter(transaction.scan(table, query))).to_pylist()
+            (row, *_) = next(iter(transaction.backend.scan(table, query))).to_pylist()
             names = [name for name in table.columns if isinstance(row[name], str)]
             column = random.choice(names)  # noqa: S311  # any will do
             place = random.randrange(len(row[column]))  # noqa: S311
             letter = chr(ord(row[column][place]) ^ 1)
             changed = row[column][:place] + letter + row[column][place + 1 :]
-            transaction.remove(table, [tuple(row[name] for name in table.key)])
+            transaction.backend.remove(table, [tuple(row[name] for name in table.key)])
             values = [[(row | {column: changed})[name] for name in table.columns]]
-            transaction.put(table, batch(values, table.schema))
+            transaction.backend.put(table, batch(values, table.schema))
     result = mdfactory("sync", "verify", "--json")
     assert result.code == 4
     assert not result.json["sound"]

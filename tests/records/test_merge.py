@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mdfactory.records.merge import Counts, resolve
+from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.vocabulary import ConflictMode
 
-EXISTING = {"same": "1", "changed": "1"}
 KEYS = ["new", "same", "changed"]
 CONTENTS = ["1", "1", "2"]
 
@@ -18,15 +17,30 @@ CONTENTS = ["1", "1", "2"]
         (ConflictMode.refuse, {"insert": [0], "refuse": [1, 2]}),
         (ConflictMode.skip, {"insert": [0], "skip": [1, 2]}),
         (ConflictMode.force, {"insert": [0], "replace": [1, 2]}),
-        (ConflictMode.update, {"insert": [0], "unchanged": [1], "replace": [2]}),
     ],
 )
-def test_resolve_groups_the_rows_by_conflict_mode(
+def test_resolve_groups_rows_that_are_not_compared_by_conflict_mode(
     mode: ConflictMode, groups: dict[str, list[int]]
 ) -> None:
-    resolution = resolve(EXISTING, KEYS, CONTENTS, mode)
-    for group in ("insert", "replace", "unchanged", "skip", "refuse"):
-        assert getattr(resolution, group) == groups.get(group, [])
+    existing = {"same": None, "changed": None}
+    assert resolve(existing, KEYS, CONTENTS, mode) == Resolution(**groups)
+
+
+@pytest.mark.parametrize(
+    ("mode", "group"),
+    [
+        (ConflictMode.refuse, "refuse"),
+        (ConflictMode.skip, "skip"),
+        (ConflictMode.force, "replace"),
+        (ConflictMode.update, "replace"),
+    ],
+)
+def test_resolve_leaves_a_row_that_equals_its_stored_record_unchanged(
+    mode: ConflictMode, group: str
+) -> None:
+    existing = {"same": "1", "changed": "1"}
+    expected = Resolution(insert=[0], unchanged=[1], **{group: [2]})
+    assert resolve(existing, KEYS, CONTENTS, mode) == expected
 
 
 def test_counts_add_by_field() -> None:

@@ -188,7 +188,7 @@ def write_until_killed(calls):
                            (OVERVIEW, records(OVERVIEW, overview("A", "rdf", status="b")))],
                           ConflictMode.force)
         transaction.create(analysis_table("fresh"))
-        transaction.drop(analysis_table("old"))
+        transaction.backend.drop(analysis_table("old"))
 
 def kill_after(calls_left, operation):
     def counted(*args, **kwargs):

@@ -141,13 +141,10 @@ def _kills(kills: int, words: Sequence[str], workload: Workload, writer: Writer)
         # may still be doing what the killed program asked of it last.
         early = workload.states()
         workload.store.create(SIMULATIONS)
-        read = workload.states()
-        assert early == read or _has_server(workload.store)
-        assert set(early) <= {before, after}
-        if _is_half(workload.store, read, before, after):
-            writer.seconds(verb, *letter)
-            assert workload.state() == after
-        yield {(before, before): "before", (after, after): "after"}.get(read, "half")
+        read = workload.state()
+        assert early == (read, read) or _has_server(workload.store)
+        assert read in {before, after}
+        yield "before" if read == before else "after"
 
 
 def _prepare(workload: Workload, verb: str) -> None:
@@ -163,14 +160,6 @@ def _prepare(workload: Workload, verb: str) -> None:
 
 def _has_server(store: Store) -> bool:
     return store.location.startswith(("Foundry", "PostgreSQL"))
-
-
-def _is_half(store: Store, read: tuple[str, str], before: str, after: str) -> bool:
-    """Whether one table is as before and the other as after, which Foundry alone may leave."""
-    assert set(read) <= {before, after}
-    half = len(set(read)) == 2
-    assert not half or store.location.startswith("Foundry")
-    return half
 
 
 def test_processes_that_write_at_once_lose_nothing(url: str, store: Store, effort: Effort) -> None:

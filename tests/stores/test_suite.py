@@ -12,10 +12,10 @@ import pytest
 
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.backend import Backend
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
-from mdfactory.testing.memory import BATCH_ROWS, MemoryStore, MemoryTransaction
+from mdfactory.testing.memory import BATCH_ROWS, MemoryBackend, MemoryStore
 
 pytest_plugins = ["pytester"]
 
@@ -28,17 +28,17 @@ def _changed(rows: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBat
     return pa.RecordBatch.from_pylist(values, schema=rows.schema)
 
 
-class StrippingTexts(MemoryTransaction):
+class StrippingTexts(MemoryBackend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         super().put(table, _changed(rows, str.strip))
 
 
-class GuessingNumbers(MemoryTransaction):
+class GuessingNumbers(MemoryBackend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         super().put(table, _changed(rows, lambda text: text.lstrip("0") or text))
 
 
-class ReadingNaAsEmpty(MemoryTransaction):
+class ReadingNaAsEmpty(MemoryBackend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         rows = (
             _changed(batch, lambda text: "" if text == "NA" else text)
@@ -47,12 +47,12 @@ class ReadingNaAsEmpty(MemoryTransaction):
         yield from rows
 
 
-class TruncatingLongCells(MemoryTransaction):
+class TruncatingLongCells(MemoryBackend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         super().put(table, _changed(rows, lambda text: text[:65_535]))
 
 
-class AppendingWithoutReplacing(MemoryTransaction):
+class AppendingWithoutReplacing(MemoryBackend):
     """Keeps the replaced row in addition to the new one."""
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
@@ -61,13 +61,13 @@ class AppendingWithoutReplacing(MemoryTransaction):
         self.rows[table.namespace, table.id] = (name, pa.concat_tables([stored, added]))
 
 
-class IgnoringPrefixes(MemoryTransaction):
+class IgnoringPrefixes(MemoryBackend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         where = tuple(part for part in query.where if not isinstance(part, Prefix))
         return super().scan(table, Query(where, query.columns, query.sort, query.limit))
 
 
-class IgnoringCaseOfPrefixes(MemoryTransaction):
+class IgnoringCaseOfPrefixes(MemoryBackend):
     """Compares prefixes regardless of case, as SQL LIKE does."""
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
@@ -79,28 +79,29 @@ class IgnoringCaseOfPrefixes(MemoryTransaction):
         yield from apply(rest, rows).to_batches(max_chunksize=BATCH_ROWS)
 
 
-class IgnoringTheLimit(MemoryTransaction):
+class IgnoringTheLimit(MemoryBackend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         return super().scan(table, Query(query.where, query.columns, query.sort))
 
 
-class IgnoringTheOrder(MemoryTransaction):
+class IgnoringTheOrder(MemoryBackend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         return super().scan(table, Query(query.where, query.columns, None, query.limit))
 
 
-class CreatingMissingTables(MemoryTransaction):
-    def require(self, table: Table) -> None:
-        if not self.has(table):
+class CreatingMissingTables(MemoryBackend):
+    def has(self, table: Table) -> bool:
+        if not super().has(table):
             self.make(table)
+        return True
 
 
-class DistinguishingCaseOfNames(MemoryTransaction):
+class DistinguishingCaseOfNames(MemoryBackend):
     def has(self, table: Table) -> bool:
         return table.name in self.names(table.namespace)
 
 
-class RemovingByHashOnly(MemoryTransaction):
+class RemovingByHashOnly(MemoryBackend):
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         name, stored = self.rows[table.namespace, table.id]
         hashes = {key[0] for key in keys}
@@ -108,13 +109,13 @@ class RemovingByHashOnly(MemoryTransaction):
         self.rows[table.namespace, table.id] = (name, stored.filter(pa.array(stays, pa.bool_())))
 
 
-class WithoutDigests(MemoryTransaction):
+class WithoutDigests(MemoryBackend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         if table.is_record:
             super().put(table, rows)
 
 
-class TruncatingKeyLists(MemoryTransaction):
+class TruncatingKeyLists(MemoryBackend):
     """Drops keys beyond a limit, as a database with a limit on parameters might."""
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
@@ -125,7 +126,7 @@ class TruncatingKeyLists(MemoryTransaction):
         return super().scan(table, Query(where, query.columns, query.sort, query.limit))
 
 
-class AnsweringInOneBatch(MemoryTransaction):
+class AnsweringInOneBatch(MemoryBackend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         rows = pa.Table.from_batches(super().scan(table, query), query.schema(table))
         yield from rows.combine_chunks().to_batches()
@@ -133,40 +134,40 @@ class AnsweringInOneBatch(MemoryTransaction):
 
 class CommittingFailures(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
-        transaction = MemoryTransaction(dict(self.memory.tables))
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
+        backend = MemoryBackend(dict(self.memory.tables))
         try:
-            yield transaction
+            yield backend
         finally:
-            self.memory.tables = transaction.rows
+            self.memory.tables = backend.rows
 
 
 class WritingInPlace(MemoryStore):
     """Readers see the writes of a transaction before its commit."""
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
-        yield MemoryTransaction(self.memory.tables)
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
+        yield MemoryBackend(self.memory.tables)
 
 
 class WithoutWriterLock(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
-        transaction = MemoryTransaction(dict(self.memory.tables))
-        yield transaction
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
+        backend = MemoryBackend(dict(self.memory.tables))
+        yield backend
         if write:
-            self.memory.tables = transaction.rows
+            self.memory.tables = backend.rows
 
 
 class KeepingTheLockAfterFailure(MemoryStore):
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
         if write and not self.memory.lock.acquire(timeout=self.wait):
             raise TimeoutError
-        transaction = MemoryTransaction(dict(self.memory.tables))
-        yield transaction
+        backend = MemoryBackend(dict(self.memory.tables))
+        yield backend
         if write:
-            self.memory.tables = transaction.rows
+            self.memory.tables = backend.rows
             self.memory.lock.release()
 
 
@@ -191,13 +192,13 @@ TEST_BY_BROKEN_STORE = {
     WithoutWriterLock: "test_a_second_writer_waits_and_then_fails",
     KeepingTheLockAfterFailure: "test_a_failed_write_releases_the_lock",
 }
-"""Store or transaction with a defect -> the test of the suite that finds it."""
+"""Store or backend with a defect -> the test of the suite that finds it."""
 
 
 def _store_type(broken: type) -> type[Store]:
     if issubclass(broken, Store):
         return broken
-    return type(broken.__name__, (MemoryStore,), {"transaction_type": broken})
+    return type(broken.__name__, (MemoryStore,), {"backend_type": broken})
 
 
 def _outcomes(pytester: pytest.Pytester, store: type, *chosen: str) -> dict[str, int]:

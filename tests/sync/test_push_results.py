@@ -439,7 +439,9 @@ def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: 
     assert _overview(existing)["hydrogen_bonds"] == STATES
     assert len(_rows(existing, OVERVIEW)) == 56
     with existing.transaction() as transaction:
-        (spelt,) = (name for name in transaction.names(Namespace.results) if "HYDROGEN" in name)
+        (spelt,) = (
+            name for name in transaction.backend.names(Namespace.results) if "HYDROGEN" in name
+        )
     assert spelt == "ANALYSIS_HYDROGEN_BONDS"
 
 

@@ -29,6 +29,7 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.inventory import CHANGED_REASON
+from mdfactory.sync.log import history
 from mdfactory.sync.push import Pushed, push
 from mdfactory.sync.status import CampaignStatus, status
 from opened import opened
@@ -281,7 +282,7 @@ def _without_an_analysis(store: Store) -> None:
 
 def _without_a_table(store: Store) -> None:
     with store.transaction(write=True) as transaction:
-        transaction.drop(DENSITY)
+        transaction.backend.drop(DENSITY)
 
 
 def _changed_by_others(store: Store) -> None:
@@ -431,6 +432,38 @@ def test_records_that_are_removed_from_the_store_meanwhile_are_written(
     pushed = _push(store, campaign, ConflictMode.update, file, watch=watch)
     assert pushed.counts == Counts(inserted=RECORDS)
     assert store.count(SIMULATIONS) == 8
+
+
+def test_a_push_with_nothing_to_write_waits_for_no_writer_and_is_not_logged(
+    store: Store, campaign: Path, file: Path
+) -> None:
+    _push(store, campaign, ConflictMode.refuse, file)
+    logged = history(store)
+    reader = SqliteStore(
+        file.parent / "store" / "runs.db", file.parent / "store" / "analysis.db", wait=0
+    )
+    with store.transaction(write=True):
+        pushed = _push(reader, campaign, ConflictMode.update, file)
+    assert pushed.counts == Counts(unchanged=RECORDS)
+    assert history(store) == logged
+
+
+def test_a_push_that_finds_nothing_to_write_without_an_index_is_not_logged(
+    store: Store, campaign: Path
+) -> None:
+    _push(store, campaign, ConflictMode.refuse, None)
+    logged = history(store)
+    assert _push(store, campaign, ConflictMode.update, None).counts == Counts(unchanged=RECORDS)
+    assert history(store) == logged
+
+
+def test_an_outdated_overview_alone_is_written(store: Store, campaign: Path, file: Path) -> None:
+    _push(store, campaign, ConflictMode.refuse, file)
+    rows = store.count(OVERVIEW)
+    store.delete(OVERVIEW, (OneOf("item_type", ("artifact",)),))
+    assert _push(store, campaign, ConflictMode.update, file).counts == Counts(unchanged=RECORDS)
+    assert store.count(OVERVIEW) == rows
+    assert history(store)[0].changed
 
 
 def test_a_registry_from_the_index_equals_that_on_disk(campaign: Path, file: Path) -> None:

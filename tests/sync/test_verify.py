@@ -77,7 +77,7 @@ def _change(store: Store, table: Table, column: str, where: int) -> None:
     """Change one character of one record of a simulation, and leave its digests as they are."""
     with store.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)),))
-        rows = next(iter(transaction.scan(table, query))).slice(0, 1)
+        rows = next(iter(transaction.backend.scan(table, query))).slice(0, 1)
         (row,) = rows.to_pylist()
         text = str(row[column])
         position = where % len(text)
@@ -85,8 +85,8 @@ def _change(store: Store, table: Table, column: str, where: int) -> None:
         changed = text[:position] + character + text[position + 1 :]
         new = row | {column: int(changed) if isinstance(row[column], int) else changed}
         assert new != row
-        transaction.remove(table, [tuple(row[name] for name in table.key)])
-        transaction.put(table, batch([[new[name] for name in table.columns]], table.schema))
+        transaction.backend.remove(table, [tuple(row[name] for name in table.key)])
+        transaction.backend.put(table, batch([[new[name] for name in table.columns]], table.schema))
 
 
 COLUMNS = [(name, column) for name, table in TABLES.items() for column in table.columns]
@@ -115,10 +115,10 @@ def test_one_changed_character_is_found(copy: Store, name: str, column: str) -> 
 def test_one_changed_character_of_a_sidecar_is_found(copy: Store, column: str) -> None:
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
-        (row,) = next(iter(transaction.scan(FRAME_SIDECARS, query))).to_pylist()
+        (row,) = next(iter(transaction.backend.scan(FRAME_SIDECARS, query))).to_pylist()
         text = row[column]
         row[column] = text[:9] + ("x" if text[9] != "x" else "y") + text[10:]
-        transaction.put(
+        transaction.backend.put(
             FRAME_SIDECARS,
             batch([[row[name] for name in FRAME_SIDECARS.columns]], FRAME_SIDECARS.schema),
         )
@@ -130,9 +130,9 @@ def test_a_changed_digest_is_found(copy: Store, column: str) -> None:
     table = digest_table(Namespace.results)
     with copy.transaction(write=True) as transaction:
         query = Query((OneOf("hash", (DONE,)), OneOf("record_table", (RDF.id,))))
-        (row,) = next(iter(transaction.scan(table, query))).to_pylist()
+        (row,) = next(iter(transaction.backend.scan(table, query))).to_pylist()
         row[column] = row[column][:5] + ("0" if row[column][5] != "0" else "1") + row[column][6:]
-        transaction.put(table, batch([[row[name] for name in table.columns]], table.schema))
+        transaction.backend.put(table, batch([[row[name] for name in table.columns]], table.schema))
     (finding,) = verify(copy).findings
     assert (finding.table, finding.hash) == (RDF.name, DONE)
     assert "digest" in finding.problem
@@ -164,7 +164,7 @@ def test_of_records_of_other_programs_the_values_are_checked(
         run("D" * 40, input_data="{}", directory=folder, status="done"),
     ]
     with store.transaction(write=True) as transaction:
-        transaction.put(SIMULATIONS, records(SIMULATIONS, *foreign))
+        transaction.backend.put(SIMULATIONS, records(SIMULATIONS, *foreign))
     verified = verify(store)
     assert verified.unverifiable == 3
     assert [note.hash for note in verified.notes if "lnp" in note.problem] == ["F" * 40]
@@ -179,7 +179,7 @@ def test_of_records_of_other_programs_the_values_are_checked(
 
 def test_a_row_of_the_overview_that_does_not_match_the_records_is_found(copy: Store) -> None:
     with copy.transaction(write=True) as transaction:
-        rows = next(iter(transaction.scan(OVERVIEW, Query((OneOf("hash", (DONE,)),)))))
+        rows = next(iter(transaction.backend.scan(OVERVIEW, Query((OneOf("hash", (DONE,)),)))))
         index = rows.schema.get_field_index("row_count")
         counts = array([5] * rows.num_rows, rows.schema.field(index).type)
         transaction.write(

@@ -11,14 +11,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import Table, digest_table
 
 PIECE_CHARACTERS: Final = 2**20
 """Number of characters of a long text that are encoded at a time."""
+
+
+class DigestRow(NamedTuple):
+    """The stored digests of one record.
+
+    Parameters
+    ----------
+    key
+        Key of the record, which may no longer exist.
+    content, digest
+        Its content digest and its record digest.
+    """
+
+    key: tuple[str, ...]
+    content: str
+    digest: str
+
+    @classmethod
+    def of(cls, key: tuple[str, ...], content: str, time: str) -> DigestRow:
+        """Return the digests of a record, given its content digest and its time."""
+        return cls(key, content, record_digest(content, time))
+
+    def is_valid(self, time: str) -> bool:
+        """Whether the digests belong to the version of the record that has this time.
+
+        If not, another program has written the record again.
+        """
+        return record_digest(self.content, time) == self.digest
+
+    def to_row(self, table: Table) -> tuple[str, ...]:
+        """Return the values of the row in the digest table, for a record of a table."""
+        return (*digest_key(table, self.key), self.content, self.digest)
+
+
+def digest_key(table: Table, key: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key of a record's row in the digest table."""
+    blanks = ("",) * (len(digest_table(table.namespace).key) - 1 - len(key))
+    return (table.id, *key, *blanks)
 
 
 def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:

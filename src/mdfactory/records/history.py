@@ -38,6 +38,9 @@ NAMESPACES: Final = frozenset(map(str, Namespace))
 JSON_FIELDS: Final = ("changes", "made", "dropped")
 """Fields of an entry that the log stores as JSON."""
 
+CHANGING_OUTCOMES: Final = frozenset({"inserted", "updated", "removed"})
+"""Outcomes that change a record in the store; a record with another outcome stays as it is."""
+
 ChangeCounts = dict[str, dict[str, int]]
 """Table name -> kind of change, such as ``inserted`` -> number of records."""
 
@@ -111,12 +114,27 @@ class Entry:
         values |= {"namespace": row["place"], "namespaces": tuple(row["places"].split())}
         return cls(**{column.name: values[column.name] for column in fields(cls)})
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether the operation changed any record or table in this namespace."""
+        return bool(changes_records(self.changes) or self.slot >= 0 or self.made or self.dropped)
+
     def to_row(self) -> list[Any]:
         """Return the entry as a row of ``_mdfactory_log``."""
         values = {column.name: getattr(self, column.name) for column in fields(self)}
         values |= {name: json.dumps(values[name]) for name in JSON_FIELDS}
         values["namespaces"] = " ".join(self.namespaces)
         return list(values.values())
+
+
+def changes_records(changes: ChangeCounts) -> bool:
+    """Whether any record was inserted, updated or removed."""
+    return any(
+        number
+        for counts in changes.values()
+        for outcome, number in counts.items()
+        if outcome in CHANGING_OUTCOMES
+    )
 
 
 def is_entry(operation: int, namespace: str) -> bool:
@@ -214,26 +232,6 @@ def fingerprint(digest: str, sidecar_digest: str = "") -> bytes:
     """
     sidecar = sha256(sidecar_digest.encode()).digest() if sidecar_digest else bytes(HALF_BYTES)
     return bytes.fromhex(digest[: 2 * HALF_BYTES]) + sidecar[:HALF_BYTES]
-
-
-def matches_either(current: bytes, first: bytes, second: bytes) -> bool:
-    """Whether each half of a fingerprint equals the same half of either of two others.
-
-    The halves are compared separately, since an interrupted write may have stored the sidecar of
-    a record but not the record.
-
-    Parameters
-    ----------
-    current
-        Fingerprint of the stored record.
-    first, second
-        Fingerprints that the record may have.
-    """
-    record, sidecar = current[:HALF_BYTES], current[HALF_BYTES:]
-    return record in {first[:HALF_BYTES], second[:HALF_BYTES]} and sidecar in {
-        first[HALF_BYTES:],
-        second[HALF_BYTES:],
-    }
 
 
 def fingerprints(table: Table, images: pa.RecordBatch) -> list[bytes]:

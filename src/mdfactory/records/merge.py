@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -51,23 +51,18 @@ def resolve(
     keys: Sequence[K],
     contents: Sequence[str],
     mode: ConflictMode,
-    interrupted: Collection[K] = (),
 ) -> Resolution:
     """Decide what a write does with each incoming row.
 
     Parameters
     ----------
     existing
-        Stored key -> content digest of its record; None if the digest is not compared. Digests
-        are compared in mode ``update``, and in every mode for the keys in `interrupted`.
+        Stored key -> comparison digest of its record; None if records are not compared. A row
+        that equals its stored record is unchanged, in every mode.
     keys, contents
-        Key and content digest of each incoming row. If a record has a sidecar, the digest of
-        the sidecar follows its content digest, here and in `existing`.
+        Key and comparison digest of each incoming row.
     mode
-        What to do with a row whose key is stored.
-    interrupted
-        Keys of records that an interrupted write stored. If such a record equals the incoming
-        row, the write is being repeated, and the row is unchanged in every mode.
+        What to do with any other row whose key is stored.
     """
     resolution = Resolution()
     conflicting = {
@@ -79,7 +74,7 @@ def resolve(
     for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
         if key not in existing:
             resolution.insert.append(position)
-        elif existing[key] == content and (mode is ConflictMode.update or key in interrupted):
+        elif existing[key] == content:
             resolution.unchanged.append(position)
         else:
             conflicting.append(position)

@@ -110,20 +110,20 @@ class Table:
         return bool(self.time)
 
 
-def _schema(columns: str) -> pa.Schema:
-    """Return a schema of strings and integers, given as ``"hash row_count:int"``."""
+def text_schema(columns: str) -> pa.Schema:
+    """Return a schema of strings and integers without nulls, given as ``"hash row_count:int"``."""
     fields = [column.partition(":") for column in columns.split()]
     types = {"": pa.string(), "int": pa.int64()}
     return pa.schema([pa.field(name, types[mark], nullable=False) for name, _, mark in fields])
 
 
-DIGEST_ROW_SCHEMA = _schema("hash directory simulation_type content digest")
+DIGEST_ROW_SCHEMA = text_schema("hash directory simulation_type content digest")
 """Columns of a digest row, which stands for a record whose files were not read again. ``content``
 is the content digest of the record, ``digest`` that of its sidecar, empty if it has none."""
 
 SIMULATIONS = Table(
     name="RUN_DATABASE",
-    schema=_schema(
+    schema=text_schema(
         "hash engine parametrization simulation_type input_data input_data_type directory "
         "status timestamp_utc"
     ),
@@ -137,7 +137,7 @@ SIMULATIONS = Table(
 
 OVERVIEW = Table(
     name="ANALYSIS_OVERVIEW",
-    schema=_schema(
+    schema=text_schema(
         "hash simulation_type directory item_type item_name status row_count:int file_count:int "
         "updated_at"
     ),
@@ -160,7 +160,7 @@ OVERVIEW = Table(
 
 FRAME_SIDECARS = Table(
     name="_mdfactory_frame",
-    schema=_schema(
+    schema=text_schema(
         "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest"
     ),
     key=("record_table", "hash"),
@@ -170,16 +170,6 @@ FRAME_SIDECARS = Table(
 """Sidecars of analyses: the parts of a frame that CSV text does not hold, see
 `frames.codec.Frame`. ``entry`` is the entry of the registry file, in JSON, and ``digest`` is the
 digest of the sidecar, see `frames.codec.sidecar_digest`."""
-
-STATE = Table(
-    name="_mdfactory_state",
-    schema=_schema("kind name value"),
-    key=("kind", "name"),
-    namespace=Namespace.runs,
-)
-"""State of a store that can neither list its tables nor commit them together; see
-`stores.foundry`. Rows of kind ``table`` hold the names of its tables. Rows of kind ``write`` hold
-its writes, so that an interrupted write can be detected."""
 
 
 def analysis_table(name: str) -> Table:
@@ -222,7 +212,7 @@ def artifact_table(name: str) -> Table:
 def _new_result_table(name: str, columns: str, *, summary: str, **others: Any) -> Table:
     return Table(
         name=name,
-        schema=_schema(columns),
+        schema=text_schema(columns),
         key=("hash",),
         namespace=Namespace.results,
         time="timestamp_utc",
@@ -240,7 +230,7 @@ def digest_table(namespace: Namespace) -> Table:
     """
     return Table(
         name="_mdfactory_digest",
-        schema=_schema("record_table hash item_type item_name content digest"),
+        schema=text_schema("record_table hash item_type item_name content digest"),
         key=("record_table", "hash", "item_type", "item_name"),
         namespace=namespace,
     )
@@ -251,7 +241,7 @@ def format_table(namespace: Namespace) -> Table:
     """Return the one-row table of the version of the ``_mdfactory_*`` tables."""
     return Table(
         name="_mdfactory_format",
-        schema=_schema("version:int"),
+        schema=text_schema("version:int"),
         key=("version",),
         namespace=namespace,
     )
@@ -265,7 +255,7 @@ def log_table(namespace: Namespace) -> Table:
     """
     return Table(
         name="_mdfactory_log",
-        schema=_schema(
+        schema=text_schema(
             "operation:int place places time who host version command changes made dropped "
             "undoes:int slot:int size:int"
         ),
@@ -292,7 +282,7 @@ def undo_table(namespace: Namespace, slot: int) -> Table:
     """
     return Table(
         name=f"_mdfactory_undo_{namespace}_{slot}",
-        schema=_schema("hash operation:int record_table left before digest"),
+        schema=text_schema("hash operation:int record_table left before digest"),
         key=("hash",),
         namespace=namespace,
         large=("left", "before"),

@@ -24,9 +24,8 @@ class Backend(ABC):
     same transaction. An operation that cannot be done raises `StoreError`; it never returns an
     empty result instead.
 
-    A store may override the other methods: `has` and `values` if it has a faster way, and
-    `lock_table`, `interrupted_times` and `was_interrupted` if it locks or commits its tables
-    one by one.
+    A store may override `has` and `values` if it has a faster way. If it locks or commits its
+    tables one by one, it subclasses `TableBackend`.
     """
 
     location: str
@@ -161,11 +160,22 @@ class Backend(ABC):
         for rows in self.scan(table, query):
             yield from keys_of(rows, query.columns or table.columns)
 
-    def lock_table(self, table: Table) -> bool:  # noqa: ARG002  # one lock covers all tables
+
+class TableBackend(Backend):
+    """A backend that locks and commits its tables one by one.
+
+    A transaction uses these operations if its backend has them. A store that locks and commits
+    all tables together needs none of them.
+    """
+
+    @abstractmethod
+    def lock_table(self, table: Table) -> bool:
         """Take exclusive access to a table before it is changed.
 
-        A store with one lock for all tables takes it when a transaction begins, and inherits this
-        method.
+        Parameters
+        ----------
+        table
+            The table; it exists.
 
         Returns
         -------
@@ -178,22 +188,22 @@ class Backend(ABC):
         StoreLockedError
             If another writer does not end in time.
         """
-        return False
 
-    def interrupted_times(self, times: Collection[str]) -> Collection[str]:  # noqa: ARG002
-        """Return the timestamps, of those given, that belong to an interrupted write.
-
-        An interrupted write has stored only a part of its records. A store that commits all
-        tables together has no interrupted writes.
+    @abstractmethod
+    def repair_table(self, table: Table) -> None:
+        """Add what an existing table lacks for other programs, such as its schema.
 
         Parameters
         ----------
-        times
-            Timestamps of stored records.
+        table
+            The table; it exists.
         """
-        return ()
 
     @property
-    def was_interrupted(self) -> bool:
-        """Whether the latest write was interrupted, so that a part of it may be stored."""
-        return False
+    @abstractmethod
+    def has_completed_write(self) -> bool:
+        """Whether this transaction has completed the write of an interrupted one.
+
+        The interrupted write may be repeated in this transaction. Records that equal the stored
+        ones are then unchanged in every conflict mode.
+        """

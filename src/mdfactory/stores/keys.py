@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mdfactory.records.arrow import array
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import Table, digest_table
 
 Key = tuple[str, ...]
 """The values of a record's key columns."""
@@ -39,12 +38,6 @@ def hash_condition(keys: Iterable[Key]) -> OneOf:
     records with the same hash and another result name.
     """
     return OneOf("hash", tuple(dict.fromkeys(key[0] for key in keys)))
-
-
-def digest_key(table: Table, key: Key) -> Key:
-    """Return the key of a record's row in the digest table."""
-    blanks = ("",) * (len(digest_table(table.namespace).key) - 1 - len(key))
-    return (table.id, *key, *blanks)
 
 
 def take_rows(rows: pa.RecordBatch, positions: Sequence[int]) -> pa.RecordBatch:

@@ -1,29 +1,87 @@
-"""Locks of all stores: the time limit for waiting, and what a holder says about itself."""
+"""Locks of all stores: how a writer waits for a lock, and what its holder says about itself."""
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Final
+
+from mdfactory.errors import StoreLockedError
+
+log = logging.getLogger(__name__)
+
+SECONDS_BEFORE_WARNING: Final = 1.0
+"""Time after which a waiting writer logs the holder of the lock."""
+
+FIRST_PAUSE_SECONDS: Final = 0.05
+PAUSE_GROWTH: Final = 1.5
+"""Longest first pause between two attempts, and the factor by which the next one may be longer."""
 
 
-@dataclass(slots=True)
-class Patience:
-    """Time limit for waiting for other writers; it starts when the object is created.
+class LockWait:
+    """A limited wait for the locks of a store; the time limit starts with the object.
+
+    A store tries to take a lock, and calls `pause` after each failed attempt.
 
     Parameters
     ----------
+    location
+        The store, for messages.
     wait
         Seconds to wait, for all locks together.
+    longest_pause
+        Longest time between two attempts, in seconds.
     """
 
-    wait: float
-    deadline: float = field(init=False)
-    """End of the time limit, in seconds of `time.monotonic`."""
+    def __init__(self, location: str, wait: float, *, longest_pause: float = 0.05) -> None:
+        self.location = location
+        self.wait = wait
+        self._deadline = time.monotonic() + wait
+        self._warning_time = time.monotonic() + SECONDS_BEFORE_WARNING
+        self._longest_pause = longest_pause
+        self._pause = FIRST_PAUSE_SECONDS
 
-    def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.wait
+    @property
+    def remaining(self) -> float:
+        """Seconds until the time limit; negative after it."""
+        return self._deadline - time.monotonic()
+
+    def pause(
+        self,
+        find_holder: Callable[[], str],
+        remedy: str = "Try again later, or wait longer with --wait SECONDS",
+    ) -> None:
+        """Sleep before the next attempt; warn once if the wait becomes long.
+
+        The time is random, so that several waiting writers do not retry in step.
+
+        Parameters
+        ----------
+        find_holder
+            Returns the holder of the lock, for messages.
+        remedy
+            What the user can do if the wait was in vain.
+
+        Raises
+        ------
+        StoreLockedError
+            If the time limit is over.
+        """
+        remaining = self.remaining
+        if remaining <= 0:
+            raise StoreLockedError(
+                f"{self.location} is held by {find_holder()}; waited {self.wait:g} s. {remedy}"
+            )
+        if time.monotonic() >= self._warning_time:
+            self._warning_time = self._deadline + 1  # warn only once
+            log.warning("waiting for %s", find_holder())
+        longest = min(self._pause, self._longest_pause, remaining)
+        time.sleep(random.uniform(0.1, 1) * longest)  # noqa: S311  # jitter, no secret
+        self._pause *= PAUSE_GROWTH
 
 
 def public_command() -> str:

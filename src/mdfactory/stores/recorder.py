@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from mdfactory.records.digests import DigestRow
 from mdfactory.records.tables import Table
 from mdfactory.stores.keys import Key
 
@@ -43,7 +44,7 @@ class Recorder(Protocol):
         self,
         table: Table,
         rows: pa.RecordBatch,
-        digests: Mapping[Key, str],
+        digests: Sequence[DigestRow],
         replaced: Sequence[Key],
     ) -> None:
         """Record the before-images of a write.
@@ -55,7 +56,7 @@ class Recorder(Protocol):
         rows
             The records to be stored, with or without the columns of their sidecars.
         digests
-            Key -> record digest of each row, in the order of the rows.
+            The digests of each row.
         replaced
             Keys of the rows that replace a stored record.
         """

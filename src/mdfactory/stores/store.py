@@ -13,7 +13,9 @@ from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode, Retention
+from mdfactory.stores.backend import Backend
 from mdfactory.stores.history.journal import Journal
+from mdfactory.stores.recorder import Recorder
 from mdfactory.stores.transaction import Batches, Transaction
 
 
@@ -45,16 +47,16 @@ class Store(ABC):
     @abstractmethod
     def _open(
         self, *, write: bool, create: Collection[Namespace]
-    ) -> AbstractContextManager[Transaction]:
-        """Open a transaction for the block of a ``with`` statement.
+    ) -> AbstractContextManager[Backend]:
+        """Open a backend for the block of a ``with`` statement.
 
-        Each store implements this method. `transaction` calls it, then checks the format version.
+        Each store implements this method. `transaction` calls it.
 
         Parameters
         ----------
         write
-            Whether the transaction may write. It is then committed at the end of the block, and
-            rolled back if the block ends in an exception.
+            Whether the backend may write. Its changes are then committed at the end of the block,
+            and rolled back if the block ends in an exception.
         create
             Namespaces that may be created if they do not exist.
         """
@@ -103,7 +105,8 @@ class Store(ABC):
         StoreError
             If the store cannot be reached, read or written.
         """
-        with self._open(write=write, create=create) as transaction:
+        with self._open(write=write, create=create) as backend:
+            transaction = Transaction(backend)
             transaction.check_format()
             yield transaction
 
@@ -140,13 +143,36 @@ class Store(ABC):
         StoreLockedError, StoreVersionError, StoreError
             As for `transaction`.
         """
-        with self.transaction(write=True, create=create) as transaction:
-            journal = Journal(transaction, command, self.retention, undoes=undoes)
-            if purge:
-                journal.purge()
-            transaction.recorder = journal
+        with (
+            self.transaction(write=True, create=create) as transaction,
+            self.recorded(transaction, command, undoes=undoes, purge=purge),
+        ):
             yield transaction
-            journal.close()
+
+    @contextmanager
+    def recorded(
+        self, transaction: Transaction, command: str, *, undoes: int = 0, purge: bool = False
+    ) -> Iterator[Recorder]:
+        """Record the changes of a writing transaction in the block of a ``with`` statement.
+
+        Parameters
+        ----------
+        transaction
+            A writing transaction of this store.
+        command, undoes, purge
+            As for `operation`.
+
+        Yields
+        ------
+        Recorder
+            The recorder, now the `recorder` of the transaction.
+        """
+        journal = Journal(transaction, command, self.retention, undoes=undoes)
+        if purge:
+            journal.purge()
+        transaction.recorder = journal
+        yield journal
+        journal.close()
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist; see `Transaction.tables`."""

@@ -1,8 +1,6 @@
-"""Transactions: raw operations, and on top of them conflict modes, digests, sidecars, history.
+"""Transactions: conflict modes, digests and sidecars, on the raw operations of a backend.
 
-To add a store, write a subclass of `Store` that opens transactions, and a subclass of
-`Transaction` with the raw operations of `stores.backend.Backend`. The rules in this module are
-the same for all stores.
+The rules in this module are the same for all stores.
 
 Each record that mdfactory writes has a row in the digest table of its namespace, by which a
 change of its content is detected (`records.digests`). A record of an analysis may also have a
@@ -18,7 +16,7 @@ import pyarrow as pa
 
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
 from mdfactory.records.arrow import array, batch, texts
-from mdfactory.records.digests import record_digest
+from mdfactory.records.digests import DigestRow, digest_key
 from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import (
@@ -30,7 +28,7 @@ from mdfactory.records.tables import (
     table_named,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.backend import Backend
+from mdfactory.stores.backend import Backend, TableBackend
 from mdfactory.stores.comparison import (
     comparison_digests,
     find_stored_keys,
@@ -38,29 +36,53 @@ from mdfactory.stores.comparison import (
     read_digests,
     read_sidecars,
 )
-from mdfactory.stores.keys import Key, digest_key, key_batches, keys_of, take_rows
+from mdfactory.stores.keys import Key, Values, key_batches, keys_of, take_rows
 from mdfactory.stores.recorder import Recorder
 
 Batches = Iterable[tuple[Table, pa.RecordBatch]]
 """Pairs of a table and a batch of records to write; no key occurs twice."""
 
 
-class Transaction(Backend):
+class Transaction:
     """One consistent view of a store; its changes are stored together or not at all.
 
     Readers see the store as it was when the transaction began. A writer also sees its own
     changes.
+
+    Parameters
+    ----------
+    backend
+        The raw operations of the store.
+
+    Attributes
+    ----------
+    recorder : Recorder or None
+        Recorder of all changes; None if the transaction is not entered in the log.
     """
 
-    recorder: Recorder | None = None
-    """Recorder of all changes; None if the transaction is not entered in the log."""
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.recorder: Recorder | None = None
+
+    @property
+    def location(self) -> str:
+        """The store as a user would name it, for messages."""
+        return self.backend.location
+
+    def has(self, table: Table) -> bool:
+        """Whether a table exists; names are compared regardless of case."""
+        return self.backend.has(table)
+
+    def values(self, table: Table, query: Query) -> Iterator[Values]:
+        """Stream rows as tuples; see `Backend.values`."""
+        return self.backend.values(table, query)
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist, named as the store spells them."""
         named = [
             table_named(name, namespace)
             for namespace in Namespace
-            for name in sorted(self.names(namespace))
+            for name in sorted(self.backend.names(namespace))
         ]
         return [table for table in named if table]
 
@@ -98,9 +120,9 @@ class Transaction(Backend):
         digests, versions = digest_table(namespace), format_table(namespace)
         if self.has(digests):
             return
-        self.make(versions)
-        self.put(versions, batch([(FORMAT_VERSION,)], versions.schema))
-        self.make(digests)
+        self.backend.make(versions)
+        self.backend.put(versions, batch([(FORMAT_VERSION,)], versions.schema))
+        self.backend.make(digests)
 
     def create(self, table: Table, *, replace: bool = False) -> int:
         """Create a record table.
@@ -123,18 +145,29 @@ class Transaction(Backend):
             If the store cannot be written.
         """
         self.initialise_namespace(table.namespace)
-        removed, existed = 0, self.has(table)
-        if replace and existed:
-            # The records are deleted first: `drop` neither records their before-images nor
-            # removes their digests and sidecars.
-            removed = self.delete(table)
-            self.drop(table)
         if not self.has(table):
-            self.make(table)
-            # A replaced table is not recorded as created: an undo must not drop it.
-            if self.recorder and not existed:
+            self.backend.make(table)
+            if self.recorder:
                 self.recorder.table_created(table)
+            return 0
+        if not replace:
+            if isinstance(self.backend, TableBackend):
+                self.backend.repair_table(table)
+            return 0
+        # The records are deleted first: `drop` neither records their before-images nor removes
+        # their digests and sidecars. The table is not recorded as created: an undo must not drop
+        # it.
+        removed = self.delete(table)
+        self.backend.drop(table)
+        self.backend.make(table)
         return removed
+
+    def lock_table(self, table: Table) -> bool:
+        """Take exclusive access to a table; see `TableBackend.lock_table`.
+
+        If all tables have one lock, the transaction already holds it.
+        """
+        return isinstance(self.backend, TableBackend) and self.backend.lock_table(table)
 
     # Read
 
@@ -163,7 +196,7 @@ class Transaction(Backend):
         query = query or Query()
         query.check(table)
         self.require(table)
-        return self.scan(table, query)
+        return self.backend.scan(table, query)
 
     def read_with_sidecars(
         self, table: Table, query: Query | None = None
@@ -224,11 +257,11 @@ class Transaction(Backend):
         self, table: Table, keys: Iterable[Key], columns: tuple[str, ...]
     ) -> dict[Key, Key]:
         """Return the sidecars of records; see `stores.comparison.read_sidecars`."""
-        return read_sidecars(self, table, keys, columns)
+        return read_sidecars(self.backend, table, keys, columns)
 
-    def stored_digests(self, table: Table, keys: Sequence[Key]) -> Iterator[tuple[Key, str, str]]:
-        """Yield rows of the digest table; see `stores.comparison.read_digests`."""
-        return read_digests(self, table, keys)
+    def digests(self, table: Table, keys: Sequence[Key]) -> Iterator[DigestRow]:
+        """Yield the stored digests of records; see `stores.comparison.read_digests`."""
+        return read_digests(self.backend, table, keys)
 
     # Write
 
@@ -261,9 +294,19 @@ class Transaction(Backend):
         """
         return self._merge(batches, mode, write=True)
 
-    def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-        """Return the counts that `write` would return, or raise its error; nothing is written."""
-        return self._merge(batches, mode, write=False)
+    def plan(
+        self, batches: Batches, mode: ConflictMode, *, create: bool = False
+    ) -> dict[str, Counts]:
+        """Return the counts that `write` would return, or raise its error; nothing is written.
+
+        Parameters
+        ----------
+        batches, mode
+            As for `write`.
+        create
+            Whether missing tables would be created first.
+        """
+        return self._merge(batches, mode, write=False, create=create)
 
     def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
         """Remove records, with their digests and sidecars.
@@ -305,36 +348,64 @@ class Transaction(Backend):
 
     def remove_records(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove records with their digests and sidecars, without a call of the recorder."""
-        self.remove(table, keys)
-        self.remove_sidecars(table, keys)
+        self.backend.remove(table, keys)
+        self._remove_sidecars(table, keys)
+        self.remove_digests(table, keys)
+
+    def put_digests(self, table: Table, rows: Iterable[DigestRow]) -> None:
+        """Store the digests of records."""
+        digests = digest_table(table.namespace)
+        self.backend.put(digests, batch([row.to_row(table) for row in rows], digests.schema))
+
+    def remove_digests(self, table: Table, keys: Sequence[Key]) -> None:
+        """Remove the digests of records."""
         digests = digest_table(table.namespace)
         if self.has(digests):
-            self.remove(digests, [digest_key(table, key) for key in keys])
+            self.backend.remove(digests, [digest_key(table, key) for key in keys])
 
     def put_sidecars(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Store the sidecars of records, or remove them if the rows have no sidecar columns."""
-        if table.sidecar is None or table.sidecar_columns[0] not in rows.schema.names:
-            self.remove_sidecars(table, keys_of(rows, table.key))
+        """Store the sidecars of records.
+
+        Parameters
+        ----------
+        table
+            The table of the records.
+        rows
+            Key, time and sidecar columns of the records. If the first sidecar column is missing,
+            or empty in a row, the record has no sidecar, and a stored one is removed.
+        """
+        if table.sidecar is None:
+            return
+        first_column, names = table.sidecar_columns[0], rows.schema.names
+        values = texts(rows[first_column]) if first_column in names else [""] * rows.num_rows
+        with_sidecar = [position for position, value in enumerate(values) if value]
+        without = [position for position, value in enumerate(values) if not value]
+        self._remove_sidecars(table, keys_of(take_rows(rows, without), table.key))
+        if not with_sidecar:
             return
         if not self.has(table.sidecar):
-            self.make(table.sidecar)
-        names = array([table.id] * rows.num_rows, pa.string())
+            self.backend.make(table.sidecar)
+        rows = take_rows(rows, with_sidecar)
+        table_ids = array([table.id] * rows.num_rows, pa.string())
         columns = [
-            names if name == "record_table" else rows[name] for name in table.sidecar.columns
+            table_ids if name == "record_table" else rows[name] for name in table.sidecar.columns
         ]
-        self.put(table.sidecar, pa.RecordBatch.from_arrays(columns, schema=table.sidecar.schema))
+        sidecars = pa.RecordBatch.from_arrays(columns, schema=table.sidecar.schema)
+        self.backend.put(table.sidecar, sidecars)
 
-    def remove_sidecars(self, table: Table, keys: Sequence[Key]) -> None:
-        """Remove the sidecars of records."""
+    def _remove_sidecars(self, table: Table, keys: Sequence[Key]) -> None:
         if table.sidecar and self.has(table.sidecar):
-            self.remove(table.sidecar, [(table.id, *key) for key in keys])
+            self.backend.remove(table.sidecar, [(table.id, *key) for key in keys])
 
-    def _merge(self, batches: Batches, mode: ConflictMode, *, write: bool) -> dict[str, Counts]:
+    def _merge(
+        self, batches: Batches, mode: ConflictMode, *, write: bool, create: bool = False
+    ) -> dict[str, Counts]:
         """Classify batches of records and, if `write`, store them."""
         counts: dict[str, Counts] = {}
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
-            self.require(table)
+            if not create:
+                self.require(table)
             contents = incoming_contents(table, rows)
             resolution = self.classify(table, rows, mode, contents)
             must_lock = write and (resolution.insert or resolution.replace)
@@ -366,49 +437,15 @@ class Transaction(Backend):
         rows = take_rows(rows, positions)
         keys, times = keys_of(rows, table.key), texts(rows[table.time])
         contents = [contents[position] for position in positions]
-        digests = dict(zip(keys, map(record_digest, contents, times), strict=True))
+        digests = list(map(DigestRow.of, keys, contents, times))
         if self.recorder and self.recorder.keeps_before_images:
             # Before-images are read from the store: this must precede `put`.
             self.recorder.before_write(table, rows, digests, keys_of(replaced, table.key))
-        self.put(table, rows.select(table.columns))
+        self.backend.put(table, rows.select(table.columns))
         self.put_sidecars(table, rows)
-        digest_rows = [
-            (*digest_key(table, key), content, digest)
-            for (key, digest), content in zip(digests.items(), contents, strict=True)
-        ]
-        table_of_digests = digest_table(table.namespace)
-        self.put(table_of_digests, batch(digest_rows, table_of_digests.schema))
+        self.put_digests(table, digests)
 
     # Classify
-
-    def classify_digest_rows(
-        self, table: Table, rows: pa.RecordBatch, mode: ConflictMode
-    ) -> tuple[Counts, Sequence[int]]:
-        """Find the records that a write would not change, from digest rows alone.
-
-        Parameters
-        ----------
-        table
-            The table of the records.
-        rows
-            Their digest rows, in ``DIGEST_ROW_SCHEMA``.
-        mode
-            What a write would do with records whose key is already stored.
-
-        Returns
-        -------
-        counts : Counts
-            Number of records that a write would leave unchanged or skip.
-        positions : sequence of int
-            Positions of all other records, which must be read and written.
-        """
-        if not self.has(table):
-            return Counts(), range(rows.num_rows)
-        resolution = self.classify(table, rows, mode)
-        counts = Counts(unchanged=len(resolution.unchanged), skipped=len(resolution.skip))
-        if self.recorder:
-            self.recorder.count(table, asdict(counts))
-        return counts, [*resolution.insert, *resolution.replace, *resolution.refuse]
 
     def classify(
         self,
@@ -422,7 +459,7 @@ class Transaction(Backend):
         Parameters
         ----------
         table
-            The table of the rows; it must exist.
+            The table of the rows; if it is missing, all rows are new.
         rows
             Records in ``table.schema``, ``table.schema_with_sidecar`` or
             ``table.schema_with_digests``, or digest rows in ``DIGEST_ROW_SCHEMA``. No key occurs
@@ -445,6 +482,10 @@ class Transaction(Backend):
         keys = keys_of(rows, table.key)
         if len(set(keys)) < len(keys):
             raise ValueError(f"the records for {table.name} contain the same key twice")
+        if not self.has(table):
+            return Resolution(insert=list(range(rows.num_rows)))
         incoming = comparison_digests(rows, contents or incoming_contents(table, rows))
-        stored = find_stored_keys(self, table, keys, mode)
-        return resolve(stored.digests, keys, incoming, mode, stored.interrupted)
+        repeats_write = isinstance(self.backend, TableBackend) and self.backend.has_completed_write
+        compare = mode is ConflictMode.update or repeats_write
+        stored = find_stored_keys(self.backend, table, keys, compare=compare)
+        return resolve(stored, keys, incoming, mode)

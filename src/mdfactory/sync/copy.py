@@ -17,9 +17,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import correct_rows
 from mdfactory.sync.progress import ProgressCallback
-from mdfactory.sync.push import plan_write
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.sidecars import split_by_sidecar
 
 SHA256_VALUES: Final = 2**256
 
@@ -106,7 +104,7 @@ def copy(
         tables = require_tables(reader)
         batches = _read_records(reader, tables, watch)
         if dry_run:
-            return Copied(plan_write(writer, batches, mode), {})
+            return Copied(writer.plan(batches, mode, create=True), {})
         for table in tables:
             writer.create(table)
         counts = writer.write(batches, mode)
@@ -123,7 +121,7 @@ def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressC
         for rows in reader.read_with_sidecars(table):
             copied += rows.num_rows
             watch("copying", copied)
-            yield from ((table, part) for part in split_by_sidecar(table, rows))
+            yield table, rows
 
 
 def _copy_overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:

@@ -40,6 +40,8 @@ class Inventory:
         ordered set.
     warnings
         Warnings for the user, one line each.
+    unused_folders
+        Folders that are not used, because another folder of the same simulation is.
     """
 
     folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Inventory:
     results: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
     skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    unused_folders: set[str] = field(default_factory=set)
 
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
@@ -112,21 +115,17 @@ class Inventory:
         for name in sorted(scope.names - names):
             self.add_skipped(Skipped(source, f"no simulation has a result named {name}"))
 
-    def visited(self, skipped_folders: Collection[str]) -> Iterator[VisitedSimulation]:
+    def visited(self) -> Iterator[VisitedSimulation]:
         """Yield each simulation once, with the folder that is used for it."""
         for hash_, folders in self.folders.items():
-            (path,) = (path for _, path in folders if path not in skipped_folders)
+            (path,) = (path for _, path in folders if path not in self.unused_folders)
             yield VisitedSimulation(hash_, self.types[hash_], path)
 
-    def choose_folders(self, mode: ConflictMode) -> set[str]:
+    def choose_folders(self, mode: ConflictMode) -> None:
         """Choose one folder of each simulation that was found in several.
 
-        The most advanced folder is used; among equals, the first by path.
-
-        Returns
-        -------
-        set of str
-            The folders that are not used.
+        The most advanced folder is used; among equals, the first by path. The others are added to
+        `unused_folders`.
 
         Raises
         ------
@@ -145,4 +144,4 @@ class Inventory:
                 f"{hash_} was found in {len(skipped) + 1} folders; "
                 f"using {used}, skipping {', '.join(skipped)}"
             )
-        return {path for _, *skipped in duplicates.values() for path in skipped}
+            self.unused_folders.update(skipped)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final
 
-from mdfactory.records.history import ChangeCounts, Entry
+from mdfactory.records.history import ChangeCounts, Entry, changes_records
 from mdfactory.stores.history.entries import read_entries
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_tables
-
-CHANGING_OUTCOMES: Final = frozenset({"inserted", "updated", "removed"})
-"""Outcomes that change a record in the store; a record with another outcome stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +38,7 @@ class Operation:
     @property
     def changed(self) -> bool:
         """Whether the operation changed any record or table."""
-        return any(
-            _changed_records(entry) or entry.slot >= 0 or entry.made or entry.dropped
-            for entry in self.entries
-        )
+        return any(entry.has_changes for entry in self.entries)
 
     @property
     def size(self) -> int:
@@ -56,7 +49,7 @@ class Operation:
     def can_be_undone(self) -> bool:
         """Whether the operation changed anything, and its before-images are still stored."""
         return self.changed and all(
-            entry.slot >= 0 for entry in self.entries if _changed_records(entry)
+            entry.slot >= 0 for entry in self.entries if changes_records(entry.changes)
         )
 
     @property
@@ -95,17 +88,3 @@ def operations(transaction: Transaction) -> list[Operation]:
         Operation(number, tuple(entries_by_operation[number, time]), undone_by.get(number, 0))
         for number, time in sorted(entries_by_operation, reverse=True)
     ]
-
-
-def _changed_records(entry: Entry) -> bool:
-    return changes_records(entry.changes)
-
-
-def changes_records(changes: ChangeCounts) -> bool:
-    """Whether any record was inserted, updated or removed."""
-    return any(
-        number
-        for counts in changes.values()
-        for outcome, number in counts.items()
-        if outcome in CHANGING_OUTCOMES
-    )

@@ -49,14 +49,13 @@ class VisitedSimulation:
     directory: str
 
 
-def derive_overview(
+def outdated_rows(
     transaction: Transaction,
     visited: Iterable[VisitedSimulation],
     catalogue: Catalogue,
     pushed: Mapping[ResultId, Collection[SimulationType]],
-    time: str,
-) -> None:
-    """Write the missing and the outdated overview rows of the visited simulations.
+) -> Iterator[list[Row]]:
+    """Yield the missing and the outdated overview rows of the visited simulations, corrected.
 
     A simulation has a row for each of these results:
 
@@ -69,22 +68,38 @@ def derive_overview(
     Parameters
     ----------
     transaction
-        The transaction of the push; nothing is written if the store has no overview.
+        A transaction of the store. Nothing is yielded if the store has no overview.
     visited
         The simulations.
     catalogue
         The results that are expected of each type of simulation.
     pushed
         Result, with its name as the registry spells it -> types of the simulations that have it.
-    time
-        Time of the push: ISO 8601 in UTC.
+
+    Yields
+    ------
+    list of dict
+        Rows of some simulations, without their times; it may be empty. Rows of these simulations
+        may be written before the next list is taken.
     """
     if not transaction.has(OVERVIEW):
         return
     remaining = iter(visited)
     overview = _OverviewRows(transaction, catalogue, pushed)
     while simulations := list(islice(remaining, BATCH_SIMULATIONS)):
-        _write(transaction, overview.outdated(simulations), time)
+        yield overview.outdated(simulations)
+
+
+def derive_overview(
+    transaction: Transaction,
+    visited: Iterable[VisitedSimulation],
+    catalogue: Catalogue,
+    pushed: Mapping[ResultId, Collection[SimulationType]],
+    time: str,
+) -> None:
+    """Write the `outdated_rows` of the visited simulations, with the time of the push."""
+    for rows in outdated_rows(transaction, visited, catalogue, pushed):
+        _write(transaction, rows, time)
 
 
 def mark_as_cleared(

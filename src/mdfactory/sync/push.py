@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from operator import add
@@ -16,14 +16,14 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.merge import Counts
-from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import derive_overview
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.overview import derive_overview, outdated_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
-from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 SIMULATIONS_ONLY: Final = Scope(simulations=True)
 
@@ -50,6 +50,11 @@ class Pushed:
     def counts(self) -> Counts:
         """Number of all records by outcome; ``skipped`` also counts the entries of `skipped`."""
         return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any record was inserted or updated."""
+        return bool(self.counts.inserted or self.counts.updated)
 
 
 def push(
@@ -104,39 +109,65 @@ def push(
     now = datetime.now(UTC).isoformat()
     with take_snapshot(source, scope, mode, now, watch, reading=reading) as snapshot:
         inventory = snapshot.inventory
+        watch("writing", 0)
+        if dry_run:
+            with planned_transaction(store, snapshot, mode) as (transaction, known):
+                return _plan(transaction, snapshot, known, mode)
+        if snapshot.digest_rows.tables():
+            with store.transaction() as transaction:
+                plan = snapshot.plan(transaction, mode)
+                if not plan.unread:
+                    pushed = _plan(transaction, snapshot, plan.counts, mode)
+                    outdated = outdated_rows(
+                        transaction, inventory.visited(), catalogue, inventory.results
+                    )
+                    if not (pushed.has_changes or any(outdated)):
+                        return pushed
+            snapshot.read(plan.unread)
+        with (
+            planned_transaction(store, snapshot, mode, write=True) as (transaction, known),
+            store.recorded(transaction, command) as recorder,
+        ):
+            for table, counts in known.items():
+                recorder.count(table, asdict(counts))
+            for table in snapshot.tables():
+                transaction.create(table)
+            written = transaction.write(snapshot.record_batches(), mode)
+            derive_overview(transaction, inventory.visited(), catalogue, inventory.results, now)
+        return _pushed(snapshot, known, written)
 
-        def write() -> dict[str, Counts]:
-            watch("writing", 0)
-            with store.transaction() if dry_run else store.operation(command) as transaction:
-                counts = _write_records(transaction, snapshot, mode, dry_run=dry_run)
-                if not dry_run:
-                    visited = inventory.visited(snapshot.skipped_folders)
-                    derive_overview(transaction, visited, catalogue, inventory.results, now)
-            return counts
 
-        counts = snapshot.retry_until_read(write)
-    return Pushed(_simulations_first(counts), tuple(inventory.skipped), tuple(inventory.warnings))
+def _plan(
+    transaction: Transaction,
+    snapshot: CampaignSnapshot,
+    known: Mapping[Table, Counts],
+    mode: ConflictMode,
+) -> Pushed:
+    """Return what a push would do, apart from the overview; nothing is written."""
+    return _pushed(snapshot, known, transaction.plan(snapshot.record_batches(), mode, create=True))
 
 
-def _write_records(
-    transaction: Transaction, snapshot: CampaignSnapshot, mode: ConflictMode, *, dry_run: bool
-) -> dict[str, Counts]:
-    """Write the records of a snapshot, and count them by outcome; in a dry run, only count them.
+def _pushed(
+    snapshot: CampaignSnapshot,
+    known: Mapping[Table, Counts],
+    written: Mapping[str, Counts],
+) -> Pushed:
+    """Return the outcome of a push.
 
-    Raises
-    ------
-    UnreadError
-        If the write needs records of which the snapshot has only digest rows.
+    Parameters
+    ----------
+    snapshot
+        The records of the campaign.
+    known
+        Table -> counts of the records that were not read.
+    written
+        Table name -> counts of the other records.
     """
-    if dry_run:
-        counts = plan_write(transaction, snapshot.record_batches(), mode)
-    else:
-        for table in snapshot.tables():
-            transaction.create(table)
-        counts = transaction.write(snapshot.record_batches(), mode)
-    for table, unread in snapshot.classify_unread(transaction, mode):
+    counts = dict(written)
+    for table, unread in known.items():
         counts[table.name] = counts.get(table.name, Counts()) + unread
-    return counts
+    inventory = snapshot.inventory
+    return Pushed(_simulations_first(counts), tuple(inventory.skipped), tuple(inventory.warnings))
 
 
 def _simulations_first(counts: Mapping[str, Counts]) -> dict[str, Counts]:
@@ -156,38 +187,3 @@ def _require(transaction: Transaction, scope: Scope) -> None:
         if scope.simulations and scope.results:
             error.command = "mdfactory sync init all"
         raise
-
-
-def plan_write(transaction: Transaction, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
-    """Return the counts of a write that creates missing tables first, without writing anything.
-
-    Parameters
-    ----------
-    transaction
-        A transaction of the store; nothing is written.
-    batches
-        The records.
-    mode
-        The conflict mode of the write.
-
-    Returns
-    -------
-    dict of str to Counts
-        Table name -> number of its records by outcome.
-
-    Raises
-    ------
-    ConflictError
-        In mode ``refuse``, if the key of a record is already in the store.
-    """
-    new_tables: dict[str, Counts] = {}
-
-    def batches_of_existing_tables() -> Batches:
-        for table, rows in batches:
-            if transaction.has(table):
-                yield table, rows
-            else:
-                inserted = Counts(inserted=rows.num_rows)
-                new_tables[table.name] = new_tables.get(table.name, Counts()) + inserted
-
-    return transaction.plan(batches_of_existing_tables(), mode) | new_tables

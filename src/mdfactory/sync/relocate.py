@@ -19,7 +19,6 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.sidecars import split_by_sidecar
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations whose records are read and written together."""
@@ -114,8 +113,7 @@ def _rewrite(
         # All rows are read before the first is written: both are in the same table.
         query = Query((OneOf("hash", hashes_batch),))
         for rows in list(transaction.read_with_sidecars(table, query)):
-            parts = split_by_sidecar(table, _moved_rows(rows, old, new))
-            transaction.write(((table, part) for part in parts), ConflictMode.force)
+            transaction.write([(table, _moved_rows(rows, old, new))], ConflictMode.force)
 
 
 def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:

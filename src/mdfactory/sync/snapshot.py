@@ -2,17 +2,17 @@
 
 Records of unchanged files are not read again if the conflict mode permits it: the index of earlier
 scans has a digest row for each of them. If the store lacks such a record, or has another version of
-it, `CampaignSnapshot.retry_until_read` reads the record from disk.
+it, `CampaignSnapshot.read` reads the record from disk.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import pyarrow as pa
 
@@ -21,10 +21,12 @@ from mdfactory.campaign.discover import Folders, Source, discover
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError
-from mdfactory.records.arrow import array
+from mdfactory.records.arrow import array, texts
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
 from mdfactory.records.vocabulary import ConflictMode
+from mdfactory.stores.keys import take_rows
+from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.inventory import Inventory
 from mdfactory.sync.progress import ProgressCallback
@@ -32,20 +34,21 @@ from mdfactory.sync.spool import Spool
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 
-
-class UnreadError(Exception):
-    """A transaction needs records that were not read. It must be rolled back.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a write would do with the records of which only digest rows are known.
 
     Parameters
     ----------
-    folders
-        Table id -> folders of these records.
+    counts
+        Table -> number of its records that are unchanged or skipped.
+    unread
+        Folders of all other records, which the write needs as a whole.
     """
 
-    def __init__(self, folders: Mapping[str, Collection[str]]) -> None:
-        self.folders = folders
+    counts: dict[Table, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    unread: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -68,8 +71,6 @@ class CampaignSnapshot:
         How folders are read.
     watch
         Called with the current step and the number of items done.
-    skipped_folders
-        Folders that are not used, because another folder of the same simulation is.
     read_again
         Table id -> folders whose records were read later, so that their digest rows are obsolete.
     """
@@ -81,7 +82,6 @@ class CampaignSnapshot:
     time: str
     reading: Reading
     watch: ProgressCallback
-    skipped_folders: set[str] = field(default_factory=set)
     read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def tables(self) -> list[Table]:
@@ -89,70 +89,54 @@ class CampaignSnapshot:
         return self.records.tables()
 
     def record_batches(self) -> Batches:
-        """Yield the whole records, without those of skipped folders."""
+        """Yield the whole records, without those of unused folders."""
         for table, rows in self.records:
-            yield table, _without_folders(rows, self.skipped_folders)
+            yield table, _without_folders(rows, self.inventory.unused_folders)
 
     def digest_batches(self) -> Batches:
-        """Yield the digest rows, without those of skipped folders and of records read later."""
+        """Yield the digest rows, without those of unused folders and of records read later."""
         for table, rows in self.digest_rows:
-            yield table, _without_folders(rows, self.skipped_folders | self.read_again[table.id])
+            yield (
+                table,
+                _without_folders(rows, self.inventory.unused_folders | self.read_again[table.id]),
+            )
 
-    def classify_unread(
-        self, transaction: Transaction, mode: ConflictMode
-    ) -> Iterator[tuple[Table, Counts]]:
-        """Classify the records that were not read, and count those that a write does not need.
-
-        Parameters
-        ----------
-        transaction
-            A transaction of the store.
-        mode
-            The conflict mode of the write.
-
-        Yields
-        ------
-        tuple of Table and Counts
-            A table, and numbers of its records that are unchanged or skipped. A table may come
-            several times.
-
-        Raises
-        ------
-        UnreadError
-            After the last table, if a write would insert or replace any of these records, for
-            which it needs the whole record.
-        """
-        unread: dict[str, list[str]] = defaultdict(list)
+    def plan(self, transaction: Transaction, mode: ConflictMode) -> Plan:
+        """Compare the digest rows with a store; nothing is written."""
+        plan = Plan()
         for table, rows in self.digest_batches():
-            counts, positions = transaction.classify_digest_rows(table, rows, mode)
-            unread[table.id] += (rows["directory"][position].as_py() for position in positions)
-            yield table, counts
-        if any(unread.values()):
-            raise UnreadError(unread)
+            resolution = transaction.classify(table, rows, mode)
+            plan.counts[table] += Counts(
+                unchanged=len(resolution.unchanged), skipped=len(resolution.skip)
+            )
+            needed = [*resolution.insert, *resolution.replace, *resolution.refuse]
+            if needed:
+                folders = texts(take_rows(rows, needed)["directory"])
+                plan.unread.setdefault(table.id, set()).update(folders)
+        return plan
+
+    def known_folders(self) -> dict[str, set[str]]:
+        """Return the folders of all records of which only digest rows are known."""
+        folders: dict[str, set[str]] = defaultdict(set)
+        for table, rows in self.digest_batches():
+            folders[table.id].update(texts(rows["directory"]))
+        return folders
 
     def read_source(self, source: Source, reading: Reading) -> None:
         """Walk a source, and store its records in this snapshot."""
         simulations = self.inventory.first_pass(discover(source, reading), self.watch)
         self._collect(simulations, self.scope, reading)
 
-    def retry_until_read(self, work: Callable[[], T]) -> T:
-        """Call a function; while it raises `UnreadError`, read the missing records and repeat.
-
-        Each round reads more whole records. The loop ends, at the latest, when all are read.
+    def read(self, folders: Mapping[str, Collection[str]]) -> None:
+        """Read records from disk, in place of their digest rows.
 
         Parameters
         ----------
-        work
-            The function. It opens a transaction of its own in each call.
+        folders
+            Table id -> folders of the records.
         """
-        while True:
-            try:
-                return work()
-            except UnreadError as error:
-                self._read_folders_again(error.folders)
-
-    def _read_folders_again(self, folders: Mapping[str, Collection[str]]) -> None:
-        """Read whole records; `folders` maps a table id to the folders of its records."""
+        if not folders:
+            return
         for table_id, paths in folders.items():
             self.read_again[table_id] |= set(paths)
         all_paths = set().union(*folders.values())
@@ -222,9 +206,46 @@ def take_snapshot(
         if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
         log.info("%d simulations found in %s", len(inventory.folders), source)
-        snapshot.skipped_folders = inventory.choose_folders(mode)
+        inventory.choose_folders(mode)
         inventory.add_missing_names(scope, str(source))
         yield snapshot
+
+
+@contextmanager
+def planned_transaction(
+    store: Store, snapshot: CampaignSnapshot, mode: ConflictMode, *, write: bool = False
+) -> Iterator[tuple[Transaction, Mapping[Table, Counts]]]:
+    """Open a transaction in which a write needs no record that was not read.
+
+    The records that it needs are read between two transactions, not while the store is locked.
+    Another program may write in between. So the next transaction classifies again. After the
+    second one, all records are read.
+
+    Parameters
+    ----------
+    store
+        The store.
+    snapshot
+        The records of the campaign.
+    mode
+        The conflict mode of the write.
+    write
+        Whether the transaction may write.
+
+    Yields
+    ------
+    transaction : Transaction
+        The open transaction.
+    counts : mapping of Table to Counts
+        Numbers of the records that were not read: they are unchanged or skipped.
+    """
+    for attempt in itertools.count():
+        with store.transaction(write=write) as transaction:
+            plan = snapshot.plan(transaction, mode)
+            if not plan.unread:
+                yield transaction, plan.counts
+                return
+        snapshot.read(snapshot.known_folders() if attempt else plan.unread)
 
 
 def _without_folders(rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:

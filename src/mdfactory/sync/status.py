@@ -23,7 +23,7 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
-from mdfactory.records.merge import Resolution
+from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf, Prefix, Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
@@ -32,7 +32,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import CampaignSnapshot, take_snapshot
+from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
 
@@ -160,13 +160,9 @@ def status(
     with take_snapshot(
         source, FULL_SCOPE, ConflictMode.update, now, watch, reading=reading
     ) as snapshot:
-
-        def compare() -> CampaignStatus:
-            watch("comparing", 0)
-            with store.transaction() as transaction:
-                return _compare(transaction, tables, snapshot, source)
-
-        campaign_status = snapshot.retry_until_read(compare)
+        watch("comparing", 0)
+        with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, known):
+            campaign_status = _compare(transaction, tables, snapshot, known, source)
     campaign_status.skipped = tuple(snapshot.inventory.skipped)
     campaign_status.warnings = tuple(snapshot.inventory.warnings)
     return campaign_status
@@ -183,17 +179,15 @@ def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[
 
 
 def _compare(
-    transaction: Transaction, tables: Sequence[Table], snapshot: CampaignSnapshot, source: Source
+    transaction: Transaction,
+    tables: Sequence[Table],
+    snapshot: CampaignSnapshot,
+    known: Mapping[Table, Counts],
+    source: Source,
 ) -> CampaignStatus:
-    """Compare the records on disk with those of a store.
-
-    Raises
-    ------
-    UnreadError
-        If the snapshot has only digest rows of records that are new or changed.
-    """
+    """Compare the records on disk with those of a store; `known` counts the unread ones."""
     campaign_status = CampaignStatus()
-    for table, counts in snapshot.classify_unread(transaction, ConflictMode.update):
+    for table, counts in known.items():
         campaign_status.add_unchanged(table, counts.unchanged)
     for table, rows in snapshot.record_batches():
         _compare_rows(transaction, table, rows, campaign_status)
@@ -211,10 +205,7 @@ def _compare_rows(
     transaction: Transaction, table: Table, rows: pa.RecordBatch, campaign_status: CampaignStatus
 ) -> None:
     """Add records on disk to the status as new, changed or unchanged."""
-    if transaction.has(table):
-        resolution = transaction.classify(table, rows, ConflictMode.update)
-    else:
-        resolution = Resolution(insert=list(range(rows.num_rows)))
+    resolution = transaction.classify(table, rows, ConflictMode.update)
     campaign_status.add_unchanged(table, len(resolution.unchanged))
     for difference in (
         *_new_rows(table, rows, resolution.insert),

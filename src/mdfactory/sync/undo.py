@@ -15,15 +15,21 @@ from mdfactory.errors import (
     StoreError,
     UndoError,
 )
-from mdfactory.records.arrow import batch, texts, unpack
-from mdfactory.records.history import ChangeCounts, Entry, UndoPart, before_image_schema
+from mdfactory.records.arrow import batch, unpack
+from mdfactory.records.history import (
+    ChangeCounts,
+    Entry,
+    UndoPart,
+    before_image_schema,
+    changes_records,
+)
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Namespace, Table, table_named, undo_table
 from mdfactory.stores.history.restore import PlannedFingerprints, Restored, put_back
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.log import Operation, changes_records, operations
+from mdfactory.sync.log import Operation, operations
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -274,14 +280,10 @@ def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
     """
     if not transaction.has(undo):
         return
-    keys = [
-        key
-        for rows in transaction.scan(undo, Query(columns=("hash",)))
-        for key in texts(rows["hash"])
-    ]
+    keys = [key for (key,) in transaction.values(undo, Query(columns=("hash",)))]
     # The first digit of a key only distributes the parts; the rest is the number of the part.
     for key in sorted(keys, key=lambda key: key[1:], reverse=True):
-        for rows in transaction.scan(undo, Query((OneOf("hash", (key,)),))):
+        for rows in transaction.backend.scan(undo, Query((OneOf("hash", (key,)),))):
             yield from map(UndoPart.from_row, rows.to_pylist())
 
 
@@ -289,7 +291,7 @@ def _drop_if_empty(transaction: Transaction, table: Table) -> None:
     """Drop a table that the operation created, unless it now has records of others."""
     if transaction.has(table) and not transaction.count(table, limit=1):
         transaction.lock_table(table)
-        transaction.drop(table)
+        transaction.backend.drop(table)
         if transaction.recorder:
             transaction.recorder.table_dropped(table)
 

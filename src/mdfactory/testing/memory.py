@@ -11,17 +11,16 @@ import pyarrow as pa
 from mdfactory.errors import StoreLockedError
 from mdfactory.records.query import Query, apply
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.backend import BATCH_ROWS
+from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 
 Tables = dict[tuple[Namespace, str], tuple[str, pa.Table]]
 """Namespace and lower-case name of a table -> its name and its rows, which are immutable."""
 
 
-class MemoryTransaction(Transaction):
-    """A transaction on a copy of the dictionary of tables.
+class MemoryBackend(Backend):
+    """The tables of one transaction, in a copy of the dictionary of tables.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ class MemoryStore(Store):
         Seconds to wait for another writer.
     """
 
-    transaction_type = MemoryTransaction
+    backend_type = MemoryBackend
 
     def __init__(self, memory: Memory | None = None, *, wait: float = 60.0) -> None:
         self.location = "memory"
@@ -95,15 +94,15 @@ class MemoryStore(Store):
         self.memory = memory or Memory()
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002
         if not write:
-            yield self.transaction_type(dict(self.memory.tables))
+            yield self.backend_type(dict(self.memory.tables))
             return
         if not self.memory.lock.acquire(timeout=self.wait):
             raise StoreLockedError(f"memory is held by another thread; waited {self.wait:g} s")
         try:
-            transaction = self.transaction_type(dict(self.memory.tables))
-            yield transaction
-            self.memory.tables = transaction.rows
+            backend = self.backend_type(dict(self.memory.tables))
+            yield backend
+            self.memory.tables = backend.rows
         finally:
             self.memory.lock.release()

@@ -13,7 +13,7 @@ from mdfactory.errors import ConflictError
 from mdfactory.frames.codec import Frame, decode, encode
 from mdfactory.records.arrow import array, batch, texts
 from mdfactory.records.digests import content_digests, record_digest
-from mdfactory.records.merge import Counts
+from mdfactory.records.merge import Counts, Resolution
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import (
     FRAME_SIDECARS,
@@ -176,7 +176,9 @@ class WriteTests(StoreUnderTest):
         rows = digest_rows(table, example("A"), example("B", directory="/moved/B"), example("C"))
         with store.operation("push") as transaction:
             for mode, classified in expected.items():
-                counts, positions = transaction.classify_digest_rows(table, rows, mode)
+                resolution = transaction.classify(table, rows, mode)
+                counts = Counts(unchanged=len(resolution.unchanged), skipped=len(resolution.skip))
+                positions = [*resolution.insert, *resolution.replace, *resolution.refuse]
                 assert (counts, sorted(positions)) == classified, mode
         assert read_rows(store, table) == before
 
@@ -191,14 +193,14 @@ class WriteTests(StoreUnderTest):
             DENSITY, analysis_with_sidecar("A", digest="1"), analysis_with_sidecar("B", digest="2")
         )
         with store.transaction() as transaction:
-            classified = transaction.classify_digest_rows(DENSITY, rows, ConflictMode.update)
-            assert classified == (Counts(unchanged=1), [1])
+            resolution = transaction.classify(DENSITY, rows, ConflictMode.update)
+        assert resolution == Resolution(unchanged=[0], replace=[1])
 
     def test_all_digest_rows_are_new_if_the_table_is_missing(self, store: Store) -> None:
         rows = digest_rows(FRESH, analysis_with_sidecar("A"), analysis_with_sidecar("B"))
         with store.transaction() as transaction:
-            counts, positions = transaction.classify_digest_rows(FRESH, rows, ConflictMode.update)
-            assert (counts, list(positions)) == (Counts(), [0, 1])
+            resolution = transaction.classify(FRESH, rows, ConflictMode.update)
+        assert resolution == Resolution(insert=[0, 1])
 
     @pytest.mark.parametrize("table", [SIMULATIONS, DENSITY], ids=lambda table: table.name)
     def test_given_content_digests_are_stored(self, store: Store, table: Table) -> None:
@@ -212,7 +214,7 @@ class WriteTests(StoreUnderTest):
         )
         store.write([(table, with_digests)], ConflictMode.refuse)
         with store.transaction() as transaction:
-            stored = list(transaction.stored_digests(table, [("A",)]))
+            stored = list(transaction.digests(table, [("A",)]))
         time = rows[table.time][0].as_py()
         assert stored == [(("A",), contents[0], record_digest(contents[0], time))]
 

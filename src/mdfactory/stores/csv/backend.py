@@ -1,4 +1,4 @@
-"""Transactions of the CSV store: tables are open files, and a commit renames staged files."""
+"""The backend of the CSV store: tables are open files, and a commit renames staged files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from mdfactory.errors import NotInitialisedError, StoreChangedError
 from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.backend import BATCH_ROWS
+from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.csv.commit import commit
 from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
 from mdfactory.stores.csv.file import CsvFile
@@ -24,7 +24,6 @@ from mdfactory.stores.csv.table import CsvTable
 from mdfactory.stores.csv.text import parse_integers
 from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.sorting import limit_rows, sort_rows
-from mdfactory.stores.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class OpenFile:
 OpenFiles = dict[TableId, OpenFile]
 
 
-class CsvTransaction(Transaction):
-    """A transaction on open files.
+class CsvBackend(Backend):
+    """The tables of open files.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError
 from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import LockWait
 
 log = logging.getLogger(__name__)
 
@@ -87,17 +87,15 @@ def commit(changes: Mapping[CommitFolder, FolderChange]) -> None:
         log.warning("the write is stored; the next write will complete the renames: %s", error)
 
 
-def recover(folders: Sequence[CommitFolder], patience: Patience, location: str) -> None:
+def recover(folders: Sequence[CommitFolder], wait: LockWait) -> None:
     """Roll valid interrupted commits forward, discard others, and remove staged files.
 
     Parameters
     ----------
     folders
         Folders whose locks are held.
-    patience
-        Time limit for the lock of a folder with the other part of a commit.
-    location
-        Name of the store, for messages.
+    wait
+        The wait for other writers.
     """
     for folder in folders:
         record = folder.read_record()
@@ -107,7 +105,7 @@ def recover(folders: Sequence[CommitFolder], patience: Patience, location: str) 
             folder.write_record(record.without_change())
             continue
         log.info("completing an interrupted write to %s", folder.path.parent)
-        _roll_forward_other_part(record, folders, patience, location)
+        _roll_forward_other_part(record, folders, wait)
         folder.roll_forward(record)
     for folder in folders:
         folder.remove_staged_files()
@@ -163,7 +161,7 @@ def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[Comm
 
 
 def _roll_forward_other_part(
-    record: CommitRecord, folders: Sequence[CommitFolder], patience: Patience, location: str
+    record: CommitRecord, folders: Sequence[CommitFolder], wait: LockWait
 ) -> None:
     """Roll forward the part of a commit in another folder, if this record decides the commit.
 
@@ -181,7 +179,7 @@ def _roll_forward_other_part(
     folder = CommitFolder(Path(record.also))
     if folder in folders or not folder.path.is_dir():
         return
-    with folder.lock(patience, location):
+    with folder.lock(wait):
         part = folder.read_record()
         if part.is_pending and part.id == record.id:
             folder.roll_forward(part)

@@ -7,19 +7,18 @@ import fcntl
 import json
 import logging
 import os
-import random
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from mdfactory.errors import StoreError, StoreLockedError, StoreVersionError, one_line
+from mdfactory.errors import StoreError, StoreVersionError, one_line
 from mdfactory.stores.csv.text import write_all
-from mdfactory.stores.locking import Patience, public_command
+from mdfactory.stores.locking import LockWait, public_command
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +27,6 @@ FORMAT_VERSION: Final = 1
 
 STAGED_SUFFIX: Final = ".staged"
 """Suffix of files that are part of the store only if a commit record names them."""
-
-SECONDS_BEFORE_WARNING: Final = 1
-"""Waiting time after which a writer logs the holder of the lock."""
 
 MAX_HOLDER_BYTES: Final = 1000
 """Largest number of bytes read from the lock file, which describes the holder of the lock."""
@@ -210,7 +206,7 @@ class CommitFolder:
     # Lock
 
     @contextmanager
-    def lock(self, patience: Patience, location: str) -> Iterator[None]:
+    def lock(self, wait: LockWait) -> Iterator[None]:
         """Create the folder if it is missing, and hold its exclusive lock during the block.
 
         The operating system releases the lock when the process ends for any reason. A `flock`
@@ -219,10 +215,8 @@ class CommitFolder:
 
         Parameters
         ----------
-        patience
-            How long to wait for another writer.
-        location
-            Name of the store, for messages.
+        wait
+            The wait for another writer.
 
         Raises
         ------
@@ -234,7 +228,7 @@ class CommitFolder:
         try:
             with suppress(OSError):  # only the owner of the file may do this
                 os.fchmod(handle, self.path.stat().st_mode & 0o666)
-            _acquire_lock(handle, patience, location)
+            _acquire_lock(handle, wait)
             os.ftruncate(handle, 0)
             write_all(handle, _describe_process().encode())
             yield
@@ -251,21 +245,14 @@ class CommitFolder:
             self.path.chmod(self.path.parent.stat().st_mode & 0o7777)
 
 
-def _acquire_lock(handle: int, patience: Patience, location: str) -> None:
-    warn_at = time.monotonic() + SECONDS_BEFORE_WARNING
+def _acquire_lock(handle: int, wait: LockWait) -> None:
     while not _try_lock(handle):
-        holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
-        holder = holder or "another program"
-        now = time.monotonic()
-        if now >= patience.deadline:
-            raise StoreLockedError(
-                f"{location} is held by {holder}; waited {patience.wait:g} s. "
-                "Try again later, or wait longer with --wait SECONDS"
-            )
-        if now >= warn_at:
-            log.warning("waiting for %s", holder)
-            warn_at = patience.deadline
-        time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
+        wait.pause(partial(_read_holder, handle))
+
+
+def _read_holder(handle: int) -> str:
+    holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
+    return holder or "another program"
 
 
 def _try_lock(handle: int) -> bool:

@@ -13,13 +13,13 @@ from typing import Final
 
 from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.tables import Namespace
-from mdfactory.stores.csv.backend import CsvTransaction, OpenFile, OpenFiles
+from mdfactory.stores.backend import Backend
+from mdfactory.stores.csv.backend import CsvBackend, OpenFile, OpenFiles
 from mdfactory.stores.csv.commit import Redirects, read_redirects, recover
 from mdfactory.stores.csv.commit_folder import CommitFolder
 from mdfactory.stores.csv.layout import Layout, TableFile, TableId
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 
 REMEDIES_BY_ERRNO: Final = {
     errno.EACCES: "Ask the owner for access",
@@ -65,33 +65,31 @@ class CsvStore(Store):
         return Layout(self._paths).owns(path)
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
-        patience = Patience(self.wait)
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
+        wait = LockWait(self.location, self.wait)
         translate_errors = partial(_translate_errors, self.location, write=write)
         with ExitStack() as stack:
             with translate_errors():
                 layout = Layout(self._paths)
                 if write:
-                    folders = self._lock_folders(stack, layout, create, patience)
+                    folders = self._lock_folders(stack, layout, create, wait)
                     files = _open_files(stack, layout.find_tables(Redirects()))
                 else:
                     folders = {}
-                    files = self._open_one_state(stack, layout, patience)
-            transaction = CsvTransaction(
-                files, self.location, layout.path_of, folders, translate_errors
-            )
-            stack.callback(transaction.close)
-            yield transaction
+                    files = self._open_one_state(stack, layout, wait)
+            backend = CsvBackend(files, self.location, layout.path_of, folders, translate_errors)
+            stack.callback(backend.close)
+            yield backend
             if write:
                 with translate_errors():
-                    transaction.commit()
+                    backend.commit()
 
     def _lock_folders(
         self,
         stack: ExitStack,
         layout: Layout,
         create: Collection[Namespace],
-        patience: Patience,
+        wait: LockWait,
     ) -> dict[Namespace, CommitFolder]:
         """Lock the namespaces that exist or may be created, and complete interrupted commits.
 
@@ -103,12 +101,12 @@ class CsvStore(Store):
                 folder.path.parent.mkdir(parents=True, exist_ok=True)
             elif not layout.exists(namespace):
                 continue
-            stack.enter_context(folder.lock(patience, self.location))
+            stack.enter_context(folder.lock(wait))
             folders[namespace] = folder
-        recover(list(folders.values()), patience, self.location)
+        recover(list(folders.values()), wait)
         return folders
 
-    def _open_one_state(self, stack: ExitStack, layout: Layout, patience: Patience) -> OpenFiles:
+    def _open_one_state(self, stack: ExitStack, layout: Layout, wait: LockWait) -> OpenFiles:
         """Open all files in one state of the store, without a lock.
 
         If another program commits meanwhile, the open files may be of two states. Then all are
@@ -122,7 +120,7 @@ class CsvStore(Store):
                 if read_redirects(folders).raw_records == redirects.raw_records:
                     stack.push(opened.pop_all())
                     return files
-            if time.monotonic() > patience.deadline:
+            if wait.remaining < 0:
                 raise StoreError(
                     f"{self.location} could not be read in {self.wait:g} s, because other programs "
                     "keep writing to it. Try again, or wait longer with --wait SECONDS"

@@ -1,4 +1,4 @@
-"""Transactions of the Foundry store: each table is a dataset, and datasets commit one by one."""
+"""The backend of Foundry: each table is a dataset, and datasets commit one by one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Final
 from uuid import uuid4
 
@@ -21,29 +19,21 @@ from mdfactory.errors import (
     NotInitialisedError,
     StoreChangedError,
     StoreError,
-    counted,
     one_line,
 )
-from mdfactory.records.arrow import batch, texts
+from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import (
-    OVERVIEW,
-    SIMULATIONS,
-    STATE,
-    Namespace,
-    Table,
-    table_named,
-)
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
+from mdfactory.stores.backend import TableBackend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
 from mdfactory.stores.foundry.dataset import DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
-from mdfactory.stores.foundry.layout import commit_position, path_of
+from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
 from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
 from mdfactory.stores.foundry.parquet import cast_records, filter_records, select_statement
 from mdfactory.stores.keys import Key
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import LockWait
 from mdfactory.stores.sorting import limit_rows, sort_rows
-from mdfactory.stores.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -58,38 +48,9 @@ SCHEMA_FAILURE: Final = "cannot be given a schema"
 MAX_SQL_VALUES: Final = 200
 """Largest number of values in the conditions of an SQL query; with more, the files are read."""
 
-MAX_ANNOUNCED_WRITES: Final = 50
-"""Largest number of writes in the state table; older ones are removed."""
 
-MAX_ANNOUNCED_TIMES: Final = 1000
-"""Largest number of times of a write in the state table. If the write has more, the state table has
-none of them, and any time may be one of them."""
-
-
-@dataclass(slots=True)
-class AnnouncedWrite:
-    """A write of several datasets, as the state table lists it from before its first commit.
-
-    Parameters
-    ----------
-    name
-        Unique name, which begins with the time of the write, so that names sort by time.
-    times
-        Times of the records; None if there are more than `MAX_ANNOUNCED_TIMES`.
-    transactions
-        Pairs of rids, of a dataset and its transaction, in the order of the commits.
-    was_interrupted
-        Whether the last transaction was not committed; None until it is looked up.
-    """
-
-    name: str
-    times: Collection[str] | None
-    transactions: list[tuple[str, str]]
-    was_interrupted: bool | None = None
-
-
-class FoundryTransaction(Transaction):
-    """A transaction over several datasets.
+class FoundryBackend(TableBackend):
+    """The tables of several datasets.
 
     Each dataset is read in the state of its last commit at the time of its first use.
 
@@ -101,24 +62,21 @@ class FoundryTransaction(Transaction):
         Paths of the datasets.
     location
         The store, for messages.
-    patience
-        Time limit for waiting for other writers; None if this transaction only reads.
+    wait
+        The wait for other writers; None if this backend only reads.
     """
 
+    has_completed_write = False
+
     def __init__(
-        self,
-        client: FoundryClient,
-        paths: FoundryPaths,
-        location: str,
-        patience: Patience | None,
+        self, client: FoundryClient, paths: FoundryPaths, location: str, wait: LockWait | None
     ) -> None:
         self.location = location
         self._client = client
         self._paths = paths
-        self._patience = patience
+        self._wait = wait
         self._datasets: dict[str, DatasetTable | None] = {}
         self._dropped_paths: set[str] = set()
-        self._written_times: set[str] = set()
 
     # Tables
 
@@ -178,7 +136,7 @@ class FoundryTransaction(Transaction):
 
     def make(self, table: Table) -> None:
         """Create a dataset; the table exists once its first transaction is committed."""
-        if self._patience is None:
+        if self._wait is None:
             raise NotInitialisedError(table.name, self.location, table.command)
         with self._as_store_errors(WRITE_FAILURE):
             path = path_of(table, self._paths)
@@ -189,7 +147,7 @@ class FoundryTransaction(Transaction):
             elif not dataset.base_transaction:
                 # The program that created it may have been killed before it created the branch.
                 self._client.create_branch(dataset.rid)
-            dataset.lock_table(self._patience, self.location)
+            dataset.lock_table(self._wait)
             dataset.clear()
             self._dropped_paths.discard(path)
         if table.is_record:
@@ -211,18 +169,15 @@ class FoundryTransaction(Transaction):
         """Open a transaction of a dataset; return whether another program has changed it."""
         with self._as_store_errors(WRITE_FAILURE):
             dataset = self._dataset(table)
-            if dataset is None or self._patience is None:
+            if dataset is None or self._wait is None:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            return dataset.lock_table(self._patience, self.location)
+            return dataset.lock_table(self._wait)
 
-    def create(self, table: Table, *, replace: bool = False) -> int:
-        """Create a record table; an existing table without a schema is given one."""
-        existed = self.has(table)
-        removed = super().create(table, replace=replace)
+    def repair_table(self, table: Table) -> None:
+        """Give a dataset without a schema its schema."""
         dataset = self._dataset(table)
-        if existed and not replace and dataset and not dataset.has_changes:
+        if dataset and not dataset.has_changes:
             self._ensure_schema(dataset)
-        return removed
 
     def _ensure_schema(self, dataset: DatasetTable) -> None:
         """Set the schema of a dataset if it has none; a failure is only logged."""
@@ -299,7 +254,7 @@ class FoundryTransaction(Transaction):
         value_count = sum(
             len(condition.values) for condition in query.where if isinstance(condition, OneOf)
         )
-        if self._patience or not query.where or value_count > MAX_SQL_VALUES:
+        if self._wait or not query.where or value_count > MAX_SQL_VALUES:
             return None
         if not (dataset.base_transaction and dataset.snapshot_transaction):
             return None
@@ -325,8 +280,6 @@ class FoundryTransaction(Transaction):
         with self._as_store_errors(WRITE_FAILURE):
             dataset.put(rows)
             self._limit_memory()
-        if table.is_record and len(self._written_times) <= MAX_ANNOUNCED_TIMES:
-            self._written_times.update(texts(rows[table.time]))
 
     def _limit_memory(self) -> None:
         """Move new records of all datasets to temporary files beyond `MAX_HELD_BYTES`."""
@@ -343,43 +296,38 @@ class FoundryTransaction(Transaction):
 
     # Commit
 
-    def interrupted_times(self, times: Collection[str]) -> Collection[str]:
-        """Return the timestamps, of those given, that belong to an interrupted write."""
-        with self._as_store_errors(READ_FAILURE):
-            return [
-                time
-                for time in times
-                if any(
-                    (write.times is None or time in write.times) and self._is_interrupted(write)
-                    for write in self._announced_writes
-                )
-            ]
+    def complete_interrupted_write(self) -> None:
+        """Commit what the latest write has left uncommitted, if it was interrupted.
 
-    @property
-    def was_interrupted(self) -> bool:
-        """Whether the last transaction of the latest write was not committed."""
-        with self._as_store_errors(READ_FAILURE):
-            return bool(self._announced_writes) and self._is_interrupted(self._announced_writes[-1])
+        All its files were uploaded before it was announced. If another program has aborted one of
+        its transactions, the write cannot be completed, and the others are aborted as well.
+        """
+        write_name, value = max(self._read_state("write"), default=("", ""))
+        transactions: list[list[str]] = json.loads(value)["transactions"] if write_name else []
+        if not transactions or self._status(*transactions[-1]) == "COMMITTED":
+            return
+        statuses = [self._status(*transaction) for transaction in transactions]
+        is_complete = all(status in {"COMMITTED", "OPEN"} for status in statuses)
+        if not is_complete and "COMMITTED" not in statuses:
+            return  # its writer has aborted it: nothing is stored
+        log.warning(
+            "the write of %s was interrupted; %s",
+            write_name.partition(" ")[0],
+            "completing it" if is_complete else "a part is stored. Repeat it to store the rest",
+        )
+        for (dataset_rid, transaction_rid), status in zip(transactions, statuses, strict=True):
+            if status == "OPEN":
+                end = self._client.commit if is_complete else self._client.abort
+                end(dataset_rid, transaction_rid)
+        self.has_completed_write = True
 
-    @cached_property
-    def _announced_writes(self) -> list[AnnouncedWrite]:
-        """The writes that the state table lists, in the order of time."""
-        entries = ((name, json.loads(value)) for name, value in sorted(self._read_state("write")))
-        return [
-            AnnouncedWrite(name, entry["times"], entry["transactions"]) for name, entry in entries
-        ]
-
-    def _is_interrupted(self, write: AnnouncedWrite) -> bool:
-        """Whether the last transaction of a write was not committed; it is looked up once."""
-        if write.was_interrupted is None:
-            write.was_interrupted = not self._is_committed(*write.transactions[-1])
-        return write.was_interrupted
-
-    def _is_committed(self, dataset_rid: str, transaction_rid: str) -> bool:
+    def _status(self, dataset_rid: str, transaction_rid: str) -> str:
         try:
-            return self._client.transaction(dataset_rid, transaction_rid).status == "COMMITTED"
-        except FoundryAPIError:  # the dataset or the transaction was deleted
-            return False
+            return self._client.transaction(dataset_rid, transaction_rid).status
+        except FoundryAPIError as error:
+            if error.response is not None and error.response.status_code in {400, 404}:
+                return "DELETED"
+            raise
 
     def commit(self) -> None:
         """Upload all changes, then commit one dataset after the other.
@@ -425,45 +373,36 @@ class FoundryTransaction(Transaction):
             raise interrupt
 
     def _announce_write(self) -> None:
-        """List the transactions that are about to be committed in the state table.
-
-        Completed writes are removed from the state table, and also the oldest writes beyond
-        `MAX_ANNOUNCED_WRITES`.
-        """
-        completed = [
-            write.name for write in self._announced_writes if not self._is_interrupted(write)
-        ]
-        write_name = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
+        """List the transactions that are about to be committed in the state table."""
         transactions = [
             [dataset.rid, dataset.open_transaction]
             for dataset in self._changed_datasets()
             if dataset.table.id != STATE.id
         ]
-        has_all_times = len(self._written_times) <= MAX_ANNOUNCED_TIMES
-        times = sorted(self._written_times) if has_all_times else None
-        self._put_state(
-            "write", write_name, json.dumps({"times": times, "transactions": transactions})
-        )
-        names = sorted(name for name, _ in self._read_state("write"))
-        obsolete = {*completed, *names[:-MAX_ANNOUNCED_WRITES]}
-        self.remove(STATE, [("write", name) for name in obsolete])
+        completed = [("write", name) for name, _ in self._read_state("write")]
+        write_name = f"{datetime.now(UTC).isoformat()} {uuid4().hex[:8]}"
+        self._put_state("write", write_name, json.dumps({"transactions": transactions}))
+        self.remove(STATE, completed)
 
     def _partial_commit_error(
         self, changed: Sequence[DatasetTable], error: MDFactoryError
     ) -> StoreError:
-        """Return the error for a failed commit, which says how much is stored."""
-        stored = [
-            dataset
-            for dataset in changed
-            if dataset.committed_transaction and dataset.table.is_record
-        ]
-        if not stored and not isinstance(error, CommitStatusUnknownError):
-            return StoreError(f"{error}; nothing was changed")
-        stored_part = (
-            f"A part is stored ({counted(len(stored), 'table')})" if stored else "It may be stored"
+        """Return the error for a failed commit, which says how much is stored.
+
+        If a part is stored, the other transactions stay open, so that the next writer completes
+        the write.
+        """
+        is_stored = any(
+            dataset.committed_transaction and dataset.table.id != STATE.id for dataset in changed
         )
+        if not (is_stored or isinstance(error, CommitStatusUnknownError)):
+            return StoreError(f"{error}; nothing was changed")
+        if not isinstance(error, StoreChangedError):
+            for dataset in changed:
+                dataset.leave_open()
+        outcome = "A part is stored" if is_stored else "It may be stored"
         return StoreError(
-            f"{error}. {stored_part}, since Foundry commits one dataset at a time. "
+            f"{error}. {outcome}, since Foundry commits one dataset at a time. "
             "Repeat the same command to store the rest"
         )
 

@@ -35,7 +35,7 @@ from mdfactory.stores.foundry.parquet import (
     write_records,
 )
 from mdfactory.stores.keys import Key, take_rows
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.locking import LockWait
 
 MAX_SNAPSHOT_PAGES: Final = 20
 """Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
@@ -161,15 +161,13 @@ class DatasetTable:
         """Whether there are changes to upload."""
         return self._is_cleared or bool(self._changes)
 
-    def lock_table(self, patience: Patience, location: str) -> bool:
+    def lock_table(self, wait: LockWait) -> bool:
         """Open a transaction of the dataset, so that no other program can change the dataset.
 
         Parameters
         ----------
-        patience
-            How long to wait for another writer.
-        location
-            The store, for messages.
+        wait
+            The wait for another writer.
 
         Returns
         -------
@@ -183,7 +181,7 @@ class DatasetTable:
         """
         if self.open_transaction:
             return False
-        self.open_transaction = acquire_lock(self._client, self.rid, "UPDATE", patience, location)
+        self.open_transaction = acquire_lock(self._client, self.rid, "UPDATE", wait)
         # From here on no other program can commit. So the last commit is read again. If it is not
         # the one that was read before, all cached data of the old view are dropped.
         base_before = vars(self).pop("base_transaction", None)
@@ -194,6 +192,11 @@ class DatasetTable:
         vars(self).pop("files", None)
         self._local_files.clear()
         return True
+
+    def leave_open(self) -> None:
+        """Leave the transaction open, so that the next writer can commit it."""
+        forget_lock(self.open_transaction)
+        self.open_transaction = ""
 
     def close(self) -> None:
         """Abort the transaction if it is open, and remove temporary files."""

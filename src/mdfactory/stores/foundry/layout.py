@@ -5,11 +5,30 @@ from __future__ import annotations
 from typing import Final
 
 from mdfactory.config import FoundryPaths
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, STATE, Namespace, Table, log_table
+from mdfactory.records.tables import (
+    OVERVIEW,
+    SIMULATIONS,
+    Namespace,
+    Table,
+    digest_table,
+    log_table,
+    text_schema,
+)
 from mdfactory.records.vocabulary import ResultType
 
 LOCK_NAME: Final = "_mdfactory_lock"
 """Name of an empty dataset whose open transaction is the lock of the store."""
+
+
+STATE: Final = Table(
+    name="_mdfactory_state",
+    schema=text_schema("kind name value"),
+    key=("kind", "name"),
+    namespace=Namespace.runs,
+)
+"""What Foundry does not tell. Rows of kind ``table`` hold the names of the tables. A row of kind
+``write`` announces a write of several datasets, so that it can be completed if it is
+interrupted."""
 
 
 def path_of(table: Table, paths: FoundryPaths) -> str:
@@ -38,15 +57,16 @@ def _home_folder(paths: FoundryPaths) -> str:
 def commit_position(table: Table) -> int:
     """Return the position of a table in the order of the commits.
 
-    The state table is first, so that an interrupted write can be detected. The other
-    ``_mdfactory_*`` tables, such as digests and sidecars, precede the records. The overview, which
-    lists records, follows them. The log is last, so that it has no entry of an interrupted
-    operation.
+    The state table is first: it announces the write. Sidecars and undo data precede the records,
+    and the digests follow them: a digest that is older than its record is recognised as such. The
+    overview lists records, and the log lists complete operations, so they are last.
     """
     if table.id == STATE.id:
         return 0
+    if table.id == digest_table(table.namespace).id:
+        return 3
     if table.id == log_table(table.namespace).id:
-        return 4
+        return 5
     if not table.is_record:
         return 1
-    return 3 if table.id == OVERVIEW.id else 2
+    return 4 if table.id == OVERVIEW.id else 2

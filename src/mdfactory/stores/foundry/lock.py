@@ -9,21 +9,19 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import random
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from mdfactory.errors import StoreLockedError
 from mdfactory.platforms import user_name
 from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
-from mdfactory.stores.locking import Patience, public_command
+from mdfactory.stores.locking import LockWait, public_command
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +35,10 @@ still runs.
 RECORD_KEY: Final = "mdfactory"
 """Key in the record of a transaction under which mdfactory describes the holder."""
 
-ATTEMPTS_BEFORE_WARNING: Final = 3
-"""Number of attempts before a warning is logged; they take about a second.
+ATTEMPTS_WITHOUT_PAUSE: Final = 3
+"""Number of attempts that follow without a pause after an abandoned lock was aborted."""
 
-Up to this number, the attempt after an abandoned lock was aborted follows without a pause.
-"""
-
-MAX_PAUSE_SECONDS: Final = 2.0
+LONGEST_PAUSE_SECONDS: Final = 2.0
 """Longest pause between two attempts."""
 
 HELD_TRANSACTIONS: Final[set[str]] = set()
@@ -54,11 +49,7 @@ An open transaction whose record names this process, but which is not in this se
 
 
 def acquire_lock(
-    client: FoundryClient,
-    dataset_rid: str,
-    transaction_type: str,
-    patience: Patience,
-    location: str,
+    client: FoundryClient, dataset_rid: str, transaction_type: str, wait: LockWait
 ) -> str:
     """Open the one transaction of a dataset, and return its rid.
 
@@ -70,10 +61,8 @@ def acquire_lock(
         The dataset.
     transaction_type
         ``APPEND`` or ``UPDATE``.
-    patience
-        Time limit for waiting until another writer closes its transaction.
-    location
-        The store, for messages.
+    wait
+        The wait for another writer, who has a transaction open.
 
     Raises
     ------
@@ -94,16 +83,9 @@ def acquire_lock(
             return _take_over(client, dataset_rid, blocking.rid, transaction_type)
         if is_open and _is_abandoned(blocking):
             log.warning("aborting the abandoned lock of %s", _holder_name(blocking))
-            if client.abort(dataset_rid, blocking.rid) and attempt < ATTEMPTS_BEFORE_WARNING:
+            if client.abort(dataset_rid, blocking.rid) and attempt < ATTEMPTS_WITHOUT_PAUSE:
                 continue
-        if time.monotonic() >= patience.deadline:
-            raise StoreLockedError(
-                f"{location} is held by {_holder_name(blocking)}; waited {patience.wait:g} s. "
-                + _remedy(blocking, dataset_rid)
-            )
-        if attempt == ATTEMPTS_BEFORE_WARNING:
-            log.warning("waiting for %s", _holder_name(blocking))
-        _sleep(attempt, patience)
+        wait.pause(partial(_holder_name, blocking), _remedy(blocking, dataset_rid))
     raise AssertionError
 
 
@@ -135,13 +117,6 @@ def _take_over(
         release_lock(client, dataset_rid, transaction_rid)
         raise
     return transaction_rid
-
-
-def _sleep(attempt: int, patience: Patience) -> None:
-    """Sleep a random time, longer after each attempt, so that writers do not retry in step."""
-    remaining = max(0.0, patience.deadline - time.monotonic())
-    longest = min(MAX_PAUSE_SECONDS, 0.1 * 1.5**attempt, remaining)
-    time.sleep(random.uniform(0.3, 1) * longest)  # noqa: S311  # jitter, no secret
 
 
 def _is_abandoned(transaction: DatasetTransaction) -> bool:

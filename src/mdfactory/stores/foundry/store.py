@@ -2,9 +2,8 @@
 
 Foundry commits one dataset at a time. So a write first makes all decisions and uploads all files.
 Then it commits the datasets one by one. The state table is first: it lists the transactions that
-the write is about to commit, so later writes detect a write that was interrupted between two
-commits. The order of the other datasets is in `stores.foundry.layout`. Repeating an interrupted
-write completes it.
+the write is about to commit. If the write is interrupted between two commits, the next writer
+commits the rest. The order of the other datasets is in `stores.foundry.layout`.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from weakref import finalize
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Namespace
-from mdfactory.stores.foundry.backend import READ_FAILURE, WRITE_FAILURE, FoundryTransaction
+from mdfactory.stores.backend import Backend
+from mdfactory.stores.foundry.backend import READ_FAILURE, WRITE_FAILURE, FoundryBackend
 from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import lock_path
-from mdfactory.stores.foundry.lock import acquire_lock, release_lock
-from mdfactory.stores.locking import Patience
+from mdfactory.stores.foundry.lock import LONGEST_PAUSE_SECONDS, acquire_lock, release_lock
+from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 
 
 class FoundryStore(Store):
@@ -81,27 +80,30 @@ class FoundryStore(Store):
         return path
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # datasets are created together with their folders
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # datasets are created together with their folders
         failure = WRITE_FAILURE if write else READ_FAILURE
-        patience = Patience(self.wait)
+        wait = LockWait(self.location, self.wait, longest_pause=LONGEST_PAUSE_SECONDS)
         with ExitStack() as stack:
             if write:
                 with as_store_errors(self.location, failure):
-                    dataset_rid, lock_rid = self._acquire_lock(patience)
+                    dataset_rid, lock_rid = self._acquire_lock(wait)
                     stack.callback(release_lock, self._client, dataset_rid, lock_rid)
-            transaction = FoundryTransaction(
-                self._client, self._paths, self.location, patience if write else None
+            backend = FoundryBackend(
+                self._client, self._paths, self.location, wait if write else None
             )
-            stack.callback(transaction.close)
-            yield transaction
+            stack.callback(backend.close)
             if write:
                 with as_store_errors(self.location, failure):
-                    transaction.commit()
+                    backend.complete_interrupted_write()
+            yield backend
+            if write:
+                with as_store_errors(self.location, failure):
+                    backend.commit()
 
-    def _acquire_lock(self, patience: Patience) -> tuple[str, str]:
+    def _acquire_lock(self, wait: LockWait) -> tuple[str, str]:
         """Acquire the lock of all writers, and return the rids of its dataset and transaction."""
         path = lock_path(self._paths)
         resource = self._client.find_usable_resource(path)
         dataset_rid = resource.rid if resource else self._client.create_dataset(path)
-        lock_rid = acquire_lock(self._client, dataset_rid, "APPEND", patience, self.location)
+        lock_rid = acquire_lock(self._client, dataset_rid, "APPEND", wait)
         return dataset_rid, lock_rid

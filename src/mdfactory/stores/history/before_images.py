@@ -36,7 +36,7 @@ def read_before_images(
     """
     wanted = set(keys)
     for keys_batch in key_batches(keys):
-        for rows in transaction.scan(table, Query(where=(hash_condition(keys_batch),))):
+        for rows in transaction.backend.scan(table, Query(where=(hash_condition(keys_batch),))):
             row_keys = enumerate(keys_of(rows, table.key))
             records = take_rows(rows, [position for position, key in row_keys if key in wanted])
             if records.num_rows:
@@ -64,8 +64,8 @@ def before_images_of(
         a sidecar are empty texts if the record has none.
     """
     keys = keys_of(rows, table.key)
-    digests = {key: values for key, *values in transaction.stored_digests(table, keys)}
-    additions = [tuple(digests.get(key, ("", ""))) for key in keys]
+    digests = {row.key: (row.content, row.digest) for row in transaction.digests(table, keys)}
+    additions: list[tuple[str, ...]] = [digests.get(key, ("", "")) for key in keys]
     if table.sidecar:
         width, blank = len(table.key), ("",) * (1 + len(table.sidecar_columns))
         # `stored_sidecars` maps key and time to the other columns. In a before-image, the time is
@@ -100,7 +100,7 @@ class UndoWriter:
     next_part
         Number of the next part to be written.
     size
-        Bytes of all parts, including adopted parts of an interrupted write.
+        Bytes of all parts.
     """
 
     transaction: Transaction
@@ -110,41 +110,16 @@ class UndoWriter:
     size: int = 0
 
     def prepare_table(self) -> None:
-        """Create the undo table, or reuse an existing one.
-
-        An existing table is emptied, unless it has parts of an interrupted write, which are
-        adopted.
-        """
-        if not self.transaction.has(self.table):
+        """Create the undo table, or empty an existing one."""
+        backend = self.transaction.backend
+        if not backend.has(self.table):
             self.transaction.initialise_namespace(self.table.namespace)
-            self.transaction.make(self.table)
-        elif not self.adopt_interrupted_parts():
-            # The table is emptied and not dropped: a drop would disturb the streams that are
-            # being read in the same transaction.
-            query = Query(columns=self.table.key)
-            self.transaction.remove(self.table, list(self.transaction.values(self.table, query)))
-
-    def adopt_interrupted_parts(self) -> bool:
-        """Adopt the parts that an interrupted write has left in the undo table.
-
-        An interrupted write has no log entry, so this operation has its number. Its parts become
-        parts of this operation: undo then restores the state before the interrupted write.
-
-        Returns
-        -------
-        bool
-            Whether the undo table has parts of an interrupted write.
-        """
-        if not (self.transaction.was_interrupted and self.transaction.has(self.table)):
-            return False
-        first_part = self.next_part
-        for rows in self.transaction.scan(self.table, Query()):
-            for row in rows.to_pylist():
-                if row["operation"] == self.operation:
-                    part = UndoPart.from_row(row)
-                    self.next_part = max(self.next_part, part.number + 1)
-                    self.size += part.size
-        return self.next_part > first_part
+            backend.make(self.table)
+            return
+        # The table is emptied and not dropped: a drop would disturb the streams that are being
+        # read in the same transaction.
+        query = Query(columns=self.table.key)
+        backend.remove(self.table, list(backend.values(self.table, query)))
 
     def build_part(
         self,
@@ -177,4 +152,4 @@ class UndoWriter:
 
     def write_part(self, part: UndoPart) -> None:
         """Write a part to the undo table."""
-        self.transaction.put(self.table, batch([part.to_row()], self.table.schema))
+        self.transaction.backend.put(self.table, batch([part.to_row()], self.table.schema))

@@ -28,7 +28,7 @@ class EntrySummary(NamedTuple):
 
 
 def read_summaries(transaction: Transaction) -> list[EntrySummary]:
-    """Return the summaries of all log entries, without those of an interrupted operation.
+    """Return the summaries of all log entries.
 
     Only `SUMMARY_COLUMNS` are read: a log may have many entries with long commands.
     """
@@ -40,11 +40,6 @@ def read_summaries(transaction: Transaction) -> list[EntrySummary]:
             summary = EntrySummary(*values)
             if is_entry(summary.operation, summary.namespace):
                 summaries[summary.operation, summary.namespace] = summary
-    last = max((operation for operation, _ in summaries), default=0)
-    last_entries = [summary for summary in summaries.values() if summary.operation == last]
-    is_incomplete = last_entries and len(last_entries) < len(last_entries[0].namespaces.split())
-    if is_incomplete and transaction.was_interrupted:
-        return [summary for summary in summaries.values() if summary.operation != last]
     return list(summaries.values())
 
 
@@ -60,17 +55,14 @@ def read_entries(
     transaction
         A transaction of the store.
     summaries
-        Summaries of the entries to return. If None, all entries are returned, except those of an
-        interrupted operation.
+        Summaries of the entries to return; all entries if None.
     """
-    selected = read_summaries(transaction) if summaries is None else summaries
-    keys = {(summary.operation, summary.namespace) for summary in selected}
+    keys = {(summary.operation, summary.namespace) for summary in summaries or ()}
     entries: dict[tuple[int, str], Entry] = {}
     for table, row in _read_rows(transaction):
         if summaries is not None and (row["operation"], row["place"]) not in keys:
             continue
-        entry = _parse_entry(row, table, transaction.location)
-        if entry and (entry.operation, entry.namespace) in keys:
+        if entry := _parse_entry(row, table, transaction.location):
             entries[entry.operation, entry.namespace] = entry
     return sorted(
         entries.values(), key=lambda entry: (entry.operation, entry.namespace != Namespace.runs)
@@ -80,7 +72,7 @@ def read_entries(
 def _read_rows(transaction: Transaction) -> Iterator[tuple[Table, dict[str, Any]]]:
     """Yield the rows of both log tables, each with its table."""
     for table in map(log_table, Namespace):
-        for rows in transaction.scan(table, Query()) if transaction.has(table) else ():
+        for rows in transaction.backend.scan(table, Query()) if transaction.has(table) else ():
             for row in rows.to_pylist():
                 yield table, row
 

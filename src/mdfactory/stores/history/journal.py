@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from mdfactory.platforms import user_name
 from mdfactory.records.arrow import batch, texts
+from mdfactory.records.digests import DigestRow
 from mdfactory.records.history import ABSENT, Entry, fingerprint
 from mdfactory.records.tables import Namespace, Table, log_table, undo_table
 from mdfactory.records.vocabulary import Retention
@@ -79,6 +80,7 @@ class Journal:
     ) -> None:
         self.keeps_before_images = retention.is_enabled
         self._transaction = transaction
+        self._backend = transaction.backend
         self._command = command
         self._retention = retention
         self._undoes = undoes
@@ -121,15 +123,16 @@ class Journal:
         self,
         table: Table,
         rows: pa.RecordBatch,
-        digests: Mapping[Key, str],
+        digests: Sequence[DigestRow],
         replaced: Sequence[Key],
     ) -> None:
         """Record the before-images of a write."""
         with_sidecar = table.sidecar is not None and table.sidecar_columns[0] in rows.schema.names
         sidecar_digests = texts(rows["digest"]) if with_sidecar else [""] * rows.num_rows
-        fingerprints = dict(
-            zip(digests, map(fingerprint, digests.values(), sidecar_digests), strict=True)
-        )
+        fingerprints = {
+            row.key: fingerprint(row.digest, sidecar_digest)
+            for row, sidecar_digest in zip(digests, sidecar_digests, strict=True)
+        }
         stored: set[Key] = set()
         for images in read_before_images(self._transaction, table, replaced):
             keys = keys_of(images, table.key)  # a key may occur twice, by another program
@@ -178,27 +181,27 @@ class Journal:
         self._retention = Retention(0)
         for namespace in Namespace:
             prefix = undo_table(namespace, 0).id.rstrip("0")
-            for name in list(self._transaction.names(namespace)):
+            for name in list(self._backend.names(namespace)):
                 slot = name.lower().removeprefix(prefix)
                 if slot.isdecimal():
-                    self._transaction.drop(undo_table(namespace, int(slot)))
+                    self._backend.drop(undo_table(namespace, int(slot)))
 
     def close(self) -> None:
-        """Write the log entries, and drop before-images beyond the retention."""
-        if self.keeps_before_images:
-            self._adopt_interrupted_write()
-        else:
+        """Write the log entries, and drop before-images beyond the retention.
+
+        An operation that changed nothing gets no entry.
+        """
+        if not self.keeps_before_images:
             self._drop_before_images()
-        tables = self._transaction.tables()
-        if not self._changes and tables:  # an operation without changes has an entry too
-            self._changes_in(tables[0].namespace)
         entries = self._new_entries()
+        if not any(entry.has_changes for entry in entries):
+            entries = []
         for entry in [*self._expire_operations(entries), *entries]:
             table = log_table(Namespace(entry.namespace))
-            if not self._transaction.has(table):
+            if not self._backend.has(table):
                 self._transaction.initialise_namespace(table.namespace)
-                self._transaction.make(table)
-            self._transaction.put(table, batch([entry.to_row()], table.schema))
+                self._backend.make(table)
+            self._backend.put(table, batch([entry.to_row()], table.schema))
 
     def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
         """Return the changes in a namespace; the first call creates an empty object."""
@@ -214,17 +217,6 @@ class Journal:
             self._transaction, undo_table(namespace, self._slot), operation=self._operation
         )
 
-    def _adopt_interrupted_write(self) -> None:
-        """Adopt parts of an interrupted write in namespaces without before-images."""
-        if not self._transaction.was_interrupted:
-            return
-        for namespace in Namespace:
-            changes = self._changes.get(namespace, NamespaceChanges())
-            undo = self._undo_writer(namespace)
-            if changes.undo is None and undo.adopt_interrupted_parts():
-                changes.undo = undo
-                self._changes[namespace] = changes
-
     def _drop_before_images(self) -> None:
         """Drop the undo tables of this operation.
 
@@ -233,7 +225,7 @@ class Journal:
         """
         for changes in self._changes.values():
             if changes.undo:
-                self._transaction.drop(changes.undo.table)
+                self._backend.drop(changes.undo.table)
             changes.undo = None
 
     def _new_entries(self) -> list[Entry]:
@@ -291,8 +283,8 @@ class Journal:
     def _drop_undo_table(self, entry: EntrySummary | Entry) -> None:
         """Drop the undo table that a log entry refers to."""
         undo = undo_table(Namespace(entry.namespace), entry.slot)
-        if self._transaction.has(undo):
-            self._transaction.drop(undo)
+        if self._backend.has(undo):
+            self._backend.drop(undo)
 
 
 def _storable(text: str) -> str:

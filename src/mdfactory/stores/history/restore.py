@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mdfactory.records.arrow import batch
-from mdfactory.records.history import ABSENT, SIDECAR_PREFIX, fingerprints, matches_either
-from mdfactory.records.tables import Table, digest_table
+from mdfactory.records.arrow import texts
+from mdfactory.records.digests import DigestRow
+from mdfactory.records.history import ABSENT, SIDECAR_PREFIX, fingerprints
+from mdfactory.records.tables import Table
 from mdfactory.stores.history.before_images import read_before_images
-from mdfactory.stores.keys import Key, digest_key, key_batches, keys_of, take_rows
+from mdfactory.stores.keys import Key, key_batches, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
 
 PlannedFingerprints = dict[tuple[str, Key], bytes]
@@ -71,13 +72,8 @@ class RecordStates:
     now: dict[Key, bytes] = field(default_factory=dict)
 
     def has_conflict(self, key: Key) -> bool:
-        """Whether the record is neither as before the operation nor as after it.
-
-        Record and sidecar are compared separately: an interrupted write may have stored only one
-        of them.
-        """
-        now, before = self.now.get(key, ABSENT), self.before.get(key, ABSENT)
-        return not matches_either(now, self.after[key], before)
+        """Whether the record is neither as before the operation nor as after it."""
+        return not self.is_restored(key) and self.now.get(key, ABSENT) != self.after[key]
 
     def is_restored(self, key: Key) -> bool:
         """Whether the record is as it was before the operation."""
@@ -205,40 +201,13 @@ def _put_images(transaction: Transaction, table: Table, images: pa.RecordBatch) 
     """Store records from their before-images, with the digests and sidecars in them."""
     if not images.num_rows:
         return
-    transaction.put(table, images.select(table.columns))
-    _put_digests(transaction, table, images)
-    if table.sidecar:
-        _put_sidecars(transaction, table, images)
-
-
-def _put_digests(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:
-    """Store the digests of before-images, and remove those of images without digests."""
-    digests = digest_table(table.namespace)
-    with_digests, without = _split_by_value(images, "digest")
-    rows = zip(
-        keys_of(with_digests, table.key),
-        keys_of(with_digests, ("content", "digest")),
-        strict=True,
-    )
-    digest_rows = [(*digest_key(table, key), *values) for key, values in rows]
-    transaction.put(digests, batch(digest_rows, digests.schema))
-    transaction.remove(digests, [digest_key(table, key) for key in keys_of(without, table.key)])
-
-
-def _put_sidecars(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:
-    """Store the sidecars of before-images, and remove those of images without sidecars."""
-    first_column = f"{SIDECAR_PREFIX}{table.sidecar_columns[0]}"
-    with_sidecars, without = _split_by_value(images, first_column)
-    transaction.remove_sidecars(table, keys_of(without, table.key))
-    columns = [name for name in images.schema.names if name.startswith(SIDECAR_PREFIX)]
-    sidecars = with_sidecars.select([*table.key, *columns])
-    names = [name.removeprefix(SIDECAR_PREFIX) for name in sidecars.schema.names]
-    transaction.put_sidecars(table, pa.RecordBatch.from_arrays(sidecars.columns, names=names))
-
-
-def _split_by_value(rows: pa.RecordBatch, column: str) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Divide rows into those with a text in a column, and those where it is empty."""
-    positions: dict[bool, list[int]] = {True: [], False: []}
-    for position, value in enumerate(rows[column].to_pylist()):
-        positions[bool(value)].append(position)
-    return take_rows(rows, positions[True]), take_rows(rows, positions[False])
+    transaction.backend.put(table, images.select(table.columns))
+    keys = keys_of(images, table.key)
+    rows = list(map(DigestRow, keys, texts(images["content"]), texts(images["digest"])))
+    transaction.put_digests(table, [row for row in rows if row.digest])
+    transaction.remove_digests(table, [row.key for row in rows if not row.digest])
+    sidecar_columns = [name for name in images.schema.names if name.startswith(SIDECAR_PREFIX)]
+    columns = [*table.key, *sidecar_columns]
+    names = [name.removeprefix(SIDECAR_PREFIX) for name in columns]
+    sidecars = pa.RecordBatch.from_arrays(images.select(columns).columns, names=names)
+    transaction.put_sidecars(table, sidecars)

@@ -1,4 +1,4 @@
-"""Transactions of SQL databases, on SQLAlchemy Core connections that each store opens."""
+"""The backend of SQL databases, on SQLAlchemy Core connections that each store opens."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from mdfactory.errors import StoreError
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.backend import BATCH_ROWS
+from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.keys import Key, Values
-from mdfactory.stores.transaction import Transaction
 
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 """Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
@@ -26,8 +25,8 @@ LAST_CHARACTER: Final = "\U0010ffff"
 """The last code point of Unicode: a prefix followed by it sorts after all texts with the prefix."""
 
 
-class SqlTransaction(Transaction):
-    """A transaction on one database connection.
+class SqlBackend(Backend):
+    """The tables of one database connection, in one transaction.
 
     Parameters
     ----------

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import random
 import re
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,11 +14,12 @@ import sqlalchemy as sa
 from psycopg import conninfo
 from sqlalchemy.dialects import postgresql
 
-from mdfactory.errors import ConfigError, MDFactoryError, StoreError, StoreLockedError, one_line
+from mdfactory.errors import ConfigError, MDFactoryError, StoreError, one_line
 from mdfactory.records.tables import Namespace
-from mdfactory.stores.sql.backend import SqlTransaction
+from mdfactory.stores.backend import Backend
+from mdfactory.stores.locking import LockWait
+from mdfactory.stores.sql.backend import SqlBackend
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ class PostgresStore(Store):
         self.wait = wait
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:  # noqa: ARG002  # there are no files to create
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # there are no files to create
         with self._translate_errors(write=write):
             database = self._connect()
             try:
@@ -101,13 +100,13 @@ class PostgresStore(Store):
                     self._lock_schema(database)
                 database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 database.autocommit = False
-                yield from self._transaction(database, write=write)
+                yield from self._backend(database, write=write)
             finally:
                 database.close()
 
-    def _transaction(
+    def _backend(
         self, database: psycopg.Connection[tuple[object, ...]], *, write: bool
-    ) -> Iterator[Transaction]:
+    ) -> Iterator[Backend]:
         engine = sa.create_engine(
             "postgresql+psycopg://",
             creator=lambda: database,
@@ -122,7 +121,7 @@ class PostgresStore(Store):
                 connection.exec_driver_sql(USE_LZ4_QUERY)
             translate_error = partial(self._store_error, write=write)
             schemas = dict.fromkeys(Namespace, schema)
-            yield PostgresTransaction(connection, schemas, self.location, translate_error)
+            yield PostgresBackend(connection, schemas, self.location, translate_error)
             if write:
                 self._commit(connection)
 
@@ -148,16 +147,11 @@ class PostgresStore(Store):
 
     def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]]) -> None:
         """Take the advisory lock of this schema, or wait for it."""
-        deadline = time.monotonic() + self.wait
+        wait = LockWait(self.location, self.wait)
         schema_hash = "SELECT hashtext(coalesce(current_schema(), ''))"
         key = (LOCK_NUMBER, _query_value(database, schema_hash))
         while not _query_value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
-            if time.monotonic() >= deadline:
-                raise StoreLockedError(
-                    f"{self.location} is held by {_find_lock_holder(database, key)}; waited "
-                    f"{self.wait:g} s. Try again later, or wait longer with --wait SECONDS"
-                )
-            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
+            wait.pause(partial(_find_lock_holder, database, key))
 
     @contextmanager
     def _translate_errors(self, *, write: bool) -> Iterator[None]:
@@ -183,8 +177,8 @@ class PostgresStore(Store):
         return StoreError(f"{self.location} cannot be {action}: {reason}")
 
 
-class PostgresTransaction(SqlTransaction):
-    """A transaction on a PostgreSQL database."""
+class PostgresBackend(SqlBackend):
+    """The tables of a PostgreSQL schema."""
 
     insert = staticmethod(postgresql.insert)
     # Texts are compared by their code points, as in all stores, whatever the database's locale.

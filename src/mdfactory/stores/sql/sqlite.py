@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import sqlite3
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,11 +14,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
-from mdfactory.errors import MDFactoryError, StoreError, StoreLockedError
+from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.sql.backend import SqlTransaction
+from mdfactory.stores.backend import Backend
+from mdfactory.stores.locking import LockWait
+from mdfactory.stores.sql.backend import SqlBackend
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +57,8 @@ class SqliteStore(Store):
         return os.path.realpath(path) in map(os.path.realpath, self._paths.values())
 
     @contextmanager
-    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Transaction]:
-        deadline = time.monotonic() + self.wait
+    def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
+        wait = LockWait(self.location, self.wait)
         errors_of_block: list[BaseException] = []
         with self._translate_errors(errors_of_block, write=write):
             files, schemas = self._choose_schemas(create)
@@ -68,17 +67,18 @@ class SqliteStore(Store):
                 for path in files.values()
                 if not write and _cannot_be_locked(path)
             }
-            database = self._connect(files, deadline, write=write, create=bool(create))
+            database = self._connect(files, wait, write=write, create=bool(create))
             engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
             with engine.connect() as connection:
-                self._retry(lambda: _begin(database, files, write=write), deadline)
+                self._retry(lambda: _begin(database, files, write=write), wait)
                 try:
                     translate_error = partial(self._store_error, write=write)
-                    yield SqliteTransaction(connection, schemas, self.location, translate_error)
+                    yield SqliteBackend(connection, schemas, self.location, translate_error)
                 except OSError as error:  # from the block of the caller, such as a full disk
                     errors_of_block.append(error)
                     raise
-                self._retry(lambda: database.execute("COMMIT"), deadline)
+                commit_wait = LockWait(self.location, self.wait)  # the write may have taken longer
+                self._retry(lambda: database.execute("COMMIT"), commit_wait)
             if any(_file_state(path) != state for path, state in states_without_lock.items()):
                 raise StoreError(
                     f"{self.location} was written by another program while it was read; it could "
@@ -115,7 +115,7 @@ class SqliteStore(Store):
         return files, schemas
 
     def _connect(
-        self, files: Mapping[str, Path], deadline: float, *, write: bool, create: bool
+        self, files: Mapping[str, Path], wait: LockWait, *, write: bool, create: bool
     ) -> sqlite3.Connection:
         """Open the first file, attach the others and, if `write`, switch them from WAL mode."""
         uris = {
@@ -132,16 +132,16 @@ class SqliteStore(Store):
         try:
             for schema, uri in uris.items():
                 attach = partial(database.execute, f"ATTACH ? AS {schema}", (uri,))
-                self._retry(attach, deadline)
+                self._retry(attach, wait)
             if write:
                 for schema in files:
-                    self._retry(partial(_leave_wal_mode, database, schema), deadline)
+                    self._retry(partial(_leave_wal_mode, database, schema), wait)
         except BaseException:
             database.close()
             raise
         return database
 
-    def _retry(self, action: Callable[[], object], deadline: float) -> None:
+    def _retry(self, action: Callable[[], object], wait: LockWait) -> None:
         """Repeat an action as long as another program has locked a file.
 
         SQLite's own busy timeout is not used: it cannot be interrupted with Ctrl-C.
@@ -149,25 +149,15 @@ class SqliteStore(Store):
         Raises
         ------
         StoreLockedError
-            If the file is still locked at the deadline.
+            If the file is still locked at the time limit.
         """
-        warning_time = time.monotonic() + 1
         while True:
             try:
                 action()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
-                if time.monotonic() >= deadline:
-                    holder = _find_lock_holder(self._paths.values())
-                    raise StoreLockedError(
-                        f"{self.location} is held by {holder}; waited {self.wait:g} s. "
-                        "Try again later, or wait longer with --wait SECONDS"
-                    ) from error
-                if time.monotonic() >= warning_time:
-                    warning_time = deadline  # warn only once
-                    log.warning("waiting for %s", _find_lock_holder(self._paths.values()))
-                time.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, no secret
+                wait.pause(partial(_find_lock_holder, self._paths.values()))
             else:
                 return
 
@@ -215,8 +205,8 @@ class Untyped(sa.types.UserDefinedType[Any]):
         return ""
 
 
-class SqliteTransaction(SqlTransaction):
-    """A transaction on SQLite files."""
+class SqliteBackend(SqlBackend):
+    """The tables of SQLite files."""
 
     insert = staticmethod(dialect.insert)
     text = integer = Untyped()

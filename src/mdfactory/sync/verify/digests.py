@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from string import printable
 from typing import Final
 
-from mdfactory.records.digests import record_digest
-from mdfactory.stores.keys import Key
+from mdfactory.records.digests import DigestRow, record_digest
 
 DIGEST_CHANGED: Final = "its stored digest was changed"
 
 
-def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | None:
+def damage_of(content: str, time: str, stored: DigestRow | None) -> str | None:
     """Compare a record with its stored digests.
 
     The record digest is computed from the content digest and the time. If only one of content,
@@ -27,7 +25,7 @@ def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | No
     time
         Time of the record as it is now.
     stored
-        Its stored content digest and record digest; None if it has none.
+        Its stored digests; None if it has none.
 
     Returns
     -------
@@ -37,14 +35,13 @@ def damage_of(content: str, time: str, stored: Sequence[str] | None) -> str | No
     """
     if stored is None:
         return None
-    stored_content, stored_record = stored
-    if record_digest(stored_content, time) == stored_record:
-        return "" if stored_content == content else "it was changed after it was written"
-    if record_digest(content, time) == stored_record:
+    if stored.is_valid(time):
+        return "" if stored.content == content else "it was changed after it was written"
+    if record_digest(content, time) == stored.digest:
         return DIGEST_CHANGED
-    if stored_content != content:
+    if stored.content != content:
         return None
-    return _damage_of_time(content, time, stored_record)
+    return _damage_of_time(content, time, stored.digest)
 
 
 def _damage_of_time(content: str, time: str, stored_record: str) -> str | None:
@@ -71,33 +68,3 @@ def _differ_in_one_character(first: str, second: str) -> bool:
     if len(first) != len(second):
         return False
     return sum(a != b for a, b in zip(first, second, strict=True)) == 1
-
-
-class SimilarKeys:
-    """Finds keys that differ from a given key in one character.
-
-    Each key is indexed once for each position, by its text without the character at this position.
-    Two keys that share such an index entry differ in at most one character.
-
-    Parameters
-    ----------
-    keys
-        The keys to search, each with the content digest of its record.
-    """
-
-    def __init__(self, keys: Iterable[tuple[Key, str]]) -> None:
-        self._entries: dict[tuple[int, str], list[tuple[Key, str]]] = defaultdict(list)
-        for key, content in keys:
-            for pattern in _patterns(key):
-                self._entries[pattern].append((key, content))
-
-    def similar_to(self, key: Key) -> Iterator[tuple[Key, str]]:
-        """Yield the keys that differ from the given one in one character, and their digests."""
-        for pattern in _patterns(key):
-            yield from self._entries.get(pattern, ())
-
-
-def _patterns(key: Key) -> Iterator[tuple[int, str]]:
-    """Yield each position of a key, and its text without the character at this position."""
-    text = "\0".join(key)
-    return ((position, text[:position] + text[position + 1 :]) for position in range(len(text)))

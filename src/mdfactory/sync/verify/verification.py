@@ -19,7 +19,7 @@ from mdfactory.errors import SourceError, StoreError, one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, digest_table
+from mdfactory.records.tables import OVERVIEW, Namespace, Table, digest_table
 from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -28,7 +28,7 @@ from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.status import is_inside
 from mdfactory.sync.verify.content import problems_of
-from mdfactory.sync.verify.digests import SimilarKeys, damage_of
+from mdfactory.sync.verify.digests import damage_of
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding
 
@@ -118,7 +118,6 @@ def verify(
         end = start + len(hashes_batch)
         watch("checking simulations", end)
         verified.reached = hashes[end] if end < len(hashes) else ""
-    verification.find_changed_keys()
     if folders is not None and not since and not verified.total:
         _require_folder(folders)
     return verified
@@ -155,8 +154,6 @@ class _Verification:
         self._verified = verified
         self._folders = folders
         self._quick = quick
-        # Table -> key -> content digest, for stored digests without a record.
-        self._orphans: dict[Table, dict[Key, str]] = {}
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
 
@@ -178,7 +175,7 @@ class _Verification:
             for table in self._tables:
                 for rows in self._read(transaction, table, hashes):
                     records += ((table, row) for row in self._check_rows(transaction, table, rows))
-                self._collect_orphans(transaction, table, hashes)
+                self._report_missing_records(transaction, table, hashes)
             if transaction.has(OVERVIEW):
                 self._check_overview(transaction, hashes)
         for finding in find_on_disk(records, quick=self._quick):
@@ -208,7 +205,7 @@ class _Verification:
         They have no long columns. Rows of the overview are not yielded: they have no files.
         """
         keys = keys_of(rows, table.key)
-        stored = {key: digests for key, *digests in transaction.stored_digests(table, keys)}
+        stored = {digests.key: digests for digests in transaction.digests(table, keys)}
         contents = content_digests(table, rows)
         for key, content, row in zip(keys, contents, rows.to_pylist(), strict=True):
             if not self._is_selected(row):
@@ -252,51 +249,23 @@ class _Verification:
                     problem = "this row of the overview does not match the records"
                     self._add_finding(OVERVIEW, key, problem, PUSH_UPDATE)
 
-    def _collect_orphans(
+    def _report_missing_records(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
     ) -> None:
-        """Collect stored digests without a record.
+        """Report stored digests without a record.
 
-        Either another program has removed the record, or its key was changed.
+        Nobody knows the directory of a missing record. So none is reported if only the records of
+        some folders are checked.
         """
-        hash_keys = [(hash_,) for hash_ in hashes]
-        orphans = {key: content for key, content, _ in transaction.stored_digests(table, hash_keys)}
-        if not orphans:
+        if self._folders is not None:
             return
+        missing = {row.key for row in transaction.digests(table, [(hash_,) for hash_ in hashes])}
         with self._report_unreadable(table):
             query = Query((OneOf("hash", tuple(hashes)),), table.key)
-            for rows in transaction.read(table, query):
-                for key in keys_of(rows, table.key):
-                    orphans.pop(key, None)
-        if orphans:
-            self._orphans.setdefault(table, {}).update(orphans)
-
-    def find_changed_keys(self) -> None:
-        """Find records whose key differs in one character from that of a digest without a record.
-
-        Call this at the end: a record with a changed hash may be in another batch than its digest.
-        """
-        for table, orphans in self._orphans.items():
-            similar_keys = SimilarKeys(orphans.items())
-            with self._store.transaction() as transaction, self._report_unreadable(table):
-                for rows in transaction.read(table, Query(columns=table.key)):
-                    for key in keys_of(rows, table.key):
-                        for original, content in similar_keys.similar_to(key):
-                            self._check_key(transaction, table, key, original, content)
-
-    def _check_key(
-        self, transaction: Transaction, table: Table, key: Key, original: Key, content: str
-    ) -> None:
-        """Report a changed key if the record with its original key has the given content digest."""
-        for rows in transaction.read(table, Query((OneOf("hash", key[:1]),))):
-            for row in rows.to_pylist():
-                if tuple(row[name] for name in table.key) != key:
-                    continue
-                renamed = row | dict(zip(table.key, original, strict=True))
-                renamed_rows = pa.RecordBatch.from_pylist([renamed], rows.schema)
-                if content_digests(table, renamed_rows) == [content]:
-                    problem = f"its key was changed: it was {' '.join(original)}"
-                    self._add_finding(table, " ".join(key), problem, _clear_command(table, key[0]))
+            missing.difference_update(transaction.values(table, query) if missing else ())
+            for key in sorted(missing):
+                problem = "it is missing: another program has removed it, or has changed its key"
+                self._add_finding(table, " ".join(key), problem, PUSH_UPDATE)
 
     def _is_selected(self, row: Row) -> bool:
         return self._folders is None or is_inside(row["directory"], self._folders)
@@ -313,13 +282,3 @@ class _Verification:
 
     def _add_finding(self, table: Table, key: str, problem: str, remedy: str) -> None:
         self._verified.findings.append(Finding(table.name, key, problem, remedy))
-
-
-def _clear_command(table: Table, hash_: str) -> str:
-    """Return the command that removes the records of a simulation from a table."""
-    if table.id == SIMULATIONS.id:
-        return f"mdfactory sync clear systems --hash {hash_[:12]}"
-    if table.result_type is None:
-        return f"mdfactory sync clear analysis --overview --hash {hash_[:12]}"
-    name = f"--{table.result_type}-name {table.result_name}"
-    return f"mdfactory sync clear analysis {name} --hash {hash_[:12]}"
