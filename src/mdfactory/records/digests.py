@@ -21,7 +21,7 @@ PIECE_CHARACTERS: Final = 2**20
 """Number of characters of a long text that are encoded at a time."""
 
 
-class DigestRow(NamedTuple):
+class RecordDigests(NamedTuple):
     """The stored digests of one record.
 
     Parameters
@@ -37,7 +37,7 @@ class DigestRow(NamedTuple):
     digest: str
 
     @classmethod
-    def of(cls, key: tuple[str, ...], content: str, time: str) -> DigestRow:
+    def of(cls, key: tuple[str, ...], content: str, time: str) -> RecordDigests:
         """Return the digests of a record, given its content digest and its time."""
         return cls(key, content, record_digest(content, time))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from mdfactory.records.arrow import texts
-from mdfactory.records.digests import DigestRow, content_digests
+from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Table, digest_table
 from mdfactory.stores.backend import Backend
@@ -99,7 +99,7 @@ def _compute_contents(backend: Backend, table: Table, keys: Sequence[Key]) -> di
     return contents
 
 
-def read_digests(backend: Backend, table: Table, keys: Sequence[Key]) -> Iterator[DigestRow]:
+def read_digests(backend: Backend, table: Table, keys: Sequence[Key]) -> Iterator[RecordDigests]:
     """Yield the rows of the digest table for the hashes of the given keys.
 
     Parameters
@@ -116,7 +116,7 @@ def read_digests(backend: Backend, table: Table, keys: Sequence[Key]) -> Iterato
         return
     where = (OneOf("record_table", (table.id,)), hash_condition(keys))
     for values in backend.values(digests, Query(where, (*table.key, "content", "digest"))):
-        yield DigestRow(values[:-2], values[-2], values[-1])
+        yield RecordDigests(values[:-2], values[-2], values[-1])
 
 
 def read_sidecars(

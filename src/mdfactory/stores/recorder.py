@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from mdfactory.records.digests import DigestRow
+from mdfactory.records.digests import RecordDigests
 from mdfactory.records.tables import Table
 from mdfactory.stores.keys import Key
 
@@ -44,7 +44,7 @@ class Recorder(Protocol):
         self,
         table: Table,
         rows: pa.RecordBatch,
-        digests: Sequence[DigestRow],
+        digests: Sequence[RecordDigests],
         replaced: Sequence[Key],
     ) -> None:
         """Record the before-images of a write.

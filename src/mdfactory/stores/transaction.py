@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
 from mdfactory.records.arrow import array, batch, texts
-from mdfactory.records.digests import DigestRow, digest_key
+from mdfactory.records.digests import RecordDigests, digest_key
 from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import (
@@ -259,7 +259,7 @@ class Transaction:
         """Return the sidecars of records; see `stores.comparison.read_sidecars`."""
         return read_sidecars(self.backend, table, keys, columns)
 
-    def digests(self, table: Table, keys: Sequence[Key]) -> Iterator[DigestRow]:
+    def digests(self, table: Table, keys: Sequence[Key]) -> Iterator[RecordDigests]:
         """Yield the stored digests of records; see `stores.comparison.read_digests`."""
         return read_digests(self.backend, table, keys)
 
@@ -352,7 +352,7 @@ class Transaction:
         self._remove_sidecars(table, keys)
         self.remove_digests(table, keys)
 
-    def put_digests(self, table: Table, rows: Iterable[DigestRow]) -> None:
+    def put_digests(self, table: Table, rows: Iterable[RecordDigests]) -> None:
         """Store the digests of records."""
         digests = digest_table(table.namespace)
         self.backend.put(digests, batch([row.to_row(table) for row in rows], digests.schema))
@@ -437,7 +437,7 @@ class Transaction:
         rows = take_rows(rows, positions)
         keys, times = keys_of(rows, table.key), texts(rows[table.time])
         contents = [contents[position] for position in positions]
-        digests = list(map(DigestRow.of, keys, contents, times))
+        digests = list(map(RecordDigests.of, keys, contents, times))
         if self.recorder and self.recorder.keeps_before_images:
             # Before-images are read from the store: this must precede `put`.
             self.recorder.before_write(table, rows, digests, keys_of(replaced, table.key))

@@ -319,6 +319,8 @@ class FoundryBackend(TableBackend):
             if status == "OPEN":
                 end = self._client.commit if is_complete else self._client.abort
                 end(dataset_rid, transaction_rid)
+        if not is_complete:
+            self.remove(STATE, [("write", write_name)])  # warn only once
         self.has_completed_write = True
 
     def _status(self, dataset_rid: str, transaction_rid: str) -> str:

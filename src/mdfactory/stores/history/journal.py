@@ -12,16 +12,13 @@ from functools import cached_property
 import pyarrow as pa
 
 from mdfactory.platforms import user_name
-from mdfactory.records.arrow import batch, texts
-from mdfactory.records.digests import DigestRow
-from mdfactory.records.history import ABSENT, Entry, fingerprint
+from mdfactory.records.arrow import batch, pack, texts
+from mdfactory.records.digests import RecordDigests
+from mdfactory.records.history import ABSENT, Entry, UndoPart, fingerprint, keys_with_fingerprints
+from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table, log_table, undo_table
 from mdfactory.records.vocabulary import Retention
-from mdfactory.stores.history.before_images import (
-    UndoWriter,
-    before_images_of,
-    read_before_images,
-)
+from mdfactory.stores.history.before_images import before_images_of, read_before_images
 from mdfactory.stores.history.entries import EntrySummary, read_entries, read_summaries
 from mdfactory.stores.keys import Key, keys_of, take_rows
 from mdfactory.stores.transaction import Transaction
@@ -38,19 +35,17 @@ class NamespaceChanges:
         Table name -> outcome -> number of records.
     created, dropped
         Names of tables that did not exist before, and of tables that no longer exist.
-    undo
-        Writer of the before-images; None before the first of them.
+    parts
+        Number of undo parts that were written.
+    size
+        Bytes of these parts: before-images and fingerprints.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
-    undo: UndoWriter | None = None
-
-    @property
-    def undo_size(self) -> int:
-        """Bytes of before-images and fingerprints."""
-        return self.undo.size if self.undo else 0
+    parts: int = 0
+    size: int = 0
 
 
 class Journal:
@@ -123,7 +118,7 @@ class Journal:
         self,
         table: Table,
         rows: pa.RecordBatch,
-        digests: Sequence[DigestRow],
+        digests: Sequence[RecordDigests],
         replaced: Sequence[Key],
     ) -> None:
         """Record the before-images of a write."""
@@ -162,14 +157,34 @@ class Journal:
         if not (self.keeps_before_images and rows.num_rows):
             return
         changes = self._changes_in(table.namespace)
-        if changes.undo is None:
-            changes.undo = self._undo_writer(table.namespace)
-            changes.undo.prepare_table()
-        part = changes.undo.build_part(table, rows, fingerprints, before)
-        if self._undo_size() > self._retention.size:
+        columns = [rows[name] for name in table.key]
+        part = UndoPart(
+            changes.parts,
+            self._operation,
+            table.name,
+            fingerprints=pack(keys_with_fingerprints(columns, table.key, fingerprints)),
+            before_images=pack(before) if before else "",
+        )
+        if sum(each.size for each in self._changes.values()) + part.size > self._retention.size:
             self.keeps_before_images = False  # `close` drops the parts that were written
-        else:
-            changes.undo.write_part(part)
+            return
+        undo = undo_table(table.namespace, self._slot)
+        if not changes.parts:
+            self._prepare_undo_table(undo)
+        changes.parts += 1
+        changes.size += part.size
+        self._backend.put(undo, batch([part.to_row()], undo.schema))
+
+    def _prepare_undo_table(self, undo: Table) -> None:
+        """Create an undo table, or empty an existing one."""
+        if self._backend.has(undo):
+            # The table is not dropped: a drop would disturb the streams that are being read in
+            # the same transaction.
+            keys = list(self._backend.values(undo, Query(columns=undo.key)))
+            self._backend.remove(undo, keys)
+            return
+        self._transaction.initialise_namespace(undo.namespace)
+        self._backend.make(undo)
 
     def purge(self) -> None:
         """Store no before-images of this operation, and drop those of all earlier ones.
@@ -192,7 +207,7 @@ class Journal:
         An operation that changed nothing gets no entry.
         """
         if not self.keeps_before_images:
-            self._drop_before_images()
+            self._drop_written_parts()
         entries = self._new_entries()
         if not any(entry.has_changes for entry in entries):
             entries = []
@@ -203,30 +218,20 @@ class Journal:
                 self._backend.make(table)
             self._backend.put(table, batch([entry.to_row()], table.schema))
 
-    def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
-        """Return the changes in a namespace; the first call creates an empty object."""
-        return self._changes.setdefault(namespace, NamespaceChanges())
-
-    def _undo_size(self) -> int:
-        """Return the bytes of all before-images of this operation."""
-        return sum(changes.undo_size for changes in self._changes.values())
-
-    def _undo_writer(self, namespace: Namespace) -> UndoWriter:
-        """Return a new writer of this operation's undo table in a namespace."""
-        return UndoWriter(
-            self._transaction, undo_table(namespace, self._slot), operation=self._operation
-        )
-
-    def _drop_before_images(self) -> None:
+    def _drop_written_parts(self) -> None:
         """Drop the undo tables of this operation.
 
         This is done only at its end: a drop would disturb the streams that are being read in the
         same transaction.
         """
-        for changes in self._changes.values():
-            if changes.undo:
-                self._backend.drop(changes.undo.table)
-            changes.undo = None
+        for namespace, changes in self._changes.items():
+            if changes.parts:
+                self._backend.drop(undo_table(namespace, self._slot))
+            changes.parts = changes.size = 0
+
+    def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
+        """Return the changes in a namespace; the first call creates an empty object."""
+        return self._changes.setdefault(namespace, NamespaceChanges())
 
     def _new_entries(self) -> list[Entry]:
         """Return the log entries of this operation: one for each namespace that it changed."""
@@ -245,8 +250,8 @@ class Journal:
                 made=tuple(changes.created),
                 dropped=tuple(changes.dropped),
                 undoes=self._undoes,
-                slot=self._slot if changes.undo else -1,
-                size=changes.undo_size,
+                slot=self._slot if changes.parts else -1,
+                size=changes.size,
             )
             for namespace, changes in self._changes.items()
         ]
@@ -260,31 +265,23 @@ class Journal:
             New log entries of these operations, which refer to no undo table.
         """
         earlier = [entry for entry in self._earlier if entry.slot >= 0]
-        entries: list[EntrySummary | Entry] = [
-            *earlier,
-            *(entry for entry in new_entries if entry.slot >= 0),
-        ]
+        entries: list[EntrySummary | Entry] = [*earlier, *new_entries]
+        entries = [entry for entry in entries if entry.slot >= 0]
         size = sum(entry.size for entry in entries)
         operations = sorted({entry.operation for entry in entries})
         expired: set[int] = set()
         while operations and (
             len(operations) > self._retention.operations or size > self._retention.size
         ):
-            oldest = operations.pop(0)
-            expired.add(oldest)
-            for entry in entries:
-                if entry.operation == oldest:
-                    self._drop_undo_table(entry)
-                    size -= entry.size
+            expired.add(operations.pop(0))
+            size = sum(entry.size for entry in entries if entry.operation not in expired)
+        for entry in entries:
+            undo = undo_table(Namespace(entry.namespace), entry.slot)
+            if entry.operation in expired and self._backend.has(undo):
+                self._backend.drop(undo)
         summaries = [entry for entry in earlier if entry.operation in expired]
         expired_entries = read_entries(self._transaction, summaries) if summaries else []
         return [replace(entry, slot=-1, size=0) for entry in expired_entries]
-
-    def _drop_undo_table(self, entry: EntrySummary | Entry) -> None:
-        """Drop the undo table that a log entry refers to."""
-        undo = undo_table(Namespace(entry.namespace), entry.slot)
-        if self._backend.has(undo):
-            self._backend.drop(undo)
 
 
 def _storable(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from mdfactory.records.arrow import texts
-from mdfactory.records.digests import DigestRow
+from mdfactory.records.digests import RecordDigests
 from mdfactory.records.history import ABSENT, SIDECAR_PREFIX, fingerprints
 from mdfactory.records.tables import Table
 from mdfactory.stores.history.before_images import read_before_images
@@ -203,7 +203,7 @@ def _put_images(transaction: Transaction, table: Table, images: pa.RecordBatch) 
         return
     transaction.backend.put(table, images.select(table.columns))
     keys = keys_of(images, table.key)
-    rows = list(map(DigestRow, keys, texts(images["content"]), texts(images["digest"])))
+    rows = list(map(RecordDigests, keys, texts(images["content"]), texts(images["digest"])))
     transaction.put_digests(table, [row for row in rows if row.digest])
     transaction.remove_digests(table, [row.key for row in rows if not row.digest])
     sidecar_columns = [name for name in images.schema.names if name.startswith(SIDECAR_PREFIX)]

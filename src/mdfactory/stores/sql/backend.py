@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mdfactory.errors import StoreError
+from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Namespace, Table
@@ -23,6 +24,33 @@ MAX_LIMIT: Final = 2**63 - 1
 
 LAST_CHARACTER: Final = "\U0010ffff"
 """The last code point of Unicode: a prefix followed by it sorts after all texts with the prefix."""
+
+
+@contextmanager
+def store_errors(
+    translate_error: Callable[[BaseException], StoreError],
+    *driver_errors: type[Exception],
+    has_secret: bool = False,
+) -> Iterator[None]:
+    """Translate errors of the database.
+
+    Parameters
+    ----------
+    translate_error
+        Returns the error for an error of the driver.
+    driver_errors
+        Classes of errors that are translated although SQLAlchemy did not raise them.
+    has_secret
+        Whether an error may show a password, so that it must not be chained.
+    """
+    try:
+        yield
+    except MDFactoryError:
+        raise
+    except sa.exc.DBAPIError as error:
+        raise translate_error(error.orig or error) from (None if has_secret else error)
+    except driver_errors as error:
+        raise translate_error(error) from (None if has_secret else error)
 
 
 class SqlBackend(Backend):

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from psycopg import conninfo
 from sqlalchemy.dialects import postgresql
 
-from mdfactory.errors import ConfigError, MDFactoryError, StoreError, one_line
+from mdfactory.errors import ConfigError, StoreError, one_line
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait
-from mdfactory.stores.sql.backend import SqlBackend
+from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ class PostgresStore(Store):
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # there are no files to create
-        with self._translate_errors(write=write):
+        translate_error = partial(self._store_error, write=write)
+        with store_errors(translate_error, psycopg.Error, has_secret=True):
             database = self._connect()
             try:
                 # The lock is taken first: the snapshot must not be older than the lock.
@@ -152,21 +153,6 @@ class PostgresStore(Store):
         key = (LOCK_NUMBER, _query_value(database, schema_hash))
         while not _query_value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
             wait.pause(partial(_find_lock_holder, database, key))
-
-    @contextmanager
-    def _translate_errors(self, *, write: bool) -> Iterator[None]:
-        """Translate errors of the database into `StoreError`, without their context.
-
-        The context may contain the URL with its password.
-        """
-        try:
-            yield
-        except MDFactoryError:
-            raise
-        except sa.exc.DBAPIError as error:
-            raise self._store_error(error.orig or error, write=write) from None
-        except psycopg.Error as error:
-            raise self._store_error(error, write=write) from None
 
     def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database; the password is masked."""

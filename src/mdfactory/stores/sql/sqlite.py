@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
-from mdfactory.errors import MDFactoryError, StoreError
+from mdfactory.errors import StoreError
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait
-from mdfactory.stores.sql.backend import SqlBackend
+from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -59,31 +59,32 @@ class SqliteStore(Store):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:
         wait = LockWait(self.location, self.wait)
-        errors_of_block: list[BaseException] = []
-        with self._translate_errors(errors_of_block, write=write):
-            files, schemas = self._choose_schemas(create)
-            states_without_lock = {
-                path: _file_state(path)
-                for path in files.values()
-                if not write and _cannot_be_locked(path)
-            }
-            database = self._connect(files, wait, write=write, create=bool(create))
-            engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.NullPool)
-            with engine.connect() as connection:
+        translate_error = partial(self._store_error, write=write)
+        with ExitStack() as stack:
+            with store_errors(translate_error, sqlite3.Error, OSError):
+                files, schemas = self._choose_schemas(create)
+                states_without_lock = {
+                    path: _file_state(path)
+                    for path in files.values()
+                    if not write and _cannot_be_locked(path)
+                }
+                database = self._connect(files, wait, write=write, create=bool(create))
+                engine = sa.create_engine(
+                    "sqlite://", creator=lambda: database, poolclass=sa.NullPool
+                )
+                connection = stack.enter_context(engine.connect())
                 self._retry(lambda: _begin(database, files, write=write), wait)
-                try:
-                    translate_error = partial(self._store_error, write=write)
-                    yield SqliteBackend(connection, schemas, self.location, translate_error)
-                except OSError as error:  # from the block of the caller, such as a full disk
-                    errors_of_block.append(error)
-                    raise
+            # An OSError of the caller's block, such as a full disk, is none of the store.
+            with store_errors(translate_error, sqlite3.Error):
+                yield SqliteBackend(connection, schemas, self.location, translate_error)
+            with store_errors(translate_error, sqlite3.Error, OSError):
                 commit_wait = LockWait(self.location, self.wait)  # the write may have taken longer
                 self._retry(lambda: database.execute("COMMIT"), commit_wait)
-            if any(_file_state(path) != state for path, state in states_without_lock.items()):
-                raise StoreError(
-                    f"{self.location} was written by another program while it was read; it could "
-                    "not be locked, because you have no permission to write it. Try again"
-                )
+        if any(_file_state(path) != state for path, state in states_without_lock.items()):
+            raise StoreError(
+                f"{self.location} was written by another program while it was read; it could "
+                "not be locked, because you have no permission to write it. Try again"
+            )
 
     def _choose_schemas(
         self, create: Collection[Namespace]
@@ -160,30 +161,6 @@ class SqliteStore(Store):
                 wait.pause(partial(_find_lock_holder, self._paths.values()))
             else:
                 return
-
-    @contextmanager
-    def _translate_errors(
-        self, errors_of_block: Collection[BaseException], *, write: bool
-    ) -> Iterator[None]:
-        """Translate errors of the database and its files into `StoreError`.
-
-        Parameters
-        ----------
-        errors_of_block
-            Errors raised in the caller's block, which are not translated.
-        write
-            Whether the transaction may write.
-        """
-        try:
-            yield
-        except MDFactoryError:
-            raise
-        except sa.exc.DBAPIError as error:
-            raise self._store_error(error.orig or error, write=write) from error
-        except (sqlite3.Error, OSError) as error:
-            if error in errors_of_block:
-                raise
-            raise self._store_error(error, write=write) from error
 
     def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database or its files."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from string import printable
 from typing import Final
 
-from mdfactory.records.digests import DigestRow, record_digest
+from mdfactory.records.digests import RecordDigests, record_digest
 
 DIGEST_CHANGED: Final = "its stored digest was changed"
 
 
-def damage_of(content: str, time: str, stored: DigestRow | None) -> str | None:
+def damage_of(content: str, time: str, stored: RecordDigests | None) -> str | None:
     """Compare a record with its stored digests.
 
     The record digest is computed from the content digest and the time. If only one of content,
