@@ -241,6 +241,46 @@ def test_a_busy_service_is_retried_after_retry_after(
     assert busy.hits == 2
 
 
+NO_PAUSE = pytest.approx(0.075, abs=0.025)
+"""The usual pause before the first retry."""
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [
+        ("7", 7),
+        ("99999", 60),
+        ("Fri, 31 Dec 2999 23:59:59 GMT", 60),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", NO_PAUSE),
+        ("Fri, 31 Dec 99999999999999999 23:59:59 GMT", NO_PAUSE),
+        ("9" * 5000, NO_PAUSE),
+        ("inf", NO_PAUSE),
+        ("-3", NO_PAUSE),
+        ("soon", NO_PAUSE),
+        ("", NO_PAUSE),
+    ],
+)
+def test_the_pause_before_a_retry_is_bounded(
+    store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, header: str, pause: float
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    foundry.faults.answer("GET /compass", 503, headers={"Retry-After": header})
+    assert _hashes(store) == ["A"]
+    assert pauses == [pause]
+
+
+@pytest.mark.parametrize("kind", ["lose_reply", "reset", "truncate"])
+def test_the_number_of_attempts_is_bounded(
+    store: Store, foundry: FoundryServer, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    fault = getattr(foundry.faults, kind)("GET /compass", times=None)
+    with pytest.raises(StoreError, match=r"cannot be reached: looking up"):
+        _hashes(store)
+    assert fault.hits == 6
+    assert not caplog.text
+
+
 REQUEST_PATTERNS = [
     "POST .*datasets$",
     "branchesUnrestricted2",
@@ -491,6 +531,16 @@ def test_a_start_with_a_lost_reply_is_not_adopted_without_its_record(
     foundry.settings.echoes_record = False
     foundry.faults.lose_reply("POST .*transactions$", skip=1)
     with pytest.raises(StoreLockedError, match="Foundry does not return its record"):
+        _push(store, "B")
+    assert _hashes(store) == ["A"]
+
+
+@pytest.mark.parametrize("pattern", ["POST .*transactions/[^/]*$", "commit$"])
+def test_a_refusal_is_named_as_foundry_names_it(
+    store: Store, foundry: FoundryServer, pattern: str
+) -> None:
+    foundry.faults.answer(pattern, 418, name="Catalog:Teapot", times=None)
+    with pytest.raises(StoreError, match="Catalog:Teapot"):
         _push(store, "B")
     assert _hashes(store) == ["A"]
 

@@ -44,12 +44,9 @@ class Resource:
     ----------
     rid
         Resource identifier.
-    is_trashed
-        Whether the resource is in the trash.
     """
 
     rid: str
-    is_trashed: bool
 
     @property
     def is_dataset(self) -> bool:
@@ -118,11 +115,7 @@ def parse_transaction(values: Mapping[str, Any], now: str | None = None) -> Data
             age = (parsedate_to_datetime(now) - datetime.fromisoformat(start_time)).total_seconds()
         except (ValueError, TypeError, OverflowError):
             log.debug("no age from %s and %s", start_time, now)
+    record = values.get("record") or {}
     return DatasetTransaction(
-        rid=str(values["rid"]),
-        type=str(values["type"]),
-        status=str(values["status"]),
-        record=values.get("record") or {},
-        start_time=start_time,
-        age_seconds=age,
+        values["rid"], values["type"], values["status"], record, start_time, age
     )
