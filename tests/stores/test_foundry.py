@@ -535,6 +535,28 @@ def test_a_start_with_a_lost_reply_is_not_adopted_without_its_record(
     assert _hashes(store) == ["A"]
 
 
+SIMULTANEOUS = "Catalog:SimultaneousOpenTransactionsNotAllowed"
+"""Name of the error for a second open transaction; its body may lack the rid of the first."""
+
+
+def test_an_open_transaction_that_has_just_ended_is_not_waited_for(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """Foundry refuses a transaction, and lists no open one a moment later."""
+    refusals = foundry.faults.answer("POST .*transactions$", 400, name=SIMULTANEOUS, times=3)
+    assert _push(store, "B").inserted == 2
+    assert refusals.hits == 3
+    assert _hashes(store) == ["A", "B"]
+
+
+def test_an_open_transaction_that_is_not_listed_is_waited_for(foundry: FoundryServer) -> None:
+    store = FoundryStore(PATHS, wait=0.5)
+    store.create(SIMULATIONS)
+    foundry.faults.answer("POST .*transactions$", 400, name=SIMULTANEOUS, times=None)
+    with pytest.raises(StoreLockedError, match="the open transaction that Foundry does not list"):
+        store.create(SIMULATIONS)
+
+
 @pytest.mark.parametrize("pattern", ["POST .*transactions/[^/]*$", "commit$"])
 def test_a_refusal_is_named_as_foundry_names_it(
     store: Store, foundry: FoundryServer, pattern: str

@@ -46,6 +46,7 @@ from mdfactory.stores.foundry.http import (
     request_failed,
 )
 from mdfactory.stores.foundry.model import (
+    UNLISTED_TRANSACTION,
     CommitStatusUnknownError,
     DatasetFile,
     DatasetTransaction,
@@ -220,7 +221,9 @@ class FoundryClient:
             return []
 
     def transaction(self, dataset_rid: str, transaction_rid: str) -> DatasetTransaction:
-        """Return a transaction of a dataset."""
+        """Return a transaction of a dataset, or a stand-in without a status if the rid is empty."""
+        if not transaction_rid:
+            return UNLISTED_TRANSACTION
         with self._request(f"reading transaction {transaction_rid}"):
             reply = self._catalog.api_get_transaction(dataset_rid, transaction_rid)
             return parse_transaction(reply.json(), reply.headers.get("Date"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from mdfactory.errors import StoreError
 
@@ -20,11 +20,10 @@ class OpenTransactionError(Exception):
     Parameters
     ----------
     transaction_rid
-        Rid of the open transaction.
+        Rid of the open transaction; empty if Foundry lists none, for example since it has ended.
     """
 
     def __init__(self, transaction_rid: str) -> None:
-        super().__init__(transaction_rid)
         self.transaction_rid = transaction_rid
 
 
@@ -80,6 +79,10 @@ class DatasetTransaction:
     record: Mapping[str, Any] = field(default_factory=dict)
     start_time: str = ""
     age_seconds: float = -1.0
+
+
+UNLISTED_TRANSACTION: Final = DatasetTransaction("that Foundry does not list", "", "")
+"""Stands for a transaction whose rid is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
