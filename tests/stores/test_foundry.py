@@ -1011,3 +1011,24 @@ def test_many_new_records_are_moved_to_disk(store: Store) -> None:
     assert len(text_of_hash) == 79
     assert text_of_hash.pop("07") == "y"
     assert set(text_of_hash.values()) == {text}
+
+
+def test_many_records_of_another_program_are_moved_to_disk(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """The first write puts all of them into our own files."""
+    path = path_of(ANALYSIS, PATHS)
+    for number in range(12):
+        rows = [
+            analysis_with_sidecar(f"{number:X}{part}", data_csv="x" * 2**20) for part in range(8)
+        ]
+        plain = records(ANALYSIS, *rows).select(list(ANALYSIS.columns))
+        foundry.put_existing(path, pa.Table.from_batches([plain]))
+    held: list[int] = []
+    before = pa.total_allocated_bytes()
+    foundry.faults.before(
+        f"{foundry.dump(path).rid}.*putFile", lambda: held.append(pa.total_allocated_bytes())
+    )
+    store.write([(ANALYSIS, records(ANALYSIS, analysis_with_sidecar("F")))], ConflictMode.refuse)
+    assert held[0] - before < 64 * 2**20
+    assert len(_hashes(store, ANALYSIS)) == 97
