@@ -686,11 +686,15 @@ def test_a_write_without_changes_starts_no_transaction_of_a_dataset(
 
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
 def test_a_schema_that_fails_after_the_commit_is_warned_of_and_set_by_create(
-    foundry: FoundryServer, caplog: pytest.LogCaptureFixture, status: int
+    foundry: FoundryServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
 ) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
     store = FoundryStore(PATHS, wait=2)
     foundry.faults.answer("POST .*schemas", 400, times=4)  # while the transactions are open
-    foundry.faults.answer("schemas", status, times=None, headers={"Retry-After": "0"})
+    foundry.faults.answer("schemas", status, times=None)
     store.create(SIMULATIONS)
     assert "SQL cannot read it" in caplog.text
     foundry.faults.clear()
@@ -930,6 +934,16 @@ def test_a_file_that_is_not_parquet_is_an_error(store: Store, foundry: FoundrySe
     foundry.put(PATHS.runs, {"bucket-3.parquet": b"PAR1 and nothing else"})
     with pytest.raises(StoreError, match=r"runs: bucket-3\.parquet cannot be read as Parquet"):
         _hashes(store)
+
+
+def test_a_file_that_is_named_almost_like_a_bucket_is_read(
+    store: Store, foundry: FoundryServer
+) -> None:
+    rows = pa.Table.from_batches([records(SIMULATIONS, run("3"))])
+    foundry.put(PATHS.runs, {"bucket-03.parquet": dump(rows)})
+    assert _hashes(store) == ["3", "A"]
+    _push(store, "B")
+    assert _hashes(store) == ["3", "A", "B"]
 
 
 def test_a_dataset_in_the_trash_is_an_error(store: Store, foundry: FoundryServer) -> None:

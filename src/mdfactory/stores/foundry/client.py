@@ -10,32 +10,17 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 import requests
 from foundry_dev_tools import FoundryContext
-from foundry_dev_tools.config.config import (
-    get_config_dict,
-    parse_credentials_config,
-    parse_general_config,
-)
+from foundry_dev_tools.config.config import get_config_dict, parse_general_config
 from foundry_dev_tools.config.token_provider import JWTTokenProvider
-from foundry_dev_tools.errors.compass import (
-    DuplicateNameError,
-    PathNotFoundError,
-    ResourceNotFoundError,
-)
+from foundry_dev_tools.errors import compass, dataset
 from foundry_dev_tools.errors.config import FoundryConfigError
-from foundry_dev_tools.errors.dataset import (
-    BranchesAlreadyExistError,
-    BranchNotFoundError,
-    DatasetAlreadyExistsError,
-    DatasetHasNoSchemaError,
-    DatasetHasOpenTransactionError,
-)
 from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.errors import ConfigError, StoreError, one_line
@@ -48,7 +33,6 @@ from mdfactory.stores.foundry.http import (
 from mdfactory.stores.foundry.model import (
     UNLISTED_TRANSACTION,
     CommitStatusUnknownError,
-    DatasetFile,
     DatasetTransaction,
     OpenTransactionError,
     QueryFailedError,
@@ -69,9 +53,6 @@ TRANSACTIONS_PER_PAGE: Final = 100
 QUERY_POLL_SECONDS: Final = 0.2
 """Pause between two requests for the status of a query."""
 
-TOKEN_PATTERN: Final = re.compile(r"[!-~]+")
-"""Matches texts that a header can hold as a token."""
-
 
 class FoundryClient:
     """Connection to Foundry, configured by the files of ``fdt config`` and ``FDT_*`` variables.
@@ -88,12 +69,10 @@ class FoundryClient:
 
     def __init__(self) -> None:
         try:
-            values = get_config_dict()
-            config = parse_general_config(values)
+            config = parse_general_config(get_config_dict())
             config.requests_session = FoundrySession()
-            if config.requests_ca_bundle:
-                config.requests_session.verify = config.requests_ca_bundle
-            self._context = FoundryContext(config, parse_credentials_config(values))
+            config.requests_session.verify = config.requests_ca_bundle or True
+            self._context = FoundryContext(config)
         except (FoundryConfigError, AttributeError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"credentials for Foundry are missing or invalid: {one_line(error)} Set "
@@ -101,10 +80,11 @@ class FoundryClient:
                 command="fdt config",
             ) from None  # the cause may hold the token
         self.host = self._context.host.url
+        self._request = partial(request_errors, self.host)
         self._catalog = self._context.catalog
         provider = self._context.token_provider
         # The error of `requests` for an invalid header would show the token.
-        if isinstance(provider, JWTTokenProvider) and not TOKEN_PATTERN.fullmatch(provider.token):
+        if isinstance(provider, JWTTokenProvider) and not re.fullmatch(r"[!-~]+", provider.token):
             raise ConfigError(
                 "the token for Foundry is empty, or has a space, a newline or another character "
                 "that no token has",
@@ -114,9 +94,6 @@ class FoundryClient:
     def close(self) -> None:
         """Close all connections."""
         self._context.client.close()
-
-    def _request(self, action: str) -> AbstractContextManager[None]:
-        return request_errors(self.host, action)
 
     # Resources
 
@@ -137,7 +114,7 @@ class FoundryClient:
         try:
             with self._request(f"looking up {path}"):
                 reply = get(path, decoration={"path", "inTrash"}).json()
-        except (ResourceNotFoundError, PathNotFoundError):
+        except (compass.ResourceNotFoundError, compass.PathNotFoundError):
             return None
         if reply.get("directlyTrashed") or reply.get("inTrash"):
             raise StoreError(f"{path} is in the trash. Restore it, or delete it permanently")
@@ -148,7 +125,7 @@ class FoundryClient:
         create = partial(self._create, path, self._catalog.api_create_dataset, path)
         try:
             rid = create()
-        except PathNotFoundError:
+        except compass.PathNotFoundError:
             self._create_folder(path.rpartition("/")[0])
             rid = create()
         self.create_branch(rid)
@@ -160,7 +137,7 @@ class FoundryClient:
         try:
             with self._request(action):
                 return str(create(*arguments).json()["rid"])
-        except (DatasetAlreadyExistsError, DuplicateNameError) as error:
+        except (dataset.DatasetAlreadyExistsError, compass.DuplicateNameError) as error:
             # Another program may have created it, or an earlier attempt whose reply was lost.
             resource = self.find_usable_resource(path)
             if resource is None:
@@ -169,7 +146,7 @@ class FoundryClient:
 
     def create_branch(self, dataset_rid: str) -> None:
         """Create the branch that holds the records, unless it exists."""
-        with suppress(BranchesAlreadyExistError), self._request("creating a branch"):
+        with suppress(dataset.BranchesAlreadyExistError), self._request("creating a branch"):
             self._catalog.api_create_branch(dataset_rid, BRANCH)
 
     def _create_folder(self, path: str) -> str:
@@ -181,8 +158,8 @@ class FoundryClient:
             raise StoreError(
                 f"{path} does not exist on {self.host}. Create this project in Foundry first"
             )
-        parent_rid = self._create_folder(parent_path)
-        return self._create(path, self._context.compass.api_create_folder, name, parent_rid)
+        create = self._context.compass.api_create_folder
+        return self._create(path, create, name, self._create_folder(parent_path))
 
     # Views: the files of a dataset as of one transaction
 
@@ -217,7 +194,7 @@ class FoundryClient:
                 if page.status_code == requests.codes.no_content:
                     return []
                 return [parse_transaction(each["transaction"]) for each in page.json()["values"]]
-        except BranchNotFoundError:
+        except dataset.BranchNotFoundError:
             return []
 
     def transaction(self, dataset_rid: str, transaction_rid: str) -> DatasetTransaction:
@@ -226,10 +203,10 @@ class FoundryClient:
             return UNLISTED_TRANSACTION
         with self._request(f"reading transaction {transaction_rid}"):
             reply = self._catalog.api_get_transaction(dataset_rid, transaction_rid)
-            return parse_transaction(reply.json(), reply.headers.get("Date"))
+            return parse_transaction(reply.json(), reply.headers.get("Date", ""))
 
-    def files(self, dataset_rid: str, ref: str, *, with_open: bool = False) -> list[DatasetFile]:
-        """Return the files of a view.
+    def files(self, dataset_rid: str, ref: str, *, with_open: bool = False) -> dict[str, int]:
+        """Return the path and the size in bytes of each file of a view.
 
         Parameters
         ----------
@@ -244,28 +221,19 @@ class FoundryClient:
             entries = self._catalog.list_dataset_files(
                 dataset_rid, ref, include_open_exclusive_transaction=with_open
             )
-        return [
-            DatasetFile(entry["logicalPath"], int(entry["fileMetadata"]["length"]))
-            for entry in entries
-        ]
+        return {entry["logicalPath"]: int(entry["fileMetadata"]["length"]) for entry in entries}
 
-    def read_file(self, dataset_rid: str, ref: str, file: DatasetFile) -> bytes:
+    def read_file(self, dataset_rid: str, ref: str, path: str) -> bytes:
         """Return the content of a file of a view."""
-        action = f"reading {file.path} of {dataset_rid}"
-        with self._request(action):
-            reply = self._context.data_proxy.api_get_file_in_view(dataset_rid, ref, file.path)
-        if len(reply.content) != file.length:
-            received = f"received {len(reply.content)} of {file.length} bytes"
-            raise StoreError(f"{self.host}: {action}: {received}")
-        return reply.content
+        with self._request(f"reading {path} of {dataset_rid}"):
+            return self._context.data_proxy.api_get_file_in_view(dataset_rid, ref, path).content
 
     def has_schema(self, dataset_rid: str, transaction_rid: str) -> bool:
         """Whether the view that ends with a transaction has a schema."""
-        get = self._context.metadata.api_get_dataset_schema
         try:
             with self._request(f"reading the schema of {dataset_rid}"):
-                get(dataset_rid, BRANCH, transaction_rid)
-        except DatasetHasNoSchemaError:
+                self._context.metadata.api_get_dataset_schema(dataset_rid, BRANCH, transaction_rid)
+        except dataset.DatasetHasNoSchemaError:
             return False
         return True
 
@@ -280,35 +248,26 @@ class FoundryClient:
             If the query fails although the service works, or its result is not in Arrow format.
         """
         sql = self._context.foundry_sql_server
+        deadline = time.monotonic() + TIMEOUT_SECONDS[1]
         try:
-            query_id = self._execute(text)
+            with self._request("starting a query"):
+                query = sql.api_queries_execute(text, BRANCH).json()
+            query_id, status = query["queryId"], query["status"]
+            while status["type"] == "running":
+                if time.monotonic() > deadline:
+                    raise QueryFailedError("the query takes too long")
+                time.sleep(QUERY_POLL_SECONDS)
+                with self._request("reading the status of a query"):
+                    status = sql.api_queries_status(query_id).json()["status"]
+            if status["type"] != "ready":
+                raise QueryFailedError(str(status.get("failed", {}).get("errorMessage", status)))
             with self._request("reading the result of a query"):
                 content = sql.api_queries_results(query_id).content
-        except FoundryAPIError as error:
-            raise QueryFailedError(type(error).__name__) from error
-        if content[:1] != b"A":  # the marker of an Arrow stream
-            raise QueryFailedError("the result is not in Arrow format")
-        try:
+            if content[:1] != b"A":  # the marker of an Arrow stream
+                raise QueryFailedError("the result is not in Arrow format")
             return pa.ipc.open_stream(pa.py_buffer(content).slice(1))
-        except pa.ArrowInvalid as error:
-            raise QueryFailedError(one_line(error)) from error
-
-    def _execute(self, text: str) -> str:
-        """Execute a query, wait until its result is ready, and return its identifier."""
-        sql = self._context.foundry_sql_server
-        with self._request("starting a query"):
-            query = sql.api_queries_execute(text, BRANCH).json()
-        query_id, status = query["queryId"], query["status"]
-        deadline = time.monotonic() + TIMEOUT_SECONDS[1]
-        while status["type"] == "running":
-            if time.monotonic() > deadline:
-                raise QueryFailedError("the query takes too long")
-            time.sleep(QUERY_POLL_SECONDS)
-            with self._request("reading the status of a query"):
-                status = sql.api_queries_status(query_id).json()["status"]
-        if status["type"] != "ready":
-            raise QueryFailedError(str(status.get("failed", {}).get("errorMessage", status)))
-        return str(query_id)
+        except (FoundryAPIError, pa.ArrowInvalid) as error:
+            raise QueryFailedError(f"{type(error).__name__}: {one_line(error)}") from error
 
     # Transactions
 
@@ -328,18 +287,16 @@ class FoundryClient:
             with self._request("starting a transaction"):
                 try:
                     reply = start(dataset_rid, BRANCH, **options)
-                except BranchNotFoundError:
+                except dataset.BranchNotFoundError:
                     self.create_branch(dataset_rid)
                     reply = start(dataset_rid, BRANCH, **options)
                 return str(reply.json()["rid"])
-        except DatasetHasOpenTransactionError as error:
-            open_rid = error.kwargs.get("open_transaction_rid")
-            raise OpenTransactionError(str(open_rid or self._open_rid(dataset_rid))) from error
-
-    def _open_rid(self, dataset_rid: str) -> str:
-        """Return the rid of the open transaction of a dataset; empty if none is listed."""
-        transactions = self.transactions(dataset_rid, BRANCH, with_open=True)
-        return next((each.rid for each in transactions if each.status == "OPEN"), "")
+        except dataset.DatasetHasOpenTransactionError as error:
+            rid = error.kwargs.get("open_transaction_rid", "")
+            if not rid:
+                transactions = self.transactions(dataset_rid, BRANCH, with_open=True)
+                rid = next((each.rid for each in transactions if each.status == "OPEN"), "")
+            raise OpenTransactionError(rid) from error
 
     def set_transaction_type(
         self, dataset_rid: str, transaction_rid: str, transaction_type: str
@@ -420,8 +377,6 @@ class FoundryClient:
             with self._request("aborting"):
                 self._catalog.api_abort_transaction(dataset_rid, transaction_rid)
         except (FoundryAPIError, StoreError) as error:
-            log.debug(
-                "could not abort %s of %s: %s", transaction_rid, dataset_rid, type(error).__name__
-            )
+            log.debug("could not abort %s: %s", transaction_rid, type(error).__name__)
             return False
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache, cached_property, partial
 from hashlib import blake2b
 from itertools import islice
@@ -18,7 +18,7 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
 from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
-from mdfactory.stores.foundry.model import DatasetFile, DatasetTransaction
+from mdfactory.stores.foundry.model import DatasetTransaction
 from mdfactory.stores.foundry.parquet import (
     BUCKET_COUNT,
     BUCKET_NAMES,
@@ -37,7 +37,6 @@ from mdfactory.stores.locking import Patience
 
 MAX_SNAPSHOT_PAGES: Final = 20
 """Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
-
 
 MAX_HELD_BYTES: Final = 32 * 2**20
 """Largest size of new records of a dataset in memory; beyond it, they are moved to files."""
@@ -98,12 +97,11 @@ class DatasetTable:
         A page of the history may be short, or consist of aborted transactions. So the search ends
         only at a page without new transactions.
         """
-        has_history = False
+        transaction = None
         for transaction in self._history():
             if transaction.status == "COMMITTED":
                 return transaction.rid
-            has_history = True
-        if has_history and self._client.files(self.rid, BRANCH):
+        if transaction and self._client.files(self.rid, BRANCH):
             raise StoreError(
                 f"{self.path} has files, but Foundry lists no committed transaction for them"
             )
@@ -112,10 +110,9 @@ class DatasetTable:
     @cached_property
     def snapshot_transaction(self) -> str:
         """Rid of the SNAPSHOT with which the view begins; empty if it is not found."""
-        for transaction in islice(self._history(), MAX_SNAPSHOT_PAGES * TRANSACTIONS_PER_PAGE):
-            if transaction.status == "COMMITTED" and transaction.type == "SNAPSHOT":
-                return transaction.rid
-        return ""
+        history = islice(self._history(), MAX_SNAPSHOT_PAGES * TRANSACTIONS_PER_PAGE)
+        committed = (each for each in history if each.status == "COMMITTED")
+        return next((each.rid for each in committed if each.type == "SNAPSHOT"), "")
 
     def _history(self) -> Iterator[DatasetTransaction]:
         """Yield the closed transactions of the dataset, newest first."""
@@ -130,11 +127,10 @@ class DatasetTable:
             ref = page[-1].rid
 
     @cached_property
-    def files(self) -> list[DatasetFile]:
-        """The files of the view that is read."""
-        if not self.base_transaction:
-            return []
-        return self._client.files(self.rid, self.base_transaction)
+    def files(self) -> dict[str, int]:
+        """Path and size of each file of the view that is read."""
+        base = self.base_transaction
+        return self._client.files(self.rid, base) if base else {}
 
     @cached_property
     def _temporary_folder(self) -> tempfile.TemporaryDirectory[str]:
@@ -199,18 +195,18 @@ class DatasetTable:
         columns
             Columns of the result.
         """
-        needed = [*columns, *(condition.column for condition in query.where)]
-        needed += self.table.key if self._newest_batch else ()
-        buckets = buckets_of_query(query)
-        for rows in self._current_records(buckets, list(dict.fromkeys(needed)), query):
+        # The key decides whether a record was changed.
+        needed = [*columns, *(condition.column for condition in query.where), *self.table.key]
+        unique = list(dict.fromkeys(needed))
+        for rows in self._current_records(buckets_of_query(query), unique, query):
             yield rows.select(list(columns))
 
     def _current_records(
         self, buckets: Collection[int], columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
         """Yield the records of some buckets, with the changes applied."""
-        for file in self._files_of_buckets(buckets):
-            for batch in self._read_file(file, columns):
+        for path in self._files_of_buckets(buckets):
+            for batch in self._read_file(path, columns):
                 for rows in filter_records(batch, query, columns):
                     yield self._select(rows, None) if self._newest_batch else rows
         for position, (bucket, new_batch) in enumerate(self._batches):
@@ -220,37 +216,39 @@ class DatasetTable:
 
     def _select(self, rows: pa.RecordBatch, newest_batch: int | None) -> pa.RecordBatch:
         """Return the rows whose newest record is in a batch; None: neither replaced nor removed."""
-        digests = enumerate(self._key_digests(rows))
-        return take_rows(
-            rows, [row for row, key in digests if self._newest_batch.get(key) == newest_batch]
-        )
+        positions = map(self._newest_batch.get, self._key_digests(rows))
+        selected = [row for row, position in enumerate(positions) if position == newest_batch]
+        return take_rows(rows, selected)
 
-    def _files_of_buckets(self, buckets: Collection[int]) -> list[DatasetFile]:
-        """Return the files that may hold records of some buckets.
+    def _files_of_buckets(self, buckets: Collection[int]) -> list[str]:
+        """Return the paths of the files that may hold records of some buckets.
 
         A file that another program wrote may hold records of any bucket.
         """
         names = {BUCKET_NAMES[bucket] for bucket in buckets}
         return [
-            file
-            for file in ([] if self._is_cleared else self.files)
-            if file.path in names or (file.path not in BUCKET_NAMES and is_data_file(file.path))
+            path
+            for path in ([] if self._is_cleared else self.files)
+            if path in names or (path not in BUCKET_NAMES and is_data_file(path))
         ]
 
-    def _read_file(self, file: DatasetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        name = f"{self.path}: {file.path}"
-        return read_records(self._download(file), name, self.table, columns)
+    def _read_file(self, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return read_records(self._download(path), f"{self.path}: {path}", self.table, columns)
 
-    def _download(self, file: DatasetFile) -> Path:
+    def _download(self, path: str) -> Path:
         """Return the local copy of a file, which is downloaded once."""
-        if file.path not in self._local_files:
-            path = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
-            path.write_bytes(self._client.read_file(self.rid, self.base_transaction, file))
-            self._local_files[file.path] = path
-        return self._local_files[file.path]
+        if path not in self._local_files:
+            content = self._client.read_file(self.rid, self.base_transaction, path)
+            if len(content) != self.files[path]:
+                received = f"received {len(content)} of {self.files[path]} bytes"
+                raise StoreError(f"{self.path}: {path} cannot be read: {received}")
+            file = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
+            file.write_bytes(content)
+            self._local_files[path] = file
+        return self._local_files[path]
 
     def _key_digests(self, rows: pa.RecordBatch) -> list[bytes]:
-        return [_key_digest(key) for key in keys_of(rows, self.table.key)]
+        return list(map(_key_digest, keys_of(rows, self.table.key)))
 
     # Changing
 
@@ -266,10 +264,10 @@ class DatasetTable:
 
     def remove(self, keys: Collection[Key]) -> None:
         """Remove the records with these keys."""
-        hash_index = self.table.key.index("hash") if "hash" in self.table.key else None
         for key in keys:
+            hash_ = dict(zip(self.table.key, key, strict=True)).get("hash", "")
             self._newest_batch[_key_digest(key)] = REMOVED
-            self._changed_buckets.add(0 if hash_index is None else bucket_of(key[hash_index]))
+            self._changed_buckets.add(bucket_of(hash_))
 
     def clear(self) -> None:
         """Remove all records."""
@@ -304,7 +302,7 @@ class DatasetTable:
         replace_all = (
             self._is_cleared
             or not self.base_transaction
-            or not all(file.path in BUCKET_NAMES for file in self.files)
+            or not all(path in BUCKET_NAMES for path in self.files)
         )
         buckets = self._changed_buckets
         if replace_all:
@@ -313,14 +311,24 @@ class DatasetTable:
             positions = set(self._newest_batch.values()) - {REMOVED}
             # A dataset without records has one file, which holds the columns.
             buckets = {self._batches[position][0] for position in positions} or {0}
+        file = Path(self._temporary_folder.name, "upload.parquet")
         lengths: dict[str, int] = {}
-        for name, content in self._encoded_buckets(buckets):
+        for bucket in sorted(buckets):
+            records = self._current_records({bucket}, self.table.columns, Query())
+            write_records(file, self.table, records)
+            content = file.read_bytes()
+            name = BUCKET_NAMES[bucket]
             self._client.put_file(self.rid, self.open_transaction, name, content)
             lengths[name] = len(content)
-        self._check_lengths(lengths)
+        arrived = self._client.files(self.rid, BRANCH, with_open=True)
+        for name, length in lengths.items():
+            if arrived.get(name) != length:
+                raise StoreError(
+                    f"{self.path}: only {arrived.get(name, 0)} of {length} bytes of {name} were "
+                    "uploaded; nothing was changed. Try again"
+                )
         if replace_all or not self._client.has_schema(self.rid, self.base_transaction):
-            schema = foundry_schema(self.table)
-            self._client.put_schema(self.rid, self.open_transaction, schema)
+            self._client.put_schema(self.rid, self.open_transaction, foundry_schema(self.table))
 
     def _rebucket_records(self) -> None:
         """Turn the records of all files into changes, so that they are uploaded in buckets.
@@ -328,14 +336,13 @@ class DatasetTable:
         Other programs write a record again without removing the old one. Of several records with
         the same key, only the newest is taken.
         """
-        files = self._files_of_buckets(range(BUCKET_COUNT))
-        for file in files:
-            name = f"{self.path}: {file.path}"
-            refuse_undeclared_columns(self._download(file), name, self.table)
+        paths = self._files_of_buckets(range(BUCKET_COUNT))
+        for path in paths:
+            refuse_undeclared_columns(self._download(path), f"{self.path}: {path}", self.table)
         changed = frozenset(self._newest_batch)
         newest_time: dict[bytes, str] = {}
-        for file in files:
-            for rows in self._read_file(file, self.table.columns):
+        for path in paths:
+            for rows in self._read_file(path, self.table.columns):
                 times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
                 newer: dict[bytes, int] = {}
                 for row, (key, time) in enumerate(zip(self._key_digests(rows), times, strict=True)):
@@ -343,26 +350,6 @@ class DatasetTable:
                         newest_time[key], newer[key] = time, row
                 self.put(take_rows(rows, sorted(newer.values())))
         self._is_cleared = True
-
-    def _encoded_buckets(self, buckets: Collection[int]) -> Iterator[tuple[str, bytes]]:
-        """Yield the file names of some buckets with their new content as Parquet."""
-        path = Path(self._temporary_folder.name, "upload.parquet")
-        for bucket in sorted(buckets):
-            records = self._current_records({bucket}, self.table.columns, Query())
-            write_records(path, self.table, records)
-            yield BUCKET_NAMES[bucket], path.read_bytes()
-
-    def _check_lengths(self, lengths: dict[str, int]) -> None:
-        """Refuse to continue if a file was not uploaded completely."""
-        files = self._client.files(self.rid, BRANCH, with_open=True)
-        arrived_lengths = {file.path: file.length for file in files}
-        for path, length in lengths.items():
-            arrived = arrived_lengths.get(path, 0)
-            if arrived != length:
-                raise StoreError(
-                    f"{self.path}: only {arrived} of {length} bytes of {path} were uploaded; "
-                    "nothing was changed. Try again"
-                )
 
     def commit(self) -> None:
         """Commit the open transaction; do nothing if there is none.
@@ -395,7 +382,7 @@ class DatasetTable:
         )
 
 
-def _key_digest(key: Iterable[object]) -> bytes:
+def _key_digest(key: Key) -> bytes:
     """Return a digest of 16 bytes for a key."""
     return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 

@@ -90,8 +90,7 @@ class FoundrySession(requests.Session):
         if self._process_id != os.getpid():
             self.close()
             self._process_id = os.getpid()
-        if options.get("timeout") is None:
-            options["timeout"] = TIMEOUT_SECONDS
+        options["timeout"] = options.get("timeout") or TIMEOUT_SECONDS
         retries = RETRIES
         while True:
             try:

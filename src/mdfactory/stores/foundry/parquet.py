@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import hexdigits
 from typing import Any, Final
 
 import pyarrow as pa
@@ -57,9 +58,7 @@ def bucket_of(hash_: str) -> int:
     If the first character is no hexadecimal digit, its checksum decides.
     """
     first = hash_[:1]
-    if not first:
-        return 0
-    if first in "0123456789abcdefABCDEF":
+    if first and first in hexdigits:
         return int(first, 16)
     return zlib.crc32(first.encode()) % BUCKET_COUNT
 
@@ -79,11 +78,9 @@ def buckets_of_query(query: Query) -> set[int]:
 
 def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield bucket numbers with their records; tables without a hash have only bucket 0."""
-    if "hash" not in table.columns:
-        yield 0, rows
-        return
+    hashes = texts(rows["hash"]) if "hash" in table.columns else [""] * rows.num_rows
     positions_of_bucket: dict[int, list[int]] = {}
-    for position, hash_ in enumerate(texts(rows["hash"])):
+    for position, hash_ in enumerate(hashes):
         positions_of_bucket.setdefault(bucket_of(hash_), []).append(position)
     for number, positions in positions_of_bucket.items():
         yield number, take_rows(rows, positions)
@@ -167,10 +164,8 @@ def read_records(
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     """Return the number of rows in a batch of bounded size, from the average size of a row."""
-    file_bytes = sum(
-        metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
-    )
-    row_bytes = file_bytes // max(1, metadata.num_rows)
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    row_bytes = sum(group.total_byte_size for group in groups) // max(1, metadata.num_rows)
     return min(BATCH_ROWS, max(1, MAX_BATCH_BYTES // max(1, row_bytes)))
 
 
@@ -185,12 +180,8 @@ def refuse_undeclared_columns(path: Path, name: str, table: Table) -> None:
         If the file has such columns, or cannot be read as Parquet.
     """
     with _parquet_errors(name):
-        columns = pq.read_schema(path).names
-    undeclared = [
-        column
-        for column in columns
-        if column not in table.columns and not column.startswith("__index_")
-    ]
+        columns = [name for name in pq.read_schema(path).names if not name.startswith("__index_")]
+    undeclared = [column for column in columns if column not in table.columns]
     if undeclared:
         raise StoreError(
             f"{name} has columns that records do not have: {', '.join(undeclared)}. A write would "
@@ -228,35 +219,32 @@ def cast_records(
         If a value cannot be cast.
     """
     schema = Query(columns=tuple(columns)).schema(table)
-    arrays = [
-        _cast(
-            rows[field.name] if field.name in rows.schema.names else nulls(len(rows), field.type),
-            field.type,
-            f"{name}: column {field.name}",
-        )
-        for field in schema
-    ]
+    arrays = []
+    for field in schema:
+        is_present = field.name in rows.schema.names
+        column = rows[field.name] if is_present else nulls(rows.num_rows, field.type)
+        try:
+            arrays.append(_cast(column, field.type))
+        except pa.ArrowException as error:
+            raise StoreError(f"{name}: column {field.name}: {one_line(error)}") from error
     records = pa.RecordBatch.from_arrays(arrays, schema=schema)
     if "hash" not in columns:
         return records
     return records.filter(pc.not_equal(records["hash"], PLACEHOLDER_SCALAR))
 
 
-def _cast(column: pa.Array[Any], data_type: pa.DataType, name: str) -> pa.Array[Any]:
+def _cast(column: pa.Array[Any], data_type: pa.DataType) -> pa.Array[Any]:
     """Cast a column of any program to text or integer; missing values become blank."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
-    try:
-        if data_type == pa.int64():
-            return coalesce(_without_blanks(column).cast(data_type), ZERO_SCALAR)
-        if pa.types.is_timestamp(column.type):
-            times = (value and value.isoformat() for value in column.to_pylist())
-            return array([time or "" for time in times], data_type)
-        if pa.types.is_nested(column.type):
-            return array([json.dumps(value) for value in column.to_pylist()], data_type)
-        return coalesce(column.cast(data_type), EMPTY_SCALAR)
-    except pa.ArrowException as error:
-        raise StoreError(f"{name}: {one_line(error)}") from error
+    if data_type == pa.int64():
+        return coalesce(_without_blanks(column).cast(data_type), ZERO_SCALAR)
+    if pa.types.is_timestamp(column.type):
+        times = [value.isoformat() if value else "" for value in column.to_pylist()]
+        return array(times, data_type)
+    if pa.types.is_nested(column.type):
+        return array([json.dumps(value) for value in column.to_pylist()], data_type)
+    return coalesce(column.cast(data_type), EMPTY_SCALAR)
 
 
 def _without_blanks(column: pa.Array[Any]) -> pa.Array[Any]:
