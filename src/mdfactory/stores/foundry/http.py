@@ -58,7 +58,7 @@ class BoundedRetry(Retry):
 
 # A request with one of these status codes, or without a reply, may have been processed. It is sent
 # again in any case, since none of our requests does harm if it is processed twice:
-# - GET reads, and so do the PUT that lists files and the POST that starts a query;
+# - GET reads, and so do the PUT that lists files and the POSTs that start a query or get a token;
 # - type, schema, file (with `overwrite`), commit and abort concern one open transaction or path,
 #   and set it to the same state; `FoundryClient.commit` looks up the status if that is refused;
 # - a branch, dataset or folder that exists, and a second open transaction, are refused with an
