@@ -241,6 +241,46 @@ def test_a_busy_service_is_retried_after_retry_after(
     assert busy.hits == 2
 
 
+NO_PAUSE = pytest.approx(0.075, abs=0.025)
+"""The usual pause before the first retry."""
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [
+        ("7", 7),
+        ("99999", 60),
+        ("Fri, 31 Dec 2999 23:59:59 GMT", 60),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", NO_PAUSE),
+        ("Fri, 31 Dec 99999999999999999 23:59:59 GMT", NO_PAUSE),
+        ("9" * 5000, NO_PAUSE),
+        ("inf", NO_PAUSE),
+        ("-3", NO_PAUSE),
+        ("soon", NO_PAUSE),
+        ("", NO_PAUSE),
+    ],
+)
+def test_the_pause_before_a_retry_is_bounded(
+    store: Store, foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch, header: str, pause: float
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    foundry.faults.answer("GET /compass", 503, headers={"Retry-After": header})
+    assert _hashes(store) == ["A"]
+    assert pauses == [pause]
+
+
+@pytest.mark.parametrize("kind", ["lose_reply", "reset", "truncate"])
+def test_the_number_of_attempts_is_bounded(
+    store: Store, foundry: FoundryServer, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    fault = getattr(foundry.faults, kind)("GET /compass", times=None)
+    with pytest.raises(StoreError, match=r"cannot be reached: looking up"):
+        _hashes(store)
+    assert fault.hits == 6
+    assert not caplog.text
+
+
 REQUEST_PATTERNS = [
     "POST .*datasets$",
     "branchesUnrestricted2",
@@ -518,6 +558,38 @@ def test_a_start_with_a_lost_reply_is_not_adopted_without_its_record(
     assert _hashes(store) == ["A"]
 
 
+SIMULTANEOUS = "Catalog:SimultaneousOpenTransactionsNotAllowed"
+"""Name of the error for a second open transaction; its body may lack the rid of the first."""
+
+
+def test_an_open_transaction_that_has_just_ended_is_not_waited_for(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """Foundry refuses a transaction, and lists no open one a moment later."""
+    refusals = foundry.faults.answer("POST .*transactions$", 400, name=SIMULTANEOUS, times=3)
+    assert _push(store, "B").inserted == 2
+    assert refusals.hits == 3
+    assert _hashes(store) == ["A", "B"]
+
+
+def test_an_open_transaction_that_is_not_listed_is_waited_for(foundry: FoundryServer) -> None:
+    store = FoundryStore(PATHS, wait=0.5)
+    store.create(SIMULATIONS)
+    foundry.faults.answer("POST .*transactions$", 400, name=SIMULTANEOUS, times=None)
+    with pytest.raises(StoreLockedError, match="the open transaction that Foundry does not list"):
+        store.create(SIMULATIONS)
+
+
+@pytest.mark.parametrize("pattern", ["POST .*transactions/[^/]*$", "commit$"])
+def test_a_refusal_is_named_as_foundry_names_it(
+    store: Store, foundry: FoundryServer, pattern: str
+) -> None:
+    foundry.faults.answer(pattern, 418, name="Catalog:Teapot", times=None)
+    with pytest.raises(StoreError, match="Catalog:Teapot"):
+        _push(store, "B")
+    assert _hashes(store) == ["A"]
+
+
 def test_a_stale_lock_that_cannot_be_aborted_is_waited_for(
     store: Store, foundry: FoundryServer
 ) -> None:
@@ -637,11 +709,15 @@ def test_a_write_without_changes_starts_no_transaction_of_a_dataset(
 
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
 def test_a_schema_that_fails_after_the_commit_is_warned_of_and_set_by_create(
-    foundry: FoundryServer, caplog: pytest.LogCaptureFixture, status: int
+    foundry: FoundryServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
 ) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
     store = FoundryStore(PATHS, wait=2)
     foundry.faults.answer("POST .*schemas", 400, times=4)  # while the transactions are open
-    foundry.faults.answer("schemas", status, times=None, headers={"Retry-After": "0"})
+    foundry.faults.answer("schemas", status, times=None)
     store.create(SIMULATIONS)
     assert "SQL cannot read it" in caplog.text
     foundry.faults.clear()
@@ -883,6 +959,16 @@ def test_a_file_that_is_not_parquet_is_an_error(store: Store, foundry: FoundrySe
         _hashes(store)
 
 
+def test_a_file_that_is_named_almost_like_a_bucket_is_read(
+    store: Store, foundry: FoundryServer
+) -> None:
+    rows = pa.Table.from_batches([records(SIMULATIONS, run("3"))])
+    foundry.put(PATHS.runs, {"bucket-03.parquet": dump(rows)})
+    assert _hashes(store) == ["3", "A"]
+    _push(store, "B")
+    assert _hashes(store) == ["3", "A", "B"]
+
+
 def test_a_dataset_in_the_trash_is_an_error(store: Store, foundry: FoundryServer) -> None:
     foundry.trash(PATHS.runs)
     with pytest.raises(StoreError, match="is in the trash"):
@@ -962,3 +1048,24 @@ def test_many_new_records_are_moved_to_disk(store: Store) -> None:
     assert len(text_of_hash) == 79
     assert text_of_hash.pop("07") == "y"
     assert set(text_of_hash.values()) == {text}
+
+
+def test_many_records_of_another_program_are_moved_to_disk(
+    store: Store, foundry: FoundryServer
+) -> None:
+    """The first write puts all of them into our own files."""
+    path = path_of(ANALYSIS, PATHS)
+    for number in range(12):
+        rows = [
+            analysis_with_sidecar(f"{number:X}{part}", data_csv="x" * 2**20) for part in range(8)
+        ]
+        plain = records(ANALYSIS, *rows).select(list(ANALYSIS.columns))
+        foundry.put_existing(path, pa.Table.from_batches([plain]))
+    held: list[int] = []
+    before = pa.total_allocated_bytes()
+    foundry.faults.before(
+        f"{foundry.dump(path).rid}.*putFile", lambda: held.append(pa.total_allocated_bytes())
+    )
+    store.write([(ANALYSIS, records(ANALYSIS, analysis_with_sidecar("F")))], ConflictMode.refuse)
+    assert held[0] - before < 64 * 2**20
+    assert len(_hashes(store, ANALYSIS)) == 97

@@ -26,7 +26,7 @@ from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.backend import TableBackend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
-from mdfactory.stores.foundry.dataset import DatasetTable
+from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
 from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
@@ -36,9 +36,6 @@ from mdfactory.stores.locking import LockWait
 from mdfactory.stores.sorting import limit_rows, sort_rows
 
 log = logging.getLogger(__name__)
-
-MAX_HELD_BYTES: Final = 32 * 2**20
-"""Largest size of new records in memory; beyond it, they are moved to temporary files."""
 
 READ_FAILURE: Final = "cannot be read"
 WRITE_FAILURE: Final = "cannot be written; nothing was changed"
@@ -326,10 +323,8 @@ class FoundryBackend(TableBackend):
     def _status(self, dataset_rid: str, transaction_rid: str) -> str:
         try:
             return self._client.transaction(dataset_rid, transaction_rid).status
-        except FoundryAPIError as error:
-            if error.response is not None and error.response.status_code in {400, 404}:
-                return "DELETED"
-            raise
+        except FoundryAPIError:  # an outage is a `StoreError`
+            return "DELETED"
 
     def commit(self) -> None:
         """Upload all changes, then commit one dataset after the other.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache, cached_property, partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -15,61 +14,45 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.arrow import texts
-from mdfactory.records.query import OneOf, Query
+from mdfactory.records.query import Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
 from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
-from mdfactory.stores.foundry.model import DatasetFile, DatasetTransaction
+from mdfactory.stores.foundry.model import DatasetTransaction
 from mdfactory.stores.foundry.parquet import (
     BUCKET_COUNT,
-    bucket_name,
+    BUCKET_NAMES,
     bucket_of,
     buckets_of_query,
     filter_records,
     foundry_schema,
-    is_bucket,
     is_data_file,
     read_records,
+    refuse_undeclared_columns,
     split_by_bucket,
-    undeclared_columns,
     write_records,
 )
-from mdfactory.stores.keys import Key, take_rows
+from mdfactory.stores.keys import Key, keys_of, take_rows
 from mdfactory.stores.locking import LockWait
 
 MAX_SNAPSHOT_PAGES: Final = 20
 """Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
 
-
-@dataclass(slots=True)
-class BucketChanges:
-    """Changes to the records of one bucket.
-
-    Batches are only appended. A record that was replaced or removed stays in its batch. For each
-    key, `latest` decides which record is valid. It holds digests of keys to save memory, since
-    there may be millions of keys.
-
-    Parameters
-    ----------
-    latest
-        Digest of a key -> position of the batch with the newest record, or `REMOVED`.
-    batches
-        New records, in memory or in temporary Arrow files.
-    """
-
-    latest: dict[bytes, int] = field(default_factory=dict)
-    batches: list[pa.RecordBatch | Path] = field(default_factory=list)
-
+MAX_HELD_BYTES: Final = 32 * 2**20
+"""Largest size of new records of a dataset in memory; beyond it, they are moved to files."""
 
 REMOVED: Final = -1
-NO_CHANGES: Final = BucketChanges()
+"""Stands for a batch, as the position of the newest record of a key that was removed."""
 
 
 class DatasetTable:
     """A dataset in a transaction of the store.
 
     Changes are collected in memory and in temporary files, until `upload` rewrites the buckets
-    that they concern. A file is downloaded to a temporary folder when it is first read.
+    that they concern. Batches of new records are only appended: a record that was replaced or
+    removed stays in its batch, and the position of the newest batch decides for each key. Keys are
+    held as digests to save memory, since there may be millions. A file is downloaded to a temporary
+    folder when it is first read.
 
     Parameters
     ----------
@@ -101,9 +84,11 @@ class DatasetTable:
         self.held_bytes = 0
         self._client = client
         self._is_cleared = False
-        self._changes: dict[int, BucketChanges] = {}
+        self._changed_buckets: set[int] = set()
+        self._batches: list[tuple[int, pa.RecordBatch | Path]] = []  # with their buckets
+        self._newest_batch: dict[bytes, int] = {}  # digest of a key -> position, or REMOVED
         self._local_files: dict[str, Path] = {}
-        self._history_pages: dict[str, list[DatasetTransaction]] = {}
+        self._history_page = cache(partial(client.transactions, rid))
 
     @cached_property
     def base_transaction(self) -> str:
@@ -112,12 +97,11 @@ class DatasetTable:
         A page of the history may be short, or consist of aborted transactions. So the search ends
         only at a page without new transactions.
         """
-        has_history = False
+        transaction = None
         for transaction in self._history():
             if transaction.status == "COMMITTED":
                 return transaction.rid
-            has_history = True
-        if has_history and self._client.files(self.rid, BRANCH):
+        if transaction and self._client.files(self.rid, BRANCH):
             raise StoreError(
                 f"{self.path} has files, but Foundry lists no committed transaction for them"
             )
@@ -126,19 +110,16 @@ class DatasetTable:
     @cached_property
     def snapshot_transaction(self) -> str:
         """Rid of the SNAPSHOT with which the view begins; empty if it is not found."""
-        for transaction in islice(self._history(), MAX_SNAPSHOT_PAGES * TRANSACTIONS_PER_PAGE):
-            if transaction.status == "COMMITTED" and transaction.type == "SNAPSHOT":
-                return transaction.rid
-        return ""
+        history = islice(self._history(), MAX_SNAPSHOT_PAGES * TRANSACTIONS_PER_PAGE)
+        committed = (each for each in history if each.status == "COMMITTED")
+        return next((each.rid for each in committed if each.type == "SNAPSHOT"), "")
 
     def _history(self) -> Iterator[DatasetTransaction]:
         """Yield the closed transactions of the dataset, newest first."""
         seen: set[str] = set()
         ref = BRANCH
         while True:
-            if ref not in self._history_pages:
-                self._history_pages[ref] = self._client.transactions(self.rid, ref)
-            page = [each for each in self._history_pages[ref] if each.rid not in seen]
+            page = [each for each in self._history_page(ref) if each.rid not in seen]
             if not page:
                 return
             yield from page
@@ -146,11 +127,10 @@ class DatasetTable:
             ref = page[-1].rid
 
     @cached_property
-    def files(self) -> list[DatasetFile]:
-        """The files of the view that is read."""
-        if not self.base_transaction:
-            return []
-        return self._client.files(self.rid, self.base_transaction)
+    def files(self) -> dict[str, int]:
+        """Path and size of each file of the view that is read."""
+        base = self.base_transaction
+        return self._client.files(self.rid, base) if base else {}
 
     @cached_property
     def _temporary_folder(self) -> tempfile.TemporaryDirectory[str]:
@@ -159,7 +139,7 @@ class DatasetTable:
     @property
     def has_changes(self) -> bool:
         """Whether there are changes to upload."""
-        return self._is_cleared or bool(self._changes)
+        return self._is_cleared or bool(self._changed_buckets)
 
     def lock_table(self, wait: LockWait) -> bool:
         """Open a transaction of the dataset, so that no other program can change the dataset.
@@ -185,7 +165,7 @@ class DatasetTable:
         # From here on no other program can commit. So the last commit is read again. If it is not
         # the one that was read before, all cached data of the old view are dropped.
         base_before = vars(self).pop("base_transaction", None)
-        self._history_pages.clear()
+        self._history_page.cache_clear()
         if base_before is None or base_before == self.base_transaction:
             return False
         vars(self).pop("snapshot_transaction", None)
@@ -218,115 +198,95 @@ class DatasetTable:
         columns
             Columns of the result.
         """
-        if any(isinstance(condition, OneOf) and not condition.values for condition in query.where):
-            return
-        needed = [*columns, *(condition.column for condition in query.where)]
-        needed += self.table.key if self._changes else ()
-        buckets = buckets_of_query(query) if "hash" in self.table.columns else {0}
-        for rows in self._current_records(buckets, list(dict.fromkeys(needed)), query):
+        # The key decides whether a record was changed.
+        needed = [*columns, *(condition.column for condition in query.where), *self.table.key]
+        unique = list(dict.fromkeys(needed))
+        for rows in self._current_records(buckets_of_query(query), unique, query):
             yield rows.select(list(columns))
 
     def _current_records(
         self, buckets: Collection[int], columns: Sequence[str], query: Query
     ) -> Iterator[pa.RecordBatch]:
         """Yield the records of some buckets, with the changes applied."""
-        for file, bucket in self._files_of_buckets(buckets):
-            yield from self._unchanged_records(file, bucket, columns, query)
-        for bucket in sorted(buckets):
-            yield from self._changed_records(bucket, columns, query)
+        for path in self._files_of_buckets(buckets):
+            for batch in self._read_file(path, columns):
+                for rows in filter_records(batch, query, columns):
+                    yield self._select(rows, None) if self._newest_batch else rows
+        for position, (bucket, new_batch) in enumerate(self._batches):
+            if bucket in buckets:
+                for rows in filter_records(_load_batch(new_batch), query, columns):
+                    yield self._select(rows, position)
 
-    def _files_of_buckets(
-        self, buckets: Collection[int]
-    ) -> Iterator[tuple[DatasetFile, int | None]]:
-        """Yield the files that may hold records of some buckets.
+    def _select(self, rows: pa.RecordBatch, newest_batch: int | None) -> pa.RecordBatch:
+        """Return the rows whose newest record is in a batch; None: neither replaced nor removed."""
+        positions = map(self._newest_batch.get, self._key_digests(rows))
+        selected = [row for row, position in enumerate(positions) if position == newest_batch]
+        return take_rows(rows, selected)
 
-        Yields
-        ------
-        tuple
-            The file, and the number of its bucket. The number is None if another program wrote
-            the file, which may then hold records of any bucket.
+    def _files_of_buckets(self, buckets: Collection[int]) -> list[str]:
+        """Return the paths of the files that may hold records of some buckets.
+
+        A file that another program wrote may hold records of any bucket.
         """
-        bucket_of_name = {bucket_name(bucket): bucket for bucket in buckets}
-        for file in () if self._is_cleared else self.files:
-            if file.path in bucket_of_name:
-                yield file, bucket_of_name[file.path]
-            elif is_data_file(file.path) and not is_bucket(file.path):
-                yield file, None
-
-    def _unchanged_records(
-        self, file: DatasetFile, bucket: int | None, columns: Sequence[str], query: Query
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the records of a file that were neither replaced nor removed."""
-        buckets = self._changes if bucket is None else [bucket]
-        changed_keys = [
-            self._changes[number].latest for number in buckets if number in self._changes
+        names = {BUCKET_NAMES[bucket] for bucket in buckets}
+        return [
+            path
+            for path in ([] if self._is_cleared else self.files)
+            if path in names or (path not in BUCKET_NAMES and is_data_file(path))
         ]
-        for batch in self._read_file(file, columns):
-            for rows in filter_records(batch, query, columns):
-                if not changed_keys:
-                    yield rows
-                    continue
-                digests = self._key_digests(rows)
-                unchanged = [not any(key in keys for keys in changed_keys) for key in digests]
-                yield _select_rows(rows, unchanged)
 
-    def _read_file(self, file: DatasetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        local_file = self._download(file)
-        return read_records(local_file, f"{self.path}: {file.path}", self.table, columns)
+    def _read_file(self, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return read_records(self._download(path), f"{self.path}: {path}", self.table, columns)
 
-    def _download(self, file: DatasetFile) -> Path:
+    def _download(self, path: str) -> Path:
         """Return the local copy of a file, which is downloaded once."""
-        if file.path not in self._local_files:
-            path = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
-            path.write_bytes(self._client.read_file(self.rid, self.base_transaction, file))
-            self._local_files[file.path] = path
-        return self._local_files[file.path]
-
-    def _changed_records(
-        self, bucket: int, columns: Sequence[str], query: Query
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the latest new record of each key in a bucket."""
-        changes = self._changes.get(bucket, NO_CHANGES)
-        for position, batch in enumerate(changes.batches):
-            for rows in filter_records(_load_batch(batch), query, columns):
-                is_latest = [changes.latest[key] == position for key in self._key_digests(rows)]
-                yield _select_rows(rows, is_latest)
+        if path not in self._local_files:
+            content = self._client.read_file(self.rid, self.base_transaction, path)
+            if len(content) != self.files[path]:
+                received = f"received {len(content)} of {self.files[path]} bytes"
+                raise StoreError(f"{self.path}: {path} cannot be read: {received}")
+            file = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
+            file.write_bytes(content)
+            self._local_files[path] = file
+        return self._local_files[path]
 
     def _key_digests(self, rows: pa.RecordBatch) -> list[bytes]:
-        columns = (rows[name].to_pylist() for name in self.table.key)
-        return [_key_digest(key) for key in zip(*columns, strict=True)]
+        return list(map(_key_digest, keys_of(rows, self.table.key)))
 
     # Changing
 
     def put(self, rows: pa.RecordBatch) -> None:
         """Add records; a record with the same key is replaced."""
         for bucket, batch in split_by_bucket(self.table, rows):
-            changes = self._changes.setdefault(bucket, BucketChanges())
-            changes.latest |= dict.fromkeys(self._key_digests(batch), len(changes.batches))
-            changes.batches.append(batch)
+            self._newest_batch |= dict.fromkeys(self._key_digests(batch), len(self._batches))
+            self._batches.append((bucket, batch))
+            self._changed_buckets.add(bucket)
             self.held_bytes += batch.nbytes
+        if self.held_bytes > MAX_HELD_BYTES:
+            self.spool()
 
     def remove(self, keys: Collection[Key]) -> None:
         """Remove the records with these keys."""
-        hash_index = self.table.key.index("hash") if "hash" in self.table.key else None
         for key in keys:
-            bucket = 0 if hash_index is None else bucket_of(key[hash_index])
-            self._changes.setdefault(bucket, BucketChanges()).latest[_key_digest(key)] = REMOVED
+            hash_ = dict(zip(self.table.key, key, strict=True)).get("hash", "")
+            self._newest_batch[_key_digest(key)] = REMOVED
+            self._changed_buckets.add(bucket_of(hash_))
 
     def clear(self) -> None:
         """Remove all records."""
         self._is_cleared = True
-        self._changes.clear()
+        self._changed_buckets.clear()
+        self._batches.clear()
+        self._newest_batch.clear()
 
     def spool(self) -> None:
         """Move new records from memory to temporary files."""
-        for bucket, changes in self._changes.items():
-            for position, batch in enumerate(changes.batches):
-                if isinstance(batch, pa.RecordBatch):
-                    path = Path(self._temporary_folder.name, f"{bucket}-{position}.arrow")
-                    with pa.ipc.new_file(str(path), batch.schema) as file:
-                        file.write_batch(batch)
-                    changes.batches[position] = path
+        for position, (bucket, batch) in enumerate(self._batches):
+            if isinstance(batch, pa.RecordBatch):
+                path = Path(self._temporary_folder.name, f"{position}.arrow")
+                with pa.ipc.new_file(str(path), batch.schema) as file:
+                    file.write_batch(batch)
+                self._batches[position] = bucket, path
         self.held_bytes = 0
 
     # Writing
@@ -345,22 +305,33 @@ class DatasetTable:
         replace_all = (
             self._is_cleared
             or not self.base_transaction
-            or not all(is_bucket(file.path) for file in self.files)
+            or not all(path in BUCKET_NAMES for path in self.files)
         )
+        buckets = self._changed_buckets
         if replace_all:
             self._client.set_transaction_type(self.rid, self.open_transaction, "SNAPSHOT")
             self._rebucket_records()
+            positions = set(self._newest_batch.values()) - {REMOVED}
+            # A dataset without records has one file, which holds the columns.
+            buckets = {self._batches[position][0] for position in positions} or {0}
+        file = Path(self._temporary_folder.name, "upload.parquet")
         lengths: dict[str, int] = {}
-        for bucket in range(BUCKET_COUNT) if replace_all else sorted(self._changes):
-            content, record_count = self._encode_bucket(bucket)
-            if record_count or not replace_all:
-                lengths[bucket_name(bucket)] = self._put_bucket(bucket, content)
-        if not lengths:  # a dataset without records has one file, which holds the columns
-            lengths[bucket_name(0)] = self._put_bucket(0, self._encode_bucket(0)[0])
-        self._check_lengths(lengths)
+        for bucket in sorted(buckets):
+            records = self._current_records({bucket}, self.table.columns, Query())
+            write_records(file, self.table, records)
+            content = file.read_bytes()
+            name = BUCKET_NAMES[bucket]
+            self._client.put_file(self.rid, self.open_transaction, name, content)
+            lengths[name] = len(content)
+        arrived = self._client.files(self.rid, BRANCH, with_open=True)
+        for name, length in lengths.items():
+            if arrived.get(name) != length:
+                raise StoreError(
+                    f"{self.path}: only {arrived.get(name, 0)} of {length} bytes of {name} were "
+                    "uploaded; nothing was changed. Try again"
+                )
         if replace_all or not self._client.has_schema(self.rid, self.base_transaction):
-            schema = foundry_schema(self.table)
-            self._client.put_schema(self.rid, self.open_transaction, schema)
+            self._client.put_schema(self.rid, self.open_transaction, foundry_schema(self.table))
 
     def _rebucket_records(self) -> None:
         """Turn the records of all files into changes, so that they are uploaded in buckets.
@@ -368,69 +339,20 @@ class DatasetTable:
         Other programs write a record again without removing the old one. Of several records with
         the same key, only the newest is taken.
         """
-        files = list(self._files_of_buckets(range(BUCKET_COUNT)))
-        for file, _ in files:
-            self._refuse_undeclared_columns(file)
-        newest_time = self._newest_times(files)
-        for file, bucket in files:
-            for rows in self._unchanged_records(file, bucket, self.table.columns, Query()):
-                # `pop`: a second record with the same key and time is not taken.
-                is_newest = [
-                    newest_time.get(key) == time and newest_time.pop(key) == time
-                    for key, time in self._keys_and_times(rows)
-                ]
-                self.put(_select_rows(rows, is_newest))
-        self._is_cleared = True
-
-    def _newest_times(self, files: Iterable[tuple[DatasetFile, int | None]]) -> dict[bytes, str]:
-        """Return the digest of each key in the files -> the time of its newest record."""
+        paths = self._files_of_buckets(range(BUCKET_COUNT))
+        for path in paths:
+            refuse_undeclared_columns(self._download(path), f"{self.path}: {path}", self.table)
+        changed = frozenset(self._newest_batch)
         newest_time: dict[bytes, str] = {}
-        columns = [*self.table.key, *([self.table.time] if self.table.time else [])]
-        for file, bucket in files:
-            for rows in self._unchanged_records(file, bucket, columns, Query()):
-                for key, time in self._keys_and_times(rows):
-                    newest_time[key] = max(time, newest_time.get(key, ""))
-        return newest_time
-
-    def _keys_and_times(self, rows: pa.RecordBatch) -> Iterator[tuple[bytes, str]]:
-        """Yield key digest and time of each record; the time is empty in tables without times."""
-        times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
-        return zip(self._key_digests(rows), times, strict=True)
-
-    def _refuse_undeclared_columns(self, file: DatasetFile) -> None:
-        """Refuse to rewrite a file that has columns which the table lacks."""
-        name = f"{self.path}: {file.path}"
-        columns = undeclared_columns(self._download(file), name, self.table)
-        if columns:
-            raise StoreError(
-                f"{name} has columns that records do not have: {', '.join(columns)}. A write would "
-                "lose them; nothing was changed. Move them to another dataset first"
-            )
-
-    def _encode_bucket(self, bucket: int) -> tuple[bytes, int]:
-        """Return the new content of a bucket as Parquet, and the number of its records."""
-        path = Path(self._temporary_folder.name, "upload.parquet")
-        records = self._current_records({bucket}, self.table.columns, Query())
-        with path.open("wb") as file:
-            record_count = write_records(file, self.table, records)
-        return path.read_bytes(), record_count
-
-    def _put_bucket(self, bucket: int, content: bytes) -> int:
-        """Upload a bucket, and return its size in bytes."""
-        self._client.put_file(self.rid, self.open_transaction, bucket_name(bucket), content)
-        return len(content)
-
-    def _check_lengths(self, lengths: dict[str, int]) -> None:
-        """Refuse to continue if a file was not uploaded completely."""
-        files = self._client.files(self.rid, BRANCH, with_open=True)
-        arrived_lengths = {file.path: file.length for file in files}
-        for path, length in lengths.items():
-            arrived = arrived_lengths.get(path, 0)
-            if arrived != length:
-                raise StoreError(
-                    f"{self.path}: only {arrived} of {length} bytes of {path} were uploaded; "
-                    "nothing was changed. Try again"
-                )
+        for path in paths:
+            for rows in self._read_file(path, self.table.columns):
+                times = texts(rows[self.table.time]) if self.table.time else [""] * rows.num_rows
+                newer: dict[bytes, int] = {}
+                for row, (key, time) in enumerate(zip(self._key_digests(rows), times, strict=True)):
+                    if key not in changed and (key not in newest_time or time > newest_time[key]):
+                        newest_time[key], newer[key] = time, row
+                self.put(take_rows(rows, sorted(newer.values())))
+        self._is_cleared = True
 
     def commit(self) -> None:
         """Commit the open transaction; do nothing if there is none.
@@ -463,7 +385,7 @@ class DatasetTable:
         )
 
 
-def _key_digest(key: Iterable[object]) -> bytes:
+def _key_digest(key: Key) -> bytes:
     """Return a digest of 16 bytes for a key."""
     return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
 
@@ -473,7 +395,3 @@ def _load_batch(batch: pa.RecordBatch | Path) -> pa.RecordBatch:
         return batch
     with pa.ipc.open_file(str(batch)) as file:
         return file.get_batch(0)
-
-
-def _select_rows(rows: pa.RecordBatch, is_selected: Sequence[bool]) -> pa.RecordBatch:
-    return take_rows(rows, [position for position, selected in enumerate(is_selected) if selected])

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from foundry_dev_tools.errors.meta import FoundryAPIError
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, InvalidHeader
 
 from mdfactory.errors import MDFactoryError, StoreError, one_line
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse  # urllib3 1 does not have it
 
 TIMEOUT_SECONDS: Final = (10, 300)
 """Time limits to connect, and to wait for the next bytes of a reply."""
@@ -29,137 +29,6 @@ MAX_ATTEMPTS: Final = 6
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 """Longest pause before a retry, even if the service asks for a longer one."""
 
-BUSY_STATUSES: Final = frozenset({429, 503})
-"""Status codes of requests that were not processed, so that each of them may be repeated."""
-
-GATEWAY_STATUSES: Final = frozenset({502, 504})
-"""Status codes of requests that may have been processed, so that only some may be repeated."""
-
-T = TypeVar("T")
-
-
-class FoundrySession(requests.Session):
-    """Session with time limits, whose connections belong to one process.
-
-    A forked process inherits the open connections of its parent. If both wrote to the same
-    connection, their requests would be mixed. So the forked process opens its own connections.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._process_id = os.getpid()
-
-    def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        """Send a request, with the default time limits if none are given."""
-        if self._process_id != os.getpid():
-            self.close()
-            self._process_id = os.getpid()
-        if options.get("timeout") is None:
-            options["timeout"] = TIMEOUT_SECONDS
-        return super().request(*arguments, **options)
-
-
-class RequestSender:
-    """Sends requests, and repeats failed requests if that is safe.
-
-    The arguments of `json` and `send` are a function of foundry-dev-tools that sends one request,
-    and the arguments of that function.
-
-    Parameters
-    ----------
-    host
-        URL of the service, for messages.
-    """
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-
-    def json(
-        self,
-        action: str,
-        call: Callable[..., requests.Response],
-        *arguments: Any,
-        repeatable: bool = True,
-        **options: Any,
-    ) -> Any:
-        """Send a request, and return the JSON of the reply; see `send`."""
-        return self._retry(
-            action, lambda: parse_json(call(*arguments, **options)), repeatable=repeatable
-        )
-
-    def send(
-        self,
-        action: str,
-        call: Callable[..., requests.Response],
-        *arguments: Any,
-        repeatable: bool = True,
-        **options: Any,
-    ) -> requests.Response:
-        """Send a request, and return the reply.
-
-        Parameters
-        ----------
-        action
-            What the request does, for messages, such as ``creating a branch``.
-        call
-            Sends the request once.
-        *arguments, **options
-            Arguments of `call`.
-        repeatable
-            Whether the request may be processed twice.
-
-        Raises
-        ------
-        StoreError
-            If the service cannot be reached, fails, is busy, or denies access.
-        LostReplyError
-            If the request may have been processed, and is not repeatable.
-        FoundryAPIError
-            If the service refused the request for another reason.
-        """
-        return self._retry(action, lambda: call(*arguments, **options), repeatable=repeatable)
-
-    def _retry(self, action: str, send_once: Callable[[], T], *, repeatable: bool) -> T:
-        """Send a request, and repeat it as long as it fails and may be repeated."""
-        for attempt in range(MAX_ATTEMPTS):
-            is_last = attempt == MAX_ATTEMPTS - 1
-            try:
-                return send_once()
-            except FoundryAPIError as error:
-                status = status_of(error)
-                can_retry = status in BUSY_STATUSES or (repeatable and status in GATEWAY_STATUSES)
-                if is_last or not can_retry:
-                    raise self._refusal_error(action, error, repeatable=repeatable) from error
-                sleep_before_retry(attempt, error.response)
-            except (requests.RequestException, MalformedReplyError) as error:
-                if not (repeatable or _never_sent(error)):
-                    raise LostReplyError(_innermost_reason(error)) from error
-                if is_last:
-                    raise self._unreachable_error(action, error) from error
-                log.debug("%s: %s; trying again", action, type(error).__name__)
-                sleep_before_retry(attempt)
-        raise AssertionError
-
-    def _refusal_error(self, action: str, error: FoundryAPIError, *, repeatable: bool) -> Exception:
-        """Return the error to raise for a reply with an error status.
-
-        Callers interpret the class of an error of foundry-dev-tools, for example as a missing
-        dataset. But that class is not reliable: if a listing of files fails for any reason, the
-        library raises `DatasetNotFoundError`. So failures of the service and denied access are
-        recognised by the status, and raised as `StoreError`.
-        """
-        status = status_of(error)
-        if status in GATEWAY_STATUSES and not repeatable:
-            return LostReplyError(f"status {status}")
-        if status in {401, 403} or status in BUSY_STATUSES or status >= 500:  # noqa: PLR2004
-            reason = MESSAGE_OF_STATUS.get(status, f"status {status}")
-            return StoreError(f"{self.host}: {action}: {reason}")
-        return error
-
-    def _unreachable_error(self, action: str, error: Exception) -> StoreError:
-        return StoreError(f"{self.host} cannot be reached: {action}: {_innermost_reason(error)}")
-
-
 MESSAGE_OF_STATUS: Final = {
     401: "the token is invalid or has expired. Get a new token, and set it with: fdt config",
     403: "permission denied. Ask the owner of the project for access",
@@ -168,19 +37,103 @@ MESSAGE_OF_STATUS: Final = {
 }
 """Status code of a reply -> message for the user."""
 
-
-class LostReplyError(Exception):
-    """The reply to a request was lost, and the request may have been processed."""
-
-
-class MalformedReplyError(Exception):
-    """A reply is not valid JSON, for example because its end is missing."""
+# urllib3 logs a warning before each retry. Users are told only if the last attempt fails.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
-def request_failed(action: str, error: Exception) -> StoreError:
-    """Return the `StoreError` for a failed request; its message does not show the token."""
-    reason = getattr(error, "error_name", None) if isinstance(error, FoundryAPIError) else error
-    return StoreError(f"a request to Foundry failed: {action}: {reason or type(error).__name__}")
+class BoundedRetry(Retry):
+    """When to repeat a request, with random pauses; see `RETRIES`."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds of a ``Retry-After`` header, but not too many; None if it is odd."""
+        try:
+            return min(super().get_retry_after(response) or 0.0, MAX_RETRY_AFTER_SECONDS)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None
+
+    def get_backoff_time(self) -> float:
+        """Return seconds that double after each attempt."""
+        return random.uniform(0.5, 1) * 0.1 * 2.0 ** (len(self.history) - 1)  # noqa: S311  # jitter, no secret
+
+
+# A request with one of these status codes, or without a reply, may have been processed. It is sent
+# again in any case, since none of our requests does harm if it is processed twice:
+# - GET reads, and so do the PUT that lists files and the POSTs that start a query or get a token;
+# - type, schema, file (with `overwrite`), commit and abort concern one open transaction or path,
+#   and set it to the same state; `FoundryClient.commit` looks up the status if that is refused;
+# - a branch, dataset or folder that exists, and a second open transaction, are refused with an
+#   error of their own, which `FoundryClient` and `acquire_lock` interpret.
+# A new POST for which nothing of this holds must not be sent through `FoundrySession`.
+RETRIES: Final = BoundedRetry(
+    total=MAX_ATTEMPTS - 1,
+    allowed_methods=None,
+    status_forcelist=frozenset({429, 502, 503, 504}),
+    raise_on_status=False,
+)
+
+
+class FoundrySession(requests.Session):
+    """Session with time limits and retries, whose connections belong to one process.
+
+    A forked process inherits the open connections of its parent. If both wrote to the same
+    connection, their requests would be mixed. So the forked process opens its own connections.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process_id = os.getpid()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:
+        """Send a request, with the default time limits if none are given."""
+        if self._process_id != os.getpid():
+            self.close()
+            self._process_id = os.getpid()
+        options["timeout"] = options.get("timeout") or TIMEOUT_SECONDS
+        retries = RETRIES
+        while True:
+            try:
+                return super().request(*arguments, **options)
+            except requests.exceptions.ChunkedEncodingError as error:
+                # The reply broke off in its body, which is read outside of urllib3's retries.
+                retries = retries.increment(error=error)
+                retries.sleep()
+
+
+@contextmanager
+def request_errors(host: str, action: str) -> Iterator[None]:
+    """Turn failures of the service and denied access into `StoreError`.
+
+    Callers interpret the class of an error of foundry-dev-tools, for example as a missing dataset.
+    But that class is not reliable: if a listing of files fails for any reason, the library raises
+    `DatasetNotFoundError`. So failures and denied access are recognised by the status.
+
+    Parameters
+    ----------
+    host
+        URL of the service.
+    action
+        What the request does, for messages, such as ``creating a branch``.
+
+    Raises
+    ------
+    StoreError
+        If the service cannot be reached, fails, is busy, or denies access.
+    FoundryAPIError
+        If the service refused the request for another reason.
+    """
+    try:
+        yield
+    except FoundryAPIError as error:
+        status = _status_of(error)
+        if status in MESSAGE_OF_STATUS or status >= 500:  # noqa: PLR2004
+            reason = MESSAGE_OF_STATUS.get(status, f"status {status}")
+            raise StoreError(f"{host}: {action}: {reason}") from error
+        raise
+    except (requests.RequestException, HTTPError) as error:
+        reason = _innermost_reason(error)
+        raise StoreError(f"{host} cannot be reached: {action}: {reason}") from error
 
 
 @contextmanager
@@ -197,10 +150,8 @@ def as_store_errors(location: str, failure: str) -> Iterator[None]:
     try:
         yield
     except FoundryAPIError as error:
-        name = error.kwargs.get("error_name") or type(error).__name__
-        status = error.response.status_code if error.response is not None else "no reply"
         raise StoreError(
-            f"the {location} {failure}: Foundry replied {name} ({status})"
+            f"the {location} {failure}: Foundry replied {_name_of(error)} ({_status_of(error)})"
         ) from None  # the cause may hold the token
     except OSError as error:
         if isinstance(error, MDFactoryError):
@@ -208,55 +159,24 @@ def as_store_errors(location: str, failure: str) -> Iterator[None]:
         raise StoreError(f"the {location} {failure}: {one_line(error)}") from error
 
 
-def status_of(error: FoundryAPIError) -> int:
+def request_failed(action: str, error: FoundryAPIError | StoreError) -> StoreError:
+    """Return the `StoreError` for a failed request; its message does not show the token."""
+    reason = _name_of(error) if isinstance(error, FoundryAPIError) else error
+    return StoreError(f"a request to Foundry failed: {action}: {reason}")
+
+
+def _name_of(error: FoundryAPIError) -> str:
+    """Return the name that Foundry gives an error, or else its class."""
+    return str(error.kwargs.get("error_name") or type(error).__name__)
+
+
+def _status_of(error: FoundryAPIError) -> int:
     """Return the status code of the reply to a failed request; 0 if there was no reply."""
     return error.response.status_code if error.response is not None else 0
 
 
-def parse_json(response: requests.Response) -> Any:
-    """Return the JSON of a reply.
-
-    Raises
-    ------
-    MalformedReplyError
-        If the reply is not valid JSON.
-    """
-    try:
-        return response.json()
-    except requests.exceptions.JSONDecodeError as error:
-        raise MalformedReplyError("the reply is not valid JSON") from error
-
-
-def _never_sent(error: Exception) -> bool:
-    """Whether a request failed before it was connected to the service."""
-    return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-
-
-def _innermost_reason(error: Exception) -> str:
+def _innermost_reason(error: BaseException) -> str:
     """Return the message of the original exception of a chain, on one line."""
-    inner: BaseException = error
-    while inner.__cause__ or inner.__context__:
-        inner = inner.__cause__ or inner.__context__ or inner
-    return one_line(inner)
-
-
-def sleep_before_retry(attempt: int, response: requests.Response | None = None) -> None:
-    """Sleep as long as ``Retry-After`` requests, or else for a time that doubles each attempt."""
-    seconds = None
-    if response is not None:
-        seconds = _parse_retry_after(response.headers.get("Retry-After", ""))
-    if seconds is None:
-        seconds = random.uniform(0.5, 1) * 0.1 * 2**attempt  # noqa: S311  # jitter, no secret
-    time.sleep(min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS))
-
-
-def _parse_retry_after(text: str) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, which is a number or a date."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return seconds if math.isfinite(seconds) else None
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return one_line(error)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from mdfactory.errors import StoreError
-
-log = logging.getLogger(__name__)
 
 
 class OpenTransactionError(Exception):
@@ -20,11 +18,10 @@ class OpenTransactionError(Exception):
     Parameters
     ----------
     transaction_rid
-        Rid of the open transaction.
+        Rid of the open transaction; empty if Foundry lists none, for example since it has ended.
     """
 
     def __init__(self, transaction_rid: str) -> None:
-        super().__init__(transaction_rid)
         self.transaction_rid = transaction_rid
 
 
@@ -44,12 +41,9 @@ class Resource:
     ----------
     rid
         Resource identifier.
-    is_trashed
-        Whether the resource is in the trash.
     """
 
     rid: str
-    is_trashed: bool
 
     @property
     def is_dataset(self) -> bool:
@@ -85,23 +79,11 @@ class DatasetTransaction:
     age_seconds: float = -1.0
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFile:
-    """A file in a view of a dataset.
-
-    Parameters
-    ----------
-    path
-        Logical path in the dataset.
-    length
-        Size in bytes.
-    """
-
-    path: str
-    length: int
+UNLISTED_TRANSACTION: Final = DatasetTransaction("that Foundry does not list", "", "")
+"""Stands for a transaction whose rid is unknown."""
 
 
-def parse_transaction(values: Mapping[str, Any], now: str | None = None) -> DatasetTransaction:
+def parse_transaction(values: Mapping[str, Any], now: str = "") -> DatasetTransaction:
     """Return a transaction from a reply of the catalog service.
 
     Parameters
@@ -109,20 +91,13 @@ def parse_transaction(values: Mapping[str, Any], now: str | None = None) -> Data
     values
         JSON object of the transaction.
     now
-        ``Date`` header of the reply, to compute the age; None if the age is not needed.
+        ``Date`` header of the reply, to compute the age; empty if it is missing or not needed.
     """
     start_time = str(values.get("startTime") or "")
     age = -1.0
-    if start_time and now:
-        try:
-            age = (parsedate_to_datetime(now) - datetime.fromisoformat(start_time)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            log.debug("no age from %s and %s", start_time, now)
+    with suppress(ValueError, TypeError, OverflowError):
+        age = (parsedate_to_datetime(now) - datetime.fromisoformat(start_time)).total_seconds()
+    record = values.get("record") or {}
     return DatasetTransaction(
-        rid=str(values["rid"]),
-        type=str(values["type"]),
-        status=str(values["status"]),
-        record=values.get("record") or {},
-        start_time=start_time,
-        age_seconds=age,
+        values["rid"], values["type"], values["status"], record, start_time, age
     )

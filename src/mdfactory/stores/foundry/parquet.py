@@ -6,14 +6,17 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, Final
+from contextlib import contextmanager
+from pathlib import Path
+from string import hexdigits
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mdfactory.errors import StoreError, one_line
-from mdfactory.records.arrow import array, coalesce, if_else, texts
+from mdfactory.records.arrow import array, coalesce, if_else, nulls, texts
 from mdfactory.records.query import OneOf, Prefix, Query, apply
 from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
@@ -22,7 +25,8 @@ from mdfactory.stores.keys import take_rows
 BUCKET_COUNT: Final = 16
 """Number of buckets. A bucket is a file with the records whose hashes have the same first digit."""
 
-BUCKET_NAME_PATTERN: Final = re.compile(r"bucket-(\d+)\.parquet")
+BUCKET_NAMES: Final = tuple(f"bucket-{number}.parquet" for number in range(BUCKET_COUNT))
+"""File name of each bucket."""
 
 PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
 """Hash of a row that existing installations write to a dataset without records."""
@@ -39,22 +43,8 @@ READER_CLASS: Final = "com.palantir.foundry.spark.input.ParquetDataFrameReader"
 SAFE_LITERAL_PATTERN: Final = re.compile(r"[^'\"\\\x00-\x1f]*")
 """Matches texts that are the same string literal in every SQL dialect."""
 
-ALPHANUMERIC_PATTERN: Final = re.compile(r"[A-Za-z0-9]+")
-"""Matches texts without wildcards of ``LIKE``."""
-
 
 # Buckets
-
-
-def bucket_name(number: int) -> str:
-    """Return the file name of a bucket."""
-    return f"bucket-{number}.parquet"
-
-
-def is_bucket(name: str) -> bool:
-    """Whether a file name is the name of a bucket."""
-    match = BUCKET_NAME_PATTERN.fullmatch(name)
-    return match is not None and int(match[1]) < BUCKET_COUNT
 
 
 def is_data_file(path: str) -> bool:
@@ -68,9 +58,7 @@ def bucket_of(hash_: str) -> int:
     If the first character is no hexadecimal digit, its checksum decides.
     """
     first = hash_[:1]
-    if not first:
-        return 0
-    if first in "0123456789abcdefABCDEF":
+    if first and first in hexdigits:
         return int(first, 16)
     return zlib.crc32(first.encode()) % BUCKET_COUNT
 
@@ -90,11 +78,9 @@ def buckets_of_query(query: Query) -> set[int]:
 
 def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield bucket numbers with their records; tables without a hash have only bucket 0."""
-    if "hash" not in table.columns:
-        yield 0, rows
-        return
+    hashes = texts(rows["hash"]) if "hash" in table.columns else [""] * rows.num_rows
     positions_of_bucket: dict[int, list[int]] = {}
-    for position, hash_ in enumerate(texts(rows["hash"])):
+    for position, hash_ in enumerate(hashes):
         positions_of_bucket.setdefault(bucket_of(hash_), []).append(position)
     for number, positions in positions_of_bucket.items():
         yield number, take_rows(rows, positions)
@@ -105,73 +91,53 @@ def split_by_bucket(table: Table, rows: pa.RecordBatch) -> Iterator[tuple[int, p
 
 def foundry_schema(table: Table) -> dict[str, Any]:
     """Return the schema of a dataset, as the metadata service of Foundry expects it."""
-    fields = [
-        {
-            "type": FOUNDRY_TYPES[field.type],
-            "name": field.name,
-            "nullable": True,
-            "customMetadata": {},
-        }
-        for field in table.schema
-    ]
+    common = {"nullable": True, "customMetadata": {}}
     return {
-        "fieldSchemaList": fields,
+        "fieldSchemaList": [
+            {"type": FOUNDRY_TYPES[field.type], "name": field.name} | common
+            for field in table.schema
+        ],
         "dataFrameReaderClass": READER_CLASS,
         "customMetadata": {"format": "parquet"},
     }
 
 
-def write_records(file: IO[bytes], table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+def write_records(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -> None:
     """Write records to a Parquet file, in row groups of bounded size.
 
     All columns of the file are nullable, as in the files of other programs, with which readers
     merge it.
-
-    Returns
-    -------
-    int
-        The number of records.
     """
     schema = pa.schema([field.with_nullable(True) for field in table.schema])  # noqa: FBT003
-    record_count, group_bytes = 0, 0
     group: list[pa.RecordBatch] = []
+    group_bytes = 0
     # Columns of large texts have no dictionary and no statistics: both would repeat the texts.
     options: dict[str, Any] = {
         "use_dictionary": [name for name in table.columns if name not in table.large],
         "write_statistics": list(table.key),
     }
-    with pq.ParquetWriter(file, schema, compression="snappy", **options) as writer:
+    with pq.ParquetWriter(str(path), schema, compression="snappy", **options) as writer:
         for rows in batches:
             group.append(rows)
-            record_count += rows.num_rows
             group_bytes += rows.nbytes
             if group_bytes > MAX_BATCH_BYTES:
-                writer.write_table(_concatenate(group, schema))
+                writer.write_table(pa.Table.from_batches(group, table.schema).cast(schema))
                 group, group_bytes = [], 0
-        writer.write_table(_concatenate(group, schema))
-    return record_count
-
-
-def _concatenate(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    """Return any number of batches as one table, without copying them."""
-    columns = [
-        pa.chunked_array([rows[field.name] for rows in batches], field.type) for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+        writer.write_table(pa.Table.from_batches(group, table.schema).cast(schema))
 
 
 # Reading
 
 
 def read_records(
-    source: Any, name: str, table: Table, columns: Sequence[str]
+    path: Path, name: str, table: Table, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Stream the records of a Parquet file of any program.
 
     Parameters
     ----------
-    source
-        Path or file object, as `pyarrow.parquet.ParquetFile` accepts it.
+    path
+        The file.
     name
         Name of the file, for messages.
     table
@@ -184,8 +150,8 @@ def read_records(
     StoreError
         If the file cannot be read as Parquet.
     """
-    try:
-        file = pq.ParquetFile(source, pre_buffer=False)
+    with _parquet_errors(name):
+        file = pq.ParquetFile(path, pre_buffer=False)
         # Placeholder rows are recognised by their hash, so it is always read.
         needed = list(dict.fromkeys(["hash", *columns] if "hash" in table.columns else columns))
         present = [column for column in needed if column in file.schema_arrow.names]
@@ -194,45 +160,41 @@ def read_records(
             records = cast_records(rows, name, table, needed)
             if records.num_rows:
                 yield records.select(list(columns))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{name} cannot be read as Parquet: {one_line(error)}") from error
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     """Return the number of rows in a batch of bounded size, from the average size of a row."""
-    file_bytes = sum(
-        metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
-    )
-    row_bytes = file_bytes // max(1, metadata.num_rows)
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    row_bytes = sum(group.total_byte_size for group in groups) // max(1, metadata.num_rows)
     return min(BATCH_ROWS, max(1, MAX_BATCH_BYTES // max(1, row_bytes)))
 
 
-def undeclared_columns(source: Any, name: str, table: Table) -> list[str]:
-    """Return the columns of a Parquet file that the table lacks, except the index of pandas.
+def refuse_undeclared_columns(path: Path, name: str, table: Table) -> None:
+    """Refuse to rewrite a Parquet file that has columns which the table lacks.
 
-    Parameters
-    ----------
-    source
-        Path or file object, as `pyarrow.parquet.read_schema` accepts it.
-    name
-        Name of the file, for messages.
-    table
-        The table of the records.
+    The index of pandas is no such column.
 
     Raises
     ------
     StoreError
-        If the file cannot be read as Parquet.
+        If the file has such columns, or cannot be read as Parquet.
     """
+    with _parquet_errors(name):
+        columns = [name for name in pq.read_schema(path).names if not name.startswith("__index_")]
+    undeclared = [column for column in columns if column not in table.columns]
+    if undeclared:
+        raise StoreError(
+            f"{name} has columns that records do not have: {', '.join(undeclared)}. A write would "
+            "lose them; nothing was changed. Move them to another dataset first"
+        )
+
+
+@contextmanager
+def _parquet_errors(name: str) -> Iterator[None]:
     try:
-        columns = pq.read_schema(source).names
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{name} cannot be read as Parquet: {one_line(error)}") from error
-    return [
-        column
-        for column in columns
-        if column not in table.columns and not column.startswith("__index_")
-    ]
 
 
 def cast_records(
@@ -257,37 +219,32 @@ def cast_records(
         If a value cannot be cast.
     """
     schema = Query(columns=tuple(columns)).schema(table)
-    arrays = [
-        _cast(rows[field.name], field.type, f"{name}: column {field.name}")
-        if field.name in rows.schema.names
-        else _blank_column(rows.num_rows, field.type)
-        for field in schema
-    ]
+    arrays = []
+    for field in schema:
+        is_present = field.name in rows.schema.names
+        column = rows[field.name] if is_present else nulls(rows.num_rows, field.type)
+        try:
+            arrays.append(_cast(column, field.type))
+        except pa.ArrowException as error:
+            raise StoreError(f"{name}: column {field.name}: {one_line(error)}") from error
     records = pa.RecordBatch.from_arrays(arrays, schema=schema)
     if "hash" not in columns:
         return records
     return records.filter(pc.not_equal(records["hash"], PLACEHOLDER_SCALAR))
 
 
-def _blank_column(length: int, data_type: pa.DataType) -> pa.Array[Any]:
-    return array([0 if data_type == pa.int64() else ""] * length, data_type)
-
-
-def _cast(column: pa.Array[Any], data_type: pa.DataType, name: str) -> pa.Array[Any]:
+def _cast(column: pa.Array[Any], data_type: pa.DataType) -> pa.Array[Any]:
     """Cast a column of any program to text or integer; missing values become blank."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
-    try:
-        if data_type == pa.int64():
-            return coalesce(_without_blanks(column).cast(data_type), ZERO_SCALAR)
-        if pa.types.is_timestamp(column.type):
-            times = (value and value.isoformat() for value in column.to_pylist())
-            return array([time or "" for time in times], data_type)
-        if pa.types.is_nested(column.type):
-            return array([json.dumps(value) for value in column.to_pylist()], data_type)
-        return coalesce(column.cast(data_type), EMPTY_SCALAR)
-    except pa.ArrowException as error:
-        raise StoreError(f"{name}: {one_line(error)}") from error
+    if data_type == pa.int64():
+        return coalesce(_without_blanks(column).cast(data_type), ZERO_SCALAR)
+    if pa.types.is_timestamp(column.type):
+        times = [value.isoformat() if value else "" for value in column.to_pylist()]
+        return array(times, data_type)
+    if pa.types.is_nested(column.type):
+        return array([json.dumps(value) for value in column.to_pylist()], data_type)
+    return coalesce(column.cast(data_type), EMPTY_SCALAR)
 
 
 def _without_blanks(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -341,7 +298,8 @@ def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[
 def _render_condition(condition: OneOf | Prefix) -> str:
     """Return a condition in SQL; empty if its meaning depends on the dialect."""
     if isinstance(condition, Prefix):
-        is_safe = ALPHANUMERIC_PATTERN.fullmatch(condition.text)
+        # Other texts may have wildcards of ``LIKE``.
+        is_safe = condition.text.isascii() and condition.text.isalnum()
         return f"`{condition.column}` LIKE '{condition.text}%'" if is_safe else ""
     if not all(map(SAFE_LITERAL_PATTERN.fullmatch, condition.values)):
         return ""
