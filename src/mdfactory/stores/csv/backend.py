@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,40 +12,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from mdfactory.errors import NotInitialisedError, StoreChangedError
-from mdfactory.records.query import Query, Sort
+from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.csv.commit import commit
 from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
-from mdfactory.stores.csv.file import CsvFile
 from mdfactory.stores.csv.layout import TableId
+from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.csv.table import CsvTable
 from mdfactory.stores.csv.text import parse_integers
-from mdfactory.stores.keys import Key, keys_of
+from mdfactory.stores.keys import Key
 from mdfactory.stores.sorting import limit_rows, sort_rows
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """The open file of a table, as it was when the transaction began.
-
-    Parameters
-    ----------
-    name
-        Name of the table in the spelling of the file.
-    path
-        Path of the file.
-    handle
-        File descriptor: of the file, or of the staged file that is about to replace it.
-    status
-        File state of `handle` when it was opened.
-    """
-
-    name: str
-    path: Path
-    handle: int
-    status: os.stat_result
-
 
 OpenFiles = dict[TableId, OpenFile]
 
@@ -115,18 +91,20 @@ class CsvBackend(Backend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a query; `OneOf` conditions on the hash spare parsing most cells."""
         with self._translate_errors():
+            names = query.schema(table).names
+            # The sort column is read even if it is not a column of the query.
+            sort_columns = [query.sort.column] if query.sort else []
+            schema = Query(columns=tuple(dict.fromkeys([*names, *sort_columns]))).schema(table)
+            csv_table = self._table(table)
+            answer = _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
             if query.sort:
-                answer = self._scan_sorted(table, query, query.sort)
-            else:
-                answer = self._scan(table, query)
-            yield from limit_rows(answer, query.limit)
+                answer = sort_rows(answer, query.sort, schema)
+            yield from limit_rows((rows.select(names) for rows in answer), query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Remove the rows with the same keys, and append the new rows."""
         with self._translate_errors():
-            csv_table = self._table(table)
-            csv_table.discard(keys_of(rows, table.key))
-            csv_table.append(rows)
+            self._table(table).put(rows)
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove the rows with these keys."""
@@ -158,19 +136,6 @@ class CsvBackend(Backend):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def _scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        csv_table = self._table(table)
-        schema = query.schema(table)
-        return _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
-
-    def _scan_sorted(self, table: Table, query: Query, sort: Sort) -> Iterator[pa.RecordBatch]:
-        """Scan and sort; the sort column is read even if it is not a column of the query."""
-        names = query.schema(table).names
-        columns = tuple(dict.fromkeys([*names, sort.column]))
-        wider = Query(where=query.where, columns=columns)
-        rows = sort_rows(self._scan(table, wider), sort, wider.schema(table))
-        return (batch.select(names) for batch in rows)
-
     def _collect_changes(self) -> dict[CommitFolder, FolderChange]:
         """Finish all tables, and return the changes of each folder that has any."""
         changes = {folder: FolderChange() for folder in self._folders.values()}
@@ -189,18 +154,21 @@ class CsvBackend(Backend):
     def _check_unchanged(self) -> None:
         """Refuse a commit if another program has changed a file that was read or is dropped."""
         for table_id, file in self._files.items():
-            if file.path in self._dropped or table_id in self._open_tables:
-                _check_file_state(file)
+            if file.path not in self._dropped and table_id not in self._open_tables:
+                continue
+            if not (file.path.exists() and file.has_status(file.path.stat())):
+                raise StoreChangedError(
+                    f"{file.path} was changed by another program; nothing was changed. Try again"
+                )
 
     def _table(self, table: Table) -> CsvTable:
         table_id = table.namespace, table.id
         if table_id not in self._open_tables:
             file = self._files[table_id]
-            old = CsvFile(file.handle, file.path, table, self._outcome)
-            self._open_tables[table_id] = self._new_table(file.path, table, old)
+            self._open_tables[table_id] = self._new_table(file.path, table, file)
         return self._open_tables[table_id]
 
-    def _new_table(self, path: Path, table: Table, old: CsvFile | None) -> CsvTable:
+    def _new_table(self, path: Path, table: Table, old: OpenFile | None) -> CsvTable:
         create_staged = partial(self._create_staged, table.namespace)
         return CsvTable(path, table, old, create_staged, self._outcome)
 
@@ -230,13 +198,3 @@ def _convert(
 
 def _relative(path: Path, folder: CommitFolder) -> str:
     return os.path.relpath(path, folder.path.parent)
-
-
-def _check_file_state(file: OpenFile) -> None:
-    """Refuse to replace a file that another program has changed since it was opened."""
-    fields = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
-    now = file.path.stat() if file.path.exists() else None
-    if now is None or any(getattr(file.status, name) != getattr(now, name) for name in fields):
-        raise StoreChangedError(
-            f"{file.path} was changed by another program; nothing was changed. Try again"
-        )

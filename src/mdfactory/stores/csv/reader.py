@@ -32,6 +32,33 @@ Text = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFile:
+    """The open file of a table, as it was when the transaction began.
+
+    Parameters
+    ----------
+    name
+        Name of the table in the spelling of the file.
+    path
+        Path of the file.
+    handle
+        File descriptor: of the file, or of the staged file that is about to replace it.
+    status
+        File state of `handle` when it was opened.
+    """
+
+    name: str
+    path: Path
+    handle: int
+    status: os.stat_result
+
+    def has_status(self, status: os.stat_result) -> bool:
+        """Whether a file state is that of this file, and no other program has changed it."""
+        fields = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
+        return all(getattr(self.status, name) == getattr(status, name) for name in fields)
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The first line of a file.
 
@@ -52,29 +79,33 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A byte range of a file that holds whole records.
+    """A byte range of an open file that holds whole records.
 
     Parameters
     ----------
+    handle
+        File descriptor.
     offset, length
         In bytes.
     """
 
+    handle: int
     offset: int
     length: int
 
 
 class CsvReader:
-    """Reads byte ranges of an open file, and parses them to string columns.
+    """Reads byte ranges of the files of a table, and parses them to string columns.
 
     Parameters
     ----------
-    handle
-        File descriptor; the caller closes it.
-    path
-        Path of the file, for messages.
     table
-        Table whose records the file holds.
+        Table whose records the files hold.
+    path
+        Path of the table's file, for messages.
+    old
+        The file as it was when the transaction began; None for a new table. Staged files have the
+        same header.
     outcome
         Text that error messages add, such as ``; nothing was changed``.
 
@@ -84,17 +115,12 @@ class CsvReader:
         If the header is malformed, or its columns are not those of the table.
     """
 
-    def __init__(self, handle: int, path: Path, table: Table, outcome: str) -> None:
-        self._handle = handle
-        self._path = path
+    def __init__(self, table: Table, path: Path, old: OpenFile | None, outcome: str) -> None:
         self._table = table
+        self._path = path
+        self._old = old
         self._outcome = outcome
-        self._file_state = _read_file_state(handle)
-        self.header = self._read_header()
-
-    def accept_changes(self) -> None:
-        """Expect the present file state from now on; called after each write by this process."""
-        self._file_state = _read_file_state(self._handle)
+        self.header = self._read_header(old) if old else Header(list(table.columns), 0, LF)
 
     def read(self, span: Span) -> bytes:
         """Return the bytes of a range.
@@ -102,37 +128,32 @@ class CsvReader:
         Raises
         ------
         StoreChangedError
-            If another program has changed the file since it was opened.
+            If another program has changed the old file since it was opened.
         """
-        text = os.pread(self._handle, span.length, span.offset)
+        text = os.pread(span.handle, span.length, span.offset)
         while len(text) < span.length:
-            rest = os.pread(self._handle, span.length - len(text), span.offset + len(text))
+            rest = os.pread(span.handle, span.length - len(text), span.offset + len(text))
             if not rest:
                 break
             text += rest
-        if _read_file_state(self._handle) != self._file_state:
+        if self._old and not self._old.has_status(os.fstat(self._old.handle)):
             raise StoreChangedError(
                 f"{self._path} was changed by another program while it was read{self._outcome}. "
                 "Try again"
             )
         return text
 
-    def split(self, size: int) -> Iterator[tuple[Span, Text]]:
-        """Divide the records of the file into parts of about `PART_BYTES`.
-
-        Parameters
-        ----------
-        size
-            Length of the file in bytes.
+    def split(self, old: OpenFile) -> Iterator[tuple[Span, Text]]:
+        """Divide the records of the old file into parts of about `PART_BYTES`.
 
         Yields
         ------
         tuple
             Byte range of whole records, and its text.
         """
-        offset, length = self.header.length, PART_BYTES
+        offset, length, size = self.header.length, PART_BYTES, old.status.st_size
         while offset < size:
-            text = self.read(Span(offset, min(length, size - offset)))
+            text = self.read(Span(old.handle, offset, min(length, size - offset)))
             is_last = offset + len(text) >= size
             if is_last and text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
@@ -140,7 +161,8 @@ class CsvReader:
             if not end:  # the record is longer than the part: read again, twice the length
                 length *= 2
                 continue
-            yield Span(offset, end), memoryview(text)[:end]  # a slice of bytes would copy
+            # A slice of bytes would copy.
+            yield Span(old.handle, offset, end), memoryview(text)[:end]
             offset += end
             if length > PART_BYTES and complete_length(text[:PART_BYTES]):
                 length = PART_BYTES  # the long record has been read
@@ -207,8 +229,8 @@ class CsvReader:
             while queue:
                 yield _pop_parsed(queue)
 
-    def _read_header(self) -> Header:
-        text = os.pread(self._handle, MAX_HEADER_BYTES, 0)
+    def _read_header(self, old: OpenFile) -> Header:
+        text = os.pread(old.handle, MAX_HEADER_BYTES, 0)
         line, newline, _ = text.partition(b"\n")
         try:
             columns = next(csv.reader([line.removeprefix(UTF8_BOM).decode().rstrip("\r")]), [])
@@ -238,7 +260,7 @@ class CsvReader:
 
         Unlike Arrow's reader, Python's counts lines. It is slow, and only used after an error.
         """
-        first_line = 1 + self._count_newlines_before(span.offset)
+        first_line = 1 + self._count_newlines_before(span)
         limit = csv.field_size_limit(sys.maxsize)
         try:
             lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
@@ -256,11 +278,12 @@ class CsvReader:
             csv.field_size_limit(limit)
         return ""
 
-    def _count_newlines_before(self, end: int) -> int:
-        spans = (
-            Span(offset, min(PART_BYTES, end - offset)) for offset in range(0, end, PART_BYTES)
+    def _count_newlines_before(self, span: Span) -> int:
+        parts = (
+            Span(span.handle, start, min(PART_BYTES, span.offset - start))
+            for start in range(0, span.offset, PART_BYTES)
         )
-        return sum(self.read(span).count(b"\n") for span in spans)
+        return sum(self.read(part).count(b"\n") for part in parts)
 
     def _malformed(self, reason: str) -> StoreError:
         return StoreError(
@@ -273,9 +296,3 @@ def _pop_parsed(
 ) -> tuple[Span, pa.RecordBatch]:
     span, parsed = queue.popleft()
     return span, parsed.result()
-
-
-def _read_file_state(handle: int) -> tuple[int, int]:
-    """Return modification time and size of a file, which change if another program writes it."""
-    status = os.fstat(handle)
-    return status.st_mtime_ns, status.st_size

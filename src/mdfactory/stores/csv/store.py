@@ -14,10 +14,11 @@ from typing import Final
 from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.csv.backend import CsvBackend, OpenFile, OpenFiles
+from mdfactory.stores.csv.backend import CsvBackend, OpenFiles
 from mdfactory.stores.csv.commit import Redirects, read_redirects, recover
 from mdfactory.stores.csv.commit_folder import CommitFolder
 from mdfactory.stores.csv.layout import Layout, TableFile, TableId
+from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, if_else, join
-from mdfactory.records.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +31,6 @@ COMMA, QUOTE, EMPTY, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())
 
 SPECIAL_CHARACTERS: Final = '[",\r\n]'
 """Regular expression for the characters that require quotes around a cell."""
-
-
-def render_header(table: Table) -> bytes:
-    """Return the header line of a new file."""
-    return ",".join(table.columns).encode() + b"\n"
 
 
 def render_rows(columns: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
