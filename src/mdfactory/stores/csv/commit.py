@@ -20,7 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mdfactory.errors import StoreError
-from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
+from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange, sync_folder
 from mdfactory.stores.locking import LockWait
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def commit(changes: Mapping[CommitFolder, FolderChange]) -> None:
         for folder, change in changes.items()
     }
     for folder in changes:
-        folder.sync()
+        sync_folder(folder.path)
     # The deciding record is written last: the commit is valid from then on. It is also rolled
     # forward last, so it is pending as long as the other record. A writer that locks only this
     # folder would replace the id that makes the other record valid; from the pending record it
@@ -97,16 +97,26 @@ def recover(folders: Sequence[CommitFolder], wait: LockWait) -> None:
     wait
         The wait for other writers.
     """
-    for folder in folders:
+    completed = set()
+    # The deciding part of a commit is completed last: once its record is no longer pending, the
+    # next commit may replace the id that makes the other part valid.
+    for folder in sorted(folders, key=lambda folder: not folder.read_record().decided_by):
         record = folder.read_record()
         if not record.is_pending:
             continue
         if not _is_valid(folder, record, folders):
-            folder.write_record(record.without_change())
+            folder.discard_change(record)
             continue
         log.info("completing an interrupted write to %s", folder.path.parent)
-        _roll_forward_other_part(record, folders, wait)
+        other = CommitFolder(Path(record.also or folder.path))
+        if record.id not in completed and other not in folders and other.path.is_dir():
+            # The other part belongs to another store, which shares the file of simulations.
+            with other.lock(wait):
+                part = other.read_record()
+                if part.is_pending and part.id == record.id:
+                    other.roll_forward(part)
         folder.roll_forward(record)
+        completed.add(record.id)
     for folder in folders:
         folder.remove_staged_files()
 
@@ -138,8 +148,9 @@ def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
             deciding = CommitFolder(Path(record.decided_by))
             raw_records += [decider.read_raw_record() for decider in (*folders, deciding)]
         if _is_valid(folder, record, folders):
-            staged |= folder.staged_files(record)
-            dropped |= folder.dropped_files(record)
+            target, change = folder.path.parent, record.change
+            staged |= {target / name: folder.path / file for file, name in change.moves.items()}
+            dropped |= {target / name for name in change.drops}
     return Redirects(tuple(raw_records), staged, dropped)
 
 
@@ -158,28 +169,3 @@ def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[Comm
             f"{folder.path / 'commit'} to undo the write"
         )
     return deciding.read_record().id == record.id
-
-
-def _roll_forward_other_part(
-    record: CommitRecord, folders: Sequence[CommitFolder], wait: LockWait
-) -> None:
-    """Roll forward the part of a commit in another folder, if this record decides the commit.
-
-    This must precede the roll-forward of this record: once it is no longer pending, the next
-    commit may replace the id that makes the other part valid.
-    """
-    if not record.also:
-        return
-    for folder in folders:
-        part = folder.read_record()
-        if part.decided_by and part.id == record.id:
-            folder.roll_forward(part)
-            return
-    # The other part belongs to another store, which shares the file of simulations.
-    folder = CommitFolder(Path(record.also))
-    if folder in folders or not folder.path.is_dir():
-        return
-    with folder.lock(wait):
-        part = folder.read_record()
-        if part.is_pending and part.id == record.id:
-            folder.roll_forward(part)

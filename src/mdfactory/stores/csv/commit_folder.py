@@ -86,11 +86,8 @@ class CommitRecord:
         """Whether files are still to be renamed or deleted."""
         return not self.change.is_empty
 
-    def without_change(self) -> CommitRecord:
-        """Return the record that this commit has once all its files are in place."""
-        return CommitRecord(self.generation, self.id)
 
-
+@dataclass(frozen=True, slots=True)
 class CommitFolder:
     """A hidden folder, such as ``.mdfactory``, for commits to the files of its parent folder.
 
@@ -100,14 +97,7 @@ class CommitFolder:
         Path of the hidden folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, CommitFolder) and self.path == other.path
-
-    def __hash__(self) -> int:
-        return hash(self.path)
+    path: Path
 
     # Commit record
 
@@ -165,7 +155,7 @@ class CommitFolder:
             raise
         finally:
             os.close(handle)
-        self.sync()
+        sync_folder(self.path)
 
     # Files
 
@@ -180,28 +170,19 @@ class CommitFolder:
         for staged, name in record.change.moves.items():
             with suppress(FileNotFoundError):  # renamed already, before a kill
                 (self.path / staged).replace(folder / name)
-        _sync_folder(folder)
-        self.sync()
-        self.write_record(record.without_change())
+        sync_folder(folder)
+        sync_folder(self.path)
+        self.discard_change(record)
 
-    def staged_files(self, record: CommitRecord) -> dict[Path, Path]:
-        """Return the path of each file that a commit replaces or adds -> its staged file."""
-        moves = record.change.moves.items()
-        return {self.path.parent / name: self.path / staged for staged, name in moves}
-
-    def dropped_files(self, record: CommitRecord) -> set[Path]:
-        """Return the paths of the files that a commit deletes."""
-        return {self.path.parent / name for name in record.change.drops}
+    def discard_change(self, record: CommitRecord) -> None:
+        """Remove the list of files from a record: they are in place, or the commit is not valid."""
+        self.write_record(CommitRecord(record.generation, record.id))
 
     def remove_staged_files(self) -> None:
         """Remove the staged files of interrupted writers."""
         for name in os.listdir(self.path):
             if name.endswith(STAGED_SUFFIX):
                 (self.path / name).unlink(missing_ok=True)
-
-    def sync(self) -> None:
-        """Flush the entries of the folder to disk."""
-        _sync_folder(self.path)
 
     # Lock
 
@@ -265,7 +246,7 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush the entries of a folder to disk, if the file system supports that."""
     try:
         handle = os.open(folder, os.O_RDONLY)
