@@ -138,18 +138,18 @@ class CsvBackend(Backend):
 
     def _collect_changes(self) -> dict[CommitFolder, FolderChange]:
         """Finish all tables, and return the changes of each folder that has any."""
-        changes = {folder: FolderChange() for folder in self._folders.values()}
+        changes = {namespace: FolderChange() for namespace in self._folders}
         for (namespace, _), csv_table in self._open_tables.items():
-            staged = csv_table.finish()
-            if staged:
-                folder = self._folders[namespace]
-                changes[folder].moves[staged.name] = _relative(csv_table.path, folder)
+            if staged := csv_table.finish():
+                changes[namespace].moves[staged.name] = self._relative(csv_table.path, namespace)
                 self._dropped.discard(csv_table.path)  # dropped and created again
         for (namespace, _), file in self._files.items():
             if file.path in self._dropped:
-                folder = self._folders[namespace]
-                changes[folder].drops.append(_relative(file.path, folder))
-        return {folder: change for folder, change in changes.items() if not change.is_empty}
+                changes[namespace].drops.append(self._relative(file.path, namespace))
+        return {self._folders[namespace]: change for namespace, change in changes.items() if change}
+
+    def _relative(self, path: Path, namespace: Namespace) -> str:
+        return os.path.relpath(path, self._folders[namespace].path.parent)
 
     def _check_unchanged(self) -> None:
         """Refuse a commit if another program has changed a file that was read or is dropped."""
@@ -192,9 +192,4 @@ def _convert(
             for field in schema
         ]
         converted = pa.RecordBatch.from_arrays(columns, schema=schema)
-        for start in range(0, converted.num_rows, BATCH_ROWS):
-            yield converted.slice(start, BATCH_ROWS)
-
-
-def _relative(path: Path, folder: CommitFolder) -> str:
-    return os.path.relpath(path, folder.path.parent)
+        yield from pa.Table.from_batches([converted]).to_batches(max_chunksize=BATCH_ROWS)

@@ -42,7 +42,7 @@ class Redirects:
         Paths of files that the commit deletes. They may still exist.
     """
 
-    raw_records: tuple[bytes, ...] = ()
+    raw_records: list[bytes] = field(default_factory=list)
     staged: dict[Path, Path] = field(default_factory=dict)
     dropped: set[Path] = field(default_factory=set)
 
@@ -102,7 +102,7 @@ def recover(folders: Sequence[CommitFolder], wait: LockWait) -> None:
     # next commit may replace the id that makes the other part valid.
     for folder in sorted(folders, key=lambda folder: not folder.read_record().decided_by):
         record = folder.read_record()
-        if not record.is_pending:
+        if not record.change:
             continue
         if not _is_valid(folder, record, folders):
             folder.discard_change(record)
@@ -113,7 +113,7 @@ def recover(folders: Sequence[CommitFolder], wait: LockWait) -> None:
             # The other part belongs to another store, which shares the file of simulations.
             with other.lock(wait):
                 part = other.read_record()
-                if part.is_pending and part.id == record.id:
+                if part.change and part.id == record.id:
                     other.roll_forward(part)
         folder.roll_forward(record)
         completed.add(record.id)
@@ -134,24 +134,22 @@ def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
     StoreError
         If a commit record is malformed, or the folder that decides a commit is missing.
     """
-    raw_records: list[bytes] = []
-    staged: dict[Path, Path] = {}
-    dropped: set[Path] = set()
+    redirects = Redirects()
     for folder in folders:
         raw_record = folder.read_raw_record()
-        raw_records.append(raw_record)
+        redirects.raw_records.append(raw_record)
         record = folder.parse_record(raw_record)
-        if not record.is_pending:
+        if not record.change:
             continue
         if record.decided_by:
             # The decision also depends on these records: the reader must detect their changes.
-            deciding = CommitFolder(Path(record.decided_by))
-            raw_records += [decider.read_raw_record() for decider in (*folders, deciding)]
+            deciding = (*folders, CommitFolder(Path(record.decided_by)))
+            redirects.raw_records.extend(decider.read_raw_record() for decider in deciding)
         if _is_valid(folder, record, folders):
-            target, change = folder.path.parent, record.change
-            staged |= {target / name: folder.path / file for file, name in change.moves.items()}
-            dropped |= {target / name for name in change.drops}
-    return Redirects(tuple(raw_records), staged, dropped)
+            moves, target = record.change.moves.items(), folder.path.parent
+            redirects.staged.update({target / name: folder.path / file for file, name in moves})
+            redirects.dropped.update(target / name for name in record.change.drops)
+    return redirects
 
 
 def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[CommitFolder]) -> bool:

@@ -47,10 +47,9 @@ class FolderChange:
     moves: dict[str, str] = field(default_factory=dict)
     drops: list[str] = field(default_factory=list)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no file changes."""
-        return not (self.moves or self.drops)
+    def __bool__(self) -> bool:
+        """Whether any file changes."""
+        return bool(self.moves or self.drops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class CommitRecord:
     id
         Unique name of the commit; both parts of a commit to two folders have the same id.
     change
-        The files that are still to be renamed or deleted.
+        The files that are still to be renamed or deleted; if there are any, the commit is pending.
     decided_by
         Path of the commit folder that decides: the commit is valid only if the record there has
         the same `id`. Empty if this record decides.
@@ -80,11 +79,6 @@ class CommitRecord:
     change: FolderChange = field(default_factory=FolderChange)
     decided_by: str = ""
     also: str = ""
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether files are still to be renamed or deleted."""
-        return not self.change.is_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +143,10 @@ class CommitFolder:
             write_all(handle, json.dumps(values).encode())
             os.fsync(handle)
             staged.replace(self.path / "commit")
-        except OSError:
-            with suppress(OSError):
-                staged.unlink()
-            raise
         finally:
             os.close(handle)
+            with suppress(OSError):  # it has been renamed, unless there was an error
+                staged.unlink()
         sync_folder(self.path)
 
     # Files
@@ -180,9 +172,8 @@ class CommitFolder:
 
     def remove_staged_files(self) -> None:
         """Remove the staged files of interrupted writers."""
-        for name in os.listdir(self.path):
-            if name.endswith(STAGED_SUFFIX):
-                (self.path / name).unlink(missing_ok=True)
+        for staged in self.path.glob(f"*{STAGED_SUFFIX}"):
+            staged.unlink(missing_ok=True)
 
     # Lock
 

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mdfactory.errors import StoreChangedError, StoreError, one_line
-from mdfactory.records.arrow import array
 from mdfactory.records.tables import Table
-from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_length
+from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, complete_length
 
 MAX_HEADER_BYTES: Final = 2**16
 """Largest number of bytes that are read to find the first line."""
@@ -59,25 +58,6 @@ class OpenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """The first line of a file.
-
-    Parameters
-    ----------
-    columns
-        Column names in the order of the file.
-    length
-        Bytes of the line, newline included.
-    newline
-        Line end of the file, as an Arrow scalar.
-    """
-
-    columns: list[str]
-    length: int
-    newline: pa.StringScalar
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """A byte range of an open file that holds whole records.
 
@@ -92,6 +72,12 @@ class Span:
     handle: int
     offset: int
     length: int
+
+    def divide(self, start: int = 0) -> Iterator[Span]:
+        """Yield the parts from an offset in this range on, of at most `PART_BYTES`."""
+        for offset in range(start, self.length, PART_BYTES):
+            length = min(PART_BYTES, self.length - offset)
+            yield Span(self.handle, self.offset + offset, length)
 
 
 class CsvReader:
@@ -109,6 +95,15 @@ class CsvReader:
     outcome
         Text that error messages add, such as ``; nothing was changed``.
 
+    Attributes
+    ----------
+    columns
+        Column names in the order of the file.
+    header_length
+        Bytes of the first line of the old file, newline included.
+    newline
+        Line end of the file, as an Arrow scalar.
+
     Raises
     ------
     StoreError
@@ -120,7 +115,11 @@ class CsvReader:
         self._path = path
         self._old = old
         self._outcome = outcome
-        self.header = self._read_header(old) if old else Header(list(table.columns), 0, LF)
+        self.columns = list(table.columns)
+        self.header_length = 0
+        self.newline = LF
+        if old:
+            self._read_header(old)
 
     def read(self, span: Span) -> bytes:
         """Return the bytes of a range.
@@ -130,11 +129,8 @@ class CsvReader:
         StoreChangedError
             If another program has changed the old file since it was opened.
         """
-        text = os.pread(span.handle, span.length, span.offset)
-        while len(text) < span.length:
-            rest = os.pread(span.handle, span.length - len(text), span.offset + len(text))
-            if not rest:
-                break
+        text = b""
+        while rest := os.pread(span.handle, span.length - len(text), span.offset + len(text)):
             text += rest
         if self._old and not self._old.has_status(os.fstat(self._old.handle)):
             raise StoreChangedError(
@@ -151,7 +147,7 @@ class CsvReader:
         tuple
             Byte range of whole records, and its text.
         """
-        offset, length, size = self.header.length, PART_BYTES, old.status.st_size
+        offset, length, size = self.header_length, PART_BYTES, old.status.st_size
         while offset < size:
             text = self.read(Span(old.handle, offset, min(length, size - offset)))
             is_last = offset + len(text) >= size
@@ -191,7 +187,7 @@ class CsvReader:
             rows = pacsv.read_csv(
                 pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
                 pacsv.ReadOptions(
-                    column_names=self.header.columns, block_size=len(text) + 1, use_threads=False
+                    column_names=self.columns, block_size=len(text) + 1, use_threads=False
                 ),
                 pacsv.ParseOptions(newlines_in_values=True),
                 pacsv.ConvertOptions(
@@ -203,10 +199,8 @@ class CsvReader:
         except pa.ArrowInvalid as error:
             reason = self._find_malformed_line(span, text) or one_line(error)
             raise self._malformed(reason) from error
-        if not rows.num_rows:
-            empty = [array([], pa.string()) for _ in columns]
-            return pa.RecordBatch.from_arrays(empty, list(columns))
-        return rows.combine_chunks().to_batches()[0]
+        arrays: list[Any] = [rows[name].combine_chunks() for name in columns]
+        return pa.RecordBatch.from_arrays(arrays, list(columns))
 
     def read_and_parse(self, span: Span, columns: Sequence[str]) -> pa.RecordBatch:
         """Read a byte range and parse some of its columns; see `read` and `parse`."""
@@ -229,24 +223,24 @@ class CsvReader:
             while queue:
                 yield _pop_parsed(queue)
 
-    def _read_header(self, old: OpenFile) -> Header:
+    def _read_header(self, old: OpenFile) -> None:
         text = os.pread(old.handle, MAX_HEADER_BYTES, 0)
         line, newline, _ = text.partition(b"\n")
         try:
-            columns = next(csv.reader([line.removeprefix(UTF8_BOM).decode().rstrip("\r")]), [])
+            cells = csv.reader([line.decode("utf-8-sig").rstrip("\r")])
+            self.columns = next(cells, [])
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._malformed(f"its first line is no header: {error}") from error
-        if not columns:
+        if not self.columns:
             raise self._malformed("it has no header")
-        self._check_columns(columns)
-        return Header(columns, len(line) + len(newline), CRLF if line.endswith(b"\r") else LF)
-
-    def _check_columns(self, columns: Sequence[str]) -> None:
+        self.header_length = len(line) + len(newline)
+        if line.endswith(b"\r"):
+            self.newline = CRLF
         required = self._table.columns
         problems = {
-            "missing": [name for name in required if name not in columns],
-            "unexpected": [name or "(no name)" for name in columns if name not in required],
-            "duplicate": [name for name in required if columns.count(name) > 1],
+            "missing": [name for name in required if name not in self.columns],
+            "unexpected": [name or "(no name)" for name in self.columns if name not in required],
+            "duplicate": [name for name in required if self.columns.count(name) > 1],
         }
         differences = [f"{kind} {', '.join(names)}" for kind, names in problems.items() if names]
         if differences:
@@ -260,14 +254,15 @@ class CsvReader:
 
         Unlike Arrow's reader, Python's counts lines. It is slow, and only used after an error.
         """
-        first_line = 1 + self._count_newlines_before(span)
+        before = Span(span.handle, 0, span.offset)
+        first_line = 1 + sum(self.read(part).count(b"\n") for part in before.divide())
         limit = csv.field_size_limit(sys.maxsize)
         try:
             lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
             reader, line = csv.reader(lines), first_line
             for cells in reader:
-                if cells and len(cells) != len(self.header.columns):
-                    expected = len(self.header.columns)
+                if cells and len(cells) != len(self.columns):
+                    expected = len(self.columns)
                     return f"the record in line {line} has {len(cells)} columns, not {expected}"
                 if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
                     return f"the record in line {line} is not in UTF-8"
@@ -277,13 +272,6 @@ class CsvReader:
         finally:
             csv.field_size_limit(limit)
         return ""
-
-    def _count_newlines_before(self, span: Span) -> int:
-        parts = (
-            Span(span.handle, start, min(PART_BYTES, span.offset - start))
-            for start in range(0, span.offset, PART_BYTES)
-        )
-        return sum(self.read(part).count(b"\n") for part in parts)
 
     def _malformed(self, reason: str) -> StoreError:
         return StoreError(

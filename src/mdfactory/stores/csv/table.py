@@ -21,7 +21,7 @@ from mdfactory.records.arrow import Column, array
 from mdfactory.records.query import Condition, OneOf, Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.csv.reader import CsvReader, OpenFile, Span, Text
-from mdfactory.stores.csv.text import copy_bytes, render_rows, split_rows, write_all
+from mdfactory.stores.csv.text import copy_in_kernel, render_rows, split_rows, write_all
 from mdfactory.stores.keys import Key, keys_of, take_rows
 
 MAX_MEAN_CELL_BYTES: Final = 128
@@ -95,7 +95,6 @@ class CsvTable:
         self._old = old
         self._create_staged = create_staged
         self._reader = CsvReader(table, path, old, outcome)
-        self._header = self._reader.header
         self._groups: list[RowGroup] = []
         self._unsplit = old  # until its row groups are known
         self._alive = bytearray()
@@ -103,7 +102,7 @@ class CsvTable:
         self._short_columns: set[str] = set()
         # The latest group is kept: the next look-up probably needs it again, maybe other columns.
         self._parse_group = lru_cache(maxsize=1)(
-            partial(self._reader.read_and_parse, columns=self._header.columns)
+            partial(self._reader.read_and_parse, columns=self._reader.columns)
         )
         self._staged: tuple[Path, int] | None = None
         self._first_staged = 0
@@ -212,7 +211,6 @@ class CsvTable:
         self._check_access()
         if not keys:
             return
-        self._load(self._table.key)
         key_texts = {tuple(map(str, key)) for key in keys}
         key_columns = zip(self._table.key, zip(*key_texts, strict=True), strict=True)
         numbers = self._find_numbers(
@@ -231,9 +229,9 @@ class CsvTable:
         self.discard(keys_of(rows, self._table.key))
         handle = self.open_staged()
         for part in split_rows(rows):
-            cells = [pc.cast(part[name], pa.string()) for name in self._header.columns]
+            cells = [pc.cast(part[name], pa.string()) for name in self._reader.columns]
             offset = os.lseek(handle, 0, os.SEEK_CUR)
-            length = write_all(handle, render_rows(cells, self._header.newline))
+            length = write_all(handle, render_rows(cells, self._reader.newline))
             group = RowGroup(Span(handle, offset, length), len(self._alive), part.num_rows)
             self._groups.append(group)
             self._alive += b"\1" * part.num_rows
@@ -250,7 +248,7 @@ class CsvTable:
         if 0 in self._alive:
             self._first_staged = len(self._alive)
         elif self._old:
-            start = self._header.length
+            start = self._reader.header_length
             self._copy(Span(self._old.handle, start, self._old.status.st_size - start), handle)
         return handle
 
@@ -285,9 +283,9 @@ class CsvTable:
                 if 0 not in alive:
                     self._copy(group.span, handle)
                 elif 1 in alive:
-                    rows = self._reader.read_and_parse(group.span, self._header.columns)
+                    rows = self._reader.read_and_parse(group.span, self._reader.columns)
                     cells = self._filter_alive(group, rows).columns
-                    write_all(handle, render_rows(cells, self._header.newline))
+                    write_all(handle, render_rows(cells, self._reader.newline))
 
     def _create_file(self) -> int:
         """Create a staged file with the header, mode and group of the old file."""
@@ -296,7 +294,7 @@ class CsvTable:
         self._handles.callback(os.close, handle)
         self._staged = path, handle
         if self._old:
-            self._copy(Span(self._old.handle, 0, self._header.length), handle)
+            self._copy(Span(self._old.handle, 0, self._reader.header_length), handle)
         else:
             write_all(handle, ",".join(self._table.columns).encode() + b"\n")
         _copy_access_rights(self.path, handle)
@@ -304,9 +302,11 @@ class CsvTable:
 
     def _copy(self, span: Span, handle: int) -> None:
         """Append whole lines to a staged file, with a newline if the last line has none."""
-        copy_bytes(span.handle, handle, span.offset, span.length)
+        copied = copy_in_kernel(span.handle, handle, span.offset, span.length)
+        for part in span.divide(copied):
+            write_all(handle, self._reader.read(part))
         if span.length and os.pread(span.handle, 1, span.offset + span.length - 1) != b"\n":
-            write_all(handle, self._header.newline.as_buffer())
+            write_all(handle, self._reader.newline.as_buffer())
 
     def _check_access(self) -> None:
         """Refuse to replace a symlink or a read-only file.
@@ -344,8 +344,7 @@ def _copy_access_rights(source: Path, handle: int) -> None:
     """Give an open file the owner, group and mode of another file, as far as permitted."""
     with suppress(OSError):
         status = source.stat()
-        with suppress(OSError):
-            os.fchown(handle, -1, status.st_gid)
-        with suppress(OSError):
-            os.fchown(handle, status.st_uid, -1)
+        for ids in ((-1, status.st_gid), (status.st_uid, -1)):
+            with suppress(OSError):
+                os.fchown(handle, *ids)
         os.fchmod(handle, status.st_mode & 0o7777)
