@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 
@@ -20,25 +19,6 @@ TableId = tuple[Namespace, str]
 
 BOOKKEEPING_PREFIX = "_mdfactory_"
 """Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """The file of a table.
-
-    Parameters
-    ----------
-    name
-        Name of the table in the spelling of the file.
-    path
-        Path of the file.
-    source
-        Path of the file to open: `path`, or a staged file that is about to replace it.
-    """
-
-    name: str
-    path: Path
-    source: Path
 
 
 class Layout:
@@ -79,8 +59,8 @@ class Layout:
         is_hidden = any(folder.path in real.parents for folder in self.folders.values())
         return is_hidden or self._identify(real) is not None
 
-    def find_tables(self, redirects: Redirects) -> dict[TableId, TableFile]:
-        """Return the files of all tables that exist.
+    def find_tables(self, redirects: Redirects) -> Iterator[tuple[Namespace, str, Path]]:
+        """Yield the namespace, name and file of each table that exists.
 
         Parameters
         ----------
@@ -92,20 +72,17 @@ class Layout:
         StoreError
             If the names of two files differ only in case, so that both are files of one table.
         """
-        tables: dict[TableId, TableFile] = {}
+        paths: dict[TableId, Path] = {}
         listed = {*_list(self.folders[Namespace.runs].path), *_list(self.results)}
         if _exists(self.runs):
             listed.add(self.runs)
         for path in sorted((listed - redirects.dropped) | redirects.staged.keys()):
-            identity = self._identify(path)
-            if not identity:
-                continue
-            namespace, name = identity
-            table = TableFile(name, path, redirects.staged.get(path, path))
-            first = tables.setdefault((namespace, name.lower()), table)
-            if first.path != path:
-                raise _duplicate_table_error(first.path, path)
-        return tables
+            if identity := self._identify(path):
+                namespace, name = identity
+                first = paths.setdefault((namespace, name.lower()), path)
+                if first != path:
+                    raise _duplicate_table_error(first, path)
+                yield namespace, name, path
 
     def _identify(self, path: Path) -> tuple[Namespace, str] | None:
         """Return the namespace and the name of the table in a file; None if it holds no table."""
