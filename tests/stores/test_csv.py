@@ -28,6 +28,7 @@ from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, analysis_table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
+from mdfactory.stores.keys import keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
@@ -558,6 +559,13 @@ def test_a_transaction_reads_its_own_writes(paths: tuple[Path, Path]) -> None:
         for number in range(60):
             row = run(f"{number:05}", status="completed")
             transaction.write([(SIMULATIONS, records(SIMULATIONS, row))], ConflictMode.force)
+            near = OneOf("hash", (f"{number - 1:05}", f"{number:05}", f"{number + 1:05}"))
+            where = (near, OneOf("status", ("completed",)))
+            assert transaction.count(SIMULATIONS, where) == min(number + 1, 2)
+            read = transaction.read(SIMULATIONS, Query(where=(near,), columns=("hash", "status")))
+            states = dict(pair for rows in read for pair in keys_of(rows, ("hash", "status")))
+            assert states[f"{number:05}"] == "completed"
+            assert states.get(f"{number + 1:05}", "build") == "build"
         transaction.write([(SIMULATIONS, records(SIMULATIONS, run("00059")))], ConflictMode.force)
         assert transaction.delete(SIMULATIONS, (OneOf("hash", ("00058", "x")),)) == 2
         assert transaction.count(SIMULATIONS) == 59

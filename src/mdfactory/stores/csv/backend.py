@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.csv.commit import commit
-from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
+from mdfactory.stores.csv.commit_folder import CommitFolder, FolderChange
 from mdfactory.stores.csv.layout import TableId
 from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.csv.table import CsvTable
@@ -53,16 +52,15 @@ class CsvBackend(Backend):
         translate_errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.location = location
-        self._files = files
+        self._files = dict(files)
         self._names = {table_id: file.name for table_id, file in files.items()}
         self._path_of = path_of
         self._folders = folders
         self._translate_errors = translate_errors
         self._outcome = "; nothing was changed" if folders else ""
         self._open_tables: dict[TableId, CsvTable] = {}
-        self._dropped: set[Path] = set()
+        self._dropped: OpenFiles = {}
         self._staged: list[Path] = []
-        self._staged_numbers = count()
 
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables: file names without suffix."""
@@ -73,10 +71,8 @@ class CsvBackend(Backend):
         with self._translate_errors():
             if table.namespace not in self._folders:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            csv_table = self._new_table(self._path_of(table), table, None)
-            self._open_tables[table.namespace, table.id] = csv_table
             self._names[table.namespace, table.id] = table.name
-            csv_table.open_staged()
+            self._add_table(table, None).open_staged()
 
     def drop(self, table: Table) -> None:
         """Delete a file when the transaction is committed."""
@@ -86,7 +82,7 @@ class CsvBackend(Backend):
             csv_table.close()
         self._names.pop(table_id, None)
         if table_id in self._files:
-            self._dropped.add(self._files[table_id].path)
+            self._dropped[table_id] = self._files.pop(table_id)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a query; `OneOf` conditions on the hash spare parsing most cells."""
@@ -142,10 +138,10 @@ class CsvBackend(Backend):
         for (namespace, _), csv_table in self._open_tables.items():
             if staged := csv_table.finish():
                 changes[namespace].moves[staged.name] = self._relative(csv_table.path, namespace)
-                self._dropped.discard(csv_table.path)  # dropped and created again
-        for (namespace, _), file in self._files.items():
-            if file.path in self._dropped:
-                changes[namespace].drops.append(self._relative(file.path, namespace))
+        for (namespace, _), file in self._dropped.items():
+            name = self._relative(file.path, namespace)
+            if name not in changes[namespace].moves.values():  # else created again
+                changes[namespace].drops.append(name)
         return {self._folders[namespace]: change for namespace, change in changes.items() if change}
 
     def _relative(self, path: Path, namespace: Namespace) -> str:
@@ -153,9 +149,8 @@ class CsvBackend(Backend):
 
     def _check_unchanged(self) -> None:
         """Refuse a commit if another program has changed a file that was read or is dropped."""
-        for table_id, file in self._files.items():
-            if file.path not in self._dropped and table_id not in self._open_tables:
-                continue
+        used = [file for table_id, file in self._files.items() if table_id in self._open_tables]
+        for file in (*used, *self._dropped.values()):
             if not (file.path.exists() and file.has_status(file.path.stat())):
                 raise StoreChangedError(
                     f"{file.path} was changed by another program; nothing was changed. Try again"
@@ -163,19 +158,17 @@ class CsvBackend(Backend):
 
     def _table(self, table: Table) -> CsvTable:
         table_id = table.namespace, table.id
-        if table_id not in self._open_tables:
-            file = self._files[table_id]
-            self._open_tables[table_id] = self._new_table(file.path, table, file)
-        return self._open_tables[table_id]
+        return self._open_tables.get(table_id) or self._add_table(table, self._files[table_id])
 
-    def _new_table(self, path: Path, table: Table, old: OpenFile | None) -> CsvTable:
+    def _add_table(self, table: Table, old: OpenFile | None) -> CsvTable:
+        path = old.path if old else self._path_of(table)
         create_staged = partial(self._create_staged, table.namespace)
-        return CsvTable(path, table, old, create_staged, self._outcome)
+        csv_table = CsvTable(path, table, old, create_staged, self._outcome)
+        self._open_tables[table.namespace, table.id] = csv_table
+        return csv_table
 
     def _create_staged(self, namespace: Namespace) -> tuple[Path, int]:
-        name = f"{os.getpid()}-{next(self._staged_numbers)}{STAGED_SUFFIX}"
-        path = self._folders[namespace].path / name
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        path, handle = self._folders[namespace].create_staged_file()
         self._staged.append(path)
         return path, handle
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import logging
@@ -134,8 +133,7 @@ class CommitFolder:
 
     def write_record(self, record: CommitRecord) -> None:
         """Replace the commit record atomically, and flush it to disk."""
-        staged = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
-        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        staged, handle = self.create_staged_file()
         try:
             with suppress(OSError):
                 os.fchmod(handle, self.path.stat().st_mode & 0o666)
@@ -150,6 +148,11 @@ class CommitFolder:
         sync_folder(self.path)
 
     # Files
+
+    def create_staged_file(self) -> tuple[Path, int]:
+        """Create an empty staged file, and return its path and file descriptor."""
+        path = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
+        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
     def roll_forward(self, record: CommitRecord) -> None:
         """Rename and delete the files of a valid commit, then remove the list from its record.
@@ -200,9 +203,11 @@ class CommitFolder:
         try:
             with suppress(OSError):  # only the owner of the file may do this
                 os.fchmod(handle, self.path.stat().st_mode & 0o666)
-            _acquire_lock(handle, wait)
+            while not _try_lock(handle):
+                wait.pause(partial(_read_holder, handle))
             os.ftruncate(handle, 0)
-            write_all(handle, _describe_process().encode())
+            holder = f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"
+            write_all(handle, holder.encode())
             yield
         finally:
             os.close(handle)
@@ -217,11 +222,6 @@ class CommitFolder:
             self.path.chmod(self.path.parent.stat().st_mode & 0o7777)
 
 
-def _acquire_lock(handle: int, wait: LockWait) -> None:
-    while not _try_lock(handle):
-        wait.pause(partial(_read_holder, handle))
-
-
 def _read_holder(handle: int) -> str:
     holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
     return holder or "another program"
@@ -230,9 +230,7 @@ def _read_holder(handle: int) -> str:
 def _try_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in {errno.EAGAIN, errno.EACCES}:
-            raise
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by file system
         return False
     return True
 
@@ -247,8 +245,3 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
     except OSError as error:
         log.debug("cannot sync %s: %s", folder, error)
-
-
-def _describe_process() -> str:
-    """Return process id, command and host, for the messages of other writers."""
-    return f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"

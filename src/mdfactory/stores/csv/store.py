@@ -86,11 +86,7 @@ class CsvStore(Store):
                     backend.commit()
 
     def _lock_folders(
-        self,
-        stack: ExitStack,
-        layout: Layout,
-        create: Collection[Namespace],
-        wait: LockWait,
+        self, stack: ExitStack, layout: Layout, create: Collection[Namespace], wait: LockWait
     ) -> dict[Namespace, CommitFolder]:
         """Lock the namespaces that exist or may be created, and complete interrupted commits.
 
