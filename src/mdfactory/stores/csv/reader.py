@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mdfactory.errors import StoreChangedError, StoreError, one_line
+from mdfactory.records.arrow import batch
 from mdfactory.records.tables import Table
 from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, complete_length
 
@@ -199,8 +200,8 @@ class CsvReader:
         except pa.ArrowInvalid as error:
             reason = self._find_malformed_line(span, text) or one_line(error)
             raise self._malformed(reason) from error
-        arrays: list[Any] = [rows[name].combine_chunks() for name in columns]
-        return pa.RecordBatch.from_arrays(arrays, list(columns))
+        batches = rows.combine_chunks().to_batches()
+        return batches[0] if batches else batch([], rows.schema)
 
     def read_and_parse(self, span: Span, columns: Sequence[str]) -> pa.RecordBatch:
         """Read a byte range and parse some of its columns; see `read` and `parse`."""
