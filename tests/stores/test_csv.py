@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +28,7 @@ from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, analysis_table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
+from mdfactory.stores.keys import keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches
 from mdfactory.sync.undo import undo
@@ -487,6 +490,44 @@ def test_a_file_truncated_during_a_read_is_an_error(paths: tuple[Path, Path]) ->
 # Large files
 
 
+def _refuse(*_: object) -> int:
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
+@pytest.mark.parametrize("copy_in_kernel", [_refuse, lambda *_: 0])
+def test_files_are_copied_where_the_kernel_cannot_do_it(
+    paths: tuple[Path, Path],
+    copy_in_kernel: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = _create_store(paths)
+    rows = [run(f"{number:05}", input_data="x" * 2_000) for number in range(1_000)]
+    store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
+    before = paths[0].read_bytes()
+    monkeypatch.setattr(os, "copy_file_range", copy_in_kernel, raising=False)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+    assert paths[0].read_bytes().startswith(before)
+    store.write([(SIMULATIONS, records(SIMULATIONS, run("00999")))], ConflictMode.force)
+    assert _hashes(store) == [*(f"{number:05}" for number in range(999)), "A", "00999"]
+
+
+def test_a_file_truncated_before_it_is_copied_is_an_error(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths)
+    rows = [run(f"{number:05}", input_data="x" * 2_000) for number in range(1_000)]
+    store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
+
+    def truncate_meanwhile() -> None:
+        with store.transaction(write=True) as transaction:
+            assert not transaction.count(SIMULATIONS, (OneOf("hash", ("A",)),))
+            os.truncate(paths[0], 1_000_000)
+            transaction.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+
+    with pytest.raises(StoreChangedError, match="nothing was changed"):
+        truncate_meanwhile()
+    assert paths[0].stat().st_size == 1_000_000
+    assert not list(paths[0].parent.rglob("*.staged"))
+
+
 def test_a_record_longer_than_a_part_is_read(paths: tuple[Path, Path]) -> None:
     store = _create_store(paths)
     table = analysis_table("density")
@@ -518,6 +559,13 @@ def test_a_transaction_reads_its_own_writes(paths: tuple[Path, Path]) -> None:
         for number in range(60):
             row = run(f"{number:05}", status="completed")
             transaction.write([(SIMULATIONS, records(SIMULATIONS, row))], ConflictMode.force)
+            near = OneOf("hash", (f"{number - 1:05}", f"{number:05}", f"{number + 1:05}"))
+            where = (near, OneOf("status", ("completed",)))
+            assert transaction.count(SIMULATIONS, where) == min(number + 1, 2)
+            read = transaction.read(SIMULATIONS, Query(where=(near,), columns=("hash", "status")))
+            states = dict(pair for rows in read for pair in keys_of(rows, ("hash", "status")))
+            assert states[f"{number:05}"] == "completed"
+            assert states.get(f"{number + 1:05}", "build") == "build"
         transaction.write([(SIMULATIONS, records(SIMULATIONS, run("00059")))], ConflictMode.force)
         assert transaction.delete(SIMULATIONS, (OneOf("hash", ("00058", "x")),)) == 2
         assert transaction.count(SIMULATIONS) == 59

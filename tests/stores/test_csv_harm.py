@@ -26,7 +26,7 @@ COMMON_SCRIPT = """
 import os, sys, time
 from pathlib import Path
 from mdfactory.errors import MDFactoryError
-from mdfactory.records.query import Query
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Namespace, SIMULATIONS, analysis_table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
@@ -212,6 +212,14 @@ def set_read_only(on):
     for path in [*Path(sys.argv[1]).rglob("*"), Path(sys.argv[1])]:
         path.chmod(path.stat().st_mode & 0o555 | (0 if on else 0o200))
 
+def write_next():
+    if sys.argv[2] == "same":
+        store.create(SIMULATIONS)
+    else:
+        other = CsvStore(Path(sys.argv[1]) / "runs.csv", Path(sys.argv[1]) / "elsewhere", wait=10)
+        other.write([(SIMULATIONS, records(SIMULATIONS, run("B")))], ConflictMode.refuse)
+        other.delete(SIMULATIONS, (OneOf("hash", ("B",)),))
+
 store.create(SIMULATIONS)
 for table in (OVERVIEW, analysis_table("old")):
     store.create(table)
@@ -229,7 +237,8 @@ for step in range(200):
     set_read_only(True)
     states = [read_state()]
     set_read_only(False)
-    states += [read_state(), store.create(SIMULATIONS), read_state()]
+    states += [read_state(), write_next(), read_state()]
+    store.create(SIMULATIONS)
     staged = [path for path in Path(sys.argv[1]).rglob("*.staged")]
     print(step, exit_status, *states, len(staged))
     if not exit_status:
@@ -237,18 +246,21 @@ for step in range(200):
 """
 
 
+@pytest.mark.parametrize("next_writer", ["same", "other"])
 def test_a_kill_at_any_step_of_a_commit_leaves_the_state_before_or_after(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    next_writer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The commit is to two folders, and creates a table and drops one.
 
-    After each kill a read-only user reads the store first, and then a writer does.
+    After each kill a read-only user reads the store first, and then a writer does: one of the
+    same store, or of another one that shares only the file of the simulations.
     """
-    lines = _run_script(KILL_SCRIPT, tmp_path, rightless=True).splitlines()
+    lines = _run_script(KILL_SCRIPT, tmp_path, next_writer, rightless=True).splitlines()
     *kills, last = [line.split()[1:] for line in lines]
-    assert last == ["0", "b", "b", "0", "b", "0"]
+    assert last == ["0", "b", "b", "None", "b", "0"]
     assert {kill[0] for kill in kills} == {str(int(signal.SIGKILL))}
-    assert {tuple(kill[1:]) for kill in kills} == {tuple("aa0a0"), tuple("bb0b0")}
+    states = {("a", "a", "None", "a", "0"), ("b", "b", "None", "b", "0")}
+    assert {tuple(kill[1:]) for kill in kills} == states
     assert kills == sorted(kills)
     counts = dict(Counter(kill[1] for kill in kills))
     with capsys.disabled():

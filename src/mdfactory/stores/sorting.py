@@ -5,8 +5,7 @@ from __future__ import annotations
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 import pyarrow as pa
@@ -48,30 +47,28 @@ def sort_rows(
     pyarrow.RecordBatch
         Sorted rows in `schema`, at most ``BATCH_ROWS`` in a batch.
     """
-    with ExitStack() as stack:
-        batches = _collect_batches(stack, rows, schema, max_memory_bytes)
-        if not batches:
-            return
-        column = pa.Table.from_batches(batches, schema).select([sort.column])
-        order = pc.sort_indices(column, sort_keys=[sort.key])
-        # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
-        starts = list(accumulate((len(batch) for batch in batches), initial=0))
-        sorted_rows: list[pa.RecordBatch] = []
-        size = 0
-        for position in (index.as_py() for index in order):
-            number = bisect_right(starts, position) - 1
-            row = batches[number].slice(position - starts[number], 1)
-            sorted_rows.append(row)
-            size += row.nbytes
-            if len(sorted_rows) == BATCH_ROWS or size > MAX_BATCH_BYTES:
-                yield _join_rows(sorted_rows)
-                sorted_rows, size = [], 0
-        if sorted_rows:
-            yield _join_rows(sorted_rows)
+    batches = _collect_batches(rows, schema, max_memory_bytes)
+    if not batches:
+        return
+    column = pa.Table.from_batches(batches, schema).select([sort.column])
+    order = pc.sort_indices(column, sort_keys=[sort.key])
+    # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
+    starts = list(accumulate((len(batch) for batch in batches), initial=0))
+    sorted_rows: list[pa.RecordBatch] = []
+    size = 0
+    for count, position in enumerate((index.as_py() for index in order), start=1):
+        number = bisect_right(starts, position) - 1
+        row = batches[number].slice(position - starts[number], 1)
+        sorted_rows.append(row)
+        size += row.nbytes
+        is_full = len(sorted_rows) == BATCH_ROWS or size > MAX_BATCH_BYTES
+        if is_full or count == len(order):
+            yield pa.Table.from_batches(sorted_rows).combine_chunks().to_batches()[0]
+            sorted_rows, size = [], 0
 
 
 def _collect_batches(
-    stack: ExitStack, rows: Iterable[pa.RecordBatch], schema: pa.Schema, max_memory_bytes: int
+    rows: Iterable[pa.RecordBatch], schema: pa.Schema, max_memory_bytes: int
 ) -> list[pa.RecordBatch]:
     """Return all batches, from a memory-mapped file if they exceed `max_memory_bytes`."""
     in_memory: list[pa.RecordBatch] = []
@@ -84,19 +81,12 @@ def _collect_batches(
             break
     else:
         return in_memory
-    file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="mdfactory-"))  # noqa: SIM115  # closed by the stack
-    with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batches in (in_memory, remaining):
-            for batch in batches:
+    with tempfile.NamedTemporaryFile(prefix="mdfactory-") as file:
+        with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for batch in chain(in_memory, remaining):
                 writer.write_batch(batch)
-    in_memory.clear()
-    reader = pa.ipc.open_file(stack.enter_context(pa.memory_map(file.name)))
+        reader = pa.ipc.open_file(pa.memory_map(file.name))  # survives the removal of the file
     return [reader.get_batch(number) for number in range(reader.num_record_batches)]
-
-
-def _join_rows(rows: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Return one batch that contains the rows of many."""
-    return pa.Table.from_batches(rows).combine_chunks().to_batches()[0]
 
 
 def limit_rows(rows: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:

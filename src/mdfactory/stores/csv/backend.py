@@ -5,48 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
 
 from mdfactory.errors import NotInitialisedError, StoreChangedError
-from mdfactory.records.query import Query, Sort
+from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.csv.commit import commit
-from mdfactory.stores.csv.commit_folder import STAGED_SUFFIX, CommitFolder, FolderChange
-from mdfactory.stores.csv.file import CsvFile
+from mdfactory.stores.csv.commit_folder import CommitFolder, FolderChange
 from mdfactory.stores.csv.layout import TableId
+from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.csv.table import CsvTable
 from mdfactory.stores.csv.text import parse_integers
-from mdfactory.stores.keys import Key, keys_of
+from mdfactory.stores.keys import Key
 from mdfactory.stores.sorting import limit_rows, sort_rows
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """The open file of a table, as it was when the transaction began.
-
-    Parameters
-    ----------
-    name
-        Name of the table in the spelling of the file.
-    path
-        Path of the file.
-    handle
-        File descriptor: of the file, or of the staged file that is about to replace it.
-    status
-        File state of `handle` when it was opened.
-    """
-
-    name: str
-    path: Path
-    handle: int
-    status: os.stat_result
-
 
 OpenFiles = dict[TableId, OpenFile]
 
@@ -77,16 +52,15 @@ class CsvBackend(Backend):
         translate_errors: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.location = location
-        self._files = files
+        self._files = dict(files)
         self._names = {table_id: file.name for table_id, file in files.items()}
         self._path_of = path_of
         self._folders = folders
         self._translate_errors = translate_errors
         self._outcome = "; nothing was changed" if folders else ""
         self._open_tables: dict[TableId, CsvTable] = {}
-        self._dropped: set[Path] = set()
+        self._dropped: OpenFiles = {}
         self._staged: list[Path] = []
-        self._staged_numbers = count()
 
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables: file names without suffix."""
@@ -97,10 +71,8 @@ class CsvBackend(Backend):
         with self._translate_errors():
             if table.namespace not in self._folders:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            csv_table = self._new_table(self._path_of(table), table, None)
-            self._open_tables[table.namespace, table.id] = csv_table
             self._names[table.namespace, table.id] = table.name
-            csv_table.open_staged()
+            self._add_table(table, None).open_staged()
 
     def drop(self, table: Table) -> None:
         """Delete a file when the transaction is committed."""
@@ -110,23 +82,25 @@ class CsvBackend(Backend):
             csv_table.close()
         self._names.pop(table_id, None)
         if table_id in self._files:
-            self._dropped.add(self._files[table_id].path)
+            self._dropped[table_id] = self._files.pop(table_id)
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a query; `OneOf` conditions on the hash spare parsing most cells."""
         with self._translate_errors():
+            names = query.schema(table).names
+            # The sort column is read even if it is not a column of the query.
+            sort_columns = [query.sort.column] if query.sort else []
+            schema = Query(columns=tuple(dict.fromkeys([*names, *sort_columns]))).schema(table)
+            csv_table = self._table(table)
+            answer = _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
             if query.sort:
-                answer = self._scan_sorted(table, query, query.sort)
-            else:
-                answer = self._scan(table, query)
-            yield from limit_rows(answer, query.limit)
+                answer = sort_rows(answer, query.sort, schema)
+            yield from limit_rows((rows.select(names) for rows in answer), query.limit)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Remove the rows with the same keys, and append the new rows."""
         with self._translate_errors():
-            csv_table = self._table(table)
-            csv_table.discard(keys_of(rows, table.key))
-            csv_table.append(rows)
+            self._table(table).put(rows)
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove the rows with these keys."""
@@ -158,56 +132,43 @@ class CsvBackend(Backend):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def _scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
-        csv_table = self._table(table)
-        schema = query.schema(table)
-        return _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
-
-    def _scan_sorted(self, table: Table, query: Query, sort: Sort) -> Iterator[pa.RecordBatch]:
-        """Scan and sort; the sort column is read even if it is not a column of the query."""
-        names = query.schema(table).names
-        columns = tuple(dict.fromkeys([*names, sort.column]))
-        wider = Query(where=query.where, columns=columns)
-        rows = sort_rows(self._scan(table, wider), sort, wider.schema(table))
-        return (batch.select(names) for batch in rows)
-
     def _collect_changes(self) -> dict[CommitFolder, FolderChange]:
         """Finish all tables, and return the changes of each folder that has any."""
-        changes = {folder: FolderChange() for folder in self._folders.values()}
+        changes = {namespace: FolderChange() for namespace in self._folders}
         for (namespace, _), csv_table in self._open_tables.items():
-            staged = csv_table.finish()
-            if staged:
-                folder = self._folders[namespace]
-                changes[folder].moves[staged.name] = _relative(csv_table.path, folder)
-                self._dropped.discard(csv_table.path)  # dropped and created again
-        for (namespace, _), file in self._files.items():
-            if file.path in self._dropped:
-                folder = self._folders[namespace]
-                changes[folder].drops.append(_relative(file.path, folder))
-        return {folder: change for folder, change in changes.items() if not change.is_empty}
+            if staged := csv_table.finish():
+                changes[namespace].moves[staged.name] = self._relative(csv_table.path, namespace)
+        for (namespace, _), file in self._dropped.items():
+            name = self._relative(file.path, namespace)
+            if name not in changes[namespace].moves.values():  # else created again
+                changes[namespace].drops.append(name)
+        return {self._folders[namespace]: change for namespace, change in changes.items() if change}
+
+    def _relative(self, path: Path, namespace: Namespace) -> str:
+        return os.path.relpath(path, self._folders[namespace].path.parent)
 
     def _check_unchanged(self) -> None:
         """Refuse a commit if another program has changed a file that was read or is dropped."""
-        for table_id, file in self._files.items():
-            if file.path in self._dropped or table_id in self._open_tables:
-                _check_file_state(file)
+        used = [file for table_id, file in self._files.items() if table_id in self._open_tables]
+        for file in (*used, *self._dropped.values()):
+            if not (file.path.exists() and file.has_status(file.path.stat())):
+                raise StoreChangedError(
+                    f"{file.path} was changed by another program; nothing was changed. Try again"
+                )
 
     def _table(self, table: Table) -> CsvTable:
         table_id = table.namespace, table.id
-        if table_id not in self._open_tables:
-            file = self._files[table_id]
-            old = CsvFile(file.handle, file.path, table, self._outcome)
-            self._open_tables[table_id] = self._new_table(file.path, table, old)
-        return self._open_tables[table_id]
+        return self._open_tables.get(table_id) or self._add_table(table, self._files[table_id])
 
-    def _new_table(self, path: Path, table: Table, old: CsvFile | None) -> CsvTable:
+    def _add_table(self, table: Table, old: OpenFile | None) -> CsvTable:
+        path = old.path if old else self._path_of(table)
         create_staged = partial(self._create_staged, table.namespace)
-        return CsvTable(path, table, old, create_staged, self._outcome)
+        csv_table = CsvTable(path, table, old, create_staged, self._outcome)
+        self._open_tables[table.namespace, table.id] = csv_table
+        return csv_table
 
     def _create_staged(self, namespace: Namespace) -> tuple[Path, int]:
-        name = f"{os.getpid()}-{next(self._staged_numbers)}{STAGED_SUFFIX}"
-        path = self._folders[namespace].path / name
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        path, handle = self._folders[namespace].create_staged_file()
         self._staged.append(path)
         return path, handle
 
@@ -224,19 +185,4 @@ def _convert(
             for field in schema
         ]
         converted = pa.RecordBatch.from_arrays(columns, schema=schema)
-        for start in range(0, converted.num_rows, BATCH_ROWS):
-            yield converted.slice(start, BATCH_ROWS)
-
-
-def _relative(path: Path, folder: CommitFolder) -> str:
-    return os.path.relpath(path, folder.path.parent)
-
-
-def _check_file_state(file: OpenFile) -> None:
-    """Refuse to replace a file that another program has changed since it was opened."""
-    fields = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
-    now = file.path.stat() if file.path.exists() else None
-    if now is None or any(getattr(file.status, name) != getattr(now, name) for name in fields):
-        raise StoreChangedError(
-            f"{file.path} was changed by another program; nothing was changed. Try again"
-        )
+        yield from pa.Table.from_batches([converted]).to_batches(max_chunksize=BATCH_ROWS)

@@ -20,7 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mdfactory.errors import StoreError
-from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
+from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange, sync_folder
 from mdfactory.stores.locking import LockWait
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Redirects:
         Paths of files that the commit deletes. They may still exist.
     """
 
-    raw_records: tuple[bytes, ...] = ()
+    raw_records: list[bytes] = field(default_factory=list)
     staged: dict[Path, Path] = field(default_factory=dict)
     dropped: set[Path] = field(default_factory=set)
 
@@ -73,7 +73,7 @@ def commit(changes: Mapping[CommitFolder, FolderChange]) -> None:
         for folder, change in changes.items()
     }
     for folder in changes:
-        folder.sync()
+        sync_folder(folder.path)
     # The deciding record is written last: the commit is valid from then on. It is also rolled
     # forward last, so it is pending as long as the other record. A writer that locks only this
     # folder would replace the id that makes the other record valid; from the pending record it
@@ -97,16 +97,26 @@ def recover(folders: Sequence[CommitFolder], wait: LockWait) -> None:
     wait
         The wait for other writers.
     """
-    for folder in folders:
+    completed = set()
+    # The deciding part of a commit is completed last: once its record is no longer pending, the
+    # next commit may replace the id that makes the other part valid.
+    for folder in sorted(folders, key=lambda folder: not folder.read_record().decided_by):
         record = folder.read_record()
-        if not record.is_pending:
+        if not record.change:
             continue
         if not _is_valid(folder, record, folders):
-            folder.write_record(record.without_change())
+            folder.discard_change(record)
             continue
         log.info("completing an interrupted write to %s", folder.path.parent)
-        _roll_forward_other_part(record, folders, wait)
+        other = CommitFolder(Path(record.also or folder.path))
+        if record.id not in completed and other not in folders and other.path.is_dir():
+            # The other part belongs to another store, which shares the file of simulations.
+            with other.lock(wait):
+                part = other.read_record()
+                if part.change and part.id == record.id:
+                    other.roll_forward(part)
         folder.roll_forward(record)
+        completed.add(record.id)
     for folder in folders:
         folder.remove_staged_files()
 
@@ -124,23 +134,22 @@ def read_redirects(folders: Sequence[CommitFolder]) -> Redirects:
     StoreError
         If a commit record is malformed, or the folder that decides a commit is missing.
     """
-    raw_records: list[bytes] = []
-    staged: dict[Path, Path] = {}
-    dropped: set[Path] = set()
+    redirects = Redirects()
     for folder in folders:
         raw_record = folder.read_raw_record()
-        raw_records.append(raw_record)
+        redirects.raw_records.append(raw_record)
         record = folder.parse_record(raw_record)
-        if not record.is_pending:
+        if not record.change:
             continue
         if record.decided_by:
             # The decision also depends on these records: the reader must detect their changes.
-            deciding = CommitFolder(Path(record.decided_by))
-            raw_records += [decider.read_raw_record() for decider in (*folders, deciding)]
+            deciding = (*folders, CommitFolder(Path(record.decided_by)))
+            redirects.raw_records.extend(decider.read_raw_record() for decider in deciding)
         if _is_valid(folder, record, folders):
-            staged |= folder.staged_files(record)
-            dropped |= folder.dropped_files(record)
-    return Redirects(tuple(raw_records), staged, dropped)
+            moves, target = record.change.moves.items(), folder.path.parent
+            redirects.staged.update({target / name: folder.path / file for file, name in moves})
+            redirects.dropped.update(target / name for name in record.change.drops)
+    return redirects
 
 
 def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[CommitFolder]) -> bool:
@@ -158,28 +167,3 @@ def _is_valid(folder: CommitFolder, record: CommitRecord, folders: Sequence[Comm
             f"{folder.path / 'commit'} to undo the write"
         )
     return deciding.read_record().id == record.id
-
-
-def _roll_forward_other_part(
-    record: CommitRecord, folders: Sequence[CommitFolder], wait: LockWait
-) -> None:
-    """Roll forward the part of a commit in another folder, if this record decides the commit.
-
-    This must precede the roll-forward of this record: once it is no longer pending, the next
-    commit may replace the id that makes the other part valid.
-    """
-    if not record.also:
-        return
-    for folder in folders:
-        part = folder.read_record()
-        if part.decided_by and part.id == record.id:
-            folder.roll_forward(part)
-            return
-    # The other part belongs to another store, which shares the file of simulations.
-    folder = CommitFolder(Path(record.also))
-    if folder in folders or not folder.path.is_dir():
-        return
-    with folder.lock(wait):
-        part = folder.read_record()
-        if part.is_pending and part.id == record.id:
-            folder.roll_forward(part)

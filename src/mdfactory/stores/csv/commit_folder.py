@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import logging
@@ -47,10 +46,9 @@ class FolderChange:
     moves: dict[str, str] = field(default_factory=dict)
     drops: list[str] = field(default_factory=list)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no file changes."""
-        return not (self.moves or self.drops)
+    def __bool__(self) -> bool:
+        """Whether any file changes."""
+        return bool(self.moves or self.drops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class CommitRecord:
     id
         Unique name of the commit; both parts of a commit to two folders have the same id.
     change
-        The files that are still to be renamed or deleted.
+        The files that are still to be renamed or deleted; if there are any, the commit is pending.
     decided_by
         Path of the commit folder that decides: the commit is valid only if the record there has
         the same `id`. Empty if this record decides.
@@ -81,16 +79,8 @@ class CommitRecord:
     decided_by: str = ""
     also: str = ""
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether files are still to be renamed or deleted."""
-        return not self.change.is_empty
 
-    def without_change(self) -> CommitRecord:
-        """Return the record that this commit has once all its files are in place."""
-        return CommitRecord(self.generation, self.id)
-
-
+@dataclass(frozen=True, slots=True)
 class CommitFolder:
     """A hidden folder, such as ``.mdfactory``, for commits to the files of its parent folder.
 
@@ -100,14 +90,7 @@ class CommitFolder:
         Path of the hidden folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, CommitFolder) and self.path == other.path
-
-    def __hash__(self) -> int:
-        return hash(self.path)
+    path: Path
 
     # Commit record
 
@@ -150,8 +133,7 @@ class CommitFolder:
 
     def write_record(self, record: CommitRecord) -> None:
         """Replace the commit record atomically, and flush it to disk."""
-        staged = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
-        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        staged, handle = self.create_staged_file()
         try:
             with suppress(OSError):
                 os.fchmod(handle, self.path.stat().st_mode & 0o666)
@@ -159,15 +141,18 @@ class CommitFolder:
             write_all(handle, json.dumps(values).encode())
             os.fsync(handle)
             staged.replace(self.path / "commit")
-        except OSError:
-            with suppress(OSError):
-                staged.unlink()
-            raise
         finally:
             os.close(handle)
-        self.sync()
+            with suppress(OSError):  # it has been renamed, unless there was an error
+                staged.unlink()
+        sync_folder(self.path)
 
     # Files
+
+    def create_staged_file(self) -> tuple[Path, int]:
+        """Create an empty staged file, and return its path and file descriptor."""
+        path = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
+        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
     def roll_forward(self, record: CommitRecord) -> None:
         """Rename and delete the files of a valid commit, then remove the list from its record.
@@ -180,28 +165,18 @@ class CommitFolder:
         for staged, name in record.change.moves.items():
             with suppress(FileNotFoundError):  # renamed already, before a kill
                 (self.path / staged).replace(folder / name)
-        _sync_folder(folder)
-        self.sync()
-        self.write_record(record.without_change())
+        sync_folder(folder)
+        sync_folder(self.path)
+        self.discard_change(record)
 
-    def staged_files(self, record: CommitRecord) -> dict[Path, Path]:
-        """Return the path of each file that a commit replaces or adds -> its staged file."""
-        moves = record.change.moves.items()
-        return {self.path.parent / name: self.path / staged for staged, name in moves}
-
-    def dropped_files(self, record: CommitRecord) -> set[Path]:
-        """Return the paths of the files that a commit deletes."""
-        return {self.path.parent / name for name in record.change.drops}
+    def discard_change(self, record: CommitRecord) -> None:
+        """Remove the list of files from a record: they are in place, or the commit is not valid."""
+        self.write_record(CommitRecord(record.generation, record.id))
 
     def remove_staged_files(self) -> None:
         """Remove the staged files of interrupted writers."""
-        for name in os.listdir(self.path):
-            if name.endswith(STAGED_SUFFIX):
-                (self.path / name).unlink(missing_ok=True)
-
-    def sync(self) -> None:
-        """Flush the entries of the folder to disk."""
-        _sync_folder(self.path)
+        for staged in self.path.glob(f"*{STAGED_SUFFIX}"):
+            staged.unlink(missing_ok=True)
 
     # Lock
 
@@ -228,9 +203,11 @@ class CommitFolder:
         try:
             with suppress(OSError):  # only the owner of the file may do this
                 os.fchmod(handle, self.path.stat().st_mode & 0o666)
-            _acquire_lock(handle, wait)
+            while not _try_lock(handle):
+                wait.pause(partial(_read_holder, handle))
             os.ftruncate(handle, 0)
-            write_all(handle, _describe_process().encode())
+            holder = f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"
+            write_all(handle, holder.encode())
             yield
         finally:
             os.close(handle)
@@ -245,11 +222,6 @@ class CommitFolder:
             self.path.chmod(self.path.parent.stat().st_mode & 0o7777)
 
 
-def _acquire_lock(handle: int, wait: LockWait) -> None:
-    while not _try_lock(handle):
-        wait.pause(partial(_read_holder, handle))
-
-
 def _read_holder(handle: int) -> str:
     holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
     return holder or "another program"
@@ -258,14 +230,12 @@ def _read_holder(handle: int) -> str:
 def _try_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in {errno.EAGAIN, errno.EACCES}:
-            raise
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by file system
         return False
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush the entries of a folder to disk, if the file system supports that."""
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -275,8 +245,3 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
     except OSError as error:
         log.debug("cannot sync %s: %s", folder, error)
-
-
-def _describe_process() -> str:
-    """Return process id, command and host, for the messages of other writers."""
-    return f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 
@@ -20,25 +19,6 @@ TableId = tuple[Namespace, str]
 
 BOOKKEEPING_PREFIX = "_mdfactory_"
 """Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """The file of a table.
-
-    Parameters
-    ----------
-    name
-        Name of the table in the spelling of the file.
-    path
-        Path of the file.
-    source
-        Path of the file to open: `path`, or a staged file that is about to replace it.
-    """
-
-    name: str
-    path: Path
-    source: Path
 
 
 class Layout:
@@ -76,14 +56,11 @@ class Layout:
     def owns(self, path: Path) -> bool:
         """Whether a path belongs to a table, which need not exist, or is in a hidden folder."""
         real = Path(os.path.realpath(path))
-        if real == self.runs:
-            return True
-        if any(folder.path in real.parents for folder in self.folders.values()):
-            return True
-        return real.parent == self.results and self._is_table(real.name)
+        is_hidden = any(folder.path in real.parents for folder in self.folders.values())
+        return is_hidden or self._identify(real) is not None
 
-    def find_tables(self, redirects: Redirects) -> dict[TableId, TableFile]:
-        """Return the files of all tables that exist.
+    def find_tables(self, redirects: Redirects) -> Iterator[tuple[Namespace, str, Path]]:
+        """Yield the namespace, name and file of each table that exists.
 
         Parameters
         ----------
@@ -95,41 +72,31 @@ class Layout:
         StoreError
             If the names of two files differ only in case, so that both are files of one table.
         """
-        tables: dict[TableId, TableFile] = {}
-        for path in sorted((self._list_files() - redirects.dropped) | redirects.staged.keys()):
-            namespace, name = self._identify(path)
-            table = TableFile(name, path, redirects.staged.get(path, path))
-            first = tables.setdefault((namespace, name.lower()), table)
-            if first.path != path:
-                raise _duplicate_table_error(first.path, path)
-        return tables
+        paths: dict[TableId, Path] = {}
+        listed = {*_list(self.folders[Namespace.runs].path), *_list(self.results)}
+        if _exists(self.runs):
+            listed.add(self.runs)
+        for path in sorted((listed - redirects.dropped) | redirects.staged.keys()):
+            if identity := self._identify(path):
+                namespace, name = identity
+                first = paths.setdefault((namespace, name.lower()), path)
+                if first != path:
+                    raise _duplicate_table_error(first, path)
+                yield namespace, name, path
 
-    def _list_files(self) -> set[Path]:
-        hidden = self.folders[Namespace.runs].path
-        hidden_names = (name for name in _list_csv(hidden) if name.startswith(BOOKKEEPING_PREFIX))
-        result_names = filter(self._is_table, _list_csv(self.results))
-        return {
-            *([self.runs] if _exists(self.runs) else []),
-            *(hidden / name for name in hidden_names),
-            *(self.results / name for name in result_names),
-        }
-
-    def _identify(self, path: Path) -> tuple[Namespace, str]:
-        """Return the namespace and the name of the table in a file."""
+    def _identify(self, path: Path) -> tuple[Namespace, str] | None:
+        """Return the namespace and the name of the table in a file; None if it holds no table."""
         if path == self.runs:
             return Namespace.runs, SIMULATIONS.name
-        if path.parent == self.folders[Namespace.runs].path:
-            return Namespace.runs, path.stem
-        return Namespace.results, path.stem
-
-    def _is_table(self, name: str) -> bool:
-        """Whether a file name in the folder of the results is the name of a table's file."""
-        table, suffix = os.path.splitext(name)
-        if suffix != ".csv" or self.results / name == self.runs:
-            return False
-        if table.startswith(BOOKKEEPING_PREFIX):
-            return True
-        return table_named(table, Namespace.results) is not None
+        name, suffix = os.path.splitext(path.name)
+        if suffix != ".csv":
+            return None
+        is_bookkeeping = name.startswith(BOOKKEEPING_PREFIX)
+        if is_bookkeeping and path.parent == self.folders[Namespace.runs].path:
+            return Namespace.runs, name
+        if path.parent == self.results and (is_bookkeeping or table_named(name, Namespace.results)):
+            return Namespace.results, name
+        return None
 
 
 def _exists(path: Path) -> bool:
@@ -141,9 +108,9 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _list_csv(folder: Path) -> list[str]:
+def _list(folder: Path) -> list[Path]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(".csv")]
+        return [folder / name for name in os.listdir(folder)]
     except FileNotFoundError:
         return []
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mdfactory.errors import StoreChangedError, StoreError, one_line
-from mdfactory.records.arrow import array
+from mdfactory.records.arrow import batch
 from mdfactory.records.tables import Table
-from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, UTF8_BOM, complete_length
+from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, complete_length
 
 MAX_HEADER_BYTES: Final = 2**16
 """Largest number of bytes that are read to find the first line."""
@@ -32,51 +32,78 @@ Text = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """The first line of a file.
+class OpenFile:
+    """The open file of a table, as it was when the transaction began.
 
     Parameters
     ----------
-    columns
-        Column names in the order of the file.
-    length
-        Bytes of the line, newline included.
-    newline
-        Line end of the file, as an Arrow scalar.
+    name
+        Name of the table in the spelling of the file.
+    path
+        Path of the file.
+    handle
+        File descriptor: of the file, or of the staged file that is about to replace it.
+    status
+        File state of `handle` when it was opened.
     """
 
-    columns: list[str]
-    length: int
-    newline: pa.StringScalar
+    name: str
+    path: Path
+    handle: int
+    status: os.stat_result
+
+    def has_status(self, status: os.stat_result) -> bool:
+        """Whether a file state is that of this file, and no other program has changed it."""
+        fields = ("st_ino", "st_dev", "st_mtime_ns", "st_size")
+        return all(getattr(self.status, name) == getattr(status, name) for name in fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A byte range of a file that holds whole records.
-
-    Parameters
-    ----------
-    offset, length
-        In bytes.
-    """
-
-    offset: int
-    length: int
-
-
-class CsvReader:
-    """Reads byte ranges of an open file, and parses them to string columns.
+    """A byte range of an open file that holds whole records.
 
     Parameters
     ----------
     handle
-        File descriptor; the caller closes it.
-    path
-        Path of the file, for messages.
+        File descriptor.
+    offset, length
+        In bytes.
+    """
+
+    handle: int
+    offset: int
+    length: int
+
+    def divide(self, start: int = 0) -> Iterator[Span]:
+        """Yield the parts from an offset in this range on, of at most `PART_BYTES`."""
+        for offset in range(start, self.length, PART_BYTES):
+            length = min(PART_BYTES, self.length - offset)
+            yield Span(self.handle, self.offset + offset, length)
+
+
+class CsvReader:
+    """Reads byte ranges of the files of a table, and parses them to string columns.
+
+    Parameters
+    ----------
     table
-        Table whose records the file holds.
+        Table whose records the files hold.
+    path
+        Path of the table's file, for messages.
+    old
+        The file as it was when the transaction began; None for a new table. Staged files have the
+        same header.
     outcome
         Text that error messages add, such as ``; nothing was changed``.
+
+    Attributes
+    ----------
+    columns
+        Column names in the order of the file.
+    header_length
+        Bytes of the first line of the old file, newline included.
+    newline
+        Line end of the file, as an Arrow scalar.
 
     Raises
     ------
@@ -84,17 +111,16 @@ class CsvReader:
         If the header is malformed, or its columns are not those of the table.
     """
 
-    def __init__(self, handle: int, path: Path, table: Table, outcome: str) -> None:
-        self._handle = handle
-        self._path = path
+    def __init__(self, table: Table, path: Path, old: OpenFile | None, outcome: str) -> None:
         self._table = table
+        self._path = path
+        self._old = old
         self._outcome = outcome
-        self._file_state = _read_file_state(handle)
-        self.header = self._read_header()
-
-    def accept_changes(self) -> None:
-        """Expect the present file state from now on; called after each write by this process."""
-        self._file_state = _read_file_state(self._handle)
+        self.columns = list(table.columns)
+        self.header_length = 0
+        self.newline = LF
+        if old:
+            self._read_header(old)
 
     def read(self, span: Span) -> bytes:
         """Return the bytes of a range.
@@ -102,37 +128,29 @@ class CsvReader:
         Raises
         ------
         StoreChangedError
-            If another program has changed the file since it was opened.
+            If another program has changed the old file since it was opened.
         """
-        text = os.pread(self._handle, span.length, span.offset)
-        while len(text) < span.length:
-            rest = os.pread(self._handle, span.length - len(text), span.offset + len(text))
-            if not rest:
-                break
+        text = b""
+        while rest := os.pread(span.handle, span.length - len(text), span.offset + len(text)):
             text += rest
-        if _read_file_state(self._handle) != self._file_state:
+        if self._old and not self._old.has_status(os.fstat(self._old.handle)):
             raise StoreChangedError(
                 f"{self._path} was changed by another program while it was read{self._outcome}. "
                 "Try again"
             )
         return text
 
-    def split(self, size: int) -> Iterator[tuple[Span, Text]]:
-        """Divide the records of the file into parts of about `PART_BYTES`.
-
-        Parameters
-        ----------
-        size
-            Length of the file in bytes.
+    def split(self, old: OpenFile) -> Iterator[tuple[Span, Text]]:
+        """Divide the records of the old file into parts of about `PART_BYTES`.
 
         Yields
         ------
         tuple
             Byte range of whole records, and its text.
         """
-        offset, length = self.header.length, PART_BYTES
+        offset, length, size = self.header_length, PART_BYTES, old.status.st_size
         while offset < size:
-            text = self.read(Span(offset, min(length, size - offset)))
+            text = self.read(Span(old.handle, offset, min(length, size - offset)))
             is_last = offset + len(text) >= size
             if is_last and text.count(b'"') % 2:
                 raise self._malformed("it ends in the middle of a quoted cell")
@@ -140,7 +158,8 @@ class CsvReader:
             if not end:  # the record is longer than the part: read again, twice the length
                 length *= 2
                 continue
-            yield Span(offset, end), memoryview(text)[:end]  # a slice of bytes would copy
+            # A slice of bytes would copy.
+            yield Span(old.handle, offset, end), memoryview(text)[:end]
             offset += end
             if length > PART_BYTES and complete_length(text[:PART_BYTES]):
                 length = PART_BYTES  # the long record has been read
@@ -169,7 +188,7 @@ class CsvReader:
             rows = pacsv.read_csv(
                 pa.BufferReader(text),  # type: ignore[arg-type]  # the stubs: no NativeFile
                 pacsv.ReadOptions(
-                    column_names=self.header.columns, block_size=len(text) + 1, use_threads=False
+                    column_names=self.columns, block_size=len(text) + 1, use_threads=False
                 ),
                 pacsv.ParseOptions(newlines_in_values=True),
                 pacsv.ConvertOptions(
@@ -181,10 +200,8 @@ class CsvReader:
         except pa.ArrowInvalid as error:
             reason = self._find_malformed_line(span, text) or one_line(error)
             raise self._malformed(reason) from error
-        if not rows.num_rows:
-            empty = [array([], pa.string()) for _ in columns]
-            return pa.RecordBatch.from_arrays(empty, list(columns))
-        return rows.combine_chunks().to_batches()[0]
+        batches = rows.combine_chunks().to_batches()
+        return batches[0] if batches else batch([], rows.schema)
 
     def read_and_parse(self, span: Span, columns: Sequence[str]) -> pa.RecordBatch:
         """Read a byte range and parse some of its columns; see `read` and `parse`."""
@@ -207,24 +224,24 @@ class CsvReader:
             while queue:
                 yield _pop_parsed(queue)
 
-    def _read_header(self) -> Header:
-        text = os.pread(self._handle, MAX_HEADER_BYTES, 0)
+    def _read_header(self, old: OpenFile) -> None:
+        text = os.pread(old.handle, MAX_HEADER_BYTES, 0)
         line, newline, _ = text.partition(b"\n")
         try:
-            columns = next(csv.reader([line.removeprefix(UTF8_BOM).decode().rstrip("\r")]), [])
+            cells = csv.reader([line.decode("utf-8-sig").rstrip("\r")])
+            self.columns = next(cells, [])
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._malformed(f"its first line is no header: {error}") from error
-        if not columns:
+        if not self.columns:
             raise self._malformed("it has no header")
-        self._check_columns(columns)
-        return Header(columns, len(line) + len(newline), CRLF if line.endswith(b"\r") else LF)
-
-    def _check_columns(self, columns: Sequence[str]) -> None:
+        self.header_length = len(line) + len(newline)
+        if line.endswith(b"\r"):
+            self.newline = CRLF
         required = self._table.columns
         problems = {
-            "missing": [name for name in required if name not in columns],
-            "unexpected": [name or "(no name)" for name in columns if name not in required],
-            "duplicate": [name for name in required if columns.count(name) > 1],
+            "missing": [name for name in required if name not in self.columns],
+            "unexpected": [name or "(no name)" for name in self.columns if name not in required],
+            "duplicate": [name for name in required if self.columns.count(name) > 1],
         }
         differences = [f"{kind} {', '.join(names)}" for kind, names in problems.items() if names]
         if differences:
@@ -238,14 +255,15 @@ class CsvReader:
 
         Unlike Arrow's reader, Python's counts lines. It is slow, and only used after an error.
         """
-        first_line = 1 + self._count_newlines_before(span.offset)
+        before = Span(span.handle, 0, span.offset)
+        first_line = 1 + sum(self.read(part).count(b"\n") for part in before.divide())
         limit = csv.field_size_limit(sys.maxsize)
         try:
             lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
             reader, line = csv.reader(lines), first_line
             for cells in reader:
-                if cells and len(cells) != len(self.header.columns):
-                    expected = len(self.header.columns)
+                if cells and len(cells) != len(self.columns):
+                    expected = len(self.columns)
                     return f"the record in line {line} has {len(cells)} columns, not {expected}"
                 if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
                     return f"the record in line {line} is not in UTF-8"
@@ -255,12 +273,6 @@ class CsvReader:
         finally:
             csv.field_size_limit(limit)
         return ""
-
-    def _count_newlines_before(self, end: int) -> int:
-        spans = (
-            Span(offset, min(PART_BYTES, end - offset)) for offset in range(0, end, PART_BYTES)
-        )
-        return sum(self.read(span).count(b"\n") for span in spans)
 
     def _malformed(self, reason: str) -> StoreError:
         return StoreError(
@@ -273,9 +285,3 @@ def _pop_parsed(
 ) -> tuple[Span, pa.RecordBatch]:
     span, parsed = queue.popleft()
     return span, parsed.result()
-
-
-def _read_file_state(handle: int) -> tuple[int, int]:
-    """Return modification time and size of a file, which change if another program writes it."""
-    status = os.fstat(handle)
-    return status.st_mtime_ns, status.st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Final
 from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.csv.backend import CsvBackend, OpenFile, OpenFiles
+from mdfactory.stores.csv.backend import CsvBackend, OpenFiles
 from mdfactory.stores.csv.commit import Redirects, read_redirects, recover
 from mdfactory.stores.csv.commit_folder import CommitFolder
-from mdfactory.stores.csv.layout import Layout, TableFile, TableId
+from mdfactory.stores.csv.layout import Layout
+from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 
@@ -73,7 +74,7 @@ class CsvStore(Store):
                 layout = Layout(self._paths)
                 if write:
                     folders = self._lock_folders(stack, layout, create, wait)
-                    files = _open_files(stack, layout.find_tables(Redirects()))
+                    files = _open_files(stack, layout, Redirects())
                 else:
                     folders = {}
                     files = self._open_one_state(stack, layout, wait)
@@ -85,11 +86,7 @@ class CsvStore(Store):
                     backend.commit()
 
     def _lock_folders(
-        self,
-        stack: ExitStack,
-        layout: Layout,
-        create: Collection[Namespace],
-        wait: LockWait,
+        self, stack: ExitStack, layout: Layout, create: Collection[Namespace], wait: LockWait
     ) -> dict[Namespace, CommitFolder]:
         """Lock the namespaces that exist or may be created, and complete interrupted commits.
 
@@ -116,7 +113,7 @@ class CsvStore(Store):
         while True:
             redirects = read_redirects(folders)
             with ExitStack() as opened, suppress(FileNotFoundError):
-                files = _open_files(opened, layout.find_tables(redirects))
+                files = _open_files(opened, layout, redirects)
                 if read_redirects(folders).raw_records == redirects.raw_records:
                     stack.push(opened.pop_all())
                     return files
@@ -128,15 +125,15 @@ class CsvStore(Store):
             time.sleep(RETRY_SECONDS)
 
 
-def _open_files(stack: ExitStack, tables: Mapping[TableId, TableFile]) -> OpenFiles:
+def _open_files(stack: ExitStack, layout: Layout, redirects: Redirects) -> OpenFiles:
     files: OpenFiles = {}
-    for table_id, table in tables.items():
+    for namespace, name, path in layout.find_tables(redirects):
         try:
-            handle = os.open(table.source, os.O_RDONLY)
+            handle = os.open(redirects.staged.get(path, path), os.O_RDONLY)
         except FileNotFoundError:
-            handle = os.open(table.path, os.O_RDONLY)  # the staged file was renamed meanwhile
+            handle = os.open(path, os.O_RDONLY)  # the staged file was renamed meanwhile
         stack.callback(os.close, handle)
-        files[table_id] = OpenFile(table.name, table.path, handle, os.fstat(handle))
+        files[namespace, name.lower()] = OpenFile(name, path, handle, os.fstat(handle))
     return files
 
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, if_else, join
-from mdfactory.records.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -24,19 +23,11 @@ The size is below 1 MiB: the allocator returns larger blocks to the system and r
 each time (see `cli.session`), which would take as long as the parsing.
 """
 
-UTF8_BOM: Final = b"\xef\xbb\xbf"
-"""Byte order mark, which Excel and some other programs write at the start of a UTF-8 file."""
-
 COMMA, QUOTE, EMPTY, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())
 """Arrow scalars, taken from an array because `pyarrow.scalar` would import pandas."""
 
 SPECIAL_CHARACTERS: Final = '[",\r\n]'
 """Regular expression for the characters that require quotes around a cell."""
-
-
-def render_header(table: Table) -> bytes:
-    """Return the header line of a new file."""
-    return ",".join(table.columns).encode() + b"\n"
 
 
 def render_rows(columns: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
@@ -116,20 +107,18 @@ def write_all(handle: int, text: bytes | pa.Buffer) -> int:
     return len(memoryview(text))
 
 
-def copy_bytes(source: int, target: int, offset: int, length: int) -> None:
-    """Append bytes of one open file to another, inside the kernel if it supports that."""
-    end = offset + length
+def copy_in_kernel(source: int, target: int, offset: int, length: int) -> int:
+    """Append bytes of one open file to another inside the kernel, if it supports that.
+
+    Returns
+    -------
+    int
+        The number of bytes that were copied: all, or fewer if the kernel or disk cannot do more.
+    """
+    copied = 0
     try:
-        while offset < end:
-            copied = os.copy_file_range(source, target, end - offset, offset)
-            if not copied:
-                break
-            offset += copied
+        while count := os.copy_file_range(source, target, length - copied, offset + copied):
+            copied += count
     except (AttributeError, OSError) as error:
         log.debug("cannot copy inside the kernel: %s", error)
-    while offset < end:
-        text = os.pread(source, min(PART_BYTES, end - offset), offset)
-        if not text:
-            raise EOFError("a file became shorter while it was copied")
-        write_all(target, text)
-        offset += len(text)
+    return copied
