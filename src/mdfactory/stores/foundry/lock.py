@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -132,12 +131,7 @@ def _is_abandoned(transaction: DatasetTransaction) -> bool:
         return False
     if holder.get("place") == machine_id():
         return _holder_has_ended(transaction)
-    age = transaction.age_seconds
-    if age < 0 and transaction.start_time:  # the reply had no date: use the local clock
-        with suppress(ValueError, TypeError):
-            started = datetime.fromisoformat(transaction.start_time)
-            age = (datetime.now(UTC) - started).total_seconds()
-    return age > STALE_LOCK_SECONDS
+    return transaction.age_seconds > STALE_LOCK_SECONDS
 
 
 def _holder_has_ended(transaction: DatasetTransaction) -> bool:

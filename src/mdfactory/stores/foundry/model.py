@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -65,18 +65,15 @@ class DatasetTransaction:
         ``OPEN``, ``COMMITTED`` or ``ABORTED``.
     record
         JSON object that the writer attached; empty if the service does not return it.
-    start_time
-        Time of the start in ISO 8601; empty if the service does not return it.
     age_seconds
-        Seconds since the start, by the clock of the service; negative if unknown.
+        Seconds since the start; 0 if the service does not return the time of the start.
     """
 
     rid: str
     type: str
     status: str
     record: Mapping[str, Any] = field(default_factory=dict)
-    start_time: str = ""
-    age_seconds: float = -1.0
+    age_seconds: float = 0.0
 
 
 UNLISTED_TRANSACTION: Final = DatasetTransaction("that Foundry does not list", "", "")
@@ -91,13 +88,11 @@ def parse_transaction(values: Mapping[str, Any], now: str = "") -> DatasetTransa
     values
         JSON object of the transaction.
     now
-        ``Date`` header of the reply, to compute the age; empty if it is missing or not needed.
+        ``Date`` header of the reply, to compute the age; the local clock is used if it is empty.
     """
-    start_time = str(values.get("startTime") or "")
-    age = -1.0
+    age = 0.0
     with suppress(ValueError, TypeError, OverflowError):
-        age = (parsedate_to_datetime(now) - datetime.fromisoformat(start_time)).total_seconds()
+        present = parsedate_to_datetime(now) if now else datetime.now(UTC)
+        age = (present - datetime.fromisoformat(values.get("startTime") or "")).total_seconds()
     record = values.get("record") or {}
-    return DatasetTransaction(
-        values["rid"], values["type"], values["status"], record, start_time, age
-    )
+    return DatasetTransaction(values["rid"], values["type"], values["status"], record, age)
