@@ -75,7 +75,9 @@ def read_frame(path: Path, limit: int) -> pa.Table:
             _check_metadata(file, limit)
             if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
                 _check_text_size(path, file.metadata, limit)
-        return file.read()
+        frame = file.read()
+    frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
+    return frame
 
 
 def _is_surely_small(file: ParquetFile, limit: int) -> bool:

@@ -8,12 +8,13 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
-from mdfactory.errors import InvalidNameError, RegistryError
+from mdfactory.errors import RegistryError
 from mdfactory.files import UnreadableError, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
 
@@ -50,10 +51,17 @@ class Analysis:
         The complete entry, with ``columns``, ``extras`` and keys that are unknown here.
     """
 
+    result_type: ClassVar = ResultType.analysis
+
     name: str
     filename: str
     row_count: int
     entry: Mapping[str, Any]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of its files, as of an artifact."""
+        return (self.filename,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,8 @@ class Artifact:
     entry
         The complete entry, with ``extras`` and keys that are unknown here.
     """
+
+    result_type: ClassVar = ResultType.artifact
 
     name: str
     files: tuple[str, ...]
@@ -90,11 +100,14 @@ class RegistryProblem:
         Name of the result; empty if the whole section of this type is invalid.
     reason
         Why the entry is invalid.
+    files
+        Paths that the entry lists, relative to ``.analysis``.
     """
 
     result_type: ResultType
     name: str
     reason: str
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         section = SECTION_BY_RESULT_TYPE[self.result_type]
@@ -117,10 +130,15 @@ class Registry:
         registry is written again.
     """
 
-    analyses: dict[str, Analysis] = field(default_factory=dict)
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    problems: tuple[RegistryProblem, ...] = ()
-    document: dict[str, Any] = field(default_factory=dict)
+    analyses: dict[str, Analysis]
+    artifacts: dict[str, Artifact]
+    problems: tuple[RegistryProblem, ...]
+    document: dict[str, Any]
+
+    @property
+    def results(self) -> list[Analysis | Artifact]:
+        """The valid entries, analyses first."""
+        return [*self.analyses.values(), *self.artifacts.values()]
 
 
 def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
@@ -204,14 +222,9 @@ def _is_too_deep(document: Any) -> bool:
     """
     level = [document]
     for _ in range(MAX_REGISTRY_LEVELS):
-        level = [child for value in level for child in _children(value)]
-    return any(isinstance(value, dict | list) for value in level)
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+        children = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [child for child in chain.from_iterable(children) if isinstance(child, dict | list)]
+    return bool(level)
 
 
 def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
@@ -222,12 +235,10 @@ def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
     OSError
         If the file cannot be written; the registry is then unchanged.
     """
-    try:
-        content = json.dumps(document, indent=2, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
-        content = json.dumps(document, indent=2).encode()
+    text = json.dumps(document, indent=2, ensure_ascii=False)
     with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
-        file.write(content)
+        # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def resolve_result_path(directory: Path, name: str) -> Path:
@@ -289,24 +300,39 @@ def _parse_section(
         problems.append(RegistryProblem(result_type, "", "is not a mapping of names to entries"))
         return {}
     entries: dict[str, Entry] = {}
-    name_by_lower_case: dict[str, str] = {}
+    names = names_by_lower_case(section)
     for name, entry in section.items():
+        earlier = names[name.lower()]
         try:
-            _check_case(check_name(name), name_by_lower_case)
-            entries[name] = parse(name, _require_type(entry, dict, "the entry"))
-        except (InvalidNameError, ValueError) as error:
-            problems.append(RegistryProblem(result_type, name, str(error)))
+            check_name(name)
+            if earlier == name:
+                entries[name] = parse(name, _require_type(entry, dict, "the entry"))
+                continue
+            reason = f"differs from {earlier} only in case"
+        except ValueError as error:
+            reason = str(error)
+        problems.append(RegistryProblem(result_type, name, reason, _listed_files(entry)))
     return entries
 
 
-def _check_case(name: str, name_by_lower_case: dict[str, str]) -> None:
-    """Raise an error if a name differs from an earlier one only in case.
+def names_by_lower_case(section: Iterable[str]) -> dict[str, str]:
+    """Return the first name of each set of names that differ only in case, by its lower case.
 
-    Stores ignore the case of names, so that both would have the same table.
+    Stores ignore the case of names. The others would have the same table, and so are invalid.
     """
-    earlier = name_by_lower_case.setdefault(name.lower(), name)
-    if earlier != name:
-        raise ValueError(f"differs from {earlier} only in case")
+    names: dict[str, str] = {}
+    for name in section:
+        names.setdefault(name.lower(), name)
+    return names
+
+
+def _listed_files(entry: Any) -> tuple[str, ...]:
+    """Return the paths that an invalid entry lists."""
+    if not isinstance(entry, dict):
+        return ()
+    files = entry.get("files")
+    listed = [entry.get("filename"), *(files if isinstance(files, list) else ())]
+    return tuple(file for file in listed if isinstance(file, str))
 
 
 def _parse_analysis(name: str, entry: Mapping[str, Any]) -> Analysis:

@@ -11,11 +11,14 @@ from typing import Any, Final
 from mdfactory.campaign.registry import (
     REGISTRY_FILE,
     RESULTS_FOLDER,
+    SECTION_BY_RESULT_TYPE,
+    names_by_lower_case,
     read_registry,
     write_registry,
 )
 from mdfactory.errors import RegistryError, ResultError
 from mdfactory.files import locked
+from mdfactory.records.vocabulary import ResultType
 
 SCHEMA_VERSION: Final = "1.0"
 LOCK_FILE: Final = ".metadata.lock"
@@ -44,7 +47,7 @@ def lock_registry(directory: Path) -> Iterator[None]:
 @contextmanager
 def replace_entry(
     directory: Path,
-    section: str,
+    result_type: ResultType,
     name: str,
     values: Mapping[str, Any],
     extras: Mapping[str, Any],
@@ -59,8 +62,8 @@ def replace_entry(
     ----------
     directory
         Simulation folder; its subfolder ``.analysis`` must exist.
-    section
-        ``analyses`` or ``artifacts``.
+    result_type
+        Type of the result.
     name
         Name of the result.
     values
@@ -76,9 +79,14 @@ def replace_entry(
         If the registry cannot be read.
     """
     now = datetime.now(UTC).isoformat()
+    section = SECTION_BY_RESULT_TYPE[result_type]
     with lock_registry(directory):
-        _check_case(directory, section, name)
-        old_entry = remove_entry(directory, section, name)
+        existing = names_by_lower_case(_read_document(directory)[section]).get(name.lower(), name)
+        if existing != name:
+            raise ResultError(
+                f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
+            )
+        old_entry = remove_entry(directory, result_type, name)
         yield
         document = _read_document(directory)
         unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
@@ -87,34 +95,22 @@ def replace_entry(
         write_registry(directory, document)
 
 
-def remove_entry(directory: Path, section: str, name: str) -> dict[str, Any]:
+def remove_entry(directory: Path, result_type: ResultType, name: str) -> dict[str, Any]:
     """Remove an entry and return it, or an empty one if there was none.
 
     The caller must hold the lock.
     """
     document = _read_document(directory)
-    entry = document[section].pop(name, None)
+    entry = document[SECTION_BY_RESULT_TYPE[result_type]].pop(name, None)
     if entry is not None:
         write_registry(directory, document)
     return entry if isinstance(entry, dict) else {}
 
 
-def _check_case(directory: Path, section: str, name: str) -> None:
-    """Raise an error if a name differs from another one only in case.
-
-    Stores ignore the case of names, so that both would have the same table.
-    """
-    for existing in _read_document(directory)[section]:
-        if existing.lower() == name.lower() and existing != name:
-            raise ResultError(
-                f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
-            )
-
-
 def _read_document(directory: Path) -> dict[str, Any]:
     """Return the JSON object of a registry, with both sections."""
     document = {"schema_version": SCHEMA_VERSION, **read_registry(directory).document}
-    for section in ("analyses", "artifacts"):
+    for section in SECTION_BY_RESULT_TYPE.values():
         if not isinstance(document.setdefault(section, {}), dict):
             path = directory / RESULTS_FOLDER / REGISTRY_FILE
             raise RegistryError(f"{path}: {section} is not a mapping")
