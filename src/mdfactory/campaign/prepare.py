@@ -16,6 +16,7 @@ import yaml
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.campaign_csv import Rows, read_rows
+from mdfactory.campaign.listing import list_folder
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
@@ -123,10 +124,10 @@ def _is_prepared(folder: Path, build: BuildInput) -> bool:
     """
     if not folder.exists():
         return False
-    names = {entry.name for entry in folder.iterdir()}
-    if not names:
+    listing = list_folder(folder)
+    if not any(listing):
         return False
-    simulation = read_simulation(str(folder), names)
+    simulation = read_simulation(str(folder), listing)
     if isinstance(simulation, Simulation) and simulation.hash == build.hash:
         return True
     raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
