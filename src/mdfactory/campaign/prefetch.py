@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
 SAMPLE_ITEMS: Final = 24
@@ -33,7 +32,7 @@ def _clock() -> tuple[float, float]:
 class Prefetcher(Generic[Item, Result]):
     """Calls a function for items; the next ones are processed early, in threads, if that is faster.
 
-    Close it, or use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
+    Use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
 
     Parameters
     ----------
@@ -69,15 +68,7 @@ class Prefetcher(Generic[Item, Result]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop the threads; calls that have not started are cancelled."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
@@ -145,12 +136,9 @@ class Prefetcher(Generic[Item, Result]):
         started, cpu_started = self._clock()
         result = self._function(item)
         ended, cpu_ended = self._clock()
-        self._count(ended - started, cpu_ended - cpu_started)
-        return result
-
-    def _count(self, elapsed: float, computing: float) -> None:
-        """Count a measured item; after the last one of the sample, set the number of threads."""
+        elapsed, computing = ended - started, cpu_ended - cpu_started
         self._measured_items += 1
         self._slow_items += elapsed - computing > max(MIN_WAIT_SECONDS, computing)
         if self._measured_items == SAMPLE_ITEMS:
             self._jobs = AUTOMATIC_THREADS if 2 * self._slow_items > SAMPLE_ITEMS else 1
+        return result

@@ -292,8 +292,6 @@ class _Folder(NamedTuple):
         own
             Whether it has one of the folder's own names.
         """
-        from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
-
         index, path = self.reading.index, f"{self.path}/{name}"
         entry = index.find(path) if index else None
         if index and entry:
@@ -301,6 +299,8 @@ class _Folder(NamedTuple):
                 return None
             if simulation := self._from_index(path, entry, index):
                 return simulation
+        from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
+
         try:
             raw, file_status = read_file(path, MAX_BUILD_INPUT_BYTES)
         except UnreadableError as error:
@@ -362,19 +362,13 @@ class _Folder(NamedTuple):
         canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
         if not (is_digest_enough or canonical_json):
             return None
+        # The name of a member equals its value. To find it by name is faster.
+        types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
+        identity = Identity(hash_, *types, canonical_json or "")
+        warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
+        content_digest = content_digest if is_digest_enough else ""
         simulation = Simulation(
-            self.path,
-            Identity(
-                hash_,
-                SimulationType(type_),
-                Engine(engine),
-                Parametrization(parametrization),
-                canonical_json or "",
-            ),
-            self.status,
-            tuple(json.loads(warnings_json)),
-            self.bare,
-            content_digest if is_digest_enough else "",
+            self.path, identity, self.status, warnings, self.bare, content_digest
         )
         if status != self.status:
             _add_to_index(simulation, path, entry.state, index)
