@@ -255,7 +255,9 @@ def read_simulation(
 
 def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[str]:
     """Yield the YAML files of a folder, its own names first: in most folders one is enough."""
-    yield from (name for name in own_names if name in files)
+    for name in own_names:
+        if name in files:
+            yield name
     yield from sorted(
         name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
     )
