@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
@@ -46,8 +46,7 @@ class Row:
     build_input: BuildInput
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
+class RowProblem(NamedTuple):
     """An invalid row of a campaign CSV.
 
     Parameters
@@ -137,43 +136,31 @@ def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
     if "simulation_type" not in names:
         hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
         raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
-    counts = Counter(names)
-    column_below: dict[str, str] = {}
-    for name in names:
-        # A path that is too deep is left out, because its prefixes alone could fill the memory.
-        for dot in re.finditer(r"\.", name) if name.count(".") < MAX_COLUMN_LEVELS else ():
-            column_below.setdefault(name[: dot.start()], name)
-    for name in names:
-        if problem := _column_problem(name, counts, column_below):
-            raise SourceError(str(file), problem)
+    if problem := _header_problem(names):
+        raise SourceError(str(file), problem)
     return columns
 
 
-def _column_problem(name: str, counts: Mapping[str, int], column_below: Mapping[str, str]) -> str:
-    """Return why a column is invalid, or an empty text.
-
-    Parameters
-    ----------
-    name
-        Dotted path of the column.
-    counts
-        Column -> how often it occurs in the header.
-    column_below
-        Dotted path -> a column below it.
-    """
-    if not name:
-        return "a column without a name in the header"
-    if counts[name] > 1:
-        return f"duplicate column {name!r:.200} in the header"
-    if name.count(".") >= MAX_COLUMN_LEVELS:
-        return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
-    if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
-        return (
-            f"invalid column {name!r}; the columns of a species are "
-            "system.species.<RESNAME>.<smiles|count|fraction>"
-        )
-    if name in column_below:
-        return f"conflicting columns {name!r} and {column_below[name]!r}: one contains the other"
+def _header_problem(names: Sequence[str]) -> str:
+    """Return why the dotted paths of the columns are invalid, or an empty text."""
+    for name in names:
+        if not name:
+            return "a column without a name in the header"
+        if name.count(".") >= MAX_COLUMN_LEVELS:
+            return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
+        if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
+            return (
+                f"invalid column {name!r}; the columns of a species are "
+                "system.species.<RESNAME>.<smiles|count|fraction>"
+            )
+    # Sorted by their parts, a path comes right before the paths below it.
+    for path, next_path in pairwise(sorted(name.split(".") for name in names)):
+        name = ".".join(path)
+        if path == next_path:
+            return f"duplicate column {name!r:.200} in the header"
+        if path == next_path[: len(path)]:
+            below = next(other for other in names if other.startswith(f"{name}."))
+            return f"conflicting columns {name!r} and {below!r}: one contains the other"
     return ""
 
 

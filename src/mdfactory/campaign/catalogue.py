@@ -10,37 +10,33 @@ from typing import Final
 from mdfactory.records.tables import Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
-BILAYER_RESULTS: Final = {
-    ResultType.analysis: (
-        "area_per_lipid",
-        "density_distribution",
-        "cholesterol_tilt",
-        "tail_end_to_end",
-        "headgroup_hydration",
-        "interdigitation",
-        "leaflet_distribution",
-        "tail_order_parameter",
-        "bilayer_thickness_map",
-        "box_size_timeseries",
-        "lipid_rg",
-        "system_chemistry",
-    ),
-    ResultType.artifact: (
-        "last_frame_pdb",
-        "bilayer_snapshot",
-        "bilayer_movie",
-        "conformational_density",
-    ),
-}
-
-MIXEDBOX_RESULTS: Final = {
-    ResultType.analysis: ("system_chemistry",),
-    ResultType.artifact: ("last_frame_pdb",),
-}
-
 RESULT_NAMES: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
-    SimulationType.bilayer: BILAYER_RESULTS,
-    SimulationType.mixedbox: MIXEDBOX_RESULTS,
+    SimulationType.bilayer: {
+        ResultType.analysis: (
+            "area_per_lipid",
+            "density_distribution",
+            "cholesterol_tilt",
+            "tail_end_to_end",
+            "headgroup_hydration",
+            "interdigitation",
+            "leaflet_distribution",
+            "tail_order_parameter",
+            "bilayer_thickness_map",
+            "box_size_timeseries",
+            "lipid_rg",
+            "system_chemistry",
+        ),
+        ResultType.artifact: (
+            "last_frame_pdb",
+            "bilayer_snapshot",
+            "bilayer_movie",
+            "conformational_density",
+        ),
+    },
+    SimulationType.mixedbox: {
+        ResultType.analysis: ("system_chemistry",),
+        ResultType.artifact: ("last_frame_pdb",),
+    },
 }
 """Type of simulation -> type of result -> names of the results."""
 

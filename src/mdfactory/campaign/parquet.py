@@ -2,12 +2,11 @@
 
 A Parquet file of a few kilobytes may take gigabytes in memory: Parquet stores a repeated value
 once, and Arrow repeats it. `read_frame` therefore refuses a file whose values would exceed a limit
-when they are written as text. The size is estimated in three steps, from cheap to expensive:
+when they are written as text. The size is estimated in two steps, from cheap to expensive:
 
-1. Most files are so small that they cannot exceed the limit (`_is_surely_small`).
-2. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
-   its columns take less memory than the limit (`_max_chunk_bytes`).
-3. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
+1. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
+   its columns take less memory than the limit (`_max_chunk_bytes`), as those of most files.
+2. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
    repeat values, and the lengths are added up (`_check_text_size`).
 
 A frame is refused only if its text surely exceeds the limit, with one exception: fixed-width byte
@@ -71,29 +70,12 @@ def read_frame(path: Path, limit: int) -> pa.Table:
         If the file cannot be read.
     """
     with ParquetFile(path) as file:
-        if not _is_surely_small(file, limit):
-            _check_metadata(file, limit)
-            if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
-                _check_text_size(path, file.metadata, limit)
+        _check_metadata(file, limit)
+        if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
+            _check_text_size(path, file.metadata, limit)
         frame = file.read()
     frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
     return frame
-
-
-def _is_surely_small(file: ParquetFile, limit: int) -> bool:
-    """Whether the text fits even if each row were as long as the whole file.
-
-    The result is False for nested columns, which may have many items per row, and for fixed-width
-    byte columns, whose nulls take memory but no bytes of the file.
-    """
-    metadata = file.metadata
-    file_bytes = sum(
-        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
-    )
-    types = file.schema_arrow.types
-    if any(map(pa.types.is_nested, types)) or any(map(pa.types.is_fixed_size_binary, types)):
-        return False
-    return metadata.num_rows * (file_bytes + metadata.num_columns) <= limit
 
 
 def _column_chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:

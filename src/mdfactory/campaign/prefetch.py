@@ -92,18 +92,12 @@ class Prefetcher(Generic[Item, Result]):
 
     def map(self, items: Iterable[Item]) -> Iterator[Result]:
         """Yield the result for each item, in order."""
-        remaining = iter(items)
-        while not self._has_threads:
-            item = next(remaining, None)
-            if item is None:
-                return
-            yield self._call(item)
-        yield from self._map_in_threads(remaining)
-
-    def _map_in_threads(self, items: Iterator[Item]) -> Iterator[Result]:
         pending: deque[tuple[int, Future[Result]]] = deque()
         pending_bytes = 0
         for item in items:
+            if not self._has_threads:
+                yield self._call(item)
+                continue
             size = self._estimate_bytes(item)
             while pending and (
                 len(pending) == self._max_pending or pending_bytes + size > MAX_PREFETCHED_BYTES

@@ -1,4 +1,7 @@
-"""The registry of a simulation, ``.analysis/metadata.json``, which lists its results."""
+"""The registry of a simulation, ``.analysis/metadata.json``, which lists its results.
+
+It is changed one entry at a time and under a lock.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
-from mdfactory.errors import RegistryError
-from mdfactory.files import UnreadableError, read_file, replacing
+from mdfactory.errors import RegistryError, ResultError
+from mdfactory.files import UnreadableError, locked, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
 
 RESULTS_FOLDER: Final = ".analysis"
@@ -29,6 +34,14 @@ MAX_REGISTRY_VALUES: Final = 1_000_000
 MAX_REGISTRY_LEVELS: Final = 64
 MISSING_FILE_TYPE: Final = 0
 """What `_file_type` returns for a path that does not exist; no type of ``stat`` has this value."""
+
+SCHEMA_VERSION: Final = "1.0"
+LOCK_FILE: Final = ".metadata.lock"
+
+OWN_ENTRY_KEYS: Final = {
+    "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
+}  # fmt: skip
+"""Keys of an entry that `replace_entry` writes; other keys of a replaced entry are copied."""
 
 SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -227,20 +240,6 @@ def _is_too_deep(document: Any) -> bool:
     return bool(level)
 
 
-def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
-    """Replace the registry of a simulation folder.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the registry is then unchanged.
-    """
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
-        # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
-        file.write(text.encode(errors="backslashreplace"))
-
-
 def resolve_result_path(directory: Path, name: str) -> Path:
     """Return the path of a file in ``.analysis``; it need not exist.
 
@@ -362,3 +361,105 @@ def _require_type(value: Any, expected: type[Entry], subject: str) -> Entry:
             f"{subject} is {value!r:.40}, not of type {expected.__name__}"
         )
     return value
+
+
+def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
+    """Replace the registry of a simulation folder.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the registry is then unchanged.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
+        # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
+        file.write(text.encode(errors="backslashreplace"))
+
+
+@contextmanager
+def lock_registry(directory: Path) -> Iterator[None]:
+    """Hold the exclusive lock of a registry during the block.
+
+    Raises
+    ------
+    ResultError
+        If the simulation has no folder of results.
+    """
+    if not (directory / RESULTS_FOLDER).is_dir():
+        raise ResultError(f"{directory} has no results")
+    with locked(directory / RESULTS_FOLDER / LOCK_FILE):
+        yield
+
+
+@contextmanager
+def replace_entry(
+    directory: Path,
+    result_type: ResultType,
+    name: str,
+    values: Mapping[str, Any],
+    extras: Mapping[str, Any],
+) -> Iterator[None]:
+    """Replace a registry entry: the old one is removed before the block, the new one written after.
+
+    The block replaces the files of the result. The lock is held throughout, so that no entry is
+    lost if several scripts record at the same time. If the block fails, the old entry stays
+    removed, because its files may be gone.
+
+    Parameters
+    ----------
+    directory
+        Simulation folder; its subfolder ``.analysis`` must exist.
+    result_type
+        Type of the result.
+    name
+        Name of the result.
+    values
+        Fields of the entry that describe its files.
+    extras
+        Value of the field ``extras``.
+
+    Raises
+    ------
+    ResultError
+        If the name differs from an existing one only in case.
+    RegistryError
+        If the registry cannot be read.
+    """
+    now = datetime.now(UTC).isoformat()
+    section = SECTION_BY_RESULT_TYPE[result_type]
+    with lock_registry(directory):
+        existing = names_by_lower_case(_read_sections(directory)[section]).get(name.lower(), name)
+        if existing != name:
+            raise ResultError(
+                f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
+            )
+        old_entry = remove_entry(directory, result_type, name)
+        yield
+        document = _read_sections(directory)
+        unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
+        times = {"created_at": old_entry.get("created_at", now), "updated_at": now}
+        document[section][name] = {**values, **times, "extras": dict(extras), **unknown}
+        write_registry(directory, document)
+
+
+def remove_entry(directory: Path, result_type: ResultType, name: str) -> dict[str, Any]:
+    """Remove an entry and return it, or an empty one if there was none.
+
+    The caller must hold the lock.
+    """
+    document = _read_sections(directory)
+    entry = document[SECTION_BY_RESULT_TYPE[result_type]].pop(name, None)
+    if entry is not None:
+        write_registry(directory, document)
+    return entry if isinstance(entry, dict) else {}
+
+
+def _read_sections(directory: Path) -> dict[str, Any]:
+    """Return the JSON object of a registry, with both sections."""
+    path = directory / RESULTS_FOLDER / REGISTRY_FILE
+    document = {"schema_version": SCHEMA_VERSION, **_read_document(path, None)}
+    for section in SECTION_BY_RESULT_TYPE.values():
+        if not isinstance(document.setdefault(section, {}), dict):
+            raise RegistryError(f"{path}: {section} is not a mapping")
+    return document

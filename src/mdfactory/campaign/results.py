@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mdfactory.campaign.registry import (
+    LOCK_FILE,
     REGISTRY_FILE,
     RESULTS_FOLDER,
     Analysis,
     Artifact,
     Entry,
     Registry,
+    lock_registry,
     read_registry,
+    remove_entry,
+    replace_entry,
     resolve_result_path,
 )
-from mdfactory.campaign.registry_edit import LOCK_FILE, lock_registry, remove_entry, replace_entry
 from mdfactory.campaign.result_files import (
     check_extras,
     check_sources,

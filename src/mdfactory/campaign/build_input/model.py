@@ -90,15 +90,10 @@ class BuildInput(Model):
         if not isinstance(values, Mapping):
             raise BuildInputError([("", "not a mapping of keys to values")])
         simulation_type = values.get("simulation_type")
-        model = (
-            MODEL_BY_SIMULATION_TYPE.get(simulation_type)
-            if isinstance(simulation_type, str)
-            else None
-        )
-        if model is None:
+        if not isinstance(simulation_type, str) or simulation_type not in MODEL_BY_SIMULATION_TYPE:
             raise BuildInputError([("simulation_type", _explain_unknown_type(values))])
         try:
-            return model.model_validate(values)
+            return MODEL_BY_SIMULATION_TYPE[simulation_type].model_validate(values)
         except ValidationError as error:
             problems = [_to_problem(details) for details in error.errors(include_url=False)]
             raise BuildInputError(problems) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, Final, Self
@@ -163,12 +164,7 @@ class LipidSpecies(Species):
         if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
             from mdfactory.campaign.build_input.annotation import annotate
 
-            lipid_atoms = annotate(self.smiles)
-            self._set_fields(
-                head_atoms=lipid_atoms.head_atoms,
-                tail_atoms=lipid_atoms.tail_atoms,
-                branch_atoms=lipid_atoms.branch_atoms,
-            )
+            self._set_fields(**asdict(annotate(self.smiles)))
         atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
         atom_count = _atom_count(self.smiles)
         invalid = [atom for atom in atoms if not 0 <= atom < atom_count]
