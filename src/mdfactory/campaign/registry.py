@@ -138,15 +138,11 @@ class Registry:
         Name -> valid entry.
     problems
         The invalid entries.
-    document
-        JSON object of the file, with the parts that are unknown here; they are preserved when the
-        registry is written again.
     """
 
     analyses: dict[str, Analysis]
     artifacts: dict[str, Artifact]
     problems: tuple[RegistryProblem, ...]
-    document: dict[str, Any]
 
     @property
     def results(self) -> list[Analysis | Artifact]:
@@ -175,7 +171,7 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     problems: list[RegistryProblem] = []
     analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems)
     artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems)
-    return Registry(analyses, artifacts, tuple(problems), document)
+    return Registry(analyses, artifacts, tuple(problems))
 
 
 def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
@@ -299,7 +295,7 @@ def _parse_section(
         problems.append(RegistryProblem(result_type, "", "is not a mapping of names to entries"))
         return {}
     entries: dict[str, Entry] = {}
-    names = names_by_lower_case(section)
+    names = _names_by_lower_case(section)
     for name, entry in section.items():
         earlier = names[name.lower()]
         try:
@@ -314,7 +310,7 @@ def _parse_section(
     return entries
 
 
-def names_by_lower_case(section: Iterable[str]) -> dict[str, str]:
+def _names_by_lower_case(section: Iterable[str]) -> dict[str, str]:
     """Return the first name of each set of names that differ only in case, by its lower case.
 
     Stores ignore the case of names. The others would have the same table, and so are invalid.
@@ -363,14 +359,7 @@ def _require_type(value: Any, expected: type[Entry], subject: str) -> Entry:
     return value
 
 
-def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
-    """Replace the registry of a simulation folder.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the registry is then unchanged.
-    """
+def _write_document(directory: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False)
     with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
         # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
@@ -427,32 +416,31 @@ def replace_entry(
         If the registry cannot be read.
     """
     now = datetime.now(UTC).isoformat()
-    section = SECTION_BY_RESULT_TYPE[result_type]
     with lock_registry(directory):
-        existing = names_by_lower_case(_read_sections(directory)[section]).get(name.lower(), name)
+        document = _read_sections(directory)
+        section = document[SECTION_BY_RESULT_TYPE[result_type]]
+        existing = _names_by_lower_case(section).get(name.lower(), name)
         if existing != name:
             raise ResultError(
                 f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
             )
-        old_entry = remove_entry(directory, result_type, name)
+        old_entry = section.pop(name, {})
+        if old_entry:
+            _write_document(directory, document)
         yield
-        document = _read_sections(directory)
+        if not isinstance(old_entry, dict):
+            old_entry = {}
         unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
         times = {"created_at": old_entry.get("created_at", now), "updated_at": now}
-        document[section][name] = {**values, **times, "extras": dict(extras), **unknown}
-        write_registry(directory, document)
+        section[name] = {**values, **times, "extras": dict(extras), **unknown}
+        _write_document(directory, document)
 
 
-def remove_entry(directory: Path, result_type: ResultType, name: str) -> dict[str, Any]:
-    """Remove an entry and return it, or an empty one if there was none.
-
-    The caller must hold the lock.
-    """
+def remove_entry(directory: Path, result_type: ResultType, name: str) -> None:
+    """Remove an entry; the caller must hold the lock."""
     document = _read_sections(directory)
-    entry = document[SECTION_BY_RESULT_TYPE[result_type]].pop(name, None)
-    if entry is not None:
-        write_registry(directory, document)
-    return entry if isinstance(entry, dict) else {}
+    del document[SECTION_BY_RESULT_TYPE[result_type]][name]
+    _write_document(directory, document)
 
 
 def _read_sections(directory: Path) -> dict[str, Any]:

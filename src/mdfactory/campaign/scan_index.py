@@ -36,7 +36,7 @@ from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
 SETTLED_AFTER_SECONDS: Final = 2.0
 """Smallest age of a file at which any further change is certain to change its times."""
@@ -58,16 +58,15 @@ TEXT_SEPARATOR: Final = "\x1f"
 
 CREATE_ENTRIES: Final = """
 CREATE TABLE IF NOT EXISTS read (
-    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
-    checked INTEGER, content TEXT, long_checked INTEGER, long TEXT
+    path TEXT PRIMARY KEY, state TEXT, checked INTEGER, content TEXT,
+    long_checked INTEGER, long TEXT
 )
 """
 SELECT_ENTRIES: Final = """
-SELECT path, size, mtime, ctime, inode, checked, content FROM read
-WHERE path >= ? ORDER BY path LIMIT ?
+SELECT path, state, checked, content FROM read WHERE path >= ? ORDER BY path LIMIT ?
 """
 SELECT_LONG_TEXT: Final = "SELECT long_checked, long FROM read WHERE path = ?"
-INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?)"
 
 Answer = TypeVar("Answer")
 
@@ -76,37 +75,18 @@ Row = tuple[Any, ...]
 
 
 class FileState(NamedTuple):
-    """Size and times of a file: as long as they are equal, the file has not changed.
+    """State of a file: as long as its key is the same, the file has not changed.
 
     Parameters
     ----------
-    size
-        Size in bytes.
-    mtime
-        Time of the last change of its content, in nanoseconds.
-    ctime
-        Time of the last change of its content or metadata, in nanoseconds.
-    inode
-        Inode number, as a signed 64-bit integer.
-    taken
-        Time at which the state was taken, in nanoseconds; it does not belong to `key`.
+    key
+        Size, times of the last change of its content and of its metadata, and inode number.
+    age
+        Time from the last change until the state was taken, in nanoseconds.
     """
 
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    taken: int
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """What is compared: size, times and inode."""
-        return self[:4]
-
-    @property
-    def age(self) -> int:
-        """Time from the last change of the file until the state was taken, in nanoseconds."""
-        return self.taken - max(self.mtime, self.ctime)
+    key: str
+    age: int
 
 
 class IndexEntry(NamedTuple):
@@ -164,9 +144,9 @@ class ScanIndex:
             row = self._use(partial(self._read_ahead.query, path))
         if row is None:
             return None
-        _, *stored_state, checksum, content = row
+        _, stored_key, checksum, content = row
         state, text = file_state_at(path), str(content)
-        if not state or state.key != tuple(stored_state) or checksum != _checksum(path, text):
+        if not state or state.key != stored_key or checksum != _checksum(path, text):
             return None
         return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
@@ -199,7 +179,7 @@ class ScanIndex:
         checksum = _checksum(path, content)
         long_checksum = _long_checksum(path, state, long_text)
         with self._lock:
-            self._unwritten.append((path, *state.key, checksum, content, long_checksum, long_text))
+            self._unwritten.append((path, state.key, checksum, content, long_checksum, long_text))
             is_full = len(self._unwritten) == WRITE_BATCH_ENTRIES
         if is_full:
             self._write()
@@ -360,12 +340,9 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 def file_state(status: os.stat_result) -> FileState:
     """Return the file state from the result of a ``stat`` call that was made just now."""
-    inode = status.st_ino
-    if inode >= 2**63:  # SQLite stores signed integers
-        inode -= 2**64
-    return FileState(
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode, taken=time.time_ns()
-    )
+    changed, changed_metadata = status.st_mtime_ns, status.st_ctime_ns
+    key = f"{status.st_size} {changed} {changed_metadata} {status.st_ino}"
+    return FileState(key, time.time_ns() - max(changed, changed_metadata))
 
 
 def file_state_at(path: str) -> FileState | None:

@@ -8,7 +8,11 @@ from itertools import islice
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from rdkit import Chem, rdBase
+from rdkit.Chem import Descriptors
+from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
 
+from mdfactory.campaign.build_input.annotation import annotate
 from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 
 MAX_RESNAME_CHARACTERS: Final = 3
@@ -59,8 +63,6 @@ def canonical_smiles(smiles: str) -> str:
 
 def _write_smiles(smiles: str) -> str:
     """Parse a SMILES and return the SMILES that RDKit writes for its molecule."""
-    from rdkit import Chem, rdBase
-
     with rdBase.BlockLogs():
         molecule: Any = Chem.MolFromSmiles(smiles)  # None if invalid, contrary to the stubs
         if molecule is None or not molecule.GetNumAtoms():
@@ -79,8 +81,6 @@ def _leaves_stereochemistry_open(molecule: Any) -> bool:
     RDKit's count of candidates is an upper bound: in a cage all candidates may be the same isomer.
     So up to 2 ** `MAX_OPEN_CENTRES` candidates are enumerated.
     """
-    from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
-
     # A molecule of few atoms cannot have too many centres, and needs no count.
     if (
         molecule.GetNumAtoms() > MAX_OPEN_CENTRES
@@ -93,17 +93,12 @@ def _leaves_stereochemistry_open(molecule: Any) -> bool:
 @lru_cache(maxsize=65536)
 def molecular_weight(smiles: str) -> float:
     """Return the average molecular weight in Da, as RDKit's ``Descriptors.MolWt``."""
-    from rdkit import Chem
-    from rdkit.Chem import Descriptors
-
     mol_wt: Any = Descriptors.__dict__["MolWt"]  # missing in the stubs
     return float(mol_wt(Chem.MolFromSmiles(smiles)))
 
 
 @lru_cache(maxsize=65536)
 def _atom_count(smiles: str) -> int:
-    from rdkit import Chem
-
     return int(Chem.MolFromSmiles(smiles).GetNumAtoms())
 
 
@@ -162,8 +157,6 @@ class LipidSpecies(Species):
     @model_validator(mode="after")
     def _compute_atoms(self) -> Self:
         if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
-            from mdfactory.campaign.build_input.annotation import annotate
-
             self._set_fields(**asdict(annotate(self.smiles)))
         atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
         atom_count = _atom_count(self.smiles)
