@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 
 
 def _clock() -> tuple[float, float]:
+    """Return wall-clock time and CPU time of this process in seconds."""
     return time.perf_counter(), time.process_time()  # the latter includes Arrow's threads
 
 
@@ -45,8 +46,6 @@ class Prefetcher(Generic[Item, Result]):
         each other.
     estimate_bytes
         Returns the approximate size of the result for an item.
-    clock
-        Returns two times in seconds: wall-clock time, and CPU time of this process.
     """
 
     def __init__(
@@ -54,12 +53,10 @@ class Prefetcher(Generic[Item, Result]):
         function: Callable[[Item], Result],
         jobs: int | None,
         estimate_bytes: Callable[[Item], int] = lambda _: 0,
-        clock: Callable[[], tuple[float, float]] = _clock,
     ) -> None:
         self._function = function
         self._jobs = jobs
         self._estimate_bytes = estimate_bytes
-        self._clock = clock
         self._futures: dict[Item, Future[Result]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._measured_items = 0
@@ -127,9 +124,9 @@ class Prefetcher(Generic[Item, Result]):
         """Call the function in this thread; measure it while the number of threads is undecided."""
         if self._jobs is not None:
             return self._function(item)
-        started, cpu_started = self._clock()
+        started, cpu_started = _clock()
         result = self._function(item)
-        ended, cpu_ended = self._clock()
+        ended, cpu_ended = _clock()
         elapsed, computing = ended - started, cpu_ended - cpu_started
         self._measured_items += 1
         self._slow_items += elapsed - computing > max(MIN_WAIT_SECONDS, computing)

@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from rdkit import Chem, rdBase
 
@@ -140,37 +139,26 @@ class _Lipid:
     branch_atoms: frozenset[int]
 
 
-class _Step(NamedTuple):
-    """An atom on a walk, its distance from the start in bonds, and the step before it."""
-
-    atom: int
-    distance: int
-    previous: _Step | None
-
-
-def _walk(bonds: Bonds, start: int) -> Iterator[_Step]:
-    """Yield each atom once, breadth-first, beginning with `start`.
+def _walk(bonds: Bonds, start: int) -> dict[int, int]:
+    """Return atom -> its distance from `start` in bonds, in breadth-first order.
 
     Neighbours are visited in ascending order, which decides between paths of equal length.
     """
-    visited = {start}
-    queue = deque([_Step(start, 0, None)])
+    distances = {start: 0}
+    queue = deque([start])
     while queue:
-        step = queue.popleft()
-        yield step
-        for atom in bonds[step.atom]:
-            if atom not in visited:
-                visited.add(atom)
-                queue.append(_Step(atom, step.distance + 1, step))
+        atom = queue.popleft()
+        for neighbour in bonds[atom]:
+            if neighbour not in distances:
+                distances[neighbour] = distances[atom] + 1
+                queue.append(neighbour)
+    return distances
 
 
-def _walk_near_end(bonds: Bonds, end: int) -> Iterator[_Step]:
-    """Yield the atoms within `TRIM_ROUNDS` bonds of an end, including those trimmed from it."""
-    return takewhile(lambda step: step.distance <= TRIM_ROUNDS, _walk(bonds, end))
-
-
-def _distances(bonds: Bonds, start: int) -> dict[int, int]:
-    return {step.atom: step.distance for step in _walk(bonds, start)}
+def _walk_near_end(bonds: Bonds, end: int) -> dict[int, int]:
+    """Return the atoms within `TRIM_ROUNDS` bonds of an end, including those trimmed from it."""
+    walk = _walk(bonds, end)
+    return {atom: distance for atom, distance in walk.items() if distance <= TRIM_ROUNDS}
 
 
 def _parse_lipid(smiles: str) -> _Lipid:
@@ -187,7 +175,7 @@ def _parse_lipid(smiles: str) -> _Lipid:
         index: tuple(sorted(atoms.keys() & {other.GetIdx() for other in atom.GetNeighbors()}))
         for index, atom in atoms.items()
     }
-    if len(_distances(bonds, min(bonds))) < len(bonds):
+    if len(_walk(bonds, min(bonds))) < len(bonds):
         raise AnnotationError(smiles, "it consists of several fragments")
     trimmed = bonds
     for _ in range(TRIM_ROUNDS):
@@ -220,8 +208,8 @@ def _find_terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]
     """Return end -> its terminal; of leaves at the same distance, the one of lowest index."""
     terminal_by_end: dict[int, int] = {}
     for end in (atom for atom in trimmed if len(trimmed[atom]) == 1):
-        leaves = (step for step in _walk_near_end(bonds, end) if len(bonds[step.atom]) == 1)
-        terminal = min(leaves, key=lambda step: (step.distance, step.atom)).atom
+        near = _walk_near_end(bonds, end)
+        _, terminal = min((near[atom], atom) for atom in near if len(bonds[atom]) == 1)
         if terminal in terminal_by_end.values():
             raise AnnotationError(smiles, f"two of its ends share atom {terminal} as terminal")
         terminal_by_end[end] = terminal
@@ -249,22 +237,21 @@ def _head_candidates(lipid: _Lipid) -> Iterator[int]:
         for element in "NO"
     )
     for end in lipid.terminal_by_end:
-        near = (step.atom for step in _walk_near_end(lipid.bonds, end))
-        yield from (atom for atom in near if atom in nitrogens)
+        yield from (atom for atom in _walk_near_end(lipid.bonds, end) if atom in nitrogens)
     for candidates in (nitrogens, oxygens):
         distance_sums: dict[int, int] = {}
         for end in lipid.terminal_by_end:
-            for step in _walk(lipid.bonds, end):
-                if step.atom in candidates and step.atom != end:
-                    distance_sums[step.atom] = distance_sums.get(step.atom, 0) + step.distance
+            for atom, distance in _walk(lipid.bonds, end).items():
+                if atom in candidates and atom != end:
+                    distance_sums[atom] = distance_sums.get(atom, 0) + distance
         if distance_sums:
             # Of equal sums, max returns the atom that was added first: the walks decide.
             yield max(distance_sums, key=distance_sums.__getitem__)
     for end in lipid.terminal_by_end:
-        walk = _walk(lipid.bonds, end)
-        steps = [step for step in walk if lipid.elements[step.atom] in HETEROATOMS]
-        if steps:
-            yield max(steps, key=lambda step: step.distance).atom
+        distances = _walk(lipid.bonds, end)
+        heteroatoms = [atom for atom in distances if lipid.elements[atom] in HETEROATOMS]
+        if heteroatoms:
+            yield max(heteroatoms, key=distances.__getitem__)
 
 
 def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
@@ -293,9 +280,9 @@ def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
     """
     if not lipid.branch_atoms:
         return ends
-    from_head = _distances(lipid.bonds, head)
+    from_head = _walk(lipid.bonds, head)
     nearest_branch = min(lipid.branch_atoms, key=lambda branch: (from_head[branch], branch))
-    from_branch = _distances(lipid.bonds, nearest_branch)
+    from_branch = _walk(lipid.bonds, nearest_branch)
     return [
         end
         for end in ends
@@ -306,9 +293,9 @@ def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
 
 def _is_carbon_chain(lipid: _Lipid, end: int) -> bool:
     """Whether all atoms from an end to its nearest branch atom are carbon."""
-    branch_steps = (step for step in _walk(lipid.bonds, end) if step.atom in lipid.branch_atoms)
-    nearest = min(branch_steps, key=lambda step: (step.distance, step.atom), default=None)
-    step = nearest
-    while step and lipid.elements[step.atom] == "C":
-        step = step.previous
-    return nearest is not None and step is None
+    distances = _walk(lipid.bonds, end)
+    _, atom = min((distances[branch], branch) for branch in lipid.branch_atoms)
+    while atom != end and lipid.elements[atom] == "C":
+        # The walk came to this atom from the first of its neighbours that are nearer to the end.
+        atom = min(lipid.bonds[atom], key=list(distances).index)
+    return lipid.elements[atom] == "C"

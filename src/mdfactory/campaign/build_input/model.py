@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha1
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
-from mdfactory.campaign.build_input.parametrization import ParametrizationConfig
 from mdfactory.errors import BuildInputError
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
+
+
+class Cgenff(Model):
+    """Parameters from CGenFF."""
+
+    type: Literal["cgenff"] = "cgenff"
+
+
+class Smirnoff(Model):
+    """Parameters from an OpenFF force field.
+
+    Parameters
+    ----------
+    forcefield, water_model
+        Names of the offxml files of OpenFF.
+    charge_method
+        Name of OpenFF's method to assign partial charges.
+    """
+
+    type: Literal["smirnoff"] = "smirnoff"
+    forcefield: str = "openff-2.2.0.offxml"
+    water_model: str = "opc3.offxml"
+    charge_method: str = "openff-gnn-am1bcc-0.1.0-rc.3.pt"
+
+
+ParametrizationConfig = Annotated[Cgenff | Smirnoff, Field(discriminator="type")]
 
 
 class BuildInput(Model):
