@@ -9,9 +9,9 @@ import pytest
 
 import mdfactory
 from mdfactory.campaign.discover import discover
-from mdfactory.campaign.listing import list_folder
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import SourceError
+from mdfactory.files import list_folder
 from mdfactory.records.vocabulary import SimulationStatus
 
 WATER = """\

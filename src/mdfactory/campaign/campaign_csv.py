@@ -14,8 +14,11 @@ from typing import Any, Final, NamedTuple, TextIO
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
 
-SPECIES_COLUMN: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
-"""Column of a species, such as ``system.species.SOL.count``: list, resname and field."""
+SPECIES_COLUMN: Final = re.compile(
+    r"((?:(?!species\.)[^.]*\.)*species)\.([^.]+)\.(smiles|count|fraction)"
+)
+"""Column of a species, such as ``system.species.SOL.count``: list, resname and field. A list of
+species is not part of another one."""
 
 MAX_LINE_CHARACTERS: Final = 2**20
 """Length of a line; a row of a campaign has a few hundred characters."""
@@ -199,52 +202,32 @@ def _parse_row(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> 
     if len(cells) != width:
         raise BuildInputError([("", f"{len(cells)} values, but the header has {width} columns")])
     values: dict[str, Any] = {}
+    lists: dict[str, dict[str, dict[str, str]]] = {}  # path -> resname -> fields of the species
     for position, path in columns.items():
-        if cell := cells[position].strip():
+        cell = cells[position].strip()
+        if cell and (column := SPECIES_COLUMN.fullmatch(path)):
+            list_path, resname, name = column.groups()
+            species = lists.setdefault(list_path, {})
+            species.setdefault(resname, {"resname": resname})[name] = cell
+        elif cell:
             _set_value(values, path, cell)
-    resnames = _convert_species_to_lists(values)
+    for list_path, species in lists.items():
+        _set_value(values, list_path, list(species.values()))
+
+    def name_species(match: re.Match[str]) -> str:
+        return f"{match[1]}.{list(lists[match[1]])[int(match[2])]}"
+
     try:
         return BuildInput.parse(values)
     except BuildInputError as error:
         problems = [
-            (_replace_position_by_resname(field, resnames), reason)
-            for field, reason in error.problems
+            (NUMBERED_SPECIES.sub(name_species, field), reason) for field, reason in error.problems
         ]
         raise BuildInputError(problems) from error
 
 
-def _set_value(values: dict[str, Any], path: str, cell: str) -> None:
+def _set_value(values: dict[str, Any], path: str, value: object) -> None:
     *parents, name = path.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
-    values[name] = cell
-
-
-def _convert_species_to_lists(values: dict[str, Any], prefix: str = "") -> dict[str, list[str]]:
-    """Convert each ``species`` from a mapping by resname to the list of a BuildInput, in place.
-
-    Returns
-    -------
-    dict of str to list of str
-        Dotted path of each list -> the resnames of its species.
-    """
-    resnames: dict[str, list[str]] = {}
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        if not isinstance(value, dict):
-            continue
-        if name == "species":
-            resnames[path] = list(value)
-            values[name] = [{"resname": resname, **fields} for resname, fields in value.items()]
-        else:
-            resnames |= _convert_species_to_lists(value, f"{path}.")
-    return resnames
-
-
-def _replace_position_by_resname(field: str, resnames: Mapping[str, Sequence[str]]) -> str:
-    """Return a field name as in the CSV: ``species.SOL.count`` instead of ``species.0.count``."""
-
-    def named(match: re.Match[str]) -> str:
-        return f"{match[1]}.{resnames[match[1]][int(match[2])]}"
-
-    return NUMBERED_SPECIES.sub(named, field)
+    values[name] = value

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -35,6 +35,9 @@ CELL_CHARACTERS: Final = 12
 
 Row = tuple[str | int, ...]
 """Values of a record in its table's ``schema_with_digests``, or of a digest row."""
+
+_Result = tuple[Simulation, Analysis | Artifact]
+"""A result: its simulation and its entry in the registry."""
 
 _Buffers = dict[tuple[str, bool], tuple[Table, list[Row]]]
 """Id of a table, and whether these are digest rows -> the table, and rows for its next batch."""
@@ -129,21 +132,14 @@ def _take_batch(buffers: _Buffers, key: tuple[str, bool]) -> tuple[Table, pa.Rec
     return table, batch(rows, DIGEST_ROW_SCHEMA if is_digest_row else table.schema_with_digests)
 
 
-class _Result(NamedTuple):
-    """A result in a registry, and the table of its record."""
-
-    table: Table
-    simulation: Simulation
-    entry: Analysis | Artifact
-
-
 def _estimate_bytes(result: _Result) -> int:
     """Return the approximate size of the record of a result."""
-    if isinstance(result.entry, Artifact):
+    _, entry = result
+    if isinstance(entry, Artifact):
         return 0
-    columns = result.entry.entry.get("columns")
+    columns = entry.entry.get("columns")
     column_count = len(columns) if isinstance(columns, list) else 1
-    return result.entry.row_count * column_count * CELL_CHARACTERS
+    return entry.row_count * column_count * CELL_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +186,7 @@ class _Collector:
                 if self.scope.includes_result(entry.result_type, entry.name):
                     table = result_table(entry.result_type, entry.name)
                     if self.scope.includes_record(table, simulation):
-                        yield _Result(table, simulation, entry)
+                        yield simulation, entry
 
     def _read_registry(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
         path = simulation.path
@@ -202,7 +198,8 @@ class _Collector:
             return simulation, Skipped(path, f"{RESULTS_FOLDER}/{REGISTRY_FILE}: {OUT_OF_MEMORY}")
 
     def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped:
-        table, simulation, entry = result
+        simulation, entry = result
+        table = result_table(entry.result_type, entry.name)
         try:
             if isinstance(entry, Artifact):
                 return table, self._artifact_row(table, simulation, entry)

@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdfactory.campaign.listing import Listing, list_folder
 from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
 from mdfactory.campaign.simulation import (
@@ -26,7 +25,7 @@ from mdfactory.campaign.simulation import (
     read_simulation,
 )
 from mdfactory.errors import SourceError
-from mdfactory.files import UnreadableError
+from mdfactory.files import Listing, UnreadableError, list_folder
 
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
@@ -170,25 +169,19 @@ def _match_folders(source: str) -> list[str]:
     return sorted({_absolute(folder) for folder in folders})
 
 
-def _match_part(folder: Path, part: str) -> Iterator[Path]:
-    """Yield the folders below `folder` that match one part of a pattern; ``**`` also matches it."""
+def _match_part(folder: Path, part: str) -> list[Path]:
+    """Return the folders in `folder` that match one part of a pattern; ``**`` also matches it."""
     if not glob.has_magic(part):
-        if os.path.isdir(folder / part):
-            yield folder / part
-        return
-    if part == "**":
-        yield folder
+        return [folder / part] if os.path.isdir(folder / part) else []
     try:
-        listing = list_folder(folder)
+        _, _, folders, links = list_folder(folder)
     except OSError:
-        return
+        return [folder] if part == "**" else []
     if part == "**":
-        for name in listing.folders:
-            if not name.startswith("."):
-                yield from _match_part(folder / name, part)
-        return
-    names = fnmatch.filter([*listing.folders, *listing.links], part)
-    yield from (folder / name for name in names if part[0] == "." or name[0] != ".")
+        below = (_match_part(folder / name, part) for name in folders if name[0] != ".")
+        return [folder, *chain.from_iterable(below)]
+    names = fnmatch.filter([*folders, *links], part)
+    return [folder / name for name in names if part[0] == "." or name[0] != "."]
 
 
 def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:

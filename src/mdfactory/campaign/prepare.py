@@ -15,11 +15,10 @@ import yaml
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.campaign_csv import Rows, read_rows
-from mdfactory.campaign.listing import list_folder
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import UnreadableError, replacing
+from mdfactory.files import UnreadableError, list_folder, replacing
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

@@ -156,7 +156,7 @@ class ScanIndex:
         if row is None:
             return None
         checksum, long_text = row[0], str(row[1])
-        return long_text if checksum == _long_checksum(path, state, long_text) else None
+        return long_text if checksum == _checksum(path, state.key, long_text) else None
 
     def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
         """Add an entry for a file that was older than `settled_after` when its state was taken.
@@ -177,7 +177,7 @@ class ScanIndex:
         if state.age < self._settled_after_ns or not is_splittable:
             return
         checksum = _checksum(path, content)
-        long_checksum = _long_checksum(path, state, long_text)
+        long_checksum = _checksum(path, state.key, long_text)
         with self._lock:
             self._unwritten.append((path, state.key, checksum, content, long_checksum, long_text))
             is_full = len(self._unwritten) == WRITE_BATCH_ENTRIES
@@ -317,7 +317,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     Raises
     ------
     sqlite3.Error
-        If the database is damaged, of another version, or its tables are not those of an index.
+        If the database is damaged, or not an index of this version.
     """
     import pyarrow as pa  # it formats the text of frames
 
@@ -334,8 +334,6 @@ def _prepare(database: sqlite3.Connection) -> None:
     # There is one version, unless two versions created the index at the same time.
     if database.execute("SELECT version FROM meta").fetchall() != [(current,)]:
         raise sqlite3.DatabaseError("it is of another version, and is recreated")
-    database.execute(SELECT_ENTRIES, ("", 1))  # fails if the table lacks a column
-    database.execute(SELECT_LONG_TEXT, ("",))
 
 
 def file_state(status: os.stat_result) -> FileState:
@@ -353,13 +351,8 @@ def file_state_at(path: str) -> FileState | None:
         return None
 
 
-def _checksum(path: str, text: str) -> int:
-    return zlib.crc32((path + text).encode("utf-8", "surrogatepass"))
-
-
-def _long_checksum(path: str, state: FileState, long_text: str) -> int:
-    """Return the checksum of a long text and of the file state that it belongs to."""
-    return _checksum(path, f"{state.key}{long_text}")
+def _checksum(*parts: str) -> int:
+    return zlib.crc32("".join(parts).encode("utf-8", "surrogatepass"))
 
 
 def _is_busy(error: Exception) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mdfactory.campaign.listing import Listing, list_folder
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.scan_index import (
@@ -23,7 +22,7 @@ from mdfactory.campaign.scan_index import (
     file_state,
 )
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import Listing, UnreadableError, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
 if TYPE_CHECKING:
