@@ -72,9 +72,8 @@ class Scope:
 
     def includes_record(self, table: Table, simulation: Simulation) -> bool:
         """Whether to collect the record of a simulation in a table."""
-        if self.folders_by_table is None:
-            return True
-        return simulation.path in self.folders_by_table.get(table.id, ())
+        folders = self.folders_by_table
+        return folders is None or simulation.path in folders.get(table.id, ())
 
 
 def collect(

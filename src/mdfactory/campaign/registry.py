@@ -25,10 +25,7 @@ from mdfactory.records.vocabulary import ResultType, check_name
 
 RESULTS_FOLDER: Final = ".analysis"
 REGISTRY_FILE: Final = "metadata.json"
-SECTION_BY_RESULT_TYPE: Final = {
-    ResultType.analysis: "analyses",
-    ResultType.artifact: "artifacts",
-}
+SECTION_BY_RESULT_TYPE: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 MAX_REGISTRY_BYTES: Final = 64 * 2**20
 MAX_REGISTRY_VALUES: Final = 1_000_000
 MAX_REGISTRY_LEVELS: Final = 64

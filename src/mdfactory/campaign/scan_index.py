@@ -200,10 +200,7 @@ class ScanIndex:
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(
-            self._file,
-            timeout=self._lock_timeout,
-            isolation_level=None,
-            check_same_thread=False,
+            self._file, timeout=self._lock_timeout, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(database)

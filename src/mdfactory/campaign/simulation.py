@@ -211,11 +211,7 @@ def status_of(files: Collection[str]) -> SimulationStatus:
 
 
 def read_simulation(
-    directory: str,
-    listing: Listing,
-    *,
-    required: bool = False,
-    reading: Reading = DEFAULT_READING,
+    directory: str, listing: Listing, *, required: bool = False, reading: Reading = DEFAULT_READING
 ) -> Simulation | Skipped | None:
     """Read one folder.
 

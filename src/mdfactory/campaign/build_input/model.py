@@ -116,7 +116,11 @@ class BuildInput(Model):
             raise BuildInputError([("", "not a mapping of keys to values")])
         simulation_type = values.get("simulation_type")
         if not isinstance(simulation_type, str) or simulation_type not in MODEL_BY_SIMULATION_TYPE:
-            raise BuildInputError([("simulation_type", _explain_unknown_type(values))])
+            known = ", ".join(MODEL_BY_SIMULATION_TYPE)
+            reason = f"{_format_value(simulation_type)} is not one of {known}"
+            if "simulation_type" not in values:
+                reason = REASON_BY_ERROR_TYPE["missing"]
+            raise BuildInputError([("simulation_type", reason)])
         try:
             return MODEL_BY_SIMULATION_TYPE[simulation_type].model_validate(values)
         except ValidationError as error:
@@ -212,10 +216,3 @@ def _format_value(value: object) -> str:
     if abs(value) >= 10**MAX_SHOWN_DIGITS:
         return f"a number of more than {MAX_SHOWN_DIGITS} digits"
     return str(value)
-
-
-def _explain_unknown_type(values: Mapping[str, Any]) -> str:
-    if "simulation_type" not in values:
-        return REASON_BY_ERROR_TYPE["missing"]
-    known = ", ".join(MODEL_BY_SIMULATION_TYPE)
-    return f"{_format_value(values['simulation_type'])} is not one of {known}"
