@@ -139,15 +139,21 @@ def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
 
 def _min_characters(column: pa.Array[Any]) -> int:
     """Return a lower bound of the characters that the values of a column take as text."""
-    if isinstance(column, pa.ExtensionArray):
-        return _min_characters(column.storage)
+    while isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_nested(column.type):
         return sum(map(_min_characters, _child_arrays(column)))
     if isinstance(column, TEXT_ARRAYS):
         return _sum_lengths(pc.binary_length(column))
     if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXT_ARRAYS):
         return _sum_lengths(pc.binary_length(column.dictionary).take(column.indices))
-    return _min_number_characters(column)
+    type_, present = column.type, len(column) - column.null_count
+    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
+    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
+        return 3 * (present - pc.is_nan(column).true_count)
+    if pa.types.is_boolean(type_):
+        return 4 * present
+    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
 
 
 def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
@@ -159,17 +165,6 @@ def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
         entry = pa.struct([("key", type_.key_type), ("value", type_.item_type)])
         return _child_arrays(column.cast(pa.list_(entry)))
     return [pc.list_flatten(column)]
-
-
-def _min_number_characters(column: pa.Array[Any]) -> int:
-    """Return a lower bound of the characters of numbers, booleans and times; 0 for other types."""
-    type_, present = column.type, len(column) - column.null_count
-    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
-    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
-        return 3 * (present - pc.is_nan(column).true_count)
-    if pa.types.is_boolean(type_):
-        return 4 * present
-    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
 
 
 def _sum_lengths(lengths: pa.Array[Any]) -> int:

@@ -58,7 +58,7 @@ class Prefetcher(Generic[Item, Result]):
         self._jobs = jobs
         self._estimate_bytes = estimate_bytes
         self._futures: dict[Item, Future[Result]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(jobs or AUTOMATIC_THREADS)  # starts threads when needed
         self._measured_items = 0
         self._slow_items = 0
 
@@ -67,8 +67,7 @@ class Prefetcher(Generic[Item, Result]):
 
     def __exit__(self, *error: object) -> None:
         """Stop the threads; calls that have not started are cancelled."""
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def prefetch(self, items: Iterable[Item]) -> None:
         """Start the calls for the items that will be needed next, at most two for each thread."""
@@ -76,7 +75,7 @@ class Prefetcher(Generic[Item, Result]):
             return
         for item in islice(items, self._max_pending):
             if item not in self._futures:
-                self._futures[item] = self._submit(item)
+                self._futures[item] = self._pool.submit(self._function, item)
 
     def get(self, item: Item) -> Result:
         """Return the result for an item; it need not have been prefetched."""
@@ -101,7 +100,7 @@ class Prefetcher(Generic[Item, Result]):
             ):
                 pending_bytes -= pending[0][0]
                 yield pending.popleft()[1].result()
-            pending.append((size, self._submit(item)))
+            pending.append((size, self._pool.submit(self._function, item)))
             pending_bytes += size
         while pending:
             yield pending.popleft()[1].result()
@@ -114,11 +113,6 @@ class Prefetcher(Generic[Item, Result]):
     def _max_pending(self) -> int:
         """Largest number of items in progress: for each thread, its current and its next item."""
         return 2 * (self._jobs or 1)
-
-    def _submit(self, item: Item) -> Future[Result]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._jobs)
-        return self._pool.submit(self._function, item)
 
     def _call(self, item: Item) -> Result:
         """Call the function in this thread; measure it while the number of threads is undecided."""

@@ -103,12 +103,13 @@ def annotate(smiles: str) -> LipidAtoms:
     LipidAtoms(head_atoms=(12,), tail_atoms=(0,), branch_atoms=())
     """
     lipid = _parse_lipid(smiles)
-    head = _find_head(lipid)
-    return LipidAtoms(
-        head_atoms=(head,),
-        tail_atoms=_find_tail_atoms(lipid, head),
-        branch_atoms=tuple(sorted(lipid.branch_atoms - {head})),
-    )
+    head = next(_head_candidates(lipid), None)
+    if head is None:
+        raise AnnotationError(smiles, "it has no head: no end leads to an N, O, S or P")
+    tails = _find_tail_atoms(lipid, head)
+    if not tails:
+        raise AnnotationError(smiles, f"it has a head, atom {head}, but no tail")
+    return LipidAtoms((head,), tails, tuple(sorted(lipid.branch_atoms - {head})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,6 @@ class _Lipid:
 
     Parameters
     ----------
-    smiles
-        The canonical SMILES, for messages.
     elements
         Atom -> symbol of its element.
     bonds
@@ -131,7 +130,6 @@ class _Lipid:
         The branch atoms, which may include the head.
     """
 
-    smiles: str
     elements: dict[int, str]
     bonds: Bonds
     hydroxyls: tuple[int, ...]
@@ -184,7 +182,6 @@ def _parse_lipid(smiles: str) -> _Lipid:
     if len(crossings) > 1:
         crossings = frozenset(index for index in crossings if not atoms[index].IsInRing())
     return _Lipid(
-        smiles=smiles,
         elements=elements,
         bonds=bonds,
         hydroxyls=tuple(
@@ -214,14 +211,6 @@ def _find_terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]
             raise AnnotationError(smiles, f"two of its ends share atom {terminal} as terminal")
         terminal_by_end[end] = terminal
     return terminal_by_end
-
-
-def _find_head(lipid: _Lipid) -> int:
-    """Return the head atom: the first one that a rule finds."""
-    head = next(_head_candidates(lipid), None)
-    if head is None:
-        raise AnnotationError(lipid.smiles, "it has no head: no end leads to an N, O, S or P")
-    return head
 
 
 def _head_candidates(lipid: _Lipid) -> Iterator[int]:
@@ -267,8 +256,6 @@ def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
     tail_ends = _find_long_tails(lipid, head, ends)
     if not tail_ends:
         tail_ends = [end for end in ends if _is_carbon_chain(lipid, end)]
-    if not tail_ends:
-        raise AnnotationError(lipid.smiles, f"it has a head, atom {head}, but no tail")
     return tuple(lipid.terminal_by_end[end] for end in tail_ends)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil, floor, pi
 from typing import Annotated, Final, Self, TypeVar
 
@@ -30,6 +30,7 @@ TotalCount = Annotated[
 """Number of molecules; null is read as 0, the default."""
 
 AnySpecies = TypeVar("AnySpecies", bound=Species)
+Part = TypeVar("Part", "Core", "Shell")
 
 
 class Ionization(Model):
@@ -85,7 +86,7 @@ class Composition(Model):
             for molecule, count in zip(self.species, counts, strict=True)
             if count
         ]
-        self._set_fields(species=present, total_count=total)
+        self.set_fields(species=present, total_count=total)
         return self
 
 
@@ -139,6 +140,23 @@ class Bilayer(Composition):
         return self
 
 
+def _set_input_fractions(part: Part) -> Part:
+    """Set the field `input_fractions`, in the order of the species."""
+    fractions = _check_fractions(part.species)
+    resnames = [molecule.resname for molecule in part.species]
+    duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
+    if duplicates:
+        raise ValueError(f"species: duplicate resname {duplicates[0]}")
+    fraction_by_resname = dict(zip(resnames, fractions, strict=True))
+    if part.input_fractions and part.input_fractions != fraction_by_resname:
+        raise ValueError(
+            f"input_fractions: {part.input_fractions} differ from the fractions of the species, "
+            f"{fraction_by_resname}"
+        )
+    part.set_fields(input_fractions=fraction_by_resname)
+    return part
+
+
 class Core(Model):
     """The core of a nanoparticle: molecules mixed at random in a sphere.
 
@@ -161,10 +179,7 @@ class Core(Model):
     replication_factor: Integer = 1
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
-    @model_validator(mode="after")
-    def _set_input_fractions(self) -> Self:
-        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
-        return self
+    _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a core of this radius in angstrom.
@@ -208,10 +223,7 @@ class Shell(Model):
     area_per_lipid: Annotated[Real, Field(gt=0)] = 65.0
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
-    @model_validator(mode="after")
-    def _set_input_fractions(self) -> Self:
-        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
-        return self
+    _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a sphere of this radius in angstrom.
@@ -258,7 +270,7 @@ class Lnp(Model):
                 f"shell_thickness: {self.shell_thickness:g} leaves no core in a radius of "
                 f"{self.radius:g}"
             )
-        self._set_fields(
+        self.set_fields(
             core=self.core.with_counts(core_radius), shell=self.shell.with_counts(core_radius)
         )
         return self
@@ -282,22 +294,6 @@ def _check_fractions(species: Sequence[Species]) -> list[float]:
     if abs(sum(fractions) - 1) > FRACTION_SUM_TOLERANCE:
         raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1")
     return fractions
-
-
-def _input_fractions(species: Sequence[Species], given: Mapping[str, float]) -> dict[str, float]:
-    """Return resname -> fraction, in the order of the species."""
-    fractions = _check_fractions(species)
-    resnames = [molecule.resname for molecule in species]
-    duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
-    if duplicates:
-        raise ValueError(f"species: duplicate resname {duplicates[0]}")
-    fraction_by_resname = dict(zip(resnames, fractions, strict=True))
-    if given and given != fraction_by_resname:
-        raise ValueError(
-            f"input_fractions: {dict(given)} differ from the fractions of the species, "
-            f"{fraction_by_resname}"
-        )
-    return fraction_by_resname
 
 
 def _share_out(fractions: Iterable[float], total: int) -> list[int]:

@@ -152,7 +152,7 @@ class LipidSpecies(Species):
     @model_validator(mode="after")
     def _compute_atoms(self) -> Self:
         if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
-            self._set_fields(**asdict(annotate(self.smiles)))
+            self.set_fields(**asdict(annotate(self.smiles)))
         atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
         atom_count = _atom_count(self.smiles)
         invalid = [atom for atom in atoms if not 0 <= atom < atom_count]
