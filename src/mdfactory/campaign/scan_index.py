@@ -227,14 +227,16 @@ class ScanIndex:
 
     def _write(self) -> None:
         """Write the new entries in one transaction."""
-
-        def write(database: sqlite3.Connection) -> None:
+        with self._lock:
             rows, self._unwritten = self._unwritten, []
+
+        def insert(database: sqlite3.Connection) -> None:
             with database:  # commits, or rolls back
                 database.execute("BEGIN IMMEDIATE")
                 database.executemany(INSERT_ENTRY, rows)
 
-        self._use(write)
+        if rows:
+            self._use(insert)
 
 
 class _ReadAhead:
