@@ -55,15 +55,13 @@ class Catalogue:
 
     def results(self, simulation_type: SimulationType) -> list[ResultId]:
         """Return the results expected of a type of simulation, analyses first."""
-        sources = [source.get(simulation_type, {}) for source in (RESULT_NAMES, self.added)]
-        return list(
-            dict.fromkeys(
-                (result_type, name)
-                for result_type in ResultType
-                for source in sources
-                for name in source.get(result_type, ())
-            )
+        results = (
+            (result_type, name)
+            for result_type in ResultType
+            for source in (RESULT_NAMES, self.added)
+            for name in source.get(simulation_type, {}).get(result_type, ())
         )
+        return list(dict.fromkeys(results))
 
     def all_results(self) -> list[ResultId]:
         """Return the results expected of any type of simulation, analyses first."""

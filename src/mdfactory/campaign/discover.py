@@ -28,7 +28,7 @@ from mdfactory.errors import SourceError
 from mdfactory.files import Listing, UnreadableError, list_folder
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
+    from mdfactory.campaign.campaign_csv import Rows
 
 Discovery = Simulation | Skipped
 """A simulation, or a folder or row that should be one and is not."""
@@ -237,8 +237,8 @@ def _walk_for_rows(
     source: CsvSource, rows: Rows, root: str, reading: Reading
 ) -> Iterator[Discovery]:
     """Yield the simulations of rows, and the reason for each row that is invalid or has none."""
-    for problem in rows.problems:
-        yield Skipped(_row_label(source, problem), problem.reason)
+    for number, line, reason in rows.problems:
+        yield Skipped(f"{source.file}: row {number} (line {line})", reason)
     missing = {row.build_input.hash: row for row in rows.rows}
     hashes = frozenset(missing)
     skipped_reasons: dict[str, str] = {}
@@ -251,11 +251,7 @@ def _walk_for_rows(
             yield discovery
     for hash_, row in missing.items():
         reason = f"no simulation with hash {hash_} below {root}{skipped_reasons.get(hash_, '')}"
-        yield Skipped(_row_label(source, row), reason)
-
-
-def _row_label(source: CsvSource, row: Row | RowProblem) -> str:
-    return f"{source.file}: row {row.number} (line {row.line})"
+        yield Skipped(f"{source.file}: row {row.number} (line {row.line})", reason)
 
 
 def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple[str, ...]]:

@@ -136,8 +136,7 @@ class Simulation:
         simulation = read_simulation(path, listing, required=True)
         if isinstance(simulation, Simulation):
             return simulation
-        reason = simulation.reason if simulation else "is not a simulation"
-        raise SourceError(str(directory), reason)
+        raise SourceError(str(directory), simulation.reason if simulation else "")
 
     @property
     def directory(self) -> Path:
