@@ -65,7 +65,7 @@ class ResultProblem:
     Parameters
     ----------
     item
-        Name of the analysis or artifact, or path of a file that no valid entry lists. If a whole
+        Name of the analysis or artifact, or path of a file that no entry lists. If a whole
         section of the registry is invalid: ``metadata.json``.
     problem
         Description of the problem, in one line.
@@ -331,7 +331,7 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such analysis.
+            If there is no such analysis, or its entry lists a file outside ``.analysis``.
         RegistryError
             If the registry cannot be read.
         """
@@ -419,7 +419,7 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such artifact.
+            If there is no such artifact, or its entry lists a file outside ``.analysis``.
         RegistryError
             If the registry cannot be read.
         """
@@ -449,8 +449,7 @@ class Results:
         Returns
         -------
         list of ResultProblem
-            Invalid entries; missing, unreadable and changed files; files that no valid entry
-            lists.
+            Invalid entries; missing, unreadable and changed files; files that no entry lists.
 
         Raises
         ------
