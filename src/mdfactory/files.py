@@ -1,18 +1,66 @@
-"""Bounded reads, atomic replacement and locks of files."""
+"""Listings of folders; bounded reads, atomic replacement and locks of files."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 
 class UnreadableError(ValueError):
     """A file cannot be read or parsed; the message is the reason, without the path."""
+
+
+class Listing(NamedTuple):
+    """Names in one folder.
+
+    Parameters
+    ----------
+    files
+        Files, and symlinks to files.
+    others
+        Everything else: folders, pipes, symlinks to folders, dangling symlinks.
+    folders
+        Folders, sorted; without symlinks.
+    links
+        Symlinks to folders, sorted.
+    """
+
+    files: Collection[str] = ()
+    others: Collection[str] = ()
+    folders: Sequence[str] = ()
+    links: Sequence[str] = ()
+
+
+def list_folder(directory: str | os.PathLike[str]) -> Listing:
+    """List a folder in one go; only symlinks cost a system call each.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    with os.scandir(directory) as scan:
+        entries = list(scan)
+    files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    if len(files) == len(entries):  # most folders of a campaign are simulations without results
+        return Listing(files)
+    others: set[str] = set()
+    folders: list[str] = []
+    links: list[str] = []
+    for entry in entries:
+        with suppress(OSError):  # a loop of symlinks
+            if entry.is_file():
+                files.add(entry.name)
+            elif entry.is_dir():
+                (links if entry.is_symlink() else folders).append(entry.name)
+        if entry.name not in files:
+            others.add(entry.name)
+    return Listing(files, others, sorted(folders), sorted(links))
 
 
 def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:

@@ -181,6 +181,7 @@ def test_a_field_of_another_simulation_type_is_a_problem(tmp_path: Path) -> None
             f"{MIXED},system.species.SOL.head_atoms",
             "a species are system.species.<RESNAME>",
         ),
+        (f"{MIXED},system.species.SOL.species.X.count", "a species are system.species.<RESNAME>"),
         (f"{MIXED},system.species.SOL", "a species are system.species.<RESNAME>"),
         (f"{MIXED},system", "'system' and 'system.species.SOL.smiles': one contains the other"),
     ],

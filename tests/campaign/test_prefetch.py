@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from mdfactory.campaign import prefetch
 from mdfactory.campaign.prefetch import (
     AUTOMATIC_THREADS,
     MAX_PREFETCHED_BYTES,
@@ -53,7 +54,8 @@ def _thread_ids(
             barrier.wait()
         return number
 
-    with Prefetcher(function, jobs, clock=clock) as prefetcher:
+    with pytest.MonkeyPatch.context() as patch, Prefetcher(function, jobs) as prefetcher:
+        patch.setattr(prefetch, "_clock", clock)
         assert list(prefetcher.map(range(100))) == list(range(100))
     return threads
 

@@ -134,6 +134,19 @@ def test_record_artifact_stores_files_and_checksums(
     assert results.check() == []
 
 
+def test_files_are_on_the_disk_before_the_registry_lists_them(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    results.record_analysis("a", FRAME)
+    results.record_artifact("b", tmp_path / "a.txt")
+    files = ("a.parquet", "artifacts/b/a.txt", "metadata.json")
+    inodes = [(results.folder / file).stat().st_ino for file in files]
+    assert [inode for inode in synced if inode in inodes] == inodes
+
+
 def test_artifact_files_are_replaced_and_removed_together(results: Results, tmp_path: Path) -> None:
     for name in ("old.png", "new.png"):
         (tmp_path / name).write_bytes(b"x")
@@ -289,6 +302,16 @@ def test_check_finds_every_difference(completed: Results) -> None:
             completed.load_analysis(name)
 
 
+def test_check_reports_an_invalid_entry_but_not_its_files(results: Results) -> None:
+    artifact = {"files": ["b.txt", "c.txt", 1], "checksums": {}}
+    analysis = {"filename": "a.parquet", "row_count": "1"}
+    sections = {"analyses": {"a": analysis, "d": []}, "artifacts": {"b": artifact}}
+    _write_registry(results, sections)
+    for name in ("a.parquet", "b.txt", "c.txt", "d.parquet"):
+        (results.folder / name).touch()
+    assert [finding.item for finding in results.check()] == ["a", "d", "b", "d.parquet"]
+
+
 @pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "link", "artifacts/../../x", "a\0b"])
 def test_a_path_outside_the_results_folder_is_rejected(
     results: Results, tmp_path: Path, file: str
@@ -299,8 +322,23 @@ def test_a_path_outside_the_results_folder_is_rejected(
     (finding, *_) = results.check()
     assert finding == ResultProblem("a", finding.problem)
     assert "outside" in finding.problem or "inside" in finding.problem
-    with pytest.raises(ValueError, match="side"):
+    remedy = f"Delete this entry from {results.folder / 'metadata.json'}"
+    with pytest.raises(ResultError, match="artifact a: .*side") as caught:
         results.remove_artifact("a")
+    assert repr(file) in str(caught.value)
+    assert str(caught.value).endswith(remedy)
+    assert (tmp_path / "secret").exists()
+
+
+def test_an_analysis_outside_the_results_folder_is_not_removed(
+    results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").touch()
+    entry = {"filename": "../secret", "row_count": 1}
+    _write_registry(results, {"analyses": {"a": entry}})
+    with pytest.raises(ResultError, match="analysis a: '../secret' is not a path inside .analysis"):
+        results.remove_analysis("a")
+    assert list(results.registry().analyses) == ["a"]
     assert (tmp_path / "secret").exists()
 
 

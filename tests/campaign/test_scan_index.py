@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from mdfactory.campaign.discover import discover
-from mdfactory.campaign.scan_index import Reading, ScanIndex, file_state_at
+from mdfactory.campaign.scan_index import (
+    WRITE_BATCH_ENTRIES,
+    Reading,
+    ScanIndex,
+    file_state_at,
+)
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.records.digests import digest
 from opened import opened
@@ -125,10 +130,9 @@ def test_the_age_of_a_file_counts_when_its_state_was_taken(tmp_path: Path, file:
     Path(path).touch()
     state = file_state_at(path)
     assert state
-    changed = max(state.mtime, state.ctime)
     for age, texts in ((1_000_000_000, None), (3_000_000_000, ["digest"])):
         with ScanIndex(file) as index:
-            index.add(path, state._replace(taken=changed + age), ["digest"])
+            index.add(path, state._replace(age=age), ["digest"])
         with ScanIndex(file) as index:
             entry = index.find(path)
         assert (entry and entry.texts) == texts
@@ -226,6 +230,25 @@ def test_without_a_writable_cache_every_file_is_read(campaign: Path, tmp_path: P
     assert _scan(campaign, tmp_path / "cache" / "scan.db") == list(discover(str(campaign)))
 
 
+def test_without_a_writable_cache_entries_are_not_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"a file")
+    state = file_state_at(str(tmp_path / "cache"))
+    assert state
+    with ScanIndex(tmp_path / "cache" / "scan.db", settled_after=0) as index:
+        for number in range(2 * WRITE_BATCH_ENTRIES):
+            index.add(f"/campaign/{number}", state, [""])
+        assert len(index._unwritten) < WRITE_BATCH_ENTRIES
+
+
+def test_an_index_of_unchanged_files_is_not_locked_for_a_write(campaign: Path, file: Path) -> None:
+    expected = _scan(campaign, file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with opened(campaign) as files:
+            assert _scan(campaign, file, lock_timeout=60) == expected
+            assert files.names() == []
+
+
 def test_a_locked_index_is_kept_and_not_waited_for_long(campaign: Path, file: Path) -> None:
     _scan(campaign, file)
     with closing(sqlite3.connect(file)) as connection:
@@ -243,7 +266,12 @@ def test_several_processes_use_one_index_at_the_same_time(
 import sys
 from pathlib import Path
 from mdfactory.campaign.discover import discover
-from mdfactory.campaign.scan_index import Reading, ScanIndex, file_state_at
+from mdfactory.campaign.scan_index import (
+    WRITE_BATCH_ENTRIES,
+    Reading,
+    ScanIndex,
+    file_state_at,
+)
 for _ in range(3):
     with ScanIndex(Path(sys.argv[2]), settled_after=0) as index:
         print(len(list(discover(sys.argv[1], Reading(index, 4)))))

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import mdfactory
+from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import SourceError
+from mdfactory.files import list_folder
 from mdfactory.records.vocabulary import SimulationStatus
 
 WATER = """\
@@ -31,7 +33,7 @@ def _make_folder(root: Path, name: str = "folder", **files: str) -> Path:
 
 
 def _read(folder: Path, *, required: bool = False) -> Simulation | Skipped | None:
-    return read_simulation(str(folder), {path.name for path in folder.iterdir()}, required=required)
+    return read_simulation(str(folder), list_folder(folder), required=required)
 
 
 def _read_valid(folder: Path) -> Simulation:
@@ -236,6 +238,12 @@ def test_open_reads_status_and_results(campaign: Path) -> None:
     assert simulation.hash == folder.name
     assert simulation.status is SimulationStatus.completed
     assert simulation.results.load_analysis("rdf_oxygen").num_rows == 105
+
+
+def test_open_reads_what_a_walk_reads(campaign: Path) -> None:
+    simulations = [Simulation.open(folder.parent) for folder in sorted(campaign.glob("*/*.yaml"))]
+    assert simulations == list(discover(str(campaign)))
+    assert {simulation.bare for simulation in simulations} == {False, True}
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
 
-SPECIES_COLUMN: Final = re.compile(r"((?:.+\.)?species)\.([^.]+)\.(smiles|count|fraction)")
-"""Column of a species, such as ``system.species.SOL.count``: list, resname and field."""
+SPECIES_COLUMN: Final = re.compile(
+    r"((?:(?!species\.)[^.]*\.)*species)\.([^.]+)\.(smiles|count|fraction)"
+)
+"""Column of a species, such as ``system.species.SOL.count``: list, resname and field. A list of
+species is not part of another one."""
 
 MAX_LINE_CHARACTERS: Final = 2**20
 """Length of a line; a row of a campaign has a few hundred characters."""
@@ -46,8 +49,7 @@ class Row:
     build_input: BuildInput
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
+class RowProblem(NamedTuple):
     """An invalid row of a campaign CSV.
 
     Parameters
@@ -137,43 +139,31 @@ def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
     if "simulation_type" not in names:
         hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
         raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
-    counts = Counter(names)
-    column_below: dict[str, str] = {}
-    for name in names:
-        # A path that is too deep is left out, because its prefixes alone could fill the memory.
-        for dot in re.finditer(r"\.", name) if name.count(".") < MAX_COLUMN_LEVELS else ():
-            column_below.setdefault(name[: dot.start()], name)
-    for name in names:
-        if problem := _column_problem(name, counts, column_below):
-            raise SourceError(str(file), problem)
+    if problem := _header_problem(names):
+        raise SourceError(str(file), problem)
     return columns
 
 
-def _column_problem(name: str, counts: Mapping[str, int], column_below: Mapping[str, str]) -> str:
-    """Return why a column is invalid, or an empty text.
-
-    Parameters
-    ----------
-    name
-        Dotted path of the column.
-    counts
-        Column -> how often it occurs in the header.
-    column_below
-        Dotted path -> a column below it.
-    """
-    if not name:
-        return "a column without a name in the header"
-    if counts[name] > 1:
-        return f"duplicate column {name!r:.200} in the header"
-    if name.count(".") >= MAX_COLUMN_LEVELS:
-        return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
-    if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
-        return (
-            f"invalid column {name!r}; the columns of a species are "
-            "system.species.<RESNAME>.<smiles|count|fraction>"
-        )
-    if name in column_below:
-        return f"conflicting columns {name!r} and {column_below[name]!r}: one contains the other"
+def _header_problem(names: Sequence[str]) -> str:
+    """Return why the dotted paths of the columns are invalid, or an empty text."""
+    for name in names:
+        if not name:
+            return "a column without a name in the header"
+        if name.count(".") >= MAX_COLUMN_LEVELS:
+            return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
+        if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
+            return (
+                f"invalid column {name!r}; the columns of a species are "
+                "system.species.<RESNAME>.<smiles|count|fraction>"
+            )
+    # Sorted by their parts, a path comes right before the paths below it.
+    for path, next_path in pairwise(sorted(name.split(".") for name in names)):
+        name = ".".join(path)
+        if path == next_path:
+            return f"duplicate column {name!r:.200} in the header"
+        if path == next_path[: len(path)]:
+            below = next(other for other in names if other.startswith(f"{name}."))
+            return f"conflicting columns {name!r} and {below!r}: one contains the other"
     return ""
 
 
@@ -212,52 +202,32 @@ def _parse_row(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> 
     if len(cells) != width:
         raise BuildInputError([("", f"{len(cells)} values, but the header has {width} columns")])
     values: dict[str, Any] = {}
+    lists: dict[str, dict[str, dict[str, str]]] = {}  # path -> resname -> fields of the species
     for position, path in columns.items():
-        if cell := cells[position].strip():
+        cell = cells[position].strip()
+        if cell and (column := SPECIES_COLUMN.fullmatch(path)):
+            list_path, resname, name = column.groups()
+            species = lists.setdefault(list_path, {})
+            species.setdefault(resname, {"resname": resname})[name] = cell
+        elif cell:
             _set_value(values, path, cell)
-    resnames = _convert_species_to_lists(values)
+    for list_path, species in lists.items():
+        _set_value(values, list_path, list(species.values()))
+
+    def name_species(match: re.Match[str]) -> str:
+        return f"{match[1]}.{list(lists[match[1]])[int(match[2])]}"
+
     try:
         return BuildInput.parse(values)
     except BuildInputError as error:
         problems = [
-            (_replace_position_by_resname(field, resnames), reason)
-            for field, reason in error.problems
+            (NUMBERED_SPECIES.sub(name_species, field), reason) for field, reason in error.problems
         ]
         raise BuildInputError(problems) from error
 
 
-def _set_value(values: dict[str, Any], path: str, cell: str) -> None:
+def _set_value(values: dict[str, Any], path: str, value: object) -> None:
     *parents, name = path.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
-    values[name] = cell
-
-
-def _convert_species_to_lists(values: dict[str, Any], prefix: str = "") -> dict[str, list[str]]:
-    """Convert each ``species`` from a mapping by resname to the list of a BuildInput, in place.
-
-    Returns
-    -------
-    dict of str to list of str
-        Dotted path of each list -> the resnames of its species.
-    """
-    resnames: dict[str, list[str]] = {}
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        if not isinstance(value, dict):
-            continue
-        if name == "species":
-            resnames[path] = list(value)
-            values[name] = [{"resname": resname, **fields} for resname, fields in value.items()]
-        else:
-            resnames |= _convert_species_to_lists(value, f"{path}.")
-    return resnames
-
-
-def _replace_position_by_resname(field: str, resnames: Mapping[str, Sequence[str]]) -> str:
-    """Return a field name as in the CSV: ``species.SOL.count`` instead of ``species.0.count``."""
-
-    def named(match: re.Match[str]) -> str:
-        return f"{match[1]}.{resnames[match[1]][int(match[2])]}"
-
-    return NUMBERED_SPECIES.sub(named, field)
+    values[name] = value

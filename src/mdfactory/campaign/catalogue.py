@@ -10,37 +10,33 @@ from typing import Final
 from mdfactory.records.tables import Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
-BILAYER_RESULTS: Final = {
-    ResultType.analysis: (
-        "area_per_lipid",
-        "density_distribution",
-        "cholesterol_tilt",
-        "tail_end_to_end",
-        "headgroup_hydration",
-        "interdigitation",
-        "leaflet_distribution",
-        "tail_order_parameter",
-        "bilayer_thickness_map",
-        "box_size_timeseries",
-        "lipid_rg",
-        "system_chemistry",
-    ),
-    ResultType.artifact: (
-        "last_frame_pdb",
-        "bilayer_snapshot",
-        "bilayer_movie",
-        "conformational_density",
-    ),
-}
-
-MIXEDBOX_RESULTS: Final = {
-    ResultType.analysis: ("system_chemistry",),
-    ResultType.artifact: ("last_frame_pdb",),
-}
-
 RESULT_NAMES: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
-    SimulationType.bilayer: BILAYER_RESULTS,
-    SimulationType.mixedbox: MIXEDBOX_RESULTS,
+    SimulationType.bilayer: {
+        ResultType.analysis: (
+            "area_per_lipid",
+            "density_distribution",
+            "cholesterol_tilt",
+            "tail_end_to_end",
+            "headgroup_hydration",
+            "interdigitation",
+            "leaflet_distribution",
+            "tail_order_parameter",
+            "bilayer_thickness_map",
+            "box_size_timeseries",
+            "lipid_rg",
+            "system_chemistry",
+        ),
+        ResultType.artifact: (
+            "last_frame_pdb",
+            "bilayer_snapshot",
+            "bilayer_movie",
+            "conformational_density",
+        ),
+    },
+    SimulationType.mixedbox: {
+        ResultType.analysis: ("system_chemistry",),
+        ResultType.artifact: ("last_frame_pdb",),
+    },
 }
 """Type of simulation -> type of result -> names of the results."""
 
@@ -59,15 +55,13 @@ class Catalogue:
 
     def results(self, simulation_type: SimulationType) -> list[ResultId]:
         """Return the results expected of a type of simulation, analyses first."""
-        sources = [source.get(simulation_type, {}) for source in (RESULT_NAMES, self.added)]
-        return list(
-            dict.fromkeys(
-                (result_type, name)
-                for result_type in ResultType
-                for source in sources
-                for name in source.get(result_type, ())
-            )
+        results = (
+            (result_type, name)
+            for result_type in ResultType
+            for source in (RESULT_NAMES, self.added)
+            for name in source.get(simulation_type, {}).get(result_type, ())
         )
+        return list(dict.fromkeys(results))
 
     def all_results(self) -> list[ResultId]:
         """Return the results expected of any type of simulation, analyses first."""

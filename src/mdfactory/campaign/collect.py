@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -33,14 +33,14 @@ GROUP_SIMULATIONS: Final = 64
 CELL_CHARACTERS: Final = 12
 """Estimated number of characters of one value of a frame."""
 
-ENTRY_RESULT_TYPES: Final[dict[type, ResultType]] = {
-    Analysis: ResultType.analysis,
-    Artifact: ResultType.artifact,
-}
-"""Class of a registry entry -> type of its result."""
-
 Row = tuple[str | int, ...]
 """Values of a record in its table's ``schema_with_digests``, or of a digest row."""
+
+_Result = tuple[Simulation, Analysis | Artifact]
+"""A result: its simulation and its entry in the registry."""
+
+_Buffers = dict[tuple[str, bool], tuple[Table, list[Row]]]
+"""Id of a table, and whether these are digest rows -> the table, and rows for its next batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,8 @@ class Scope:
 
     def includes_record(self, table: Table, simulation: Simulation) -> bool:
         """Whether to collect the record of a simulation in a table."""
-        if self.folders_by_table is None:
-            return True
-        return simulation.path in self.folders_by_table.get(table.id, ())
+        folders = self.folders_by_table
+        return folders is None or simulation.path in folders.get(table.id, ())
 
 
 def collect(
@@ -106,212 +105,163 @@ def collect(
         `Reading.digests_only`, simulations and analyses whose files have not changed are yielded
         as digest rows, in batches of their own.
     """
-    buffer, remaining = _Buffer(), iter(simulations)
-    with _ResultReader(scope, time, report, reading) as reader:
-        while group := list(islice(remaining, GROUP_SIMULATIONS)):
-            for simulation in group:
-                if scope.simulations and scope.includes_record(SIMULATIONS, simulation):
-                    yield from buffer.add(SIMULATIONS, _simulation_row(simulation, time))
-            if scope.results:
-                candidates = (simulation for simulation in group if not simulation.bare)
-                for table, row in reader.rows(candidates):
-                    yield from buffer.add(table, row)
-                    del row  # it may be large, and is not needed while the next one is read
-    yield from buffer.flush()
+    return _to_batches(_Collector(scope, time, report, reading).rows(simulations))
 
 
-@dataclass(slots=True)
-class _PendingBatch:
-    """Rows of one table and schema that will become a batch.
-
-    Parameters
-    ----------
-    characters
-        Number of characters of the rows; 0 for digest rows, which are short.
-    """
-
-    table: Table
-    schema: pa.Schema
-    rows: list[Row] = field(default_factory=list)
-    characters: int = 0
-
-
-@dataclass(slots=True)
-class _Buffer:
-    """Rows of all tables that are not yet in a batch."""
-
-    pending: dict[tuple[str, bool], _PendingBatch] = field(default_factory=dict)
-    characters: int = 0
-
-    def add(self, table: Table, row: Row) -> Iterable[tuple[Table, pa.RecordBatch]]:
-        """Add a row, and return the batches that it completes."""
+def _to_batches(rows: Iterable[tuple[Table, Row]]) -> Iterator[tuple[Table, pa.RecordBatch]]:
+    """Gather rows into batches; whenever one is full, or all take much memory, yield all."""
+    buffers: _Buffers = {}
+    characters = 0
+    for table, row in rows:
         is_digest_row = len(row) == len(DIGEST_ROW_SCHEMA)  # no record has as few columns
-        pending = self.pending.get((table.id, is_digest_row))
-        if pending is None:
-            schema = DIGEST_ROW_SCHEMA if is_digest_row else table.schema_with_digests
-            pending = self.pending[table.id, is_digest_row] = _PendingBatch(table, schema)
-        pending.rows.append(row)
+        _, buffer = buffers.setdefault((table.id, is_digest_row), (table, []))
+        buffer.append(row)
         if not is_digest_row:
-            characters = sum([len(value) for value in row if isinstance(value, str)])
-            pending.characters += characters
-            self.characters += characters
-            if self.characters > MAX_BUFFERED_CHARACTERS:
-                return self.flush()
-        return [self._take_batch(pending)] if len(pending.rows) == BATCH_ROWS else ()
-
-    def flush(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
-        """Yield all rows that are buffered."""
-        yield from (self._take_batch(pending) for pending in self.pending.values() if pending.rows)
-
-    def _take_batch(self, pending: _PendingBatch) -> tuple[Table, pa.RecordBatch]:
-        """Turn the rows into a batch, and remove them from the buffer."""
-        rows = batch(pending.rows, pending.schema)
-        pending.rows.clear()
-        self.characters -= pending.characters
-        pending.characters = 0
-        return pending.table, rows
+            characters += sum([len(value) for value in row if isinstance(value, str)])
+        del row  # it may be large, and is not needed while the next one is read
+        if len(buffer) == BATCH_ROWS or characters > MAX_BUFFERED_CHARACTERS:
+            yield from (_take_batch(buffers, key) for key in list(buffers))
+            characters = 0
+    yield from (_take_batch(buffers, key) for key in list(buffers))
 
 
-def _simulation_row(simulation: Simulation, time: str) -> Row:
-    """Return the record of a simulation, or its digest row if it was read as a digest only."""
-    if simulation.digest:
-        return _digest_row(simulation, simulation.digest, "")
-    return *simulation.content, time, digest(simulation.content)
+def _take_batch(buffers: _Buffers, key: tuple[str, bool]) -> tuple[Table, pa.RecordBatch]:
+    _, is_digest_row = key
+    table, rows = buffers.pop(key)
+    return table, batch(rows, DIGEST_ROW_SCHEMA if is_digest_row else table.schema_with_digests)
 
 
-def _digest_row(simulation: Simulation, content_digest: str, sidecar_digest: str) -> Row:
-    """Return a row in `DIGEST_ROW_SCHEMA`."""
-    identity = simulation.identity
-    key = (identity.hash, simulation.path, identity.simulation_type)
-    return *key, content_digest, sidecar_digest
+def _estimate_bytes(result: _Result) -> int:
+    """Return the approximate size of the record of a result."""
+    _, entry = result
+    if isinstance(entry, Artifact):
+        return 0
+    columns = entry.entry.get("columns")
+    column_count = len(columns) if isinstance(columns, list) else 1
+    return entry.row_count * column_count * CELL_CHARACTERS
 
 
-class _Result(NamedTuple):
-    """A result in a registry, and the table of its record."""
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    """Reads simulations and results as rows; the parameters are those of `collect`."""
 
-    table: Table
-    simulation: Simulation
-    entry: Analysis | Artifact
-
-    @property
-    def result_type(self) -> ResultType:
-        """Whether it is an analysis or an artifact."""
-        return ENTRY_RESULT_TYPES[type(self.entry)]
-
-    def estimate_bytes(self) -> int:
-        """Return the approximate size of its record."""
-        if isinstance(self.entry, Artifact):
-            return 0
-        columns = self.entry.entry.get("columns")
-        column_count = len(columns) if isinstance(columns, list) else 1
-        return self.entry.row_count * column_count * CELL_CHARACTERS
-
-
-class _ResultReader:
-    """Reads results as rows; registries and frames are prefetched. Use it in ``with``."""
-
-    def __init__(
-        self, scope: Scope, time: str, report: Callable[[Skipped], object], reading: Reading
-    ) -> None:
-        self._scope = scope
-        self._time = time
-        self._report = report
-        self._reading = reading
-        self._registries = Prefetcher(self._read_registry, reading.jobs)
-        self._rows = Prefetcher(self._read_row, reading.jobs, _Result.estimate_bytes)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._registries.close()
-        self._rows.close()
+    scope: Scope
+    time: str
+    report: Callable[[Skipped], object]
+    reading: Reading
 
     def rows(self, simulations: Iterable[Simulation]) -> Iterator[tuple[Table, Row]]:
-        """Yield a row for each result of the scope; report those that cannot be recorded."""
-        for row in self._rows.map(self._list_results(simulations)):
-            if isinstance(row, Skipped):
-                self._report(row)
-            else:
-                yield row
-            del row  # it may be large, and is not needed while the next one is read
+        """Yield a row for each record of the scope; registries and frames are prefetched."""
+        remaining, jobs = iter(simulations), self.reading.jobs
+        with (
+            Prefetcher(self._read_registry, jobs) as registries,
+            Prefetcher(self._read_row, jobs, _estimate_bytes) as rows,
+        ):
+            while group := list(islice(remaining, GROUP_SIMULATIONS)):
+                for simulation in group if self.scope.simulations else ():
+                    if self.scope.includes_record(SIMULATIONS, simulation):
+                        yield SIMULATIONS, self._simulation_row(simulation)
+                if self.scope.results:
+                    candidates = (simulation for simulation in group if not simulation.bare)
+                    for row in rows.map(self._list_results(registries.map(candidates))):
+                        if isinstance(row, Skipped):
+                            self.report(row)
+                        else:
+                            yield row
+                        del row  # it may be large, and is not needed while the next one is read
 
-    def _list_results(self, simulations: Iterable[Simulation]) -> Iterator[_Result]:
+    def _list_results(
+        self, registries: Iterable[tuple[Simulation, Registry | Skipped]]
+    ) -> Iterator[_Result]:
         """Yield the results of the scope; report registries and entries that are invalid."""
-        for simulation, registry in self._registries.map(simulations):
+        for simulation, registry in registries:
             if isinstance(registry, Skipped):
-                self._report(registry)
+                self.report(registry)
                 continue
             for problem in registry.problems:
-                if self._scope.includes_result(problem.result_type, problem.name):
-                    self._report(Skipped(simulation.path, one_line(problem)))
-            entries: tuple[Analysis | Artifact, ...] = (
-                *registry.analyses.values(),
-                *registry.artifacts.values(),
-            )
-            for entry in entries:
-                result_type = ENTRY_RESULT_TYPES[type(entry)]
-                if self._scope.includes_result(result_type, entry.name):
-                    table = result_table(result_type, entry.name)
-                    if self._scope.includes_record(table, simulation):
-                        yield _Result(table, simulation, entry)
+                if self.scope.includes_result(problem.result_type, problem.name):
+                    self.report(Skipped(simulation.path, one_line(problem)))
+            for entry in registry.results:
+                if self.scope.includes_result(entry.result_type, entry.name):
+                    table = result_table(entry.result_type, entry.name)
+                    if self.scope.includes_record(table, simulation):
+                        yield simulation, entry
 
     def _read_registry(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
         path = simulation.path
         try:
-            return simulation, simulation.results.registry(self._reading.index)
+            return simulation, simulation.results.registry(self.reading.index)
         except RegistryError as error:
             return simulation, Skipped(path, one_line(error).removeprefix(f"{path}/"))
         except MemoryError:
             return simulation, Skipped(path, f"{RESULTS_FOLDER}/{REGISTRY_FILE}: {OUT_OF_MEMORY}")
 
     def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped:
-        table, simulation, entry = result
+        simulation, entry = result
+        table = result_table(entry.result_type, entry.name)
         try:
             if isinstance(entry, Artifact):
-                return table, _artifact_row(table, simulation, entry, self._time)
-            return table, _analysis_row(table, simulation, entry, self._time, self._reading)
+                return table, self._artifact_row(table, simulation, entry)
+            return table, self._analysis_row(table, simulation, entry)
         except ResultError as error:
             reason = str(error)
         except MemoryError:
             reason = OUT_OF_MEMORY
-        return Skipped(simulation.path, one_line(f"{result.result_type} {entry.name}: {reason}"))
+        return Skipped(simulation.path, one_line(f"{entry.result_type} {entry.name}: {reason}"))
+
+    def _simulation_row(self, simulation: Simulation) -> Row:
+        """Return the record of a simulation, or its digest row if only its digest was read."""
+        if simulation.digest:
+            return _digest_row(simulation, simulation.digest)
+        return *simulation.content, self.time, digest(simulation.content)
+
+    def _analysis_row(self, table: Table, simulation: Simulation, analysis: Analysis) -> Row:
+        """Return the record of an analysis, or its digest row if its file has not changed.
+
+        An index entry of a Parquet file has three texts: a digest of all inputs of the record
+        except the file itself, the content digest of the record, and the digest of its sidecar.
+        """
+        index = self.reading.index
+        registry_entry = json.dumps(analysis.entry)
+        simulation_type = simulation.identity.simulation_type.value
+        inputs_digest = digest([simulation.hash, simulation_type, registry_entry])
+        path = f"{simulation.path}/{RESULTS_FOLDER}/{analysis.filename}"
+        indexed = index.find(path) if index and self.reading.digests_only else None
+        if indexed and indexed.texts[0] == inputs_digest:
+            return _digest_row(simulation, *indexed.texts[1:])
+        state = file_state_at(path) if index else None  # before the file is read
+        values = _frame_values(simulation, analysis, registry_entry)
+        row = self._row(table, simulation, values)
+        if index and state:
+            index.add(path, state, [inputs_digest, str(row[-1]), str(values["digest"])])
+        return row
+
+    def _artifact_row(self, table: Table, simulation: Simulation, artifact: Artifact) -> Row:
+        simulation.results.require(artifact)
+        values = {
+            "file_count": len(artifact.files),
+            "files": json.dumps(artifact.files),
+            "checksums": json.dumps(artifact.checksums),
+        }
+        return self._row(table, simulation, values)
+
+    def _row(self, table: Table, simulation: Simulation, values: dict[str, Any]) -> Row:
+        """Return the row of a result; its content digest is the last value."""
+        values |= {
+            "hash": simulation.hash,
+            "directory": simulation.path,
+            "simulation_type": simulation.identity.simulation_type.value,
+            "timestamp_utc": self.time,
+        }
+        content = digest([values[name] for name in table.columns if name != table.time])
+        return *(values[name] for name in table.schema_with_sidecar.names), content
 
 
-def _row(table: Table, simulation: Simulation, values: dict[str, Any], time: str) -> Row:
-    """Return the row of a result; its content digest is the last value."""
-    values |= {
-        "hash": simulation.hash,
-        "directory": simulation.path,
-        "simulation_type": simulation.identity.simulation_type.value,
-        "timestamp_utc": time,
-    }
-    content = digest([values[name] for name in table.columns if name != table.time])
-    return *(values[name] for name in table.schema_with_sidecar.names), content
-
-
-def _analysis_row(
-    table: Table, simulation: Simulation, analysis: Analysis, time: str, reading: Reading
-) -> Row:
-    """Return the record of an analysis, or its digest row if its file has not changed.
-
-    An index entry of a Parquet file has three texts: a digest of all inputs of the record except
-    the file itself, the content digest of the record, and the digest of its sidecar.
-    """
-    index = reading.index
-    registry_entry = json.dumps(analysis.entry)
-    simulation_type = simulation.identity.simulation_type.value
-    inputs_digest = digest([simulation.hash, simulation_type, registry_entry])
-    path = f"{simulation.path}/{RESULTS_FOLDER}/{analysis.filename}"
-    indexed = index.find(path) if index and reading.digests_only else None
-    if indexed and indexed.texts[0] == inputs_digest:
-        return _digest_row(simulation, *indexed.texts[1:])
-    state = file_state_at(path) if index else None  # before the file is read
-    values = _frame_values(simulation, analysis, registry_entry)
-    row = _row(table, simulation, values, time)
-    if index and state:
-        index.add(path, state, [inputs_digest, str(row[-1]), str(values["digest"])])
-    return row
+def _digest_row(simulation: Simulation, content_digest: str, sidecar_digest: str = "") -> Row:
+    """Return a row in `DIGEST_ROW_SCHEMA`."""
+    identity = simulation.identity
+    key = (identity.hash, simulation.path, identity.simulation_type)
+    return *key, content_digest, sidecar_digest
 
 
 def _frame_values(
@@ -336,13 +286,3 @@ def _frame_values(
         "arrow_ipc": encoded.arrow_ipc,
         "digest": sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry),
     }
-
-
-def _artifact_row(table: Table, simulation: Simulation, artifact: Artifact, time: str) -> Row:
-    simulation.results.require(artifact)
-    values = {
-        "file_count": len(artifact.files),
-        "files": json.dumps(artifact.files),
-        "checksums": json.dumps(artifact.checksums),
-    }
-    return _row(table, simulation, values, time)

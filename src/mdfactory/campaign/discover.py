@@ -7,11 +7,12 @@ import glob
 import json
 import os
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
@@ -24,10 +25,10 @@ from mdfactory.campaign.simulation import (
     read_simulation,
 )
 from mdfactory.errors import SourceError
-from mdfactory.files import UnreadableError
+from mdfactory.files import Listing, UnreadableError, list_folder
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.campaign_csv import Row, RowProblem, Rows
+    from mdfactory.campaign.campaign_csv import Rows
 
 Discovery = Simulation | Skipped
 """A simulation, or a folder or row that should be one and is not."""
@@ -99,14 +100,18 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
     if isinstance(source, CsvSource):
         from mdfactory.campaign.campaign_csv import read_rows
 
-        return _discover_rows(source, read_rows(source.file), reading)
+        rows, root = read_rows(source.file), _absolute(source.root)
+        if not os.path.isdir(root):
+            raise SourceError(str(source.root), "there is no such folder to search")
+        return _walk_for_rows(source, rows, root, reading)
     if isinstance(source, Folders):
-        return _read_folders(source.paths, reading)
+        return _read_listed(((path,) for path in sorted(set(source.paths))), reading)
     path = _absolute(source)
     if os.path.isdir(path):  # False for an impossible path, where pathlib raises
         return _walk([path], reading)
     if os.path.isfile(path):
-        return _read_listed(path, _read_summary(source, path, reading.index), reading)
+        missing = f"listed in {os.path.basename(path)}, but there is no such folder"
+        return _read_listed(_read_summary(source, path, reading.index), reading, missing)
     if glob.has_magic(source):
         folders = _match_folders(source)
         if folders:
@@ -141,23 +146,10 @@ def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
         return [_absolute(source.root)]
     path = _absolute(source)
     if os.path.isfile(path):
-        entries, parent = _read_summary(source, path, reading.index), os.path.dirname(path)
-        moved = [os.path.join(parent, entry.hash) for entry in entries if entry.may_have_moved]
-        return [*(_absolute(entry.directory, parent) for entry in entries), *moved]
+        return list(chain.from_iterable(_read_summary(source, path, reading.index)))
     if glob.has_magic(source) and not os.path.isdir(path):
         return _match_folders(source)
     return [path]
-
-
-def _read_folders(paths: Iterable[str], reading: Reading) -> Iterator[Discovery]:
-    """Yield the simulations of a list of folders; a folder that does not exist is ignored."""
-
-    def read(path: str) -> Discovery | None:
-        discovery, _ = _visit(path, reading)
-        return None if _is_missing(discovery, path) else discovery
-
-    with Prefetcher(read, reading.jobs) as prefetcher:
-        yield from filter(None, prefetcher.map(sorted(set(paths))))
 
 
 def _absolute(path: str | Path, parent: str = "") -> str:
@@ -177,78 +169,19 @@ def _match_folders(source: str) -> list[str]:
     return sorted({_absolute(folder) for folder in folders})
 
 
-def _match_part(folder: Path, part: str) -> Iterator[Path]:
-    """Yield the folders below `folder` that match one part of a pattern; ``**`` also matches it."""
+def _match_part(folder: Path, part: str) -> list[Path]:
+    """Return the folders in `folder` that match one part of a pattern; ``**`` also matches it."""
     if not glob.has_magic(part):
-        if os.path.isdir(folder / part):
-            yield folder / part
-        return
-    if part == "**":
-        yield folder
+        return [folder / part] if os.path.isdir(folder / part) else []
     try:
-        listing = _list_folder(folder)
+        _, _, folders, links = list_folder(folder)
     except OSError:
-        return
+        return [folder] if part == "**" else []
     if part == "**":
-        for name in listing.folders:
-            if not name.startswith("."):
-                yield from _match_part(folder / name, part)
-        return
-    names = fnmatch.filter([*listing.folders, *listing.links], part)
-    yield from (folder / name for name in names if part[0] == "." or name[0] != ".")
-
-
-class _Listing(NamedTuple):
-    """Names in one folder.
-
-    Parameters
-    ----------
-    files
-        Files, and symlinks to files.
-    special
-        Everything else, such as pipes and dangling symlinks.
-    folders
-        Folders, sorted; without symlinks.
-    links
-        Symlinks to folders, sorted.
-    """
-
-    files: Collection[str] = ()
-    special: Collection[str] = ()
-    folders: Sequence[str] = ()
-    links: Sequence[str] = ()
-
-
-def _list_folder(directory: str | Path) -> _Listing:
-    """List a folder in one go; only symlinks cost a system call each."""
-    with os.scandir(directory) as scan:
-        entries = list(scan)
-    files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-    if len(files) == len(entries):  # most folders of a campaign are simulations without results
-        return _Listing(files)
-    special: set[str] = set()
-    folders: list[str] = []
-    links: list[str] = []
-    for entry in entries:
-        if entry.is_symlink():
-            is_folder = _links_to_folder(entry)
-            if is_folder:
-                links.append(entry.name)
-            else:
-                (special if is_folder is None else files).add(entry.name)
-        elif entry.is_dir():
-            folders.append(entry.name)
-        elif entry.name not in files:
-            special.add(entry.name)
-    return _Listing(files, special, sorted(folders), sorted(links))
-
-
-def _links_to_folder(link: os.DirEntry[str]) -> bool | None:
-    """Whether a symlink points to a folder (True), a file (False), or neither (None)."""
-    try:
-        return link.is_dir() or (False if link.is_file() else None)
-    except OSError:  # a loop of symlinks
-        return None
+        below = (_match_part(folder / name, part) for name in folders if name[0] != ".")
+        return [folder, *chain.from_iterable(below)]
+    names = fnmatch.filter([*folders, *links], part)
+    return [folder / name for name in names if part[0] == "." or name[0] != "."]
 
 
 def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
@@ -257,83 +190,55 @@ def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
     Symlinks are followed last. So a simulation has its own path rather than that of a symlink to
     it, and a loop of symlinks ends at a folder that was visited before.
     """
-    with Prefetcher(partial(_visit, reading=reading), reading.jobs) as visits:
-        yield from _walk_in_order(roots, visits)
-
-
-def _walk_in_order(
-    roots: Iterable[str], visits: Prefetcher[str, tuple[Discovery | None, _Listing]]
-) -> Iterator[Discovery]:
     visited: set[str] = set()
     links = deque(roots)
-    while links:
-        link = links.popleft()
-        stack = [(link, os.path.realpath(link))]
-        while stack:
-            visits.prefetch(directory for directory, _ in reversed(stack))
-            directory, real_path = stack.pop()
-            if real_path in visited:
-                visits.discard(directory)
-                continue
-            visited.add(real_path)
-            discovery, listing = visits.get(directory)
-            if discovery:
-                yield discovery
-                if isinstance(discovery, Simulation):  # it contains no other simulations
+    with Prefetcher(partial(_visit, reading=reading), reading.jobs) as visits:
+        while links:
+            link = links.popleft()
+            stack = [(link, os.path.realpath(link))]
+            while stack:
+                visits.prefetch(directory for directory, _ in reversed(stack))
+                directory, real_path = stack.pop()
+                if real_path in visited:
+                    visits.discard(directory)
                     continue
-            prefix = directory if directory.endswith("/") else f"{directory}/"
-            names = [name for name in listing.folders if not name.startswith(".")]
-            stack += [(prefix + name, f"{real_path}/{name}") for name in reversed(names)]
-            links += [prefix + name for name in listing.links if not name.startswith(".")]
+                visited.add(real_path)
+                discovery, listing = visits.get(directory)
+                if discovery:
+                    yield discovery
+                    if isinstance(discovery, Simulation):  # it contains no other simulations
+                        continue
+                prefix = directory if directory.endswith("/") else f"{directory}/"
+                names = [name for name in listing.folders if not name.startswith(".")]
+                stack += [(prefix + name, f"{real_path}/{name}") for name in reversed(names)]
+                links += [prefix + name for name in listing.links if not name.startswith(".")]
 
 
 def _visit(
     directory: str, reading: Reading, *, required: bool = False
-) -> tuple[Discovery | None, _Listing]:
+) -> tuple[Discovery | None, Listing]:
     """List a folder, and read it if it is a simulation; `required` as in `read_simulation`."""
     try:
-        listing = _list_folder(directory)
+        listing = list_folder(directory)
         directory.encode()
     except UnicodeEncodeError:
         printable = os.fsencode(directory).decode(errors="backslashreplace")
-        return Skipped(printable, "its path is not valid UTF-8, which stores require"), _Listing()
+        return Skipped(printable, "its path is not valid UTF-8, which stores require"), Listing()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", error)
-        return Skipped(directory, f"the folder cannot be read: {reason}"), _Listing()
-    files, non_files, folders, links = listing
-    if folders or links:
-        non_files = {*non_files, *folders, *links}
+        return Skipped(directory, f"the folder cannot be read: {reason}"), Listing()
     try:
-        discovery = read_simulation(
-            directory, files, non_files=non_files, required=required, reading=reading
-        )
+        return read_simulation(directory, listing, required=required, reading=reading), listing
     except MemoryError:
-        discovery = Skipped(directory, OUT_OF_MEMORY)
-    return discovery, listing
-
-
-def _is_missing(discovery: Discovery | None, directory: str) -> bool:
-    """Whether a folder was skipped because it does not exist.
-
-    The check follows the read, so that a folder that exists needs no extra system call.
-    """
-    return isinstance(discovery, Skipped) and not os.path.isdir(directory)
-
-
-def _discover_rows(source: CsvSource, rows: Rows, reading: Reading) -> Iterator[Discovery]:
-    """Check that the root exists, and return an iterator over the simulations of rows."""
-    root = _absolute(source.root)
-    if not os.path.isdir(root):
-        raise SourceError(str(source.root), "there is no such folder to search")
-    return _walk_for_rows(source, rows, root, reading)
+        return Skipped(directory, OUT_OF_MEMORY), listing
 
 
 def _walk_for_rows(
     source: CsvSource, rows: Rows, root: str, reading: Reading
 ) -> Iterator[Discovery]:
     """Yield the simulations of rows, and the reason for each row that is invalid or has none."""
-    for problem in rows.problems:
-        yield Skipped(_row_label(source, problem), problem.reason)
+    for number, line, reason in rows.problems:
+        yield Skipped(f"{source.file}: row {number} (line {line})", reason)
     missing = {row.build_input.hash: row for row in rows.rows}
     hashes = frozenset(missing)
     skipped_reasons: dict[str, str] = {}
@@ -346,92 +251,86 @@ def _walk_for_rows(
             yield discovery
     for hash_, row in missing.items():
         reason = f"no simulation with hash {hash_} below {root}{skipped_reasons.get(hash_, '')}"
-        yield Skipped(_row_label(source, row), reason)
+        yield Skipped(f"{source.file}: row {row.number} (line {row.line})", reason)
 
 
-def _row_label(source: CsvSource, row: Row | RowProblem) -> str:
-    return f"{source.file}: row {row.number} (line {row.line})"
+def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple[str, ...]]:
+    """Return the folders that a build summary lists, from the index if it has not changed.
 
-
-class _SummaryEntry(NamedTuple):
-    """A folder that a build summary lists, and the hash of its simulation.
-
-    The hash is the name of the folder if the summary gives no hashes.
+    Each tuple has the listed folder and, if the summary gives the hash of its simulation, the
+    folder of this name next to the summary: a campaign may have been moved with its summary.
     """
-
-    directory: str
-    hash: str
-
-    @property
-    def may_have_moved(self) -> bool:
-        """Whether the hash is known, and so the name of a moved folder next to the summary."""
-        return bool(HASH_PATTERN.fullmatch(self.hash))
-
-
-def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[_SummaryEntry]:
-    """Return the entries of a build summary, from the index if it has not changed."""
     from mdfactory.campaign.strict_yaml import load_summary
 
     indexed = index.find(path) if index else None
+    text = None
     if index and indexed and indexed.texts == NOT_A_BUILD_INPUT:
         text = index.find_long_text(path, indexed.state)
-        if text:
-            return [_SummaryEntry(*entry) for entry in json.loads(text)]
-    try:
-        values, status = load_summary(path)
-    except UnreadableError as error:
-        raise SourceError(source, f"not a build summary: {error}") from error
-    entries = _parse_summary(values)
-    if entries is None:
-        raise SourceError(source, f"not a build summary: {_summary_problem(Path(path), values)}")
-    if index and "system" not in values:  # otherwise it may also be a BuildInput
-        index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(entries))
-    return entries
+    if text:
+        pairs = json.loads(text)
+    else:
+        try:
+            values, status = load_summary(path)
+            pairs = _parse_summary(Path(path), values)
+        except UnreadableError as error:
+            raise SourceError(source, f"not a build summary: {error}") from error
+        if index and "system" not in values:  # otherwise it may also be a BuildInput
+            index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
+    parent = os.path.dirname(path)
+    return [
+        (_absolute(folder, parent), os.path.join(parent, hash_))
+        if HASH_PATTERN.fullmatch(hash_)
+        else (_absolute(folder, parent),)
+        for folder, hash_ in pairs
+    ]
 
 
-def _parse_summary(values: Any) -> list[_SummaryEntry] | None:
-    """Return the entries of a build summary; None if it has no list of folders."""
-    folders = values.get("system_directory") if isinstance(values, Mapping) else None
-    if not isinstance(folders, list):
-        return None
-    hashes = values.get("hash")
-    if not isinstance(hashes, list) or len(hashes) != len(folders):
-        hashes = [os.path.basename(str(name)) for name in folders]
-    pairs = zip(folders, hashes, strict=True)
-    return [_SummaryEntry(str(folder), str(hash_)) for folder, hash_ in pairs]
+def _parse_summary(path: Path, values: Any) -> list[tuple[str, str]]:
+    """Return the folders of a build summary, and the hashes of their simulations.
 
-
-def _summary_problem(path: Path, values: Any) -> str:
-    """Return the reason why a file is not a build summary."""
+    The hash is the name of the folder if the summary gives no hashes.
+    """
+    is_mapping = isinstance(values, Mapping)
+    folders = values.get("system_directory") if is_mapping else None
+    if isinstance(folders, list):
+        hashes = values.get("hash")
+        if not isinstance(hashes, list) or len(hashes) != len(folders):
+            hashes = [os.path.basename(str(name)) for name in folders]
+        return list(zip(map(str, folders), map(str, hashes), strict=True))
     if path.suffix.lower() == ".csv":
-        return "a campaign CSV is given with --csv"
-    if isinstance(values, Mapping) and "simulation_type" in values and "system" in values:
-        return f"it is a BuildInput; give its folder instead: {path.parent}"
-    return "it has no list 'system_directory' of folders"
+        raise UnreadableError("a campaign CSV is given with --csv")
+    if is_mapping and "simulation_type" in values and "system" in values:
+        raise UnreadableError(f"it is a BuildInput; give its folder instead: {path.parent}")
+    raise UnreadableError("it has no list 'system_directory' of folders")
 
 
 def _read_listed(
-    summary: str, entries: Sequence[_SummaryEntry], reading: Reading
+    candidates: Iterable[Sequence[str]], reading: Reading, missing: str = ""
 ) -> Iterator[Discovery]:
-    """Yield the simulations that a build summary lists, each folder once.
+    """Yield the simulations in listed folders, each folder once.
 
-    If a listed folder does not exist, the folder next to the summary that is named after the hash
-    is read: a campaign may have been moved together with its summary.
+    Parameters
+    ----------
+    candidates
+        For each simulation the folders in which it may be; the first one that exists is read.
+    reading
+        Options for reading the folders.
+    missing
+        Reason for skipping a simulation none of whose folders exists; a folder that exists must
+        then be a simulation. Default: ignore folders that are missing or no simulations.
     """
-    parent, file = os.path.split(summary)
 
-    def read(entry: _SummaryEntry) -> tuple[str | None, Discovery | None]:
-        listed = _absolute(entry.directory, parent)
-        moved = os.path.join(parent, entry.hash)
-        for directory in [listed, moved] if entry.may_have_moved else [listed]:
-            discovery, _ = _visit(directory, reading, required=True)
-            if not _is_missing(discovery, directory):
-                return directory, discovery
-        return None, Skipped(listed, f"listed in {file}, but there is no such folder")
+    def read(folders: Sequence[str]) -> tuple[str | None, Discovery | None]:
+        for folder in folders:
+            discovery, _ = _visit(folder, reading, required=bool(missing))
+            # The check follows the read, so that a folder that exists needs no extra system call.
+            if not isinstance(discovery, Skipped) or os.path.isdir(folder):
+                return folder, discovery
+        return None, Skipped(folders[0], missing) if missing else None
 
     visited = set()
     with Prefetcher(read, reading.jobs) as prefetcher:
-        for directory, discovery in prefetcher.map(entries):
+        for directory, discovery in prefetcher.map(candidates):
             if discovery and (directory is None or directory not in visited):
                 yield discovery
             visited.add(directory)

@@ -2,12 +2,11 @@
 
 A Parquet file of a few kilobytes may take gigabytes in memory: Parquet stores a repeated value
 once, and Arrow repeats it. `read_frame` therefore refuses a file whose values would exceed a limit
-when they are written as text. The size is estimated in three steps, from cheap to expensive:
+when they are written as text. The size is estimated in two steps, from cheap to expensive:
 
-1. Most files are so small that they cannot exceed the limit (`_is_surely_small`).
-2. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
-   its columns take less memory than the limit (`_max_chunk_bytes`).
-3. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
+1. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
+   its columns take less memory than the limit (`_max_chunk_bytes`), as those of most files.
+2. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
    repeat values, and the lengths are added up (`_check_text_size`).
 
 A frame is refused only if its text surely exceeds the limit, with one exception: fixed-width byte
@@ -71,27 +70,12 @@ def read_frame(path: Path, limit: int) -> pa.Table:
         If the file cannot be read.
     """
     with ParquetFile(path) as file:
-        if not _is_surely_small(file, limit):
-            _check_metadata(file, limit)
-            if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
-                _check_text_size(path, file.metadata, limit)
-        return file.read()
-
-
-def _is_surely_small(file: ParquetFile, limit: int) -> bool:
-    """Whether the text fits even if each row were as long as the whole file.
-
-    The result is False for nested columns, which may have many items per row, and for fixed-width
-    byte columns, whose nulls take memory but no bytes of the file.
-    """
-    metadata = file.metadata
-    file_bytes = sum(
-        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
-    )
-    types = file.schema_arrow.types
-    if any(map(pa.types.is_nested, types)) or any(map(pa.types.is_fixed_size_binary, types)):
-        return False
-    return metadata.num_rows * (file_bytes + metadata.num_columns) <= limit
+        _check_metadata(file, limit)
+        if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
+            _check_text_size(path, file.metadata, limit)
+        frame = file.read()
+    frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
+    return frame
 
 
 def _column_chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
@@ -155,15 +139,21 @@ def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
 
 def _min_characters(column: pa.Array[Any]) -> int:
     """Return a lower bound of the characters that the values of a column take as text."""
-    if isinstance(column, pa.ExtensionArray):
-        return _min_characters(column.storage)
+    while isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_nested(column.type):
         return sum(map(_min_characters, _child_arrays(column)))
     if isinstance(column, TEXT_ARRAYS):
         return _sum_lengths(pc.binary_length(column))
     if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXT_ARRAYS):
         return _sum_lengths(pc.binary_length(column.dictionary).take(column.indices))
-    return _min_number_characters(column)
+    type_, present = column.type, len(column) - column.null_count
+    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
+    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
+        return 3 * (present - pc.is_nan(column).true_count)
+    if pa.types.is_boolean(type_):
+        return 4 * present
+    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
 
 
 def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
@@ -175,17 +165,6 @@ def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
         entry = pa.struct([("key", type_.key_type), ("value", type_.item_type)])
         return _child_arrays(column.cast(pa.list_(entry)))
     return [pc.list_flatten(column)]
-
-
-def _min_number_characters(column: pa.Array[Any]) -> int:
-    """Return a lower bound of the characters of numbers, booleans and times; 0 for other types."""
-    type_, present = column.type, len(column) - column.null_count
-    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
-    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
-        return 3 * (present - pc.is_nan(column).true_count)
-    if pa.types.is_boolean(type_):
-        return 4 * present
-    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
 
 
 def _sum_lengths(lengths: pa.Array[Any]) -> int:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
 SAMPLE_ITEMS: Final = 24
@@ -27,13 +26,14 @@ Result = TypeVar("Result")
 
 
 def _clock() -> tuple[float, float]:
+    """Return wall-clock time and CPU time of this process in seconds."""
     return time.perf_counter(), time.process_time()  # the latter includes Arrow's threads
 
 
 class Prefetcher(Generic[Item, Result]):
     """Calls a function for items; the next ones are processed early, in threads, if that is faster.
 
-    Close it, or use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
+    Use it in a ``with`` block. Use either `map`, or `prefetch` with `get`.
 
     Parameters
     ----------
@@ -46,8 +46,6 @@ class Prefetcher(Generic[Item, Result]):
         each other.
     estimate_bytes
         Returns the approximate size of the result for an item.
-    clock
-        Returns two times in seconds: wall-clock time, and CPU time of this process.
     """
 
     def __init__(
@@ -55,32 +53,21 @@ class Prefetcher(Generic[Item, Result]):
         function: Callable[[Item], Result],
         jobs: int | None,
         estimate_bytes: Callable[[Item], int] = lambda _: 0,
-        clock: Callable[[], tuple[float, float]] = _clock,
     ) -> None:
         self._function = function
         self._jobs = jobs
         self._estimate_bytes = estimate_bytes
-        self._clock = clock
         self._futures: dict[Item, Future[Result]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(jobs or AUTOMATIC_THREADS)  # starts threads when needed
         self._measured_items = 0
         self._slow_items = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop the threads; calls that have not started are cancelled."""
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def prefetch(self, items: Iterable[Item]) -> None:
         """Start the calls for the items that will be needed next, at most two for each thread."""
@@ -88,7 +75,7 @@ class Prefetcher(Generic[Item, Result]):
             return
         for item in islice(items, self._max_pending):
             if item not in self._futures:
-                self._futures[item] = self._submit(item)
+                self._futures[item] = self._pool.submit(self._function, item)
 
     def get(self, item: Item) -> Result:
         """Return the result for an item; it need not have been prefetched."""
@@ -101,25 +88,19 @@ class Prefetcher(Generic[Item, Result]):
 
     def map(self, items: Iterable[Item]) -> Iterator[Result]:
         """Yield the result for each item, in order."""
-        remaining = iter(items)
-        while not self._has_threads:
-            item = next(remaining, None)
-            if item is None:
-                return
-            yield self._call(item)
-        yield from self._map_in_threads(remaining)
-
-    def _map_in_threads(self, items: Iterator[Item]) -> Iterator[Result]:
         pending: deque[tuple[int, Future[Result]]] = deque()
         pending_bytes = 0
         for item in items:
+            if not self._has_threads:
+                yield self._call(item)
+                continue
             size = self._estimate_bytes(item)
             while pending and (
                 len(pending) == self._max_pending or pending_bytes + size > MAX_PREFETCHED_BYTES
             ):
                 pending_bytes -= pending[0][0]
                 yield pending.popleft()[1].result()
-            pending.append((size, self._submit(item)))
+            pending.append((size, self._pool.submit(self._function, item)))
             pending_bytes += size
         while pending:
             yield pending.popleft()[1].result()
@@ -133,24 +114,16 @@ class Prefetcher(Generic[Item, Result]):
         """Largest number of items in progress: for each thread, its current and its next item."""
         return 2 * (self._jobs or 1)
 
-    def _submit(self, item: Item) -> Future[Result]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._jobs)
-        return self._pool.submit(self._function, item)
-
     def _call(self, item: Item) -> Result:
         """Call the function in this thread; measure it while the number of threads is undecided."""
         if self._jobs is not None:
             return self._function(item)
-        started, cpu_started = self._clock()
+        started, cpu_started = _clock()
         result = self._function(item)
-        ended, cpu_ended = self._clock()
-        self._count(ended - started, cpu_ended - cpu_started)
-        return result
-
-    def _count(self, elapsed: float, computing: float) -> None:
-        """Count a measured item; after the last one of the sample, set the number of threads."""
+        ended, cpu_ended = _clock()
+        elapsed, computing = ended - started, cpu_ended - cpu_started
         self._measured_items += 1
         self._slow_items += elapsed - computing > max(MIN_WAIT_SECONDS, computing)
         if self._measured_items == SAMPLE_ITEMS:
             self._jobs = AUTOMATIC_THREADS if 2 * self._slow_items > SAMPLE_ITEMS else 1
+        return result

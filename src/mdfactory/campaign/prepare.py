@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -19,7 +18,7 @@ from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import UnreadableError, replacing
+from mdfactory.files import UnreadableError, list_folder, replacing
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -67,8 +66,7 @@ def read_valid_rows(file: Path) -> Rows:
     """
     rows = read_rows(file)
     if rows.problems:
-        problems = [(problem.number, problem.line, problem.reason) for problem in rows.problems]
-        raise InvalidRowsError(str(file), problems)
+        raise InvalidRowsError(str(file), rows.problems)
     return rows
 
 
@@ -96,6 +94,15 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
     rows = read_valid_rows(file)
     out = Path(os.path.abspath(out))  # unlike Path.resolve, this keeps symlinks
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
+    values = {
+        "n_systems": len(builds),
+        "input": os.path.abspath(file),
+        "output": str(out),
+        "hash": [build.hash for build in builds.values()],
+        "simulation_type": [build.simulation_type.value for build in builds.values()],
+        "system_directory": [str(folder) for folder in builds],
+        "date": datetime.now(UTC),
+    }
     try:
         # Look at all folders before the first one is created.
         missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
@@ -103,7 +110,7 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
             folder.mkdir(parents=True, exist_ok=True)
             _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
         summary = out / f"{file.stem}.yaml"
-        backup = _write_summary(summary, _make_summary(file, out, builds))
+        backup = _write_summary(summary, values)
     except OutputError:
         raise
     except OSError as error:
@@ -123,25 +130,13 @@ def _is_prepared(folder: Path, build: BuildInput) -> bool:
     """
     if not folder.exists():
         return False
-    names = {entry.name for entry in folder.iterdir()}
-    if not names:
+    listing = list_folder(folder)
+    if not any(listing):
         return False
-    simulation = read_simulation(str(folder), names)
+    simulation = read_simulation(str(folder), listing)
     if isinstance(simulation, Simulation) and simulation.hash == build.hash:
         return True
     raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
-
-
-def _make_summary(file: Path, out: Path, builds: Mapping[Path, BuildInput]) -> dict[str, Any]:
-    return {
-        "n_systems": len(builds),
-        "input": os.path.abspath(file),
-        "output": str(out),
-        "hash": [build.hash for build in builds.values()],
-        "simulation_type": [build.simulation_type.value for build in builds.values()],
-        "system_directory": [str(folder) for folder in builds],
-        "date": datetime.now(UTC),
-    }
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
@@ -152,24 +147,19 @@ def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
     Path or None
         Backup of the earlier build summary; None if none was needed.
     """
-    if not path.exists():
-        _write_yaml(path, summary)
-        return None
-    try:
-        earlier, _ = load_summary(path)
-    except UnreadableError:
-        earlier = None
-    if isinstance(earlier, dict) and {**earlier, "date": None} == {**summary, "date": None}:
-        return None
-    backup = _unused_backup_path(path)
-    shutil.copy2(path, backup)
+    backup = None
+    if path.exists():
+        try:
+            earlier, _ = load_summary(path)
+        except UnreadableError:
+            earlier = None
+        if isinstance(earlier, dict) and {**earlier, "date": None} == {**summary, "date": None}:
+            return None
+        candidates = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
+        backup = next(candidate for candidate in candidates if not candidate.exists())
+        shutil.copy2(path, backup)
     _write_yaml(path, summary)
     return backup
-
-
-def _unused_backup_path(path: Path) -> Path:
-    backups = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
-    return next(backup for backup in backups if not backup.exists())
 
 
 def _write_yaml(path: Path, values: dict[str, Any]) -> None:

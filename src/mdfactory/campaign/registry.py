@@ -1,4 +1,7 @@
-"""The registry of a simulation, ``.analysis/metadata.json``, which lists its results."""
+"""The registry of a simulation, ``.analysis/metadata.json``, which lists its results.
+
+It is changed one entry at a time and under a lock.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,35 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
-from mdfactory.errors import InvalidNameError, RegistryError
-from mdfactory.files import UnreadableError, read_file, replacing
+from mdfactory.errors import RegistryError, ResultError
+from mdfactory.files import UnreadableError, locked, read_file, replacing
 from mdfactory.records.vocabulary import ResultType, check_name
 
 RESULTS_FOLDER: Final = ".analysis"
 REGISTRY_FILE: Final = "metadata.json"
-SECTION_BY_RESULT_TYPE: Final = {
-    ResultType.analysis: "analyses",
-    ResultType.artifact: "artifacts",
-}
+SECTION_BY_RESULT_TYPE: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 MAX_REGISTRY_BYTES: Final = 64 * 2**20
 MAX_REGISTRY_VALUES: Final = 1_000_000
 MAX_REGISTRY_LEVELS: Final = 64
 MISSING_FILE_TYPE: Final = 0
 """What `_file_type` returns for a path that does not exist; no type of ``stat`` has this value."""
+
+SCHEMA_VERSION: Final = "1.0"
+LOCK_FILE: Final = ".metadata.lock"
+
+OWN_ENTRY_KEYS: Final = {
+    "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
+}  # fmt: skip
+"""Keys of an entry that `replace_entry` writes; other keys of a replaced entry are copied."""
 
 SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -50,10 +61,17 @@ class Analysis:
         The complete entry, with ``columns``, ``extras`` and keys that are unknown here.
     """
 
+    result_type: ClassVar = ResultType.analysis
+
     name: str
     filename: str
     row_count: int
     entry: Mapping[str, Any]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of its files, as of an artifact."""
+        return (self.filename,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +89,8 @@ class Artifact:
     entry
         The complete entry, with ``extras`` and keys that are unknown here.
     """
+
+    result_type: ClassVar = ResultType.artifact
 
     name: str
     files: tuple[str, ...]
@@ -90,11 +110,14 @@ class RegistryProblem:
         Name of the result; empty if the whole section of this type is invalid.
     reason
         Why the entry is invalid.
+    files
+        Paths that the entry lists, relative to ``.analysis``.
     """
 
     result_type: ResultType
     name: str
     reason: str
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         section = SECTION_BY_RESULT_TYPE[self.result_type]
@@ -112,15 +135,16 @@ class Registry:
         Name -> valid entry.
     problems
         The invalid entries.
-    document
-        JSON object of the file, with the parts that are unknown here; they are preserved when the
-        registry is written again.
     """
 
-    analyses: dict[str, Analysis] = field(default_factory=dict)
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    problems: tuple[RegistryProblem, ...] = ()
-    document: dict[str, Any] = field(default_factory=dict)
+    analyses: dict[str, Analysis]
+    artifacts: dict[str, Artifact]
+    problems: tuple[RegistryProblem, ...]
+
+    @property
+    def results(self) -> list[Analysis | Artifact]:
+        """The valid entries, analyses first."""
+        return [*self.analyses.values(), *self.artifacts.values()]
 
 
 def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
@@ -144,7 +168,7 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     problems: list[RegistryProblem] = []
     analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems)
     artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems)
-    return Registry(analyses, artifacts, tuple(problems), document)
+    return Registry(analyses, artifacts, tuple(problems))
 
 
 def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
@@ -204,30 +228,9 @@ def _is_too_deep(document: Any) -> bool:
     """
     level = [document]
     for _ in range(MAX_REGISTRY_LEVELS):
-        level = [child for value in level for child in _children(value)]
-    return any(isinstance(value, dict | list) for value in level)
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def write_registry(directory: Path, document: Mapping[str, Any]) -> None:
-    """Replace the registry of a simulation folder.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the registry is then unchanged.
-    """
-    try:
-        content = json.dumps(document, indent=2, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
-        content = json.dumps(document, indent=2).encode()
-    with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
-        file.write(content)
+        children = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [child for child in chain.from_iterable(children) if isinstance(child, dict | list)]
+    return bool(level)
 
 
 def resolve_result_path(directory: Path, name: str) -> Path:
@@ -289,24 +292,39 @@ def _parse_section(
         problems.append(RegistryProblem(result_type, "", "is not a mapping of names to entries"))
         return {}
     entries: dict[str, Entry] = {}
-    name_by_lower_case: dict[str, str] = {}
+    names = _names_by_lower_case(section)
     for name, entry in section.items():
+        earlier = names[name.lower()]
         try:
-            _check_case(check_name(name), name_by_lower_case)
-            entries[name] = parse(name, _require_type(entry, dict, "the entry"))
-        except (InvalidNameError, ValueError) as error:
-            problems.append(RegistryProblem(result_type, name, str(error)))
+            check_name(name)
+            if earlier == name:
+                entries[name] = parse(name, _require_type(entry, dict, "the entry"))
+                continue
+            reason = f"differs from {earlier} only in case"
+        except ValueError as error:
+            reason = str(error)
+        problems.append(RegistryProblem(result_type, name, reason, _listed_files(entry)))
     return entries
 
 
-def _check_case(name: str, name_by_lower_case: dict[str, str]) -> None:
-    """Raise an error if a name differs from an earlier one only in case.
+def _names_by_lower_case(section: Iterable[str]) -> dict[str, str]:
+    """Return the first name of each set of names that differ only in case, by its lower case.
 
-    Stores ignore the case of names, so that both would have the same table.
+    Stores ignore the case of names. The others would have the same table, and so are invalid.
     """
-    earlier = name_by_lower_case.setdefault(name.lower(), name)
-    if earlier != name:
-        raise ValueError(f"differs from {earlier} only in case")
+    names: dict[str, str] = {}
+    for name in section:
+        names.setdefault(name.lower(), name)
+    return names
+
+
+def _listed_files(entry: Any) -> tuple[str, ...]:
+    """Return the paths that an invalid entry lists."""
+    if not isinstance(entry, dict):
+        return ()
+    files = entry.get("files")
+    listed = [entry.get("filename"), *(files if isinstance(files, list) else ())]
+    return tuple(file for file in listed if isinstance(file, str))
 
 
 def _parse_analysis(name: str, entry: Mapping[str, Any]) -> Analysis:
@@ -336,3 +354,97 @@ def _require_type(value: Any, expected: type[Entry], subject: str) -> Entry:
             f"{subject} is {value!r:.40}, not of type {expected.__name__}"
         )
     return value
+
+
+def _write_document(directory: Path, document: Mapping[str, Any]) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
+        # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
+        file.write(text.encode(errors="backslashreplace"))
+
+
+@contextmanager
+def lock_registry(directory: Path) -> Iterator[None]:
+    """Hold the exclusive lock of a registry during the block.
+
+    Raises
+    ------
+    ResultError
+        If the simulation has no folder of results.
+    """
+    if not (directory / RESULTS_FOLDER).is_dir():
+        raise ResultError(f"{directory} has no results")
+    with locked(directory / RESULTS_FOLDER / LOCK_FILE):
+        yield
+
+
+@contextmanager
+def replace_entry(
+    directory: Path,
+    result_type: ResultType,
+    name: str,
+    values: Mapping[str, Any],
+    extras: Mapping[str, Any],
+) -> Iterator[None]:
+    """Replace a registry entry: the old one is removed before the block, the new one written after.
+
+    The block replaces the files of the result. The lock is held throughout, so that no entry is
+    lost if several scripts record at the same time. If the block fails, the old entry stays
+    removed, because its files may be gone.
+
+    Parameters
+    ----------
+    directory
+        Simulation folder; its subfolder ``.analysis`` must exist.
+    result_type
+        Type of the result.
+    name
+        Name of the result.
+    values
+        Fields of the entry that describe its files.
+    extras
+        Value of the field ``extras``.
+
+    Raises
+    ------
+    ResultError
+        If the name differs from an existing one only in case.
+    RegistryError
+        If the registry cannot be read.
+    """
+    now = datetime.now(UTC).isoformat()
+    with lock_registry(directory):
+        document = _read_sections(directory)
+        section = document[SECTION_BY_RESULT_TYPE[result_type]]
+        existing = _names_by_lower_case(section).get(name.lower(), name)
+        if existing != name:
+            raise ResultError(
+                f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
+            )
+        old_entry = section.pop(name, {})
+        if old_entry:
+            _write_document(directory, document)
+        yield
+        if not isinstance(old_entry, dict):
+            old_entry = {}
+        unknown = {key: old_entry[key] for key in old_entry if key not in OWN_ENTRY_KEYS}
+        times = {"created_at": old_entry.get("created_at", now), "updated_at": now}
+        section[name] = {**values, **times, "extras": dict(extras), **unknown}
+        _write_document(directory, document)
+
+
+def remove_entry(directory: Path, result_type: ResultType, name: str) -> None:
+    """Remove an entry; the caller must hold the lock."""
+    document = _read_sections(directory)
+    del document[SECTION_BY_RESULT_TYPE[result_type]][name]
+    _write_document(directory, document)
+
+
+def _read_sections(directory: Path) -> dict[str, Any]:
+    """Return the JSON object of a registry, with both sections."""
+    path = directory / RESULTS_FOLDER / REGISTRY_FILE
+    document = {"schema_version": SCHEMA_VERSION, **_read_document(path, None)}
+    for section in SECTION_BY_RESULT_TYPE.values():
+        if not isinstance(document.setdefault(section, {}), dict):
+            raise RegistryError(f"{path}: {section} is not a mapping")
+    return document

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
@@ -18,21 +18,17 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-MAX_FILENAME_CHARACTERS: Final = 80
-"""Length at which a message truncates the name of a file."""
-
-
-def truncate_filename(filename: str) -> str:
-    """Return the name of a file, truncated if it is too long for a message."""
-    if len(filename) <= MAX_FILENAME_CHARACTERS:
-        return filename
-    return f"{filename[:MAX_FILENAME_CHARACTERS]}…"
-
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, 64 lower-case hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_file(path: Path) -> None:
+    """Write a file to the disk: the registry must not list a file that a power cut loses."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -95,9 +91,7 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     from pyarrow.parquet import write_table
 
     try:
-        with path.open("wb") as file:
-            write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())  # the registry must not list a file that a power cut loses
+        write_table(table, path)
     except pa.ArrowException as error:
         raise ResultError(f"{path}: {one_line(error)}") from error
+    sync_file(path)

@@ -8,41 +8,54 @@ any two of these steps, each entry of the registry still describes files that ex
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mdfactory.campaign.registry import (
+    LOCK_FILE,
     REGISTRY_FILE,
     RESULTS_FOLDER,
     Analysis,
     Artifact,
+    Entry,
     Registry,
+    lock_registry,
     read_registry,
+    remove_entry,
+    replace_entry,
     resolve_result_path,
 )
-from mdfactory.campaign.registry_edit import LOCK_FILE, lock_registry, remove_entry, replace_entry
 from mdfactory.campaign.result_files import (
     check_extras,
     check_sources,
     file_sha256,
+    sync_file,
     temporary_path,
     to_arrow,
-    truncate_filename,
     write_parquet,
 )
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line
-from mdfactory.records.vocabulary import check_name
+from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pyarrow.parquet import FileMetaData
 
     from mdfactory.campaign.scan_index import ScanIndex
 
 MAX_CELL_BYTES: Final = 256 * 2**20
 """Size of the longest text that a store accepts in one cell."""
+
+MAX_FILENAME_CHARACTERS: Final = 80
+"""Length at which a message truncates the name of a file."""
+
+Parquet = TypeVar("Parquet", "pa.Table", "FileMetaData")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class ResultProblem:
     Parameters
     ----------
     item
-        Name of the analysis or artifact, or path of a file that no valid entry lists. If a whole
+        Name of the analysis or artifact, or path of a file that no entry lists. If a whole
         section of the registry is invalid: ``metadata.json``.
     problem
         Description of the problem, in one line.
@@ -164,11 +177,9 @@ class Results:
         >>> results.load_analysis("rdf_oxygen").num_rows
         105
         """
-        registry = self.registry()
-        if name not in registry.analyses:
-            raise self._unknown_name("analysis", name, registry.analyses)
+        analysis = self._find("analysis", name, self.registry().analyses)
         try:
-            return self.read(registry.analyses[name])
+            return self.read(analysis)
         except ResultError as error:
             raise ResultError(f"{self.directory}: analysis {name}: {error}") from error
 
@@ -191,25 +202,9 @@ class Results:
             If the file is missing, corrupt, too large for a store, or has another number of rows
             than the entry. The message does not name the simulation.
         """
-        import pyarrow as pa
-
         from mdfactory.campaign.parquet import read_frame
 
-        filename = truncate_filename(analysis.filename)
-        try:
-            path = resolve_result_path(self.directory, analysis.filename)
-            frame = read_frame(path, MAX_CELL_BYTES)
-            frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
-        except FileNotFoundError as error:
-            raise ResultError(f"{filename} is missing") from error
-        except MemoryError:  # pyarrow's out-of-memory error is an ArrowException, too
-            raise
-        except FrameTooLargeError as error:
-            raise ResultError(f"{filename} {error}") from error
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
-        _check_row_count(analysis, filename, frame.num_rows)
-        return frame
+        return self._read_parquet(analysis, partial(read_frame, limit=MAX_CELL_BYTES))
 
     def check_rows(self, analysis: Analysis) -> None:
         """Check that the file of a registry entry exists and has the recorded number of rows.
@@ -226,17 +221,33 @@ class Results:
         ResultError
             If the file is missing, is not a Parquet file, or has another number of rows.
         """
-        import pyarrow as pa
         from pyarrow.parquet import read_metadata
 
+        self._read_parquet(analysis, read_metadata)
+
+    def _read_parquet(self, analysis: Analysis, read: Callable[[Path], Parquet]) -> Parquet:
+        """Return what `read` reads from the file of an entry, and check the number of rows."""
+        import pyarrow as pa
+
         filename = analysis.filename
+        if len(filename) > MAX_FILENAME_CHARACTERS:
+            filename = f"{filename[:MAX_FILENAME_CHARACTERS]}…"
         try:
-            row_count = read_metadata(resolve_result_path(self.directory, filename)).num_rows
+            content = read(resolve_result_path(self.directory, analysis.filename))
         except FileNotFoundError as error:
             raise ResultError(f"{filename} is missing") from error
+        except MemoryError:  # pyarrow's out-of-memory error is an ArrowException, too
+            raise
+        except FrameTooLargeError as error:
+            raise ResultError(f"{filename} {error}") from error
         except (OSError, ValueError, pa.ArrowException) as error:
             raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
-        _check_row_count(analysis, filename, row_count)
+        if content.num_rows != analysis.row_count:
+            raise ResultError(
+                f"{filename} has {content.num_rows:,} rows, but {analysis.row_count:,} are "
+                "recorded. Record the analysis again"
+            )
+        return content
 
     def require(self, artifact: Artifact) -> None:
         """Check that all files of a registry entry exist.
@@ -306,7 +317,7 @@ class Results:
         self.folder.mkdir(exist_ok=True)
         with temporary_path(self.folder, filename) as temporary:
             write_parquet(table, temporary)
-            with replace_entry(self.directory, "analyses", name, values, extras):
+            with replace_entry(self.directory, ResultType.analysis, name, values, extras):
                 temporary.replace(self.folder / filename)
 
     def remove_analysis(self, name: str) -> None:
@@ -320,17 +331,12 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such analysis.
+            If there is no such analysis, or its entry lists a file outside ``.analysis``.
         RegistryError
             If the registry cannot be read.
         """
         with lock_registry(self.directory):
-            registry = self.registry()
-            if name not in registry.analyses:
-                raise self._unknown_name("analysis", name, registry.analyses)
-            path = resolve_result_path(self.directory, registry.analyses[name].filename)
-            remove_entry(self.directory, "analyses", name)
-            path.unlink(missing_ok=True)
+            self._remove(self._find("analysis", name, self.registry().analyses))
 
     def record_artifact(
         self,
@@ -390,9 +396,10 @@ class Results:
             checksums = {}
             for source in sources:
                 copy = Path(shutil.copy2(source, temporary / source.name))
+                sync_file(copy)
                 checksums[f"artifacts/{name}/{source.name}"] = file_sha256(copy)
             values = {"files": list(checksums), "checksums": checksums}
-            with replace_entry(self.directory, "artifacts", name, values, extras):
+            with replace_entry(self.directory, ResultType.artifact, name, values, extras):
                 shutil.rmtree(folder, ignore_errors=True)
                 temporary.replace(folder)
         if move:
@@ -412,22 +419,27 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such artifact.
+            If there is no such artifact, or its entry lists a file outside ``.analysis``.
         RegistryError
             If the registry cannot be read.
         """
         with lock_registry(self.directory):
-            registry = self.registry()
-            if name not in registry.artifacts:
-                raise self._unknown_name("artifact", name, registry.artifacts)
-            files = registry.artifacts[name].files
-            paths = [resolve_result_path(self.directory, file) for file in files]
-            remove_entry(self.directory, "artifacts", name)
-            for path in paths:
-                path.unlink(missing_ok=True)
-            folder = self.folder / "artifacts" / name
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            self._remove(self._find("artifact", name, self.registry().artifacts))
+
+    def _remove(self, entry: Analysis | Artifact) -> None:
+        """Remove an entry and its files; the caller must hold the lock."""
+        try:
+            paths = [resolve_result_path(self.directory, file) for file in entry.files]
+        except ValueError as error:
+            raise ResultError(
+                f"{self.directory}: {entry.result_type} {entry.name}: {error}. "
+                f"Delete this entry from {self.folder / REGISTRY_FILE}"
+            ) from error
+        remove_entry(self.directory, entry.result_type, entry.name)
+        for path in paths:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # only an artifact has a folder, and it may hold other files
+            (self.folder / "artifacts" / entry.name).rmdir()
 
     def check(self) -> list[ResultProblem]:
         """Compare the registry with the files.
@@ -437,8 +449,7 @@ class Results:
         Returns
         -------
         list of ResultProblem
-            Invalid entries; missing, unreadable and changed files; files that no valid entry
-            lists.
+            Invalid entries; missing, unreadable and changed files; files that no entry lists.
 
         Raises
         ------
@@ -450,16 +461,15 @@ class Results:
             ResultProblem(problem.name or REGISTRY_FILE, problem.reason)
             for problem in registry.problems
         ]
-        listed_paths = {self.folder / REGISTRY_FILE, self.folder / LOCK_FILE}
-        for name, analysis in registry.analyses.items():
+        for analysis in registry.analyses.values():
             try:
                 self.check_rows(analysis)
             except ResultError as error:
-                problems.append(ResultProblem(name, str(error)))
-            listed_paths.add(self.folder / analysis.filename)
-        for name, artifact in registry.artifacts.items():
-            problems += self._check_artifact(name, artifact.checksums)
-            listed_paths |= {self.folder / file for file in artifact.files}
+                problems.append(ResultProblem(analysis.name, str(error)))
+        for artifact in registry.artifacts.values():
+            problems += self._check_artifact(artifact)
+        listed = chain.from_iterable(item.files for item in (*registry.results, *registry.problems))
+        listed_paths = {self.folder / file for file in (REGISTRY_FILE, LOCK_FILE, *listed)}
         paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
         return problems + [
             ResultProblem(str(path.relative_to(self.folder)), "is not in the registry")
@@ -467,29 +477,22 @@ class Results:
             if path not in listed_paths
         ]
 
-    def _check_artifact(self, name: str, checksums: Mapping[str, str]) -> Iterator[ResultProblem]:
-        for file, recorded in checksums.items():
+    def _check_artifact(self, artifact: Artifact) -> Iterator[ResultProblem]:
+        for file, recorded in artifact.checksums.items():
             try:
                 checksum = file_sha256(resolve_result_path(self.directory, file))
             except FileNotFoundError:
-                yield ResultProblem(name, f"{file} is missing")
+                problem = "is missing"
             except (OSError, ValueError) as error:
-                yield ResultProblem(name, f"{file} cannot be read: {one_line(error)}")
+                problem = f"cannot be read: {one_line(error)}"
             else:
-                if checksum != recorded.lower():
-                    yield ResultProblem(
-                        name, f"{file} has changed: its checksum differs from the registry"
-                    )
+                if checksum == recorded.lower():
+                    continue
+                problem = "has changed: its checksum differs from the registry"
+            yield ResultProblem(artifact.name, f"{file} {problem}")
 
-    def _unknown_name(self, result_type: str, name: str, known: Iterable[str]) -> ResultError:
-        return ResultError(
-            f"{self.directory} has no {result_type} {name!r}; it has {', '.join(known) or 'none'}"
-        )
-
-
-def _check_row_count(analysis: Analysis, filename: str, row_count: int) -> None:
-    if row_count != analysis.row_count:
-        raise ResultError(
-            f"{filename} has {row_count:,} rows, but {analysis.row_count:,} are recorded. "
-            "Record the analysis again"
-        )
+    def _find(self, result_type: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+        if name not in entries:
+            known = ", ".join(entries) or "none"
+            raise ResultError(f"{self.directory} has no {result_type} {name!r}; it has {known}")
+        return entries[name]

@@ -23,20 +23,20 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
 SETTLED_AFTER_SECONDS: Final = 2.0
 """Smallest age of a file at which any further change is certain to change its times."""
@@ -58,53 +58,35 @@ TEXT_SEPARATOR: Final = "\x1f"
 
 CREATE_ENTRIES: Final = """
 CREATE TABLE IF NOT EXISTS read (
-    path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER,
-    checked INTEGER, content TEXT, long_checked INTEGER, long TEXT
+    path TEXT PRIMARY KEY, state TEXT, checked INTEGER, content TEXT,
+    long_checked INTEGER, long TEXT
 )
 """
 SELECT_ENTRIES: Final = """
-SELECT path, size, mtime, ctime, inode, checked, content FROM read
-WHERE path >= ? ORDER BY path LIMIT ?
+SELECT path, state, checked, content FROM read WHERE path >= ? ORDER BY path LIMIT ?
 """
 SELECT_LONG_TEXT: Final = "SELECT long_checked, long FROM read WHERE path = ?"
-INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?)"
+
+Answer = TypeVar("Answer")
 
 Row = tuple[Any, ...]
 """A row of `SELECT_ENTRIES`. A damaged index may hold values of any type."""
 
 
 class FileState(NamedTuple):
-    """Size and times of a file: as long as they are equal, the file has not changed.
+    """State of a file: as long as its key is the same, the file has not changed.
 
     Parameters
     ----------
-    size
-        Size in bytes.
-    mtime
-        Time of the last change of its content, in nanoseconds.
-    ctime
-        Time of the last change of its content or metadata, in nanoseconds.
-    inode
-        Inode number, as a signed 64-bit integer.
-    taken
-        Time at which the state was taken, in nanoseconds; it does not belong to `key`.
+    key
+        Size, times of the last change of its content and of its metadata, and inode number.
+    age
+        Time from the last change until the state was taken, in nanoseconds.
     """
 
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    taken: int
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """What is compared: size, times and inode."""
-        return self[:4]
-
-    @property
-    def age(self) -> int:
-        """Time from the last change of the file until the state was taken, in nanoseconds."""
-        return self.taken - max(self.mtime, self.ctime)
+    key: str
+    age: int
 
 
 class IndexEntry(NamedTuple):
@@ -115,7 +97,7 @@ class IndexEntry(NamedTuple):
 
 
 class ScanIndex:
-    """Index of what was read from files. Close it, or use it in a ``with`` block.
+    """Index of what was read from files. Use it in a ``with`` block.
 
     Several threads, and several processes, may use an index at the same time.
 
@@ -147,41 +129,34 @@ class ScanIndex:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __exit__(self, *error: object) -> None:
+        """Write the new entries, and close the file."""
+        self._write()
+        with self._lock:
+            if self._database:
+                self._database.close()
+                self._database = None
 
     def find(self, path: str) -> IndexEntry | None:
         """Return the entry of a file, if the file has not changed since it was read."""
         row = self._read_ahead.pop(path)  # most entries are found here, without the lock
         if row is None:
-            row = self._query_entry(path)
+            row = self._use(partial(self._read_ahead.query, path))
         if row is None:
             return None
-        _, *stored_state, checksum, content = row
+        _, stored_key, checksum, content = row
         state, text = file_state_at(path), str(content)
-        if not state or state.key != tuple(stored_state) or checksum != _checksum(path, text):
+        if not state or state.key != stored_key or checksum != _checksum(path, text):
             return None
         return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
     def find_long_text(self, path: str, state: FileState) -> str | None:
         """Return the long text of a file's entry, if the entry was added for this state."""
-        with self._lock:
-            if self._database is None:
-                return None
-            try:
-                row = self._database.execute(SELECT_LONG_TEXT, (path,)).fetchone()
-            except (sqlite3.Error, UnicodeEncodeError) as error:
-                self._give_up(error)
-                return None
+        row = self._use(lambda database: database.execute(SELECT_LONG_TEXT, (path,)).fetchone())
         if row is None:
             return None
         checksum, long_text = row[0], str(row[1])
-        return long_text if checksum == _long_checksum(path, state, long_text) else None
+        return long_text if checksum == _checksum(path, state.key, long_text) else None
 
     def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
         """Add an entry for a file that was older than `settled_after` when its state was taken.
@@ -202,27 +177,18 @@ class ScanIndex:
         if state.age < self._settled_after_ns or not is_splittable:
             return
         checksum = _checksum(path, content)
-        long_checksum = _long_checksum(path, state, long_text)
+        long_checksum = _checksum(path, state.key, long_text)
         with self._lock:
-            self._unwritten.append((path, *state.key, checksum, content, long_checksum, long_text))
-            if len(self._unwritten) == WRITE_BATCH_ENTRIES:
-                self._write()
-
-    def close(self) -> None:
-        """Write the new entries, and close the file."""
-        with self._lock:
+            self._unwritten.append((path, state.key, checksum, content, long_checksum, long_text))
+            is_full = len(self._unwritten) == WRITE_BATCH_ENTRIES
+        if is_full:
             self._write()
-            if self._database:
-                self._database.close()
-                self._database = None
 
     def _open_database(self) -> sqlite3.Connection | None:
         """Open the index; delete and recreate one that is damaged or of another version."""
         for _ in range(2):
             try:
-                if database := self._connect():
-                    return database
-                log.debug("%s is of another version, and is recreated", self._file)
+                return self._connect()
             except (sqlite3.Error, OSError) as error:
                 log.debug("%s cannot be used: %s", self._file, error)
                 if _is_busy(error):  # the index is sound, and another process uses it
@@ -231,64 +197,46 @@ class ScanIndex:
                 self._file.unlink(missing_ok=True)
         return None
 
-    def _connect(self) -> sqlite3.Connection | None:
-        """Connect to the index; return None if its version is not the current one."""
+    def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(
-            self._file,
-            timeout=self._lock_timeout,
-            isolation_level=None,
-            check_same_thread=False,
+            self._file, timeout=self._lock_timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            current = _current_version()
-            _create_tables(database, current)
-            database.execute("PRAGMA synchronous = OFF")  # checksums detect damage by a crash
-            if _read_versions(database) == [current]:
-                return database
+            _prepare(database)
         except BaseException:
             database.close()
             raise
-        database.close()
-        return None
+        return database
 
-    def _query_entry(self, path: str) -> Row | None:
-        """Read the entry of a file, and entries that follow it, from the database."""
+    def _use(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+        """Return what a function does with the database; None if the database cannot be used."""
         with self._lock:
             if self._database is None:
                 return None
-            row = self._read_ahead.pop(path)  # another thread may have read it meanwhile
-            if row is not None:
-                return row
             try:
-                return self._read_ahead.query(self._database, path)
+                return work(self._database)
             except (sqlite3.Error, UnicodeEncodeError) as error:
-                self._give_up(error)
+                log.debug("%s cannot be used: %s", self._file, error)
+                if not (_is_busy(error) or isinstance(error, UnicodeEncodeError)):  # it is damaged
+                    self._database.close()
+                    self._database = None
+                    with suppress(OSError):
+                        self._file.unlink(missing_ok=True)
                 return None
 
     def _write(self) -> None:
         """Write the new entries in one transaction."""
-        rows, self._unwritten = self._unwritten, []
-        if self._database is None or not rows:
-            return
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(INSERT_ENTRY, rows)
-            self._database.execute("COMMIT")
-        except (sqlite3.Error, UnicodeEncodeError) as error:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            self._give_up(error)
+        with self._lock:
+            rows, self._unwritten = self._unwritten, []
 
-    def _give_up(self, error: Exception) -> None:
-        """Stop using a damaged index, and delete it; one that is only locked stays in use."""
-        log.debug("%s cannot be used: %s", self._file, error)
-        if self._database is None or _is_busy(error) or isinstance(error, UnicodeEncodeError):
-            return
-        self._database.close()
-        self._database = None
-        with suppress(OSError):
-            self._file.unlink(missing_ok=True)
+        def insert(database: sqlite3.Connection) -> None:
+            with database:  # commits, or rolls back
+                database.execute("BEGIN IMMEDIATE")
+                database.executemany(INSERT_ENTRY, rows)
+
+        if rows:
+            self._use(insert)
 
 
 class _ReadAhead:
@@ -313,8 +261,10 @@ class _ReadAhead:
             self._used += 1
         return row
 
-    def query(self, database: sqlite3.Connection, path: str) -> Row | None:
+    def query(self, path: str, database: sqlite3.Connection) -> Row | None:
         """Read the entry of a file that was not read ahead, and entries that follow it."""
+        if row := self.pop(path):  # another thread may have read it meanwhile
+            return row
         was_useful = 2 * self._used >= self._limit
         self._limit = min(MAX_READ_AHEAD_ENTRIES, 2 * self._limit) if was_useful else 1
         self._used = 1  # the entry of this file
@@ -327,8 +277,7 @@ class _ReadAhead:
 
     def _fetch(self, database: sqlite3.Connection, start: str, number: int) -> None:
         """Read the entries from a path on; drop the oldest unused ones if there are too many."""
-        for row in database.execute(SELECT_ENTRIES, (start, number)):
-            self._rows[row[0]] = row
+        self._rows |= {row[0]: row for row in database.execute(SELECT_ENTRIES, (start, number))}
         excess = max(0, len(self._rows) - MAX_UNUSED_ENTRIES)
         for path in list(islice(self._rows, excess)):
             self._rows.pop(path, None)  # None: another thread may have popped it
@@ -359,46 +308,38 @@ DEFAULT_READING: Final = Reading(jobs=1)
 """Read every folder, one after the other, without an index."""
 
 
-def _current_version() -> str:
-    """Return the version of an index: of its format, and of what determines its entries."""
-    import pyarrow as pa  # it formats the text of frames
+def _prepare(database: sqlite3.Connection) -> None:
+    """Create the tables of an index if the database is empty, and check its version.
 
-    packages = f"mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
-    return f"{FORMAT_VERSION} {packages}"
-
-
-def _create_tables(database: sqlite3.Connection, current: str) -> None:
-    """Create the tables of an index of the current version, if the database is empty."""
-    if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        return
-    database.execute("BEGIN IMMEDIATE")
-    # Another process may have created the tables before this transaction began.
-    database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
-    database.execute(CREATE_ENTRIES)
-    database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (current,))
-    database.execute("COMMIT")
-
-
-def _read_versions(database: sqlite3.Connection) -> list[str]:
-    """Return the versions in an index: one, unless two versions created it at the same time.
+    The version is that of its format, and of what determines its entries.
 
     Raises
     ------
     sqlite3.Error
-        If the database is damaged, or its tables are not those of an index.
+        If the database is damaged, or not an index of this version.
     """
-    versions = [name for (name,) in database.execute("SELECT version FROM meta")]
-    database.execute(SELECT_ENTRIES, ("", 1))  # fails if the table lacks a column
-    database.execute(SELECT_LONG_TEXT, ("",))
-    return versions
+    import pyarrow as pa  # it formats the text of frames
+
+    packages = f"mdfactory {__version__} rdkit {version('rdkit')} pyarrow {pa.__version__}"
+    current = f"{FORMAT_VERSION} {packages}"
+    if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            # Another process may have created the tables before this transaction began.
+            database.execute("CREATE TABLE IF NOT EXISTS meta (version TEXT PRIMARY KEY)")
+            database.execute(CREATE_ENTRIES)
+            database.execute("INSERT OR REPLACE INTO meta VALUES (?)", (current,))
+    database.execute("PRAGMA synchronous = OFF")  # checksums detect damage by a crash
+    # There is one version, unless two versions created the index at the same time.
+    if database.execute("SELECT version FROM meta").fetchall() != [(current,)]:
+        raise sqlite3.DatabaseError("it is of another version, and is recreated")
 
 
 def file_state(status: os.stat_result) -> FileState:
     """Return the file state from the result of a ``stat`` call that was made just now."""
-    inode = _as_signed(status.st_ino)
-    return FileState(
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode, taken=time.time_ns()
-    )
+    changed, changed_metadata = status.st_mtime_ns, status.st_ctime_ns
+    key = f"{status.st_size} {changed} {changed_metadata} {status.st_ino}"
+    return FileState(key, time.time_ns() - max(changed, changed_metadata))
 
 
 def file_state_at(path: str) -> FileState | None:
@@ -409,18 +350,8 @@ def file_state_at(path: str) -> FileState | None:
         return None
 
 
-def _as_signed(number: int) -> int:
-    """Return an unsigned 64-bit number as the signed one that SQLite stores."""
-    return number - 2**64 if number >= 2**63 else number
-
-
-def _checksum(path: str, text: str) -> int:
-    return zlib.crc32((path + text).encode("utf-8", "surrogatepass"))
-
-
-def _long_checksum(path: str, state: FileState, long_text: str) -> int:
-    """Return the checksum of a long text and of the file state that it belongs to."""
-    return _checksum(path, f"{state.key}{long_text}")
+def _checksum(*parts: str) -> int:
+    return zlib.crc32("".join(parts).encode("utf-8", "surrogatepass"))
 
 
 def _is_busy(error: Exception) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,7 +22,7 @@ from mdfactory.campaign.scan_index import (
     file_state,
 )
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import Listing, UnreadableError, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
-
-NO_WARNINGS_JSON: Final = "[]"
 
 NOT_A_BUILD_INPUT: Final = [""]
 """Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
@@ -133,14 +130,13 @@ class Simulation:
         """
         path = os.path.abspath(directory)  # keeps symlinks
         try:
-            files = {entry.name for entry in Path(path).iterdir() if entry.is_file()}
+            listing = list_folder(path)
         except OSError as error:
             raise SourceError(str(directory), f"cannot be read: {error.strerror}") from error
-        simulation = read_simulation(path, files, required=True)
+        simulation = read_simulation(path, listing, required=True)
         if isinstance(simulation, Simulation):
             return simulation
-        reason = simulation.reason if simulation else "is not a simulation"
-        raise SourceError(str(directory), reason)
+        raise SourceError(str(directory), simulation.reason if simulation else "")
 
     @property
     def directory(self) -> Path:
@@ -214,12 +210,7 @@ def status_of(files: Collection[str]) -> SimulationStatus:
 
 
 def read_simulation(
-    directory: str,
-    files: Collection[str],
-    *,
-    non_files: Collection[str] = (),
-    required: bool = False,
-    reading: Reading = DEFAULT_READING,
+    directory: str, listing: Listing, *, required: bool = False, reading: Reading = DEFAULT_READING
 ) -> Simulation | Skipped | None:
     """Read one folder.
 
@@ -227,10 +218,8 @@ def read_simulation(
     ----------
     directory
         Absolute path of the folder.
-    files
-        Names of the files in it.
-    non_files
-        Names of everything else in it, such as folders and dangling symlinks.
+    listing
+        Names of what is in it.
     required
         Whether the folder must be a simulation, like one that a build summary lists. A folder
         without a BuildInput is then `Skipped`, with a reason.
@@ -242,42 +231,20 @@ def read_simulation(
     Simulation, Skipped or None
         None if the folder is not `required` and does not claim to be a simulation.
     """
-    own_names = _own_names(directory)
-    has_no_results = RESULTS_FOLDER not in non_files and RESULTS_FOLDER not in files
-    folder = _Folder(directory, status_of(files), has_no_results)
-    reasons = [f"{name}: is not a file that can be read" for name in own_names if name in non_files]
+    files, others, *_ = listing
+    # A file with one of these names must be a BuildInput or a build summary.
+    own_names = (f"{directory.rpartition('/')[2]}.yaml", "build.yaml")
+    bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
+    folder = _Folder(directory, status_of(files), bare, reading)
+    reasons = [f"{name}: is not a file that can be read" for name in own_names if name in others]
     for name in _candidates(own_names, files):
-        outcome = _read_candidate(folder, name, reading, own=name in own_names)
+        outcome = folder.read(name, own=name in own_names)
         if isinstance(outcome, Simulation):
             return outcome
         reasons += [outcome] if outcome else []
     if required:
         reasons.append("it holds no BuildInput YAML")
     return Skipped(directory, one_line(reasons[0])) if reasons else None
-
-
-Outcome = Simulation | str | None
-"""Outcome of reading one YAML file: the simulation that it describes, the reason why it is
-invalid, or None if it does not claim to be a BuildInput."""
-
-
-class _Folder(NamedTuple):
-    """The properties of a folder that its listing shows, as in `Simulation`."""
-
-    path: str
-    status: SimulationStatus
-    bare: bool
-
-    def simulation(
-        self, identity: Identity, warnings: tuple[str, ...], digest: str = ""
-    ) -> Simulation:
-        """Return the simulation in this folder, given what was read from its YAML file."""
-        return Simulation(self.path, identity, self.status, warnings, self.bare, digest)
-
-
-def _own_names(directory: str) -> tuple[str, str]:
-    """Return the file names that mark a BuildInput as the folder's own."""
-    return f"{directory.rpartition('/')[2]}.yaml", "build.yaml"
 
 
 def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[str]:
@@ -290,41 +257,118 @@ def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[
     )
 
 
-def _read_candidate(folder: _Folder, name: str, reading: Reading, *, own: bool) -> Outcome:
-    """Read one YAML file, or take its content from the index.
+Outcome = Simulation | str | None
+"""Outcome of reading one YAML file: the simulation that it describes, the reason why it is
+invalid, or None if it does not claim to be a BuildInput."""
 
-    A file with one of the folder's own names (`own`) must be a BuildInput or a build summary.
+
+class _Folder(NamedTuple):
+    """A folder whose YAML files are read.
+
+    Parameters
+    ----------
+    path, status, bare
+        What its listing shows, as in `Simulation`.
+    reading
+        Options for reading it.
     """
-    index, path = reading.index, f"{folder.path}/{name}"
-    entry = index.find(path) if index else None
-    if index and entry:
-        if entry.texts == NOT_A_BUILD_INPUT:
+
+    path: str
+    status: SimulationStatus
+    bare: bool
+    reading: Reading
+
+    def read(self, name: str, *, own: bool) -> Outcome:
+        """Read one YAML file, or take its content from the index.
+
+        Parameters
+        ----------
+        name
+            Name of the file.
+        own
+            Whether it has one of the folder's own names.
+        """
+        index, path = self.reading.index, f"{self.path}/{name}"
+        entry = index.find(path) if index else None
+        if index and entry:
+            if entry.texts == NOT_A_BUILD_INPUT:
+                return None
+            if simulation := self._from_index(path, entry, index):
+                return simulation
+        from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
+
+        try:
+            raw, file_status = read_file(path, MAX_BUILD_INPUT_BYTES)
+        except UnreadableError as error:
+            # A file that the system cannot read (an error with a cause) may be a BuildInput. A
+            # file that is too large is none, unless it has one of the folder's own names.
+            is_claim = error.__cause__ or (own and not _is_summary(path))
+            return f"{name}: {error}" if is_claim else None
+        state = file_state(file_status)
+        outcome = self._parse(name, raw, own=own)
+        if index and isinstance(outcome, Simulation):
+            _add_to_index(outcome, path, state, index)
+        elif index and outcome is None:
+            index.add(path, state, NOT_A_BUILD_INPUT)
+        return outcome
+
+    def _parse(self, name: str, raw: bytes, *, own: bool) -> Outcome:
+        """Parse the content of one YAML file."""
+        from mdfactory.campaign.strict_yaml import load
+
+        # Parsing is slow, so a file that does not contain this key is ruled out by its bytes
+        # first. In UTF-16 the key has other bytes.
+        if not own and b"simulation_type" not in raw and not raw.startswith(UTF16_MARKS):
             return None
-        simulation = _from_index(folder, path, entry, index, digests_only=reading.digests_only)
-        if simulation:
-            return simulation
-    return _read_file(folder, name, index, own=own)
+        try:
+            values = load(raw)
+        except UnreadableError as error:
+            is_claim = own or len(set(BUILD_INPUT_KEYS.findall(raw))) > 1
+            return f"{name}: {error}" if is_claim else None
+        if not _claims_to_be_build_input(values, own=own):
+            return None
+        from mdfactory.campaign.build_input import BuildInput
 
+        try:
+            build_input = BuildInput.parse(values)
+        except BuildInputError as error:
+            return f"{name}: {error}"
+        identity = Identity._make(getattr(build_input, field) for field in Identity._fields)
+        unknown = [str(key) for key in values if key not in BuildInput.model_fields]
+        warnings = []
+        if unknown:
+            ignored = f"{self.path}/{name}: ignored unknown keys: {', '.join(unknown)}"
+            warnings.append(one_line(ignored))
+        folder_name = os.path.basename(self.path)
+        if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
+            warnings.append(
+                f"{self.path}: the folder is named after another hash; its BuildInput has "
+                f"{identity.hash}"
+            )
+        return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
 
-def _read_file(folder: _Folder, name: str, index: ScanIndex | None, *, own: bool) -> Outcome:
-    """Read one YAML file, and add its content to the index."""
-    from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
+    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation | None:
+        """Return the simulation that `_add_to_index` has added, with the current status.
 
-    path = f"{folder.path}/{name}"
-    try:
-        raw, status = read_file(path, MAX_BUILD_INPUT_BYTES)
-    except UnreadableError as error:
-        # A file that the system cannot read (an error with a cause) may be a BuildInput. A file
-        # that is too large is none, unless it has one of the folder's own names.
-        is_claim = error.__cause__ or (own and not _is_summary(path))
-        return f"{name}: {error}" if is_claim else None
-    state = file_state(status)
-    outcome = _parse(folder, name, raw, own=own)
-    if index and isinstance(outcome, Simulation):
-        _add_to_index(outcome, path, state, index)
-    elif index and outcome is None:
-        index.add(path, state, NOT_A_BUILD_INPUT)
-    return outcome
+        The indexed digest includes the status, so it is not used after a change of status. The
+        result is None if the content is needed and the index does not have it.
+        """
+        hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
+        is_digest_enough = self.reading.digests_only and status == self.status
+        canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
+        if not (is_digest_enough or canonical_json):
+            return None
+        # The name of a member equals its value. To find it by name is faster.
+        types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
+        identity = Identity(hash_, *types, canonical_json or "")
+        warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
+        content_digest = content_digest if is_digest_enough else ""
+        simulation = Simulation(
+            self.path, identity, self.status, warnings, self.bare, content_digest
+        )
+        if status != self.status:
+            _add_to_index(simulation, path, entry.state, index)
+        return simulation
 
 
 def _is_summary(path: str) -> bool:
@@ -337,101 +381,20 @@ def _is_summary(path: str) -> bool:
     return False
 
 
-def _parse(folder: _Folder, name: str, raw: bytes, *, own: bool) -> Outcome:
-    """Parse the content of one YAML file."""
-    from mdfactory.campaign.strict_yaml import load
-
-    # Parsing is slow, so a file that does not contain this key is ruled out by its bytes first.
-    # In UTF-16 the key has other bytes.
-    if not own and b"simulation_type" not in raw and not raw.startswith(UTF16_MARKS):
-        return None
-    try:
-        values = load(raw)
-    except UnreadableError as error:
-        is_claim = own or len(set(BUILD_INPUT_KEYS.findall(raw))) > 1
-        return f"{name}: {error}" if is_claim else None
-    if not _claims_to_be_build_input(values, own=own):
-        return None
-    from mdfactory.campaign.build_input import BuildInput
-
-    try:
-        build_input = BuildInput.parse(values)
-    except BuildInputError as error:
-        return f"{name}: {error}"
-    unknown_keys = [str(key) for key in values if key not in BuildInput.model_fields]
-    warnings = _warnings(folder, name, unknown_keys, build_input.hash)
-    return folder.simulation(_identity(build_input), tuple(warnings))
-
-
-def _identity(build_input: BuildInput) -> Identity:
-    return Identity(
-        build_input.hash,
-        build_input.simulation_type,
-        build_input.engine,
-        build_input.parametrization,
-        build_input.canonical_json,
-    )
-
-
-def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
-    """Add a simulation to the index, under the path of its YAML file; see `_from_index`."""
-    from mdfactory.records.digests import digest
-
-    hash_, simulation_type, engine, parametrization, canonical_json = simulation.identity
-    texts = [
-        hash_,
-        simulation_type,
-        engine,
-        parametrization,
-        simulation.status,
-        digest(simulation.content),
-        json.dumps(simulation.warnings),
-    ]
-    index.add(path, state, texts, canonical_json)
-
-
-def _from_index(
-    folder: _Folder, path: str, entry: IndexEntry, index: ScanIndex, *, digests_only: bool
-) -> Simulation | None:
-    """Return the simulation that `_add_to_index` has added, with the current status of its folder.
-
-    The indexed digest includes the status, so it is not used after a change of status. The result
-    is None if the content is needed and the index does not have it.
-    """
-    state, (hash_, *types, indexed_status, content_digest, warnings_json) = entry
-    identity = Identity(hash_, *_parse_types(*types))
-    warnings = () if warnings_json == NO_WARNINGS_JSON else tuple(json.loads(warnings_json))
-    if digests_only and indexed_status == folder.status:
-        return folder.simulation(identity, warnings, content_digest)
-    canonical_json = index.find_long_text(path, state)
-    if not canonical_json:
-        return None
-    simulation = folder.simulation(identity._replace(canonical_json=canonical_json), warnings)
-    if indexed_status != folder.status:
-        _add_to_index(simulation, path, state, index)
-    return simulation
-
-
-@cache
-def _parse_types(
-    simulation_type: str, engine: str, parametrization: str
-) -> tuple[SimulationType, Engine, Parametrization]:
-    return SimulationType(simulation_type), Engine(engine), Parametrization(parametrization)
-
-
 def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
-    """Whether a file should be a BuildInput, given its content; `own` as in `_read_candidate`."""
+    """Whether a file should be a BuildInput, given its content; `own` as in `_Folder.read`."""
     if not isinstance(values, Mapping):
         return own
     if own:
-        is_summary = "system_directory" in values and "system" not in values
-        return not is_summary
+        return "system" in values or "system_directory" not in values
     return "simulation_type" in values and "system" in values
 
 
-def _warnings(folder: _Folder, name: str, unknown_keys: Sequence[str], hash_: str) -> Iterator[str]:
-    folder_name = os.path.basename(folder.path)
-    if unknown_keys:
-        yield one_line(f"{folder.path}/{name}: ignored unknown keys: {', '.join(unknown_keys)}")
-    if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != hash_:
-        yield f"{folder.path}: the folder is named after another hash; its BuildInput has {hash_}"
+def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
+    """Add a simulation to the index, under the path of its YAML file."""
+    from mdfactory.records.digests import digest
+
+    *identity, canonical_json = simulation.identity
+    warnings_json = json.dumps(simulation.warnings)
+    texts = [*identity, simulation.status, digest(simulation.content), warnings_json]
+    index.add(path, state, texts, canonical_json)

@@ -79,13 +79,10 @@ def load(raw: bytes, max_values: int = MAX_VALUES) -> Any:
         if len(raw) > MAX_UNCHECKED_BYTES:
             _check_events(raw, max_values)
         loader = _Loader(raw)
-        try:
-            node = loader.get_single_node()
-            if b"*" in raw:
-                _check_aliases(node, max_values)
-            return None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
+        node = loader.get_single_node()
+        if b"*" in raw:
+            _check_aliases(node, max_values)
+        return None if node is None else loader.construct_document(node)
     except RecursionError as error:
         raise UnreadableError("nests too deeply") from error
     except (yaml.YAMLError, UnreadableError) as error:

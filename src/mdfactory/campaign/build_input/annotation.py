@@ -13,11 +13,10 @@ The rules work on the graph of the heavy atoms and use these terms:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Final
 
 from rdkit import Chem, rdBase
 
@@ -104,12 +103,13 @@ def annotate(smiles: str) -> LipidAtoms:
     LipidAtoms(head_atoms=(12,), tail_atoms=(0,), branch_atoms=())
     """
     lipid = _parse_lipid(smiles)
-    head = _find_head(lipid)
-    return LipidAtoms(
-        head_atoms=(head,),
-        tail_atoms=_find_tail_atoms(lipid, head),
-        branch_atoms=tuple(sorted(lipid.branch_atoms - {head})),
-    )
+    head = next(_head_candidates(lipid), None)
+    if head is None:
+        raise AnnotationError(smiles, "it has no head: no end leads to an N, O, S or P")
+    tails = _find_tail_atoms(lipid, head)
+    if not tails:
+        raise AnnotationError(smiles, f"it has a head, atom {head}, but no tail")
+    return LipidAtoms((head,), tails, tuple(sorted(lipid.branch_atoms - {head})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,6 @@ class _Lipid:
 
     Parameters
     ----------
-    smiles
-        The canonical SMILES, for messages.
     elements
         Atom -> symbol of its element.
     bonds
@@ -132,7 +130,6 @@ class _Lipid:
         The branch atoms, which may include the head.
     """
 
-    smiles: str
     elements: dict[int, str]
     bonds: Bonds
     hydroxyls: tuple[int, ...]
@@ -140,58 +137,51 @@ class _Lipid:
     branch_atoms: frozenset[int]
 
 
-class _Step(NamedTuple):
-    """An atom on a walk, its distance from the start in bonds, and the step before it."""
-
-    atom: int
-    distance: int
-    previous: _Step | None
-
-
-def _walk(bonds: Bonds, start: int) -> Iterator[_Step]:
-    """Yield each atom once, breadth-first, beginning with `start`.
+def _walk(bonds: Bonds, start: int) -> dict[int, int]:
+    """Return atom -> its distance from `start` in bonds, in breadth-first order.
 
     Neighbours are visited in ascending order, which decides between paths of equal length.
     """
-    visited = {start}
-    queue = deque([_Step(start, 0, None)])
+    distances = {start: 0}
+    queue = deque([start])
     while queue:
-        step = queue.popleft()
-        yield step
-        for atom in bonds[step.atom]:
-            if atom not in visited:
-                visited.add(atom)
-                queue.append(_Step(atom, step.distance + 1, step))
+        atom = queue.popleft()
+        for neighbour in bonds[atom]:
+            if neighbour not in distances:
+                distances[neighbour] = distances[atom] + 1
+                queue.append(neighbour)
+    return distances
 
 
-def _walk_near_end(bonds: Bonds, end: int) -> Iterator[_Step]:
-    """Yield the atoms within `TRIM_ROUNDS` bonds of an end, including those trimmed from it."""
-    return takewhile(lambda step: step.distance <= TRIM_ROUNDS, _walk(bonds, end))
-
-
-def _path_back(step: _Step | None) -> Iterator[int]:
-    """Yield the atoms from a step back to the start of its walk."""
-    while step:
-        yield step.atom
-        step = step.previous
-
-
-def _distances(bonds: Bonds, start: int) -> dict[int, int]:
-    return {step.atom: step.distance for step in _walk(bonds, start)}
+def _walk_near_end(bonds: Bonds, end: int) -> dict[int, int]:
+    """Return the atoms within `TRIM_ROUNDS` bonds of an end, including those trimmed from it."""
+    walk = _walk(bonds, end)
+    return {atom: distance for atom, distance in walk.items() if distance <= TRIM_ROUNDS}
 
 
 def _parse_lipid(smiles: str) -> _Lipid:
-    atoms = _parse_heavy_atoms(smiles)
+    with rdBase.BlockLogs():
+        molecule: Any = Chem.MolFromSmiles(smiles)  # None if invalid, contrary to the stubs
+    if molecule is None:
+        raise AnnotationError(smiles, "RDKit cannot parse it")
+    # RDKit keeps some hydrogens, such as [2H] and those of C=N stereo. They take indices.
+    atoms = {atom.GetIdx(): atom for atom in molecule.GetAtoms() if atom.GetSymbol() != "H"}
+    if not atoms:
+        raise AnnotationError(smiles, "it has no heavy atoms")
     elements = {index: atom.GetSymbol() for index, atom in atoms.items()}
-    bonds = _find_bonds(atoms)
-    if len(_distances(bonds, min(bonds))) < len(bonds):
+    bonds = {
+        index: tuple(sorted(atoms.keys() & {other.GetIdx() for other in atom.GetNeighbors()}))
+        for index, atom in atoms.items()
+    }
+    if len(_walk(bonds, min(bonds))) < len(bonds):
         raise AnnotationError(smiles, "it consists of several fragments")
     trimmed = bonds
     for _ in range(TRIM_ROUNDS):
         trimmed = _remove_leaves(trimmed)
-    ring_atoms = {index for index, atom in atoms.items() if atom.IsInRing()}
+    crossings = frozenset(atom for atom in trimmed if len(trimmed[atom]) > 2)  # noqa: PLR2004
+    if len(crossings) > 1:
+        crossings = frozenset(index for index in crossings if not atoms[index].IsInRing())
     return _Lipid(
-        smiles=smiles,
         elements=elements,
         bonds=bonds,
         hydroxyls=tuple(
@@ -202,29 +192,8 @@ def _parse_lipid(smiles: str) -> _Lipid:
             and atom.GetTotalNumHs(includeNeighbors=True)
         ),
         terminal_by_end=_find_terminals(smiles, bonds, trimmed),
-        branch_atoms=_find_branch_atoms(trimmed, ring_atoms),
+        branch_atoms=crossings,
     )
-
-
-def _parse_heavy_atoms(smiles: str) -> dict[int, Any]:
-    """Return index -> RDKit's atom, without hydrogens."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None:
-        raise AnnotationError(smiles, "RDKit cannot parse it")
-    # RDKit keeps some hydrogens, such as [2H] and those of C=N stereo. They take indices.
-    atoms = {atom.GetIdx(): atom for atom in molecule.GetAtoms() if atom.GetSymbol() != "H"}
-    if not atoms:
-        raise AnnotationError(smiles, "it has no heavy atoms")
-    return atoms
-
-
-def _find_bonds(atoms: dict[int, Any]) -> Bonds:
-    neighbours = {
-        index: {neighbour.GetIdx() for neighbour in atom.GetNeighbors()}
-        for index, atom in atoms.items()
-    }
-    return {index: tuple(sorted(neighbours[index] & atoms.keys())) for index in atoms}
 
 
 def _remove_leaves(bonds: Bonds) -> Bonds:
@@ -236,74 +205,42 @@ def _find_terminals(smiles: str, bonds: Bonds, trimmed: Bonds) -> dict[int, int]
     """Return end -> its terminal; of leaves at the same distance, the one of lowest index."""
     terminal_by_end: dict[int, int] = {}
     for end in (atom for atom in trimmed if len(trimmed[atom]) == 1):
-        leaves = (step for step in _walk_near_end(bonds, end) if len(bonds[step.atom]) == 1)
-        terminal = min(leaves, key=lambda step: (step.distance, step.atom)).atom
+        near = _walk_near_end(bonds, end)
+        _, terminal = min((near[atom], atom) for atom in near if len(bonds[atom]) == 1)
         if terminal in terminal_by_end.values():
             raise AnnotationError(smiles, f"two of its ends share atom {terminal} as terminal")
         terminal_by_end[end] = terminal
     return terminal_by_end
 
 
-def _find_branch_atoms(trimmed: Bonds, ring_atoms: set[int]) -> frozenset[int]:
-    crossings = frozenset(atom for atom in trimmed if len(trimmed[atom]) > 2)  # noqa: PLR2004
-    return crossings if len(crossings) == 1 else crossings - ring_atoms
+def _head_candidates(lipid: _Lipid) -> Iterator[int]:
+    """Yield the atoms that the rules for the head find, in the order of the rules.
 
-
-def _find_head(lipid: _Lipid) -> int:
-    """Return the head atom by the first rule that finds an atom.
-
-    The rules, in their order: (a) a hydroxyl, (b) a nitrogen near an end, (c) the nitrogen and
-    (d) the oxygen remotest from all ends, (e) the heteroatom farthest from the first end.
+    The rules: (a) a hydroxyl, (b) a nitrogen near an end, (c) the nitrogen and (d) the oxygen
+    remotest from all ends, that is with the largest sum of distances, (e) the heteroatom farthest
+    from the first end. Branch atoms count only for (a) and (e).
     """
-    rules: tuple[Callable[[_Lipid], int | None], ...] = (
-        lambda lipid: min(lipid.hydroxyls, default=None),
-        _find_nitrogen_near_end,
-        partial(_find_remotest_atom, element="N"),
-        partial(_find_remotest_atom, element="O"),
-        _find_farthest_heteroatom,
+    yield from lipid.hydroxyls
+    nitrogens, oxygens = (
+        {atom for atom in lipid.elements if lipid.elements[atom] == element} - lipid.branch_atoms
+        for element in "NO"
     )
-    candidates = (rule(lipid) for rule in rules)
-    head = next((atom for atom in candidates if atom is not None), None)
-    if head is None:
-        raise AnnotationError(lipid.smiles, "it has no head: no end leads to an N, O, S or P")
-    return head
-
-
-def _find_nitrogen_near_end(lipid: _Lipid) -> int | None:
-    steps = (step for end in lipid.terminal_by_end for step in _walk_near_end(lipid.bonds, end))
-    nitrogens = _unbranched_atoms(lipid, "N")
-    return next((step.atom for step in steps if step.atom in nitrogens), None)
-
-
-def _unbranched_atoms(lipid: _Lipid, element: str) -> set[int]:
-    """Return the atoms of an element that are no branch atoms."""
-    atoms = {atom for atom in lipid.elements if lipid.elements[atom] == element}
-    return atoms - lipid.branch_atoms
-
-
-def _find_remotest_atom(lipid: _Lipid, element: str) -> int | None:
-    """Return the unbranched atom of an element with the largest sum of distances from the ends."""
-    candidates = _unbranched_atoms(lipid, element)
-    if not candidates:
-        return None
-    distance_sums: dict[int, int] = {}
     for end in lipid.terminal_by_end:
-        for step in _walk(lipid.bonds, end):
-            if step.atom in candidates and step.atom != end:
-                distance_sums[step.atom] = distance_sums.get(step.atom, 0) + step.distance
-    # Of equal sums, max returns the atom that was added first: the order of the walks decides.
-    return max(distance_sums, key=distance_sums.__getitem__, default=None)
-
-
-def _find_farthest_heteroatom(lipid: _Lipid) -> int | None:
-    """Return the heteroatom farthest from the first end."""
+        yield from (atom for atom in _walk_near_end(lipid.bonds, end) if atom in nitrogens)
+    for candidates in (nitrogens, oxygens):
+        distance_sums: dict[int, int] = {}
+        for end in lipid.terminal_by_end:
+            for atom, distance in _walk(lipid.bonds, end).items():
+                if atom in candidates and atom != end:
+                    distance_sums[atom] = distance_sums.get(atom, 0) + distance
+        if distance_sums:
+            # Of equal sums, max returns the atom that was added first: the walks decide.
+            yield max(distance_sums, key=distance_sums.__getitem__)
     for end in lipid.terminal_by_end:
-        steps = [
-            step for step in _walk(lipid.bonds, end) if lipid.elements[step.atom] in HETEROATOMS
-        ]
-        if steps:
-            return max(steps, key=lambda step: step.distance).atom
-    return None
+        distances = _walk(lipid.bonds, end)
+        heteroatoms = [atom for atom in distances if lipid.elements[atom] in HETEROATOMS]
+        if heteroatoms:
+            yield max(heteroatoms, key=distances.__getitem__)
 
 
 def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
@@ -311,34 +248,28 @@ def _find_tail_atoms(lipid: _Lipid, head: int) -> tuple[int, ...]:
     excluded = {head}
     if lipid.elements[head] == "N":  # short chains of an amine are no tails
         excluded.update(atom for atom in lipid.bonds[head] if lipid.elements[atom] == "C")
-    ends = [end for end in lipid.terminal_by_end if end not in excluded]
+    ends = [
+        end
+        for end, terminal in lipid.terminal_by_end.items()
+        if end not in excluded and lipid.elements[terminal] == "C"
+    ]
     tail_ends = _find_long_tails(lipid, head, ends)
     if not tail_ends:
         tail_ends = [end for end in ends if _is_carbon_chain(lipid, end)]
-    atoms = tuple(
-        lipid.terminal_by_end[end] for end in tail_ends if _has_carbon_terminal(lipid, end)
-    )
-    if not atoms:
-        raise AnnotationError(lipid.smiles, f"it has a head, atom {head}, but no tail")
-    return atoms
-
-
-def _has_carbon_terminal(lipid: _Lipid, end: int) -> bool:
-    return lipid.elements[lipid.terminal_by_end[end]] == "C"
+    return tuple(lipid.terminal_by_end[end] for end in tail_ends)
 
 
 def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
-    """Return the ends with a carbon terminal that are far from the head.
+    """Return the ends that are far from the head.
 
     Far means at least `MIN_TAIL_BONDS`: from the end to the branch atom nearest to the head, and
     from its terminal to the head. Without branch atoms, any distance is enough.
     """
-    ends = [end for end in ends if _has_carbon_terminal(lipid, end)]
     if not lipid.branch_atoms:
         return ends
-    from_head = _distances(lipid.bonds, head)
+    from_head = _walk(lipid.bonds, head)
     nearest_branch = min(lipid.branch_atoms, key=lambda branch: (from_head[branch], branch))
-    from_branch = _distances(lipid.bonds, nearest_branch)
+    from_branch = _walk(lipid.bonds, nearest_branch)
     return [
         end
         for end in ends
@@ -349,6 +280,9 @@ def _find_long_tails(lipid: _Lipid, head: int, ends: list[int]) -> list[int]:
 
 def _is_carbon_chain(lipid: _Lipid, end: int) -> bool:
     """Whether all atoms from an end to its nearest branch atom are carbon."""
-    branch_steps = (step for step in _walk(lipid.bonds, end) if step.atom in lipid.branch_atoms)
-    nearest = min(branch_steps, key=lambda step: (step.distance, step.atom), default=None)
-    return nearest is not None and all(lipid.elements[atom] == "C" for atom in _path_back(nearest))
+    distances = _walk(lipid.bonds, end)
+    _, atom = min((distances[branch], branch) for branch in lipid.branch_atoms)
+    while atom != end and lipid.elements[atom] == "C":
+        # The walk came to this atom from the first of its neighbours that are nearer to the end.
+        atom = min(lipid.bonds[atom], key=list(distances).index)
+    return lipid.elements[atom] == "C"

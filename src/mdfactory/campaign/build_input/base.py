@@ -26,6 +26,6 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def _set_fields(self, **values: Any) -> None:
+    def set_fields(self, **values: Any) -> None:
         """Replace fields by their normalised values; only validators may call this."""
         self.__dict__.update(values)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil, floor, pi
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -16,6 +16,9 @@ CUBIC_ANGSTROMS_PER_CUBIC_CENTIMETRE: Final = 1e24
 MIN_MOLECULES_PER_SPECIES: Final = 5
 """Number of molecules that each species should have in the box of a core or part of a shell."""
 
+REPLICATION_FACTORS: Final = {64: 4, 27: 3, 8: 2, 1: 1}
+"""Number of copies of the box of a core -> number of copies along each axis."""
+
 FRACTION_SUM_TOLERANCE: Final = 1e-9
 """Largest allowed difference between the sum of the fractions and 1."""
 
@@ -26,8 +29,8 @@ TotalCount = Annotated[
 ]
 """Number of molecules; null is read as 0, the default."""
 
-Size = TypeVar("Size")
 AnySpecies = TypeVar("AnySpecies", bound=Species)
+Part = TypeVar("Part", "Core", "Shell")
 
 
 class Ionization(Model):
@@ -51,15 +54,49 @@ class Ionization(Model):
     seed: Integer | None = None
 
 
-class MixedBox(Model):
-    """Molecules mixed at random in a box.
+class Composition(Model):
+    """Species by count or by fraction.
 
     Parameters
     ----------
     species
-        The species, by count or by fraction; those without molecules are dropped.
+        The species; those without molecules are dropped. If all have a count, fractions are
+        ignored. Otherwise all need a fraction.
     total_count
-        Number of molecules; normalised to the sum of the counts.
+        Number of molecules to which the fractions refer; normalised to the sum of the counts.
+    """
+
+    species: Sequence[Species]
+    total_count: TotalCount = 0
+
+    @model_validator(mode="after")
+    def _normalise_composition(self) -> Self:
+        counts = [molecule.count for molecule in self.species if molecule.count is not None]
+        if len(counts) < len(self.species):
+            fractions = _check_fractions(self.species)
+            if not self.total_count:
+                raise ValueError("total_count: required with fractions")
+            # Truncation may lose molecules. The hashes of existing simulations depend on it.
+            counts = [int(self.total_count * fraction) for fraction in fractions]
+        total = sum(counts)
+        if not total:
+            raise ValueError("species: the system has no molecules")
+        present = [
+            molecule.model_copy(update={"count": count, "fraction": count / total})
+            for molecule, count in zip(self.species, counts, strict=True)
+            if count
+        ]
+        self.set_fields(species=present, total_count=total)
+        return self
+
+
+class MixedBox(Composition):
+    """Molecules mixed at random in a box.
+
+    Parameters
+    ----------
+    species, total_count
+        As in `Composition`.
     target_density
         Target density in g/cm3.
     ionization
@@ -67,25 +104,17 @@ class MixedBox(Model):
     """
 
     species: list[Species]
-    total_count: TotalCount = 0
     target_density: Real = 1.0
     ionization: Ionization = Ionization()
 
-    @model_validator(mode="after")
-    def _normalise_composition(self) -> Self:
-        self._set_fields(**_normalised_composition(self.species, self.total_count))
-        return self
 
-
-class Bilayer(Model):
+class Bilayer(Composition):
     """Lipids in two leaflets, or in one.
 
     Parameters
     ----------
-    species
-        The lipids, by count or by fraction; those without molecules are dropped.
-    total_count
-        Number of molecules; normalised to the sum of the counts.
+    species, total_count
+        The lipids; as in `Composition`.
     z_padding
         Thickness of the water on either side in angstrom.
     monolayer
@@ -95,14 +124,12 @@ class Bilayer(Model):
     """
 
     species: list[LipidSpecies]
-    total_count: TotalCount = 0
     z_padding: Annotated[Real, Field(ge=0)] = 20.0
     monolayer: bool = False
     ionization: Ionization = Ionization()
 
     @model_validator(mode="after")
-    def _normalise_composition(self) -> Self:
-        self._set_fields(**_normalised_composition(self.species, self.total_count))
+    def _check_leaflets(self) -> Self:
         odd = [lipid for lipid in self.species if lipid.count and lipid.count % 2]
         if odd and not self.monolayer:
             listed = ", ".join(f"{lipid.count} of {lipid.resname}" for lipid in odd)
@@ -111,6 +138,23 @@ class Bilayer(Model):
                 "give even counts, or set monolayer"
             )
         return self
+
+
+def _set_input_fractions(part: Part) -> Part:
+    """Set the field `input_fractions`, in the order of the species."""
+    fractions = _check_fractions(part.species)
+    resnames = [molecule.resname for molecule in part.species]
+    duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
+    if duplicates:
+        raise ValueError(f"species: duplicate resname {duplicates[0]}")
+    fraction_by_resname = dict(zip(resnames, fractions, strict=True))
+    if part.input_fractions and part.input_fractions != fraction_by_resname:
+        raise ValueError(
+            f"input_fractions: {part.input_fractions} differ from the fractions of the species, "
+            f"{fraction_by_resname}"
+        )
+    part.set_fields(input_fractions=fraction_by_resname)
+    return part
 
 
 class Core(Model):
@@ -135,10 +179,7 @@ class Core(Model):
     replication_factor: Integer = 1
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
-    @model_validator(mode="after")
-    def _set_input_fractions(self) -> Self:
-        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
-        return self
+    _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a core of this radius in angstrom.
@@ -152,12 +193,11 @@ class Core(Model):
         weights = (molecular_weight(molecule.smiles) for molecule in self.species)
         fractions = self.input_fractions.values()
         mean_weight = sum(f * w for f, w in zip(fractions, weights, strict=True))
-        total = _round_up(mass / mean_weight)
-        factor, counts = _first_with_enough_molecules(
-            {n: _share_out(fractions, ceil(total / n**3)) for n in (4, 3, 2, 1)}
+        copies, species = _smallest_part(
+            self.species, fractions, mass / mean_weight, REPLICATION_FACTORS
         )
         return self.model_copy(
-            update={"species": _set_counts(self.species, counts), "replication_factor": factor}
+            update={"species": species, "replication_factor": REPLICATION_FACTORS[copies]}
         )
 
 
@@ -183,10 +223,7 @@ class Shell(Model):
     area_per_lipid: Annotated[Real, Field(gt=0)] = 65.0
     input_fractions: Annotated[dict[str, Real], Field(default_factory=dict)]
 
-    @model_validator(mode="after")
-    def _set_input_fractions(self) -> Self:
-        self._set_fields(input_fractions=_input_fractions(self.species, self.input_fractions))
-        return self
+    _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
     def with_counts(self, radius: float) -> Self:
         """Return a copy with the counts for a sphere of this radius in angstrom.
@@ -194,12 +231,11 @@ class Shell(Model):
         The part of the sphere is the smallest in which each species has enough molecules, or else
         the whole sphere.
         """
-        total = _round_up(4 * pi * radius**2 / self.area_per_lipid)
-        fractions = self.input_fractions.values()
-        _, counts = _first_with_enough_molecules(
-            {part: _share_out(fractions, ceil(total * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}
+        amount = 4 * pi * radius**2 / self.area_per_lipid
+        _, species = _smallest_part(
+            self.species, self.input_fractions.values(), amount, (8, 4, 2, 1)
         )
-        return self.model_copy(update={"species": _set_counts(self.species, counts)})
+        return self.model_copy(update={"species": species})
 
 
 class Lnp(Model):
@@ -234,48 +270,10 @@ class Lnp(Model):
                 f"shell_thickness: {self.shell_thickness:g} leaves no core in a radius of "
                 f"{self.radius:g}"
             )
-        self._set_fields(
+        self.set_fields(
             core=self.core.with_counts(core_radius), shell=self.shell.with_counts(core_radius)
         )
         return self
-
-
-def _normalised_composition(species: Sequence[AnySpecies], total_count: int) -> dict[str, Any]:
-    """Return the normalised fields `species` and `total_count` of a box or bilayer.
-
-    Parameters
-    ----------
-    species
-        If all have a count, fractions are ignored. Otherwise all need a fraction.
-    total_count
-        Number of molecules to which the fractions refer.
-
-    Raises
-    ------
-    ValueError
-        If fractions are needed and one is missing, they do not sum to 1 or `total_count` is 0, or
-        if there are no molecules.
-    """
-    counts = [molecule.count for molecule in species if molecule.count is not None]
-    if len(counts) < len(species):
-        counts = _counts_from_fractions(species, total_count)
-    total = sum(counts)
-    if not total:
-        raise ValueError("species: the system has no molecules")
-    present = [
-        molecule.model_copy(update={"count": count, "fraction": count / total})
-        for molecule, count in zip(species, counts, strict=True)
-        if count
-    ]
-    return {"species": present, "total_count": total}
-
-
-def _counts_from_fractions(species: Sequence[Species], total_count: int) -> list[int]:
-    fractions = _check_fractions(species)
-    if not total_count:
-        raise ValueError("total_count: required with fractions")
-    # Truncation may lose molecules. The hashes of existing simulations depend on it.
-    return [int(total_count * fraction) for fraction in fractions]
 
 
 def _check_fractions(species: Sequence[Species]) -> list[float]:
@@ -298,29 +296,6 @@ def _check_fractions(species: Sequence[Species]) -> list[float]:
     return fractions
 
 
-def _input_fractions(species: Sequence[Species], given: Mapping[str, float]) -> dict[str, float]:
-    """Return resname -> fraction, in the order of the species."""
-    fractions = _check_fractions(species)
-    resnames = [molecule.resname for molecule in species]
-    duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
-    if duplicates:
-        raise ValueError(f"species: duplicate resname {duplicates[0]}")
-    fraction_by_resname = dict(zip(resnames, fractions, strict=True))
-    if given and given != fraction_by_resname:
-        raise ValueError(
-            f"input_fractions: {dict(given)} differ from the fractions of the species, "
-            f"{fraction_by_resname}"
-        )
-    return fraction_by_resname
-
-
-def _round_up(number: float) -> int:
-    count = ceil(number)
-    if count > MAX_MOLECULES:
-        raise OverflowError(f"{number:g} molecules")
-    return count
-
-
 def _share_out(fractions: Iterable[float], total: int) -> list[int]:
     """Return whole numbers in the ratio of the fractions, by the largest-remainder method.
 
@@ -335,19 +310,36 @@ def _share_out(fractions: Iterable[float], total: int) -> list[int]:
     return counts
 
 
-def _first_with_enough_molecules(
-    counts_by_size: Mapping[Size, list[int]],
-) -> tuple[Size, list[int]]:
-    """Return the first size with enough molecules of every species, or else the last size."""
-    sizes_and_counts = list(counts_by_size.items())
-    for size, counts in sizes_and_counts:
-        if min(counts) >= MIN_MOLECULES_PER_SPECIES:
-            return size, counts
-    return sizes_and_counts[-1]
+def _smallest_part(
+    species: Sequence[AnySpecies],
+    fractions: Collection[float],
+    amount: float,
+    divisors: Iterable[int],
+) -> tuple[int, list[AnySpecies]]:
+    """Return the smallest part of a whole in which each species has enough molecules.
 
+    Parameters
+    ----------
+    species, fractions
+        The species and their fractions.
+    amount
+        Number of molecules of the whole, to be rounded up.
+    divisors
+        Numbers of equal parts into which the whole may be divided, in descending order.
 
-def _set_counts(species: Sequence[AnySpecies], counts: Sequence[int]) -> list[AnySpecies]:
-    return [
+    Returns
+    -------
+    (int, list of Species)
+        The first divisor that leaves enough molecules, or else the last, and the species with
+        their counts.
+    """
+    total = ceil(amount)
+    if total > MAX_MOLECULES:
+        raise OverflowError(f"{amount:g} molecules")
+    parts = [(divisor, _share_out(fractions, ceil(total / divisor))) for divisor in divisors]
+    enough = (part for part in parts if min(part[1]) >= MIN_MOLECULES_PER_SPECIES)
+    divisor, counts = next(enough, parts[-1])
+    return divisor, [
         molecule.model_copy(update={"count": count})
         for molecule, count in zip(species, counts, strict=True)
     ]

@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha1
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
-from mdfactory.campaign.build_input.parametrization import ParametrizationConfig
 from mdfactory.errors import BuildInputError
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
+
+
+class Cgenff(Model):
+    """Parameters from CGenFF."""
+
+    type: Literal["cgenff"] = "cgenff"
+
+
+class Smirnoff(Model):
+    """Parameters from an OpenFF force field.
+
+    Parameters
+    ----------
+    forcefield, water_model
+        Names of the offxml files of OpenFF.
+    charge_method
+        Name of OpenFF's method to assign partial charges.
+    """
+
+    type: Literal["smirnoff"] = "smirnoff"
+    forcefield: str = "openff-2.2.0.offxml"
+    water_model: str = "opc3.offxml"
+    charge_method: str = "openff-gnn-am1bcc-0.1.0-rc.3.pt"
+
+
+ParametrizationConfig = Annotated[Cgenff | Smirnoff, Field(discriminator="type")]
 
 
 class BuildInput(Model):
@@ -90,15 +115,14 @@ class BuildInput(Model):
         if not isinstance(values, Mapping):
             raise BuildInputError([("", "not a mapping of keys to values")])
         simulation_type = values.get("simulation_type")
-        model = (
-            MODEL_BY_SIMULATION_TYPE.get(simulation_type)
-            if isinstance(simulation_type, str)
-            else None
-        )
-        if model is None:
-            raise BuildInputError([("simulation_type", _explain_unknown_type(values))])
+        if not isinstance(simulation_type, str) or simulation_type not in MODEL_BY_SIMULATION_TYPE:
+            known = ", ".join(MODEL_BY_SIMULATION_TYPE)
+            reason = f"{_format_value(simulation_type)} is not one of {known}"
+            if "simulation_type" not in values:
+                reason = REASON_BY_ERROR_TYPE["missing"]
+            raise BuildInputError([("simulation_type", reason)])
         try:
-            return model.model_validate(values)
+            return MODEL_BY_SIMULATION_TYPE[simulation_type].model_validate(values)
         except ValidationError as error:
             problems = [_to_problem(details) for details in error.errors(include_url=False)]
             raise BuildInputError(problems) from error
@@ -192,10 +216,3 @@ def _format_value(value: object) -> str:
     if abs(value) >= 10**MAX_SHOWN_DIGITS:
         return f"a number of more than {MAX_SHOWN_DIGITS} digits"
     return str(value)
-
-
-def _explain_unknown_type(values: Mapping[str, Any]) -> str:
-    if "simulation_type" not in values:
-        return REASON_BY_ERROR_TYPE["missing"]
-    known = ", ".join(MODEL_BY_SIMULATION_TYPE)
-    return f"{_format_value(values['simulation_type'])} is not one of {known}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from rdkit import Chem, rdBase
+from rdkit.Chem import Descriptors
+from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
 
+from mdfactory.campaign.build_input.annotation import annotate
 from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
 
 MAX_RESNAME_CHARACTERS: Final = 3
@@ -45,8 +50,6 @@ def canonical_smiles(smiles: str) -> str:
             f"the SMILES has {len(smiles):,} characters; at most {MAX_SMILES_CHARACTERS:,} are "
             "allowed"
         )
-    if "\0" in smiles:  # RDKit would ignore the rest of the text
-        raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
     # For a few bridged molecules RDKit's canonical SMILES is not stable: parsed and written again,
     # it alternates between several texts. Repeat until one recurs, and take the first of this
     # cycle in alphabetical order, so that the result does not depend on the given SMILES.
@@ -58,11 +61,10 @@ def canonical_smiles(smiles: str) -> str:
 
 def _write_smiles(smiles: str) -> str:
     """Parse a SMILES and return the SMILES that RDKit writes for its molecule."""
-    from rdkit import Chem, rdBase
-
     with rdBase.BlockLogs():
         molecule: Any = Chem.MolFromSmiles(smiles)  # None if invalid, contrary to the stubs
-        if molecule is None or not molecule.GetNumAtoms():
+        # RDKit ignores the text after a NUL.
+        if molecule is None or not molecule.GetNumAtoms() or "\0" in smiles:
             raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
         if _leaves_stereochemistry_open(molecule):
             raise ValueError(
@@ -78,13 +80,7 @@ def _leaves_stereochemistry_open(molecule: Any) -> bool:
     RDKit's count of candidates is an upper bound: in a cage all candidates may be the same isomer.
     So up to 2 ** `MAX_OPEN_CENTRES` candidates are enumerated.
     """
-    from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
-
-    # A molecule of few atoms cannot have too many centres, and needs no count.
-    if (
-        molecule.GetNumAtoms() > MAX_OPEN_CENTRES
-        and GetStereoisomerCount(molecule) > 2**MAX_OPEN_CENTRES
-    ):
+    if GetStereoisomerCount(molecule) > 2**MAX_OPEN_CENTRES:
         return True
     return len(list(islice(EnumerateStereoisomers(molecule), 2))) > 1
 
@@ -92,17 +88,12 @@ def _leaves_stereochemistry_open(molecule: Any) -> bool:
 @lru_cache(maxsize=65536)
 def molecular_weight(smiles: str) -> float:
     """Return the average molecular weight in Da, as RDKit's ``Descriptors.MolWt``."""
-    from rdkit import Chem
-    from rdkit.Chem import Descriptors
-
     mol_wt: Any = Descriptors.__dict__["MolWt"]  # missing in the stubs
     return float(mol_wt(Chem.MolFromSmiles(smiles)))
 
 
 @lru_cache(maxsize=65536)
 def _atom_count(smiles: str) -> int:
-    from rdkit import Chem
-
     return int(Chem.MolFromSmiles(smiles).GetNumAtoms())
 
 
@@ -161,14 +152,7 @@ class LipidSpecies(Species):
     @model_validator(mode="after")
     def _compute_atoms(self) -> Self:
         if not (self.head_atoms and self.tail_atoms and self.branch_atoms):
-            from mdfactory.campaign.build_input.annotation import annotate
-
-            lipid_atoms = annotate(self.smiles)
-            self._set_fields(
-                head_atoms=lipid_atoms.head_atoms,
-                tail_atoms=lipid_atoms.tail_atoms,
-                branch_atoms=lipid_atoms.branch_atoms,
-            )
+            self.set_fields(**asdict(annotate(self.smiles)))
         atoms = (*self.head_atoms, *self.tail_atoms, *self.branch_atoms)
         atom_count = _atom_count(self.smiles)
         invalid = [atom for atom in atoms if not 0 <= atom < atom_count]
