@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,13 +29,12 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.frames.text import (
-    CSV_VALUE_TYPE_IDS,
-    EPOCH,
-    EXACT_TYPE_IDS,
     TEXT_TYPE,
     concatenate,
     csv_header,
     csv_lines,
+    is_csv_value,
+    is_exact,
     text_batches,
     to_storable,
     to_text,
@@ -63,8 +63,8 @@ class Frame:
     data_csv
         The table as plain CSV, which any program can read.
     arrow_schema
-        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a column has a type outside
-        `EXACT_TYPE_IDS`, this is an IPC stream without rows: it begins with the schema, and
+        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a column has a type for which
+        `is_exact` is false, this is an IPC stream without rows: it begins with the schema, and
         contains the categories.
     csv_sha256
         SHA-256 of `data_csv`, 64 lower-case hex digits.
@@ -79,7 +79,7 @@ class Frame:
     arrow_ipc: str
 
 
-def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
+def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
     """Return a table as a frame, from which `decode` restores the same table.
 
     Parameters
@@ -94,14 +94,23 @@ def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
     FrameTooLargeError
         If one of them is longer.
     """
-    data, is_exact = _write_csv(table, limit)
+    is_restorable, empty, lines = _are_rows_unambiguous(table), table.slice(0, 0), io.BytesIO()
+    lines.write(csv_header(table.schema.names))
+    for batch, cells in text_batches(table):
+        is_restorable = is_restorable and all(
+            map(_is_restorable, cells, batch.columns, empty.columns)
+        )
+        lines.write(csv_lines(cells, batch.schema.types))
+        if lines.tell() > limit:
+            raise FrameTooLargeError(limit)
+    data = lines.getvalue()
     text, stored = to_storable(data)
-    ipc = "" if is_exact and stored is data else pack(table)
-    if limit is not None and len(ipc) > limit:
+    ipc = "" if is_restorable and stored == data else pack(table)
+    if max(len(stored), len(ipc)) > limit:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=base64(_serialized_schema(table.slice(0, 0))),
+        arrow_schema=base64(_serialized_schema(empty)),
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
@@ -173,19 +182,6 @@ def infer(data_csv: str) -> pa.Table:
     return pa.Table.from_arrays([_infer_type(column) for column in rows.columns], names=names)
 
 
-def _write_csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
-    """Return the text of a table, and whether text and schema are enough to restore the table."""
-    is_exact, empty = _are_rows_unambiguous(table), table.slice(0, 0).columns
-    text = io.BytesIO()
-    text.write(csv_header(table.schema.names))
-    for batch, cells in text_batches(table):
-        is_exact = is_exact and all(map(_is_restorable, cells, batch.columns, empty))
-        text.write(csv_lines(cells, batch.schema.types))
-        if limit is not None and text.tell() > limit:
-            raise FrameTooLargeError(limit)
-    return text.getvalue(), is_exact
-
-
 def _are_rows_unambiguous(table: pa.Table) -> bool:
     """Whether the text contains all rows, and distinguishes missing strings from empty ones.
 
@@ -194,12 +190,12 @@ def _are_rows_unambiguous(table: pa.Table) -> bool:
     """
     if table.num_columns != 1:
         return bool(table.num_columns or not table.num_rows)
-    return table.schema.types[0].id in CSV_VALUE_TYPE_IDS or not table.column(0).null_count
+    return is_csv_value(table.schema.types[0]) or not table.column(0).null_count
 
 
 def _serialized_schema(empty: pa.Table) -> pa.Buffer:
     """Return the schema of a table without rows, with its categories if it has any."""
-    if all(data_type.id in EXACT_TYPE_IDS for data_type in empty.schema.types):
+    if all(map(is_exact, empty.schema.types)):
         return empty.schema.serialize()
     columns = [_as_array(column) for column in empty.columns]
     return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
@@ -211,7 +207,7 @@ def _is_restorable(
     """Whether the cells are enough to restore a column of the type and categories of `empty`."""
     if cells.null_count != column.null_count:
         return False
-    if column.type.id in EXACT_TYPE_IDS:
+    if is_exact(column.type):
         return True
     try:
         return _restore(cells, _as_array(empty)).equals(column)
@@ -235,15 +231,14 @@ def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
     if pa.types.is_duration(data_type):
         return pc.replace_substring(text, f" {data_type.unit}", "").cast(pa.int64()).cast(data_type)
     if pa.types.is_time(data_type):
-        return concatenate(EPOCH, text).cast(pa.timestamp(data_type.unit)).cast(data_type)
+        return concatenate("1970-01-01 ", text).cast(pa.timestamp(data_type.unit)).cast(data_type)
     return text.cast(data_type)
 
 
 def _read_table(data: bytes, empty: pa.Table) -> pa.Table:
     """Read CSV as a table that has the schema and the categories of an empty table."""
     types = [
-        data_type if data_type.id in CSV_VALUE_TYPE_IDS else pa.string()
-        for data_type in empty.schema.types
+        data_type if is_csv_value(data_type) else pa.string() for data_type in empty.schema.types
     ]
     rows = _parse_csv(data, types, missing=("",), quoted=pa.string() not in types)
     if not rows.num_rows:

@@ -8,10 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.frames.text import INTEGER_TYPE_IDS, to_text
+from mdfactory.frames.text import to_text
 from mdfactory.records.arrow import array, if_else
-
-UNCHANGED_TYPE_IDS = INTEGER_TYPE_IDS | {pa.bool_().id, pa.null().id}
 
 
 def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBatch:
@@ -49,7 +47,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 def _to_json_type(column: pa.Array[Any]) -> pa.Array[Any]:
     data_type = column.type
-    if data_type.id in UNCHANGED_TYPE_IDS:
+    if pa.types.is_integer(data_type) or data_type in {pa.bool_(), pa.null()}:
         return column
     if isinstance(column, pa.DictionaryArray):
         return _to_json_type(column.dictionary).take(column.indices)
