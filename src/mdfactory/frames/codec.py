@@ -18,7 +18,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -32,7 +33,6 @@ from mdfactory.frames.text import (
     TEXT_TYPE,
     concatenate,
     csv_header,
-    csv_lines,
     is_csv_value,
     is_exact,
     text_batches,
@@ -96,11 +96,11 @@ def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
     """
     is_restorable, empty, lines = _are_rows_unambiguous(table), table.slice(0, 0), io.BytesIO()
     lines.write(csv_header(table.schema.names))
-    for batch, cells in text_batches(table):
+    for batch, cells, batch_lines in text_batches(table):
         is_restorable = is_restorable and all(
             map(_is_restorable, cells, batch.columns, empty.columns)
         )
-        lines.write(csv_lines(cells, batch.schema.types))
+        lines.write(batch_lines)
         if lines.tell() > limit:
             raise FrameTooLargeError(limit)
     data = lines.getvalue()
@@ -243,17 +243,13 @@ def _read_table(data: bytes, empty: pa.Table) -> pa.Table:
     rows = _parse_csv(data, types, missing=("",), quoted=pa.string() not in types)
     if not rows.num_rows:
         return empty
-    columns = map(_restore_column, rows.columns, empty.columns)
-    return pa.Table.from_arrays(list(columns), schema=empty.schema)
-
-
-def _restore_column(
-    cells: pa.ChunkedArray[Any], empty: pa.ChunkedArray[Any]
-) -> pa.ChunkedArray[Any]:
-    if cells.type == empty.type:
-        return cells
-    like = _as_array(empty)
-    return pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
+    columns = [
+        cells
+        if cells.type == like.type
+        else pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
+        for cells, like in zip(rows.columns, map(_as_array, empty.columns), strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=empty.schema)
 
 
 def _parse_csv(
@@ -302,19 +298,11 @@ def _infer_type(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     values = pc.ascii_trim_whitespace(column)
     for pattern, types in TYPES_BY_PATTERN.items():
         if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return _cast_to_first(values, types)
+            for data_type in types:
+                with suppress(pa.ArrowInvalid):
+                    return values.cast(data_type)
+            return values
     return column
-
-
-def _cast_to_first(
-    values: pa.ChunkedArray[Any], types: Iterable[pa.DataType]
-) -> pa.ChunkedArray[Any]:
-    for data_type in types:
-        try:
-            return values.cast(data_type)
-        except pa.ArrowInvalid:
-            continue
-    return values
 
 
 TYPES_BY_PATTERN = {

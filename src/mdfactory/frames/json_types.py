@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -28,20 +29,18 @@ def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBa
     """
     if not rows.num_columns:
         return rows
-    columns = [
-        _stored_text(column) if as_text else _to_json_type(column) for column in rows.columns
-    ]
     names = rows.schema.names if as_text else _unique(rows.schema.names)
-    return pa.RecordBatch.from_arrays(columns, names=names)
+    convert = _stored_text if as_text else _to_json_type
+    return pa.RecordBatch.from_arrays(list(map(convert, rows.columns)), names=names)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Return unique names; a JSON object would hold only the last of several equal names."""
     unique: list[str] = []
     for name in names:
-        taken = {*unique, *names} if name in unique else set(unique)
-        candidates = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))
-        unique.append(next(candidate for candidate in candidates if candidate not in taken))
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = (candidate for candidate in numbered if candidate not in {*unique, *names})
+        unique.append(next(free) if name in unique else name)
     return unique
 
 

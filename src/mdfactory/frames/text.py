@@ -51,13 +51,15 @@ def to_csv(table: pa.Table, *, header: bool) -> bytes:
     header
         Whether to write the names of the columns first.
     """
-    lines = [csv_lines(cells, batch.schema.types) for batch, cells in text_batches(table)]
     first_line = csv_header(table.schema.names) if header else b""
-    return to_storable(b"".join([first_line, *lines]))[1]
+    return to_storable(b"".join([first_line, *(lines for _, _, lines in text_batches(table))]))[1]
 
 
-def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array[Any]]]]:
-    """Yield batches of a table, each with its columns as cells for `csv_lines`."""
+def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array[Any]], bytes]]:
+    """Yield batches of a table, each with its columns as in `to_text`, and as CSV lines.
+
+    The columns may also have types that Arrow casts to their text.
+    """
     if not table.num_columns:
         return
     rows = max(1 << 10, BATCH_BYTES * table.num_rows // max(1, table.get_total_buffer_size()))
@@ -66,7 +68,8 @@ def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Arra
     rows = max(1, min(rows, BATCH_BYTES // category_bytes))
     fractions = [_fractions(column.chunks) for column in table.columns]
     for batch in table.to_batches(max_chunksize=rows):
-        yield batch, list(map(_to_cells, batch.columns, fractions))
+        cells = list(map(_to_cells, batch.columns, fractions))
+        yield batch, cells, _csv_lines(cells, batch.schema.types)
 
 
 def _longest_category_bytes(column: pa.ChunkedArray[Any]) -> int:
@@ -98,16 +101,8 @@ def _quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def csv_lines(cells: Sequence[pa.Array[Any]], types: Sequence[pa.DataType]) -> bytes:
-    """Return rows as CSV lines; a row of one empty field is ``""``, not an empty line.
-
-    Parameters
-    ----------
-    cells
-        The columns as `text_batches` yields them.
-    types
-        The types that the columns have in the table.
-    """
+def _csv_lines(cells: Sequence[pa.Array[Any]], types: Sequence[pa.DataType]) -> bytes:
+    """Return rows as CSV lines; a row of one empty field is ``""``, not an empty line."""
     *fields, last = (
         column.cast(TEXT_TYPE) if pa.types.is_primitive(data_type) else _quote(column)
         for column, data_type in zip(cells, types, strict=True)
