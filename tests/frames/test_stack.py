@@ -179,7 +179,10 @@ def test_error_message_stays_short() -> None:
     def schema(number: int) -> pa.Schema:
         return pa.schema([(f"c{number % 20}_{at}\n", pa.int8()) for at in range(40)])
 
-    schemas = [(f"{number:03}" + 37 * "0", schema(min(number, 900))) for number in range(1000)]
+    schemas = [
+        (f"{number:03}" + 37 * "0", schema(min(number, 900)).empty_table())
+        for number in range(1000)
+    ]
     with pytest.raises(SchemasDifferError) as caught:
         stack(schemas)
     first, largest, *_ = message = str(caught.value).splitlines()
@@ -215,7 +218,7 @@ from mdfactory.frames.text import to_csv
 from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.stack import stack
 tables = [pa.ipc.open_stream(sys.stdin.buffer).read_all() for _ in range(2)]
-schemas = [(hash_, table.schema) for hash_, table in zip("AB", tables)]
+schemas = [(hash_, table.slice(0, 0)) for hash_, table in zip("AB", tables)]
 for union in (False, True):
     for given in (schemas[:1], schemas):
         try:

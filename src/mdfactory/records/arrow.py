@@ -6,7 +6,7 @@ from array import array as c_array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -32,18 +32,6 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = [array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-@overload
-def array(values: Sequence[str], data_type: pa.lib.StringType) -> pa.StringArray: ...
-
-
-@overload
-def array(values: Sequence[int], data_type: pa.lib.Int64Type) -> pa.Int64Array: ...
-
-
-@overload
-def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]: ...
 
 
 def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
