@@ -94,12 +94,11 @@ def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
     FrameTooLargeError
         If one of them is longer.
     """
-    is_restorable, empty, lines = _are_rows_unambiguous(table), table.slice(0, 0), io.BytesIO()
+    is_restorable, lines = _are_rows_unambiguous(table), io.BytesIO()
+    empty = _empty_columns(table)
     lines.write(csv_header(table.schema.names))
     for batch, cells, batch_lines in text_batches(table):
-        is_restorable = is_restorable and all(
-            map(_is_restorable, cells, batch.columns, empty.columns)
-        )
+        is_restorable = is_restorable and all(map(_is_restorable, cells, batch.columns, empty))
         lines.write(batch_lines)
         if lines.tell() > limit:
             raise FrameTooLargeError(limit)
@@ -110,7 +109,7 @@ def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=base64(_serialized_schema(empty)),
+        arrow_schema=base64(_serialized_schema(table.schema, empty)),
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
@@ -193,31 +192,31 @@ def _are_rows_unambiguous(table: pa.Table) -> bool:
     return is_csv_value(table.schema.types[0]) or not table.column(0).null_count
 
 
-def _serialized_schema(empty: pa.Table) -> pa.Buffer:
-    """Return the schema of a table without rows, with its categories if it has any."""
-    if all(map(is_exact, empty.schema.types)):
-        return empty.schema.serialize()
-    columns = [_as_array(column) for column in empty.columns]
-    return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
+def _empty_columns(table: pa.Table) -> list[pa.Array[Any]]:
+    """Return the columns of a table without their rows, but with their categories."""
+    return [
+        column.chunks[0] if column.num_chunks else nulls(0, column.type)
+        for column in table.slice(0, 0).columns
+    ]
 
 
-def _is_restorable(
-    cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedArray[Any]
-) -> bool:
-    """Whether the cells are enough to restore a column of the type and categories of `empty`."""
+def _serialized_schema(schema: pa.Schema, empty: list[pa.Array[Any]]) -> pa.Buffer:
+    """Return a schema, with the categories of its empty columns if they may have any."""
+    if all(map(is_exact, schema.types)):
+        return schema.serialize()
+    return stream(pa.RecordBatch.from_arrays(empty, schema=schema))
+
+
+def _is_restorable(cells: pa.Array[Any], column: pa.Array[Any], like: pa.Array[Any]) -> bool:
+    """Whether the cells are enough to restore a column of the type and categories of `like`."""
     if cells.null_count != column.null_count:
         return False
     if is_exact(column.type):
         return True
     try:
-        return _restore(cells, _as_array(empty)).equals(column)
+        return _restore(cells, like).equals(column)
     except pa.ArrowException:
         return False
-
-
-def _as_array(empty: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Return a column without rows as one array, which has the categories of the column."""
-    return empty.chunks[0] if empty.num_chunks else nulls(0, empty.type)
 
 
 def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
@@ -247,7 +246,7 @@ def _read_table(data: bytes, empty: pa.Table) -> pa.Table:
         cells
         if cells.type == like.type
         else pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
-        for cells, like in zip(rows.columns, map(_as_array, empty.columns), strict=True)
+        for cells, like in zip(rows.columns, _empty_columns(empty), strict=True)
     ]
     return pa.Table.from_arrays(columns, schema=empty.schema)
 

@@ -79,12 +79,9 @@ def group_by_schema(frames: Iterable[tuple[str, pa.Table]]) -> list[SchemaGroup]
         # a list, not a dictionary: equal types, such as list<item> and list<element>, may have
         # different Python hashes
         key = (frame.schema.names, layout, ordered, frame.schema.types)
-        others = {
-            name: value
-            for name, value in (frame.schema.metadata or {}).items()
-            if name != PANDAS_KEY
-        }
-        schema = frame.schema.with_metadata(others)
+        metadata = {**(frame.schema.metadata or {})}
+        metadata.pop(PANDAS_KEY, None)
+        schema = frame.schema.with_metadata(metadata)
         group = next((group for own_key, group in groups if own_key == key), None)
         if group is None:
             group = SchemaGroup(schema, pandas, layout, ordered)

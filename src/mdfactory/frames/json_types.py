@@ -9,16 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.frames.text import to_text
+from mdfactory.frames.text import NULL_TEXT, TEXT_TYPE, TextArray, to_text
 from mdfactory.records.arrow import array, if_else
 
 
 def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBatch:
     """Return rows in types that JSON has, or all columns as text.
 
-    Integers, booleans and valid strings don't change. Categories become their values. Floats
-    become 64-bit floats with the same text (0.1 stays 0.1), or null if they are not finite. Other
-    types become text.
+    Integers and booleans don't change. Categories become their values. Floats become 64-bit floats
+    with the same text (0.1 stays 0.1), or null if they are not finite. Other types become text.
 
     Parameters
     ----------
@@ -53,8 +52,6 @@ def _to_json_type(column: pa.Array[Any]) -> pa.Array[Any]:
     if pa.types.is_floating(data_type):
         wide = column if data_type == pa.float64() else to_text(column).cast(pa.float64())
         return if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
-    if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
-        return _valid_utf8(column)
     return _valid_utf8(to_text(column))
 
 
@@ -63,12 +60,12 @@ def _stored_text(column: pa.Array[Any]) -> pa.Array[Any]:
     return pc.replace_substring(_valid_utf8(to_text(column)), "\0", "\ufffd")
 
 
-def _valid_utf8(text: pa.Array[Any]) -> pa.Array[Any]:
+def _valid_utf8(text: TextArray) -> TextArray:
     """Return text in which U+FFFD replaces bytes that are not UTF-8."""
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
         cells = text.cast(pa.large_binary()).to_pylist()
-        decoded = array([(cell or b"").decode(errors="replace") for cell in cells], pa.string())
-        return if_else(text.is_valid(), decoded, pa.nulls(1, pa.string())[0]).cast(text.type)
+        decoded = array([(cell or b"").decode(errors="replace") for cell in cells], TEXT_TYPE)
+        return if_else(text.is_valid(), decoded, NULL_TEXT)
     return text

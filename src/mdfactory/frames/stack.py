@@ -121,13 +121,12 @@ def stack(frames: Iterable[tuple[str, pa.Table]], *, union: bool = False) -> Sta
     names = frozenset(name for group in groups for name in group.schema.names)
     for group in groups:
         renamed = map(pa.Field.with_name, group.schema, without_hash(group.schema.names, names))
-        metadata = common_metadata([group.schema.metadata], group.dropped)
-        group.schema = pa.schema(list(renamed), metadata)
+        group.schema = pa.schema(list(renamed)).with_metadata(group.schema.metadata)
     if len(groups) > 1:
         schema, changes = _union(groups)
         return Stack(schema, tuple(changes), names, by_name=True)
     (group,) = groups
-    metadata = common_metadata([group.schema.metadata], group.dropped) or {}
+    metadata: dict[bytes | str, bytes | str] = dict((group.schema.metadata or {}).items())
     if group.pandas:
         (column,) = without_hash([HASH_COLUMN], names)
         (label,) = without_hash([HASH_COLUMN], {*names, *group.schema.names})

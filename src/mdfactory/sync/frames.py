@@ -44,8 +44,8 @@ class Frames:
         Hash and time of each selected record, in order.
     stacked
         The common schema, to which each frame is converted.
-    inferred
-        Number of frames whose types were inferred from text.
+    notes
+        Notes for the user about the stacked table, one line each.
     """
 
     transaction: Transaction
@@ -53,34 +53,20 @@ class Frames:
     sort: Sort | None
     keys: list[Key]
     stacked: Stack
-    inferred: int
+    notes: tuple[str, ...]
 
     @property
     def schema(self) -> pa.Schema:
         """The schema of the stacked table; ``hash`` is its first column."""
         return self.stacked.schema
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes for the user about the stacked table, one line each."""
-        if not self.inferred:
-            return self.stacked.changes
-        frames = counted(self.inferred, "frame")
-        note = f"the types of {frames} are inferred from text: another program wrote the data"
-        return (*self.stacked.changes, note)
-
     def batches(self) -> Generator[pa.RecordBatch]:
-        """Stream the rows of the stacked table, simulation by simulation."""
-        for hash_, frame in self.frames():
-            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH_ROWS)
-
-    def frames(self) -> Iterator[tuple[str, pa.Table]]:
-        """Stream the frames as they were recorded, not stacked.
+        """Stream the rows of the stacked table, simulation by simulation.
 
         Yields
         ------
-        tuple of str and pyarrow.Table
-            Hash of the simulation; its frame.
+        pyarrow.RecordBatch
+            Rows of one simulation.
 
         Raises
         ------
@@ -91,7 +77,8 @@ class Frames:
             query = Query((hash_condition(keys),), sort=self.sort)
             for rows in self.transaction.read_with_sidecars(self.table, query):
                 for row in rows.to_pylist():
-                    yield row["hash"], frame_of(self.table, row)
+                    part = self.stacked.conform(row["hash"], frame_of(self.table, row))
+                    yield from part.to_batches(max_chunksize=BATCH_ROWS)
 
 
 @contextmanager
@@ -151,7 +138,12 @@ def pull_frames(
         keys = [key for rows in transaction.read(table, query) for key in keys_of(rows, columns)]
         inferred: list[str] = []
         stacked = stack(_read_schemas(transaction, table, keys, inferred), union=union)
-        yield Frames(transaction, table, order, keys, stacked, len(inferred))
+        notes = stacked.changes
+        if inferred:
+            frames = counted(len(inferred), "frame")
+            how = f"the types of {frames} are inferred from text: another program wrote the data"
+            notes = (*notes, how)
+        yield Frames(transaction, table, order, keys, stacked, notes)
 
 
 def _read_schemas(
