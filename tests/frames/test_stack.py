@@ -248,3 +248,22 @@ def test_ordered_categories_in_another_order_are_a_difference() -> None:
         stack(frames.items())
     assert "the order of its categories" in stack(frames.items(), union=True).changes[0]
     stack({"A": frames["A"], "B": frames["A"]}.items())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([2, 1]),
+        pa.array([2**60, 1]).view(pa.timestamp("us")),  # a year that Python does not have
+        pa.array([1, 2]).view(pa.timestamp("ns")),
+        pa.array([b"\xff", b"a"]).view(pa.string()),
+    ],
+    ids=["integers", "far years", "nanoseconds", "no UTF-8"],
+)
+def test_ordered_categories_may_have_any_type(values: pa.Array) -> None:
+    frames = [
+        pa.table({"c": pa.DictionaryArray.from_arrays([0], order, ordered=True)})
+        for order in (values, values[::-1])
+    ]
+    assert "in the order [" in refused(*frames).groups[0][1]
+    assert stack_of(frames[0], frames[0]).changes == ()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mdfactory.frames.json_types import valid_text
 from mdfactory.frames.pandas_metadata import (
     HASH_COLUMN,
     PANDAS_KEY,
@@ -94,7 +95,9 @@ def _categories_in_order(column: pa.ChunkedArray[Any]) -> str:
     """Return the categories of a column as text if they are ordered, else an empty text."""
     chunk = column.chunks[0] if column.num_chunks else None
     if isinstance(chunk, pa.DictionaryArray) and column.type.ordered:
-        return str(chunk.dictionary.to_pylist())
+        values = chunk.dictionary
+        is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+        return str((values if is_number else valid_text(values)).to_pylist())
     return ""
 
 

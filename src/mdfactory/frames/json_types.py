@@ -52,16 +52,17 @@ def _to_json_type(column: pa.Array[Any]) -> pa.Array[Any]:
     if pa.types.is_floating(data_type):
         wide = column if data_type == pa.float64() else to_text(column).cast(pa.float64())
         return if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
-    return _valid_utf8(to_text(column))
+    return valid_text(column)
 
 
 def _stored_text(column: pa.Array[Any]) -> pa.Array[Any]:
     """Return a column as the text that ``data_csv`` has, in which U+FFFD replaces NUL."""
-    return pc.replace_substring(_valid_utf8(to_text(column)), "\0", "\ufffd")
+    return pc.replace_substring(valid_text(column), "\0", "\ufffd")
 
 
-def _valid_utf8(text: TextArray) -> TextArray:
-    """Return text in which U+FFFD replaces bytes that are not UTF-8."""
+def valid_text(column: pa.Array[Any]) -> TextArray:
+    """Return a column as text in which U+FFFD replaces bytes that are not UTF-8."""
+    text = to_text(column)
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
