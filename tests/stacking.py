@@ -18,8 +18,8 @@ A, B, C = "A" * 40, "B" * 40, "C" * 40
 
 
 def stack_of(*frames: pa.Table, union: bool = False) -> Stack:
-    schemas = [frame.schema for frame in frames]
-    return stack(zip((A, B, C), schemas, strict=False), union=union)
+    empty = [frame.slice(0, 0) for frame in frames]
+    return stack(zip((A, B, C), empty, strict=False), union=union)
 
 
 def stacked(*frames: pa.Table, union: bool = False) -> pa.Table:

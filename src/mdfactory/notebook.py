@@ -11,20 +11,18 @@ import pyarrow as pa
 
 from mdfactory.config import load
 from mdfactory.errors import QueryError
-from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table
+from mdfactory.records.query import Query
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores import open_store as open_configured_store
 from mdfactory.stores import store_at
+from mdfactory.stores.keys import Key, hash_condition, key_batches
 from mdfactory.stores.store import Store
 from mdfactory.sync.frames import pull_frames
 from mdfactory.sync.pull import pull
 
 if TYPE_CHECKING:
     import pandas as pd
-
-HASHES_PER_QUERY = 1000
-"""Number of simulations that one query selects by hash."""
 
 
 def open_store(
@@ -166,7 +164,8 @@ class Records:
             "parametrization": parametrization,
             "engine": engine,
         }
-        frame = self._records(SIMULATIONS, hash, equal, sort, limit)
+        rows = pull(self.store, SIMULATIONS, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
+        frame = pa.Table.from_batches(rows, SIMULATIONS.schema).to_pandas()
         if not fields:
             return frame
         return frame.merge(_field_columns(frame, fields), on="hash", how="left")
@@ -232,7 +231,8 @@ class Records:
         """
         result_type = str(ResultType(item_type)) if item_type else None
         equal = {"item_type": result_type, "simulation_type": simulation_type, "status": status}
-        return self._records(OVERVIEW, hash, equal, sort, limit)
+        rows = pull(self.store, OVERVIEW, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
+        return pa.Table.from_batches(rows, OVERVIEW.schema).to_pandas()
 
     def analysis(
         self,
@@ -307,12 +307,11 @@ class Records:
         with pull_frames(
             self.store, name, hash_prefix=hash, equal=equal, sort=sort, limit=limit, union=union
         ) as frames:
-            hashes = [key[0] for key in frames.keys]
             table = pa.Table.from_batches(frames.batches(), frames.schema)
         frame = table.to_pandas()
         if not fields:
             return frame
-        columns = _field_columns(self._read_inputs(hashes), fields).set_index("hash")
+        columns = _field_columns(self._read_inputs(frames.keys), fields).set_index("hash")
         return frame.join(columns, on="hash") if len(columns.columns) else frame
 
     def artifact(
@@ -366,36 +365,22 @@ class Records:
         ['artifacts/last_frame_pdb/last_frame.pdb']
         """
         equal = {"simulation_type": simulation_type}
-        frame = self._records(artifact_table(name), hash, equal, sort, limit)
+        table = artifact_table(name)
+        rows = pull(self.store, table, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
+        frame = pa.Table.from_batches(rows, table.schema).to_pandas()
         for column in ("files", "checksums"):
             frame[column] = frame[column].map(json.loads)
         return frame
 
-    def _records(
-        self,
-        table: Table,
-        hash_prefix: str | None,
-        equal: Mapping[str, str | None],
-        sort: str | None,
-        limit: int | None,
-    ) -> pd.DataFrame:
-        batches = pull(
-            self.store, table, hash_prefix=hash_prefix, equal=equal, sort=sort, limit=limit
-        )
-        return pa.Table.from_batches(batches, table.schema).to_pandas()
-
-    def _read_inputs(self, hashes: Sequence[str]) -> pd.DataFrame:
-        """Return hash and BuildInput of the given simulations."""
+    def _read_inputs(self, keys: Sequence[Key]) -> pd.DataFrame:
+        """Return hash and BuildInput of the simulations with these keys."""
         columns = ("hash", "input_data")
         with self.store.transaction() as transaction:
             batches = [
                 batch
-                for start in range(0, len(hashes), HASHES_PER_QUERY)
+                for keys_batch in key_batches(keys)
                 for batch in transaction.read(
-                    SIMULATIONS,
-                    Query(
-                        (OneOf("hash", tuple(hashes[start : start + HASHES_PER_QUERY])),), columns
-                    ),
+                    SIMULATIONS, Query((hash_condition(keys_batch),), columns)
                 )
             ]
         schema = Query(columns=columns).schema(SIMULATIONS)
@@ -413,17 +398,16 @@ def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataF
     import pandas as pd
 
     fields = tuple(fields)
-    rows = []
-    for hash_, text in zip(simulations["hash"], simulations["input_data"], strict=True):
-        values = dict(_flatten("", json.loads(text)))
-        columns = {
-            path: values[path] for field in fields for path in values if _is_within(path, field)
-        }
-        rows.append({"hash": hash_} | columns)
+    inputs = [dict(_flatten("", json.loads(text))) for text in simulations["input_data"]]
+    rows = [
+        {"hash": hash_}
+        | {path: values[path] for field in fields for path in values if _is_within(path, field)}
+        for hash_, values in zip(simulations["hash"], inputs, strict=True)
+    ]
     frame = pd.DataFrame(rows, columns=None if rows else ["hash"])
     for field in fields:
         if rows and not any(_is_within(column, field) for column in frame.columns):
-            known = ", ".join(dict(_flatten("", json.loads(simulations["input_data"].iloc[0]))))
+            known = ", ".join(inputs[0])
             raise QueryError(f"no simulation has a field {field!r}; the first has {known}")
     return frame
 

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from mdfactory.errors import FrameCorruptError
+from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.frames.codec import Frame, decode, encode, infer
 from mdfactory.testing.frames import (
     BINARY,
@@ -173,6 +173,23 @@ def test_decode_restores_a_frame_as_pandas_reads_it(frame: pd.DataFrame) -> None
     assert_same(restored, table)
     assert_frame_equal(restored.to_pandas(), expected, check_exact=True)
     assert restored.to_pandas().attrs == table.to_pandas().attrs
+
+
+@MODERATE
+@given(tables())
+def test_text_does_not_depend_on_the_chunks(table: pa.Table) -> None:
+    parts = [table.slice(row, 1) for row in range(table.num_rows)] or [table]
+    assert encode(pa.concat_tables(parts)).data_csv == encode(table).data_csv
+
+
+def test_the_limit_applies_to_the_stored_text() -> None:
+    table = pa.table({"a": ["\0" * 10_000]})
+    frame = encode(table)
+    stored_bytes = len(frame.data_csv.encode())
+    assert stored_bytes > 30_000 > len(frame.arrow_ipc)
+    assert encode(table, limit=stored_bytes) == frame
+    with pytest.raises(FrameTooLargeError):
+        encode(table, limit=stored_bytes - 1)
 
 
 # The example campaign

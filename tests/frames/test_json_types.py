@@ -29,8 +29,13 @@ def test_rows_in_json_types_are_valid_json(table: pa.Table) -> None:
             json.dumps(column.to_pylist(), allow_nan=False)
 
 
+def is_written_by_rows(table: pa.Table) -> bool:
+    """Whether a table has columns, none of them times, whose text depends on the other rows."""
+    return bool(table.num_columns) and "timestamp" not in str(table.schema.types)
+
+
 @MODERATE
-@given(tables().filter(lambda table: table.num_columns))
+@given(tables().filter(is_written_by_rows))
 def test_rows_as_text_equal_data_csv(table: pa.Table) -> None:
     text = encode(table).data_csv
     _, *expected = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -92,7 +97,7 @@ def test_rows_without_columns_keep_their_number() -> None:
 
 
 @MODERATE
-@given(tables().filter(lambda table: table.num_columns))
+@given(tables().filter(is_written_by_rows))
 def test_csv_of_portions_equals_csv_of_the_whole_table(table: pa.Table) -> None:
     portions = [pa.Table.from_batches([batch]) for batch in table.to_batches()]
     parts = [to_csv(portion, header=False) for portion in portions if portion.num_rows]

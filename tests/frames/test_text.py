@@ -94,6 +94,54 @@ def test_pandas_reads_the_text() -> None:
     )
 
 
+def chunks_of_times() -> dict[str, pa.ChunkedArray]:
+    """Return columns of times, of which only the second chunk needs fractions of seconds."""
+    seconds = [
+        pa.array([number * 10**9, None]).view(pa.timestamp("ns", "UTC")) for number in (1, 2)
+    ]
+    fractions = pa.array([1, 10**9]).view(pa.timestamp("ns", "UTC"))
+    chunks = [seconds[0], fractions, seconds[1]]
+    fields = [pa.StructArray.from_arrays([chunk, seconds[0]], ["a", "b"]) for chunk in chunks]
+    lists = [pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), chunk) for chunk in chunks]
+    return {
+        "plain": pa.chunked_array(chunks),
+        "categories": pa.chunked_array([chunk.dictionary_encode() for chunk in chunks]),
+        "structures": pa.chunked_array(fields),
+        "lists": pa.chunked_array(lists),
+    }
+
+
+def test_all_times_of_a_column_have_fractions_of_seconds_if_one_needs_them() -> None:
+    columns_ = chunks_of_times()
+    texts = [
+        "1970-01-01 00:00:01.000000000Z",
+        "",
+        "1970-01-01 00:00:00.000000001Z",
+        "1970-01-01 00:00:01.000000000Z",
+        "1970-01-01 00:00:02.000000000Z",
+        "",
+    ]
+    in_json = [f'"{text}"' if text else "null" for text in texts]
+    in_structures = [
+        f'{{"a":{text},"b":{other}}}'
+        for text, other in zip(in_json, ['"1970-01-01 00:00:01Z"', "null"] * 3, strict=True)
+    ]
+    expected = [texts, texts, in_structures, [f"[{text}]" for text in in_json]]
+    table = pa.table(columns_)
+    assert rows(encode(table).data_csv)[1:] == list(map(list, zip(*expected, strict=True)))
+    assert_same(decode(encode(table)), table)
+    read = pd.read_csv(io.StringIO(encode(table).data_csv), parse_dates=["plain"])
+    assert str(read["plain"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_a_long_column_of_times_is_written_alike() -> None:
+    times = pa.array([10**9] * 600_000 + [1]).view(pa.timestamp("ns"))
+    first = encode(pa.table({"t": times})).data_csv.splitlines()[1]
+    assert first == "1970-01-01 00:00:01.000000000"
+    whole_seconds = encode(pa.table({"t": times.slice(0, 9)})).data_csv.splitlines()
+    assert whole_seconds[1:] == ["1970-01-01 00:00:01"] * 9
+
+
 @MODERATE
 @given(st.lists(TEXT, min_size=2, max_size=3), st.data())
 def test_csv_module_reads_names_and_strings(names: list[str], data: st.DataObject) -> None:

@@ -121,7 +121,7 @@ def test_union_of_types_that_arrow_cannot_promote_is_refused() -> None:
 
 
 def test_union_of_types_that_arrow_cannot_cast_is_refused_by_schema() -> None:
-    schemas = [pa.schema([("x", kind)]) for kind in (pa.int64(), pa.decimal128(5, 2))]
+    schemas = [pa.schema([("x", kind)]).empty_table() for kind in (pa.int64(), pa.decimal128(5, 2))]
     with pytest.raises(SchemasDifferError, match="no common type for x"):
         stack(zip((A, B), schemas, strict=True), union=True)
 

@@ -17,7 +17,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -28,13 +30,11 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.frames.text import (
-    CSV_VALUE_TYPE_IDS,
-    EPOCH,
-    EXACT_TYPE_IDS,
     TEXT_TYPE,
     concatenate,
     csv_header,
-    csv_lines,
+    is_csv_value,
+    is_exact,
     text_batches,
     to_storable,
     to_text,
@@ -63,8 +63,8 @@ class Frame:
     data_csv
         The table as plain CSV, which any program can read.
     arrow_schema
-        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a column has a type outside
-        `EXACT_TYPE_IDS`, this is an IPC stream without rows: it begins with the schema, and
+        The Arrow schema in base64, for `pyarrow.ipc.read_schema`. If a column has a type for which
+        `is_exact` is false, this is an IPC stream without rows: it begins with the schema, and
         contains the categories.
     csv_sha256
         SHA-256 of `data_csv`, 64 lower-case hex digits.
@@ -79,7 +79,7 @@ class Frame:
     arrow_ipc: str
 
 
-def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
+def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
     """Return a table as a frame, from which `decode` restores the same table.
 
     Parameters
@@ -94,14 +94,22 @@ def encode(table: pa.Table, *, limit: int | None = None) -> Frame:
     FrameTooLargeError
         If one of them is longer.
     """
-    data, is_exact = _write_csv(table, limit)
+    is_restorable, lines = _are_rows_unambiguous(table), io.BytesIO()
+    empty = _empty_columns(table)
+    lines.write(csv_header(table.schema.names))
+    for batch, cells, batch_lines in text_batches(table):
+        is_restorable = is_restorable and all(map(_is_restorable, cells, batch.columns, empty))
+        lines.write(batch_lines)
+        if lines.tell() > limit:
+            raise FrameTooLargeError(limit)
+    data = lines.getvalue()
     text, stored = to_storable(data)
-    ipc = "" if is_exact and stored is data else pack(table)
-    if limit is not None and len(ipc) > limit:
+    ipc = "" if is_restorable and stored == data else pack(table)
+    if max(len(stored), len(ipc)) > limit:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=base64(_serialized_schema(table.slice(0, 0))),
+        arrow_schema=base64(_serialized_schema(table.schema, empty)),
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
@@ -173,19 +181,6 @@ def infer(data_csv: str) -> pa.Table:
     return pa.Table.from_arrays([_infer_type(column) for column in rows.columns], names=names)
 
 
-def _write_csv(table: pa.Table, limit: int | None) -> tuple[bytes, bool]:
-    """Return the text of a table, and whether text and schema are enough to restore the table."""
-    is_exact, empty = _are_rows_unambiguous(table), table.slice(0, 0).columns
-    text = io.BytesIO()
-    text.write(csv_header(table.schema.names))
-    for batch, cells in text_batches(table):
-        is_exact = is_exact and all(map(_is_restorable, cells, batch.columns, empty))
-        text.write(csv_lines(cells, batch.schema.types))
-        if limit is not None and text.tell() > limit:
-            raise FrameTooLargeError(limit)
-    return text.getvalue(), is_exact
-
-
 def _are_rows_unambiguous(table: pa.Table) -> bool:
     """Whether the text contains all rows, and distinguishes missing strings from empty ones.
 
@@ -194,34 +189,34 @@ def _are_rows_unambiguous(table: pa.Table) -> bool:
     """
     if table.num_columns != 1:
         return bool(table.num_columns or not table.num_rows)
-    return table.schema.types[0].id in CSV_VALUE_TYPE_IDS or not table.column(0).null_count
+    return is_csv_value(table.schema.types[0]) or not table.column(0).null_count
 
 
-def _serialized_schema(empty: pa.Table) -> pa.Buffer:
-    """Return the schema of a table without rows, with its categories if it has any."""
-    if all(data_type.id in EXACT_TYPE_IDS for data_type in empty.schema.types):
-        return empty.schema.serialize()
-    columns = [_as_array(column) for column in empty.columns]
-    return stream(pa.RecordBatch.from_arrays(columns, schema=empty.schema))
+def _empty_columns(table: pa.Table) -> list[pa.Array[Any]]:
+    """Return the columns of a table without their rows, but with their categories."""
+    return [
+        column.chunks[0] if column.num_chunks else nulls(0, column.type)
+        for column in table.slice(0, 0).columns
+    ]
 
 
-def _is_restorable(
-    cells: pa.Array[Any], column: pa.Array[Any], empty: pa.ChunkedArray[Any]
-) -> bool:
-    """Whether the cells are enough to restore a column of the type and categories of `empty`."""
+def _serialized_schema(schema: pa.Schema, empty: list[pa.Array[Any]]) -> pa.Buffer:
+    """Return a schema, with the categories of its empty columns if they may have any."""
+    if all(map(is_exact, schema.types)):
+        return schema.serialize()
+    return stream(pa.RecordBatch.from_arrays(empty, schema=schema))
+
+
+def _is_restorable(cells: pa.Array[Any], column: pa.Array[Any], like: pa.Array[Any]) -> bool:
+    """Whether the cells are enough to restore a column of the type and categories of `like`."""
     if cells.null_count != column.null_count:
         return False
-    if column.type.id in EXACT_TYPE_IDS:
+    if is_exact(column.type):
         return True
     try:
-        return _restore(cells, _as_array(empty)).equals(column)
+        return _restore(cells, like).equals(column)
     except pa.ArrowException:
         return False
-
-
-def _as_array(empty: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Return a column without rows as one array, which has the categories of the column."""
-    return empty.chunks[0] if empty.num_chunks else nulls(0, empty.type)
 
 
 def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
@@ -235,30 +230,25 @@ def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
     if pa.types.is_duration(data_type):
         return pc.replace_substring(text, f" {data_type.unit}", "").cast(pa.int64()).cast(data_type)
     if pa.types.is_time(data_type):
-        return concatenate(EPOCH, text).cast(pa.timestamp(data_type.unit)).cast(data_type)
+        return concatenate("1970-01-01 ", text).cast(pa.timestamp(data_type.unit)).cast(data_type)
     return text.cast(data_type)
 
 
 def _read_table(data: bytes, empty: pa.Table) -> pa.Table:
     """Read CSV as a table that has the schema and the categories of an empty table."""
     types = [
-        data_type if data_type.id in CSV_VALUE_TYPE_IDS else pa.string()
-        for data_type in empty.schema.types
+        data_type if is_csv_value(data_type) else pa.string() for data_type in empty.schema.types
     ]
     rows = _parse_csv(data, types, missing=("",), quoted=pa.string() not in types)
     if not rows.num_rows:
         return empty
-    columns = map(_restore_column, rows.columns, empty.columns)
-    return pa.Table.from_arrays(list(columns), schema=empty.schema)
-
-
-def _restore_column(
-    cells: pa.ChunkedArray[Any], empty: pa.ChunkedArray[Any]
-) -> pa.ChunkedArray[Any]:
-    if cells.type == empty.type:
-        return cells
-    like = _as_array(empty)
-    return pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
+    columns = [
+        cells
+        if cells.type == like.type
+        else pa.chunked_array([_restore(chunk, like) for chunk in cells.chunks], like.type)
+        for cells, like in zip(rows.columns, _empty_columns(empty), strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=empty.schema)
 
 
 def _parse_csv(
@@ -307,19 +297,11 @@ def _infer_type(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     values = pc.ascii_trim_whitespace(column)
     for pattern, types in TYPES_BY_PATTERN.items():
         if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return _cast_to_first(values, types)
+            for data_type in types:
+                with suppress(pa.ArrowInvalid):
+                    return values.cast(data_type)
+            return values
     return column
-
-
-def _cast_to_first(
-    values: pa.ChunkedArray[Any], types: Iterable[pa.DataType]
-) -> pa.ChunkedArray[Any]:
-    for data_type in types:
-        try:
-            return values.cast(data_type)
-        except pa.ArrowInvalid:
-            continue
-    return values
 
 
 TYPES_BY_PATTERN = {

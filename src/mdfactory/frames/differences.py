@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, takewhile
+from itertools import chain, islice
 from typing import Final
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ Description = tuple[list[str], str]
 """Hashes of simulations, and a description of their frames."""
 
 Trait = tuple[str, str]
-"""A property of a schema: its kind, such as ``column``, and its name."""
+"""A property of a schema: its kind, such as ``column``, and the name of a column."""
 
 
 def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
@@ -50,10 +50,11 @@ def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
         trait = ("column", column.name)
         traits[trait] = f"{traits[trait]}, {text}" if trait in traits else text
     index, levels = group.layout.index, group.layout.levels
-    index_text = f"index {', '.join(map(displayed, index))}" if index else "no index"
-    traits["index", "index"] = index_text
-    traits["levels", "levels"] = f"columns named {levels}" if levels else "columns without a name"
-    return {**traits, ("order", "order"): order}
+    return traits | {
+        ("index", ""): f"index {', '.join(map(displayed, index))}" if index else "no index",
+        ("levels", ""): f"columns named {levels}" if levels else "columns without a name",
+        ("order", ""): order,
+    }
 
 
 def _column_orders(groups: Sequence[SchemaGroup]) -> list[str]:
@@ -63,8 +64,8 @@ def _column_orders(groups: Sequence[SchemaGroup]) -> list[str]:
     shared = [
         [name for name in group_names if counts[name] == len(groups)] for group_names in names
     ]
-    equal = takewhile(lambda row: len({*row}) == 1, zip(*shared, strict=True))
-    start = sum(1 for _ in equal)
+    rows = enumerate(zip(*shared, strict=True))
+    start = next((position for position, row in rows if len({*row}) > 1), 0)
     return [
         f"{', '.join(map(displayed, order[start : start + 2]))}, ... in order" for order in shared
     ]
@@ -90,15 +91,16 @@ def types_of_columns(groups: Iterable[SchemaGroup], names: Iterable[str]) -> lis
     names
         Names of the columns; not an iterator, since they are read once for each group.
     """
-    return _merged((group, _types(group, names)) for group in groups)
 
+    def text(schema: pa.Schema, name: str) -> str:
+        has_column = name in schema.names
+        return (
+            f"{displayed(name)} {schema.field(name).type}"
+            if has_column
+            else f"no {displayed(name)}"
+        )
 
-def _types(group: SchemaGroup, names: Iterable[str]) -> list[str]:
-    types = {column.name: str(column.type) for column in group.schema}
-    return [
-        f"{displayed(name)} {types[name]}" if name in types else f"no {displayed(name)}"
-        for name in names
-    ]
+    return _merged((group, [text(group.schema, name) for name in names]) for group in groups)
 
 
 def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Iterator[str]:
@@ -112,24 +114,24 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
         The columns of the union.
     """
     total = sum(len(group.hashes) for group in groups)
+    columns = {*chain.from_iterable(zip(g.schema.names, g.ordered, strict=True) for g in groups)}
+    orders = Counter(name for name, _ in columns)
     for name, fields in fields_by_name(groups).items():
         types = [str(data_type) for data_type in distinct_types(fields)]
         missing = sum(len(group.hashes) for group in groups if name not in group.schema.names)
         parts = []
         if len(types) > 1:
-            parts.append(f"{_enumerated(types)} were promoted to {schema.field(name).type}")
-        if len({group.ordered_categories(name) for group in groups} - {None}) > 1:
+            enumerated = f"{', '.join(types[:-1])} and {types[-1]}"
+            parts.append(f"{enumerated} were promoted to {schema.field(name).type}")
+        if orders[name] > 1:
             parts.append("the order of its categories differs and has no meaning in the result")
         if missing:
             parts.append(f"missing in {missing:,} of {counted(total, 'simulation')}, null there")
         if parts:
             yield f"{displayed(name)}: {'; '.join(parts)}"
-    if any(_in_schema_order(group, schema) != group.schema.names for group in groups):
+    positions = [list(map(schema.names.index, group.schema.names)) for group in groups]
+    if any(own != sorted(own) for own in positions):
         yield "the order of columns differs: the columns have the order of the first simulation"
-
-
-def _in_schema_order(group: SchemaGroup, schema: pa.Schema) -> list[str]:
-    return [name for name in schema.names if name in group.schema.names]
 
 
 def describe_dropped(groups: Sequence[SchemaGroup], dropped: Iterable[str]) -> tuple[str, ...]:
@@ -169,9 +171,3 @@ def _shortened(parts: Iterable[str]) -> str:
         for part in first[:SHOWN_DIFFERENCES]
     ]
     return ", ".join([*shown, "..."] if len(first) > SHOWN_DIFFERENCES else shown)
-
-
-def _enumerated(parts: Sequence[str]) -> str:
-    """Return ``a, b and c`` for three parts."""
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import pyarrow as pa
 
+from mdfactory.frames.json_types import valid_text
 from mdfactory.frames.pandas_metadata import (
     HASH_COLUMN,
     PANDAS_KEY,
     PandasLayout,
     PandasMetadata,
     has_custom_range,
-    is_range,
     pandas_layout,
     read_pandas_metadata,
-    rename_hash_entry,
-    rename_hash_level,
     with_common_attributes,
-    with_hash_column,
 )
 
 
@@ -33,13 +30,11 @@ class SchemaGroup:
     Parameters
     ----------
     schema
-        The columns, with the column metadata that all frames share.
+        The columns, with the metadata that all frames share, but without that of pandas.
     pandas
         The pandas metadata of one frame, with the attributes that all frames share.
     layout
         How pandas reads the columns.
-    metadata
-        The other metadata of the schema that all frames share.
     ordered
         For each column, its categories as text if they are ordered, else empty.
     hashes
@@ -53,7 +48,6 @@ class SchemaGroup:
     schema: pa.Schema
     pandas: PandasMetadata
     layout: PandasLayout
-    metadata: dict[bytes, bytes]
     ordered: tuple[str, ...]
     hashes: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
@@ -62,48 +56,15 @@ class SchemaGroup:
     def add(self, hash_: str, schema: pa.Schema, pandas: PandasMetadata) -> None:
         """Add a simulation, and drop the metadata that its frame does not share."""
         self.hashes.append(hash_)
-        self.metadata = common_metadata(self.metadata, _other_metadata(schema), self.dropped)
         self.pandas = with_common_attributes(self.pandas, pandas, self.dropped)
         self.has_custom_range |= has_custom_range(pandas.get("index_columns", ()))
-        columns = schema.remove_metadata()
-        if not columns.equals(self.schema, check_metadata=True):
-            pairs = zip(self.schema, columns, strict=True)
-            self.schema = pa.schema([merge_fields(pair, self.dropped) for pair in pairs])
-
-    def rename_hash(self, names: frozenset[str]) -> None:
-        """Rename columns that are called ``hash``, in the schema and in the pandas metadata.
-
-        Parameters
-        ----------
-        names
-            Column names of all groups; no column gets one of them as its new name.
-        """
-        *renamed, label = without_hash([*self.schema.names, HASH_COLUMN], names)
-        pairs = list(zip(self.schema, renamed, strict=True))
-        new_name = next((name for column, name in pairs if column.name == HASH_COLUMN), label)
-        self.schema = pa.schema([column.with_name(name) for column, name in pairs])
-        if self.pandas:
-            entries, levels = self.pandas["columns"], self.pandas["index_columns"]
-            columns = [rename_hash_entry(entry, new_name, label) for entry in entries]
-            index = [rename_hash_level(level, new_name, label) for level in levels]
-            self.pandas = {**self.pandas, "columns": columns, "index_columns": index}
-
-    def stacked_pandas(self) -> PandasMetadata:
-        """Return the pandas metadata of a stack of all frames of this group."""
-        if not self.pandas:
-            return {}
-        is_single, index = len(self.hashes) == 1, self.pandas["index_columns"]
-        # a range numbers the rows of one frame, not those of a stack of several
-        index = [level for level in index if is_single or not is_range(level)]
-        return with_hash_column({**self.pandas, "index_columns": index})
-
-    def ordered_categories(self, name: str) -> str | None:
-        """Return the ordered categories of a column; None if the frames have no such column."""
-        position = self.schema.get_field_index(name)
-        return None if position < 0 else self.ordered[position]
+        if not schema.equals(self.schema, check_metadata=True):
+            fields = zip(self.schema, schema, strict=True)
+            metadata = common_metadata([self.schema.metadata, schema.metadata], self.dropped)
+            self.schema = pa.schema([merge_fields(pair, self.dropped) for pair in fields], metadata)
 
 
-def group_by_schema(frames: Iterable[tuple[str, pa.Schema | pa.Table]]) -> list[SchemaGroup]:
+def group_by_schema(frames: Iterable[tuple[str, pa.Table]]) -> list[SchemaGroup]:
     """Return the groups of frames that have the same schema, in the order of their first frames.
 
     Parameters
@@ -111,42 +72,33 @@ def group_by_schema(frames: Iterable[tuple[str, pa.Schema | pa.Table]]) -> list[
     frames
         As for `frames.stack.stack`.
     """
-    groups: list[SchemaGroup] = []
-    # types are not part of the key: equal types, such as list<item> and list<element>, may have
-    # different Python hashes
-    candidates: dict[object, list[SchemaGroup]] = {}
+    groups: list[tuple[object, SchemaGroup]] = []
     for hash_, frame in frames:
-        schema = frame if isinstance(frame, pa.Schema) else frame.schema
-        pandas, ordered = read_pandas_metadata(schema), _ordered_categories(frame)
-        layout, types = pandas_layout(schema, pandas), schema.types
-        similar = candidates.setdefault((tuple(schema.names), layout, ordered), [])
-        group = next((group for group in similar if group.schema.types == types), None)
+        pandas = read_pandas_metadata(frame.schema)
+        layout = pandas_layout(frame.schema, pandas)
+        ordered = tuple(map(_categories_in_order, frame.columns))
+        # a list, not a dictionary: equal types, such as list<item> and list<element>, may have
+        # different Python hashes
+        key = (frame.schema.names, layout, ordered, frame.schema.types)
+        metadata = {**(frame.schema.metadata or {})}
+        metadata.pop(PANDAS_KEY, None)
+        schema = frame.schema.with_metadata(metadata)
+        group = next((group for own_key, group in groups if own_key == key), None)
         if group is None:
-            columns, metadata = schema.remove_metadata(), _other_metadata(schema)
-            group = SchemaGroup(columns, pandas, layout, metadata, ordered)
-            groups.append(group)
-            similar.append(group)
+            group = SchemaGroup(schema, pandas, layout, ordered)
+            groups.append((key, group))
         group.add(hash_, schema, pandas)
-    return groups
-
-
-def _ordered_categories(frame: pa.Schema | pa.Table) -> tuple[str, ...]:
-    """Return for each column its categories as text if they are ordered, else an empty text."""
-    if isinstance(frame, pa.Schema):
-        return ("",) * len(frame)
-    return tuple(map(_categories_in_order, frame.columns))
+    return [group for _, group in groups]
 
 
 def _categories_in_order(column: pa.ChunkedArray[Any]) -> str:
+    """Return the categories of a column as text if they are ordered, else an empty text."""
     chunk = column.chunks[0] if column.num_chunks else None
     if isinstance(chunk, pa.DictionaryArray) and column.type.ordered:
-        return str(chunk.dictionary.to_pylist())
+        values = chunk.dictionary
+        is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+        return str((values if is_number else valid_text(values)).to_pylist())
     return ""
-
-
-def _other_metadata(schema: pa.Schema) -> dict[bytes, bytes]:
-    """Return the metadata of a schema without that of pandas."""
-    return {key: value for key, value in (schema.metadata or {}).items() if key != PANDAS_KEY}
 
 
 def without_hash(names: Sequence[str], taken: Iterable[str]) -> list[str]:
@@ -166,28 +118,27 @@ def without_hash(names: Sequence[str], taken: Iterable[str]) -> list[str]:
 
 
 def common_metadata(
-    first: dict[bytes, bytes], second: dict[bytes, bytes], dropped: set[str], of: str = ""
-) -> dict[bytes, bytes]:
-    """Return the metadata that two schemas or columns share.
+    all_metadata: Iterable[Mapping[bytes, bytes] | None], dropped: set[str], of: str = ""
+) -> dict[bytes | str, bytes | str] | None:
+    """Return the metadata that several schemas or columns share; None if there is none.
 
     Parameters
     ----------
-    first, second
-        The metadata.
+    all_metadata
+        The metadata of each.
     dropped
         Set to which the keys of the other metadata are added.
     of
         Text to append to these keys, such as `` of x``.
     """
-    if first == second:
-        return first
-    differing = {key for key, _ in first.items() ^ second.items()}
+    first, *others = (metadata or {} for metadata in all_metadata)
+    differing = {key for other in others for key, _ in first.items() ^ other.items()}
     dropped |= {displayed(key.decode(errors="replace")) + of for key in differing}
-    return {key: value for key, value in first.items() if key not in differing}
+    return {key: value for key, value in first.items() if key not in differing} or None
 
 
 def merge_fields(
-    fields: Iterable[pa.Field[pa.DataType]], dropped: set[str]
+    fields: Sequence[pa.Field[pa.DataType]], dropped: set[str]
 ) -> pa.Field[pa.DataType]:
     """Return one field for fields of the same name and type.
 
@@ -200,14 +151,10 @@ def merge_fields(
     dropped
         Set to which the names of metadata that they don't share are added.
     """
-    first, *others = fields
-    metadata, nullable = dict(first.metadata or {}), first.nullable
-    of = f" of {displayed(first.name)}"
-    for other in others:
-        metadata = common_metadata(metadata, dict(other.metadata or {}), dropped, of)
-        nullable = nullable or other.nullable
-    merged = first.with_nullable(nullable)
-    return merged.with_metadata(dict(metadata.items())) if metadata else merged.remove_metadata()
+    of = f" of {displayed(fields[0].name)}"
+    metadata = common_metadata([column.metadata for column in fields], dropped, of)
+    merged = fields[0].with_nullable(any(column.nullable for column in fields))
+    return merged.with_metadata(metadata) if metadata else merged.remove_metadata()
 
 
 def fields_by_name(groups: Iterable[SchemaGroup]) -> dict[str, list[pa.Field[pa.DataType]]]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.frames.text import INTEGER_TYPE_IDS, to_text
+from mdfactory.frames.text import NULL_TEXT, TEXT_TYPE, TextArray, to_text
 from mdfactory.records.arrow import array, if_else
-
-UNCHANGED_TYPE_IDS = INTEGER_TYPE_IDS | {pa.bool_().id, pa.null().id}
 
 
 def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBatch:
     """Return rows in types that JSON has, or all columns as text.
 
-    Integers, booleans and valid strings don't change. Categories become their values. Floats
-    become 64-bit floats with the same text (0.1 stays 0.1), or null if they are not finite. Other
-    types become text.
+    Integers and booleans don't change. Categories become their values. Floats become 64-bit floats
+    with the same text (0.1 stays 0.1), or null if they are not finite. Other types become text.
 
     Parameters
     ----------
@@ -30,48 +28,45 @@ def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBa
     """
     if not rows.num_columns:
         return rows
-    columns = [
-        _stored_text(column) if as_text else _to_json_type(column) for column in rows.columns
-    ]
     names = rows.schema.names if as_text else _unique(rows.schema.names)
-    return pa.RecordBatch.from_arrays(columns, names=names)
+    convert = _stored_text if as_text else _to_json_type
+    return pa.RecordBatch.from_arrays(list(map(convert, rows.columns)), names=names)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Return unique names; a JSON object would hold only the last of several equal names."""
     unique: list[str] = []
     for name in names:
-        taken = {*unique, *names} if name in unique else set(unique)
-        candidates = (name, *(f"{name}_{number}" for number in range(1, len(names) + 1)))
-        unique.append(next(candidate for candidate in candidates if candidate not in taken))
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = (candidate for candidate in numbered if candidate not in {*unique, *names})
+        unique.append(next(free) if name in unique else name)
     return unique
 
 
 def _to_json_type(column: pa.Array[Any]) -> pa.Array[Any]:
     data_type = column.type
-    if data_type.id in UNCHANGED_TYPE_IDS:
+    if pa.types.is_integer(data_type) or data_type in {pa.bool_(), pa.null()}:
         return column
     if isinstance(column, pa.DictionaryArray):
         return _to_json_type(column.dictionary).take(column.indices)
     if pa.types.is_floating(data_type):
         wide = column if data_type == pa.float64() else to_text(column).cast(pa.float64())
         return if_else(pc.is_finite(wide), wide, pa.nulls(1, pa.float64())[0])
-    if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
-        return _valid_utf8(column)
-    return _valid_utf8(to_text(column))
+    return valid_text(column)
 
 
 def _stored_text(column: pa.Array[Any]) -> pa.Array[Any]:
     """Return a column as the text that ``data_csv`` has, in which U+FFFD replaces NUL."""
-    return pc.replace_substring(_valid_utf8(to_text(column)), "\0", "\ufffd")
+    return pc.replace_substring(valid_text(column), "\0", "\ufffd")
 
 
-def _valid_utf8(text: pa.Array[Any]) -> pa.Array[Any]:
-    """Return text in which U+FFFD replaces bytes that are not UTF-8."""
+def valid_text(column: pa.Array[Any]) -> TextArray:
+    """Return a column as text in which U+FFFD replaces bytes that are not UTF-8."""
+    text = to_text(column)
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
         cells = text.cast(pa.large_binary()).to_pylist()
-        decoded = array([(cell or b"").decode(errors="replace") for cell in cells], pa.string())
-        return if_else(text.is_valid(), decoded, pa.nulls(1, pa.string())[0]).cast(text.type)
+        decoded = array([(cell or b"").decode(errors="replace") for cell in cells], TEXT_TYPE)
+        return if_else(text.is_valid(), decoded, NULL_TEXT)
     return text

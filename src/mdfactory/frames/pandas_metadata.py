@@ -6,6 +6,7 @@ Format: https://pandas.pydata.org/docs/development/developer.html
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,15 +21,9 @@ PANDAS_KEY: Final = b"pandas"
 
 TEXT_DTYPES: Final = {"pandas_type": "unicode", "numpy_type": "object"}
 
-DTYPES_IMPLIED_BY_ARROW: Final = {
-    *("", "object", "str", "bool", "float16", "float32", "float64"),
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    *(
-        f"{kind}64[{unit}]"
-        for kind in ("datetime", "timedelta")
-        for unit in ("s", "ms", "us", "ns")
-    ),
-}
+DTYPES_IMPLIED_BY_ARROW: Final = re.compile(
+    r"(object|str|bool|float(16|32|64)|u?int(8|16|32|64)|(datetime|timedelta)64\[(s|ms|us|ns)\])?"
+)
 """pandas dtypes that have no effect on reading, since pandas derives them from the Arrow type."""
 
 PandasMetadata = dict[str, Any]
@@ -85,18 +80,17 @@ def read_pandas_metadata(schema: pa.Schema) -> PandasMetadata:
         return {}
     try:
         metadata = {"column_indexes": [], **json.loads(text)}
-        return metadata if _is_readable(metadata) else {}
+        is_readable = (
+            all(
+                "name" in entry and isinstance(arrow_name(entry), str)
+                for entry in metadata["columns"]
+            )
+            and all("name" in entry for entry in metadata["column_indexes"])
+            and all(not is_range(level) or "kind" in level for level in metadata["index_columns"])
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
-
-
-def _is_readable(metadata: PandasMetadata) -> bool:
-    columns, levels = metadata["columns"], metadata["column_indexes"]
-    return (
-        all("name" in entry and isinstance(arrow_name(entry), str) for entry in columns)
-        and all("name" in entry for entry in levels)
-        and all(isinstance(level, str) or "kind" in level for level in metadata["index_columns"])
-    )
+    return metadata if is_readable else {}
 
 
 def arrow_name(entry: Mapping[str, Any]) -> Any:
@@ -128,17 +122,14 @@ def _column_layout(
     if entry.get("pandas_type") == "datetimetz" and pa.types.is_timestamp(column.type):
         zone = (entry.get("metadata") or {}).get("timezone")
         return name, "" if zone in {None, column.type.tz} else f"{dtype} in {zone}"
-    return name, "" if dtype in DTYPES_IMPLIED_BY_ARROW else dtype
+    return name, "" if DTYPES_IMPLIED_BY_ARROW.fullmatch(dtype) else dtype
 
 
 def has_custom_range(index: Sequence[Any]) -> bool:
     """Whether an index has a range of numbers other than the default one, 0, 1, 2, ..."""
-    ranges = [
-        (level.get("name"), level.get("start"), level.get("step"))
-        for level in index
-        if is_range(level)
-    ]
-    return bool(ranges) and (len(index) > 1 or ranges != [(None, 0, 1)])
+    ranges = filter(is_range, index)
+    properties = [[level.get(key) for key in ("name", "start", "step")] for level in ranges]
+    return bool(properties) and (len(index) > 1 or properties != [[None, 0, 1]])
 
 
 def is_range(level: Any) -> bool:
@@ -146,45 +137,34 @@ def is_range(level: Any) -> bool:
     return not isinstance(level, str)
 
 
-def rename_hash_entry(entry: dict[str, Any], column: str, label: str) -> dict[str, Any]:
-    """Rename ``hash`` in the entry of a column or of a level of the index.
-
-    Parameters
-    ----------
-    entry
-        The entry.
-    column
-        The new name if the Arrow column is called ``hash``.
-    label
-        The new name in pandas if only pandas calls the column ``hash``.
-    """
-    if arrow_name(entry) == HASH_COLUMN:
-        return {**entry, "name": column, "field_name": column}
-    return {**entry, "name": label} if entry["name"] == HASH_COLUMN else entry
-
-
-def rename_hash_level(level: Any, column: str, label: str) -> Any:
-    """Rename ``hash`` in a level of the index.
-
-    Parameters
-    ----------
-    level
-        The level: the name of a column, or a range.
-    column
-        The new name of a column that is called ``hash``.
-    label
-        The new name of a range that is called ``hash``.
-    """
-    if is_range(level):
-        return {**level, "name": label} if level.get("name") == HASH_COLUMN else level
-    return column if level == HASH_COLUMN else level
-
-
-def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
-    """Return pandas metadata with an entry of the column ``hash`` before the other columns.
+def stacked_metadata(
+    metadata: PandasMetadata, column: str, label: str, *, is_single: bool
+) -> PandasMetadata:
+    """Return the pandas metadata of a stack, with an entry of its first column, ``hash``.
 
     Column names that are numbers or times become text, as in pandas if any column name is text.
+
+    Parameters
+    ----------
+    metadata
+        The metadata of the frames; not empty.
+    column
+        The new name of an Arrow column of the frames that is called ``hash``.
+    label
+        The new name of what only pandas calls ``hash``.
+    is_single
+        Whether the stack has one frame. Otherwise ranges in the index are dropped: they number
+        the rows of one frame.
     """
+
+    def relabelled(entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {**entry, "name": label} if entry.get("name") == HASH_COLUMN else {**entry}
+
+    index = [
+        relabelled(level) if is_range(level) else column if level == HASH_COLUMN else level
+        for level in metadata["index_columns"]
+        if is_single or not is_range(level)
+    ]
     levels = [
         level if level.get("pandas_type") in {"unicode", "string"} else {**level, **TEXT_DTYPES}
         for level in metadata["column_indexes"]
@@ -192,5 +172,12 @@ def with_hash_column(metadata: PandasMetadata) -> PandasMetadata:
     name = HASH_COLUMN
     if len(levels) > 1:  # pandas writes a name of several levels as the text of a tuple
         name = str((HASH_COLUMN, *[""] * (len(levels) - 1)))
-    entry = {"name": name, "field_name": HASH_COLUMN, **TEXT_DTYPES, "metadata": None}
-    return {**metadata, "columns": [entry, *metadata["columns"]], "column_indexes": levels}
+    first = {"name": name, "field_name": HASH_COLUMN, **TEXT_DTYPES, "metadata": None}
+    columns = [
+        {**entry, "name": column, "field_name": column}
+        if arrow_name(entry) == HASH_COLUMN
+        else relabelled(entry)
+        for entry in metadata["columns"]
+    ]
+    edited = {"columns": [first, *columns], "index_columns": index, "column_indexes": levels}
+    return {**metadata, **edited}

@@ -7,7 +7,7 @@ through Arrow, because that takes half a second; see `frames.codec`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,12 +31,10 @@ from mdfactory.frames.groups import (
     merge_fields,
     without_hash,
 )
-from mdfactory.frames.pandas_metadata import (
-    HASH_COLUMN,
-    PANDAS_KEY,
-    PandasMetadata,
-)
+from mdfactory.frames.pandas_metadata import HASH_COLUMN, PANDAS_KEY, stacked_metadata
 from mdfactory.records.arrow import Column, array, nulls
+
+HASH_FIELD: Final = pa.field(HASH_COLUMN, pa.string(), nullable=False)
 
 SHARED_HASH_ROWS: Final = 1 << 16
 """Length of the array that the chunks of a hash column share."""
@@ -80,42 +78,23 @@ class Stack:
         FrameCorruptError
             If the frame does not have the schema that was given for it.
         """
-        names = without_hash(frame.schema.names, self.names)
+        names, types = without_hash(frame.schema.names, self.names), frame.schema.types
         columns: Sequence[Column] = frame.columns
-        if not self._accepts(names, frame.schema.types):
+        if self.by_name:
+            matches = len(names) == len({*names}) and {*names} <= {*self.schema.names}
+        else:
+            matches = [names, types] == [self.schema.names[1:], self.schema.types[1:]]
+        if not matches:
             raise FrameCorruptError(f"record {hash_}: the frame does not match its stored schema")
         if self.by_name:
-            own = dict(zip(names, frame.columns, strict=True))
-            columns = [
-                self._converted(field, own.get(field.name), hash_, frame.num_rows)
-                for field in list(self.schema)[1:]
-            ]
+            own, missing = dict(zip(names, frame.columns, strict=True)), pa.nulls(frame.num_rows)
+            fields = list(self.schema)[1:]
+            columns = [_converted(own.get(field.name, missing), field, hash_) for field in fields]
         hashes = _hash_column(hash_, frame.num_rows)
         return pa.Table.from_arrays([hashes, *columns], schema=self.schema)
 
-    def _accepts(self, names: list[str], types: list[pa.DataType]) -> bool:
-        if self.by_name:
-            return len(names) == len({*names}) and {*names} <= {*self.schema.names}
-        return [names, types] == [self.schema.names[1:], self.schema.types[1:]]
 
-    def _converted(
-        self,
-        field: pa.Field[pa.DataType],
-        column: pa.ChunkedArray[Any] | None,
-        hash_: str,
-        rows: int,
-    ) -> Column:
-        """Return a column in the type of the stack; nulls if the frame does not have it."""
-        if column is None:
-            return nulls(rows, field.type)
-        try:
-            return _cast(column, field.type)
-        except pa.ArrowException as error:
-            conversion = f"{displayed(field.name)} {column.type}, converted to {field.type}"
-            raise SchemasDifferError([([hash_], conversion)], str(error)) from error
-
-
-def stack(frames: Iterable[tuple[str, pa.Schema | pa.Table]], *, union: bool = False) -> Stack:
+def stack(frames: Iterable[tuple[str, pa.Table]], *, union: bool = False) -> Stack:
     """Decide the schema of a stack of frames.
 
     The schemas of frames are the same if their columns have the same names and types in the same
@@ -124,8 +103,7 @@ def stack(frames: Iterable[tuple[str, pa.Schema | pa.Table]], *, union: bool = F
     Parameters
     ----------
     frames
-        Hash of each simulation, and a table with the schema of its frame, with or without rows;
-        or the schema itself, which does not contain the order of categories.
+        Hash of each simulation, and its frame, with or without rows.
     union
         Whether the columns of frames may differ. If so, types are promoted by Arrow's rules, and
         columns that a frame lacks are null in its rows.
@@ -137,28 +115,26 @@ def stack(frames: Iterable[tuple[str, pa.Schema | pa.Table]], *, union: bool = F
     """
     groups = group_by_schema(frames)
     if not groups:
-        return Stack(_stacked_schema(pa.schema([]), {}, {}))
+        return Stack(pa.schema([HASH_FIELD]))
     if len(groups) > 1 and not union:
         raise SchemasDifferError(schema_differences(groups))
     names = frozenset(name for group in groups for name in group.schema.names)
     for group in groups:
-        group.rename_hash(names)
+        renamed = map(pa.Field.with_name, group.schema, without_hash(group.schema.names, names))
+        group.schema = pa.schema(list(renamed)).with_metadata(group.schema.metadata)
     if len(groups) > 1:
-        return _union(groups, names)
+        schema, changes = _union(groups)
+        return Stack(schema, tuple(changes), names, by_name=True)
     (group,) = groups
-    schema = _stacked_schema(group.schema, group.metadata, group.stacked_pandas())
+    metadata: dict[bytes | str, bytes | str] = dict((group.schema.metadata or {}).items())
+    if group.pandas:
+        (column,) = without_hash([HASH_COLUMN], names)
+        (label,) = without_hash([HASH_COLUMN], {*names, *group.schema.names})
+        is_single = len(group.hashes) == 1
+        pandas = stacked_metadata(group.pandas, column, label, is_single=is_single)
+        metadata[PANDAS_KEY] = json.dumps(pandas).encode()
+    schema = pa.schema([HASH_FIELD, *group.schema], metadata or None)
     return Stack(schema, describe_dropped(groups, group.dropped), names)
-
-
-def _stacked_schema(
-    schema: pa.Schema, metadata: Mapping[bytes, bytes], pandas: PandasMetadata
-) -> pa.Schema:
-    """Return the schema of a stack from its columns without ``hash``, and its metadata."""
-    hash_field = pa.field(HASH_COLUMN, pa.string(), nullable=False)
-    all_metadata: dict[bytes | str, bytes | str] = dict(metadata.items())
-    if pandas:
-        all_metadata[PANDAS_KEY] = json.dumps(pandas).encode()
-    return pa.schema([hash_field, *schema], metadata=all_metadata or None)
 
 
 def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
@@ -172,6 +148,15 @@ def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
     return pa.chunked_array([*[chunk] * full_chunks, chunk.slice(0, remaining_rows)], pa.string())
 
 
+def _converted(column: Column, field: pa.Field[pa.DataType], hash_: str) -> Column:
+    """Return a column of the frame of a simulation in the type that a field of its stack has."""
+    try:
+        return _cast(column, field.type)
+    except pa.ArrowException as error:
+        conversion = f"{displayed(field.name)} {column.type}, converted to {field.type}"
+        raise SchemasDifferError([([hash_], conversion)], str(error)) from error
+
+
 def _cast(column: Column, data_type: pa.DataType) -> Column:
     if column.type == data_type:
         return column
@@ -180,24 +165,22 @@ def _cast(column: Column, data_type: pa.DataType) -> Column:
     return column.cast(data_type)
 
 
-def _union(groups: Sequence[SchemaGroup], names: frozenset[str]) -> Stack:
-    """Decide the schema of a stack of frames whose columns differ."""
+def _union(groups: Sequence[SchemaGroup]) -> tuple[pa.Schema, list[str]]:
+    """Decide the schema of a stack of frames whose columns differ, and describe the changes."""
     if duplicates := duplicate_columns(groups):  # a union matches columns by their names
         raise SchemasDifferError(duplicates, "several columns have the same name")
     dropped = {name for group in groups for name in group.dropped}
-    schema = _union_schema(groups, dropped)
-    metadata = groups[0].metadata
-    for group in groups[1:]:
-        metadata = common_metadata(metadata, group.metadata, dropped)
+    metadata = common_metadata([group.schema.metadata for group in groups], dropped)
+    schema = pa.schema([HASH_FIELD, *_union_columns(groups, dropped)], metadata)
     changes = [*describe_promotions(groups, schema), *describe_dropped(groups, dropped)]
     if not all(group.layout.is_default for group in groups):
         changes.append(
             "the index, dtypes and column names of pandas: dropped, because the frames differ"
         )
-    return Stack(_stacked_schema(schema, metadata, {}), tuple(changes), names, by_name=True)
+    return schema, changes
 
 
-def _union_schema(groups: Sequence[SchemaGroup], dropped: set[str]) -> pa.Schema:
+def _union_columns(groups: Sequence[SchemaGroup], dropped: set[str]) -> list[pa.Field[pa.DataType]]:
     """Return the columns of all groups, each in the type that Arrow promotes its types to."""
     columns: list[pa.Field[pa.DataType]] = []
     errors: dict[str, pa.ArrowException] = {}
@@ -210,28 +193,12 @@ def _union_schema(groups: Sequence[SchemaGroup], dropped: set[str]) -> pa.Schema
         column = merge_fields([field.with_type(data_type) for field in fields], dropped)
         is_missing = len(fields) < len(groups)
         columns.append(column.with_nullable(column.nullable or is_missing))
-    _require_no_errors(groups, errors)
-    return pa.schema(columns)
-
-
-def _require_no_errors(
-    groups: Sequence[SchemaGroup], errors: Mapping[str, pa.ArrowException]
-) -> None:
-    """Raise one error for all columns whose types Arrow cannot promote.
-
-    Parameters
-    ----------
-    groups
-        The groups.
-    errors
-        Names of the columns -> errors of Arrow.
-    """
-    if not errors:
-        return
-    name, cause = next(iter(errors.items()))
-    others = f" and {counted(len(errors) - 1, 'other column')}" if len(errors) > 1 else ""
-    reason = f"Arrow has no common type for {displayed(name)}{others}: {cause}"
-    raise SchemasDifferError(types_of_columns(groups, errors), reason) from cause
+    if errors:
+        (name, cause), *others = errors.items()
+        and_others = f" and {counted(len(others), 'other column')}" if others else ""
+        reason = f"Arrow has no common type for {displayed(name)}{and_others}: {cause}"
+        raise SchemasDifferError(types_of_columns(groups, errors), reason) from cause
+    return columns
 
 
 def _promoted(types: Sequence[pa.DataType]) -> pa.DataType:

@@ -6,7 +6,7 @@ from array import array as c_array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -34,20 +34,8 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-@overload
-def array(values: Sequence[str], data_type: pa.lib.StringType) -> pa.StringArray: ...
-
-
-@overload
-def array(values: Sequence[int], data_type: pa.lib.Int64Type) -> pa.Int64Array: ...
-
-
-@overload
-def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]: ...
-
-
 def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
-    """Return an Arrow array of strings or of 64-bit integers, without nulls.
+    """Return an Arrow array of strings, of large strings or of 64-bit integers, without nulls.
 
     `pyarrow.array` returns the same array, but imports pandas to recognise values of pandas
     types. The import takes half a second.
@@ -56,7 +44,8 @@ def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
         integers = pa.py_buffer(c_array("q", values))
         return pa.Array.from_buffers(data_type, len(values), [None, integers])
     encoded = [str.encode(value) for value in values]
-    offsets = c_array("i", accumulate(map(len, encoded), initial=0))
+    offset_code = "i" if data_type == pa.string() else "q"
+    offsets = c_array(offset_code, accumulate(map(len, encoded), initial=0))
     # a single text may have many megabytes: don't copy it
     data = encoded[0] if len(encoded) == 1 else b"".join(encoded)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 
@@ -89,20 +89,17 @@ class Query:
 
 def apply(query: Query, rows: pa.Table) -> pa.Table:
     """Evaluate a query on rows in memory. Stores must return what this function returns."""
+    import pyarrow.compute as pc
+
     for condition in query.where:
-        rows = rows.filter(_mask(condition, rows[condition.column]))
+        column = rows[condition.column]
+        if isinstance(condition, Prefix):
+            mask = pc.starts_with(column, condition.text)
+        else:
+            mask = pc.is_in(column, value_set=pa.array(condition.values, column.type))
+        rows = rows.filter(mask)
     if query.sort:
         rows = rows.sort_by([query.sort.key])
     if query.limit is not None:
         rows = rows.slice(0, query.limit)
     return rows.select(list(query.columns)) if query.columns else rows
-
-
-def _mask(
-    condition: Condition, column: pa.ChunkedArray[Any]
-) -> pa.Array[pa.BooleanScalar] | pa.ChunkedArray[pa.BooleanScalar]:
-    import pyarrow.compute as pc
-
-    if isinstance(condition, Prefix):
-        return pc.starts_with(column, condition.text)
-    return pc.is_in(column, value_set=pa.array(condition.values, column.type))

@@ -44,10 +44,7 @@ class SimulationStatus(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order of progress, 0 for ``build``."""
-        return STATUS_RANKS[self]
-
-
-STATUS_RANKS: Final = {status: rank for rank, status in enumerate(SimulationStatus)}
+        return list(SimulationStatus).index(self)
 
 
 class SimulationType(StrEnum):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,16 +13,14 @@ import pyarrow as pa
 from mdfactory.errors import FrameCorruptError, counted
 from mdfactory.frames.codec import Frame, decode, empty_table, infer, sidecar_digest
 from mdfactory.frames.stack import Stack, stack
-from mdfactory.records.query import OneOf, Query
+from mdfactory.records.arrow import texts
+from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
-from mdfactory.stores.keys import Key
+from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.pull import conditions, sort_order
 from mdfactory.sync.results import require_result
-
-QUERY_RECORDS: Final = 500
-"""Number of records that one query reads."""
 
 BATCH_ROWS: Final = 65_536
 """Maximum number of rows of a batch of a frame."""
@@ -41,60 +38,47 @@ class Frames:
         The transaction that reads the frames.
     table
         The table of the analysis.
-    query
-        The query that selects and sorts the records.
+    sort
+        The order of the simulations.
     keys
         Hash and time of each selected record, in order.
     stacked
         The common schema, to which each frame is converted.
-    inferred
-        Number of frames whose types were inferred from text.
+    notes
+        Notes for the user about the stacked table, one line each.
     """
 
     transaction: Transaction
     table: Table
-    query: Query
-    keys: tuple[Key, ...]
+    sort: Sort | None
+    keys: list[Key]
     stacked: Stack
-    inferred: int
+    notes: tuple[str, ...]
 
     @property
     def schema(self) -> pa.Schema:
         """The schema of the stacked table; ``hash`` is its first column."""
         return self.stacked.schema
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes for the user about the stacked table, one line each."""
-        if not self.inferred:
-            return self.stacked.changes
-        frames = counted(self.inferred, "frame")
-        note = f"the types of {frames} are inferred from text: another program wrote the data"
-        return (*self.stacked.changes, note)
-
     def batches(self) -> Generator[pa.RecordBatch]:
-        """Stream the rows of the stacked table, simulation by simulation."""
-        for hash_, frame in self.frames():
-            yield from self.stacked.conform(hash_, frame).to_batches(max_chunksize=BATCH_ROWS)
-
-    def frames(self) -> Iterator[tuple[str, pa.Table]]:
-        """Stream the frames as they were recorded, not stacked.
+        """Stream the rows of the stacked table, simulation by simulation.
 
         Yields
         ------
-        tuple of str and pyarrow.Table
-            Hash of the simulation; its frame.
+        pyarrow.RecordBatch
+            Rows of one simulation.
 
         Raises
         ------
         FrameCorruptError
             If a stored frame was changed or damaged.
         """
-        for keys_batch in _batches_of(self.keys):
-            query = Query((_hash_condition(keys_batch),), sort=self.query.sort)
+        for keys in key_batches(self.keys):
+            query = Query((hash_condition(keys),), sort=self.sort)
             for rows in self.transaction.read_with_sidecars(self.table, query):
                 for row in rows.to_pylist():
-                    yield row["hash"], frame_of(self.table, row)
+                    part = self.stacked.conform(row["hash"], frame_of(self.table, row))
+                    yield from part.to_batches(max_chunksize=BATCH_ROWS)
 
 
 @contextmanager
@@ -147,54 +131,46 @@ def pull_frames(
         If a stored frame was changed or damaged.
     """
     table = analysis_table(name)
-    key = (*table.key, table.time)
-    query = Query(conditions(hash_prefix, equal or {}), key, sort_order(sort), limit)
+    columns, order = (*table.key, table.time), sort_order(sort)
+    query = Query(conditions(hash_prefix, equal or {}), columns, order, limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
-        keys = tuple(
-            row
-            for rows in transaction.read(table, query)
-            for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)
-        )
-        schemas = _FrameSchemas(transaction, table)
-        stacked = stack(schemas.read(keys), union=union)
-        yield Frames(transaction, table, query, keys, stacked, schemas.inferred)
+        keys = [key for rows in transaction.read(table, query) for key in keys_of(rows, columns)]
+        inferred: list[str] = []
+        stacked = stack(_read_schemas(transaction, table, keys, inferred), union=union)
+        notes = stacked.changes
+        if inferred:
+            frames = counted(len(inferred), "frame")
+            how = f"the types of {frames} are inferred from text: another program wrote the data"
+            notes = (*notes, how)
+        yield Frames(transaction, table, order, keys, stacked, notes)
 
 
-@dataclass(slots=True)
-class _FrameSchemas:
-    """Reads the schemas of stored frames, and counts those that must be inferred from text."""
+def _read_schemas(
+    transaction: Transaction, table: Table, keys: Sequence[Key], inferred: list[str]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the hash of each record, and an empty table with the schema of its frame.
 
-    transaction: Transaction
-    table: Table
-    inferred: int = 0
-
-    def read(self, keys: tuple[Key, ...]) -> Iterator[tuple[str, pa.Table]]:
-        """Yield the hash of each record, and an empty table with the schema of its frame.
-
-        A record that another program wrote has no sidecar. Its schema is inferred from all rows,
-        and its whole frame is yielded.
-        """
-        for keys_batch in _batches_of(keys):
-            record_keys = [key[:-1] for key in keys_batch]
-            sidecars = self.transaction.sidecars(self.table, record_keys, ("arrow_schema",))
-            for key in keys_batch:
-                hash_ = key[0]
-                if key in sidecars:
-                    (arrow_schema,) = sidecars[key]
-                    yield hash_, _name_record(self.table, hash_, partial(empty_table, arrow_schema))
-                else:
-                    self.inferred += 1
-                    yield hash_, self._infer_frame(hash_)
-
-    def _infer_frame(self, hash_: str) -> pa.Table:
-        query = Query((OneOf("hash", (hash_,)),), ("hash", "data_csv"))
-        (text,) = (
-            row["data_csv"]
-            for rows in self.transaction.read(self.table, query)
-            for row in rows.to_pylist()
-        )
-        return _name_record(self.table, hash_, lambda: infer(text))
+    A record that another program wrote has no sidecar. Its schema is inferred from all rows, its
+    whole frame is yielded, and its hash is added to `inferred`.
+    """
+    for keys_batch in key_batches(keys):
+        record_keys = [key[:-1] for key in keys_batch]
+        sidecars = transaction.sidecars(table, record_keys, ("arrow_schema",))
+        for key in keys_batch:
+            hash_ = key[0]
+            if key in sidecars:
+                with _record_named(table, hash_):
+                    frame = empty_table(*sidecars[key])
+                yield hash_, frame
+                continue
+            inferred.append(hash_)
+            query = Query((OneOf("hash", (hash_,)),), ("data_csv",))
+            for rows in transaction.read(table, query):
+                for text in texts(rows["data_csv"]):
+                    with _record_named(table, hash_):
+                        frame = infer(text)
+                    yield hash_, frame
 
 
 def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
@@ -212,20 +188,16 @@ def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:
     FrameCorruptError
         If the record or its sidecar was changed or damaged.
     """
-    encoded = {name: row[name] for name in Frame.__dataclass_fields__}
-
-    def read() -> pa.Table:
+    with _record_named(table, row["hash"]):
         if not row["arrow_schema"]:
             return infer(row["data_csv"])
         _check_sidecar(row)
-        frame = decode(Frame(**encoded))
+        frame = decode(Frame(**{name: row[name] for name in Frame.__dataclass_fields__}))
         if frame.num_rows != row["row_count"]:
             raise FrameCorruptError(
                 f"the frame has {frame.num_rows:,} rows, row_count is {row['row_count']:,}"
             )
         return frame
-
-    return _name_record(table, row["hash"], read)
 
 
 def _check_sidecar(row: Mapping[str, Any]) -> None:
@@ -240,20 +212,12 @@ def _check_sidecar(row: Mapping[str, Any]) -> None:
         raise FrameCorruptError(f"its sidecar in {FRAME_SIDECARS.name} was changed")
 
 
-def _name_record(table: Table, hash_: str, read: Callable[[], pa.Table]) -> pa.Table:
-    """Call a function that reads a frame, and name the record in its errors."""
+@contextmanager
+def _record_named(table: Table, hash_: str) -> Iterator[None]:
+    """Name the record in errors of the code that reads its frame."""
     try:
-        return read()
+        yield
     except FrameCorruptError as error:
         raise FrameCorruptError(
             f"{table.name}: record {hash_}: {error}. Push it again with --force"
         ) from error
-
-
-def _batches_of(keys: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
-    for start in range(0, len(keys), QUERY_RECORDS):
-        yield keys[start : start + QUERY_RECORDS]
-
-
-def _hash_condition(keys: tuple[Key, ...]) -> OneOf:
-    return OneOf("hash", tuple(key[0] for key in keys))
