@@ -23,16 +23,17 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
-from mdfactory.records.merge import Counts
-from mdfactory.records.query import OneOf, Prefix, Query
+from mdfactory.records.merge import Resolution
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.stores.keys import take_rows
+from mdfactory.stores.keys import keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.folders import records_inside
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
+from mdfactory.sync.snapshot import planned_transaction, take_snapshot
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
 
@@ -115,14 +116,13 @@ class CampaignStatus:
         """Whether disk and store hold the same records."""
         return not self.differences
 
-    def add_unchanged(self, table: Table, number: int) -> None:
-        """Count records of a table that are unchanged."""
-        self.counts[GROUP_NAMES[table.result_type]][State.unchanged] += number
-
-    def add_difference(self, table: Table, difference: Difference) -> None:
-        """Count and list a record of a table that differs."""
-        self.counts[GROUP_NAMES[table.result_type]][difference.state] += 1
-        self.differences.append(difference)
+    def add(self, table: Table, differences: Iterable[Difference], unchanged: int = 0) -> None:
+        """Count records of a table, and list those that differ."""
+        counts = self.counts[GROUP_NAMES[table.result_type]]
+        counts[State.unchanged] += unchanged
+        for difference in differences:
+            counts[difference.state] += 1
+            self.differences.append(difference)
 
 
 def status(
@@ -153,89 +153,54 @@ def status(
         If the source does not exist, or has neither a simulation nor an invalid folder.
     """
     with store.transaction() as transaction:
-        tables = _pushed_tables(transaction)
+        # The overview is never pushed.
+        tables = [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
         if source is None:
-            source = Folders(tuple(dict.fromkeys(_directories(transaction, tables))))
+            records = (records_inside(transaction, table, None) for table in tables)
+            source = Folders(tuple({directory for _, directory in chain.from_iterable(records)}))
     now = datetime.now(UTC).isoformat()
     with take_snapshot(
         source, FULL_SCOPE, ConflictMode.update, now, watch, reading=reading
     ) as snapshot:
         watch("comparing", 0)
+        compared = CampaignStatus()
+        hashes_on_disk: dict[str, set[str]] = defaultdict(set)
         with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, known):
-            campaign_status = _compare(transaction, tables, snapshot, known, source)
-    campaign_status.skipped = tuple(snapshot.inventory.skipped)
-    campaign_status.warnings = tuple(snapshot.inventory.warnings)
-    return campaign_status
+            for table, counts in known.items():
+                compared.add(table, (), counts.unchanged)
+            for table, rows in snapshot.digest_batches():
+                hashes_on_disk[table.id].update(texts(rows["hash"]))
+            for table, rows in snapshot.record_batches():
+                hashes_on_disk[table.id].update(texts(rows["hash"]))
+                resolution = transaction.classify(table, rows, ConflictMode.update)
+                differences = _differences(transaction, table, rows, resolution)
+                compared.add(table, differences, len(resolution.unchanged))
+            for table, difference in _store_only(
+                transaction, tables, hashes_on_disk, source, reading
+            ):
+                compared.add(table, [difference])
+    compared.skipped = tuple(snapshot.inventory.skipped)
+    compared.warnings = tuple(snapshot.inventory.warnings)
+    return compared
 
 
-def _pushed_tables(transaction: Transaction) -> list[Table]:
-    """Return all tables of the store except the overview, which is never pushed."""
-    return [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
-
-
-def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[str]:
-    for table in tables:
-        yield from (path for (path,) in transaction.values(table, Query(columns=("directory",))))
-
-
-def _compare(
-    transaction: Transaction,
-    tables: Sequence[Table],
-    snapshot: CampaignSnapshot,
-    known: Mapping[Table, Counts],
-    source: Source,
-) -> CampaignStatus:
-    """Compare the records on disk with those of a store; `known` counts the unread ones."""
-    campaign_status = CampaignStatus()
-    for table, counts in known.items():
-        campaign_status.add_unchanged(table, counts.unchanged)
-    for table, rows in snapshot.record_batches():
-        _compare_rows(transaction, table, rows, campaign_status)
-    hashes_on_disk: dict[str, set[str]] = defaultdict(set)
-    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
-        hashes_on_disk[table.id].update(texts(rows["hash"]))
-    store_only = _StoreOnlyRecords(source, snapshot.reading)
-    for table in tables:
-        for difference in store_only.find(transaction, table, hashes_on_disk[table.id]):
-            campaign_status.add_difference(table, difference)
-    return campaign_status
-
-
-def _compare_rows(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch, campaign_status: CampaignStatus
-) -> None:
-    """Add records on disk to the status as new, changed or unchanged."""
-    resolution = transaction.classify(table, rows, ConflictMode.update)
-    campaign_status.add_unchanged(table, len(resolution.unchanged))
-    for difference in (
-        *_new_rows(table, rows, resolution.insert),
-        *_changed_rows(transaction, table, take_rows(rows, resolution.replace)),
-    ):
-        campaign_status.add_difference(table, difference)
-
-
-def _new_rows(table: Table, rows: pa.RecordBatch, positions: Iterable[int]) -> Iterator[Difference]:
-    hashes, directories = texts(rows["hash"]), texts(rows["directory"])
-    for position in positions:
-        yield Difference(State.new, table.name, hashes[position], directories[position])
-
-
-def _changed_rows(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch
+def _differences(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch, resolution: Resolution
 ) -> Iterator[Difference]:
-    """Yield the differences between records on disk and stored records with the same keys."""
-    if not rows.num_rows:
+    """Yield the records on disk that are new, then those that differ from the stored ones."""
+    names = ("hash", "directory")
+    for hash_, directory in keys_of(take_rows(rows.select(names), resolution.insert), names):
+        yield Difference(State.new, table.name, hash_, directory)
+    if not resolution.replace:
         return
-    stored = _read_stored(transaction, table, texts(rows["hash"]))
-    for row in _without_long_columns(table, rows):
+    # Of long columns, only the digests are compared.
+    long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
+    short = rows.select([name for name in rows.schema.names if name not in long_columns])
+    changed = take_rows(short, resolution.replace)
+    stored = _read_stored(transaction, table, texts(changed["hash"]))
+    for row in changed.to_pylist():
         changes = tuple(_describe_changes(stored.get(row["hash"], {}), row))
         yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
-
-
-def _without_long_columns(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows without their long columns, but with the digests of these columns."""
-    long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
-    return rows.select([name for name in rows.schema.names if name not in long_columns]).to_pylist()
 
 
 def _read_stored(
@@ -273,46 +238,30 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
         yield "types or extras"
 
 
-class _StoreOnlyRecords:
-    """Finds stored records that belong to a source but are not on disk."""
+def _store_only(
+    transaction: Transaction,
+    tables: Iterable[Table],
+    hashes_on_disk: Mapping[str, Collection[str]],
+    source: Source,
+    reading: Reading,
+) -> Iterator[tuple[Table, Difference]]:
+    """Yield the stored records that belong to a source, but are not on disk.
 
-    def __init__(self, source: Source, reading: Reading) -> None:
-        self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
-        self._csv_hashes: set[str] | None = None
-        if isinstance(source, CsvSource):
-            from mdfactory.campaign.campaign_csv import read_rows
+    Parameters
+    ----------
+    hashes_on_disk
+        Table id -> hashes of the records on disk.
+    """
+    folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
+    hashes_in_csv = None
+    if isinstance(source, CsvSource):
+        from mdfactory.campaign.campaign_csv import read_rows
 
-            self._csv_hashes = {row.build_input.hash for row in read_rows(source.file).rows}
-        self._is_folder = cache(os.path.isdir)
-
-    def find(
-        self, transaction: Transaction, table: Table, hashes_on_disk: Collection[str]
-    ) -> Iterator[Difference]:
-        """Yield the stored records of a table whose hash is not in `hashes_on_disk`."""
-        for hash_, directory in transaction.values(table, self._query()):
-            if hash_ in hashes_on_disk or not self._belongs(hash_, directory):
-                continue
-            state = State.extra if self._is_folder(directory) else State.gone
-            yield Difference(state, table.name, hash_, directory)
-
-    def _query(self) -> Query:
-        """Return the query for the records, filtered by the source if that is one folder."""
-        columns = ("hash", "directory")
-        if self._folders is None or len(self._folders) != 1:
-            return Query(columns=columns)
-        return Query((Prefix("directory", *self._folders),), columns)
-
-    def _belongs(self, hash_: str, directory: str) -> bool:
-        if self._csv_hashes is not None and hash_ not in self._csv_hashes:
-            return False
-        return self._folders is None or is_inside(directory, self._folders)
-
-
-def is_inside(directory: str, folders: Collection[str]) -> bool:
-    """Whether a directory is one of the given folders, or inside one of them at any depth."""
-    path = directory.rstrip("/")
-    while path:
-        if path in folders:
-            return True
-        path = path.rpartition("/")[0]
-    return "/" in folders
+        hashes_in_csv = {row.build_input.hash for row in read_rows(source.file).rows}
+    is_folder = cache(os.path.isdir)
+    for table in tables:
+        for hash_, directory in records_inside(transaction, table, folders):
+            belongs = hashes_in_csv is None or hash_ in hashes_in_csv
+            if belongs and hash_ not in hashes_on_disk[table.id]:
+                state = State.extra if is_folder(directory) else State.gone
+                yield table, Difference(state, table.name, hash_, directory)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, FrameCorruptError, one_line
@@ -21,8 +20,7 @@ from mdfactory.records.vocabulary import (
     SimulationType,
 )
 from mdfactory.sync.frames import frame_of
-
-Row = Mapping[str, Any]
+from mdfactory.sync.verify.finding import Row
 
 ENUM_COLUMNS: Final = {
     SIMULATIONS.id: {
@@ -43,8 +41,7 @@ RESULT_ENUM_COLUMNS: Final = {"simulation_type": SimulationType}
 """The same for tables of results."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """An invalid or inconsistent value of a record.
 
     Parameters
@@ -100,16 +97,10 @@ def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
     except (ValueError, RecursionError, BuildInputError) as error:
         yield Problem(f"input_data is not a valid BuildInput: {one_line(error)}")
         return
-    if input_hash == row["hash"]:
-        return
-    if row["simulation_type"] == SimulationType.lnp and not own:
-        yield Problem(
-            f"its hash is not that of its input_data, {input_hash}: "
-            "another program recorded this lnp",
-            is_error=False,
-        )
-        return
-    yield Problem(f"its hash is not that of its input_data, {input_hash}")
+    if input_hash != row["hash"]:
+        is_known = row["simulation_type"] == SimulationType.lnp and not own
+        reason = ": another program recorded this lnp" if is_known else ""
+        yield Problem(f"its hash is not that of its input_data, {input_hash}{reason}", not is_known)
 
 
 def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:

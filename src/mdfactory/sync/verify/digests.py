@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import ne
 from string import printable
 from typing import Final
 
@@ -37,24 +38,17 @@ def damage_of(content: str, time: str, stored: DigestRow | None) -> str | None:
         return None
     if stored.is_valid(time):
         return "" if stored.content == content else "it was changed after it was written"
-    if record_digest(content, time) == stored.digest:
+    expected = record_digest(content, time)
+    if expected == stored.digest:
         return DIGEST_CHANGED
     if stored.content != content:
         return None
-    return _damage_of_time(content, time, stored.digest)
-
-
-def _damage_of_time(content: str, time: str, stored_record: str) -> str | None:
-    """Return what is wrong with a record whose time does not match its record digest.
-
-    A difference in one character of the digest or of the time is reported as damage. Otherwise
-    None is returned: another program has written the same content at another time.
-    """
-    if _differ_in_one_character(record_digest(content, time), stored_record):
+    # The time and the record digest do not match. A difference in one character of either is
+    # damage. Otherwise, another program has written the same content at another time.
+    if len(expected) == len(stored.digest) and sum(map(ne, expected, stored.digest)) == 1:
         return DIGEST_CHANGED
-    if any(record_digest(content, similar) == stored_record for similar in _similar_texts(time)):
-        return "its time was changed after it was written"
-    return None
+    is_time = any(record_digest(content, text) == stored.digest for text in _similar_texts(time))
+    return "its time was changed after it was written" if is_time else None
 
 
 def _similar_texts(text: str) -> Iterator[str]:
@@ -62,9 +56,3 @@ def _similar_texts(text: str) -> Iterator[str]:
     for position in range(len(text)):
         for character in printable:
             yield f"{text[:position]}{character}{text[position + 1 :]}"
-
-
-def _differ_in_one_character(first: str, second: str) -> bool:
-    if len(first) != len(second):
-        return False
-    return sum(a != b for a, b in zip(first, second, strict=True)) == 1
