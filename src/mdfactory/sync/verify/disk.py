@@ -84,31 +84,14 @@ def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
     except (ValueError, TypeError):
         return  # reported by the check of the record's values
     for file, checksum in checksums.items():
-        problem = _file_problem(Path(row["directory"]), file, None if quick else str(checksum))
+        try:
+            path = resolve_result_path(Path(row["directory"]), file)
+            problem = "" if path.is_file() else f"{file} is missing"
+            if not (problem or quick) and file_sha256(path) != str(checksum).lower():
+                problem = f"{file} has another checksum"
+        except FileNotFoundError:
+            problem = f"{file} is missing"
+        except (OSError, ValueError) as error:
+            problem = one_line(error)
         if problem:
             yield f"{row['directory']}: {problem}", RECORD_AGAIN
-
-
-def _file_problem(directory: Path, file: str, checksum: str | None) -> str:
-    """Return what is wrong with a file of an artifact; empty if nothing is.
-
-    Parameters
-    ----------
-    directory
-        Folder of the simulation.
-    file
-        Path of the file in that folder, as in the record.
-    checksum
-        SHA-256 in hex digits; None to check only that the file exists.
-    """
-    try:
-        path = resolve_result_path(directory, file)
-        if not path.is_file():
-            return f"{file} is missing"
-        if checksum is not None and file_sha256(path) != checksum.lower():
-            return f"{file} has another checksum"
-    except FileNotFoundError:
-        return f"{file} is missing"
-    except (OSError, ValueError) as error:
-        return one_line(error)
-    return ""

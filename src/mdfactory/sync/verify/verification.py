@@ -20,15 +20,14 @@ from mdfactory.errors import SourceError, StoreError, one_line
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Namespace, Table, digest_table
-from mdfactory.stores.keys import Key, Values, keys_of
+from mdfactory.stores.keys import Values, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import is_inside, records_inside
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.verify.content import problems_of
-from mdfactory.sync.verify.digests import damage_of
+from mdfactory.sync.verify.content import damage_of, problems_of
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
 
@@ -114,14 +113,12 @@ def verify(
             ", ".join(sorted(folders)) or "the pattern",
             "no such folder, and the store has no records of simulations in it",
         )
-    hashes = [hash_ for hash_ in sorted(verification.hashes) if hash_ >= since.upper()]
-    verified.reached = hashes[0] if hashes else ""
+    hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= since.upper())
     for start in range(0, len(hashes), BATCH_SIMULATIONS):
-        hashes_batch = hashes[start : start + BATCH_SIMULATIONS]
-        verification.check_simulations(hashes_batch)
-        end = start + len(hashes_batch)
-        watch("checking simulations", end)
-        verified.reached = hashes[end] if end < len(hashes) else ""
+        verified.reached = hashes[start]
+        verification.check_simulations(hashes[start : start + BATCH_SIMULATIONS])
+        watch("checking simulations", min(start + BATCH_SIMULATIONS, len(hashes)))
+    verified.reached = ""
     return verified
 
 
@@ -211,7 +208,12 @@ class _Verification:
                 continue
             self._verified.checked[table.name] += 1
             damage = damage_of(content, row[table.time], stored.get(key))
-            self._report_record(table, key, row, damage)
+            self._verified.unverifiable += damage is None
+            for text, is_error in problems_of(table, row, damage):
+                if is_error:
+                    self._report(table, key, text, PUSH_FORCE)
+                else:
+                    self._verified.notes.append(Finding(table.name, " ".join(key), text, ""))
             # `Transaction.read_with_sidecars` leaves out a sidecar with another time. mdfactory
             # writes both with the same time, so one of the times was changed.
             has_none = table.sidecar and not row[table.sidecar_columns[0]]
@@ -220,18 +222,6 @@ class _Verification:
                 self._report(table, key, problem, PUSH_FORCE)
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
-
-    def _report_record(self, table: Table, key: Key, row: Row, damage: str | None) -> None:
-        """Report the result of `damage_of` for a record, and the problems of its values."""
-        if damage is None:
-            self._verified.unverifiable += 1
-        elif damage:
-            self._report(table, key, damage, PUSH_FORCE)
-        for problem in problems_of(table, row, own=damage is not None):
-            if problem.is_error:
-                self._report(table, key, problem.text, PUSH_FORCE)
-            else:
-                self._verified.notes.append(Finding(table.name, " ".join(key), problem.text, ""))
 
     def _report_missing_records(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
