@@ -15,7 +15,7 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import correct_rows
+from mdfactory.sync.overview import write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -107,7 +107,7 @@ def copy(
             rows_of_overview = ((OVERVIEW, rows) for rows in reader.read(OVERVIEW))
             counts |= merge(rows_of_overview, ConflictMode.skip)
             for rows in () if dry_run else reader.read(OVERVIEW, Query(columns=("hash",))):
-                correct_rows(writer, dict.fromkeys(texts(rows["hash"])), now)
+                write_rows(writer, wrong_rows(writer, dict.fromkeys(texts(rows["hash"]))), now)
     return Copied(counts, {} if dry_run else _compare(source, target, watch))
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from itertools import chain
@@ -24,34 +23,28 @@ from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.merge import Resolution
-from mdfactory.records.query import OneOf, Query
+from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.stores.keys import keys_of, take_rows
+from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import records_inside
 from mdfactory.sync.progress import ProgressCallback
-from mdfactory.sync.results import require_tables
-from mdfactory.sync.snapshot import planned_transaction, take_snapshot
+from mdfactory.sync.results import PLURALS, require_tables
+from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
-
-GROUP_NAMES: Final = {
-    None: "systems",
-    ResultType.analysis: "analyses",
-    ResultType.artifact: "artifacts",
-}
-"""Result type of a table (None for simulations) -> its group in `CampaignStatus.counts`."""
 
 SHORT_COLUMNS: Final = frozenset(
     {"status", "directory", "row_count", "file_count", "simulation_type"}
 )
 """Columns whose old and new values are shown in a difference."""
 
-LONG_SIDECAR_COLUMNS: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})
+DIGEST_COLUMNS: Final = ("csv_sha256", "digest")
+"""Columns of a sidecar that are compared."""
 
-UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", "csv_sha256", "digest"})
+UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", *DIGEST_COLUMNS})
 """Columns whose name is not shown in a difference; a changed digest is shown as changed data."""
 
 
@@ -105,7 +98,7 @@ class CampaignStatus:
     """
 
     counts: dict[str, Counter[State]] = field(
-        default_factory=lambda: {group: Counter() for group in GROUP_NAMES.values()}
+        default_factory=lambda: {group: Counter() for group in PLURALS.values()}
     )
     differences: list[Difference] = field(default_factory=list)
     skipped: tuple[Skipped, ...] = ()
@@ -118,7 +111,7 @@ class CampaignStatus:
 
     def add(self, table: Table, differences: Iterable[Difference], unchanged: int = 0) -> None:
         """Count records of a table, and list those that differ."""
-        counts = self.counts[GROUP_NAMES[table.result_type]]
+        counts = self.counts[PLURALS[table.result_type]]
         counts[State.unchanged] += unchanged
         for difference in differences:
             counts[difference.state] += 1
@@ -158,26 +151,17 @@ def status(
         if source is None:
             records = (records_inside(transaction, table, None) for table in tables)
             source = Folders(tuple({directory for _, directory in chain.from_iterable(records)}))
-    now = datetime.now(UTC).isoformat()
-    with take_snapshot(
-        source, FULL_SCOPE, ConflictMode.update, now, watch, reading=reading
-    ) as snapshot:
+    with take_snapshot(source, FULL_SCOPE, ConflictMode.update, reading, watch) as snapshot:
         watch("comparing", 0)
         compared = CampaignStatus()
-        hashes_on_disk: dict[str, set[str]] = defaultdict(set)
         with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, known):
             for table, counts in known.items():
                 compared.add(table, (), counts.unchanged)
-            for table, rows in snapshot.digest_batches():
-                hashes_on_disk[table.id].update(texts(rows["hash"]))
             for table, rows in snapshot.record_batches():
-                hashes_on_disk[table.id].update(texts(rows["hash"]))
                 resolution = transaction.classify(table, rows, ConflictMode.update)
                 differences = _differences(transaction, table, rows, resolution)
                 compared.add(table, differences, len(resolution.unchanged))
-            for table, difference in _store_only(
-                transaction, tables, hashes_on_disk, source, reading
-            ):
+            for table, difference in _store_only(transaction, tables, snapshot, source):
                 compared.add(table, [difference])
     compared.skipped = tuple(snapshot.inventory.skipped)
     compared.warnings = tuple(snapshot.inventory.warnings)
@@ -194,32 +178,22 @@ def _differences(
     if not resolution.replace:
         return
     # Of long columns, only the digests are compared.
-    long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
-    short = rows.select([name for name in rows.schema.names if name not in long_columns])
-    changed = take_rows(short, resolution.replace)
-    stored = _read_stored(transaction, table, texts(changed["hash"]))
-    for row in changed.to_pylist():
-        changes = tuple(_describe_changes(stored.get(row["hash"], {}), row))
-        yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
-
-
-def _read_stored(
-    transaction: Transaction, table: Table, hashes: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Return hash -> stored record, without long columns, with the digests of its sidecar."""
     columns = tuple(name for name in table.columns if name not in table.large)
-    query = Query((OneOf("hash", tuple(hashes)),), columns)
+    short = rows.select([*columns, *(DIGEST_COLUMNS if table.sidecar else ())])
+    changed = take_rows(short, resolution.replace)
+    keys = keys_of(changed, table.key)
+    query = Query((hash_condition(keys),), columns)
     stored = {
-        row["hash"]: row for rows in transaction.read(table, query) for row in rows.to_pylist()
+        row["hash"]: row for batch in transaction.read(table, query) for row in batch.to_pylist()
     }
-    if table.sidecar:
-        names = ("csv_sha256", "digest")
-        sidecars = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
-        for (hash_, time), digests in sidecars.items():
-            # If the times differ, the sidecar is obsolete: another program rewrote the record.
-            if hash_ in stored and stored[hash_][table.time] == time:
-                stored[hash_] |= dict(zip(names, digests, strict=True))
-    return stored
+    sidecars = transaction.sidecars(table, keys, DIGEST_COLUMNS)
+    for row in changed.to_pylist():
+        old = stored.get(row["hash"], {})
+        # A sidecar with another time is obsolete: another program rewrote the record.
+        digests = sidecars.get((row["hash"], old.get(table.time, "")), ())
+        old |= dict(zip(DIGEST_COLUMNS, digests, strict=False))
+        changes = tuple(_describe_changes(old, row))
+        yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
 
 
 def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -239,20 +213,13 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
 
 
 def _store_only(
-    transaction: Transaction,
-    tables: Iterable[Table],
-    hashes_on_disk: Mapping[str, Collection[str]],
-    source: Source,
-    reading: Reading,
+    transaction: Transaction, tables: Iterable[Table], snapshot: CampaignSnapshot, source: Source
 ) -> Iterator[tuple[Table, Difference]]:
-    """Yield the stored records that belong to a source, but are not on disk.
-
-    Parameters
-    ----------
-    hashes_on_disk
-        Table id -> hashes of the records on disk.
-    """
-    folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
+    """Yield the stored records that belong to a source, but are not on disk."""
+    hashes_on_disk: dict[str, set[str]] = defaultdict(set)
+    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
+        hashes_on_disk[table.id].update(texts(rows["hash"]))
+    folders = None if isinstance(source, Folders) else frozenset(roots(source, snapshot.reading))
     hashes_in_csv = None
     if isinstance(source, CsvSource):
         from mdfactory.campaign.campaign_csv import read_rows
