@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -15,7 +16,7 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import write_rows, wrong_rows
+from mdfactory.sync.overview import BATCH_SIMULATIONS, write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -106,8 +107,10 @@ def copy(
         if reader.has(OVERVIEW):
             rows_of_overview = ((OVERVIEW, rows) for rows in reader.read(OVERVIEW))
             counts |= merge(rows_of_overview, ConflictMode.skip)
-            for rows in () if dry_run else reader.read(OVERVIEW, Query(columns=("hash",))):
-                write_rows(writer, wrong_rows(writer, dict.fromkeys(texts(rows["hash"]))), now)
+            hashes = (hash_ for (hash_,) in reader.values(OVERVIEW, Query(columns=("hash",))))
+            remaining = iter(() if dry_run else dict.fromkeys(hashes))
+            while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
+                write_rows(writer, wrong_rows(writer, hashes_batch), now)
     return Copied(counts, {} if dry_run else _compare(source, target, watch))
 
 
