@@ -93,6 +93,36 @@ def test_a_dry_run_writes_nothing(source: Store, tmp_path: Path) -> None:
     assert list((tmp_path / "target").iterdir()) == []
 
 
+def test_a_dry_run_counts_what_a_copy_writes(source: Store, tmp_path: Path) -> None:
+    target = _sqlite(tmp_path / "target")
+    planned = copy(source, target, dry_run=True)
+    assert planned.tables[OVERVIEW.name].inserted > 0
+    assert planned.tables == copy(source, target).tables
+    target.delete(OVERVIEW, (OneOf("item_type", ("artifact",)),))
+    planned = copy(source, target, ConflictMode.update, dry_run=True)
+    assert planned.tables[OVERVIEW.name].skipped + planned.tables[OVERVIEW.name].unchanged > 0
+    assert planned.tables == copy(source, target, ConflictMode.update).tables
+
+
+def test_records_of_a_table_that_only_the_target_has_are_a_difference(
+    source: Store, tmp_path: Path
+) -> None:
+    target = _sqlite(tmp_path / "target")
+    copy(source, target)
+    own, empty = analysis_table("Own_Of_Target"), analysis_table("empty")
+    with source.transaction() as transaction:
+        (rows, *_) = transaction.read(analysis_table("rdf_oxygen"))
+    for table in (own, empty):
+        target.create(table)
+    assert copy(source, target, ConflictMode.skip).identical
+    target.write([(own, rows)], ConflictMode.refuse)
+    copied = copy(source, target, ConflictMode.skip)
+    assert not copied.identical
+    in_source, in_target = copied.proof[own.name]
+    assert (in_source.rows, in_target.rows) == (0, 4)
+    assert empty.name not in copied.proof
+
+
 def test_the_overview_of_the_target_matches_its_records(source: Store, tmp_path: Path) -> None:
     """The target lacks a result of the source, and has a result that the source lacks."""
     target = _sqlite(tmp_path / "target")

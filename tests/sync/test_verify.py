@@ -220,8 +220,16 @@ def test_only_records_inside_the_source_are_checked(store: Store, campaign: Path
 def test_a_source_that_does_not_exist_is_an_error(
     store: Store, campaign: Path, source: str
 ) -> None:
-    with pytest.raises(SourceError, match="no such folder"):
-        verify(store, str(campaign.parent / source))
+    steps = []
+    for since in ("", "7"):
+        with pytest.raises(SourceError, match="no such folder"):
+            verify(
+                store,
+                str(campaign.parent / source),
+                since=since,
+                watch=lambda *step: steps.append(step),
+            )
+    assert not steps  # the store was not read
     moved = campaign.rename(campaign.parent / "moved")
     assert len(verify(store, str(campaign)).findings) == len(list(moved.glob("*/*.yaml")))
 

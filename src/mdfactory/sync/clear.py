@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from mdfactory.errors import NotInitialisedError, StoreChangedError, counted
+from mdfactory.errors import StoreChangedError, counted
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.overview import mark_as_cleared
 from mdfactory.sync.pull import conditions
 from mdfactory.sync.results import require_result, require_results
@@ -85,32 +83,24 @@ def select(
         If `hash_prefix` is not hexadecimal.
     """
     where = conditions(hash_prefix, {})
-    selected = [*([SIMULATIONS] if simulations else []), *([OVERVIEW] if overview else [])]
+    selected = [SIMULATIONS] if simulations else []
+    selected += [OVERVIEW] if overview else []
     with store.transaction() as transaction:
         everything = simulations and overview  # missing tables are then ignored
         if not (everything and transaction.tables()):
-            _require(transaction, selected, result_types)
+            for table in selected:
+                transaction.require(table)
+            for result_type in result_types:
+                require_results(transaction, result_type)
         for table in tables:
             require_result(transaction, table)
         selected_ids = {table.id for table in (*selected, *tables)}
-        existing = [
-            table
+        counts = {
+            table: transaction.count(table, where)
             for table in transaction.tables()
             if table.id in selected_ids or table.result_type in result_types
-        ]
-        if not existing:
-            raise NotInitialisedError(SIMULATIONS.name, store.location, "mdfactory sync init all")
-        counts = {table: transaction.count(table, where) for table in existing}
+        }
         return Selection(counts, hash_prefix)
-
-
-def _require(
-    transaction: Transaction, tables: Collection[Table], result_types: Collection[ResultType]
-) -> None:
-    for table in tables:
-        transaction.require(table)
-    for result_type in result_types:
-        require_results(transaction, result_type)
 
 
 def clear(
@@ -143,7 +133,6 @@ def clear(
         If the numbers of records are no longer those of the selection. Nothing was removed.
     """
     where = conditions(selection.hash_prefix, {})
-    now = datetime.now(UTC).isoformat()
     with store.operation(command, purge=purge) as transaction:
         removed = {table: transaction.delete(table, where) for table in selection.tables}
         if removed != selection.tables:
@@ -153,5 +142,5 @@ def clear(
             )
         result_tables = [table for table in removed if table.result_type]
         if result_tables and OVERVIEW not in selection.tables:
-            mark_as_cleared(transaction, where, result_tables, now)
+            mark_as_cleared(transaction, where, result_tables)
     return {table.name: number for table, number in removed.items()}

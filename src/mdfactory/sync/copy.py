@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from itertools import islice
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -15,11 +16,9 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import correct_rows
+from mdfactory.sync.overview import BATCH_SIMULATIONS, write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-
-SHA256_VALUES: Final = 2**256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,9 @@ class Copied:
     tables
         Table name -> number of its records by outcome.
     proof
-        Name of a table of the source -> its digest in the source, and its digest in the target
-        after the copy. Empty for a dry run.
+        Name of a table -> its digest in the source, and its digest in the target after the copy:
+        all tables of the source, and those with records that only the target has. Empty for a dry
+        run.
     """
 
     tables: dict[str, Counts]
@@ -57,7 +57,7 @@ class Copied:
 
     @property
     def identical(self) -> bool:
-        """Whether all tables of the source have equal digests in the target; true for a dry run."""
+        """Whether all tables have equal digests in source and target; true for a dry run."""
         return all(source == target for source, target in self.proof.values())
 
 
@@ -95,21 +95,23 @@ def copy(
         In mode ``refuse``, if the key of a record is already in the target. Nothing was written.
     """
     now = datetime.now(UTC).isoformat()
-    with (
-        source.transaction() as reader,
-        target.transaction()
-        if dry_run
-        else target.operation(command, create=set(Namespace)) as writer,
-    ):
+    opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
+    with source.transaction() as reader, opened as writer:
         tables = require_tables(reader)
-        batches = _read_records(reader, tables, watch)
-        if dry_run:
-            return Copied(writer.plan(batches, mode, create=True), {})
-        for table in tables:
+        merge = partial(writer.plan, create=True) if dry_run else writer.write
+        for table in () if dry_run else tables:
             writer.create(table)
-        counts = writer.write(batches, mode)
-        counts |= _copy_overview(reader, writer, now)
-    return Copied(counts, _compare(source, target, tables, watch))
+        counts = merge(_read_records(reader, tables, watch), mode)
+        # The records of the target may differ from those of the source, and its overview must match
+        # its own. So only the rows that it lacks are inserted; then all rows are corrected.
+        if reader.has(OVERVIEW):
+            rows_of_overview = ((OVERVIEW, rows) for rows in reader.read(OVERVIEW))
+            counts |= merge(rows_of_overview, ConflictMode.skip)
+            hashes = (hash_ for (hash_,) in reader.values(OVERVIEW, Query(columns=("hash",))))
+            remaining = iter(() if dry_run else dict.fromkeys(hashes))
+            while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
+                write_rows(writer, wrong_rows(writer, hashes_batch), now)
+    return Copied(counts, {} if dry_run else _compare(source, target, watch))
 
 
 def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressCallback) -> Batches:
@@ -124,43 +126,32 @@ def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressC
             yield table, rows
 
 
-def _copy_overview(reader: Transaction, writer: Transaction, now: str) -> dict[str, Counts]:
-    """Insert the overview rows that the target lacks, then correct all rows of their simulations.
-
-    The records of the target may differ from those of the source. Its overview must match its own.
-    """
-    if not reader.has(OVERVIEW):
-        return {}
-    counts = writer.write(((OVERVIEW, rows) for rows in reader.read(OVERVIEW)), ConflictMode.skip)
-    hashes = (
-        hash_
-        for rows in reader.read(OVERVIEW, Query(columns=("hash",)))
-        for hash_ in texts(rows["hash"])
-    )
-    correct_rows(writer, dict.fromkeys(hashes), now)
-    return counts
-
-
 def _compare(
-    source: Store, target: Store, tables: Iterable[Table], watch: ProgressCallback
+    source: Store, target: Store, watch: ProgressCallback
 ) -> dict[str, tuple[TableDigest, TableDigest]]:
-    with source.transaction() as source_reader, target.transaction() as target_reader:
+    """Return the digests of the tables of the source, and of others with records in the target."""
+    with source.transaction() as reader, target.transaction() as target_reader:
+        tables = {table.id: table for table in reader.tables()}
+        for table in target_reader.tables():
+            if table.id not in tables and target_reader.count(table, limit=1):
+                tables[table.id] = table
         return {
             table.name: (
-                _table_digest(source_reader, table, watch),
+                _table_digest(reader, table, watch),
                 _table_digest(target_reader, table, watch),
             )
-            for table in tables
+            for table in tables.values()
         }
 
 
 def _table_digest(transaction: Transaction, table: Table, watch: ProgressCallback) -> TableDigest:
+    """Return the digest of a table; that of a missing table is the digest of an empty one."""
     count, total = 0, 0
-    for rows in transaction.read_with_sidecars(table):
+    for rows in transaction.read_with_sidecars(table) if transaction.has(table) else ():
         count += rows.num_rows
         watch(f"comparing {table.name}", count)
         contents = content_digests(table, rows)
-        columns = [rows[name].to_pylist() for name in (table.time, *table.sidecar_columns)]
+        columns = [texts(rows[name]) for name in (table.time, *table.sidecar_columns)]
         for values in zip(contents, *columns, strict=True):
             total += int(digest(values), 16)  # a sum, so that the order does not matter
-    return TableDigest(count, f"{total % SHA256_VALUES:064x}")
+    return TableDigest(count, f"{total % 2**256:064x}")

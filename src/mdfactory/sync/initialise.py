@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import result_tables
 
 
@@ -73,29 +72,19 @@ def initialise(
         if force
         else store.transaction(write=True, create=namespaces)
     )
+    outcomes: list[Initialised] = []
     with opened as transaction:
-        outcomes = [_create(transaction, SIMULATIONS, force=force)] if simulations else []
-        if results:
-            outcomes.append(_create_overview(transaction, results, force=force))
+        tables = [SIMULATIONS] if simulations else []
+        tables += [OVERVIEW] if results else []
         for result_type in results:
-            tables = {table.id: table for table in catalogue.tables(result_type)}
             stored = result_tables(transaction, result_type).values()
-            tables |= {table.id: table for table in stored}
-            outcomes += [_create(transaction, table, force=force) for table in tables.values()]
+            by_id = {table.id: table for table in (*catalogue.tables(result_type), *stored)}
+            tables += by_id.values()
+        for table in tables:
+            existed = transaction.has(table)
+            removed = transaction.create(table, replace=force and table is not OVERVIEW)
+            if force and table is OVERVIEW:  # it may have rows of the other result type
+                where = (OneOf("item_type", tuple(map(str, results))),)
+                removed = transaction.delete(OVERVIEW, where)
+            outcomes.append(Initialised(table.name, existed, removed))
     return outcomes
-
-
-def _create(transaction: Transaction, table: Table, *, force: bool) -> Initialised:
-    existed = transaction.has(table)
-    return Initialised(table.name, existed, transaction.create(table, replace=force))
-
-
-def _create_overview(
-    transaction: Transaction, result_types: Collection[ResultType], *, force: bool
-) -> Initialised:
-    """Create the overview; with `force`, remove only its rows of the given result types."""
-    existed = transaction.has(OVERVIEW)
-    transaction.create(OVERVIEW)
-    where = (OneOf("item_type", tuple(map(str, result_types))),)
-    removed = transaction.delete(OVERVIEW, where) if force else 0
-    return Initialised(OVERVIEW.name, existed, removed)

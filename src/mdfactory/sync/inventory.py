@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -15,10 +15,17 @@ from mdfactory.errors import DuplicateSimulationError
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
-from mdfactory.sync.overview import VisitedSimulation
 from mdfactory.sync.progress import ProgressCallback
 
 CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
+
+
+class VisitedSimulation(NamedTuple):
+    """A simulation that a push has found on disk."""
+
+    hash: str
+    simulation_type: SimulationType
+    directory: str
 
 
 @dataclass(slots=True)
@@ -28,11 +35,9 @@ class Inventory:
     Parameters
     ----------
     folders
-        Hash -> a tuple for each folder of the simulation: negative rank of its status, and path.
-        The smallest tuple is that of the folder to use: the most advanced folder; among equals,
-        the first by path.
-    types
-        Hash -> type of the simulation.
+        Hash -> a tuple for each folder of the simulation: negative rank of its status, path and
+        type. The smallest tuple is that of the folder to use: the most advanced folder; among
+        equals, the first by path.
     results
         Result, with its name as the registry spells it -> types of the simulations that have it.
     skipped
@@ -44,8 +49,7 @@ class Inventory:
         Folders that are not used, because another folder of the same simulation is.
     """
 
-    folders: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    types: dict[str, SimulationType] = field(default_factory=dict)
+    folders: dict[str, list[tuple[int, str, SimulationType]]] = field(default_factory=dict)
     results: dict[ResultId, set[SimulationType]] = field(default_factory=dict)
     skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -60,11 +64,9 @@ class Inventory:
             if isinstance(item, Skipped):
                 self.add_skipped(item)
                 continue
-            identity = item.identity
-            self.types[identity.hash] = identity.simulation_type
-            self.folders.setdefault(identity.hash, []).append((-item.status.rank, item.path))
-            if item.warnings:
-                self.warnings += item.warnings
+            folder = (-item.status.rank, item.path, item.identity.simulation_type)
+            self.folders.setdefault(item.hash, []).append(folder)
+            self.warnings += item.warnings
             yield item
 
     def second_pass(
@@ -86,7 +88,7 @@ class Inventory:
             watch("reading simulations again", number)
             if isinstance(item, Simulation):
                 folders = self.folders.get(item.hash, ())
-                if any(path == item.path for _, path in folders):
+                if any(path == item.path for _, path, _ in folders):
                     changed.discard(item.path)
                     yield item
         for path in sorted(changed):
@@ -95,7 +97,7 @@ class Inventory:
         self.folders = {
             hash_: folders
             for hash_, folders in self.folders.items()
-            if not any(path in changed for _, path in folders)
+            if not any(path in changed for _, path, _ in folders)
         }
 
     def add_skipped(self, skipped: Skipped) -> None:
@@ -118,8 +120,8 @@ class Inventory:
     def visited(self) -> Iterator[VisitedSimulation]:
         """Yield each simulation once, with the folder that is used for it."""
         for hash_, folders in self.folders.items():
-            (path,) = (path for _, path in folders if path not in self.unused_folders)
-            yield VisitedSimulation(hash_, self.types[hash_], path)
+            _, path, simulation_type = min(folders)
+            yield VisitedSimulation(hash_, simulation_type, path)
 
     def choose_folders(self, mode: ConflictMode) -> None:
         """Choose one folder of each simulation that was found in several.
@@ -133,7 +135,7 @@ class Inventory:
             In mode ``refuse``, if any simulation was found in several folders.
         """
         duplicates = {
-            hash_: [path for _, path in sorted(folders)]
+            hash_: [path for _, path, _ in sorted(folders)]
             for hash_, folders in self.folders.items()
             if len(folders) > 1
         }

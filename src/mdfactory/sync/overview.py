@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from mdfactory.records.vocabulary import (
 )
 from mdfactory.stores.keys import Values
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.inventory import Inventory, VisitedSimulation
 from mdfactory.sync.results import result_tables
 
 BATCH_SIMULATIONS: Final = 500
@@ -40,20 +41,8 @@ NOT_IN_STORE: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0,
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class VisitedSimulation:
-    """A simulation that a push has found on disk."""
-
-    hash: str
-    simulation_type: SimulationType
-    directory: str
-
-
 def outdated_rows(
-    transaction: Transaction,
-    visited: Iterable[VisitedSimulation],
-    catalogue: Catalogue,
-    pushed: Mapping[ResultId, Collection[SimulationType]],
+    transaction: Transaction, inventory: Inventory, catalogue: Catalogue
 ) -> Iterator[list[Row]]:
     """Yield the missing and the outdated overview rows of the visited simulations, corrected.
 
@@ -69,12 +58,10 @@ def outdated_rows(
     ----------
     transaction
         A transaction of the store. Nothing is yielded if the store has no overview.
-    visited
-        The simulations.
+    inventory
+        The simulations and results that the push has found.
     catalogue
         The results that are expected of each type of simulation.
-    pushed
-        Result, with its name as the registry spells it -> types of the simulations that have it.
 
     Yields
     ------
@@ -84,29 +71,14 @@ def outdated_rows(
     """
     if not transaction.has(OVERVIEW):
         return
-    remaining = iter(visited)
-    overview = _OverviewRows(transaction, catalogue, pushed)
+    remaining = inventory.visited()
+    overview = _OverviewRows(transaction, inventory, catalogue)
     while simulations := list(islice(remaining, BATCH_SIMULATIONS)):
-        yield overview.outdated(simulations)
-
-
-def derive_overview(
-    transaction: Transaction,
-    visited: Iterable[VisitedSimulation],
-    catalogue: Catalogue,
-    pushed: Mapping[ResultId, Collection[SimulationType]],
-    time: str,
-) -> None:
-    """Write the `outdated_rows` of the visited simulations, with the time of the push."""
-    for rows in outdated_rows(transaction, visited, catalogue, pushed):
-        _write(transaction, rows, time)
+        yield list(overview.outdated(simulations))
 
 
 def mark_as_cleared(
-    transaction: Transaction,
-    where: tuple[Condition, ...],
-    cleared: Collection[Table],
-    time: str,
+    transaction: Transaction, where: tuple[Condition, ...], cleared: Collection[Table]
 ) -> None:
     """Mark results as not yet run after their records were removed.
 
@@ -118,11 +90,10 @@ def mark_as_cleared(
         Conditions that select the simulations.
     cleared
         Tables of results whose records were removed.
-    time
-        Time of the clear: ISO 8601 in UTC.
     """
     if not transaction.has(OVERVIEW):
         return
+    now = datetime.now(UTC).isoformat()
     completed = OneOf("status", (ResultStatus.completed.value,))
     results = {(table.result_type, table.result_name.lower()) for table in cleared}
     # All rows are read before the first is written: both are in the same table.
@@ -132,15 +103,7 @@ def mark_as_cleared(
             for row in rows.to_pylist()
             if (row["item_type"], row["item_name"].lower()) in results
         ]
-        _write(transaction, changed, time)
-
-
-def correct_rows(transaction: Transaction, hashes: Iterable[str], time: str) -> None:
-    """Correct the overview rows of simulations, where they do not match the records."""
-    overview = _OverviewRows(transaction, Catalogue(), {})
-    remaining = iter(hashes)
-    while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
-        _write(transaction, overview.corrected(OneOf("hash", hashes_batch)), time)
+        write_rows(transaction, changed, now)
 
 
 def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
@@ -148,11 +111,28 @@ def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
 
     Only rows of the given simulations are compared. Their status and counts are corrected.
     """
-    overview = _OverviewRows(transaction, Catalogue(), {})
-    return overview.corrected(OneOf("hash", tuple(hashes)))
+    condition = OneOf("hash", tuple(hashes))
+    counts = _read_counts(transaction, _filled_tables(transaction), condition)
+    pairs = (
+        (row, row | _result_state(result, counts[hash_].get(result)))
+        for hash_, stored in _read_rows(transaction, condition).items()
+        for result, row in stored.items()
+    )
+    return [corrected for row, corrected in pairs if corrected != row]
 
 
-def _write(transaction: Transaction, rows: Iterable[Row], time: str) -> None:
+def write_rows(transaction: Transaction, rows: Iterable[Row], time: str) -> None:
+    """Write rows of the overview, in place of stored ones.
+
+    Parameters
+    ----------
+    transaction
+        A writing transaction of a store with an overview.
+    rows
+        The rows; their times are not used.
+    time
+        The time that they get: ISO 8601 in UTC.
+    """
     *columns, _ = OVERVIEW.columns  # the last one is the time
     values = [(*(row[name] for name in columns), time) for row in rows]
     if values:
@@ -164,118 +144,81 @@ class _OverviewRows:
     """Derives the rows that the overview must have, and compares them with the stored ones."""
 
     def __init__(
-        self,
-        transaction: Transaction,
-        catalogue: Catalogue,
-        pushed: Mapping[ResultId, Collection[SimulationType]],
+        self, transaction: Transaction, inventory: Inventory, catalogue: Catalogue
     ) -> None:
         self._transaction = transaction
-        tables = result_tables(transaction)  # with names as the store spells them
-        self._tables = {
-            _lower(result): table
-            for result, table in tables.items()
-            if transaction.count(table, limit=1)
-        }
+        self._tables = _filled_tables(transaction)
+        pushed, listed = inventory.results, list(catalogue.all_results())
         # Later names replace earlier ones: the spelling of the catalogue takes precedence, then
-        # that of the push.
-        self._spelling = {
-            _lower((result_type, name)): name
-            for result_type, name in (*tables, *pushed, *catalogue.all_results())
-        }
-        self._expected = self._expected_results(catalogue, pushed)
-        self._values_without_records = {
-            simulation_type: {result: self._result_values(result, None) for result in results}
-            for simulation_type, results in self._expected.items()
-        }
-
-    def _expected_results(
-        self, catalogue: Catalogue, pushed: Mapping[ResultId, Collection[SimulationType]]
-    ) -> dict[SimulationType, set[ResultId]]:
-        """Return simulation type -> results for which each simulation of this type has a row.
-
-        A simulation also has a row for each other result of it that is in the store.
-        """
-        unlisted = self._spelling.keys() - set(map(_lower, catalogue.all_results()))
-        return {
+        # that of the push, then that of the store.
+        results = (*result_tables(transaction), *pushed, *listed)
+        self._spelling = {_lower(result): result[1] for result in results}
+        unlisted = self._spelling.keys() - set(map(_lower, listed))
+        # Simulation type -> result for which each simulation of this type has a row -> values of
+        # this row if the store has no record of the result.
+        self._expected = {
             simulation_type: {
-                *map(_lower, catalogue.results(simulation_type)),
-                *unlisted,
-                *(_lower(result) for result, types in pushed.items() if simulation_type in types),
+                result: self._result_values(result, None)
+                for result in (
+                    *map(_lower, catalogue.results(simulation_type)),
+                    *unlisted,
+                    *(_lower(found) for found, types in pushed.items() if simulation_type in types),
+                )
             }
             for simulation_type in SimulationType
         }
 
-    def outdated(self, simulations: Sequence[VisitedSimulation]) -> list[Row]:
-        """Return the missing and the corrected rows of the given simulations.
+    def outdated(self, simulations: Sequence[VisitedSimulation]) -> Iterator[Row]:
+        """Yield the missing and the corrected rows of the given simulations.
 
         Most rows are up to date. All of them are therefore compared as sets of tuples first, which
         is fast. Only simulations with a difference are then compared row by row.
         """
         hashes = OneOf("hash", tuple(simulation.hash for simulation in simulations))
-        counts = self._read_counts(hashes)
-        differences = self._read_values(hashes) ^ self._usual_values(simulations, counts)
-        differing = {hash_ for hash_, *_ in differences}
+        counts = _read_counts(self._transaction, self._tables, hashes)
+        # All columns but the last one, the time.
+        query = Query((hashes,), OVERVIEW.columns[:-1])
+        stored_values = set(self._transaction.values(OVERVIEW, query))
+        differing = {hash_ for hash_, *_ in stored_values ^ self._usual_values(simulations, counts)}
         if not differing:
-            return []
-        stored = self._read_rows(OneOf("hash", tuple(differing)))
-        return [
-            row
-            for simulation in simulations
-            if simulation.hash in differing
-            for row in self._outdated_of(simulation, counts, stored[simulation.hash])
-        ]
-
-    def _outdated_of(
-        self,
-        simulation: VisitedSimulation,
-        counts: Mapping[tuple[str, ResultId], int],
-        stored: Mapping[ResultId, Row],
-    ) -> Iterator[Row]:
-        """Yield the missing and the corrected rows of one simulation."""
-        recorded = {result for result in self._tables if (simulation.hash, result) in counts}
-        expected = self._expected[simulation.simulation_type]
-        for result in sorted(expected | stored.keys() | recorded):
-            row = stored.get(result)
-            # A stored row keeps its spelling of the name.
-            derived = (row or {"item_name": self._spelling[result]}) | {
-                "hash": simulation.hash,
-                "simulation_type": simulation.simulation_type.value,
-                "directory": simulation.directory,
-                "item_type": result[0].value,
-                **_result_state(result, counts.get((simulation.hash, result))),
-            }
-            if derived != row:
-                yield derived
-
-    def corrected(self, hashes: OneOf) -> list[Row]:
-        """Return corrected copies of the stored rows that do not match the records."""
-        counts = self._read_counts(hashes)
-        pairs = (
-            (row, row | _result_state(result, counts.get((hash_, result))))
-            for hash_, stored in self._read_rows(hashes).items()
-            for result, row in stored.items()
-        )
-        return [corrected for row, corrected in pairs if corrected != row]
+            return
+        stored = _read_rows(self._transaction, OneOf("hash", tuple(differing)))
+        for hash_, simulation_type, directory in simulations:
+            if hash_ not in differing:
+                continue
+            own = stored[hash_]
+            results = {*self._expected[simulation_type], *own, *counts[hash_]}
+            for result in sorted(results):
+                # A stored row keeps its spelling of the name.
+                derived = own.get(result, {"item_name": self._spelling[result]}) | {
+                    "hash": hash_,
+                    "simulation_type": simulation_type.value,
+                    "directory": directory,
+                    "item_type": result[0].value,
+                    **_result_state(result, counts[hash_].get(result)),
+                }
+                if derived != own.get(result):
+                    yield derived
 
     def _usual_values(
         self,
         simulations: Iterable[VisitedSimulation],
-        counts: Mapping[tuple[str, ResultId], int],
+        counts: Mapping[str, Mapping[ResultId, int]],
     ) -> set[Values]:
         """Return the values of the rows that the given simulations usually have, without the time.
 
         Two kinds of stored rows are valid but not among these values: rows with another spelling of
         the name, and additional rows. `outdated` compares their simulations row by row.
         """
-        recorded: dict[str, dict[ResultId, Values]] = defaultdict(dict)
-        for (hash_, result), count in counts.items():
-            recorded[hash_][result] = self._result_values(result, count)
         usual: set[Values] = set()
-        for simulation in simulations:
-            values_by_result = self._values_without_records[simulation.simulation_type]
-            if simulation.hash in recorded:
-                values_by_result = values_by_result | recorded[simulation.hash]
-            own = (simulation.hash, simulation.simulation_type.value, simulation.directory)
+        for hash_, simulation_type, directory in simulations:
+            values_by_result = self._expected[simulation_type]
+            if hash_ in counts:
+                recorded = counts[hash_].items()
+                values_by_result = values_by_result | {
+                    result: self._result_values(result, count) for result, count in recorded
+                }
+            own = (hash_, simulation_type.value, directory)
             usual |= {own + values for values in values_by_result.values()}
         return usual
 
@@ -283,28 +226,34 @@ class _OverviewRows:
         """Return the values of a row from ``item_type`` to ``file_count``."""
         return result[0].value, self._spelling[result], *_result_state(result, count).values()
 
-    def _read_values(self, hashes: OneOf) -> set[Values]:
-        """Return the values of stored rows, without the time, which is the last column."""
-        return set(self._transaction.values(OVERVIEW, Query((hashes,), OVERVIEW.columns[:-1])))
 
-    def _read_rows(self, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
-        """Return hash -> result -> stored row; rows of unknown result types are left out."""
-        stored: dict[str, dict[ResultId, Row]] = defaultdict(dict)
-        for rows in self._transaction.read(OVERVIEW, Query((hashes,))):
-            for row in rows.to_pylist():
-                if row["item_type"] in COUNT_COLUMNS:
-                    result = _lower((ResultType(row["item_type"]), row["item_name"]))
-                    stored[row["hash"]][result] = row
-        return stored
+def _filled_tables(transaction: Transaction) -> dict[ResultId, Table]:
+    """Return the tables of results that have records."""
+    tables = result_tables(transaction).items()
+    return {_lower(result): table for result, table in tables if transaction.count(table, limit=1)}
 
-    def _read_counts(self, hashes: OneOf) -> dict[tuple[str, ResultId], int]:
-        """Return hash and result -> number of rows or files, for each result in the store."""
-        counts: dict[tuple[str, ResultId], int] = {}
-        for result, table in self._tables.items():
-            columns = ("hash", COUNT_COLUMNS[result[0]])
-            values = self._transaction.values(table, Query((hashes,), columns))
-            counts |= {(hash_, result): count for hash_, count in values}
-        return counts
+
+def _read_rows(transaction: Transaction, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
+    """Return hash -> result -> stored row; rows of unknown result types are left out."""
+    stored: dict[str, dict[ResultId, Row]] = defaultdict(dict)
+    for rows in transaction.read(OVERVIEW, Query((hashes,))):
+        for row in rows.to_pylist():
+            if row["item_type"] in COUNT_COLUMNS:
+                result = _lower((ResultType(row["item_type"]), row["item_name"]))
+                stored[row["hash"]][result] = row
+    return stored
+
+
+def _read_counts(
+    transaction: Transaction, tables: Mapping[ResultId, Table], hashes: OneOf
+) -> dict[str, dict[ResultId, int]]:
+    """Return hash -> result in the store -> number of its rows or files."""
+    counts: dict[str, dict[ResultId, int]] = defaultdict(dict)
+    for result, table in tables.items():
+        query = Query((hashes,), ("hash", COUNT_COLUMNS[result[0]]))
+        for hash_, count in transaction.values(table, query):
+            counts[hash_][result] = count
+    return counts
 
 
 def _lower(result: ResultId) -> ResultId:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import reduce
 from operator import add
 from typing import Final
@@ -20,7 +19,7 @@ from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.overview import derive_overview, outdated_rows
+from mdfactory.sync.overview import outdated_rows, write_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
@@ -50,11 +49,6 @@ class Pushed:
     def counts(self) -> Counts:
         """Number of all records by outcome; ``skipped`` also counts the entries of `skipped`."""
         return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether any record was inserted or updated."""
-        return bool(self.counts.inserted or self.counts.updated)
 
 
 def push(
@@ -106,51 +100,38 @@ def push(
     """
     with store.transaction() as transaction:
         _require(transaction, scope)
-    now = datetime.now(UTC).isoformat()
-    with take_snapshot(source, scope, mode, now, watch, reading=reading) as snapshot:
-        inventory = snapshot.inventory
+    with take_snapshot(source, scope, mode, reading, watch) as snapshot:
         watch("writing", 0)
         if dry_run:
             with planned_transaction(store, snapshot, mode) as (transaction, known):
-                return _plan(transaction, snapshot, known, mode)
+                written = transaction.plan(snapshot.record_batches(), mode, create=True)
+                return _pushed(snapshot, known, written)
         if snapshot.digest_rows.tables():
             with store.transaction() as transaction:
-                plan = snapshot.plan(transaction, mode)
-                if not plan.unread:
-                    pushed = _plan(transaction, snapshot, plan.counts, mode)
-                    outdated = outdated_rows(
-                        transaction, inventory.visited(), catalogue, inventory.results
-                    )
-                    if not (pushed.has_changes or any(outdated)):
+                known, unread = snapshot.plan(transaction, mode)
+                if not unread:
+                    written = transaction.plan(snapshot.record_batches(), mode, create=True)
+                    pushed = _pushed(snapshot, known, written)
+                    outdated = outdated_rows(transaction, snapshot.inventory, catalogue)
+                    if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):
                         return pushed
-            snapshot.read(plan.unread)
+            snapshot.read(unread)
         with (
             planned_transaction(store, snapshot, mode, write=True) as (transaction, known),
             store.recorded(transaction, command) as recorder,
         ):
             for table, counts in known.items():
                 recorder.count(table, asdict(counts))
-            for table in snapshot.tables():
+            for table in snapshot.records.tables():
                 transaction.create(table)
             written = transaction.write(snapshot.record_batches(), mode)
-            derive_overview(transaction, inventory.visited(), catalogue, inventory.results, now)
+            for rows in outdated_rows(transaction, snapshot.inventory, catalogue):
+                write_rows(transaction, rows, snapshot.time)
         return _pushed(snapshot, known, written)
 
 
-def _plan(
-    transaction: Transaction,
-    snapshot: CampaignSnapshot,
-    known: Mapping[Table, Counts],
-    mode: ConflictMode,
-) -> Pushed:
-    """Return what a push would do, apart from the overview; nothing is written."""
-    return _pushed(snapshot, known, transaction.plan(snapshot.record_batches(), mode, create=True))
-
-
 def _pushed(
-    snapshot: CampaignSnapshot,
-    known: Mapping[Table, Counts],
-    written: Mapping[str, Counts],
+    snapshot: CampaignSnapshot, known: Mapping[Table, Counts], written: Mapping[str, Counts]
 ) -> Pushed:
     """Return the outcome of a push.
 
@@ -166,14 +147,14 @@ def _pushed(
     counts = dict(written)
     for table, unread in known.items():
         counts[table.name] = counts.get(table.name, Counts()) + unread
-    inventory = snapshot.inventory
-    return Pushed(_simulations_first(counts), tuple(inventory.skipped), tuple(inventory.warnings))
-
-
-def _simulations_first(counts: Mapping[str, Counts]) -> dict[str, Counts]:
-    """Return the counts sorted by table name, with the table of simulations first."""
+    # sorted by table name, with the table of simulations first
     names = sorted(counts, key=lambda name: (name != SIMULATIONS.name, name))
-    return {name: counts[name] for name in names}
+    inventory = snapshot.inventory
+    return Pushed(
+        {name: counts[name] for name in names},
+        tuple(inventory.skipped),
+        tuple(inventory.warnings),
+    )
 
 
 def _require(transaction: Transaction, scope: Scope) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.errors import UsageError
 from mdfactory.records.arrow import array, texts
-from mdfactory.records.query import OneOf, Prefix, Query
-from mdfactory.records.tables import Table
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
-from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.folders import is_inside, records_inside
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -87,50 +86,33 @@ def relocate(
         for table in require_tables(transaction):
             if not dry_run:
                 transaction.lock_table(table)
-            hashes = list(_hashes_inside(transaction, table, before))
+            hashes = [hash_ for hash_, _ in records_inside(transaction, table, {before})]
             counts[table.name] = len(hashes)
             watch(f"relocating {table.name}", len(hashes))
-            if not dry_run:
-                # The overview has several rows of a simulation: each hash is passed once.
-                _rewrite(transaction, table, list(dict.fromkeys(hashes)), before, after)
+            # The overview has several rows of a simulation: each hash is read once.
+            remaining = iter(() if dry_run else dict.fromkeys(hashes))
+            while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
+                # All rows are read before the first is written: both are in the same table.
+                query = Query((OneOf("hash", hashes_batch),))
+                for rows in list(transaction.read_with_sidecars(table, query)):
+                    moved = _moved_rows(rows, before, after)
+                    transaction.write([(table, moved)], ConflictMode.force)
     return Relocated(before, after, counts)
-
-
-def _hashes_inside(transaction: Transaction, table: Table, folder: str) -> Iterator[str]:
-    """Yield the hash of each record whose directory is a given folder or inside it."""
-    query = Query((Prefix("directory", folder),), ("hash", "directory"))
-    for rows in transaction.read(table, query):
-        for hash_, directory in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-            if _moved_path(directory, folder, folder) is not None:
-                yield hash_
-
-
-def _rewrite(
-    transaction: Transaction, table: Table, hashes: Sequence[str], old: str, new: str
-) -> None:
-    for start in range(0, len(hashes), BATCH_SIMULATIONS):
-        hashes_batch = tuple(hashes[start : start + BATCH_SIMULATIONS])
-        # All rows are read before the first is written: both are in the same table.
-        query = Query((OneOf("hash", hashes_batch),))
-        for rows in list(transaction.read_with_sidecars(table, query)):
-            transaction.write([(table, _moved_rows(rows, old, new))], ConflictMode.force)
 
 
 def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:
     """Return the rows whose directory is in or below the old folder, with their new directory."""
-    new_paths = [_moved_path(directory, old, new) for directory in texts(rows["directory"])]
-    positions = [position for position, path in enumerate(new_paths) if path is not None]
-    moved = take_rows(rows, positions)
-    directories = array([new_paths[position] for position in positions], pa.string())
-    columns = [directories if name == "directory" else moved[name] for name in moved.schema.names]
-    return pa.RecordBatch.from_arrays(columns, schema=moved.schema)
+    directories = texts(rows["directory"])
+    positions = [at for at, directory in enumerate(directories) if is_inside(directory, {old})]
+    paths = [_moved_path(directories[position], old, new) for position in positions]
+    column = rows.schema.get_field_index("directory")
+    return take_rows(rows, positions).set_column(
+        column, rows.schema.field(column), array(paths, pa.string())
+    )
 
 
-def _moved_path(directory: str, old: str, new: str) -> str | None:
-    """Return the path of a directory after the move; None if the move does not affect it."""
+def _moved_path(directory: str, old: str, new: str) -> str:
+    """Return the path that a directory in or below the old folder has after the move."""
     if directory.rstrip("/") == old:
         return new
-    prefix = old.rstrip("/") + "/"
-    if not directory.startswith(prefix):
-        return None
-    return new.rstrip("/") + "/" + directory.removeprefix(prefix)
+    return f"{new.rstrip('/')}/{directory.removeprefix(old.rstrip('/') + '/')}"

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mdfactory.errors import NotInitialisedError, UnknownNameError
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType
 from mdfactory.stores.transaction import Transaction
+
+PLURALS: Final = {
+    None: "systems",
+    ResultType.analysis: "analyses",
+    ResultType.artifact: "artifacts",
+}
+"""Result type of a table (None for simulations) -> plural of what its records are."""
 
 
 def require_tables(transaction: Transaction) -> list[Table]:

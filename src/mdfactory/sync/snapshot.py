@@ -13,15 +13,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Folders, Source, discover
-from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
+from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError
-from mdfactory.records.arrow import array, texts
+from mdfactory.records.arrow import texts
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
 from mdfactory.records.vocabulary import ConflictMode
@@ -35,58 +36,38 @@ from mdfactory.sync.spool import Spool
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a write would do with the records of which only digest rows are known.
-
-    Parameters
-    ----------
-    counts
-        Table -> number of its records that are unchanged or skipped.
-    unread
-        Folders of all other records, which the write needs as a whole.
-    """
-
-    counts: dict[Table, Counts] = field(default_factory=lambda: defaultdict(Counts))
-    unread: dict[str, set[str]] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class CampaignSnapshot:
     """The records of a campaign, and the digest rows of records that were not read.
 
     Parameters
     ----------
+    scope
+        Which records to collect.
+    reading
+        How folders are read.
+    watch
+        Called with the current step and the number of items done.
+    time
+        Time of the records: ISO 8601 in UTC.
     inventory
         What the walk has found, apart from the records.
     records
         Whole records.
     digest_rows
         Digest rows of records that an earlier scan read, and this one did not.
-    scope
-        Which records to collect.
-    time
-        Time of the records: ISO 8601 in UTC.
-    reading
-        How folders are read.
-    watch
-        Called with the current step and the number of items done.
     read_again
         Table id -> folders whose records were read later, so that their digest rows are obsolete.
     """
 
-    inventory: Inventory
-    records: Spool
-    digest_rows: Spool
     scope: Scope
-    time: str
     reading: Reading
     watch: ProgressCallback
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    inventory: Inventory = field(default_factory=Inventory)
+    records: Spool = field(default_factory=Spool)
+    digest_rows: Spool = field(default_factory=Spool)
     read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-    def tables(self) -> list[Table]:
-        """Return the tables of the whole records."""
-        return self.records.tables()
 
     def record_batches(self) -> Batches:
         """Yield the whole records, without those of unused folders."""
@@ -96,24 +77,31 @@ class CampaignSnapshot:
     def digest_batches(self) -> Batches:
         """Yield the digest rows, without those of unused folders and of records read later."""
         for table, rows in self.digest_rows:
-            yield (
-                table,
-                _without_folders(rows, self.inventory.unused_folders | self.read_again[table.id]),
-            )
+            paths = self.inventory.unused_folders | self.read_again[table.id]
+            yield table, _without_folders(rows, paths)
 
-    def plan(self, transaction: Transaction, mode: ConflictMode) -> Plan:
-        """Compare the digest rows with a store; nothing is written."""
-        plan = Plan()
+    def plan(
+        self, transaction: Transaction, mode: ConflictMode
+    ) -> tuple[dict[Table, Counts], dict[str, set[str]]]:
+        """Compare the digest rows with a store; nothing is written.
+
+        Returns
+        -------
+        counts : dict of Table to Counts
+            Numbers of the records by outcome of a write.
+        unread : dict of str to set of str
+            Table id -> folders of the records that are neither unchanged nor skipped. A write needs
+            them as a whole.
+        """
+        counts: dict[Table, Counts] = defaultdict(Counts)
+        unread: dict[str, set[str]] = defaultdict(set)
         for table, rows in self.digest_batches():
             resolution = transaction.classify(table, rows, mode)
-            plan.counts[table] += Counts(
-                unchanged=len(resolution.unchanged), skipped=len(resolution.skip)
-            )
+            counts[table] += resolution.counts
             needed = [*resolution.insert, *resolution.replace, *resolution.refuse]
             if needed:
-                folders = texts(take_rows(rows, needed)["directory"])
-                plan.unread.setdefault(table.id, set()).update(folders)
-        return plan
+                unread[table.id].update(texts(take_rows(rows, needed)["directory"]))
+        return counts, unread
 
     def known_folders(self) -> dict[str, set[str]]:
         """Return the folders of all records of which only digest rows are known."""
@@ -121,11 +109,6 @@ class CampaignSnapshot:
         for table, rows in self.digest_batches():
             folders[table.id].update(texts(rows["directory"]))
         return folders
-
-    def read_source(self, source: Source, reading: Reading) -> None:
-        """Walk a source, and store its records in this snapshot."""
-        simulations = self.inventory.first_pass(discover(source, reading), self.watch)
-        self._collect(simulations, self.scope, reading)
 
     def read(self, folders: Mapping[str, Collection[str]]) -> None:
         """Read records from disk, in place of their digest rows.
@@ -142,13 +125,11 @@ class CampaignSnapshot:
         all_paths = set().union(*folders.values())
         log.info("%d folders are read again: the store has other records of them", len(all_paths))
         items = discover(Folders(tuple(sorted(all_paths))), self.reading)
-        scope = replace(
-            self.scope, folders_by_table={id_: set(paths) for id_, paths in folders.items()}
-        )
         simulations = self.inventory.second_pass(items, all_paths, self.watch)
-        self._collect(simulations, scope, self.reading)
+        self.collect(simulations, replace(self.scope, folders_by_table=folders), self.reading)
 
-    def _collect(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
+    def collect(self, simulations: Iterable[Simulation], scope: Scope, reading: Reading) -> None:
+        """Store the records of simulations in this snapshot."""
         add_skipped = self.inventory.add_skipped
         for table, rows in collect(simulations, scope, self.time, add_skipped, reading):
             self.inventory.add_results(table, rows)
@@ -162,10 +143,8 @@ def take_snapshot(
     source: Source,
     scope: Scope,
     mode: ConflictMode,
-    time: str,
+    reading: Reading,
     watch: ProgressCallback,
-    *,
-    reading: Reading = DEFAULT_READING,
 ) -> Iterator[CampaignSnapshot]:
     """Read a campaign from disk; use it in a ``with`` statement.
 
@@ -179,12 +158,10 @@ def take_snapshot(
         The conflict mode. In mode ``refuse``, a simulation in two folders is an error. In modes
         ``update`` and ``skip``, only digest rows are taken of simulations and analyses whose
         files have not changed since an earlier scan.
-    time
-        Time of the records: ISO 8601 in UTC.
-    watch
-        Called with the current step and the number of items done.
     reading
         How folders are read.
+    watch
+        Called with the current step and the number of items done.
 
     Yields
     ------
@@ -198,11 +175,11 @@ def take_snapshot(
     DuplicateSimulationError
         In mode ``refuse``, if a simulation was found in several folders.
     """
-    with Spool() as records, Spool() as digest_rows:
-        inventory = Inventory()
-        snapshot = CampaignSnapshot(inventory, records, digest_rows, scope, time, reading, watch)
-        brief = mode in {ConflictMode.update, ConflictMode.skip}
-        snapshot.read_source(source, replace(reading, digests_only=brief))
+    snapshot = CampaignSnapshot(scope, reading, watch)
+    with snapshot.records, snapshot.digest_rows:
+        inventory = snapshot.inventory
+        brief = replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
+        snapshot.collect(inventory.first_pass(discover(source, brief), watch), scope, brief)
         if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
             raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
         log.info("%d simulations found in %s", len(inventory.folders), source)
@@ -241,18 +218,14 @@ def planned_transaction(
     """
     for attempt in itertools.count():
         with store.transaction(write=write) as transaction:
-            plan = snapshot.plan(transaction, mode)
-            if not plan.unread:
-                yield transaction, plan.counts
+            counts, unread = snapshot.plan(transaction, mode)
+            if not unread:
+                yield transaction, counts
                 return
-        snapshot.read(snapshot.known_folders() if attempt else plan.unread)
+        snapshot.read(snapshot.known_folders() if attempt else unread)
 
 
 def _without_folders(rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:
     """Return the rows whose directory is not in `paths`."""
-    if not paths:
-        return rows
-    import pyarrow.compute as pc
-
-    is_excluded = pc.is_in(rows["directory"], array(list(paths), pa.string()))
-    return rows.filter(pc.invert(is_excluded))
+    directories = enumerate(texts(rows["directory"]))
+    return take_rows(rows, [position for position, path in directories if path not in paths])

@@ -6,10 +6,10 @@ file system.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from types import TracebackType
+from contextlib import suppress
 from typing import Final, Self
 
 import pyarrow as pa
@@ -31,83 +31,37 @@ class Spool:
 
     def __init__(self, *, max_memory_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._max_bytes = max_memory_bytes
-        self._in_memory: list[tuple[Table, pa.RecordBatch]] = []
-        self._bytes_in_memory = 0
-        self._files: dict[Table, _BatchFile] = {}
-        self._exit_stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._exit_stack.close()
-
-    def add(self, table: Table, rows: pa.RecordBatch) -> None:
-        """Add a batch of records; all batches of a table have one schema."""
-        self._in_memory.append((table, rows))
-        self._bytes_in_memory += rows.nbytes
-        if self._bytes_in_memory > self._max_bytes:
-            self._spill()
-
-    def __iter__(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
-        for table, file in self._files.items():
-            yield from ((table, rows) for rows in file.read())
-        yield from self._in_memory
-
-    def tables(self) -> list[Table]:
-        """Return the tables of all batches, each once."""
-        return list(dict.fromkeys([*self._files, *(table for table, _ in self._in_memory)]))
-
-    def _spill(self) -> None:
-        """Move all batches from memory to files."""
-        try:
-            for table, rows in self._in_memory:
-                if table not in self._files:
-                    self._files[table] = self._exit_stack.enter_context(_BatchFile(rows.schema))
-                self._files[table].write(rows)
-        except OSError as error:
-            raise OutputError(
-                f"the temporary folder {tempfile.gettempdir()} cannot be written: "
-                f"{error.strerror or error}. Set TMPDIR to a folder with more space"
-            ) from error
-        self._in_memory.clear()
-        self._bytes_in_memory = 0
-
-
-class _BatchFile:
-    """A temporary file of record batches of one schema, removed when it is closed."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self._file = tempfile.TemporaryFile(prefix="mdfactory-")  # noqa: SIM115  # closed on exit
-        self._writer = pa.ipc.new_stream(self._file, schema)
+        self._file = tempfile.SpooledTemporaryFile(prefix="mdfactory-")  # noqa: SIM115  # on exit
+        self._batches: list[tuple[Table, int]] = []  # with the position of their stream in the file
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # On a full disk, closing fails too. The file is removed in any case.
-        for stream in (self._writer, self._file):
-            with suppress(OSError):
-                stream.close()
+        with suppress(OSError):  # closing fails on a full disk; the file is removed in any case
+            self._file.close()
 
-    def write(self, rows: pa.RecordBatch) -> None:
-        self._writer.write_batch(rows)
+    def add(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Add a batch of records."""
+        try:
+            position = self._file.seek(0, os.SEEK_END)
+            if position + rows.nbytes > self._max_bytes:
+                self._file.rollover()
+            with pa.ipc.new_stream(self._file, rows.schema) as stream:
+                stream.write_batch(rows)
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(
+                f"the temporary folder {tempfile.gettempdir()} cannot be written: "
+                f"{error.strerror or error}. Set TMPDIR to a folder with more space"
+            ) from error
+        self._batches.append((table, position))
 
-    def read(self) -> Iterator[pa.RecordBatch]:
-        """Yield all batches from the start; the caller must read them to the end.
+    def __iter__(self) -> Iterator[tuple[Table, pa.RecordBatch]]:
+        for table, position in self._batches:
+            self._file.seek(position)
+            yield table, pa.ipc.open_stream(self._file).read_next_batch()
 
-        The position in the file is then at its end again, for further batches. The stream has no
-        end mark yet: the end of the file is taken instead.
-        """
-        self._file.flush()
-        end = self._file.tell()
-        self._file.seek(0)
-        reader = pa.ipc.open_stream(self._file)
-        while self._file.tell() < end:
-            yield reader.read_next_batch()
-        self._file.seek(end)
+    def tables(self) -> list[Table]:
+        """Return the tables of all batches, each once."""
+        return list(dict.fromkeys(table for table, _ in self._batches))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from itertools import chain
@@ -23,34 +22,29 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
-from mdfactory.records.merge import Counts
-from mdfactory.records.query import OneOf, Prefix, Query
+from mdfactory.records.merge import Resolution
+from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.stores.keys import take_rows
+from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.folders import records_inside
 from mdfactory.sync.progress import ProgressCallback
-from mdfactory.sync.results import require_tables
+from mdfactory.sync.results import PLURALS, require_tables
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
-
-GROUP_NAMES: Final = {
-    None: "systems",
-    ResultType.analysis: "analyses",
-    ResultType.artifact: "artifacts",
-}
-"""Result type of a table (None for simulations) -> its group in `CampaignStatus.counts`."""
 
 SHORT_COLUMNS: Final = frozenset(
     {"status", "directory", "row_count", "file_count", "simulation_type"}
 )
 """Columns whose old and new values are shown in a difference."""
 
-LONG_SIDECAR_COLUMNS: Final = frozenset({"arrow_schema", "entry", "arrow_ipc"})
+DIGEST_COLUMNS: Final = ("csv_sha256", "digest")
+"""Columns of a sidecar that are compared."""
 
-UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", "csv_sha256", "digest"})
+UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", *DIGEST_COLUMNS})
 """Columns whose name is not shown in a difference; a changed digest is shown as changed data."""
 
 
@@ -104,7 +98,7 @@ class CampaignStatus:
     """
 
     counts: dict[str, Counter[State]] = field(
-        default_factory=lambda: {group: Counter() for group in GROUP_NAMES.values()}
+        default_factory=lambda: {group: Counter() for group in PLURALS.values()}
     )
     differences: list[Difference] = field(default_factory=list)
     skipped: tuple[Skipped, ...] = ()
@@ -115,14 +109,13 @@ class CampaignStatus:
         """Whether disk and store hold the same records."""
         return not self.differences
 
-    def add_unchanged(self, table: Table, number: int) -> None:
-        """Count records of a table that are unchanged."""
-        self.counts[GROUP_NAMES[table.result_type]][State.unchanged] += number
-
-    def add_difference(self, table: Table, difference: Difference) -> None:
-        """Count and list a record of a table that differs."""
-        self.counts[GROUP_NAMES[table.result_type]][difference.state] += 1
-        self.differences.append(difference)
+    def add(self, table: Table, differences: Iterable[Difference], unchanged: int = 0) -> None:
+        """Count records of a table, and list those that differ."""
+        counts = self.counts[PLURALS[table.result_type]]
+        counts[State.unchanged] += unchanged
+        for difference in differences:
+            counts[difference.state] += 1
+            self.differences.append(difference)
 
 
 def status(
@@ -153,108 +146,54 @@ def status(
         If the source does not exist, or has neither a simulation nor an invalid folder.
     """
     with store.transaction() as transaction:
-        tables = _pushed_tables(transaction)
+        # The overview is never pushed.
+        tables = [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
         if source is None:
-            source = Folders(tuple(dict.fromkeys(_directories(transaction, tables))))
-    now = datetime.now(UTC).isoformat()
-    with take_snapshot(
-        source, FULL_SCOPE, ConflictMode.update, now, watch, reading=reading
-    ) as snapshot:
+            records = (records_inside(transaction, table, None) for table in tables)
+            source = Folders(tuple({directory for _, directory in chain.from_iterable(records)}))
+    with take_snapshot(source, FULL_SCOPE, ConflictMode.update, reading, watch) as snapshot:
         watch("comparing", 0)
+        compared = CampaignStatus()
         with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, known):
-            campaign_status = _compare(transaction, tables, snapshot, known, source)
-    campaign_status.skipped = tuple(snapshot.inventory.skipped)
-    campaign_status.warnings = tuple(snapshot.inventory.warnings)
-    return campaign_status
+            for table, counts in known.items():
+                compared.add(table, (), counts.unchanged)
+            for table, rows in snapshot.record_batches():
+                resolution = transaction.classify(table, rows, ConflictMode.update)
+                differences = _differences(transaction, table, rows, resolution)
+                compared.add(table, differences, len(resolution.unchanged))
+            for table, difference in _store_only(transaction, tables, snapshot, source):
+                compared.add(table, [difference])
+    compared.skipped = tuple(snapshot.inventory.skipped)
+    compared.warnings = tuple(snapshot.inventory.warnings)
+    return compared
 
 
-def _pushed_tables(transaction: Transaction) -> list[Table]:
-    """Return all tables of the store except the overview, which is never pushed."""
-    return [table for table in require_tables(transaction) if table.id != OVERVIEW.id]
-
-
-def _directories(transaction: Transaction, tables: Sequence[Table]) -> Iterator[str]:
-    for table in tables:
-        yield from (path for (path,) in transaction.values(table, Query(columns=("directory",))))
-
-
-def _compare(
-    transaction: Transaction,
-    tables: Sequence[Table],
-    snapshot: CampaignSnapshot,
-    known: Mapping[Table, Counts],
-    source: Source,
-) -> CampaignStatus:
-    """Compare the records on disk with those of a store; `known` counts the unread ones."""
-    campaign_status = CampaignStatus()
-    for table, counts in known.items():
-        campaign_status.add_unchanged(table, counts.unchanged)
-    for table, rows in snapshot.record_batches():
-        _compare_rows(transaction, table, rows, campaign_status)
-    hashes_on_disk: dict[str, set[str]] = defaultdict(set)
-    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
-        hashes_on_disk[table.id].update(texts(rows["hash"]))
-    store_only = _StoreOnlyRecords(source, snapshot.reading)
-    for table in tables:
-        for difference in store_only.find(transaction, table, hashes_on_disk[table.id]):
-            campaign_status.add_difference(table, difference)
-    return campaign_status
-
-
-def _compare_rows(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch, campaign_status: CampaignStatus
-) -> None:
-    """Add records on disk to the status as new, changed or unchanged."""
-    resolution = transaction.classify(table, rows, ConflictMode.update)
-    campaign_status.add_unchanged(table, len(resolution.unchanged))
-    for difference in (
-        *_new_rows(table, rows, resolution.insert),
-        *_changed_rows(transaction, table, take_rows(rows, resolution.replace)),
-    ):
-        campaign_status.add_difference(table, difference)
-
-
-def _new_rows(table: Table, rows: pa.RecordBatch, positions: Iterable[int]) -> Iterator[Difference]:
-    hashes, directories = texts(rows["hash"]), texts(rows["directory"])
-    for position in positions:
-        yield Difference(State.new, table.name, hashes[position], directories[position])
-
-
-def _changed_rows(
-    transaction: Transaction, table: Table, rows: pa.RecordBatch
+def _differences(
+    transaction: Transaction, table: Table, rows: pa.RecordBatch, resolution: Resolution
 ) -> Iterator[Difference]:
-    """Yield the differences between records on disk and stored records with the same keys."""
-    if not rows.num_rows:
+    """Yield the records on disk that are new, then those that differ from the stored ones."""
+    names = ("hash", "directory")
+    for hash_, directory in keys_of(take_rows(rows.select(names), resolution.insert), names):
+        yield Difference(State.new, table.name, hash_, directory)
+    if not resolution.replace:
         return
-    stored = _read_stored(transaction, table, texts(rows["hash"]))
-    for row in _without_long_columns(table, rows):
-        changes = tuple(_describe_changes(stored.get(row["hash"], {}), row))
-        yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
-
-
-def _without_long_columns(table: Table, rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows without their long columns, but with the digests of these columns."""
-    long_columns = {*table.large, *LONG_SIDECAR_COLUMNS}
-    return rows.select([name for name in rows.schema.names if name not in long_columns]).to_pylist()
-
-
-def _read_stored(
-    transaction: Transaction, table: Table, hashes: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Return hash -> stored record, without long columns, with the digests of its sidecar."""
+    # Of long columns, only the digests are compared.
     columns = tuple(name for name in table.columns if name not in table.large)
-    query = Query((OneOf("hash", tuple(hashes)),), columns)
+    short = rows.select([*columns, *(DIGEST_COLUMNS if table.sidecar else ())])
+    changed = take_rows(short, resolution.replace)
+    keys = keys_of(changed, table.key)
+    query = Query((hash_condition(keys),), columns)
     stored = {
-        row["hash"]: row for rows in transaction.read(table, query) for row in rows.to_pylist()
+        row["hash"]: row for batch in transaction.read(table, query) for row in batch.to_pylist()
     }
-    if table.sidecar:
-        names = ("csv_sha256", "digest")
-        sidecars = transaction.sidecars(table, [(hash_,) for hash_ in hashes], names)
-        for (hash_, time), digests in sidecars.items():
-            # If the times differ, the sidecar is obsolete: another program rewrote the record.
-            if hash_ in stored and stored[hash_][table.time] == time:
-                stored[hash_] |= dict(zip(names, digests, strict=True))
-    return stored
+    sidecars = transaction.sidecars(table, keys, DIGEST_COLUMNS)
+    for row in changed.to_pylist():
+        old = stored.get(row["hash"], {})
+        # A sidecar with another time is obsolete: another program rewrote the record.
+        digests = sidecars.get((row["hash"], old.get(table.time, "")), ())
+        old |= dict(zip(DIGEST_COLUMNS, digests, strict=False))
+        changes = tuple(_describe_changes(old, row))
+        yield Difference(State.changed, table.name, row["hash"], row["directory"], changes)
 
 
 def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -273,46 +212,23 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
         yield "types or extras"
 
 
-class _StoreOnlyRecords:
-    """Finds stored records that belong to a source but are not on disk."""
+def _store_only(
+    transaction: Transaction, tables: Iterable[Table], snapshot: CampaignSnapshot, source: Source
+) -> Iterator[tuple[Table, Difference]]:
+    """Yield the stored records that belong to a source, but are not on disk."""
+    hashes_on_disk: dict[str, set[str]] = defaultdict(set)
+    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
+        hashes_on_disk[table.id].update(texts(rows["hash"]))
+    folders = None if isinstance(source, Folders) else frozenset(roots(source, snapshot.reading))
+    hashes_in_csv = None
+    if isinstance(source, CsvSource):
+        from mdfactory.campaign.campaign_csv import read_rows
 
-    def __init__(self, source: Source, reading: Reading) -> None:
-        self._folders = None if isinstance(source, Folders) else frozenset(roots(source, reading))
-        self._csv_hashes: set[str] | None = None
-        if isinstance(source, CsvSource):
-            from mdfactory.campaign.campaign_csv import read_rows
-
-            self._csv_hashes = {row.build_input.hash for row in read_rows(source.file).rows}
-        self._is_folder = cache(os.path.isdir)
-
-    def find(
-        self, transaction: Transaction, table: Table, hashes_on_disk: Collection[str]
-    ) -> Iterator[Difference]:
-        """Yield the stored records of a table whose hash is not in `hashes_on_disk`."""
-        for hash_, directory in transaction.values(table, self._query()):
-            if hash_ in hashes_on_disk or not self._belongs(hash_, directory):
-                continue
-            state = State.extra if self._is_folder(directory) else State.gone
-            yield Difference(state, table.name, hash_, directory)
-
-    def _query(self) -> Query:
-        """Return the query for the records, filtered by the source if that is one folder."""
-        columns = ("hash", "directory")
-        if self._folders is None or len(self._folders) != 1:
-            return Query(columns=columns)
-        return Query((Prefix("directory", *self._folders),), columns)
-
-    def _belongs(self, hash_: str, directory: str) -> bool:
-        if self._csv_hashes is not None and hash_ not in self._csv_hashes:
-            return False
-        return self._folders is None or is_inside(directory, self._folders)
-
-
-def is_inside(directory: str, folders: Collection[str]) -> bool:
-    """Whether a directory is one of the given folders, or inside one of them at any depth."""
-    path = directory.rstrip("/")
-    while path:
-        if path in folders:
-            return True
-        path = path.rpartition("/")[0]
-    return "/" in folders
+        hashes_in_csv = {row.build_input.hash for row in read_rows(source.file).rows}
+    is_folder = cache(os.path.isdir)
+    for table in tables:
+        for hash_, directory in records_inside(transaction, table, folders):
+            belongs = hashes_in_csv is None or hash_ in hashes_in_csv
+            if belongs and hash_ not in hashes_on_disk[table.id]:
+                state = State.extra if is_folder(directory) else State.gone
+                yield table, Difference(state, table.name, hash_, directory)

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mdfactory.errors import (
-    ChangedSinceError,
-    MDFactoryError,
-    StoreChangedError,
-    StoreError,
-    UndoError,
-)
+from mdfactory.errors import ChangedSinceError, StoreChangedError, StoreError, UndoError
 from mdfactory.records.arrow import batch, unpack
-from mdfactory.records.history import (
-    ChangeCounts,
-    Entry,
-    UndoPart,
-    before_image_schema,
-    changes_records,
-)
+from mdfactory.records.history import Entry, UndoPart, before_image_schema, changes_records
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Namespace, Table, table_named, undo_table
-from mdfactory.stores.history.restore import PlannedFingerprints, Restored, put_back
+from mdfactory.stores.history.restore import PlannedFingerprints, put_back
 from mdfactory.stores.keys import Key
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -50,7 +38,7 @@ class Undone:
     """
 
     operation: Operation
-    changes: ChangeCounts
+    changes: dict[str, dict[str, int]]
     made: tuple[str, ...]
     dropped: tuple[str, ...]
 
@@ -98,12 +86,12 @@ def undo(
         If the store has no tables.
     """
     with store.transaction() as transaction:
-        operation = _choose(operations(transaction), number, transaction)
+        operation = _choose(transaction, number)
         if dry_run:
             return _undo(transaction, operation, watch, planned={})
     # Choose again in the writing transaction: another program may have written in between.
     with store.operation(command, undoes=operation.number) as transaction:
-        current = _choose(operations(transaction), number, transaction)
+        current = _choose(transaction, number)
         if current.number != operation.number:
             raise StoreChangedError(
                 f"operation {current.number} was done meanwhile ({current.entries[0].command}); "
@@ -124,57 +112,39 @@ def _undo(
     changes: dict[str, Counter[str]] = defaultdict(Counter)
     changed_since: dict[str, dict[Key, None]] = defaultdict(dict)  # keys in order, each once
     for entry in operation.entries:
-        for table, restored in _restore(transaction, entry, planned):
+        for name in entry.dropped if planned is None else ():
+            transaction.create(_table(name, entry))
+        for table, fingerprints, before_images in _changed_records(transaction, entry):
+            if planned is None and not transaction.has(table):  # another program has removed it
+                transaction.create(table)
+            restored = put_back(transaction, table, fingerprints, before_images, planned)
+            if transaction.recorder:
+                transaction.recorder.count(table, restored.counts)
             changes[table.name].update(restored.counts)
             # Parts come latest first, and an operation may have written a record several times. A
             # record that is already restored conflicts with the later writes. But it matches the
             # before-image of the first one, which removes the conflict.
-            keys = changed_since[table.name]
-            restored_keys = restored.keys
-            changed_since[table.name] = {key: None for key in keys if key not in restored_keys}
+            for key in restored.keys:
+                changed_since[table.name].pop(key, None)
             changed_since[table.name] |= dict.fromkeys(restored.conflicting)
             watch("undoing", sum(map(Counter.total, changes.values())))
-    _refuse_changed(operation, changed_since)
+    changed_keys = {
+        name: [" ".join(key) for key in keys] for name, keys in changed_since.items() if keys
+    }
+    if changed_keys:
+        raise ChangedSinceError(operation.number, changed_keys)
     for entry in operation.entries if planned is None else ():
-        for name in entry.made:
-            _drop_if_empty(transaction, _table(name, entry))
+        _drop_if_empty(transaction, [_table(name, entry) for name in entry.made])
     tables_after = [table.name for table in transaction.tables()]
     return Undone(
         operation,
-        {table: dict(counts) for table, counts in changes.items()},
+        {name: dict(counts) for name, counts in changes.items()},
         made=tuple(name for name in tables_after if name not in tables_before),
         dropped=tuple(name for name in tables_before if name not in tables_after),
     )
 
 
-def _refuse_changed(operation: Operation, changed: dict[str, dict[Key, None]]) -> None:
-    """Raise `ChangedSinceError` if any record was changed after the operation."""
-    keys_by_table = {
-        table: [" ".join(key) for key in keys] for table, keys in changed.items() if keys
-    }
-    if keys_by_table:
-        raise ChangedSinceError(operation.number, keys_by_table)
-
-
-def _restore(
-    transaction: Transaction, entry: Entry, planned: PlannedFingerprints | None
-) -> Iterator[tuple[Table, Restored]]:
-    """Restore the records that an operation changed in one namespace; yield the outcomes."""
-    for name in entry.dropped if planned is None else ():
-        transaction.create(_table(name, entry))
-    for changed in _changed_records(transaction, entry):
-        table = changed.table
-        if planned is None and not transaction.has(table):  # another program has removed it
-            transaction.create(table)
-        restored = put_back(
-            transaction, table, changed.fingerprints, changed.before_images, planned
-        )
-        if transaction.recorder:
-            transaction.recorder.count(table, restored.counts)
-        yield table, restored
-
-
-def _choose(logged: Sequence[Operation], number: int | None, transaction: Transaction) -> Operation:
+def _choose(transaction: Transaction, number: int | None) -> Operation:
     """Return the operation with this number, or the latest one that changed anything if None.
 
     Raises
@@ -182,14 +152,27 @@ def _choose(logged: Sequence[Operation], number: int | None, transaction: Transa
     UndoError
         If there is no such operation, or it cannot be undone.
     """
+    logged = operations(transaction)
     if not logged:
         require_tables(transaction)
-    operation = _latest(logged) if number is None else _numbered(logged, number)
+    if number is None:
+        # An operation that is not whole lacks the entry of another file. That entry may list
+        # changes, so the operation must not be passed over.
+        choices = [choice for choice in logged if choice.changed or not choice.is_whole]
+        problem = "there is nothing to undo: no operation in the log has changed anything"
+    else:
+        choices = [choice for choice in logged if choice.number == number]
+        problem = f"there is no operation {number}"
+    if not choices:
+        raise UndoError(problem, command="mdfactory sync log" if number is not None else "")
+    operation = choices[0]
     if not operation.is_whole:
         raise UndoError(
             f"operation {operation.number} also changed another file, which is not part of this "
             "store now; an undo needs both files"
         )
+    if not operation.changed:
+        raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
     if not operation.can_be_undone:
         raise UndoError(
             f"operation {operation.number} ({operation.entries[0].command}) cannot be undone: its "
@@ -199,45 +182,19 @@ def _choose(logged: Sequence[Operation], number: int | None, transaction: Transa
     return operation
 
 
-def _latest(logged: Sequence[Operation]) -> Operation:
-    for operation in logged:
-        # An operation that is not whole lacks the entry of another file. That entry may list
-        # changes, so the operation must not be passed over.
-        if operation.changed or not operation.is_whole:
-            return operation
-    raise UndoError("there is nothing to undo: no operation in the log has changed anything")
-
-
-def _numbered(logged: Sequence[Operation], number: int) -> Operation:
-    for operation in logged:
-        if operation.number == number:
-            if operation.is_whole and not operation.changed:
-                raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
-            return operation
-    raise UndoError(f"there is no operation {number}", command="mdfactory sync log")
-
-
-@dataclass(frozen=True, slots=True)
-class _ChangedRecords:
-    """One part of the changed records of an operation, all of one table.
-
-    Parameters
-    ----------
-    table
-        The table.
-    fingerprints
-        Keys of the records, and their fingerprints after the operation.
-    before_images
-        Before-images of the records, in `before_image_schema`; records that it inserted have none.
-    """
-
-    table: Table
-    fingerprints: pa.RecordBatch
-    before_images: pa.RecordBatch
-
-
-def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_ChangedRecords]:
+def _changed_records(
+    transaction: Transaction, entry: Entry
+) -> Iterator[tuple[Table, pa.RecordBatch, pa.RecordBatch]]:
     """Yield the records that an operation changed in one namespace, part by part, latest first.
+
+    Yields
+    ------
+    table : Table
+        The table of the records.
+    fingerprints : pyarrow.RecordBatch
+        Keys of the records, and their fingerprints after the operation.
+    before_images : pyarrow.RecordBatch
+        In `before_image_schema`; records that the operation inserted have none.
 
     Raises
     ------
@@ -253,47 +210,35 @@ def _changed_records(transaction: Transaction, entry: Entry) -> Iterator[_Change
         f"{undo.name} are damaged; nothing was undone"
     )
     try:
-        for part in _latest_first(transaction, undo):
+        keys = transaction.values(undo, Query(columns=("hash",))) if transaction.has(undo) else ()
+        # The first digit of a key only distributes the parts; the rest is the number of the part.
+        for (key,) in sorted(keys, key=lambda values: values[0][1:], reverse=True):
+            # Each part is read alone, since it may be large.
+            (values,) = transaction.values(undo, Query((OneOf("hash", (key,)),)))
+            part = UndoPart.from_row(dict(zip(undo.columns, values, strict=True)))
             if part.operation != entry.operation:
                 raise damaged
             size += part.size
             table = _table(part.table, entry)
             fingerprints = unpack(part.fingerprints).read_next_batch()
-            before = unpack(part.before_images).read_next_batch() if part.before_images else None
-            before = before or batch([], before_image_schema(table))
-            yield _ChangedRecords(table, fingerprints, before)
+            if part.before_images:
+                yield table, fingerprints, unpack(part.before_images).read_next_batch()
+            else:
+                yield table, fingerprints, batch([], before_image_schema(table))
     except (ValueError, pa.ArrowException) as error:
-        if isinstance(error, MDFactoryError):
-            raise
         raise damaged from error
     if size != entry.size:  # a part is missing
         raise damaged
 
 
-def _latest_first(transaction: Transaction, undo: Table) -> Iterator[UndoPart]:
-    """Yield the stored parts of an operation; each is read alone, since it may be large.
-
-    Raises
-    ------
-    ValueError
-        If a part was changed.
-    """
-    if not transaction.has(undo):
-        return
-    keys = [key for (key,) in transaction.values(undo, Query(columns=("hash",)))]
-    # The first digit of a key only distributes the parts; the rest is the number of the part.
-    for key in sorted(keys, key=lambda key: key[1:], reverse=True):
-        for rows in transaction.backend.scan(undo, Query((OneOf("hash", (key,)),))):
-            yield from map(UndoPart.from_row, rows.to_pylist())
-
-
-def _drop_if_empty(transaction: Transaction, table: Table) -> None:
-    """Drop a table that the operation created, unless it now has records of others."""
-    if transaction.has(table) and not transaction.count(table, limit=1):
-        transaction.lock_table(table)
-        transaction.backend.drop(table)
-        if transaction.recorder:
-            transaction.recorder.table_dropped(table)
+def _drop_if_empty(transaction: Transaction, tables: Iterable[Table]) -> None:
+    """Drop tables that the operation created, unless they now have records of others."""
+    for table in tables:
+        if transaction.has(table) and not transaction.count(table, limit=1):
+            transaction.lock_table(table)
+            transaction.backend.drop(table)
+            if transaction.recorder:
+                transaction.recorder.table_dropped(table)
 
 
 def _table(name: str, entry: Entry) -> Table:

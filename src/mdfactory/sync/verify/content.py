@@ -1,16 +1,22 @@
-"""Content: check that the values of a record are valid and consistent."""
+"""Content: check that a record is as it was written, and that its values are valid.
+
+The digests of a record show a change of even one character.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha1
-from typing import Any, Final
+from operator import ne
+from string import printable
+from typing import Any, Final, NamedTuple
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, FrameCorruptError, one_line
+from mdfactory.records.digests import RecordDigests, record_digest
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import (
     Engine,
@@ -21,30 +27,20 @@ from mdfactory.records.vocabulary import (
     SimulationType,
 )
 from mdfactory.sync.frames import frame_of
+from mdfactory.sync.verify.finding import Row
 
-Row = Mapping[str, Any]
+DIGEST_CHANGED: Final = "its stored digest was changed"
 
-ENUM_COLUMNS: Final = {
-    SIMULATIONS.id: {
-        "engine": Engine,
-        "parametrization": Parametrization,
-        "simulation_type": SimulationType,
-        "status": SimulationStatus,
-    },
-    OVERVIEW.id: {
-        "item_type": ResultType,
-        "status": ResultStatus,
-        "simulation_type": SimulationType,
-    },
+ENUM_COLUMNS: Final[Mapping[str, type[StrEnum]]] = {
+    "engine": Engine,
+    "parametrization": Parametrization,
+    "item_type": ResultType,
+    "simulation_type": SimulationType,
 }
-"""Table id -> column -> enumeration of its valid values."""
-
-RESULT_ENUM_COLUMNS: Final = {"simulation_type": SimulationType}
-"""The same for tables of results."""
+"""Column, other than ``status``, -> enumeration of its valid values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """An invalid or inconsistent value of a record.
 
     Parameters
@@ -59,7 +55,53 @@ class Problem:
     is_error: bool = True
 
 
-def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[Problem]:
+def damage_of(content: str, time: str, stored: RecordDigests | None) -> str | None:
+    """Compare a record with its stored digests.
+
+    The record digest is computed from the content digest and the time. If only one of content,
+    time, content digest and record digest was changed, the other three still match, and so show
+    which one. If another program has rewritten the record, both content and time differ.
+
+    Parameters
+    ----------
+    content
+        Content digest of the record as it is now.
+    time
+        Time of the record as it is now.
+    stored
+        Its stored digests; None if it has none.
+
+    Returns
+    -------
+    str or None
+        What is wrong; empty if nothing is. None if another program wrote the record: it then has
+        no valid digests, and cannot be checked.
+    """
+    if stored is None:
+        return None
+    if stored.is_valid(time):
+        return "" if stored.content == content else "it was changed after it was written"
+    expected = record_digest(content, time)
+    if expected == stored.digest:
+        return DIGEST_CHANGED
+    if stored.content != content:
+        return None
+    # The time and the record digest do not match. A difference in one character of either is
+    # damage. Otherwise, another program has written the same content at another time.
+    if len(expected) == len(stored.digest) and sum(map(ne, expected, stored.digest)) == 1:
+        return DIGEST_CHANGED
+    is_time = any(record_digest(content, text) == stored.digest for text in _similar_texts(time))
+    return "its time was changed after it was written" if is_time else None
+
+
+def _similar_texts(text: str) -> Iterator[str]:
+    """Yield all texts that differ from the given one in at most one printable character."""
+    for position in range(len(text)):
+        for character in printable:
+            yield f"{text[:position]}{character}{text[position + 1 :]}"
+
+
+def problems_of(table: Table, row: Row, damage: str | None) -> Iterator[Problem]:
     """Yield the problems of a record.
 
     Parameters
@@ -68,18 +110,24 @@ def problems_of(table: Table, row: Row, *, own: bool) -> Iterator[Problem]:
         The table of the record.
     row
         The record, with its sidecar if the table has sidecars.
-    own
-        Whether mdfactory wrote the record, and no other program.
+    damage
+        The result of `damage_of` for the record.
     """
-    for column, enumeration in ENUM_COLUMNS.get(table.id, RESULT_ENUM_COLUMNS).items():
-        if row[column] not in set(enumeration):
+    own = damage is not None  # mdfactory wrote the record, and no other program
+    if damage:
+        yield Problem(damage)
+    status = ResultStatus if table.id == OVERVIEW.id else SimulationStatus
+    for column, enumeration in {**ENUM_COLUMNS, "status": status}.items():
+        if column in row and row[column] not in set(enumeration):
             yield Problem(f"{column} has the unknown value {row[column]!r:.40}", own)
     if not _is_time(row[table.time]):
         yield Problem(f"{table.time} is not a time with an offset: {row[table.time]!r:.40}", own)
     if table.id == SIMULATIONS.id:
         yield from _check_simulation(row, own=own)
-    elif table.result_type is not None:
-        yield from RESULT_CHECKS[table.result_type](table, row)
+    elif table.result_type is ResultType.analysis:
+        yield from _check_analysis(table, row)
+    elif table.result_type is ResultType.artifact:
+        yield from _check_artifact(row)
 
 
 def _is_time(text: str) -> bool:
@@ -100,16 +148,10 @@ def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
     except (ValueError, RecursionError, BuildInputError) as error:
         yield Problem(f"input_data is not a valid BuildInput: {one_line(error)}")
         return
-    if input_hash == row["hash"]:
-        return
-    if row["simulation_type"] == SimulationType.lnp and not own:
-        yield Problem(
-            f"its hash is not that of its input_data, {input_hash}: "
-            "another program recorded this lnp",
-            is_error=False,
-        )
-        return
-    yield Problem(f"its hash is not that of its input_data, {input_hash}")
+    if input_hash != row["hash"]:
+        is_known = row["simulation_type"] == SimulationType.lnp and not own
+        reason = ": another program recorded this lnp" if is_known else ""
+        yield Problem(f"its hash is not that of its input_data, {input_hash}{reason}", not is_known)
 
 
 def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
@@ -128,7 +170,7 @@ def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
         yield Problem("columns does not list the columns of the frame")
 
 
-def _check_artifact(_table: Table, row: Row) -> Iterator[Problem]:
+def _check_artifact(row: Row) -> Iterator[Problem]:
     """Check that the lists of files and checksums are valid and consistent."""
     files, checksums = _parse_json(row["files"], list), _parse_json(row["checksums"], dict)
     if files is None or checksums is None:
@@ -147,9 +189,3 @@ def _parse_json(text: str, expected: type) -> Any:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, expected) else None
-
-
-RESULT_CHECKS: Final[Mapping[ResultType, Callable[[Table, Row], Iterator[Problem]]]] = {
-    ResultType.analysis: _check_analysis,
-    ResultType.artifact: _check_artifact,
-}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
 from mdfactory.campaign.result_files import file_sha256
@@ -15,9 +15,10 @@ from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding
+from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
 
-Row = Mapping[str, Any]
+Problem = tuple[str, str]
+"""What is wrong with a record, and the remedy."""
 
 RELOCATE: Final = "mdfactory sync relocate OLD NEW, if it was moved"
 RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
@@ -43,74 +44,54 @@ def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterat
         directory = row["directory"]
         if directory in missing:
             continue
+        problems: Iterable[Problem] = ()
         if not os.path.isdir(directory):
             missing.add(directory)
-            yield Finding(table.name, row["hash"], f"there is no folder {directory}", RELOCATE)
+            problems = [(f"there is no folder {directory}", RELOCATE)]
         elif table.id == SIMULATIONS.id:
-            yield from _check_simulation(table, row)
+            problems = _check_simulation(row)
         elif table.result_type is ResultType.analysis:
-            yield from _check_analysis(table, row, quick=quick)
+            problems = _check_analysis(table, row, quick=quick)
         elif table.result_type is ResultType.artifact:
-            yield from _check_artifact(table, row, quick=quick)
+            problems = _check_artifact(row, quick=quick)
+        for problem, remedy in problems:
+            yield Finding(table.name, row["hash"], problem, remedy)
 
 
-def _check_simulation(table: Table, row: Row) -> Iterator[Finding]:
-    directory = row["directory"]
+def _check_simulation(row: Row) -> Iterator[Problem]:
     try:
-        hash_ = Simulation.open(directory).hash
+        hash_ = Simulation.open(row["directory"]).hash
     except SourceError as error:
-        yield Finding(table.name, row["hash"], one_line(error), PUSH_UPDATE)
-        return
-    if hash_ != row["hash"]:
-        problem = f"{directory} holds another simulation, {hash_}"
-        yield Finding(table.name, row["hash"], problem, RELOCATE)
+        yield one_line(error), PUSH_UPDATE
+    else:
+        if hash_ != row["hash"]:
+            yield f"{row['directory']} holds another simulation, {hash_}", RELOCATE
 
 
-def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Finding]:
+def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
     filename = row["data_path"].removeprefix(f"{RESULTS_FOLDER}/")
     results = Results(row["directory"])
-    analysis = Analysis(table.result_name, filename, row["row_count"], {})
     try:
-        if quick:
-            results.check_rows(analysis)
-        else:
-            results.read(analysis)
+        check = results.check_rows if quick else results.read
+        check(Analysis(table.result_name, filename, row["row_count"], {}))
     except ResultError as error:
-        problem = one_line(f"{row['directory']}: {error}")
-        yield Finding(table.name, row["hash"], problem, RECORD_AGAIN)
+        yield one_line(f"{row['directory']}: {error}"), RECORD_AGAIN
 
 
-def _check_artifact(table: Table, row: Row, *, quick: bool) -> Iterator[Finding]:
+def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
     try:
         checksums = dict(json.loads(row["checksums"]))
     except (ValueError, TypeError):
         return  # reported by the check of the record's values
     for file, checksum in checksums.items():
-        problem = _file_problem(Path(row["directory"]), file, None if quick else str(checksum))
+        try:
+            path = resolve_result_path(Path(row["directory"]), file)
+            problem = "" if path.is_file() else f"{file} is missing"
+            if not (problem or quick) and file_sha256(path) != str(checksum).lower():
+                problem = f"{file} has another checksum"
+        except FileNotFoundError:
+            problem = f"{file} is missing"
+        except (OSError, ValueError) as error:
+            problem = one_line(error)
         if problem:
-            yield Finding(table.name, row["hash"], f"{row['directory']}: {problem}", RECORD_AGAIN)
-
-
-def _file_problem(directory: Path, file: str, checksum: str | None) -> str:
-    """Return what is wrong with a file of an artifact; empty if nothing is.
-
-    Parameters
-    ----------
-    directory
-        Folder of the simulation.
-    file
-        Path of the file in that folder, as in the record.
-    checksum
-        SHA-256 in hex digits; None to check only that the file exists.
-    """
-    try:
-        path = resolve_result_path(directory, file)
-        if not path.is_file():
-            return f"{file} is missing"
-        if checksum is not None and file_sha256(path) != checksum.lower():
-            return f"{file} has another checksum"
-    except FileNotFoundError:
-        return f"{file} is missing"
-    except (OSError, ValueError) as error:
-        return one_line(error)
-    return ""
+            yield f"{row['directory']}: {problem}", RECORD_AGAIN

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+Row = Mapping[str, Any]
+"""A record, or some of its columns."""
 
 PUSH_FORCE: Final = "mdfactory sync push all SOURCE --force"
 PUSH_UPDATE: Final = "mdfactory sync push all SOURCE --update"

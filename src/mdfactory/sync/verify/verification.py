@@ -7,38 +7,35 @@ stopped and continued, and no transaction is open while the disk is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
 from mdfactory.errors import SourceError, StoreError, one_line
-from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Namespace, Table, digest_table
-from mdfactory.stores.keys import Key, keys_of
+from mdfactory.stores.keys import Values, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.folders import is_inside, records_inside
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.status import is_inside
-from mdfactory.sync.verify.content import problems_of
-from mdfactory.sync.verify.digests import damage_of
+from mdfactory.sync.verify.content import damage_of, problems_of
 from mdfactory.sync.verify.disk import find_on_disk
-from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding
+from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
 
 LONG_COLUMNS: Final = frozenset({"input_data", "data_csv"})
 """Columns that the check of the disk does not need."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -60,7 +57,7 @@ class Verified:
         The hash to continue at; empty at the end.
     """
 
-    checked: dict[str, int] = field(default_factory=dict)
+    checked: Counter[str] = field(default_factory=Counter)
     unverifiable: int = 0
     findings: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
@@ -69,7 +66,7 @@ class Verified:
     @property
     def total(self) -> int:
         """The number of records that were checked."""
-        return sum(self.checked.values())
+        return self.checked.total()
 
 
 def verify(
@@ -107,29 +104,22 @@ def verify(
     SourceError
         If the source does not exist, and the store has no records of simulations in it.
     """
-    verified = Verified() if into is None else into
+    verified = into or Verified()
     folders = None if source is None else frozenset(roots(source))
     verification = _Verification(store, verified, folders, quick=quick)
-    hashes = [hash_ for hash_ in verification.hashes() if hash_ >= since.upper()]
-    verified.reached = hashes[0] if hashes else ""
-    for start in range(0, len(hashes), BATCH_SIMULATIONS):
-        hashes_batch = hashes[start : start + BATCH_SIMULATIONS]
-        verification.check_simulations(hashes_batch)
-        end = start + len(hashes_batch)
-        watch("checking simulations", end)
-        verified.reached = hashes[end] if end < len(hashes) else ""
-    if folders is not None and not since and not verified.total:
-        _require_folder(folders)
-    return verified
-
-
-def _require_folder(folders: Collection[str]) -> None:
-    """Refuse folders without records that do not exist: their paths are probably misspelt."""
-    if not any(map(os.path.exists, folders)):
+    if folders is not None and not verification.hashes and not any(map(os.path.exists, folders)):
+        # The path is probably misspelt.
         raise SourceError(
             ", ".join(sorted(folders)) or "the pattern",
             "no such folder, and the store has no records of simulations in it",
         )
+    hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= since.upper())
+    for start in range(0, len(hashes), BATCH_SIMULATIONS):
+        verified.reached = hashes[start]
+        verification.check_simulations(hashes[start : start + BATCH_SIMULATIONS])
+        watch("checking simulations", min(start + BATCH_SIMULATIONS, len(hashes)))
+    verified.reached = ""
+    return verified
 
 
 class _Verification:
@@ -145,6 +135,11 @@ class _Verification:
         Check only records whose directory is one of these folders or inside one; all if None.
     quick
         See `verify`.
+
+    Attributes
+    ----------
+    hashes : set of str
+        The hashes of these records and, if all are checked, of all stored digests.
     """
 
     def __init__(
@@ -154,19 +149,18 @@ class _Verification:
         self._verified = verified
         self._folders = folders
         self._quick = quick
+        self.hashes: set[str] = set()
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
-
-    def hashes(self) -> list[str]:
-        """Return the hashes of all records and of all stored digests, sorted."""
-        hashes: set[str] = set()
-        with self._store.transaction() as transaction:
             digest_tables = filter(transaction.has, map(digest_table, Namespace))
-            for table in (*self._tables, *digest_tables):
+            for table in self._tables if folders is not None else (*self._tables, *digest_tables):
                 with self._report_unreadable(table):
-                    for rows in transaction.read(table, Query(columns=("hash",))):
-                        hashes.update(texts(rows["hash"]))
-        return sorted(hashes)
+                    rows: Iterable[Values] = (
+                        transaction.values(table, Query(columns=("hash",)))
+                        if folders is None
+                        else records_inside(transaction, table, folders)
+                    )
+                    self.hashes.update(hash_ for hash_, *_ in rows)
 
     def check_simulations(self, hashes: Sequence[str]) -> None:
         """Check the records of the given simulations in the store, then on disk."""
@@ -177,9 +171,12 @@ class _Verification:
                     records += ((table, row) for row in self._check_rows(transaction, table, rows))
                 self._report_missing_records(transaction, table, hashes)
             if transaction.has(OVERVIEW):
-                self._check_overview(transaction, hashes)
-        for finding in find_on_disk(records, quick=self._quick):
-            self._verified.findings.append(finding)
+                with self._report_unreadable(OVERVIEW):
+                    for row in filter(self._is_selected, wrong_rows(transaction, hashes)):
+                        key = [row[name] for name in OVERVIEW.key]
+                        problem = "this row of the overview does not match the records"
+                        self._report(OVERVIEW, key, problem, PUSH_UPDATE)
+        self._verified.findings.extend(find_on_disk(records, quick=self._quick))
 
     def _read(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
@@ -190,8 +187,7 @@ class _Verification:
             yield from transaction.read_with_sidecars(table, query)
         except StoreError as error:
             if len(hashes) == 1:
-                problem = f"cannot be read: {one_line(error)}"
-                self._add_finding(table, hashes[0], problem, PUSH_FORCE)
+                self._report(table, hashes, f"cannot be read: {one_line(error)}", PUSH_FORCE)
                 return
             # One unreadable record makes the whole query fail: read the records one by one.
             for hash_ in hashes:
@@ -210,44 +206,22 @@ class _Verification:
         for key, content, row in zip(keys, contents, rows.to_pylist(), strict=True):
             if not self._is_selected(row):
                 continue
-            self._verified.checked[table.name] = self._verified.checked.get(table.name, 0) + 1
+            self._verified.checked[table.name] += 1
             damage = damage_of(content, row[table.time], stored.get(key))
-            self._report_record(table, key, row, damage)
-            if table.sidecar and damage is not None and not row[table.sidecar_columns[0]]:
-                self._check_sidecar_time(transaction, table, key)
+            self._verified.unverifiable += damage is None
+            for text, is_error in problems_of(table, row, damage):
+                if is_error:
+                    self._report(table, key, text, PUSH_FORCE)
+                else:
+                    self._verified.notes.append(Finding(table.name, " ".join(key), text, ""))
+            # `Transaction.read_with_sidecars` leaves out a sidecar with another time. mdfactory
+            # writes both with the same time, so one of the times was changed.
+            has_none = table.sidecar and not row[table.sidecar_columns[0]]
+            if has_none and damage is not None and transaction.sidecars(table, [key], ("digest",)):
+                problem = "its sidecar has another time than the record"
+                self._report(table, key, problem, PUSH_FORCE)
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
-
-    def _report_record(self, table: Table, key: Key, row: Row, damage: str | None) -> None:
-        """Report the result of `damage_of` for a record, and the problems of its values."""
-        key_text = " ".join(key)
-        if damage is None:
-            self._verified.unverifiable += 1
-        elif damage:
-            self._add_finding(table, key_text, damage, PUSH_FORCE)
-        for problem in problems_of(table, row, own=damage is not None):
-            if problem.is_error:
-                self._add_finding(table, key_text, problem.text, PUSH_FORCE)
-            else:
-                self._verified.notes.append(Finding(table.name, key_text, problem.text, ""))
-
-    def _check_sidecar_time(self, transaction: Transaction, table: Table, key: Key) -> None:
-        """Report a record of mdfactory whose sidecar has another time.
-
-        `Transaction.read_with_sidecars` leaves out such a sidecar. mdfactory writes both with the
-        same time, so one of the times was changed.
-        """
-        if transaction.sidecars(table, [key], ("digest",)):
-            problem = "its sidecar has another time than the record"
-            self._add_finding(table, " ".join(key), problem, PUSH_FORCE)
-
-    def _check_overview(self, transaction: Transaction, hashes: Sequence[str]) -> None:
-        with self._report_unreadable(OVERVIEW):
-            for row in wrong_rows(transaction, hashes):
-                if self._is_selected(row):
-                    key = f"{row['hash']} {row['item_type']} {row['item_name']}"
-                    problem = "this row of the overview does not match the records"
-                    self._add_finding(OVERVIEW, key, problem, PUSH_UPDATE)
 
     def _report_missing_records(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
@@ -265,7 +239,7 @@ class _Verification:
             missing.difference_update(transaction.values(table, query) if missing else ())
             for key in sorted(missing):
                 problem = "it is missing: another program has removed it, or has changed its key"
-                self._add_finding(table, " ".join(key), problem, PUSH_UPDATE)
+                self._report(table, key, problem, PUSH_UPDATE)
 
     def _is_selected(self, row: Row) -> bool:
         return self._folders is None or is_inside(row["directory"], self._folders)
@@ -280,5 +254,5 @@ class _Verification:
             if finding not in self._verified.findings:
                 self._verified.findings.append(finding)
 
-    def _add_finding(self, table: Table, key: str, problem: str, remedy: str) -> None:
-        self._verified.findings.append(Finding(table.name, key, problem, remedy))
+    def _report(self, table: Table, key: Iterable[str], problem: str, remedy: str) -> None:
+        self._verified.findings.append(Finding(table.name, " ".join(key), problem, remedy))

@@ -1,0 +1,41 @@
+"""Folders: the records of a store whose directory is in or below some folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+
+from mdfactory.records.query import Prefix, Query
+from mdfactory.records.tables import Table
+from mdfactory.stores.transaction import Transaction
+
+
+def records_inside(
+    transaction: Transaction, table: Table, folders: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield hash and directory of each record whose directory is in or below some folders.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        A record table of the store.
+    folders
+        Absolute paths; the records of all directories if None.
+    """
+    common = os.path.commonprefix(list(folders or ()))  # noqa: RUF071  # of the texts
+    where = (Prefix("directory", common),) if common else ()
+    for hash_, directory in transaction.values(table, Query(where, ("hash", "directory"))):
+        if folders is None or is_inside(directory, folders):
+            yield hash_, directory
+
+
+def is_inside(directory: str, folders: Collection[str]) -> bool:
+    """Whether a directory is one of the given folders, or inside one of them at any depth."""
+    path = directory.rstrip("/")
+    while path:
+        if path in folders:
+            return True
+        path = path.rpartition("/")[0]
+    return "/" in folders
