@@ -175,19 +175,11 @@ COMMANDS: Final = {
 }
 """Command -> its app in `commands`, imported when it is called or its help is shown."""
 
+SYNC_COMMANDS: Final = "init push pull status verify clear copy relocate log undo"
+"""The commands of ``sync``; the module of each has its name."""
+
 for name, location in COMMANDS.items():
     app.command(f"mdfactory.cli.commands.{location}", name=name)
 app.command(sync)
-for name in (
-    "init",
-    "push",
-    "pull",
-    "status",
-    "verify",
-    "clear",
-    "copy",
-    "relocate",
-    "log",
-    "undo",
-):
+for name in SYNC_COMMANDS.split():
     sync.command(f"mdfactory.cli.commands.{name}:app", name=name)
