@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from threading import Event, Thread
 
+from mdfactory.cli import tune_process
 from mdfactory.cli.app import run
 
 
@@ -39,6 +40,7 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     done = Event()
     Thread(target=watch, args=(most, done), daemon=True).start()
+    tune_process()
     code = run(sys.argv[3:])
     done.set()
     check(most)

@@ -9,16 +9,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from mdfactory.campaign.catalogue import Catalogue
-from mdfactory.config import (
-    Settings,
-    active_file,
-    has_password,
-    load,
-    mask_password,
-    save,
-    template,
-    with_password,
-)
+from mdfactory.config.edit import save
+from mdfactory.config.passwords import has_password, mask_password, with_password
+from mdfactory.config.settings import Settings, active_file, load, template
 from mdfactory.errors import ConfigError
 from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.stores import open_store

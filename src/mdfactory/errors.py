@@ -30,6 +30,8 @@ class MDFactoryError(Exception):
     command
         Shell command that solves the problem; the message ends with ``Run: <command>``. Empty if
         there is none.
+    details
+        Data of the error in types that JSON has, for ``--json``.
 
     Examples
     --------
@@ -41,18 +43,14 @@ class MDFactoryError(Exception):
     mdfactory sync init systems
     """
 
-    def __init__(self, message: str, *, command: str = "") -> None:
+    def __init__(self, message: str, *, command: str = "", **details: object) -> None:
         super().__init__(message)
         self.command = command
+        self.details = details
 
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}. Run: {self.command}" if self.command else message
-
-    @property
-    def details(self) -> dict[str, object]:
-        """Data of the error in types that JSON has, for ``--json``."""
-        return {}
 
 
 class ConfigError(MDFactoryError, ValueError):
@@ -90,12 +88,8 @@ class BuildInputError(MDFactoryError, ValueError):
     """
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        listed = [
-            f"{field}: {reason}" if field else reason for field, reason in problems[:MAX_LISTED]
-        ]
-        if len(problems) > MAX_LISTED:
-            listed.append(f"and {len(problems) - MAX_LISTED} more")
-        super().__init__("; ".join(listed))
+        lines = [f"{field}: {reason}" if field else reason for field, reason in problems]
+        super().__init__("; ".join(_listed(lines)))
         self.problems = tuple(problems)
 
 
@@ -112,16 +106,14 @@ class InvalidRowsError(MDFactoryError, ValueError):
     """
 
     def __init__(self, file: str, problems: Sequence[tuple[int, int, str]]) -> None:
-        lines = [f"  row {number} (line {line}): {reason}" for number, line, reason in problems]
+        lines = [f"row {number} (line {line}): {reason}" for number, line, reason in problems]
         total = counted(len(problems), "invalid row")
-        super().__init__("\n".join([f"{file}: {total}; nothing was written:", *lines]))
-        self.problems = tuple(problems)
-
-    @property
-    def details(self) -> dict[str, object]:
-        """The number, the line and the reason of each invalid row."""
         names = ("row", "line", "reason")
-        return {"problems": [dict(zip(names, row, strict=True)) for row in self.problems]}
+        super().__init__(
+            "\n  ".join([f"{file}: {total}; nothing was written:", *lines]),
+            problems=[dict(zip(names, problem, strict=True)) for problem in problems],
+        )
+        self.problems = tuple(problems)
 
 
 class RegistryError(MDFactoryError, ValueError):
@@ -168,24 +160,15 @@ class SchemasDifferError(MDFactoryError, ValueError):
     """
 
     def __init__(self, groups: Sequence[tuple[Sequence[str], str]], reason: str = "") -> None:
-        lines = [_group_line(hashes, columns) for hashes, columns in groups[:MAX_LISTED_GROUPS]]
-        if len(groups) > MAX_LISTED_GROUPS:
-            lines.append(f"  and {len(groups) - MAX_LISTED_GROUPS} more groups")
+        lines = [_group_line(hashes, columns) for hashes, columns in groups]
         head = f"cannot be joined: {one_line(reason)}" if reason else "differ in their columns"
         remedy = "" if reason else ", or join the frames with --union"
         super().__init__(
-            f"the frames {head}:\n"
-            + "\n".join(lines)
-            + f"\nSelect fewer simulations with --hash or --simulation-type{remedy}"
+            "\n  ".join([f"the frames {head}:", *_listed(lines, MAX_LISTED_GROUPS, " groups")])
+            + f"\nSelect fewer simulations with --hash or --simulation-type{remedy}",
+            groups=[{"hashes": tuple(hashes), "columns": columns} for hashes, columns in groups],
         )
         self.groups = tuple((tuple(hashes), columns) for hashes, columns in groups)
-
-    @property
-    def details(self) -> dict[str, object]:
-        """The simulations of each group, and the columns of their frames."""
-        return {
-            "groups": [{"hashes": hashes, "columns": columns} for hashes, columns in self.groups]
-        }
 
 
 class InvalidNameError(MDFactoryError, ValueError):
@@ -202,22 +185,15 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
     """
 
     def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
-        listed = list(folders.items())[:MAX_LISTED]
-        lines = [f"  {hash_}: {', '.join(paths)}" for hash_, paths in listed]
-        if len(folders) > MAX_LISTED:
-            lines.append(f"  and {len(folders) - MAX_LISTED} more")
-        super().__init__(
-            f"{counted(len(folders), 'simulation')} found in more than one folder; "
-            "nothing was written:\n"
-            + "\n".join(lines)
-            + "\nRemove the copies, or push the most advanced one with --update, --diff or --force."
-        )
+        lines = [f"{hash_}: {', '.join(paths)}" for hash_, paths in folders.items()]
+        total = counted(len(folders), "simulation")
+        head = f"{total} found in more than one folder; nothing was written:"
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
-
-    @property
-    def details(self) -> dict[str, object]:
-        """The folders of each simulation."""
-        return {"folders": self.folders}
+        super().__init__(
+            "\n  ".join([head, *_listed(lines)]) + "\nRemove the copies, or push the most advanced "
+            "one with --update, --diff or --force.",
+            folders=self.folders,
+        )
 
 
 class ConflictError(MDFactoryError, ValueError):
@@ -230,18 +206,14 @@ class ConflictError(MDFactoryError, ValueError):
     """
 
     def __init__(self, conflicts: Mapping[str, Sequence[str]]) -> None:
-        super().__init__(
-            "some records are already in the store; nothing was written:\n"
-            + "\n".join(_record_lines(conflicts))
-            + "\nRepeat with --diff to add only the missing records, --update to also replace "
-            "changed records, or --force to overwrite all."
-        )
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
-
-    @property
-    def details(self) -> dict[str, object]:
-        """The keys of the records that exist, by table."""
-        return {"conflicts": self.conflicts}
+        super().__init__(
+            "some records are already in the store; nothing was written:"
+            + _record_lines(conflicts)
+            + "\nRepeat with --diff to add only the missing records, --update to also replace "
+            "changed records, or --force to overwrite all.",
+            conflicts=self.conflicts,
+        )
 
 
 class UndoError(MDFactoryError):
@@ -260,19 +232,15 @@ class ChangedSinceError(UndoError):
     """
 
     def __init__(self, operation: int, changed: Mapping[str, Sequence[str]]) -> None:
+        self.changed = {table: tuple(keys) for table, keys in changed.items()}
         super().__init__(
-            f"some records have changed since operation {operation}; nothing was undone:\n"
-            + "\n".join(_record_lines(changed))
+            f"some records have changed since operation {operation}; nothing was undone:"
+            + _record_lines(changed)
             + "\nIf the log lists the operation that changed them, undo that one first, by its "
             "number",
             command="mdfactory sync log",
+            changed=self.changed,
         )
-        self.changed = {table: tuple(keys) for table, keys in changed.items()}
-
-    @property
-    def details(self) -> dict[str, object]:
-        """The keys of the changed records, by table."""
-        return {"changed": self.changed}
 
 
 class StoreError(MDFactoryError, OSError):
@@ -358,18 +326,24 @@ def one_line(reason: object) -> str:
     return f"{line[:MAX_REASON_CHARACTERS]}…"
 
 
+def _listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:
+    """Return the first lines of a list, and how many more there are."""
+    more = [f"and {len(lines) - limit} more{noun}"] if len(lines) > limit else []
+    return [*lines[:limit], *more]
+
+
 def _group_line(hashes: Sequence[str], columns: str) -> str:
     """Return the line of a message for simulations whose frames have the same columns."""
-    listed = ", ".join(hash_[:HASH_PREFIX_DIGITS] for hash_ in hashes[:MAX_LISTED])
-    more = ", ..." if len(hashes) > MAX_LISTED else ""
-    return f"  {counted(len(hashes), 'simulation')} ({listed}{more}): {columns}"
+    listed = [hash_[:HASH_PREFIX_DIGITS] for hash_ in hashes[:MAX_LISTED]]
+    more = ["..."] * (len(hashes) > MAX_LISTED)
+    return f"{counted(len(hashes), 'simulation')} ({', '.join(listed + more)}): {columns}"
 
 
-def _record_lines(keys_by_table: Mapping[str, Sequence[str]]) -> list[str]:
+def _record_lines(keys_by_table: Mapping[str, Sequence[str]]) -> str:
     """Return a line for each table: its number of records, and the first keys."""
     lines = []
     for table, keys in keys_by_table.items():
-        listed = ", ".join(keys[:MAX_LISTED])
         more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
-        lines.append(f"  {table}: {counted(len(keys), 'record')}: {listed}{more}")
-    return lines
+        listed = ", ".join(keys[:MAX_LISTED])
+        lines.append(f"\n  {table}: {counted(len(keys), 'record')}: {listed}{more}")
+    return "".join(lines)

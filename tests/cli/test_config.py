@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,37 @@ def test_a_relative_answer_is_relative_to_the_working_folder(
     assert str(tmp_path / "here" / "r.db") in shown
     assert str(tmp_path / "home" / "a.db") in shown
     assert "ANALYSIS_DB_PATH = ~/a.db" in file.read_text(encoding="utf-8")
+
+
+def test_an_answer_is_checked_where_it_leads_to(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of this name is in the working folder, or next to the configuration file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "sub" / "there").mkdir(parents=True)
+    init = ("config", "init", "--config", "sub/lab.ini", "--no-initialise", "--run-db-path")
+    refused = mdfactory(*init, "here")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"--run-db-path: {tmp_path / 'here'} is a folder" in refused.err
+    assert mdfactory(*init, "there").code == 0
+    shown = mdfactory("config", "show", "--config", "sub/lab.ini").out
+    assert f"sqlite.RUN_DB_PATH  {tmp_path / 'there'}  " in re.sub("  +", "  ", shown)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["config init --yes", "sync init all", "sync init check", "sync copy --from sqlite --to csv"],
+)
+def test_a_warning_about_the_configuration_is_printed_once(
+    mdfactory: Program, tmp_path: Path, command: str
+) -> None:
+    mdfactory("sync", "init", "all")
+    file = tmp_path / "lab.ini"
+    file.write_text("[sqlite]\nNO_SUCH_KEY = 1\n", encoding="utf-8")
+    result = mdfactory(*command.split(), "--config", file)
+    assert result.code == 0
+    assert result.err.count("NO_SUCH_KEY") == 1
 
 
 def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -> None:

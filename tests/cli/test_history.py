@@ -263,6 +263,41 @@ def test_a_dry_run_leaves_no_trace(kind: str, mdfactory: Program, pushed_all: Pa
     assert pushed_all.is_dir()
 
 
+def test_a_dry_run_names_the_tables_that_an_undo_would_create_and_drop(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    """The operation is a copy of empty tables: it changes no record."""
+    mdfactory("sync", "init", "all")
+    (tmp_path / "target").mkdir()
+    mdfactory("sync", "copy", "--from", "sqlite", "--to", f"csv:///{tmp_path}/target")
+    config = tmp_path / "other.ini"
+    config.write_text(
+        "[database]\nTYPE = csv\n"
+        "[csv]\nRUN_DB_PATH = target/runs.csv\nANALYSIS_DB_PATH = target/analysis\n",
+        encoding="utf-8",
+    )
+    undo = ("sync", "undo", "--config", config)
+    for verb in ("dropped", "made"):  # an undo, and the undo of that
+        planned = mdfactory(*undo, "--dry-run")
+        assert "would be undone" in planned.out
+        planned = mdfactory(*undo, "--dry-run", "--json").json
+        done = mdfactory(*undo, "--json").json
+        assert len(done[verb]) == 18
+        assert planned == done | {"dry_run": True}
+
+
+def test_a_dry_run_of_an_undo_names_the_tables_that_lose_all_their_records(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    mdfactory("sync", "clear", "systems", "--hash", "24BD", "--yes")
+    mdfactory("sync", "undo")
+    planned = mdfactory("sync", "undo", 1, "--dry-run", "--json").json
+    done = mdfactory("sync", "undo", 1, "--json").json
+    assert analysis_table("rdf_oxygen").name in done["dropped"]
+    assert planned == done | {"dry_run": True}
+    assert pushed_all.is_dir()
+
+
 def test_undoing_twice_is_reported(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "undo", 1)
     result = mdfactory("sync", "undo", 1)

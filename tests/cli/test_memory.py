@@ -18,11 +18,13 @@ TESTS = Path(__file__).parent.parent
 SCRIPT = """
 import resource, sys
 from limited import memory
+from mdfactory.cli import tune_process
 from mdfactory.cli.app import run
+tune_process()
 good, all_ = sys.argv[1:]
 run(["sync", "init", "all", "--quiet"])
 assert run(["sync", "push", "all", good]) == 0  # what a push loads and begins is there
-most = (memory("VmData") + 20) << 20
+most = (memory("VmData") + 24) << 20
 resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 sys.exit(run(["sync", "push", "all", all_, "--update", "--json"]))
 """

@@ -84,3 +84,12 @@ def test_the_package_itself_loads_nothing() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert not set(result.stdout.split()) & {*HEAVY, "cyclopts", "rich"}
+
+
+def test_the_program_returns_freed_memory_at_once() -> None:
+    script = "from mdfactory.cli import tune_process; tune_process(); import pyarrow; "
+    script += "print(pyarrow.default_memory_pool().backend_name)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "system\n"

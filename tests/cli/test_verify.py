@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -89,7 +93,53 @@ def test_an_interrupted_run_prints_the_command_that_continues_it(
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "records checked" in out
-    assert "To continue: mdfactory sync verify --since 0BDC04" in err
+    assert f"To continue: mdfactory sync verify {pushed_all} --since 0BDC04" in err
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_the_command_that_continues_is_complete(
+    mdfactory: Program, pushed_all: Path, running: Callable[..., Any], tmp_path: Path
+) -> None:
+    large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
+    with large.open("wb") as file:
+        file.truncate(2**36)
+    config = tmp_path / "my lab.ini"
+    config.touch()
+    given = [str(pushed_all), "--since", "0b", "--config", str(config)]
+    program = [sys.executable, "-m", "mdfactory", "sync", "verify", *given]
+    with (
+        opened(large.parent) as files,
+        running(program, stdout=PIPE, stderr=PIPE, text=True) as started,
+    ):
+        files.wait()
+        started.send_signal(signal.SIGINT)
+        _, err = started.communicate(timeout=60)
+    (hint,) = [line for line in err.splitlines() if line.startswith("To continue: ")]
+    before, _, after = re.split(r"(0BDC04[0-9A-F]{34})", hint)
+    assert before == f"To continue: mdfactory sync verify {pushed_all} --since "
+    assert after == f" --config '{config}'"
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_run_that_is_interrupted_before_it_begins_prints_no_hash(
+    mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
+) -> None:
+    """Another program has the store locked."""
+    (database,) = Path(os.environ["MDFACTORY_DATA_DIR"]).glob("runs.db")
+    program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed_all)]
+    with (
+        closing(sqlite3.connect(database, isolation_level=None)) as locking,
+        running(
+            [*program, "--wait", "2", "--verbose"], stdout=PIPE, stderr=PIPE, text=True
+        ) as started,
+    ):
+        locking.execute("BEGIN EXCLUSIVE")
+        assert "opening" in started.stderr.readline()
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert "0 records checked" in out
+    assert "To continue" not in err
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program) -> None:

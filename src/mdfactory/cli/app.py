@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from inspect import BoundArguments, cleandoc
+from dataclasses import dataclass
+from inspect import BoundArguments
 from pathlib import Path
-from shlex import quote
 from typing import Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError, validators
 
 from mdfactory import __version__
+from mdfactory.cli.options import Command, format_examples
 from mdfactory.cli.render import Terminal
-from mdfactory.cli.session import Exit, Session, examples
+from mdfactory.cli.session import Exit, Session
 from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
 
-COMMON_GROUP: Final = Group("Options of every command", sort_key=9)
 HELP_FLAGS: Final = {"--help", "-h"}
 
-app = App(
+app = Command(
     name="mdfactory",
     help="The registry of a lab's molecular-dynamics campaigns.",
-    help_epilogue=examples("mdfactory demo", "mdfactory sync push systems --help"),
+    help_epilogue=format_examples("mdfactory demo", "mdfactory sync push systems --help"),
     version=__version__,
     version_format="plaintext",
     default_parameter=Parameter(negative=(), show_default=False),
@@ -31,6 +31,7 @@ app = App(
     exit_on_error=False,
     print_error=False,
 )
+sync = App(name="sync", help="Push campaigns into the store, and pull records from it.")
 app.register_install_completion_command(add_to_startup=False)
 
 
@@ -49,8 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         if HELP_FLAGS & set(arguments):
-            command = [argument for argument in arguments if argument not in HELP_FLAGS]
-            _import_subcommands(app.parse_commands(command)[1])
+            _import_subcommands([word for word in arguments if word not in HELP_FLAGS])
         return int(app.meta(list(arguments)) or Exit.done)
     except CycloptsError as error:  # a common option is wrong
         return _report_usage(Terminal(json="--json" in arguments), error)
@@ -58,19 +58,10 @@ def run(arguments: Sequence[str]) -> int:
         return _report_output(Terminal(json="--json" in arguments), error)
 
 
-@app.meta.default
-def _launch(
-    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(group=COMMON_GROUP)] = None,
-    wait: Annotated[
-        float, Parameter(group=COMMON_GROUP, validator=validators.Number(gte=0))
-    ] = 60.0,
-    json: Annotated[bool, Parameter(group=COMMON_GROUP)] = False,
-    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), group=COMMON_GROUP)] = False,
-    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), group=COMMON_GROUP)] = False,
-    debug: Annotated[bool, Parameter(group=COMMON_GROUP)] = False,
-) -> int:
-    """Parse the common options, and run the command.
+@Parameter(name="*", group=Group("Options of every command", sort_key=9))
+@dataclass(frozen=True, slots=True)
+class CommonOptions:
+    """Options of every command.
 
     Parameters
     ----------
@@ -87,8 +78,28 @@ def _launch(
     debug
         Print all messages on standard error, and tracebacks of errors.
     """
-    terminal = Terminal(json=json, quiet=quiet, verbose=verbose, debug=debug)
-    path, apps, rest = app.parse_commands(tokens)
+
+    config: Path | None = None
+    wait: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 60.0
+    json: bool = False
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"))] = False
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"))] = False
+    debug: bool = False
+
+
+COMMON_DEFAULTS: Final = CommonOptions()
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    common: CommonOptions = COMMON_DEFAULTS,
+) -> int:
+    """Parse the common options, and run the command."""
+    terminal = Terminal(
+        json=common.json, quiet=common.quiet, verbose=common.verbose, debug=common.debug
+    )
+    path, _, rest = app.parse_commands(tokens)
     terminal.command = " ".join(path)
     if "" in tokens:
         return _report_usage(terminal, UsageError("an argument is empty; is a variable unset?"))
@@ -97,24 +108,24 @@ def _launch(
     except CycloptsError as error:
         return _report_usage(terminal, error)
     if command == app.help_print:
-        _import_subcommands(apps)
+        _import_subcommands(tokens)
+    session = Session(terminal, common.config, common.wait, tokens)
     if "session" in injected:
-        bound.arguments["session"] = Session(terminal, config, wait, tokens)
-    code = _call(command, bound, terminal, config)
+        bound.arguments["session"] = session
+    code = _call(command, bound, session)
     incomplete = command == app.help_print and path and not HELP_FLAGS & set(rest)
     return Exit.usage if incomplete else code
 
 
-def _import_subcommands(apps: Sequence[App]) -> None:
+def _import_subcommands(arguments: Sequence[str]) -> None:
     """Import the commands of a group, for its help: that shows the first sentence of each."""
-    for group in apps[1:]:
-        group.resolved_commands()
+    _, apps, _ = app.parse_commands(arguments)
+    apps[-1].resolved_commands()
 
 
-def _call(
-    command: Callable[..., Any], bound: BoundArguments, terminal: Terminal, config: Path | None
-) -> int:
+def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) -> int:
     """Call the function of a command; print an error, and return the exit code."""
+    terminal = session.terminal
     try:
         code = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
@@ -122,8 +133,8 @@ def _call(
         terminal.error("interrupted; nothing was written in part")
         return Exit.interrupted
     except MDFactoryError as error:
-        if config and error.command.startswith("mdfactory "):
-            error.command += f" --config {quote(str(config))}"
+        if error.command.startswith("mdfactory "):
+            error.command = session.next_command(error.command)
         terminal.error(error)
         # An InvalidNameError is one of the command line: other sources raise other errors.
         usage = isinstance(error, UsageError | InvalidNameError)
@@ -157,27 +168,18 @@ def _report_output(terminal: Terminal, error: OSError) -> int:
 
 
 COMMANDS: Final = {
-    "check-csv": ("campaign:check", "Validate each row of a campaign CSV, and list all errors."),
-    "config": ("config:app", "Show and edit the configuration."),
-    "demo": (
-        "demo:app",
-        """Try mdfactory with a small campaign of real GROMACS output.
-
-        Copies the campaign to a folder, creates a store next to it, pushes the simulations and
-        shows them. Your own configuration and store are not changed.
-        """,
-    ),
-    "prepare-build": (
-        "campaign:prepare",
-        """Create a folder for each row of a campaign CSV, and a build summary.
-
-        Existing folders are not changed. An earlier summary is kept as a backup. If a row is
-        invalid, nothing is written.
-        """,
-    ),
-    "sync": ("sync:app", "Push campaigns into the store, and pull records from it."),
+    "check-csv": "campaign:check",
+    "config": "config:app",
+    "demo": "demo:app",
+    "prepare-build": "campaign:prepare",
 }
-"""Command -> its app in `commands`, imported when the command is called, and its help."""
+"""Command -> its app in `commands`, imported when it is called or its help is shown."""
 
-for name, (location, help_text) in COMMANDS.items():
-    app.command(f"mdfactory.cli.commands.{location}", name=name, help=cleandoc(help_text))
+SYNC_COMMANDS: Final = "init push pull status verify clear copy relocate log undo"
+"""The commands of ``sync``; the module of each has its name."""
+
+for name, location in COMMANDS.items():
+    app.command(f"mdfactory.cli.commands.{location}", name=name)
+app.command(sync)
+for name in SYNC_COMMANDS.split():
+    sync.command(f"mdfactory.cli.commands.{name}:app", name=name)

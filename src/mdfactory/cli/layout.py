@@ -48,6 +48,31 @@ HASH_FOLDER: Final = re.compile(
 TSV_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
+def format_counts(counts: Mapping[str, int], *, zeros: bool = False) -> str:
+    """Return counts as text, such as ``8 inserted, 2 skipped``; by default without zeros."""
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or zeros)
+
+
+def change_lines(
+    changes: Mapping[str, Mapping[str, int]],
+    created: Sequence[str] = (),
+    dropped: Sequence[str] = (),
+) -> list[str]:
+    """Return a line for each table whose counts are not all 0, and for tables that come and go."""
+    lines = [
+        f"{table}: {format_counts(counts)}"
+        for table, counts in changes.items()
+        if any(counts.values())
+    ]
+    tables = {"created": created, "dropped": dropped}
+    return lines + [f"{verb}: {', '.join(names)}" for verb, names in tables.items() if names]
+
+
+def format_time(time: str) -> str:
+    """Return an ISO 8601 time in UTC without the parts of a second."""
+    return f"{time[:19].replace('T', ' ')} UTC"
+
+
 def tsv_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[str]:
     r"""Yield a header and one line of tab-separated values for each record.
 

@@ -1,23 +1,39 @@
-"""Options that several commands share, and their conversion to arguments of the use-cases."""
+"""What commands share: their class, and options with their conversion to arguments of `sync`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from cyclopts import ArgumentCollection, Group, Parameter, validators
+from cyclopts import App, ArgumentCollection, Group, Parameter, validators
 
-from mdfactory.cli.session import Session
 from mdfactory.errors import UsageError
 from mdfactory.records.vocabulary import ConflictMode, SimulationType
 
 if TYPE_CHECKING:
-    from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.campaign.discover import Source
     from mdfactory.campaign.scan_index import Reading
+
+
+class Command(App):
+    """A command or a group of commands; a help ends with the examples of the docstring."""
+
+    def default(self, obj: Any = None, *, validator: Any = None) -> Any:
+        """Register the function of a command; see `App.default`."""
+        _, heading, examples = cleandoc(obj.__doc__ or "").partition("Examples\n--------\n")
+        if heading:
+            self.help_epilogue = format_examples(*examples.splitlines())
+        return super().default(obj, validator=validator)
+
+
+def format_examples(*lines: str) -> str:
+    """Return command lines as the epilogue of a help."""
+    return "\n".join(["Examples:", "", *(f"    {line}" for line in lines)])
+
 
 CSV_GROUP: Final = Group("Campaign CSV", sort_key=1)
 FILTER_GROUP: Final = Group(
@@ -58,7 +74,7 @@ CONFLICT_GROUP: Final = Group(
 )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=CONFLICT_GROUP)
 @dataclass(frozen=True, slots=True)
 class ConflictOptions:
     """What to do with records that the store already has.
@@ -73,11 +89,9 @@ class ConflictOptions:
         Write all records, and overwrite those in the store.
     """
 
-    diff: Annotated[
-        bool, Parameter(name=("--diff", "--skip-existing"), negative=(), group=CONFLICT_GROUP)
-    ] = False
-    update: Annotated[bool, Parameter(negative=(), group=CONFLICT_GROUP)] = False
-    force: Annotated[bool, Parameter(negative=(), group=CONFLICT_GROUP)] = False
+    diff: Annotated[bool, Parameter(name=("--diff", "--skip-existing"))] = False
+    update: bool = False
+    force: bool = False
 
     @property
     def mode(self) -> ConflictMode:
@@ -90,7 +104,7 @@ class ConflictOptions:
         return next((mode for mode, chosen in modes.items() if chosen), ConflictMode.refuse)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=READING_GROUP)
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
     """How simulation folders are read.
@@ -106,12 +120,9 @@ class ReadingOptions:
     """
 
     jobs: Annotated[
-        int | None,
-        Parameter(
-            name=("--jobs", "-j"), group=READING_GROUP, validator=validators.Number(gte=1, lte=256)
-        ),
+        int | None, Parameter(name=("--jobs", "-j"), validator=validators.Number(gte=1, lte=256))
     ] = None
-    no_cache: Annotated[bool, Parameter(negative=(), group=READING_GROUP)] = False
+    no_cache: bool = False
 
     @contextmanager
     def opened(self) -> Iterator[Reading]:
@@ -121,13 +132,13 @@ class ReadingOptions:
         if self.no_cache:
             yield Reading(None, self.jobs)
             return
-        from mdfactory.config import cache_folder
+        from mdfactory.config.settings import cache_folder
 
         with ScanIndex(cache_folder() / "scan.db") as index:
             yield Reading(index, self.jobs)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=CSV_GROUP)
 @dataclass(frozen=True, slots=True)
 class CsvOptions:
     """A campaign CSV as the source of simulations.
@@ -141,8 +152,8 @@ class CsvOptions:
         folder.
     """
 
-    csv: Annotated[Path | None, Parameter(group=CSV_GROUP)] = None
-    csv_root: Annotated[Path | None, Parameter(group=CSV_GROUP)] = None
+    csv: Path | None = None
+    csv_root: Path | None = None
 
 
 def source_of(source: Path | None, table: CsvOptions) -> Source:
@@ -164,10 +175,3 @@ def source_of(source: Path | None, table: CsvOptions) -> Source:
     if table.csv_root is not None:
         raise UsageError("--csv-root needs --csv FILE")
     return str(source)
-
-
-def read_catalogue(session: Session) -> Catalogue:
-    """Return the catalogue of expected results, extended by the configuration."""
-    from mdfactory.campaign.catalogue import Catalogue
-
-    return Catalogue(session.settings().catalogue)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.progress import Progress
 
+    from mdfactory.campaign.simulation import Skipped
     from mdfactory.records.tables import Table
 
 
@@ -61,7 +62,8 @@ class Terminal:
         self._quiet = quiet
         self._debug = debug
         logging.basicConfig(format="%(message)s")
-        level = _log_level(quiet=quiet, verbose=verbose, debug=debug)
+        levels = {logging.DEBUG: debug, logging.INFO: verbose, logging.ERROR: quiet}
+        level = next((level for level, chosen in levels.items() if chosen), logging.WARNING)
         logging.getLogger("mdfactory").setLevel(level)
 
     @property
@@ -87,19 +89,24 @@ class Terminal:
             return table.columns
         return tuple(name for name in table.columns if name not in table.bulky)
 
-    def matrix(self, batches: Sequence[pa.RecordBatch]) -> bool:
-        """Print the overview as a matrix, if it fits; return whether it does."""
-        lines = matrix_lines(batches, _width(), colour=_has_colour())
-        _print_lines(lines)
-        return bool(lines)
+    def matrix(self, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
+        """Print the overview on a terminal, as a matrix if it fits, otherwise as records."""
+        overview = list(batches)
+        lines = matrix_lines(overview, _width(), colour=_has_colour()) if overview else []
+        if lines:
+            _print_lines(lines)
+        else:
+            self.rows(overview, columns)
 
     def rows(
         self,
         batches: Iterable[pa.RecordBatch],
         columns: Sequence[str],
         values: Mapping[str, Any] | None = None,
-    ) -> bool:
+    ) -> None:
         """Print records: a fitted table on a terminal, tab-separated values in a pipe.
+
+        A note says if there are none.
 
         Parameters
         ----------
@@ -109,11 +116,6 @@ class Terminal:
             Names of the columns of `batches`.
         values
             Further members of the JSON object.
-
-        Returns
-        -------
-        bool
-            Whether there were any records.
         """
         batches = iter(batches)
         # An error before the first record is raised here, before anything is printed.
@@ -126,7 +128,8 @@ class Terminal:
             _print_lines(tsv_lines(batches, columns))
         else:
             _print_lines(table_lines(batches, columns, _width(), colour=_has_colour()))
-        return first is not None
+        if first is None:
+            self.note("no records")
 
     def note(self, text: str) -> None:
         """Print a note, which is no part of the result, on standard error."""
@@ -147,9 +150,12 @@ class Terminal:
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
         _print_error(f"error: {error}")
 
-    def skipped(self, path: str, reason: str) -> None:
-        """Print a skipped item and the reason on standard error, also with ``--quiet``."""
-        _print_error(f"skipped: {printable(path)}: {reason}")
+    def problems(self, warnings: Iterable[str], skipped: Iterable[Skipped] = ()) -> None:
+        """Print warnings, and also with ``--quiet`` each item that was skipped and the reason."""
+        for warning in warnings:
+            self.warn(warning)
+        for item in skipped:
+            _print_error(f"skipped: {printable(item.path)}: {item.reason}")
 
     def confirm(self, question: str, outcome: str, *, context: str = "") -> None:
         """Ask a yes-or-no question, whose default is no.
@@ -194,11 +200,19 @@ class Terminal:
         if self._quiet or not sys.stderr.isatty():
             yield lambda _step, _count: None
             return
-        line = _ProgressLine()
-        try:
-            yield line.show
-        finally:
-            line.clear()
+        with ExitStack() as stack:
+            begin = time.monotonic() + PROGRESS_DELAY_SECONDS
+            shown: Progress | None = None
+
+            def show(step: str, count: int) -> None:
+                nonlocal shown
+                if shown is None and time.monotonic() >= begin:
+                    shown = stack.enter_context(_spinner())
+                if shown is not None:
+                    text = f"{step} {count:,}" if count else step
+                    shown.update(shown.task_ids[0], description=text)
+
+            yield show
 
     def _print_object(self, values: Mapping[str, Any]) -> None:
         print(json.dumps({"command": self.command, **values}))
@@ -230,14 +244,6 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _log_level(*, quiet: bool, verbose: bool, debug: bool) -> int:
-    if debug:
-        return logging.DEBUG
-    if verbose:
-        return logging.INFO
-    return logging.ERROR if quiet else logging.WARNING
-
-
 def _width() -> int:
     return shutil.get_terminal_size().columns
 
@@ -259,38 +265,13 @@ def _print_error(text: str) -> None:
 PROGRESS_DELAY_SECONDS: Final = 1.0
 """Time before progress is shown: a short command shows none."""
 
-PROGRESS_REFRESH_SECONDS: Final = 0.1
 
-
-class _ProgressLine:
-    """A line on standard error that shows the current step and its count."""
-
-    def __init__(self) -> None:
-        self._next_refresh = time.monotonic() + PROGRESS_DELAY_SECONDS
-        self._step = ""
-        self._progress: Progress | None = None
-
-    def show(self, step: str, count: int) -> None:
-        now = time.monotonic()
-        is_new_step = self._progress is not None and step != self._step
-        if now < self._next_refresh and not is_new_step:
-            return
-        self._next_refresh, self._step = now + PROGRESS_REFRESH_SECONDS, step
-        self._progress = self._progress or _start_progress()
-        text = f"{step} {count:,}" if count else step
-        self._progress.update(self._progress.task_ids[0], description=text)
-
-    def clear(self) -> None:
-        if self._progress:
-            self._progress.stop()
-
-
-def _start_progress() -> Progress:
+def _spinner() -> Progress:
+    """Return a line on standard error with a spinner, a text and the time."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     progress.add_task("", total=None)
-    progress.start()
     return progress

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from cyclopts import Group, Parameter
 
+from mdfactory.config.passwords import has_password, mask_password, with_password
+from mdfactory.config.settings import (
+    FOUNDRY_PATHS,
+    FoundryPaths,
+    Setting,
+    SettingKey,
+    Settings,
+    resolve_value,
+)
 from mdfactory.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from mdfactory.config import Settings
 
 StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
 STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
-
-SettingKey = tuple[str, str]
-"""Section and key of a setting."""
 
 QUESTIONS: Final[dict[SettingKey, str]] = {
     ("sqlite", "RUN_DB_PATH"): "File of the simulations",
@@ -35,13 +38,6 @@ QUESTIONS: Final[dict[SettingKey, str]] = {
     ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
 }
 """Setting -> the question that asks for it; the section is the kind of the store."""
-
-DERIVED_PATHS: Final = {
-    "RUN_DB_PATH": "runs",
-    "ANALYSIS_DB_PATH": "analyses",
-    "ARTIFACT_DB_PATH": "artifacts",
-}
-"""Key of Foundry -> field of FoundryPaths with its default."""
 
 ANSWER_GROUP: Final = Group(
     "Answers", help="Settings that are not given as options are asked for.", sort_key=1
@@ -90,6 +86,7 @@ class Answers:
         return {key: value for key, value in values.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
 class Prompter:
     """Asks questions on the terminal, through standard error, or takes their defaults.
 
@@ -99,34 +96,10 @@ class Prompter:
         Whether to take each default without asking.
     """
 
-    def __init__(self, *, silent: bool) -> None:
-        self.silent = silent
+    silent: bool
 
-    def choice(self, question: str, choices: Sequence[str], default: str) -> str:
-        """Ask for one of several words."""
-        return str(self._ask("select", question, default, choices=choices))
-
-    def text(self, question: str, default: str, check: Callable[[str], None]) -> str:
-        """Ask for a text; repeat the question while `check` raises a ConfigError for the answer."""
-
-        def validate(answer: str) -> bool | str:
-            try:
-                check(answer)
-            except ConfigError as error:
-                return str(error)
-            return True
-
-        return str(self._ask("text", question, default, validate=validate)).strip()
-
-    def secret(self, question: str) -> str:
-        """Ask for a text that is not shown on the terminal."""
-        return str(self._ask("password", question, ""))
-
-    def confirm(self, question: str, *, default: bool) -> bool:
-        """Ask a yes-or-no question."""
-        return bool(self._ask("confirm", question, default))
-
-    def _ask(self, kind: str, question: str, default: object, **options: Any) -> object:
+    def ask(self, kind: str, question: str, default: Any, **options: Any) -> Any:
+        """Return the answer to a question; kinds and options are those of `questionary`."""
         if self.silent:
             return default
         import questionary
@@ -166,22 +139,25 @@ def ask_settings(
         If the file of a password cannot be read.
     """
     given = answers.given
-    current = {(setting.section, setting.key): setting.value for setting in settings.values}
+    in_effect = {(setting.section, setting.key): setting for setting in settings.values}
     default_kind = settings.kind if settings.kind in STORE_KINDS else STORE_KINDS[0]
-    kind = given.pop("TYPE", None) or prompter.choice("Which store?", STORE_KINDS, default_kind)
-    keys = [key for section, key in QUESTIONS if section == kind]
-    _check_options(given, kind, keys)
+    kind = given.pop("TYPE", None) or prompter.ask(
+        "select", "Which store?", default_kind, choices=STORE_KINDS
+    )
+    _check_options(given, kind)
     changed = {("database", "TYPE"): kind}
-    for setting in [(kind, key) for key in keys]:
-        default = _default(setting, current | changed, settings)
+    for setting in [setting for setting in QUESTIONS if setting[0] == kind]:
+        default = _default(setting, in_effect)
         value = _answer(setting, given, default, prompter, folder)
         if value != default:
             changed[setting] = value
+            in_effect[setting] = Setting(*setting, value, "the answer")
     return changed
 
 
-def _check_options(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> None:
+def _check_options(given: Mapping[str, str], kind: str) -> None:
     """Raise UsageError if an option does not belong to this kind of store."""
+    keys = [key for section, key in QUESTIONS if section == kind]
     allowed = [*keys, *["PASSWORD_FILE"] * ("URL" in keys)]
     for key in given:
         if key not in allowed:
@@ -189,94 +165,83 @@ def _check_options(given: Mapping[str, str], kind: str, keys: Sequence[str]) -> 
             raise UsageError(f"{_option(key)} does not go with --type {kind}, which has {options}")
 
 
-def _default(setting: SettingKey, values: Mapping[SettingKey, str], settings: Settings) -> str:
+def _default(setting: SettingKey, in_effect: Mapping[SettingKey, Setting]) -> str:
     """Return the default of an answer: the value in effect.
 
     A path of Foundry that is not set is derived from the earlier answers.
     """
-    from mdfactory.config import FoundryPaths
-
     kind, key = setting
-    source = next(each.source for each in settings.values if (each.section, each.key) == setting)
-    if kind != "foundry" or source != "default" or key not in DERIVED_PATHS:
-        return values[setting]
-    base, name = values[kind, "BASE_PATH"], values[kind, "ANALYSIS_NAME"]
-    return str(getattr(FoundryPaths.below(base, name=name), DERIVED_PATHS[key]))
+    if kind != "foundry" or key not in FOUNDRY_PATHS or in_effect[setting].source != "default":
+        return in_effect[setting].value
+    base, name = (in_effect[kind, each].value for each in ("BASE_PATH", "ANALYSIS_NAME"))
+    return str(getattr(FoundryPaths.below(base, name=name), FOUNDRY_PATHS[key]))
 
 
 def _answer(
     setting: SettingKey, given: Mapping[str, str], default: str, prompter: Prompter, folder: Path
 ) -> str:
     """Return the value of one setting, as it is written into the file."""
-    from mdfactory.config import mask_password
-
-    kind, key = setting
+    key = setting[1]
     shown_default = mask_password(default, "") if key == "URL" else default
 
-    def check(answer: str) -> None:
-        _check(setting, answer, folder)
+    def validate(answer: str) -> bool | str:
+        try:
+            _check(setting, _value(setting, answer.strip(), folder), folder)
+        except ConfigError as error:
+            return str(error)
+        return True
 
     answer = given.get(key)
     if answer is None:
-        answer = prompter.text(QUESTIONS[setting], shown_default, check)
-    try:
-        check(answer)
-    except ConfigError as error:
-        raise UsageError(f"{_option(key)}: {error}") from error
+        answer = prompter.ask("text", QUESTIONS[setting], shown_default, validate=validate).strip()
+    problem = validate(answer)
+    if problem is not True:
+        raise UsageError(f"{_option(key)}: {problem}")
     if key == "URL":
         # The default was shown without its password: an unchanged answer keeps the password.
         return _add_password(default if answer == shown_default else answer, given, prompter)
-    if not answer:
-        return default
-    return answer if kind == "foundry" else _absolute(answer, folder)
+    return _value(setting, answer, folder) or default
 
 
-def _check(setting: SettingKey, answer: str, folder: Path) -> None:
-    """Raise ConfigError if an answer is not a valid value of its setting."""
-    from mdfactory.config import FoundryPaths
-
-    kind, key = setting
-    if key == "URL":
-        _check_url(answer)
-    elif key == "BASE_PATH":
-        FoundryPaths.below(answer or "/default")
-    elif key == "ANALYSIS_NAME":
-        FoundryPaths.below("/default", name=answer or "default")
-    elif kind != "foundry":
-        _check_path(setting, answer, folder)
+def _value(setting: SettingKey, answer: str, folder: Path) -> str:
+    """Return the value to write: a path in the file is relative to its folder, not to ours."""
+    is_local = setting[0] in {"sqlite", "csv"}
+    if not is_local or not answer or answer.startswith(("~", "$")) or folder == Path.cwd():
+        return answer
+    return os.path.abspath(answer)
 
 
-def _check_url(url: str) -> None:
-    from mdfactory.config import has_password
-
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("expected a URL such as postgresql://user@host/database")
-    if has_password(url):
-        raise ConfigError(
-            "the URL must not contain the password, which others could see. The password is "
-            "asked for, or read from --password-file, ~/.pgpass or MDFACTORY_POSTGRES_URL"
-        )
-
-
-def _check_path(setting: SettingKey, answer: str, folder: Path) -> None:
-    from mdfactory.config import resolve_value
-
-    path = resolve_value(setting, answer, folder, "the answer")
-    wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
-    if answer and os.path.exists(path) and os.path.isdir(path) != wants_folder:
-        raise ConfigError(f"{path} is {'not a folder' if wants_folder else 'a folder'}")
+def _check(setting: SettingKey, value: str, folder: Path) -> None:
+    """Raise ConfigError if a value is not valid for its setting; `folder` is that of the file."""
+    match setting:
+        case _, "URL":
+            if not value.startswith(("postgresql://", "postgres://")):
+                raise ConfigError("expected a URL such as postgresql://user@host/database")
+            if has_password(value):
+                raise ConfigError(
+                    "the URL must not contain the password, which others could see. The password "
+                    "is asked for, or read from --password-file, ~/.pgpass or "
+                    "MDFACTORY_POSTGRES_URL"
+                )
+        case _, "BASE_PATH":
+            FoundryPaths.below(value or "/default")
+        case _, "ANALYSIS_NAME":
+            FoundryPaths.below("/default", name=value or "default")
+        case "sqlite" | "csv", _:
+            path = resolve_value(setting, value, folder, "the answer")
+            wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
+            if value and os.path.exists(path) and os.path.isdir(path) != wants_folder:
+                raise ConfigError(f"{path} is {'not a folder' if wants_folder else 'a folder'}")
 
 
 def _add_password(url: str, given: Mapping[str, str], prompter: Prompter) -> str:
     """Return a URL with its password: from a file, from the URL itself, or asked for."""
-    from mdfactory.config import has_password, with_password
-
     file = given.get("PASSWORD_FILE")
     if file is not None:
         return with_password(url, _read_password(file))
     if has_password(url):
         return url
-    password = prompter.secret("Password (empty: from ~/.pgpass, or none needed)")
+    password = prompter.ask("password", "Password (empty: from ~/.pgpass, or none needed)", "")
     return with_password(url, password) if password else url
 
 
@@ -288,13 +253,6 @@ def _read_password(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{file} cannot be read: {reason}") from error
-
-
-def _absolute(answer: str, folder: Path) -> str:
-    """Return the path to write: one in the file is relative to its folder, an answer to ours."""
-    if answer.startswith(("~", "$")) or folder == Path.cwd():
-        return answer
-    return os.path.abspath(answer)
 
 
 def _option(key: str) -> str:

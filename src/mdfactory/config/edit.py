@@ -10,13 +10,7 @@ from shlex import quote
 from typing import Final
 
 from mdfactory.config.passwords import has_password
-from mdfactory.config.settings import (
-    READABLE_BY_OTHERS,
-    SettingKey,
-    parse_ini,
-    read_ini,
-    template,
-)
+from mdfactory.config.settings import READABLE_BY_OTHERS, SettingKey, parse_ini, read_ini, template
 from mdfactory.errors import ConfigError
 from mdfactory.files import replacing
 

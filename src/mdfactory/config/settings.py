@@ -6,7 +6,7 @@ import configparser
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,13 @@ DEFAULT_VALUES: Final = {
 """Section and key -> default value. Relative paths are relative to the data folder, those of
 ``[foundry]`` to ``BASE_PATH``."""
 
+FOUNDRY_PATHS: Final = {
+    "BASE_PATH": "base",
+    "RUN_DB_PATH": "runs",
+    "ANALYSIS_DB_PATH": "analyses",
+    "ARTIFACT_DB_PATH": "artifacts",
+}
+"""Key of ``[foundry]`` -> field of `FoundryPaths`."""
 
 READABLE_BY_OTHERS: Final = 0o044
 """Permission bits that let the group or everybody read a file."""
@@ -226,34 +233,34 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         if (file in named_files and not missing_ok) or os.path.exists(file):
             parser = read_ini(file)
             settings |= _settings_of(parser, file)
-            warnings += [
-                *_unknown_key_warnings(parser, file),
-                *_open_password_warnings(parser, file),
-            ]
+            warnings += _unknown_key_warnings(parser, file)
+            warnings += _open_password_warnings(parser, file)
     url = os.environ.get(POSTGRES_URL_VARIABLE)
     if url:
         settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
+    operations = _match(settings["history", "OPERATIONS"], r"[0-9]{1,9}", "a number, 0 or more")
+    size = _match(
+        settings["history", "SIZE"],
+        r"(?P<number>[0-9]{1,9}(?:\.[0-9]+)?)\s*(?P<unit>[KMGT]?)B?",
+        "a size, such as 500 MB or 2 GB",
+    )
+    unit_bytes = 1000 ** " KMGT".index(size["unit"].upper() or " ")
     return Settings(
         kind=settings["database", "TYPE"].value.lower(),
-        sqlite=_parse_paths(settings, "sqlite"),
-        csv=_parse_paths(settings, "csv"),
+        sqlite=_paths(settings, "sqlite"),
+        csv=_paths(settings, "csv"),
         postgres=settings["postgres", "URL"].value,
         foundry=_resolve_foundry_paths(settings),
         catalogue=_parse_catalogue(settings),
-        retention=Retention(
-            _parse_count(settings["history", "OPERATIONS"]),
-            _parse_bytes(settings["history", "SIZE"]),
-        ),
+        retention=Retention(int(operations[0]), int(float(size["number"]) * unit_bytes)),
         values=tuple(settings.values()),
         warnings=tuple(warnings),
     )
 
 
-def _parse_paths(settings: Mapping[SettingKey, Setting], section: str) -> Paths:
-    return Paths(
-        runs=Path(settings[section, "RUN_DB_PATH"].value),
-        results=Path(settings[section, "ANALYSIS_DB_PATH"].value),
-    )
+def _paths(settings: Mapping[SettingKey, Setting], section: str) -> Paths:
+    keys = ("RUN_DB_PATH", "ANALYSIS_DB_PATH")
+    return Paths(*(Path(settings[section, key].value) for key in keys))
 
 
 def _parse_catalogue(
@@ -270,29 +277,21 @@ def _parse_catalogue(
 
 def _resolve_foundry_paths(settings: dict[SettingKey, Setting]) -> FoundryPaths:
     """Return the absolute paths of the datasets, and put them into `settings`."""
-    given = {
-        key: settings["foundry", key] for section, key in DEFAULT_VALUES if section == "foundry"
-    }
+    given = {key: settings["foundry", key] for key in ("ANALYSIS_NAME", *FOUNDRY_PATHS)}
+    values = {field: given[key].value for key, field in FOUNDRY_PATHS.items()}
     try:
-        paths = FoundryPaths.below(
-            given["BASE_PATH"].value,
-            name=given["ANALYSIS_NAME"].value,
-            runs=given["RUN_DB_PATH"].value,
-            analyses=given["ANALYSIS_DB_PATH"].value,
-            artifacts=given["ARTIFACT_DB_PATH"].value,
-        )
+        paths = FoundryPaths.below(**values, name=given["ANALYSIS_NAME"].value)
     except ConfigError as error:
-        sources = ", ".join(dict.fromkeys(setting.source for setting in given.values()))
+        sources = ", ".join(
+            dict.fromkeys(
+                setting.source for key, setting in settings.items() if key[0] == "foundry"
+            )
+        )
         raise ConfigError(
             f"{sources}: [foundry] {error}", command="mdfactory config edit"
         ) from error
-    for key, path in (
-        ("BASE_PATH", paths.base),
-        ("RUN_DB_PATH", paths.runs),
-        ("ANALYSIS_DB_PATH", paths.analyses),
-        ("ARTIFACT_DB_PATH", paths.artifacts),
-    ):
-        settings["foundry", key] = replace(given[key], value=path)
+    for key, field in FOUNDRY_PATHS.items():
+        settings["foundry", key] = replace(given[key], value=getattr(paths, field))
     return paths
 
 
@@ -319,9 +318,8 @@ def _default_settings() -> dict[SettingKey, Setting]:
 
 def _config_files(explicit: Path | None) -> list[Path]:
     """Return the files that `load` reads, in its order; the first one is the user's file."""
-    named = [Path(name) for name in [os.environ.get("MDFACTORY_CONFIG")] if name]
-    named += [explicit] if explicit else []
-    paths = (Path(os.path.expanduser(file)).absolute() for file in named)
+    named = (os.environ.get("MDFACTORY_CONFIG"), explicit)
+    paths = (Path(os.path.expanduser(file)).absolute() for file in named if file)
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
@@ -337,12 +335,8 @@ def _folder(purpose: str) -> Path:
         return Path(os.path.expanduser(folder)).absolute()
     import platformdirs
 
-    path_function_by_purpose = {
-        "CONFIG": platformdirs.user_config_path,
-        "DATA": platformdirs.user_data_path,
-        "CACHE": platformdirs.user_cache_path,
-    }
-    return path_function_by_purpose[purpose]("mdfactory", appauthor=False)
+    platform = platformdirs.PlatformDirs("mdfactory", appauthor=False)
+    return Path(getattr(platform, f"user_{purpose.lower()}_dir"))
 
 
 def read_ini(file: Path) -> configparser.ConfigParser:
@@ -397,50 +391,33 @@ def _parse_names(setting: Setting) -> tuple[str, ...]:
         ) from error
 
 
-def _parse_count(setting: Setting) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", setting.value):
-        raise _invalid_value(setting, "a number, 0 or more")
-    return int(setting.value)
-
-
-def _parse_bytes(setting: Setting) -> int:
-    """Return a size in bytes; its unit is a power of 1000."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([KMGT]?)B?", setting.value.upper())
+def _match(setting: Setting, pattern: str, expected: str) -> re.Match[str]:
+    """Match the whole value of a setting, in upper or lower case; or say what is expected."""
+    match = re.fullmatch(pattern, setting.value, re.ASCII | re.IGNORECASE)
     if not match:
-        raise _invalid_value(setting, "a size, such as 500 MB or 2 GB")
-    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
+        raise ConfigError(
+            f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: "
+            f"expected {expected}",
+            command="mdfactory config edit",
+        )
+    return match
 
 
-def _invalid_value(setting: Setting, expected: str) -> ConfigError:
-    return ConfigError(
-        f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: "
-        f"expected {expected}",
-        command="mdfactory config edit",
-    )
-
-
-def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning for each unknown key; sections of other programs are ignored."""
-    warnings = []
+def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
+    """Yield a warning for each unknown key; sections of other programs are ignored."""
     for section in dict.fromkeys(section for section, _ in DEFAULT_VALUES):
-        known_keys = [key for owner, key in DEFAULT_VALUES if owner == section]
-        given_keys = parser.options(section) if parser.has_section(section) else []
-        warnings += [
-            f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known_keys)}"
-            for key in given_keys
-            if key.upper() not in known_keys
-        ]
-    return warnings
+        known = [key for owner, key in DEFAULT_VALUES if owner == section]
+        for key in parser.options(section) if parser.has_section(section) else ():
+            if key.upper() not in known:
+                yield f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known)}"
 
 
-def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning if the file contains a password and others can read it."""
-    if not has_password(parser.get("postgres", "URL", fallback="")):
-        return []
-    if not os.stat(file).st_mode & READABLE_BY_OTHERS:
-        return []
-    path = shlex.quote(str(file))
-    return [f"{file} contains a password and others can read it. Run: chmod 600 {path}"]
+def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
+    """Yield a warning if the file contains a password and others can read it."""
+    url = parser.get("postgres", "URL", fallback="")
+    if has_password(url) and os.stat(file).st_mode & READABLE_BY_OTHERS:
+        path = shlex.quote(str(file))
+        yield f"{file} contains a password and others can read it. Run: chmod 600 {path}"
 
 
 def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -33,8 +33,8 @@ class Undone:
     changes
         Table name -> outcome -> number of records.
     made, dropped
-        Names of tables that the undo has created, and of those it has dropped. Empty for a dry
-        run.
+        Names of tables that the undo has created, and of those it has dropped; or would create
+        and drop.
     """
 
     operation: Operation
@@ -44,7 +44,7 @@ class Undone:
 
     @property
     def changed(self) -> bool:
-        """Whether the undo changed any record or table, or would change any record."""
+        """Whether the undo changed any record or table, or would do so."""
         return changes_records(self.changes) or bool(self.made or self.dropped)
 
 
@@ -133,15 +133,33 @@ def _undo(
     }
     if changed_keys:
         raise ChangedSinceError(operation.number, changed_keys)
-    for entry in operation.entries if planned is None else ():
-        _drop_if_empty(transaction, [_table(name, entry) for name in entry.made])
-    tables_after = [table.name for table in transaction.tables()]
+    if planned is None:
+        for entry in operation.entries:
+            _drop_if_empty(transaction, [_table(name, entry) for name in entry.made])
+        tables_after = [table.name for table in transaction.tables()]
+    else:
+        tables_after = _planned_tables(transaction, operation, changes)
     return Undone(
         operation,
         {name: dict(counts) for name, counts in changes.items()},
         made=tuple(name for name in tables_after if name not in tables_before),
         dropped=tuple(name for name in tables_before if name not in tables_after),
     )
+
+
+def _planned_tables(
+    transaction: Transaction, operation: Operation, changes: Mapping[str, Counter[str]]
+) -> list[str]:
+    """Return the names of the tables that the store would have after an undo."""
+    present = {table.name: table for table in transaction.tables()}
+    recreated = [name for entry in operation.entries for name in entry.dropped]
+    names = dict.fromkeys([*present, *recreated, *changes])  # a set in the order of the store
+    for made in (name for entry in operation.entries for name in entry.made if name in names):
+        count = transaction.count(present[made]) if made in present else 0
+        counts = changes.get(made, Counter())
+        if count + counts["inserted"] == counts["removed"]:
+            del names[made]
+    return list(names)
 
 
 def _choose(transaction: Transaction, number: int | None) -> Operation:

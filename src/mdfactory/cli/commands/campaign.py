@@ -5,41 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from cyclopts import App
-
-from mdfactory.cli.session import CurrentSession, examples
+from mdfactory.cli.options import Command
+from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import counted
 
-check = App(
-    name="check-csv",
-    help_epilogue=examples(
-        "mdfactory check-csv campaign.csv",
-        "mdfactory check-csv campaign.csv --json",
-    ),
-)
-prepare = App(
-    name="prepare-build",
-    help_epilogue=examples(
-        "mdfactory prepare-build campaign.csv",
-        "mdfactory prepare-build campaign.csv /scratch/campaign",
-    ),
-)
+check = Command(name="check-csv")
+prepare = Command(name="prepare-build")
 
 
 @check.default
 def check_csv(file: Path, /, *, session: CurrentSession) -> None:
-    """Validate each row.
+    """Validate each row of a campaign CSV, and list all errors.
 
     Parameters
     ----------
     file
         Campaign CSV, with a row for each simulation and a column for each field.
+
+    Examples
+    --------
+    mdfactory check-csv campaign.csv
+    mdfactory check-csv campaign.csv --json
     """
     from mdfactory.campaign.prepare import read_valid_rows
 
     checked = read_valid_rows(file)
-    for warning in checked.warnings:
-        session.terminal.warn(f"{file}: {warning}")
+    session.terminal.problems(f"{file}: {warning}" for warning in checked.warnings)
     types = Counter(row.build_input.simulation_type.value for row in checked.rows)
     counts = ", ".join(f"{number:,} {simulation_type}" for simulation_type, number in types.items())
     session.terminal.result(
@@ -61,7 +52,10 @@ def check_csv(file: Path, /, *, session: CurrentSession) -> None:
 
 @prepare.default
 def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession) -> None:
-    """Create the folders.
+    """Create a folder for each row of a campaign CSV, and a build summary.
+
+    Existing folders are not changed. An earlier summary is kept as a backup. If a row is
+    invalid, nothing is written.
 
     Parameters
     ----------
@@ -69,12 +63,16 @@ def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession)
         Campaign CSV, with a row for each simulation and a column for each field.
     out
         Folder in which to create the folders and the summary. Default: the current folder.
+
+    Examples
+    --------
+    mdfactory prepare-build campaign.csv
+    mdfactory prepare-build campaign.csv /scratch/campaign
     """
     from mdfactory.campaign.prepare import prepare
 
     prepared = prepare(file, out)
-    for warning in prepared.warnings:
-        session.terminal.warn(f"{file}: {warning}")
+    session.terminal.problems(f"{file}: {warning}" for warning in prepared.warnings)
     if prepared.backup:
         session.terminal.note(f"backup of the earlier summary: {prepared.backup}")
     session.terminal.result(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Final
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from mdfactory.cli.options import HashPrefix, Names, Yes
-from mdfactory.cli.session import CurrentSession, Session, examples
+from mdfactory.cli.options import Command, HashPrefix, Names, Yes
+from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import UsageError, counted
 from mdfactory.records.vocabulary import ResultType
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mdfactory.stores.store import Store
     from mdfactory.sync.clear import Selection
 
-app = App(name="clear", help="Remove records from the store.")
+app = Command(name="clear", help="Remove records from the store.")
 
 
 @Parameter(name="*")
@@ -36,27 +36,25 @@ class ClearOptions:
 
     hash_: HashPrefix = None
     yes: Yes = False
-    purge: Annotated[bool, Parameter(negative=())] = False
+    purge: bool = False
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync clear systems",
-        "mdfactory sync clear systems --hash 24BD07 --yes",
-    ),
-)
-def systems(*, options: ClearOptions | None = None, session: CurrentSession) -> None:
-    """Remove the records of simulations from the store. Files on disk are not touched."""
+DEFAULTS: Final = ClearOptions()
+
+
+@app.command
+def systems(*, options: ClearOptions = DEFAULTS, session: CurrentSession) -> None:
+    """Remove the records of simulations from the store. Files on disk are not touched.
+
+    Examples
+    --------
+    mdfactory sync clear systems
+    mdfactory sync clear systems --hash 24BD07 --yes
+    """
     _clear(session, options, simulations=True)
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync clear analysis --analysis-name area_per_lipid",
-        "mdfactory sync clear analysis --artifact-name bilayer_snapshot --hash 24BD07",
-        "mdfactory sync clear analysis --all",
-    ),
-)
+@app.command
 def analysis(
     *,
     analysis_name: Names = (),
@@ -65,7 +63,7 @@ def analysis(
     analyses: bool = False,
     artifacts: bool = False,
     all_: bool = False,
-    options: ClearOptions | None = None,
+    options: ClearOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:
     """Remove records of analyses and artifacts from the store. Files on disk are not touched.
@@ -86,6 +84,12 @@ def analysis(
         Clear all artifacts.
     all_
         Clear the overview, all analyses and all artifacts.
+
+    Examples
+    --------
+    mdfactory sync clear analysis --analysis-name area_per_lipid
+    mdfactory sync clear analysis --artifact-name bilayer_snapshot --hash 24BD07
+    mdfactory sync clear analysis --all
     """
     from mdfactory.records.tables import analysis_table, artifact_table
 
@@ -104,21 +108,21 @@ def analysis(
     )
 
 
-@app.command(
-    name="all",
-    help_epilogue=examples(
-        "mdfactory sync clear all",
-        "mdfactory sync clear all --hash 24BD07",
-    ),
-)
-def everything(*, options: ClearOptions | None = None, session: CurrentSession) -> None:
-    """Remove all records, including those of simulations. Files on disk are not touched."""
+@app.command(name="all")
+def everything(*, options: ClearOptions = DEFAULTS, session: CurrentSession) -> None:
+    """Remove all records, including those of simulations. Files on disk are not touched.
+
+    Examples
+    --------
+    mdfactory sync clear all
+    mdfactory sync clear all --hash 24BD07
+    """
     _clear(session, options, simulations=True, overview=True, result_types=list(ResultType))
 
 
 def _clear(
     session: Session,
-    options: ClearOptions | None,
+    options: ClearOptions,
     *,
     simulations: bool = False,
     overview: bool = False,
@@ -128,8 +132,7 @@ def _clear(
     """Remove the selected records after a confirmation, and print their number."""
     from mdfactory.sync.clear import clear, select
 
-    options = options or ClearOptions()
-    store = session.store()
+    store = session.store
     selection = select(
         store,
         simulations=simulations,

@@ -6,28 +6,23 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from mdfactory.cli.options import Yes, read_catalogue
-from mdfactory.cli.session import CurrentSession, Session, examples
+from mdfactory.cli.options import Command, Yes
+from mdfactory.cli.session import CurrentSession
 from mdfactory.cli.wizard import Answers, Prompter, ask_settings
+from mdfactory.config.edit import save
+from mdfactory.config.settings import active_file, load
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
 
-app = App(name="config")
+app = Command(name="config", help="Show and edit the configuration.")
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory config init",
-        "mdfactory config init --type csv --analysis-db-path results --yes",
-        "mdfactory config init --type postgres --url postgresql://me@host/lab",
-    ),
-)
+@app.command
 def init(
     *,
     answers: Answers | None = None,
@@ -46,8 +41,14 @@ def init(
         create them unless the store is Foundry.
     yes
         Ask nothing: settings that are not given as options keep their value.
+
+    Examples
+    --------
+    mdfactory config init
+    mdfactory config init --type csv --analysis-db-path results --yes
+    mdfactory config init --type postgres --url postgresql://me@host/lab
     """
-    from mdfactory.config import active_file, load, save
+    from mdfactory.sync.initialise import initialise as create_tables
 
     file = active_file(session.config)
     can_ask = sys.stdin is not None and sys.stdin.isatty() and not yes
@@ -62,60 +63,46 @@ def init(
     if initialise is None:
         # On Foundry, tables are datasets in a project: they are not created by default.
         is_local = values["database", "TYPE"] != "foundry"
-        initialise = prompter.confirm("Create the missing tables now?", default=is_local)
+        initialise = prompter.ask("confirm", "Create the missing tables now?", is_local)
     save(file, values)
     session.terminal.note(f"written to {file}")
-    created = _create_tables(session) if initialise else []
-    session.terminal.result(
-        _next_step(session, created),
-        {"path": str(file), "store": session.store().location, "made": created},
-    )
-
-
-def _create_tables(session: Session) -> list[str]:
-    """Create the missing tables of the store, and return their names."""
-    from mdfactory.sync.initialise import initialise
-
-    tables = initialise(
-        session.store(),
-        simulations=True,
-        results=list(ResultType),
-        catalogue=read_catalogue(session),
-    )
-    return [table.table for table in tables if not table.existed]
-
-
-def _next_step(session: Session, created: Sequence[str]) -> str:
-    """Return the number of tables that were created, and the next command to run."""
-    option = f" --config {shlex.quote(str(session.config))}" if session.config else ""
+    store, created = session.store, []
+    if initialise:
+        tables = create_tables(
+            store, simulations=True, results=list(ResultType), catalogue=session.catalogue
+        )
+        created = [table.table for table in tables if not table.existed]
+    next_step = f"Run: {session.next_command('mdfactory sync init check')}"
     if created:
-        tables = f"{counted(len(created), 'table')} created in the {session.store().location}"
-        return f"{tables}. Run: mdfactory sync push all SOURCE{option}"
-    return f"Run: mdfactory sync init check{option}"
+        outcome = f"{counted(len(created), 'table')} created in the {store.location}"
+        next_step = f"{outcome}. Run: {session.next_command('mdfactory sync push all SOURCE')}"
+    session.terminal.result(
+        next_step, {"path": str(file), "store": store.location, "made": created}
+    )
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory config path",
-    ),
-)
+@app.command
 def path(*, session: CurrentSession) -> None:
-    """Print the configuration file that overrides all others. It need not exist."""
-    from mdfactory.config import active_file
+    """Print the configuration file that overrides all others. It need not exist.
 
+    Examples
+    --------
+    mdfactory config path
+    """
     file = active_file(session.config)
     session.terminal.result(str(file), {"path": str(file), "exists": file.exists()})
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory config show",
-        "mdfactory config show --config project.ini --json",
-    ),
-)
+@app.command
 def show(*, session: CurrentSession) -> None:
-    """Print the settings in effect, and the source of each."""
-    settings = session.settings().values
+    """Print the settings in effect, and the source of each.
+
+    Examples
+    --------
+    mdfactory config show
+    mdfactory config show --config project.ini --json
+    """
+    settings = session.settings.values
     names = [f"{setting.section}.{setting.key}" for setting in settings]
     width = max(map(len, names))
     lines = [
@@ -126,14 +113,15 @@ def show(*, session: CurrentSession) -> None:
     session.terminal.result("\n".join(lines), {"settings": values})
 
 
-@app.command(
-    help_epilogue=examples(
-        "EDITOR=nano mdfactory config edit",
-    ),
-)
+@app.command
 def edit(*, session: CurrentSession) -> None:
-    """Open the configuration file in $VISUAL or $EDITOR. A new file lists all settings."""
-    from mdfactory.config import active_file, template
+    """Open the configuration file in $VISUAL or $EDITOR. A new file lists all settings.
+
+    Examples
+    --------
+    EDITOR=nano mdfactory config edit
+    """
+    from mdfactory.stores import open_store
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     file = active_file(session.config)
@@ -142,12 +130,8 @@ def edit(*, session: CurrentSession) -> None:
             f"no editor to open {file}: EDITOR is not set",
             command="EDITOR=nano mdfactory config edit",
         )
-    try:
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(template(), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+    if not os.path.exists(file):
+        save(file, {})
     try:
         code = subprocess.call([*shlex.split(editor), str(file)])  # noqa: S603  # the user's own
     except (OSError, ValueError) as error:
@@ -155,5 +139,5 @@ def edit(*, session: CurrentSession) -> None:
         raise ConfigError(f"the editor {editor} cannot be started: {reason}") from error
     if code:
         raise ConfigError(f"the editor {editor} ended with exit code {code}")
-    session.store()
+    open_store(session.settings)
     session.terminal.result(f"{file} is valid", {"path": str(file)})

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from mdfactory.cli.options import ConflictOptions, DryRun
-from mdfactory.cli.session import CurrentSession, Exit, examples, format_counts
+from mdfactory.cli.layout import change_lines
+from mdfactory.cli.options import Command, ConflictOptions, DryRun
+from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import UsageError
 
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
 
-app = App(
-    name="copy",
-    help_epilogue=examples(
-        "mdfactory sync copy --from sqlite --to postgres",
-        "mdfactory sync copy --from sqlite:///old --to sqlite --update",
-    ),
-)
+app = Command(name="copy")
+
+DEFAULTS: Final = ConflictOptions()
 
 DIGEST_DIGITS: Final = 16
 """Digits of a digest to print."""
@@ -31,10 +28,10 @@ def copy(
     *,
     from_: Annotated[str, Parameter(name="--from")],
     to: str,
-    conflicts: ConflictOptions | None = None,
+    conflicts: ConflictOptions = DEFAULTS,
     dry_run: DryRun = False,
     session: CurrentSession,
-) -> int:
+) -> None:
     """Copy all tables of a store into another store, and compare the tables of both.
 
     Parameters
@@ -43,23 +40,24 @@ def copy(
         Store to copy: sqlite, csv, postgres or foundry as configured, or a URL.
     to
         Store to copy to, given in the same way. Its missing tables are created.
+
+    Examples
+    --------
+    mdfactory sync copy --from sqlite --to postgres
+    mdfactory sync copy --from sqlite:///old --to sqlite --update
     """
     from mdfactory.sync.copy import copy
 
     source, target = session.store_at(from_), session.store_at(to)
     if source.location == target.location:
         raise UsageError(f"--from and --to are the same store: {source.location}")
-    mode = (conflicts or ConflictOptions()).mode
+    mode = conflicts.mode
     with session.terminal.progress() as watch:
         copied = copy(
             source, target, mode, dry_run=dry_run, command=session.command_line, watch=watch
         )
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
-    lines = [
-        f"{table}: {format_counts(counts)}"
-        for table, counts in tables.items()
-        if any(counts.values())
-    ]
+    lines = change_lines(tables)
     if dry_run:
         lines.insert(0, "dry run, nothing was written. Without --dry-run:")
     session.terminal.result(
@@ -74,7 +72,6 @@ def copy(
             },
         },
     )
-    return Exit.done
 
 
 def _proof_lines(copied: Copied) -> list[str]:

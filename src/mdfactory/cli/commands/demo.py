@@ -11,18 +11,15 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from cyclopts import App
-
-from mdfactory.cli.session import CurrentSession, Session, examples, format_counts
+from mdfactory.cli.layout import format_counts
+from mdfactory.cli.options import Command
+from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
 
-app = App(
-    name="demo",
-    help_epilogue=examples("mdfactory demo", "mdfactory demo /tmp/tour"),
-)
+app = Command(name="demo")
 
 NEXT_COMMANDS: Final = """
 Try next:
@@ -36,12 +33,20 @@ METHANOL_FIELD: Final = "system.species.MEO.fraction"
 
 @app.default
 def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession) -> None:
-    """Run the demo.
+    """Try mdfactory with a small campaign of real GROMACS output.
+
+    Copies the campaign to a folder, creates a store next to it, pushes the simulations and
+    shows them. Your own configuration and store are not changed.
 
     Parameters
     ----------
     directory
         Folder for the campaign and its store. The folder of an earlier demo is used again.
+
+    Examples
+    --------
+    mdfactory demo
+    mdfactory demo /tmp/tour
     """
     from mdfactory.campaign.collect import Scope
     from mdfactory.sync.example import unpack
@@ -50,7 +55,7 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession
 
     terminal = session.terminal
     example = unpack(directory)
-    store = Session(terminal, example.config, session.wait).store()
+    store = Session(terminal, example.config, session.wait).store
     initialise(store, simulations=True, results=list(ResultType))
     scope = Scope(simulations=True, results=list(ResultType))
     pushed = push(store, str(example.campaign), ConflictMode.update, scope)
@@ -87,7 +92,7 @@ def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> No
     session.terminal.note("\nResults in the store:\n")
     columns = OVERVIEW.summary
     analyses = {"item_type": ResultType.analysis.value}
-    session.show_matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
+    session.terminal.matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
 
 
 def _program() -> str:

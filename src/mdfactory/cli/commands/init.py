@@ -6,10 +6,8 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cyclopts import App
-
-from mdfactory.cli.options import read_catalogue
-from mdfactory.cli.session import CurrentSession, Exit, Session, examples
+from mdfactory.cli.options import Command
+from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import counted
 from mdfactory.records.vocabulary import ResultType
 
@@ -17,12 +15,10 @@ if TYPE_CHECKING:
     from mdfactory.sync.check import Checked
     from mdfactory.sync.initialise import Initialised
 
-app = App(name="init", help="Create and check the tables of the store.")
+app = Command(name="init", help="Create and check the tables of the store.")
 
 
-@app.command(
-    help_epilogue=examples("mdfactory sync init systems", "mdfactory sync init systems --force")
-)
+@app.command
 def systems(*, force: bool = False, session: CurrentSession) -> None:
     """Create the table of simulations (RUN_DATABASE), if it is missing.
 
@@ -30,13 +26,16 @@ def systems(*, force: bool = False, session: CurrentSession) -> None:
     ----------
     force
         Remove all records of simulations and recreate the table. No confirmation is asked.
+
+    Examples
+    --------
+    mdfactory sync init systems
+    mdfactory sync init systems --force
     """
     _initialise(session, simulations=True, force=force)
 
 
-@app.command(
-    help_epilogue=examples("mdfactory sync init analysis", "mdfactory sync init analysis --force")
-)
+@app.command
 def analysis(*, force: bool = False, session: CurrentSession) -> None:
     """Create the overview and a table for each known analysis, if they are missing.
 
@@ -45,13 +44,16 @@ def analysis(*, force: bool = False, session: CurrentSession) -> None:
     force
         Remove all records of analyses, also from the overview, and recreate their tables. No
         confirmation is asked.
+
+    Examples
+    --------
+    mdfactory sync init analysis
+    mdfactory sync init analysis --force
     """
     _initialise(session, results=[ResultType.analysis], force=force)
 
 
-@app.command(
-    help_epilogue=examples("mdfactory sync init artifacts", "mdfactory sync init artifacts --force")
-)
+@app.command
 def artifacts(*, force: bool = False, session: CurrentSession) -> None:
     """Create the overview and a table for each known artifact, if they are missing.
 
@@ -60,14 +62,16 @@ def artifacts(*, force: bool = False, session: CurrentSession) -> None:
     force
         Remove all records of artifacts, also from the overview, and recreate their tables. No
         confirmation is asked.
+
+    Examples
+    --------
+    mdfactory sync init artifacts
+    mdfactory sync init artifacts --force
     """
     _initialise(session, results=[ResultType.artifact], force=force)
 
 
-@app.command(
-    name="all",
-    help_epilogue=examples("mdfactory sync init all", "mdfactory sync init all --config lab.ini"),
-)
+@app.command(name="all")
 def everything(*, force: bool = False, session: CurrentSession) -> None:
     """Create all missing tables: of simulations, analyses and artifacts.
 
@@ -75,19 +79,28 @@ def everything(*, force: bool = False, session: CurrentSession) -> None:
     ----------
     force
         Remove all records and recreate the tables. No confirmation is asked.
+
+    Examples
+    --------
+    mdfactory sync init all
+    mdfactory sync init all --config lab.ini
     """
     _initialise(session, simulations=True, results=list(ResultType), force=force)
 
 
-@app.command(
-    help_epilogue=examples("mdfactory sync init check", "mdfactory sync init check --json"),
-)
+@app.command
 def check(*, session: CurrentSession) -> int:
-    """Check whether the store can be read and written, and list its missing tables."""
+    """Check whether the store can be read and written, and list its missing tables.
+
+    Examples
+    --------
+    mdfactory sync init check
+    mdfactory sync init check --json
+    """
     from mdfactory.sync.check import check
 
-    store = session.store()
-    checks = check(store, read_catalogue(session))
+    store = session.store
+    checks = check(store, session.catalogue)
     is_sound = all(entry.sound for entry in checks)
     session.terminal.result(
         "\n".join([store.location, *map(_check_line, checks)]),
@@ -117,12 +130,12 @@ def _initialise(
     """Create the tables of the chosen kinds, and print what was done to each."""
     from mdfactory.sync.initialise import initialise
 
-    store = session.store()
+    store = session.store
     tables = initialise(
         store,
         simulations=simulations,
         results=results,
-        catalogue=read_catalogue(session),
+        catalogue=session.catalogue,
         force=force,
         command=session.command_line,
     )

@@ -6,21 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cyclopts import App
-
-from mdfactory.cli.options import Limit
-from mdfactory.cli.session import CurrentSession, Exit, Session, examples, format_counts
+from mdfactory.cli.layout import change_lines, format_time
+from mdfactory.cli.options import Command, Limit
+from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import one_line
 
 if TYPE_CHECKING:
     from mdfactory.sync.log import Operation
 
-app = App(
-    name="log",
-    help_epilogue=examples(
-        "mdfactory sync log", "mdfactory sync log --limit 3", "mdfactory sync log --json"
-    ),
-)
+app = Command(name="log")
 
 
 ENTRY_FIELDS: Final = ("time", "who", "host", "version", "command")
@@ -28,7 +22,7 @@ ENTRY_FIELDS: Final = ("time", "who", "host", "version", "command")
 
 
 @app.default
-def log(*, limit: Limit = None, session: CurrentSession) -> int:
+def log(*, limit: Limit = None, session: CurrentSession) -> None:
     """List the operations on the store: time, user, command, and records changed per table.
 
     Operations are push, clear, init --force, copy, relocate and undo. The latest comes first.
@@ -37,13 +31,19 @@ def log(*, limit: Limit = None, session: CurrentSession) -> int:
     ----------
     limit
         Maximum number of operations to show.
+
+    Examples
+    --------
+    mdfactory sync log
+    mdfactory sync log --limit 3
+    mdfactory sync log --json
     """
     from mdfactory.records.query import Query
     from mdfactory.records.tables import SIMULATIONS
     from mdfactory.sync.log import history
 
     Query(limit=limit).check(SIMULATIONS)
-    operations = history(session.store())
+    operations = history(session.store)
     shown = operations[:limit]
     if session.terminal.json:
         session.terminal.result("", {"operations": list(map(_json_values, shown))})
@@ -54,7 +54,6 @@ def log(*, limit: Limit = None, session: CurrentSession) -> int:
         session.terminal.result("\n\n".join(blocks), {})
     else:
         _print_rows(session, shown)
-    return Exit.done
 
 
 def _print_rows(session: Session, operations: Sequence[Operation]) -> None:
@@ -81,18 +80,11 @@ def _lines(operation: Operation) -> Iterator[str]:
     """Yield the lines that describe an operation on a terminal."""
     entry = operation.entries[0]
     user = " on ".join(filter(None, (entry.who, entry.host)))
-    yield f"{operation.number:>4}  {entry.time[:19].replace('T', ' ')} UTC  {user}"
+    yield f"{operation.number:>4}  {format_time(entry.time)}  {user}"
     yield f"      {one_line(entry.command)}"
-    for table, counts in operation.changes.items():
-        if any(counts.values()):
-            yield f"      {table}: {format_counts(counts)}"
-    created, dropped = _tables(operation)
-    if created:
-        yield f"      created: {', '.join(created)}"
-    if dropped:
-        yield f"      dropped: {', '.join(dropped)}"
-    if state := _state(operation):
-        yield f"      {state}"
+    for line in (*change_lines(operation.changes, *_tables(operation)), _state(operation)):
+        if line:
+            yield f"      {line}"
 
 
 def _tables(operation: Operation) -> tuple[list[str], list[str]]:

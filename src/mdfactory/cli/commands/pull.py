@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from mdfactory.cli.options import FILTER_GROUP, HashPrefix, Limit, SortColumn, TypeFilter
-from mdfactory.cli.session import CurrentSession, Session, examples
-from mdfactory.errors import UsageError
+from mdfactory.cli.options import FILTER_GROUP, Command, HashPrefix, Limit, SortColumn, TypeFilter
+from mdfactory.cli.session import CurrentSession, Session
+from mdfactory.errors import OutputError, UsageError, counted
 from mdfactory.records.vocabulary import (
     Engine,
     Parametrization,
@@ -22,9 +22,11 @@ from mdfactory.records.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mdfactory.records.tables import Table
 
-app = App(name="pull", help="Show records of the store, or write them to files.")
+app = Command(name="pull", help="Show records of the store, or write them to files.")
 
 StatusFilter = Annotated[
     ResultStatus | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
@@ -55,28 +57,20 @@ class PullOptions:
     simulation_type: TypeFilter = None
     sort: SortColumn = None
     limit: Limit = None
-    full: Annotated[bool, Parameter(negative=())] = False
+    full: bool = False
     output: Path | None = None
 
-    @property
-    def fits_matrix(self) -> bool:
-        """Whether the options apply to a matrix, which has no columns, order, limit or file."""
-        return not (self.sort or self.full or self.output) and self.limit is None
+
+DEFAULTS: Final = PullOptions()
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync pull systems --status completed --simulation-type bilayer",
-        "mdfactory sync pull systems --sort -timestamp_utc --limit 10",
-        "mdfactory sync pull systems --full --output systems.json",
-    ),
-)
+@app.command
 def systems(
     *,
     status: Annotated[SimulationStatus | None, Parameter(group=FILTER_GROUP)] = None,
     parametrization: Annotated[Parametrization | None, Parameter(group=FILTER_GROUP)] = None,
     engine: Annotated[Engine | None, Parameter(group=FILTER_GROUP)] = None,
-    options: PullOptions | None = None,
+    options: PullOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:
     """Show the records of simulations, or write them to a file.
@@ -89,20 +83,20 @@ def systems(
         Source of the force-field parameters.
     engine
         Program that runs the simulation.
+
+    Examples
+    --------
+    mdfactory sync pull systems --status completed --simulation-type bilayer
+    mdfactory sync pull systems --sort -timestamp_utc --limit 10
+    mdfactory sync pull systems --full --output systems.json
     """
     from mdfactory.records.tables import SIMULATIONS
 
     equal = {"status": status, "parametrization": parametrization, "engine": engine}
-    _show_records(session, SIMULATIONS, options or PullOptions(), equal)
+    _show_records(session, SIMULATIONS, options, equal)
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync pull analysis --overview",
-        "mdfactory sync pull analysis --analysis-name area_per_lipid --output apl.csv",
-        "mdfactory sync pull analysis --analysis-name area_per_lipid --data --output apl.parquet",
-    ),
-)
+@app.command
 def analysis(
     *,
     overview: bool = False,
@@ -110,7 +104,7 @@ def analysis(
     data: bool = False,
     union: bool = False,
     status: StatusFilter = None,
-    options: PullOptions | None = None,
+    options: PullOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:
     """Show the overview of analyses, the records of one analysis, or its tables.
@@ -128,11 +122,17 @@ def analysis(
         With --data: join tables whose columns or types differ. A note lists the changed types.
     status
         Status of the analysis in the overview.
+
+    Examples
+    --------
+    mdfactory sync pull analysis --overview
+    mdfactory sync pull analysis --analysis-name area_per_lipid --output apl.csv
+    mdfactory sync pull analysis --analysis-name area_per_lipid --data --output apl.parquet
     """
     if data:
         if analysis_name is None or overview:
             raise UsageError("--data needs --analysis-name NAME")
-        _show_frames(session, analysis_name, options or PullOptions(), union=union)
+        _show_frames(session, analysis_name, options, union=union)
         return
     if union:
         raise UsageError("--union needs --data")
@@ -141,18 +141,13 @@ def analysis(
     )
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync pull artifacts --overview",
-        "mdfactory sync pull artifacts --artifact-name bilayer_snapshot --output snapshots.csv",
-    ),
-)
+@app.command
 def artifacts(
     *,
     overview: bool = False,
     artifact_name: str | None = None,
     status: StatusFilter = None,
-    options: PullOptions | None = None,
+    options: PullOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:
     """Show the overview of artifacts, or the files and checksums of one artifact.
@@ -166,6 +161,11 @@ def artifacts(
         Show the records of this artifact.
     status
         Status of the artifact in the overview.
+
+    Examples
+    --------
+    mdfactory sync pull artifacts --overview
+    mdfactory sync pull artifacts --artifact-name bilayer_snapshot --output snapshots.csv
     """
     _show_results(
         session, ResultType.artifact, artifact_name, options, overview=overview, status=status
@@ -176,7 +176,7 @@ def _show_results(
     session: Session,
     result_type: ResultType,
     name: str | None,
-    options: PullOptions | None,
+    options: PullOptions,
     *,
     overview: bool,
     status: ResultStatus | None,
@@ -184,7 +184,6 @@ def _show_results(
     """Show the overview of one type of results, or the records of one result."""
     from mdfactory.records.tables import OVERVIEW, result_table
 
-    options = options or PullOptions()
     if name is None:
         _show_records(session, OVERVIEW, options, {"item_type": result_type, "status": status})
         return
@@ -207,11 +206,10 @@ def _show_records(
     from mdfactory.records.tables import OVERVIEW
     from mdfactory.sync.pull import pull
 
-    store = session.store()
     terminal = session.terminal
     columns = table.columns if options.output else terminal.columns(table, full=options.full)
     batches = pull(
-        store,
+        session.store,
         table,
         hash_prefix=options.hash_,
         equal={"simulation_type": options.simulation_type, **equal},
@@ -219,10 +217,12 @@ def _show_records(
         sort=options.sort,
         limit=options.limit,
     )
-    if table is OVERVIEW and terminal.interactive and options.fits_matrix:
-        session.show_matrix(batches, columns)
+    # A matrix has no columns, order, limit or file.
+    is_plain = not (options.sort or options.full or options.output) and options.limit is None
+    if table is OVERVIEW and terminal.interactive and is_plain:
+        terminal.matrix(batches, columns)
     else:
-        session.show(store, batches, table.schema, columns, options.output)
+        _show(session, batches, table.schema, columns, options.output)
 
 
 def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
@@ -230,9 +230,9 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
     from mdfactory.frames.json_types import to_json_types
     from mdfactory.sync.frames import pull_frames
 
-    store, terminal = session.store(), session.terminal
+    terminal = session.terminal
     with pull_frames(
-        store,
+        session.store,
         name,
         hash_prefix=options.hash_,
         equal={"simulation_type": options.simulation_type},
@@ -247,4 +247,28 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
             rows = batches
             if options.output is None:
                 rows = (to_json_types(batch, as_text=not terminal.json) for batch in batches)
-            session.show(store, rows, frames.schema, frames.schema.names, options.output)
+            _show(session, rows, frames.schema, frames.schema.names, options.output)
+
+
+def _show(
+    session: Session,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    columns: Sequence[str],
+    output: Path | None,
+) -> None:
+    """Print records of the store, or write them to a file."""
+    if output is None:
+        session.terminal.rows(batches, columns)
+        return
+    from mdfactory.sync.export import export
+
+    if session.store.owns(output):
+        raise OutputError(f"{output} is a file of the store; write to another file")
+    written = export(batches, schema, output)
+    if not written:
+        session.terminal.note("no records")
+    session.terminal.result(
+        f"{counted(written, 'record')} written to {output}",
+        {"output": str(output), "written": written},
+    )

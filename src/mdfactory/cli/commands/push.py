@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
+from mdfactory.cli.layout import change_lines, format_counts
 from mdfactory.cli.options import (
+    Command,
     ConflictOptions,
     CsvOptions,
     DryRun,
     Names,
     ReadingOptions,
-    read_catalogue,
     source_of,
 )
-from mdfactory.cli.session import CurrentSession, Exit, Session, examples, format_counts
+from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
     from mdfactory.sync.push import Pushed
 
-app = App(name="push", help="Push records of simulation folders into the store.")
+app = Command(name="push", help="Push records of simulation folders into the store.")
 
 SourceArgument = Annotated[
     Path | None,
@@ -46,38 +47,32 @@ class PushOptions:
     dry_run: DryRun = False
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync push systems build_summary.yaml",
-        "mdfactory sync push systems /path/to/simulations --update",
-        'mdfactory sync push systems "campaign_*/batch_?" --diff --dry-run',
-        "mdfactory sync push systems --csv campaign.csv --csv-root /path/to/simulations",
-    ),
-)
+DEFAULTS: Final = PushOptions()
+
+
+@app.command
 def systems(
-    source: SourceArgument = None,
-    /,
-    *,
-    options: PushOptions | None = None,
-    session: CurrentSession,
+    source: SourceArgument = None, /, *, options: PushOptions = DEFAULTS, session: CurrentSession
 ) -> int:
-    """Push the records of simulations: composition, folder and status."""
+    """Push the records of simulations: composition, folder and status.
+
+    Examples
+    --------
+    mdfactory sync push systems build_summary.yaml
+    mdfactory sync push systems /path/to/simulations --update
+    mdfactory sync push systems "campaign_*/batch_?" --diff --dry-run
+    mdfactory sync push systems --csv campaign.csv --csv-root /path/to/simulations
+    """
     return _push(session, source, options, simulations=True)
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync push analysis build_summary.yaml",
-        "mdfactory sync push analysis build_summary.yaml --analysis-name area_per_lipid",
-        "mdfactory sync push analysis /path/to/simulations --update",
-    ),
-)
+@app.command
 def analysis(
     source: SourceArgument = None,
     /,
     *,
     analysis_name: Names = (),
-    options: PushOptions | None = None,
+    options: PushOptions = DEFAULTS,
     session: CurrentSession,
 ) -> int:
     """Push the tables that analyses have produced, exactly as they are on disk.
@@ -86,22 +81,23 @@ def analysis(
     ----------
     analysis_name
         Push only this analysis. The option may be repeated.
+
+    Examples
+    --------
+    mdfactory sync push analysis build_summary.yaml
+    mdfactory sync push analysis build_summary.yaml --analysis-name area_per_lipid
+    mdfactory sync push analysis /path/to/simulations --update
     """
     return _push(session, source, options, results=[ResultType.analysis], names=analysis_name)
 
 
-@app.command(
-    help_epilogue=examples(
-        "mdfactory sync push artifacts build_summary.yaml",
-        "mdfactory sync push artifacts build_summary.yaml --artifact-name bilayer_snapshot",
-    ),
-)
+@app.command
 def artifacts(
     source: SourceArgument = None,
     /,
     *,
     artifact_name: Names = (),
-    options: PushOptions | None = None,
+    options: PushOptions = DEFAULTS,
     session: CurrentSession,
 ) -> int:
     """Push the file lists and checksums of artifacts.
@@ -112,32 +108,33 @@ def artifacts(
     ----------
     artifact_name
         Push only this artifact. The option may be repeated.
+
+    Examples
+    --------
+    mdfactory sync push artifacts build_summary.yaml
+    mdfactory sync push artifacts build_summary.yaml --artifact-name bilayer_snapshot
     """
     return _push(session, source, options, results=[ResultType.artifact], names=artifact_name)
 
 
-@app.command(
-    name="all",
-    help_epilogue=examples(
-        "mdfactory sync push all /path/to/simulations",
-        "mdfactory sync push all /path/to/simulations --update",
-    ),
-)
+@app.command(name="all")
 def everything(
-    source: SourceArgument = None,
-    /,
-    *,
-    options: PushOptions | None = None,
-    session: CurrentSession,
+    source: SourceArgument = None, /, *, options: PushOptions = DEFAULTS, session: CurrentSession
 ) -> int:
-    """Push simulations, analyses and artifacts in one transaction."""
+    """Push simulations, analyses and artifacts in one transaction.
+
+    Examples
+    --------
+    mdfactory sync push all /path/to/simulations
+    mdfactory sync push all /path/to/simulations --update
+    """
     return _push(session, source, options, simulations=True, results=list(ResultType))
 
 
 def _push(
     session: Session,
     path: Path | None,
-    options: PushOptions | None,
+    options: PushOptions,
     *,
     simulations: bool = False,
     results: Collection[ResultType] = (),
@@ -147,16 +144,15 @@ def _push(
     from mdfactory.campaign.collect import Scope
     from mdfactory.sync.push import push
 
-    options = options or PushOptions()
     source = source_of(path, options.table)
     scope = Scope(simulations, results, frozenset(check_name(name).lower() for name in names))
     with session.terminal.progress() as watch, options.reading.opened() as reading:
         pushed = push(
-            session.store(),
+            session.store,
             source,
             options.conflicts.mode,
             scope,
-            catalogue=read_catalogue(session),
+            catalogue=session.catalogue,
             dry_run=options.dry_run,
             command=session.command_line,
             reading=reading,
@@ -167,20 +163,16 @@ def _push(
 
 def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
     """Print the counts of a push, and each folder and result that it skipped."""
-    session.report_problems(pushed.warnings, pushed.skipped)
+    session.terminal.problems(pushed.warnings, pushed.skipped)
     text = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:
         text += f" ({len(pushed.skipped):,} invalid or not found)"
     tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
-    lines = [
-        f"  {table}: {format_counts(counts)}"
-        for table, counts in tables.items()
-        if len(tables) > 1 and any(counts.values())
-    ]
+    lines = change_lines(tables) if len(tables) > 1 else []
     if dry_run:
         text = f"dry run, nothing was written. Without --dry-run: {text}"
     session.terminal.result(
-        "\n".join([text, *lines]),
+        "\n  ".join([text, *lines]),
         {
             "dry_run": dry_run,
             "counts": asdict(pushed.counts),

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import os
 
-from cyclopts import App
-
-from mdfactory.cli.options import DryRun
-from mdfactory.cli.session import CurrentSession, Exit, examples
+from mdfactory.cli.options import Command, DryRun
+from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import counted
 
-app = App(
-    name="relocate",
-    help_epilogue=examples(
-        "mdfactory sync relocate /scratch/md/lipids /archive/lipids --dry-run",
-        "mdfactory sync relocate /scratch/md/lipids /archive/lipids",
-    ),
-)
+app = Command(name="relocate")
 
 
 @app.default
-def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: CurrentSession) -> int:
+def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: CurrentSession) -> None:
     """Update the directory of all records of moved folders, in one transaction.
 
     Files on disk are not touched, and other columns of the records do not change.
@@ -31,12 +23,17 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
         Old path of the moved folder, or of a folder above all moved ones. It need not exist.
     new
         New path of OLD.
+
+    Examples
+    --------
+    mdfactory sync relocate /scratch/md/lipids /archive/lipids --dry-run
+    mdfactory sync relocate /scratch/md/lipids /archive/lipids
     """
     from mdfactory.sync.relocate import relocate
 
     with session.terminal.progress() as watch:
         relocated = relocate(
-            session.store(), old, new, dry_run=dry_run, command=session.command_line, watch=watch
+            session.store, old, new, dry_run=dry_run, command=session.command_line, watch=watch
         )
     if relocated.total and not os.path.isdir(relocated.new):
         session.terminal.warn(f"the folder {relocated.new} does not exist on this machine")
@@ -52,4 +49,3 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
             "tables": relocated.tables,
         },
     )
-    return Exit.done

@@ -7,25 +7,15 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from cyclopts import App
-
-from mdfactory.cli.options import CsvOptions, ReadingOptions, source_of
-from mdfactory.cli.session import CurrentSession, Exit, examples
+from mdfactory.cli.options import Command, CsvOptions, ReadingOptions, source_of
+from mdfactory.cli.session import CurrentSession, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mdfactory.sync.status import CampaignStatus
 
-app = App(
-    name="status",
-    help_epilogue=examples(
-        "mdfactory sync status /path/to/simulations",
-        "mdfactory sync status --csv campaign.csv --csv-root /path/to/simulations",
-        "mdfactory sync status --long",
-        "mdfactory sync status /path/to/simulations --exit-code --quiet",
-    ),
-)
+app = Command(name="status")
 
 
 @app.default
@@ -53,14 +43,21 @@ def status(
         List each record that differs, and its differences.
     exit_code
         Exit with code 4 if disk and store differ.
+
+    Examples
+    --------
+    mdfactory sync status /path/to/simulations
+    mdfactory sync status --csv campaign.csv --csv-root /path/to/simulations
+    mdfactory sync status --long
+    mdfactory sync status /path/to/simulations --exit-code --quiet
     """
     from mdfactory.sync.status import State, status
 
     campaign = source_of(source, table or CsvOptions()) if source or table else None
     reading = reading or ReadingOptions()
     with session.terminal.progress() as watch, reading.opened() as index:
-        compared = status(session.store(), campaign, reading=index, watch=watch)
-    session.report_problems(compared.warnings, compared.skipped)
+        compared = status(session.store, campaign, reading=index, watch=watch)
+    session.terminal.problems(compared.warnings, compared.skipped)
     lines = [*_count_lines(compared), *(_difference_lines(compared) if long else ())]
     session.terminal.result(
         "\n".join([*lines, *_next_steps(compared, source)]),

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
-from cyclopts import App
-
-from mdfactory.cli.options import CsvOptions, source_of
-from mdfactory.cli.session import CurrentSession, Exit, Session, examples
+from mdfactory.cli.options import Command, CsvOptions, source_of
+from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import counted
 
 if TYPE_CHECKING:
     from mdfactory.sync.verify.finding import Finding
     from mdfactory.sync.verify.verification import Verified
 
-app = App(
-    name="verify",
-    help_epilogue=examples(
-        "mdfactory sync verify",
-        "mdfactory sync verify /path/to/simulations --quick",
-        "mdfactory sync verify --since 7F3A",
-    ),
-)
+app = Command(name="verify")
 
 
 @app.default
@@ -51,6 +43,12 @@ def verify(
     since
         Continue at this hash, or at the next one. An interrupted run prints the hash to continue
         at.
+
+    Examples
+    --------
+    mdfactory sync verify
+    mdfactory sync verify /path/to/simulations --quick
+    mdfactory sync verify --since 7F3A
     """
     from mdfactory.sync.verify.verification import Verified, verify
 
@@ -58,10 +56,19 @@ def verify(
     verified = Verified()
     try:
         with session.terminal.progress() as watch:
-            verify(session.store(), campaign, quick=quick, since=since, into=verified, watch=watch)
+            verify(session.store, campaign, quick=quick, since=since, into=verified, watch=watch)
     except KeyboardInterrupt:
         _report(verified, session)
-        session.terminal.note(f"To continue: mdfactory sync verify --since {verified.reached}")
+        if verified.reached:
+            given = {
+                "--csv": table and table.csv,
+                "--csv-root": table and table.csv_root,
+                "--since": verified.reached,
+            }
+            words = ["mdfactory", "sync", "verify", *([str(source)] if source else [])]
+            words += ["--quick"] * quick
+            words += [str(word) for option in given.items() if option[1] for word in option]
+            session.terminal.note(f"To continue: {session.next_command(join(words))}")
         raise
     _report(verified, session)
     return Exit.differs if verified.findings else Exit.done
