@@ -40,8 +40,8 @@ UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
 
-NOT_A_BUILD_INPUT: Final = [""]
-"""Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
+NOT_A_BUILD_INPUT: Final = ""
+"""First text of the index entry of a YAML file that does not claim to be a BuildInput."""
 
 STATUS_FILES: Final = (
     (SimulationStatus.completed, {"prod.gro"}),
@@ -61,14 +61,14 @@ class Identity(NamedTuple):
     simulation_type, engine, parametrization
         The values of these fields of the BuildInput.
     canonical_json
-        The whole BuildInput as canonical JSON. Empty if only `Simulation.digest` was read.
+        The whole BuildInput as canonical JSON.
     """
 
     hash: str
     simulation_type: SimulationType
     engine: Engine
     parametrization: Parametrization
-    canonical_json: str = ""
+    canonical_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Simulation:
     bare
         Whether the folder has no ``.analysis`` folder, and so no results.
     digest
-        Digest of `content`, if only this digest was read, from the index
-        (`scan_index.Reading.digests_only`); otherwise empty.
+        Digest of `content` from the index, if it is enough (`scan_index.Reading.digests_only`);
+        otherwise empty.
     """
 
     path: str
@@ -150,17 +150,8 @@ class Simulation:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The values of its record, without the time, in the order of `records.SIMULATIONS`.
-
-        Raises
-        ------
-        ValueError
-            If the simulation was read with `scan_index.Reading.digests_only`, and has not
-            changed since it was indexed.
-        """
+        """The values of its record, without the time, in the order of `records.SIMULATIONS`."""
         identity = self.identity
-        if not identity.canonical_json:
-            raise ValueError(f"{self.path} was read as a digest only and has no content")
         return (
             identity.hash,
             identity.engine.value,
@@ -291,10 +282,9 @@ class _Folder(NamedTuple):
         index, path = self.reading.index, f"{self.path}/{name}"
         entry = index.find(path) if index else None
         if index and entry:
-            if entry.texts == NOT_A_BUILD_INPUT:
+            if entry.texts[0] == NOT_A_BUILD_INPUT:
                 return None
-            if simulation := self._from_index(path, entry, index):
-                return simulation
+            return self._from_index(path, entry, index)
         from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
 
         try:
@@ -309,7 +299,7 @@ class _Folder(NamedTuple):
         if index and isinstance(outcome, Simulation):
             _add_to_index(outcome, path, state, index)
         elif index and outcome is None:
-            index.add(path, state, NOT_A_BUILD_INPUT)
+            index.add(path, state, [NOT_A_BUILD_INPUT])
         return outcome
 
     def _parse(self, name: str, raw: bytes, *, own: bool) -> Outcome:
@@ -347,24 +337,21 @@ class _Folder(NamedTuple):
             )
         return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
 
-    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation | None:
+    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation:
         """Return the simulation that `_add_to_index` has added, with the current status.
 
-        The indexed digest includes the status, so it is not used after a change of status. The
-        result is None if the content is needed and the index does not have it.
+        The indexed digest includes the status, so it is not used after a change of status.
         """
-        hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
-        is_digest_enough = self.reading.digests_only and status == self.status
-        canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
-        if not (is_digest_enough or canonical_json):
-            return None
+        hash_, type_, engine, parametrization, json_, status, content_digest, warnings = entry.texts
         # The name of a member equals its value. To find it by name is faster.
         types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
-        identity = Identity(hash_, *types, canonical_json or "")
-        warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
-        content_digest = content_digest if is_digest_enough else ""
         simulation = Simulation(
-            self.path, identity, self.status, warnings, self.bare, content_digest
+            self.path,
+            Identity(hash_, *types, json_),
+            self.status,
+            () if warnings == "[]" else tuple(json.loads(warnings)),
+            self.bare,
+            content_digest if self.reading.digests_only and status == self.status else "",
         )
         if status != self.status:
             _add_to_index(simulation, path, entry.state, index)
@@ -394,7 +381,5 @@ def _add_to_index(simulation: Simulation, path: str, state: FileState, index: Sc
     """Add a simulation to the index, under the path of its YAML file."""
     from mdfactory.records.digests import digest
 
-    *identity, canonical_json = simulation.identity
-    warnings_json = json.dumps(simulation.warnings)
-    texts = [*identity, simulation.status, digest(simulation.content), warnings_json]
-    index.add(path, state, texts, canonical_json)
+    status, warnings = simulation.status, json.dumps(simulation.warnings)
+    index.add(path, state, [*simulation.identity, status, digest(simulation.content), warnings])
