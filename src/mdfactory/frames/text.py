@@ -157,13 +157,19 @@ def _fractions(chunks: Sequence[pa.Array[Any]]) -> Fractions:
     All values of a column, or of a child of a nested column, are written alike: programs that read
     the text refuse times of several formats.
     """
-    if children := list(zip(*map(_children, chunks), strict=True)):
+    if children := list(zip(*map(child_columns, chunks), strict=True)):
         return list(map(_fractions, children))
     return any(map(_has_fraction, chunks))
 
 
-def _children(column: pa.Array[Any]) -> Sequence[pa.Array[Any]]:
-    """Return the columns of which the text of a column consists; none if it is not nested."""
+def child_columns(column: pa.Array[Any]) -> Sequence[pa.Array[Any]]:
+    """Return the columns of which the text of a column consists; none if it is not nested.
+
+    Parameters
+    ----------
+    column
+        The column; a map counts as a list of structures.
+    """
     match column:
         case pa.ExtensionArray():
             return [column.storage]
@@ -222,7 +228,7 @@ def _binary_to_hex(column: pa.Array[Any], _: Fractions) -> TextArray:
 
 def _structs_to_json(column: pa.StructArray, fractions: Fractions) -> TextArray:
     pieces: list[TextArray | str] = []
-    for position, (field, cells) in enumerate(zip(column.type, _children(column), strict=True)):
+    for position, (field, cells) in enumerate(zip(column.type, child_columns(column), strict=True)):
         name = ("," if position else "") + json.dumps(field.name) + ":"
         pieces += [name, _values_to_json(cells, fractions[position])]
     return if_else(column.is_valid(), concatenate("{", *pieces, "}"), NULL_TEXT)
