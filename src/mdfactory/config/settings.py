@@ -6,8 +6,10 @@ import configparser
 import os
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -226,10 +228,7 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         if (file in named_files and not missing_ok) or os.path.exists(file):
             parser = read_ini(file)
             settings |= _settings_of(parser, file)
-            warnings += [
-                *_unknown_key_warnings(parser, file),
-                *_open_password_warnings(parser, file),
-            ]
+            warnings += _warnings_about(parser, file)
     url = os.environ.get(POSTGRES_URL_VARIABLE)
     if url:
         settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
@@ -286,12 +285,9 @@ def _resolve_foundry_paths(settings: dict[SettingKey, Setting]) -> FoundryPaths:
         raise ConfigError(
             f"{sources}: [foundry] {error}", command="mdfactory config edit"
         ) from error
-    for key, path in (
-        ("BASE_PATH", paths.base),
-        ("RUN_DB_PATH", paths.runs),
-        ("ANALYSIS_DB_PATH", paths.analyses),
-        ("ARTIFACT_DB_PATH", paths.artifacts),
-    ):
+    # in the order of the fields of FoundryPaths
+    keys = ("BASE_PATH", "RUN_DB_PATH", "ANALYSIS_DB_PATH", "ARTIFACT_DB_PATH")
+    for key, path in zip(keys, astuple(paths), strict=True):
         settings["foundry", key] = replace(given[key], value=path)
     return paths
 
@@ -337,12 +333,8 @@ def _folder(purpose: str) -> Path:
         return Path(os.path.expanduser(folder)).absolute()
     import platformdirs
 
-    path_function_by_purpose = {
-        "CONFIG": platformdirs.user_config_path,
-        "DATA": platformdirs.user_data_path,
-        "CACHE": platformdirs.user_cache_path,
-    }
-    return path_function_by_purpose[purpose]("mdfactory", appauthor=False)
+    dirs = platformdirs.PlatformDirs("mdfactory", appauthor=False)
+    return Path(getattr(dirs, f"user_{purpose.lower()}_dir"))
 
 
 def read_ini(file: Path) -> configparser.ConfigParser:
@@ -391,15 +383,12 @@ def _parse_names(setting: Setting) -> tuple[str, ...]:
     try:
         return tuple(map(check_name, names))
     except InvalidNameError as error:
-        raise ConfigError(
-            f"{setting.source}: [{setting.section}] {setting.key}: {error}",
-            command="mdfactory config edit",
-        ) from error
+        raise _invalid(setting, f": {error}") from error
 
 
 def _parse_count(setting: Setting) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", setting.value):
-        raise _invalid_value(setting, "a number, 0 or more")
+        raise _invalid(setting, f" = {setting.value}: expected a number, 0 or more")
     return int(setting.value)
 
 
@@ -407,40 +396,32 @@ def _parse_bytes(setting: Setting) -> int:
     """Return a size in bytes; its unit is a power of 1000."""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([KMGT]?)B?", setting.value.upper())
     if not match:
-        raise _invalid_value(setting, "a size, such as 500 MB or 2 GB")
+        raise _invalid(setting, f" = {setting.value}: expected a size, such as 500 MB or 2 GB")
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
-def _invalid_value(setting: Setting, expected: str) -> ConfigError:
+def _invalid(setting: Setting, reason: str) -> ConfigError:
     return ConfigError(
-        f"{setting.source}: [{setting.section}] {setting.key} = {setting.value}: "
-        f"expected {expected}",
+        f"{setting.source}: [{setting.section}] {setting.key}{reason}",
         command="mdfactory config edit",
     )
 
 
-def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning for each unknown key; sections of other programs are ignored."""
-    warnings = []
-    for section in dict.fromkeys(section for section, _ in DEFAULT_VALUES):
-        known_keys = [key for owner, key in DEFAULT_VALUES if owner == section]
-        given_keys = parser.options(section) if parser.has_section(section) else []
-        warnings += [
-            f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known_keys)}"
-            for key in given_keys
-            if key.upper() not in known_keys
-        ]
-    return warnings
+def _warnings_about(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
+    """Yield a warning for each unknown key, and one for a password that others can read.
 
-
-def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> list[str]:
-    """Return a warning if the file contains a password and others can read it."""
-    if not has_password(parser.get("postgres", "URL", fallback="")):
-        return []
-    if not os.stat(file).st_mode & READABLE_BY_OTHERS:
-        return []
-    path = shlex.quote(str(file))
-    return [f"{file} contains a password and others can read it. Run: chmod 600 {path}"]
+    Sections of other programs are ignored.
+    """
+    for section, keys in groupby(DEFAULT_VALUES, key=itemgetter(0)):
+        known_keys = [key for _, key in keys]
+        for key in parser.options(section) if parser.has_section(section) else ():
+            if key.upper() not in known_keys:
+                known = ", ".join(known_keys)
+                yield f"{file}: [{section}] has no setting {key.upper()}; it has {known}"
+    url = parser.get("postgres", "URL", fallback="")
+    if has_password(url) and os.stat(file).st_mode & READABLE_BY_OTHERS:
+        path = shlex.quote(str(file))
+        yield f"{file} contains a password and others can read it. Run: chmod 600 {path}"
 
 
 def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str) -> str:
