@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -278,11 +278,8 @@ def _frame_values(
     return {
         "row_count": frame.num_rows,
         "columns": json.dumps(frame.column_names),
-        "data_csv": encoded.data_csv,
         "data_path": f"{RESULTS_FOLDER}/{analysis.filename}",
-        "arrow_schema": encoded.arrow_schema,
         "entry": registry_entry,
-        "csv_sha256": encoded.csv_sha256,
-        "arrow_ipc": encoded.arrow_ipc,
+        **asdict(encoded),
         "digest": sidecar_digest(encoded.arrow_schema, encoded.arrow_ipc, analysis.entry),
     }
