@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,7 +228,10 @@ def read_simulation(
     bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
     folder = _Folder(directory, status_of(files), bare, reading)
     reasons = [f"{name}: is not a file that can be read" for name in own_names if name in others]
-    for name in _candidates(own_names, files):
+    other_names = sorted(
+        name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
+    )
+    for name in (*filter(files.__contains__, own_names), *other_names):
         outcome = folder.read(name, own=name in own_names)
         if isinstance(outcome, Simulation):
             return outcome
@@ -236,16 +239,6 @@ def read_simulation(
     if required:
         reasons.append("it holds no BuildInput YAML")
     return Skipped(directory, one_line(reasons[0])) if reasons else None
-
-
-def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[str]:
-    """Yield the YAML files of a folder, its own names first: in most folders one is enough."""
-    for name in own_names:
-        if name in files:
-            yield name
-    yield from sorted(
-        name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
-    )
 
 
 Outcome = Simulation | str | None
