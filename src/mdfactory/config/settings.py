@@ -147,11 +147,9 @@ class FoundryPaths:
             raise ConfigError(f"BASE_PATH is {base!r}; it must be absolute: /Project/folder")
         if "/" in name or not name:
             raise ConfigError(f"ANALYSIS_NAME is {name!r}; it must be the name of a folder")
-        paths = (runs, analyses or name, artifacts)
-        absolute = (
-            path if path.startswith("/") else f"{base.rstrip('/')}/{path}" for path in paths
-        )
-        return cls(base.rstrip("/"), *(path.rstrip("/") for path in absolute))
+        folder = base.rstrip("/")
+        paths = (os.path.join(folder, path) for path in (runs, analyses or name, artifacts))
+        return cls(folder, *(path.rstrip("/") for path in paths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,13 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         csv=_parse_paths(settings, "csv"),
         postgres=settings["postgres", "URL"].value,
         foundry=_resolve_foundry_paths(settings),
-        catalogue=_parse_catalogue(settings),
+        catalogue={
+            simulation_type: {
+                type_: _parse_names(settings["catalogue", f"{simulation_type}_{key}".upper()])
+                for key, type_ in RESULT_TYPE_BY_KEY.items()
+            }
+            for simulation_type in SimulationType
+        },
         retention=Retention(
             _parse_count(settings["history", "OPERATIONS"]),
             _parse_bytes(settings["history", "SIZE"]),
@@ -253,18 +257,6 @@ def _parse_paths(settings: Mapping[SettingKey, Setting], section: str) -> Paths:
         runs=Path(settings[section, "RUN_DB_PATH"].value),
         results=Path(settings[section, "ANALYSIS_DB_PATH"].value),
     )
-
-
-def _parse_catalogue(
-    settings: Mapping[SettingKey, Setting],
-) -> dict[SimulationType, dict[ResultType, tuple[str, ...]]]:
-    return {
-        simulation_type: {
-            result_type: _parse_names(settings["catalogue", f"{simulation_type}_{key}".upper()])
-            for key, result_type in RESULT_TYPE_BY_KEY.items()
-        }
-        for simulation_type in SimulationType
-    }
 
 
 def _resolve_foundry_paths(settings: dict[SettingKey, Setting]) -> FoundryPaths:
