@@ -263,7 +263,7 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
     from mdfactory.campaign.strict_yaml import load_summary
 
     indexed = index.find(path) if index else None
-    marker, *pairs_json = indexed.texts if indexed else [NOT_A_BUILD_INPUT]
+    marker, *pairs_json = indexed or [NOT_A_BUILD_INPUT]
     if marker == NOT_A_BUILD_INPUT and pairs_json:
         pairs = json.loads(*pairs_json)
     else:

@@ -34,7 +34,7 @@ from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION: Final = 6
+FORMAT_VERSION: Final = 7
 
 SETTLED_AFTER_SECONDS: Final = 2.0
 """Smallest age of a file at which any further change is certain to change its times."""
@@ -73,13 +73,6 @@ class FileState(NamedTuple):
 
     key: str
     age: int
-
-
-class IndexEntry(NamedTuple):
-    """State of a file, and the texts that were added for it."""
-
-    state: FileState
-    texts: list[str]
 
 
 class ScanIndex:
@@ -122,8 +115,8 @@ class ScanIndex:
                 self._database.close()
                 self._database = None
 
-    def find(self, path: str) -> IndexEntry | None:
-        """Return the entry of a file, if the file has not changed since it was read."""
+    def find(self, path: str) -> list[str] | None:
+        """Return the texts that were added for a file, if it has not changed since it was read."""
         row = self._use(lambda database: database.execute(SELECT_ENTRY, (path,)).fetchone())
         if row is None:
             return None
@@ -131,7 +124,7 @@ class ScanIndex:
         state, text = file_state_at(path), str(content)
         if not state or state.key != stored_key or checksum != _checksum(path, text):
             return None
-        return IndexEntry(state, text.split(TEXT_SEPARATOR))
+        return text.split(TEXT_SEPARATOR)
 
     def add(self, path: str, state: FileState, texts: Sequence[str]) -> None:
         """Add an entry for a file that was older than `settled_after` when its state was taken.

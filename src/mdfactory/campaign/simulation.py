@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan_index import (
-    DEFAULT_READING,
-    FileState,
-    IndexEntry,
-    Reading,
-    ScanIndex,
-    file_state,
-)
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import Listing, UnreadableError, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
@@ -87,9 +80,8 @@ class Simulation:
         Problems that do not make it invalid, one line each.
     bare
         Whether the folder has no ``.analysis`` folder, and so no results.
-    digest
-        Digest of `content` from the index, if it is enough (`scan_index.Reading.digests_only`);
-        otherwise empty.
+    is_indexed
+        Whether its BuildInput was taken from the index.
     """
 
     path: str
@@ -97,7 +89,7 @@ class Simulation:
     status: SimulationStatus
     warnings: tuple[str, ...] = ()
     bare: bool = False
-    digest: str = field(default="", compare=False)
+    is_indexed: bool = field(default=False, compare=False)
 
     @classmethod
     def open(cls, directory: str | Path) -> Simulation:
@@ -273,11 +265,8 @@ class _Folder(NamedTuple):
             Whether it has one of the folder's own names.
         """
         index, path = self.reading.index, f"{self.path}/{name}"
-        entry = index.find(path) if index else None
-        if index and entry:
-            if entry.texts[0] == NOT_A_BUILD_INPUT:
-                return None
-            return self._from_index(path, entry, index)
+        if texts := index and index.find(path):
+            return None if texts[0] == NOT_A_BUILD_INPUT else self._from_index(texts)
         from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
 
         try:
@@ -290,7 +279,7 @@ class _Folder(NamedTuple):
         state = file_state(file_status)
         outcome = self._parse(name, raw, own=own)
         if index and isinstance(outcome, Simulation):
-            _add_to_index(outcome, path, state, index)
+            index.add(path, state, [*outcome.identity, json.dumps(outcome.warnings)])
         elif index and outcome is None:
             index.add(path, state, [NOT_A_BUILD_INPUT])
         return outcome
@@ -330,25 +319,14 @@ class _Folder(NamedTuple):
             )
         return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
 
-    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation:
-        """Return the simulation that `_add_to_index` has added, with the current status.
-
-        The indexed digest includes the status, so it is not used after a change of status.
-        """
-        hash_, type_, engine, parametrization, json_, status, content_digest, warnings = entry.texts
+    def _from_index(self, texts: Sequence[str]) -> Simulation:
+        """Return the simulation whose index entry has these texts, with the current status."""
+        hash_, type_, engine, parametrization, canonical_json, warnings_json = texts
         # The name of a member equals its value. To find it by name is faster.
         types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
-        simulation = Simulation(
-            self.path,
-            Identity(hash_, *types, json_),
-            self.status,
-            () if warnings == "[]" else tuple(json.loads(warnings)),
-            self.bare,
-            content_digest if self.reading.digests_only and status == self.status else "",
-        )
-        if status != self.status:
-            _add_to_index(simulation, path, entry.state, index)
-        return simulation
+        identity = Identity(hash_, *types, canonical_json)
+        warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
+        return Simulation(self.path, identity, self.status, warnings, self.bare, is_indexed=True)
 
 
 def _is_summary(path: str) -> bool:
@@ -368,11 +346,3 @@ def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
     if own:
         return "system" in values or "system_directory" not in values
     return "simulation_type" in values and "system" in values
-
-
-def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
-    """Add a simulation to the index, under the path of its YAML file."""
-    from mdfactory.records.digests import digest
-
-    status, warnings = simulation.status, json.dumps(simulation.warnings)
-    index.add(path, state, [*simulation.identity, status, digest(simulation.content), warnings])
