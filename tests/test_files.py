@@ -1,4 +1,4 @@
-"""Bounded reads of files."""
+"""Bounded reads and atomic replacement of files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import UnreadableError, read_file, replacing
 
 
 def test_read_file_returns_content_and_status(tmp_path: Path) -> None:
@@ -44,3 +44,25 @@ def test_read_file_gives_the_reason_and_closes_the_file(
         read_file(tmp_path / "file", 4)
     assert str(caught.value) == reason
     assert os.listdir("/proc/self/fd") == open_files
+
+
+@pytest.mark.parametrize(
+    ("present", "mode", "expected"),
+    [(None, None, 0o640), (None, 0o600, 0o600), (0o666, None, 0o666), (0o644, 0o600, 0o644)],
+)
+def test_replacing_keeps_the_permissions_of_a_file_and_obeys_the_umask(
+    tmp_path: Path, present: int | None, mode: int | None, expected: int
+) -> None:
+    path = tmp_path / "file"
+    if present is not None:
+        path.touch()
+        path.chmod(present)
+    umask = os.umask(0o027)
+    try:
+        with replacing(path, mode=mode) as file:
+            file.write(b"content")
+    finally:
+        os.umask(umask)
+    assert path.read_bytes() == b"content"
+    assert path.stat().st_mode & 0o777 == expected
+    assert list(tmp_path.iterdir()) == [path]

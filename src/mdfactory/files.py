@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
+from uuid import uuid4
 
 
 class UnreadableError(ValueError):
@@ -118,7 +118,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     path
         Path of the file to replace or create.
     mode
-        Permissions of a new file. Default: ``0o666`` without the bits of the umask.
+        Permissions of a new file, apart from the bits of the umask. Default: ``0o666``.
 
     Yields
     ------
@@ -135,22 +135,22 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    if target.exists():
-        mode = target.stat().st_mode & 0o777
-    elif mode is None:
-        mode = 0o666 & ~_umask()
+    is_new = not target.exists()
+    permissions = (mode or 0o666) if is_new else target.stat().st_mode & 0o777
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}-", dir=target.parent)
+    temporary = target.with_name(f".{target.name[:100]}-{uuid4().hex}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(target)
+        if not is_new:
+            temporary.chmod(permissions)  # also the bits of the umask
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
 
 
@@ -167,9 +167,3 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)  # there is no way to read it without setting it
-    os.umask(mask)
-    return mask

@@ -184,15 +184,13 @@ def _parse_rows(reader: Iterator[list[str]], width: int, columns: Mapping[int, s
         number += 1
         line = reader.line_num  # type: ignore[attr-defined]  # of csv.reader
         try:
-            build_input = _parse_row(cells, width, columns)
+            row = Row(number, line, _parse_row(cells, width, columns))
         except BuildInputError as error:
             problems.append(RowProblem(number, line, str(error)))
             continue
-        if build_input.hash in rows:
-            earlier = rows[build_input.hash].number
-            problems.append(RowProblem(number, line, f"the same simulation as row {earlier}"))
-            continue
-        rows[build_input.hash] = Row(number, line, build_input)
+        if (earlier := rows.setdefault(row.build_input.hash, row)) is not row:
+            reason = f"the same simulation as row {earlier.number}"
+            problems.append(RowProblem(number, line, reason))
     unknown = {path.partition(".")[0] for path in columns.values()} - set(BuildInput.model_fields)
     warnings = (f"ignored unknown columns: {', '.join(sorted(unknown))}",) if unknown else ()
     return Rows(tuple(rows.values()), tuple(problems), warnings)

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
 from mdfactory.errors import FrameTooLargeError
+from mdfactory.frames.text import child_columns
 
 MAX_VALUE_BYTES: Final = {
     "BOOLEAN": 1,
@@ -139,10 +140,8 @@ def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
 
 def _min_characters(column: pa.Array[Any]) -> int:
     """Return a lower bound of the characters that the values of a column take as text."""
-    while isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if pa.types.is_nested(column.type):
-        return sum(map(_min_characters, _child_arrays(column)))
+    if isinstance(column, pa.ExtensionArray) or pa.types.is_nested(column.type):
+        return sum(map(_min_characters, child_columns(column)))
     if isinstance(column, TEXT_ARRAYS):
         return _sum_lengths(pc.binary_length(column))
     if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXT_ARRAYS):
@@ -154,17 +153,6 @@ def _min_characters(column: pa.Array[Any]) -> int:
     if pa.types.is_boolean(type_):
         return 4 * present
     return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
-
-
-def _child_arrays(column: pa.Array[Any]) -> list[pa.Array[Any]]:
-    """Return the fields of structures, or the items of lists; a map is a list of structures."""
-    if isinstance(column, pa.StructArray):
-        return column.flatten()
-    type_ = column.type
-    if pa.types.is_map(type_):
-        entry = pa.struct([("key", type_.key_type), ("value", type_.item_type)])
-        return _child_arrays(column.cast(pa.list_(entry)))
-    return [pc.list_flatten(column)]
 
 
 def _sum_lengths(lengths: pa.Array[Any]) -> int:

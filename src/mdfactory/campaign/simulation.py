@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan_index import (
-    DEFAULT_READING,
-    FileState,
-    IndexEntry,
-    Reading,
-    ScanIndex,
-    file_state,
-)
+from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import Listing, UnreadableError, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
@@ -40,8 +33,8 @@ UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
 
-NOT_A_BUILD_INPUT: Final = [""]
-"""Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
+NOT_A_BUILD_INPUT: Final = ""
+"""First text of the index entry of a YAML file that does not claim to be a BuildInput."""
 
 STATUS_FILES: Final = (
     (SimulationStatus.completed, {"prod.gro"}),
@@ -61,14 +54,14 @@ class Identity(NamedTuple):
     simulation_type, engine, parametrization
         The values of these fields of the BuildInput.
     canonical_json
-        The whole BuildInput as canonical JSON. Empty if only `Simulation.digest` was read.
+        The whole BuildInput as canonical JSON.
     """
 
     hash: str
     simulation_type: SimulationType
     engine: Engine
     parametrization: Parametrization
-    canonical_json: str = ""
+    canonical_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +80,8 @@ class Simulation:
         Problems that do not make it invalid, one line each.
     bare
         Whether the folder has no ``.analysis`` folder, and so no results.
-    digest
-        Digest of `content`, if only this digest was read, from the index
-        (`scan_index.Reading.digests_only`); otherwise empty.
+    is_indexed
+        Whether its BuildInput was taken from the index.
     """
 
     path: str
@@ -97,7 +89,7 @@ class Simulation:
     status: SimulationStatus
     warnings: tuple[str, ...] = ()
     bare: bool = False
-    digest: str = field(default="", compare=False)
+    is_indexed: bool = field(default=False, compare=False)
 
     @classmethod
     def open(cls, directory: str | Path) -> Simulation:
@@ -150,17 +142,8 @@ class Simulation:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The values of its record, without the time, in the order of `records.SIMULATIONS`.
-
-        Raises
-        ------
-        ValueError
-            If the simulation was read with `scan_index.Reading.digests_only`, and has not
-            changed since it was indexed.
-        """
+        """The values of its record, without the time, in the order of `records.SIMULATIONS`."""
         identity = self.identity
-        if not identity.canonical_json:
-            raise ValueError(f"{self.path} was read as a digest only and has no content")
         return (
             identity.hash,
             identity.engine.value,
@@ -237,7 +220,10 @@ def read_simulation(
     bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
     folder = _Folder(directory, status_of(files), bare, reading)
     reasons = [f"{name}: is not a file that can be read" for name in own_names if name in others]
-    for name in _candidates(own_names, files):
+    other_names = sorted(
+        name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
+    )
+    for name in (*filter(files.__contains__, own_names), *other_names):
         outcome = folder.read(name, own=name in own_names)
         if isinstance(outcome, Simulation):
             return outcome
@@ -245,16 +231,6 @@ def read_simulation(
     if required:
         reasons.append("it holds no BuildInput YAML")
     return Skipped(directory, one_line(reasons[0])) if reasons else None
-
-
-def _candidates(own_names: Collection[str], files: Collection[str]) -> Iterator[str]:
-    """Yield the YAML files of a folder, its own names first: in most folders one is enough."""
-    for name in own_names:
-        if name in files:
-            yield name
-    yield from sorted(
-        name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
-    )
 
 
 Outcome = Simulation | str | None
@@ -289,12 +265,8 @@ class _Folder(NamedTuple):
             Whether it has one of the folder's own names.
         """
         index, path = self.reading.index, f"{self.path}/{name}"
-        entry = index.find(path) if index else None
-        if index and entry:
-            if entry.texts == NOT_A_BUILD_INPUT:
-                return None
-            if simulation := self._from_index(path, entry, index):
-                return simulation
+        if texts := index and index.find(path):
+            return None if texts[0] == NOT_A_BUILD_INPUT else self._from_index(texts)
         from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
 
         try:
@@ -307,9 +279,9 @@ class _Folder(NamedTuple):
         state = file_state(file_status)
         outcome = self._parse(name, raw, own=own)
         if index and isinstance(outcome, Simulation):
-            _add_to_index(outcome, path, state, index)
+            index.add(path, state, [*outcome.identity, json.dumps(outcome.warnings)])
         elif index and outcome is None:
-            index.add(path, state, NOT_A_BUILD_INPUT)
+            index.add(path, state, [NOT_A_BUILD_INPUT])
         return outcome
 
     def _parse(self, name: str, raw: bytes, *, own: bool) -> Outcome:
@@ -347,28 +319,14 @@ class _Folder(NamedTuple):
             )
         return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
 
-    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation | None:
-        """Return the simulation that `_add_to_index` has added, with the current status.
-
-        The indexed digest includes the status, so it is not used after a change of status. The
-        result is None if the content is needed and the index does not have it.
-        """
-        hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
-        is_digest_enough = self.reading.digests_only and status == self.status
-        canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
-        if not (is_digest_enough or canonical_json):
-            return None
+    def _from_index(self, texts: Sequence[str]) -> Simulation:
+        """Return the simulation whose index entry has these texts, with the current status."""
+        hash_, type_, engine, parametrization, canonical_json, warnings_json = texts
         # The name of a member equals its value. To find it by name is faster.
         types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
-        identity = Identity(hash_, *types, canonical_json or "")
+        identity = Identity(hash_, *types, canonical_json)
         warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
-        content_digest = content_digest if is_digest_enough else ""
-        simulation = Simulation(
-            self.path, identity, self.status, warnings, self.bare, content_digest
-        )
-        if status != self.status:
-            _add_to_index(simulation, path, entry.state, index)
-        return simulation
+        return Simulation(self.path, identity, self.status, warnings, self.bare, is_indexed=True)
 
 
 def _is_summary(path: str) -> bool:
@@ -388,13 +346,3 @@ def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
     if own:
         return "system" in values or "system_directory" not in values
     return "simulation_type" in values and "system" in values
-
-
-def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
-    """Add a simulation to the index, under the path of its YAML file."""
-    from mdfactory.records.digests import digest
-
-    *identity, canonical_json = simulation.identity
-    warnings_json = json.dumps(simulation.warnings)
-    texts = [*identity, simulation.status, digest(simulation.content), warnings_json]
-    index.add(path, state, texts, canonical_json)

@@ -31,6 +31,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
 from mdfactory.frames.text import (
     TEXT_TYPE,
+    TextArray,
     concatenate,
     csv_header,
     is_csv_value,
@@ -207,21 +208,21 @@ def _serialized_schema(schema: pa.Schema, empty: list[pa.Array[Any]]) -> pa.Buff
     return stream(pa.RecordBatch.from_arrays(empty, schema=schema))
 
 
-def _is_restorable(cells: pa.Array[Any], column: pa.Array[Any], like: pa.Array[Any]) -> bool:
-    """Whether the cells are enough to restore a column of the type and categories of `like`."""
-    if cells.null_count != column.null_count:
+def _is_restorable(text: TextArray, column: pa.Array[Any], like: pa.Array[Any]) -> bool:
+    """Whether the text is enough to restore a column of the type and categories of `like`."""
+    if text.null_count != column.null_count:
         return False
     if is_exact(column.type):
         return True
     try:
-        return _restore(cells, like).equals(column)
+        return _restore(text, like).equals(column)
     except pa.ArrowException:
         return False
 
 
-def _restore(cells: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
-    """Return cells as values that have the type and the categories of `like`."""
-    data_type, text = like.type, cells.cast(TEXT_TYPE)
+def _restore(text: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
+    """Return text as values that have the type and the categories of `like`."""
+    data_type, text = like.type, text.cast(TEXT_TYPE)
     if isinstance(like, pa.ExtensionArray):
         return like.type.wrap_array(_restore(text, like.storage))
     if isinstance(like, pa.DictionaryArray):

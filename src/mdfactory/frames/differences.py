@@ -93,12 +93,8 @@ def types_of_columns(groups: Iterable[SchemaGroup], names: Iterable[str]) -> lis
     """
 
     def text(schema: pa.Schema, name: str) -> str:
-        has_column = name in schema.names
-        return (
-            f"{displayed(name)} {schema.field(name).type}"
-            if has_column
-            else f"no {displayed(name)}"
-        )
+        shown = displayed(name)
+        return f"{shown} {schema.field(name).type}" if name in schema.names else f"no {shown}"
 
     return _merged((group, [text(group.schema, name) for name in names]) for group in groups)
 

@@ -55,11 +55,8 @@ def to_csv(table: pa.Table, *, header: bool) -> bytes:
     return to_storable(b"".join([first_line, *(lines for _, _, lines in text_batches(table))]))[1]
 
 
-def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Array[Any]], bytes]]:
-    """Yield batches of a table, each with its columns as in `to_text`, and as CSV lines.
-
-    The columns may also have types that Arrow casts to their text.
-    """
+def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[TextArray], bytes]]:
+    """Yield batches of a table, each with its columns as in `to_text`, and as CSV lines."""
     if not table.num_columns:
         return
     rows = max(1 << 10, BATCH_BYTES * table.num_rows // max(1, table.get_total_buffer_size()))
@@ -68,7 +65,7 @@ def text_batches(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, list[pa.Arra
     rows = max(1, min(rows, BATCH_BYTES // category_bytes))
     fractions = [_fractions(column.chunks) for column in table.columns]
     for batch in table.to_batches(max_chunksize=rows):
-        cells = list(map(_to_cells, batch.columns, fractions))
+        cells = list(map(to_text, batch.columns, fractions))
         yield batch, cells, _csv_lines(cells, batch.schema.types)
 
 
@@ -101,10 +98,10 @@ def _quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _csv_lines(cells: Sequence[pa.Array[Any]], types: Sequence[pa.DataType]) -> bytes:
+def _csv_lines(cells: Sequence[TextArray], types: Sequence[pa.DataType]) -> bytes:
     """Return rows as CSV lines; a row of one empty field is ``""``, not an empty line."""
     *fields, last = (
-        column.cast(TEXT_TYPE) if pa.types.is_primitive(data_type) else _quote(column)
+        column if pa.types.is_primitive(data_type) else _quote(column)
         for column, data_type in zip(cells, types, strict=True)
     )
     blank = "" if fields else '""'
@@ -122,7 +119,7 @@ def _quote(text: TextArray) -> TextArray:
 
 
 def to_text(column: pa.Array[Any], fractions: Fractions | None = None) -> TextArray:
-    """Return the text that ``data_csv`` has for each value, without quotes; null if missing.
+    """Return the text that ``data_csv`` has for each value, without quotes; null if missing or NaN.
 
     Parameters
     ----------
@@ -132,18 +129,10 @@ def to_text(column: pa.Array[Any], fractions: Fractions | None = None) -> TextAr
         Which times are written with fractions of seconds. Default: those of which a value in
         `column` has one.
     """
-    return _to_cells(column, fractions).cast(TEXT_TYPE)
-
-
-def _to_cells(column: pa.Array[Any], fractions: Fractions | None = None) -> pa.Array[Any]:
-    """Return a column as text, or in a type that Arrow casts to that text.
-
-    Missing values, NaN included, are null.
-    """
     fractions = _fractions([column]) if fractions is None else fractions
     for kinds, convert in TEXT_CONVERTERS.items():
         if isinstance(column, kinds):
-            return convert(column, fractions)
+            return convert(column, fractions).cast(TEXT_TYPE)
     try:
         return column.cast(TEXT_TYPE)
     except pa.ArrowNotImplementedError:
@@ -157,13 +146,19 @@ def _fractions(chunks: Sequence[pa.Array[Any]]) -> Fractions:
     All values of a column, or of a child of a nested column, are written alike: programs that read
     the text refuse times of several formats.
     """
-    if children := list(zip(*map(_children, chunks), strict=True)):
+    if children := list(zip(*map(child_columns, chunks), strict=True)):
         return list(map(_fractions, children))
     return any(map(_has_fraction, chunks))
 
 
-def _children(column: pa.Array[Any]) -> Sequence[pa.Array[Any]]:
-    """Return the columns of which the text of a column consists; none if it is not nested."""
+def child_columns(column: pa.Array[Any]) -> Sequence[pa.Array[Any]]:
+    """Return the columns of which the text of a column consists; none if it is not nested.
+
+    Parameters
+    ----------
+    column
+        The column; a map counts as a list of structures.
+    """
     match column:
         case pa.ExtensionArray():
             return [column.storage]
@@ -222,7 +217,7 @@ def _binary_to_hex(column: pa.Array[Any], _: Fractions) -> TextArray:
 
 def _structs_to_json(column: pa.StructArray, fractions: Fractions) -> TextArray:
     pieces: list[TextArray | str] = []
-    for position, (field, cells) in enumerate(zip(column.type, _children(column), strict=True)):
+    for position, (field, cells) in enumerate(zip(column.type, child_columns(column), strict=True)):
         name = ("," if position else "") + json.dumps(field.name) + ":"
         pieces += [name, _values_to_json(cells, fractions[position])]
     return if_else(column.is_valid(), concatenate("{", *pieces, "}"), NULL_TEXT)
@@ -300,7 +295,7 @@ TEXT_CONVERTERS: dict[Any, Callable[[Any, Any], pa.Array[Any]]] = {
     pa.DurationArray: lambda column, _: _append(
         column.cast(pa.int64()).cast(TEXT_TYPE), f" {column.type.unit}"
     ),
-    DECIMAL_ARRAYS: lambda column, _: column.cast(TEXT_TYPE),  # they are fixed-size binaries, too
+    DECIMAL_ARRAYS: lambda column, _: column,  # they are fixed-size binaries, too
     BINARY_ARRAYS: _binary_to_hex,
     pa.StructArray: _structs_to_json,
     pa.lib.BaseListArray: _lists_to_json,

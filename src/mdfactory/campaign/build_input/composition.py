@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, pi
 from typing import Annotated, Final, Self, TypeVar
 
@@ -29,7 +29,6 @@ TotalCount = Annotated[
 ]
 """Number of molecules; null is read as 0, the default."""
 
-AnySpecies = TypeVar("AnySpecies", bound=Species)
 Part = TypeVar("Part", "Core", "Shell")
 
 
@@ -181,7 +180,7 @@ class Core(Model):
 
     _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
-    def with_counts(self, radius: float) -> Self:
+    def with_counts(self, radius: float) -> Core:
         """Return a copy with the counts for a core of this radius in angstrom.
 
         The box is the smallest in which each species has enough molecules, or else the whole core.
@@ -193,12 +192,8 @@ class Core(Model):
         weights = (molecular_weight(molecule.smiles) for molecule in self.species)
         fractions = self.input_fractions.values()
         mean_weight = sum(f * w for f, w in zip(fractions, weights, strict=True))
-        copies, species = _smallest_part(
-            self.species, fractions, mass / mean_weight, REPLICATION_FACTORS
-        )
-        return self.model_copy(
-            update={"species": species, "replication_factor": REPLICATION_FACTORS[copies]}
-        )
+        copies, core = _smallest_part(self, mass / mean_weight, REPLICATION_FACTORS)
+        return core.model_copy(update={"replication_factor": REPLICATION_FACTORS[copies]})
 
 
 class Shell(Model):
@@ -225,17 +220,14 @@ class Shell(Model):
 
     _set_input_fractions = model_validator(mode="after")(_set_input_fractions)
 
-    def with_counts(self, radius: float) -> Self:
+    def with_counts(self, radius: float) -> Shell:
         """Return a copy with the counts for a sphere of this radius in angstrom.
 
         The part of the sphere is the smallest in which each species has enough molecules, or else
         the whole sphere.
         """
-        amount = 4 * pi * radius**2 / self.area_per_lipid
-        _, species = _smallest_part(
-            self.species, self.input_fractions.values(), amount, (8, 4, 2, 1)
-        )
-        return self.model_copy(update={"species": species})
+        _, shell = _smallest_part(self, 4 * pi * radius**2 / self.area_per_lipid, (8, 4, 2, 1))
+        return shell
 
 
 class Lnp(Model):
@@ -310,18 +302,13 @@ def _share_out(fractions: Iterable[float], total: int) -> list[int]:
     return counts
 
 
-def _smallest_part(
-    species: Sequence[AnySpecies],
-    fractions: Collection[float],
-    amount: float,
-    divisors: Iterable[int],
-) -> tuple[int, list[AnySpecies]]:
-    """Return the smallest part of a whole in which each species has enough molecules.
+def _smallest_part(part: Part, amount: float, divisors: Iterable[int]) -> tuple[int, Part]:
+    """Return the smallest part of a core or shell in which each species has enough molecules.
 
     Parameters
     ----------
-    species, fractions
-        The species and their fractions.
+    part
+        The core or shell.
     amount
         Number of molecules of the whole, to be rounded up.
     divisors
@@ -329,17 +316,19 @@ def _smallest_part(
 
     Returns
     -------
-    (int, list of Species)
-        The first divisor that leaves enough molecules, or else the last, and the species with
-        their counts.
+    (int, Core or Shell)
+        The first divisor that leaves enough molecules, or else the last, and a copy whose species
+        have their counts.
     """
     total = ceil(amount)
     if total > MAX_MOLECULES:
         raise OverflowError(f"{amount:g} molecules")
-    parts = [(divisor, _share_out(fractions, ceil(total / divisor))) for divisor in divisors]
-    enough = (part for part in parts if min(part[1]) >= MIN_MOLECULES_PER_SPECIES)
-    divisor, counts = next(enough, parts[-1])
-    return divisor, [
+    fractions = part.input_fractions.values()
+    shares = [(divisor, _share_out(fractions, ceil(total / divisor))) for divisor in divisors]
+    enough = (share for share in shares if min(share[1]) >= MIN_MOLECULES_PER_SPECIES)
+    divisor, counts = next(enough, shares[-1])
+    species = [
         molecule.model_copy(update={"count": count})
-        for molecule, count in zip(species, counts, strict=True)
+        for molecule, count in zip(part.species, counts, strict=True)
     ]
+    return divisor, part.model_copy(update={"species": species})
