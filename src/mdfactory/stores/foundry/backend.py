@@ -22,7 +22,7 @@ from mdfactory.errors import (
     one_line,
 )
 from mdfactory.records.arrow import batch
-from mdfactory.records.query import OneOf, Query
+from mdfactory.records.query import OneOf, Query, select_rows
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.backend import TableBackend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
@@ -30,10 +30,10 @@ from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
 from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
-from mdfactory.stores.foundry.parquet import cast_records, filter_records, select_statement
+from mdfactory.stores.foundry.parquet import cast_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import LockWait
-from mdfactory.stores.sorting import limit_rows, sort_rows
+from mdfactory.stores.sorting import sort_and_limit
 
 log = logging.getLogger(__name__)
 
@@ -224,10 +224,7 @@ class FoundryBackend(TableBackend):
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the records of a query, by SQL if possible, or else from the files."""
-        schema = query.schema(table)
-        columns = list(schema.names)
-        if query.sort and query.sort.column not in columns:
-            columns.append(query.sort.column)
+        columns = query.schema_with_sort(table).names
         with self._as_store_errors(READ_FAILURE):
             dataset = self._dataset(table)
             if dataset is None:
@@ -235,10 +232,7 @@ class FoundryBackend(TableBackend):
             batches = self._query_sql(dataset, table, query, columns)
             if batches is None:
                 batches = dataset.scan(query, columns)
-            if query.sort:
-                sort_schema = Query(columns=tuple(columns)).schema(table)
-                batches = sort_rows(batches, query.sort, sort_schema)
-            yield from limit_rows((rows.select(schema.names) for rows in batches), query.limit)
+            yield from sort_and_limit(batches, query, table)
 
     def _query_sql(
         self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]
@@ -257,19 +251,14 @@ class FoundryBackend(TableBackend):
             return None
         transactions = f"{dataset.snapshot_transaction}:{dataset.base_transaction}"
         view = f"`{transactions}@{BRANCH}`.`{dataset.rid}`"
-        text, sql_columns = select_statement(view, table, Query(query.where, tuple(columns)))
+        text, sql_columns = select_statement(view, table, columns, query.where)
         try:
             batches = self._client.query(text)
         except QueryFailedError as error:
             log.info("reading the files of %s, since SQL failed: %s", dataset.path, one_line(error))
             return None
-        return (
-            rows
-            for sql_rows in batches
-            for rows in filter_records(
-                cast_records(sql_rows, dataset.path, table, sql_columns), query, columns
-            )
-        )
+        records = (cast_records(rows, dataset.path, table, sql_columns) for rows in batches)
+        return (select_rows(rows, query.where).select(columns) for rows in records)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Add records to the changes of a dataset."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.arrow import texts
-from mdfactory.records.query import Query
+from mdfactory.records.query import Query, select_rows
 from mdfactory.records.tables import Table
 from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
 from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
@@ -24,7 +24,6 @@ from mdfactory.stores.foundry.parquet import (
     BUCKET_NAMES,
     bucket_of,
     buckets_of_query,
-    filter_records,
     foundry_schema,
     is_data_file,
     read_records,
@@ -210,12 +209,12 @@ class DatasetTable:
         """Yield the records of some buckets, with the changes applied."""
         for path in self._files_of_buckets(buckets):
             for batch in self._read_file(path, columns):
-                for rows in filter_records(batch, query, columns):
-                    yield self._select(rows, None) if self._newest_batch else rows
+                rows = select_rows(batch, query.where)
+                yield self._select(rows, None) if self._newest_batch else rows
         for position, (bucket, new_batch) in enumerate(self._batches):
             if bucket in buckets:
-                for rows in filter_records(_load_batch(new_batch), query, columns):
-                    yield self._select(rows, position)
+                rows = select_rows(_load_batch(new_batch).select(columns), query.where)
+                yield self._select(rows, position)
 
     def _select(self, rows: pa.RecordBatch, newest_batch: int | None) -> pa.RecordBatch:
         """Return the rows whose newest record is in a batch; None: neither replaced nor removed."""
