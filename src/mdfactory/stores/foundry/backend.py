@@ -83,30 +83,16 @@ class FoundryBackend(Backend):
         are not record tables are left out.
         """
         with self._as_store_errors(READ_FAILURE):
-            name_of_id = {name.lower(): name for name in self._created_tables(namespace)}
-            if namespace is Namespace.results:
-                name_of_id = {OVERVIEW.id: OVERVIEW.name} | self._tables_in_overview() | name_of_id
-            else:
-                name_of_id = {SIMULATIONS.id: SIMULATIONS.name} | name_of_id
-            tables = (table_named(name, namespace) for name in name_of_id.values())
-            return [table.name for table in tables if table and self.has(table)]
-
-    def _created_tables(self, namespace: Namespace) -> Iterator[str]:
-        """Yield the names of the record tables that mdfactory created, in their original case."""
-        for key, name in self._read_state("table"):
-            if key.startswith(f"{namespace}/"):
-                yield name
-
-    def _tables_in_overview(self) -> dict[str, str]:
-        """Return the tables of the results that the overview lists: table id -> table name."""
-        if not self.has(OVERVIEW):
-            return {}
-        results = set(self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name")))
-        tables = (
-            table_named(f"{result_type.upper()}_{name}", Namespace.results)
-            for result_type, name in results
-        )
-        return {table.id: table.name for table in tables if table}
+            names = [SIMULATIONS.name, OVERVIEW.name]
+            if namespace is Namespace.results and self.has(OVERVIEW):
+                results = self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name"))
+                names += {f"{result_type.upper()}_{name}" for result_type, name in results}
+            created = self._read_state("table")
+            names += [name for key, name in created if key.startswith(f"{namespace}/")]
+            tables = (table_named(name, namespace) for name in names)
+            # The state table is last: it has the names in their original case.
+            table_by_id = {table.id: table for table in tables if table}
+            return [table.name for table in table_by_id.values() if self.has(table)]
 
     def _read_state(self, kind: str) -> Iterator[tuple[str, ...]]:
         """Yield name and value of each row of one kind in the state table."""
