@@ -15,7 +15,7 @@ from dataclasses import asdict
 import pyarrow as pa
 
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
-from mdfactory.records.arrow import array, batch, texts
+from mdfactory.records.arrow import append_columns, array, batch, texts
 from mdfactory.records.digests import RecordDigests, digest_key
 from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, Query
@@ -220,12 +220,8 @@ class Transaction:
             sidecars = self.sidecars(table, keys_of(rows, table.key), table.sidecar_columns)
             blank = ("",) * len(table.sidecar_columns)
             keys_and_times = keys_of(rows, (*table.key, table.time))
-            values = [sidecars.get(key, blank) for key in keys_and_times]
-            columns = list(zip(*values, strict=True)) or [()] * len(table.sidecar_columns)
-            arrays = [array(column, pa.string()) for column in columns]
-            yield pa.RecordBatch.from_arrays(
-                [*rows.columns, *arrays], schema=table.schema_with_sidecar
-            )
+            values = (sidecars.get(key, blank) for key in keys_and_times)
+            yield append_columns(rows, values, table.schema_with_sidecar)
 
     def count(
         self, table: Table, where: tuple[Condition, ...] = (), *, limit: int | None = None
