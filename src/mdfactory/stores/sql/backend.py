@@ -190,7 +190,11 @@ class SqlBackend(Backend):
         name = self._read_names(table.namespace).get(table.id, table.name)
         if (schema, name) not in self._sql_tables:
             columns = (
-                sa.Column(field.name, self._column_type(field.type), nullable=False)
+                sa.Column(
+                    field.name,
+                    self.integer if field.type == pa.int64() else self.text,
+                    nullable=False,
+                )
                 for field in table.schema
             )
             unique = sa.UniqueConstraint(*table.key)
@@ -198,9 +202,6 @@ class SqlBackend(Backend):
                 name, sa.MetaData(), *columns, unique, schema=schema
             )
         return self._sql_tables[schema, name]
-
-    def _column_type(self, arrow_type: pa.DataType) -> sa.types.TypeEngine[Any]:
-        return self.integer if arrow_type == pa.int64() else self.text
 
 
 def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:
