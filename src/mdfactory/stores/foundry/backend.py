@@ -29,7 +29,7 @@ from mdfactory.stores.foundry.client import BRANCH, FoundryClient
 from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
-from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
+from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError, is_dataset
 from mdfactory.stores.foundry.parquet import cast_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import LockWait
@@ -196,12 +196,10 @@ class FoundryBackend(Backend):
         """Return the dataset of a table, or None if it does not exist; it is looked up once."""
         path = path_of(table, self._paths)
         if path not in self._datasets:
-            resource = self._client.find_usable_resource(path)
-            if resource and not resource.is_dataset:
+            rid = self._client.find_usable_resource(path)
+            if rid and not is_dataset(rid):
                 raise StoreError(f"{path} is not a dataset, so it cannot hold {table.name}")
-            self._datasets[path] = (
-                DatasetTable(self._client, table, path, resource.rid) if resource else None
-            )
+            self._datasets[path] = DatasetTable(self._client, table, path, rid) if rid else None
         return self._datasets[path]
 
     # Records
@@ -256,8 +254,7 @@ class FoundryBackend(Backend):
         datasets = [dataset for dataset in self._datasets.values() if dataset]
         if sum(dataset.held_bytes for dataset in datasets) > MAX_HELD_BYTES:
             for dataset in datasets:
-                if dataset.held_bytes:
-                    dataset.spool()
+                dataset.spool()
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Add removals of records to the changes of a dataset."""

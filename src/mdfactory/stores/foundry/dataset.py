@@ -17,7 +17,7 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.query import Query, select_rows
 from mdfactory.records.tables import Table
 from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
-from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
+from mdfactory.stores.foundry.lock import HELD_TRANSACTIONS, acquire_lock, release_lock
 from mdfactory.stores.foundry.model import DatasetTransaction
 from mdfactory.stores.foundry.parquet import (
     BUCKET_COUNT,
@@ -174,7 +174,7 @@ class DatasetTable:
 
     def leave_open(self) -> None:
         """Leave the transaction open, so that the next writer can commit it."""
-        forget_lock(self.open_transaction)
+        HELD_TRANSACTIONS.discard(self.open_transaction)
         self.open_transaction = ""
 
     def close(self) -> None:
@@ -365,7 +365,7 @@ class DatasetTable:
             return
         status = self._client.commit(self.rid, self.open_transaction)
         self.committed_transaction, self.open_transaction = self.open_transaction, ""
-        forget_lock(self.committed_transaction)
+        HELD_TRANSACTIONS.discard(self.committed_transaction)
         if status != "COMMITTED":
             self.committed_transaction = ""
             raise StoreChangedError(f"{self.path}: another program has aborted the transaction")

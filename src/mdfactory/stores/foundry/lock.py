@@ -91,11 +91,6 @@ def acquire_lock(
 def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) -> None:
     """Abort the transaction that locks a dataset, so that the dataset stays unchanged."""
     client.abort(dataset_rid, transaction_rid)
-    forget_lock(transaction_rid)
-
-
-def forget_lock(transaction_rid: str) -> None:
-    """Remove a transaction that has ended from `HELD_TRANSACTIONS`."""
     HELD_TRANSACTIONS.discard(transaction_rid)
 
 
