@@ -77,9 +77,10 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     if kind == "foundry" and location:
         return _foundry(FoundryPaths.below(f"/{location}"), wait)
     if kind not in {"sqlite", "csv"} or not location:
-        kinds, examples = ", ".join(OPENER_BY_KIND), " or ".join(URL_EXAMPLES)
         raise ConfigError(
-            f"{url!r} is neither a kind of store ({kinds}) nor the URL of a store ({examples})"
+            f"{url!r} is neither a kind of store ({', '.join(OPENER_BY_KIND)}) nor the URL of a "
+            "store (sqlite:///folder or csv:///folder or postgresql://user@host/database or "
+            "foundry:///Project/folder)"
         )
     path = Path(os.path.expanduser(location)).absolute()
     if kind == "csv":
@@ -130,14 +131,6 @@ def _require_extra(extra: str, library: str) -> Iterator[None]:
             command=f"pip install 'mdfactory[{extra}]'",
         ) from error
 
-
-URL_EXAMPLES: Final = (
-    "sqlite:///folder",
-    "csv:///folder",
-    "postgresql://user@host/database",
-    "foundry:///Project/folder",
-)
-"""Example URLs of all kinds of store."""
 
 OPENER_BY_KIND: Final[dict[str, Callable[[Settings, float], Store]]] = {
     "sqlite": lambda settings, wait: _sqlite(settings.sqlite.runs, settings.sqlite.results, wait),
