@@ -132,12 +132,10 @@ class SqlBackend(Backend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Insert rows with ``INSERT ... ON CONFLICT DO UPDATE``."""
         insert = self.insert(self._sql_table(table))
-        values = {name: insert.excluded[name] for name in table.columns if name not in table.key}
-        upsert = (
-            insert.on_conflict_do_update(index_elements=table.key, set_=values)
-            if values
-            else insert.on_conflict_do_nothing(index_elements=table.key)
-        )
+        # A table that consists of its key updates the key, to the same values.
+        names = [name for name in table.columns if name not in table.key] or table.key
+        values = {name: insert.excluded[name] for name in names}
+        upsert = insert.on_conflict_do_update(index_elements=table.key, set_=values)
         self._execute(upsert, {name: rows[name].to_pylist() for name in table.columns})
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
@@ -145,10 +143,8 @@ class SqlBackend(Backend):
         if not keys:
             return
         source = self._sql_table(table)
-        has_key = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
-        parameters = (f"key_{name}" for name in table.key)
-        columns = zip(*keys, strict=True)
-        values = dict(zip(parameters, columns, strict=False))
+        has_key = (source.c[name] == sa.bindparam(name) for name in table.key)
+        values = dict(zip(table.key, zip(*keys, strict=True), strict=True))
         self._execute(sa.delete(source).where(*has_key), values)
 
     def _execute(
