@@ -79,12 +79,12 @@ class Transaction:
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist, named as the store spells them."""
-        named = [
-            table_named(name, namespace)
+        return [
+            table
             for namespace in Namespace
             for name in sorted(self.backend.names(namespace))
+            if (table := table_named(name, namespace))
         ]
-        return [table for table in named if table]
 
     def require(self, table: Table) -> None:
         """Check that a table exists.
