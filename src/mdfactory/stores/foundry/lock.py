@@ -139,10 +139,8 @@ def _holder_has_ended(transaction: DatasetTransaction) -> bool:
         return str(start_time) != _process_start_time(process_id)
     try:  # this system does not show when a process started
         os.kill(process_id, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False
 
 

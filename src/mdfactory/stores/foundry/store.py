@@ -82,11 +82,10 @@ class FoundryStore(Store):
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # datasets are created together with their folders
-        failure = WRITE_FAILURE if write else READ_FAILURE
         wait = LockWait(self.location, self.wait, longest_pause=LONGEST_PAUSE_SECONDS)
         with ExitStack() as stack:
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     dataset_rid, lock_rid = self._acquire_lock(wait)
                     stack.callback(release_lock, self._client, dataset_rid, lock_rid)
             backend = FoundryBackend(
@@ -94,11 +93,11 @@ class FoundryStore(Store):
             )
             stack.callback(backend.close)
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     backend.complete_interrupted_write()
             yield backend
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     backend.commit()
 
     def _acquire_lock(self, wait: LockWait) -> tuple[str, str]:
