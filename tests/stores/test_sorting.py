@@ -20,7 +20,7 @@ def test_sort_rows_sorts_many_batches_and_keeps_the_order_of_equal_rows(
     rows = pa.table([numbers, [str(index) for index in range(6_007)]], schema=SCHEMA)
     batches = rows.to_batches(max_chunksize=100)
     sort = Sort("number", descending=descending)
-    answer = sort_rows(batches, sort, SCHEMA, max_memory_bytes=max_memory_bytes)
+    answer = sort_rows(batches, sort, max_memory_bytes=max_memory_bytes)
     sorted_rows = [tuple(row.values()) for batch in answer for row in batch.to_pylist()]
     expected = [(number, str(index)) for index, number in enumerate(numbers)]
     assert sorted_rows == sorted(expected, key=lambda row: -row[0] if descending else row[0])

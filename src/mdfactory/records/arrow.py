@@ -34,6 +34,24 @@ def batch(rows: Iterable[Sequence[object]], schema: pa.Schema) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def append_columns(
+    rows: pa.RecordBatch, values: Iterable[Sequence[object]], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Return rows with further columns.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    values
+        Values of the further columns, one tuple for each row.
+    schema
+        The schema of the result.
+    """
+    added = batch(values, pa.schema(list(schema)[rows.num_columns :]))
+    return pa.RecordBatch.from_arrays([*rows.columns, *added.columns], schema=schema)
+
+
 def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
     """Return an Arrow array of strings, of large strings or of 64-bit integers, without nulls.
 

@@ -129,12 +129,7 @@ class Entry:
 
 def changes_records(changes: ChangeCounts) -> bool:
     """Whether any record was inserted, updated or removed."""
-    return any(
-        number
-        for counts in changes.values()
-        for outcome, number in counts.items()
-        if outcome in CHANGING_OUTCOMES
-    )
+    return any(counts.get(outcome) for counts in changes.values() for outcome in CHANGING_OUTCOMES)
 
 
 def is_entry(operation: int, namespace: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pyarrow as pa
 
 from mdfactory.errors import QueryError
+from mdfactory.records.arrow import Column, array
 from mdfactory.records.tables import Table
 
 
@@ -86,18 +88,36 @@ class Query:
         """Return the schema of the rows that the query returns."""
         return pa.schema([table.schema.field(name) for name in self.columns or table.columns])
 
+    def schema_with_sort(self, table: Table) -> pa.Schema:
+        """Return the schema of the rows to read before they are sorted."""
+        schema = self.schema(table)
+        if self.sort is None or self.sort.column in schema.names:
+            return schema
+        return schema.append(table.schema.field(self.sort.column))
+
+
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
+
+
+def matches(condition: Condition, column: Column) -> Column:
+    """Return for each text of a column whether it meets a condition, as booleans."""
+    import pyarrow.compute as pc
+
+    if isinstance(condition, Prefix):
+        return pc.starts_with(column, condition.text)
+    return pc.is_in(column, value_set=array(condition.values, pa.string()))
+
+
+def select_rows(rows: Rows, where: Iterable[Condition]) -> Rows:
+    """Return the rows that meet all conditions."""
+    for condition in where:
+        rows = rows.filter(matches(condition, rows[condition.column]))
+    return rows
+
 
 def apply(query: Query, rows: pa.Table) -> pa.Table:
     """Evaluate a query on rows in memory. Stores must return what this function returns."""
-    import pyarrow.compute as pc
-
-    for condition in query.where:
-        column = rows[condition.column]
-        if isinstance(condition, Prefix):
-            mask = pc.starts_with(column, condition.text)
-        else:
-            mask = pc.is_in(column, value_set=pa.array(condition.values, column.type))
-        rows = rows.filter(mask)
+    rows = select_rows(rows, query.where)
     if query.sort:
         rows = rows.sort_by([query.sort.key])
     if query.limit is not None:

@@ -117,54 +117,56 @@ def text_schema(columns: str) -> pa.Schema:
     return pa.schema([pa.field(name, types[mark], nullable=False) for name, _, mark in fields])
 
 
+def _new_table(
+    name: str,
+    columns: str,
+    *,
+    key: str = "hash",
+    namespace: Namespace = Namespace.results,
+    summary: str = "",
+    **others: Any,
+) -> Table:
+    """Return a table whose columns are given as texts, see `text_schema`."""
+    return Table(
+        name=name,
+        schema=text_schema(columns),
+        key=tuple(key.split()),
+        namespace=namespace,
+        summary=tuple(summary.split()),
+        **others,
+    )
+
+
 DIGEST_ROW_SCHEMA = text_schema("hash directory simulation_type content digest")
 """Columns of a digest row, which stands for a record whose files were not read again. ``content``
 is the content digest of the record, ``digest`` that of its sidecar, empty if it has none."""
 
-SIMULATIONS = Table(
-    name="RUN_DATABASE",
-    schema=text_schema(
-        "hash engine parametrization simulation_type input_data input_data_type directory "
-        "status timestamp_utc"
-    ),
-    key=("hash",),
+SIMULATIONS = _new_table(
+    "RUN_DATABASE",
+    "hash engine parametrization simulation_type input_data input_data_type directory status "
+    "timestamp_utc",
     namespace=Namespace.runs,
     time="timestamp_utc",
-    summary=("hash", "simulation_type", "parametrization", "status", "directory"),
+    summary="hash simulation_type parametrization status directory",
     bulky=("input_data",),
     command="mdfactory sync init systems",
 )
 
-OVERVIEW = Table(
-    name="ANALYSIS_OVERVIEW",
-    schema=text_schema(
-        "hash simulation_type directory item_type item_name status row_count:int file_count:int "
-        "updated_at"
-    ),
-    key=("hash", "item_type", "item_name"),
-    namespace=Namespace.results,
+OVERVIEW = _new_table(
+    "ANALYSIS_OVERVIEW",
+    "hash simulation_type directory item_type item_name status row_count:int file_count:int "
+    "updated_at",
+    key="hash item_type item_name",
     time="updated_at",
-    summary=(
-        "hash",
-        "simulation_type",
-        "item_type",
-        "item_name",
-        "status",
-        "row_count",
-        "file_count",
-        "directory",
-        "updated_at",
-    ),
+    summary="hash simulation_type item_type item_name status row_count file_count directory "
+    "updated_at",
     command="mdfactory sync init analysis",
 )
 
-FRAME_SIDECARS = Table(
-    name="_mdfactory_frame",
-    schema=text_schema(
-        "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest"
-    ),
-    key=("record_table", "hash"),
-    namespace=Namespace.results,
+FRAME_SIDECARS = _new_table(
+    "_mdfactory_frame",
+    "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest",
+    key="record_table hash",
     large=("arrow_ipc",),
 )
 """Sidecars of analyses: the parts of a frame that CSV text does not hold, see
@@ -180,9 +182,10 @@ def analysis_table(name: str) -> Table:
     InvalidNameError
         If the name is invalid, see `records.vocabulary.check_name`.
     """
-    return _new_result_table(
+    return _new_table(
         f"ANALYSIS_{check_name(name)}",
         "hash directory simulation_type row_count:int columns data_csv data_path timestamp_utc",
+        time="timestamp_utc",
         summary="hash directory simulation_type row_count columns data_path timestamp_utc",
         bulky=("data_csv",),
         large=("data_csv",),
@@ -200,24 +203,13 @@ def artifact_table(name: str) -> Table:
     InvalidNameError
         If the name is invalid, see `records.vocabulary.check_name`.
     """
-    return _new_result_table(
+    return _new_table(
         f"ARTIFACT_{check_name(name)}",
         "hash directory simulation_type file_count:int files checksums timestamp_utc",
+        time="timestamp_utc",
         summary="hash simulation_type file_count files checksums directory timestamp_utc",
         command="mdfactory sync init artifacts",
         result_type=ResultType.artifact,
-    )
-
-
-def _new_result_table(name: str, columns: str, *, summary: str, **others: Any) -> Table:
-    return Table(
-        name=name,
-        schema=text_schema(columns),
-        key=("hash",),
-        namespace=Namespace.results,
-        time="timestamp_utc",
-        summary=tuple(summary.split()),
-        **others,
     )
 
 
@@ -228,10 +220,10 @@ def digest_table(namespace: Namespace) -> Table:
     Its key is the name of the record's table, in lower case, and the record's key. Key columns
     that the record's table does not have are empty. See `records.digests`.
     """
-    return Table(
-        name="_mdfactory_digest",
-        schema=text_schema("record_table hash item_type item_name content digest"),
-        key=("record_table", "hash", "item_type", "item_name"),
+    return _new_table(
+        "_mdfactory_digest",
+        "record_table hash item_type item_name content digest",
+        key="record_table hash item_type item_name",
         namespace=namespace,
     )
 
@@ -239,12 +231,7 @@ def digest_table(namespace: Namespace) -> Table:
 @cache
 def format_table(namespace: Namespace) -> Table:
     """Return the one-row table of the version of the ``_mdfactory_*`` tables."""
-    return Table(
-        name="_mdfactory_format",
-        schema=text_schema("version:int"),
-        key=("version",),
-        namespace=namespace,
-    )
+    return _new_table("_mdfactory_format", "version:int", key="version", namespace=namespace)
 
 
 @cache
@@ -253,13 +240,11 @@ def log_table(namespace: Namespace) -> Table:
 
     Each row is a `records.history.Entry`.
     """
-    return Table(
-        name="_mdfactory_log",
-        schema=text_schema(
-            "operation:int place places time who host version command changes made dropped "
-            "undoes:int slot:int size:int"
-        ),
-        key=("operation", "place"),
+    return _new_table(
+        "_mdfactory_log",
+        "operation:int place places time who host version command changes made dropped "
+        "undoes:int slot:int size:int",
+        key="operation place",
         namespace=namespace,
     )
 
@@ -280,10 +265,9 @@ def undo_table(namespace: Namespace, slot: int) -> Table:
     slot
         Number of the table, 0 or more.
     """
-    return Table(
-        name=f"_mdfactory_undo_{namespace}_{slot}",
-        schema=text_schema("hash operation:int record_table left before digest"),
-        key=("hash",),
+    return _new_table(
+        f"_mdfactory_undo_{namespace}_{slot}",
+        "hash operation:int record_table left before digest",
         namespace=namespace,
         large=("left", "before"),
     )

@@ -77,40 +77,29 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     if kind == "foundry" and location:
         return _foundry(FoundryPaths.below(f"/{location}"), wait)
     if kind not in {"sqlite", "csv"} or not location:
-        kinds, examples = ", ".join(OPENER_BY_KIND), " or ".join(URL_EXAMPLES)
         raise ConfigError(
-            f"{url!r} is neither a kind of store ({kinds}) nor the URL of a store ({examples})"
+            f"{url!r} is neither a kind of store ({', '.join(OPENER_BY_KIND)}) nor the URL of a "
+            "store (sqlite:///folder or csv:///folder or postgresql://user@host/database or "
+            "foundry:///Project/folder)"
         )
-    from mdfactory.stores.sql.sqlite import SqliteStore
-
     path = Path(os.path.expanduser(location)).absolute()
     if kind == "csv":
         return _csv(path / "runs.csv", path / "analysis", wait)
     if path.is_file():
-        return SqliteStore(path, path, wait=wait)
-    return SqliteStore(path / "runs.db", path / "analysis.db", wait=wait)
+        return _sqlite(path, path, wait)
+    return _sqlite(path / "runs.db", path / "analysis.db", wait)
 
 
-def _sqlite(settings: Settings, wait: float) -> Store:
+def _sqlite(runs: Path, results: Path, wait: float) -> Store:
     from mdfactory.stores.sql.sqlite import SqliteStore
 
-    return SqliteStore(settings.sqlite.runs, settings.sqlite.results, wait=wait)
+    return SqliteStore(runs, results, wait=wait)
 
 
 def _csv(runs: Path, results: Path, wait: float) -> Store:
     from mdfactory.stores.csv.store import CsvStore
 
     return CsvStore(runs, results, wait=wait)
-
-
-def _configured_postgres(settings: Settings, wait: float) -> Store:
-    if not settings.postgres:
-        raise ConfigError(
-            "[postgres] URL is not set, and neither is MDFACTORY_POSTGRES_URL; expected a URL such "
-            "as postgresql://user@host/database",
-            command="mdfactory config edit",
-        )
-    return _postgres(settings.postgres, wait)
 
 
 def _foundry(paths: FoundryPaths, wait: float) -> Store:
@@ -120,6 +109,12 @@ def _foundry(paths: FoundryPaths, wait: float) -> Store:
 
 
 def _postgres(url: str, wait: float) -> Store:
+    if not url:
+        raise ConfigError(
+            "[postgres] URL is not set, and neither is MDFACTORY_POSTGRES_URL; expected a URL such "
+            "as postgresql://user@host/database",
+            command="mdfactory config edit",
+        )
     with _require_extra("postgres", "psycopg"):
         from mdfactory.stores.sql.postgres import PostgresStore
     return PostgresStore(url, wait=wait)
@@ -137,18 +132,10 @@ def _require_extra(extra: str, library: str) -> Iterator[None]:
         ) from error
 
 
-URL_EXAMPLES: Final = (
-    "sqlite:///folder",
-    "csv:///folder",
-    "postgresql://user@host/database",
-    "foundry:///Project/folder",
-)
-"""Example URLs of all kinds of store."""
-
 OPENER_BY_KIND: Final[dict[str, Callable[[Settings, float], Store]]] = {
-    "sqlite": _sqlite,
+    "sqlite": lambda settings, wait: _sqlite(settings.sqlite.runs, settings.sqlite.results, wait),
     "csv": lambda settings, wait: _csv(settings.csv.runs, settings.csv.results, wait),
-    "postgres": _configured_postgres,
+    "postgres": lambda settings, wait: _postgres(settings.postgres, wait),
     "foundry": lambda settings, wait: _foundry(settings.foundry, wait),
 }
 """Kind of store, as in the configuration -> function that returns the store.

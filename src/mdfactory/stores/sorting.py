@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mdfactory.records.query import Sort
+from mdfactory.records.query import Query, Sort
+from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
 
 MAX_MEMORY_BYTES: Final = 32 * 2**20
@@ -21,23 +23,46 @@ MAX_BATCH_BYTES: Final = 4 * 2**20
 """Size of a batch; a batch ends with the row that exceeds it."""
 
 
+def sort_and_limit(
+    batches: Iterable[pa.RecordBatch], query: Query, table: Table
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a query in its order and up to its limit.
+
+    Parameters
+    ----------
+    batches
+        Rows in ``query.schema_with_sort(table)`` that meet the conditions of the query.
+    query, table
+        The query and its table.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Rows in ``query.schema(table)``, at most ``BATCH_ROWS`` in a batch.
+    """
+    if query.sort:
+        batches = sort_rows(batches, query.sort)
+    columns = query.schema(table).names
+    remaining = sys.maxsize if query.limit is None else query.limit
+    for batch in batches if remaining else ():
+        rows = pa.Table.from_batches([batch]).select(columns)
+        yield from rows.slice(0, remaining).to_batches(max_chunksize=BATCH_ROWS)
+        remaining -= min(remaining, batch.num_rows)
+        if not remaining:
+            return
+
+
 def sort_rows(
-    rows: Iterable[pa.RecordBatch],
-    sort: Sort,
-    schema: pa.Schema,
-    *,
-    max_memory_bytes: int = MAX_MEMORY_BYTES,
+    rows: Iterable[pa.RecordBatch], sort: Sort, *, max_memory_bytes: int = MAX_MEMORY_BYTES
 ) -> Iterator[pa.RecordBatch]:
     """Yield all rows, sorted by one column; rows with equal values keep their order.
 
     Parameters
     ----------
     rows
-        Batches in `schema`, of any number of rows.
+        Batches in one schema, of any number of rows.
     sort
         The column, and the direction.
-    schema
-        Schema of the batches.
     max_memory_bytes
         Largest total size of rows that are held in memory. If there are more, all are written to
         a temporary file, which is mapped into memory.
@@ -45,12 +70,12 @@ def sort_rows(
     Yields
     ------
     pyarrow.RecordBatch
-        Sorted rows in `schema`, at most ``BATCH_ROWS`` in a batch.
+        Sorted rows, at most ``BATCH_ROWS`` in a batch.
     """
-    batches = _collect_batches(rows, schema, max_memory_bytes)
+    batches = _collect_batches(rows, max_memory_bytes)
     if not batches:
         return
-    column = pa.Table.from_batches(batches, schema).select([sort.column])
+    column = pa.Table.from_batches(batches).select([sort.column])
     order = pc.sort_indices(column, sort_keys=[sort.key])
     # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
     starts = list(accumulate((len(batch) for batch in batches), initial=0))
@@ -67,9 +92,7 @@ def sort_rows(
             sorted_rows, size = [], 0
 
 
-def _collect_batches(
-    rows: Iterable[pa.RecordBatch], schema: pa.Schema, max_memory_bytes: int
-) -> list[pa.RecordBatch]:
+def _collect_batches(rows: Iterable[pa.RecordBatch], max_memory_bytes: int) -> list[pa.RecordBatch]:
     """Return all batches, from a memory-mapped file if they exceed `max_memory_bytes`."""
     in_memory: list[pa.RecordBatch] = []
     size = 0
@@ -82,20 +105,11 @@ def _collect_batches(
     else:
         return in_memory
     with tempfile.NamedTemporaryFile(prefix="mdfactory-") as file:
-        with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        with (
+            pa.OSFile(file.name, "wb") as sink,
+            pa.ipc.new_file(sink, batch.schema) as writer,
+        ):
             for batch in chain(in_memory, remaining):
                 writer.write_batch(batch)
         reader = pa.ipc.open_file(pa.memory_map(file.name))  # survives the removal of the file
     return [reader.get_batch(number) for number in range(reader.num_record_batches)]
-
-
-def limit_rows(rows: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    """Yield the first `limit` rows, or all rows if it is None."""
-    if limit is None:
-        yield from rows
-        return
-    for batch in rows if limit else ():
-        yield batch.slice(0, limit)
-        limit -= min(limit, batch.num_rows)
-        if not limit:
-            return

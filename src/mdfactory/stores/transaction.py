@@ -15,7 +15,7 @@ from dataclasses import asdict
 import pyarrow as pa
 
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreVersionError
-from mdfactory.records.arrow import array, batch, texts
+from mdfactory.records.arrow import append_columns, array, batch, texts
 from mdfactory.records.digests import RecordDigests, digest_key
 from mdfactory.records.merge import Counts, Resolution, resolve
 from mdfactory.records.query import Condition, Query
@@ -28,7 +28,7 @@ from mdfactory.records.tables import (
     table_named,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.backend import Backend, TableBackend
+from mdfactory.stores.backend import Backend
 from mdfactory.stores.comparison import (
     comparison_digests,
     find_stored_keys,
@@ -79,12 +79,12 @@ class Transaction:
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist, named as the store spells them."""
-        named = [
-            table_named(name, namespace)
+        return [
+            table
             for namespace in Namespace
             for name in sorted(self.backend.names(namespace))
+            if (table := table_named(name, namespace))
         ]
-        return [table for table in named if table]
 
     def require(self, table: Table) -> None:
         """Check that a table exists.
@@ -151,8 +151,7 @@ class Transaction:
                 self.recorder.table_created(table)
             return 0
         if not replace:
-            if isinstance(self.backend, TableBackend):
-                self.backend.repair_table(table)
+            self.backend.repair_table(table)
             return 0
         # The records are deleted first: `drop` neither records their before-images nor removes
         # their digests and sidecars. The table is not recorded as created: an undo must not drop
@@ -163,11 +162,8 @@ class Transaction:
         return removed
 
     def lock_table(self, table: Table) -> bool:
-        """Take exclusive access to a table; see `TableBackend.lock_table`.
-
-        If all tables have one lock, the transaction already holds it.
-        """
-        return isinstance(self.backend, TableBackend) and self.backend.lock_table(table)
+        """Take exclusive access to a table; see `Backend.lock_table`."""
+        return self.backend.lock_table(table)
 
     # Read
 
@@ -224,12 +220,8 @@ class Transaction:
             sidecars = self.sidecars(table, keys_of(rows, table.key), table.sidecar_columns)
             blank = ("",) * len(table.sidecar_columns)
             keys_and_times = keys_of(rows, (*table.key, table.time))
-            values = [sidecars.get(key, blank) for key in keys_and_times]
-            columns = list(zip(*values, strict=True)) or [()] * len(table.sidecar_columns)
-            arrays = [array(column, pa.string()) for column in columns]
-            yield pa.RecordBatch.from_arrays(
-                [*rows.columns, *arrays], schema=table.schema_with_sidecar
-            )
+            values = (sidecars.get(key, blank) for key in keys_and_times)
+            yield append_columns(rows, values, table.schema_with_sidecar)
 
     def count(
         self, table: Table, where: tuple[Condition, ...] = (), *, limit: int | None = None
@@ -485,7 +477,6 @@ class Transaction:
         if not self.has(table):
             return Resolution(insert=list(range(rows.num_rows)))
         incoming = comparison_digests(rows, contents or incoming_contents(table, rows))
-        repeats_write = isinstance(self.backend, TableBackend) and self.backend.has_completed_write
-        compare = mode is ConflictMode.update or repeats_write
+        compare = mode is ConflictMode.update or self.backend.has_completed_write
         stored = find_stored_keys(self.backend, table, keys, compare=compare)
         return resolve(stored, keys, incoming, mode)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from mdfactory.errors import NotInitialisedError, StoreChangedError
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
-from mdfactory.stores.backend import BATCH_ROWS, Backend
+from mdfactory.stores.backend import Backend
 from mdfactory.stores.csv.commit import commit
 from mdfactory.stores.csv.commit_folder import CommitFolder, FolderChange
 from mdfactory.stores.csv.layout import TableId
@@ -21,7 +21,7 @@ from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.csv.table import CsvTable
 from mdfactory.stores.csv.text import parse_integers
 from mdfactory.stores.keys import Key
-from mdfactory.stores.sorting import limit_rows, sort_rows
+from mdfactory.stores.sorting import sort_and_limit
 
 OpenFiles = dict[TableId, OpenFile]
 
@@ -87,15 +87,10 @@ class CsvBackend(Backend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a query; `OneOf` conditions on the hash spare parsing most cells."""
         with self._translate_errors():
-            names = query.schema(table).names
-            # The sort column is read even if it is not a column of the query.
-            sort_columns = [query.sort.column] if query.sort else []
-            schema = Query(columns=tuple(dict.fromkeys([*names, *sort_columns]))).schema(table)
+            schema = query.schema_with_sort(table)
             csv_table = self._table(table)
-            answer = _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
-            if query.sort:
-                answer = sort_rows(answer, query.sort, schema)
-            yield from limit_rows((rows.select(names) for rows in answer), query.limit)
+            rows = _convert(csv_table.scan(query, schema.names), schema, csv_table.path)
+            yield from sort_and_limit(rows, query, table)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Remove the rows with the same keys, and append the new rows."""
@@ -176,7 +171,7 @@ class CsvBackend(Backend):
 def _convert(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path
 ) -> Iterator[pa.RecordBatch]:
-    """Yield string columns in the types of a schema, in batches of at most `BATCH_ROWS`."""
+    """Yield string columns in the types of a schema."""
     for rows in batches:
         columns = [
             parse_integers(rows[field.name], path, field.name)
@@ -184,5 +179,4 @@ def _convert(
             else rows[field.name]
             for field in schema
         ]
-        converted = pa.RecordBatch.from_arrays(columns, schema=schema)
-        yield from pa.Table.from_batches([converted]).to_batches(max_chunksize=BATCH_ROWS)
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)

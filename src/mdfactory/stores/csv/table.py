@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mdfactory.errors import StoreError
-from mdfactory.records.arrow import Column, array
-from mdfactory.records.query import Condition, OneOf, Prefix, Query
+from mdfactory.records.arrow import array
+from mdfactory.records.query import Condition, OneOf, Query, matches, select_rows
 from mdfactory.records.tables import Table
 from mdfactory.stores.csv.reader import CsvReader, OpenFile, Span, Text
 from mdfactory.stores.csv.text import copy_in_kernel, render_rows, split_rows, write_all
@@ -126,9 +126,7 @@ class CsvTable:
         """Yield records in one pass over the file."""
         parsed = dict.fromkeys([*columns, *(condition.column for condition in where)])
         for group, rows in self._parse_groups(list(parsed)):
-            matching = self._filter_alive(group, rows)
-            for condition in where:
-                matching = matching.filter(_matches(condition, matching[condition.column]))
+            matching = select_rows(self._filter_alive(group, rows), where)
             if matching.num_rows:
                 yield matching.select(columns)
 
@@ -159,7 +157,7 @@ class CsvTable:
         self._load({condition.column for condition in where}, len(self._alive))
         if not self._groups:  # pyarrow 21 crashes on a column without chunks
             return []
-        masks = [_matches(condition, self._loaded[condition.column]) for condition in where]
+        masks = [matches(condition, self._loaded[condition.column]) for condition in where]
         numbers: list[Any] = pc.indices_nonzero(reduce(pc.and_, masks)).to_pylist()
         return [number for number in numbers if self._alive[number]]
 
@@ -320,13 +318,6 @@ class CsvTable:
             )
         if self.path.exists() and not os.access(self.path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
-
-
-def _matches(condition: Condition, column: Column) -> Column:
-    """Return for each cell of a column whether it meets a condition, as booleans."""
-    if isinstance(condition, Prefix):
-        return pc.starts_with(column, condition.text)
-    return pc.is_in(column, value_set=array(condition.values, pa.string()))
 
 
 def _take(column: pa.ChunkedArray[Any], numbers: Sequence[int]) -> pa.Array[Any]:

@@ -22,18 +22,18 @@ from mdfactory.errors import (
     one_line,
 )
 from mdfactory.records.arrow import batch
-from mdfactory.records.query import OneOf, Query
+from mdfactory.records.query import OneOf, Query, select_rows
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
-from mdfactory.stores.backend import TableBackend
+from mdfactory.stores.backend import Backend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
 from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
-from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError
-from mdfactory.stores.foundry.parquet import cast_records, filter_records, select_statement
+from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError, is_dataset
+from mdfactory.stores.foundry.parquet import cast_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import LockWait
-from mdfactory.stores.sorting import limit_rows, sort_rows
+from mdfactory.stores.sorting import sort_and_limit
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ MAX_SQL_VALUES: Final = 200
 """Largest number of values in the conditions of an SQL query; with more, the files are read."""
 
 
-class FoundryBackend(TableBackend):
+class FoundryBackend(Backend):
     """The tables of several datasets.
 
     Each dataset is read in the state of its last commit at the time of its first use.
@@ -62,8 +62,6 @@ class FoundryBackend(TableBackend):
     wait
         The wait for other writers; None if this backend only reads.
     """
-
-    has_completed_write = False
 
     def __init__(
         self, client: FoundryClient, paths: FoundryPaths, location: str, wait: LockWait | None
@@ -85,30 +83,16 @@ class FoundryBackend(TableBackend):
         are not record tables are left out.
         """
         with self._as_store_errors(READ_FAILURE):
-            name_of_id = {name.lower(): name for name in self._created_tables(namespace)}
-            if namespace is Namespace.results:
-                name_of_id = {OVERVIEW.id: OVERVIEW.name} | self._tables_in_overview() | name_of_id
-            else:
-                name_of_id = {SIMULATIONS.id: SIMULATIONS.name} | name_of_id
-            tables = (table_named(name, namespace) for name in name_of_id.values())
-            return [table.name for table in tables if table and self.has(table)]
-
-    def _created_tables(self, namespace: Namespace) -> Iterator[str]:
-        """Yield the names of the record tables that mdfactory created, in their original case."""
-        for key, name in self._read_state("table"):
-            if key.startswith(f"{namespace}/"):
-                yield name
-
-    def _tables_in_overview(self) -> dict[str, str]:
-        """Return the tables of the results that the overview lists: table id -> table name."""
-        if not self.has(OVERVIEW):
-            return {}
-        results = set(self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name")))
-        tables = (
-            table_named(f"{result_type.upper()}_{name}", Namespace.results)
-            for result_type, name in results
-        )
-        return {table.id: table.name for table in tables if table}
+            names = [SIMULATIONS.name, OVERVIEW.name]
+            if namespace is Namespace.results and self.has(OVERVIEW):
+                results = self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name"))
+                names += {f"{result_type.upper()}_{name}" for result_type, name in results}
+            created = self._read_state("table")
+            names += [name for key, name in created if key.startswith(f"{namespace}/")]
+            tables = (table_named(name, namespace) for name in names)
+            # The state table is last: it has the names in their original case.
+            table_by_id = {table.id: table for table in tables if table}
+            return [table.name for table in table_by_id.values() if self.has(table)]
 
     def _read_state(self, kind: str) -> Iterator[tuple[str, ...]]:
         """Yield name and value of each row of one kind in the state table."""
@@ -212,22 +196,17 @@ class FoundryBackend(TableBackend):
         """Return the dataset of a table, or None if it does not exist; it is looked up once."""
         path = path_of(table, self._paths)
         if path not in self._datasets:
-            resource = self._client.find_usable_resource(path)
-            if resource and not resource.is_dataset:
+            rid = self._client.find_usable_resource(path)
+            if rid and not is_dataset(rid):
                 raise StoreError(f"{path} is not a dataset, so it cannot hold {table.name}")
-            self._datasets[path] = (
-                DatasetTable(self._client, table, path, resource.rid) if resource else None
-            )
+            self._datasets[path] = DatasetTable(self._client, table, path, rid) if rid else None
         return self._datasets[path]
 
     # Records
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the records of a query, by SQL if possible, or else from the files."""
-        schema = query.schema(table)
-        columns = list(schema.names)
-        if query.sort and query.sort.column not in columns:
-            columns.append(query.sort.column)
+        columns = query.schema_with_sort(table).names
         with self._as_store_errors(READ_FAILURE):
             dataset = self._dataset(table)
             if dataset is None:
@@ -235,10 +214,7 @@ class FoundryBackend(TableBackend):
             batches = self._query_sql(dataset, table, query, columns)
             if batches is None:
                 batches = dataset.scan(query, columns)
-            if query.sort:
-                sort_schema = Query(columns=tuple(columns)).schema(table)
-                batches = sort_rows(batches, query.sort, sort_schema)
-            yield from limit_rows((rows.select(schema.names) for rows in batches), query.limit)
+            yield from sort_and_limit(batches, query, table)
 
     def _query_sql(
         self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]
@@ -257,19 +233,14 @@ class FoundryBackend(TableBackend):
             return None
         transactions = f"{dataset.snapshot_transaction}:{dataset.base_transaction}"
         view = f"`{transactions}@{BRANCH}`.`{dataset.rid}`"
-        text, sql_columns = select_statement(view, table, Query(query.where, tuple(columns)))
+        text, sql_columns = select_statement(view, table, columns, query.where)
         try:
             batches = self._client.query(text)
         except QueryFailedError as error:
             log.info("reading the files of %s, since SQL failed: %s", dataset.path, one_line(error))
             return None
-        return (
-            rows
-            for sql_rows in batches
-            for rows in filter_records(
-                cast_records(sql_rows, dataset.path, table, sql_columns), query, columns
-            )
-        )
+        records = (cast_records(rows, dataset.path, table, sql_columns) for rows in batches)
+        return (select_rows(rows, query.where).select(columns) for rows in records)
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Add records to the changes of a dataset."""
@@ -283,8 +254,7 @@ class FoundryBackend(TableBackend):
         datasets = [dataset for dataset in self._datasets.values() if dataset]
         if sum(dataset.held_bytes for dataset in datasets) > MAX_HELD_BYTES:
             for dataset in datasets:
-                if dataset.held_bytes:
-                    dataset.spool()
+                dataset.spool()
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Add removals of records to the changes of a dataset."""

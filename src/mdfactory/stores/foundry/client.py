@@ -36,7 +36,6 @@ from mdfactory.stores.foundry.model import (
     DatasetTransaction,
     OpenTransactionError,
     QueryFailedError,
-    Resource,
     parse_transaction,
 )
 
@@ -102,8 +101,8 @@ class FoundryClient:
         with self._request("reading the user of the token"):
             return str(self._context.multipass.api_me().json()["username"])
 
-    def find_usable_resource(self, path: str) -> Resource | None:
-        """Return the dataset or folder at a path, or None if the path does not exist.
+    def find_usable_resource(self, path: str) -> str:
+        """Return the rid of the dataset or folder at a path; empty if the path does not exist.
 
         Raises
         ------
@@ -115,10 +114,10 @@ class FoundryClient:
             with self._request(f"looking up {path}"):
                 reply = get(path, decoration={"path", "inTrash"}).json()
         except (compass.ResourceNotFoundError, compass.PathNotFoundError):
-            return None
+            return ""
         if reply.get("directlyTrashed") or reply.get("inTrash"):
             raise StoreError(f"{path} is in the trash. Restore it, or delete it permanently")
-        return Resource(reply["rid"])
+        return str(reply["rid"])
 
     def create_dataset(self, path: str) -> str:
         """Create a dataset, its branch and missing parent folders, and return its rid."""
@@ -139,10 +138,10 @@ class FoundryClient:
                 return str(create(*arguments).json()["rid"])
         except (dataset.DatasetAlreadyExistsError, compass.DuplicateNameError) as error:
             # Another program may have created it, or an earlier attempt whose reply was lost.
-            resource = self.find_usable_resource(path)
-            if resource is None:
+            rid = self.find_usable_resource(path)
+            if not rid:
                 raise request_failed(action, error) from error
-            return resource.rid
+            return rid
 
     def create_branch(self, dataset_rid: str) -> None:
         """Create the branch that holds the records, unless it exists."""
@@ -150,9 +149,8 @@ class FoundryClient:
             self._catalog.api_create_branch(dataset_rid, BRANCH)
 
     def _create_folder(self, path: str) -> str:
-        resource = self.find_usable_resource(path)
-        if resource:
-            return resource.rid
+        if rid := self.find_usable_resource(path):
+            return rid
         parent_path, _, name = path.rpartition("/")
         if not parent_path:
             raise StoreError(

@@ -14,17 +14,16 @@ import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
 from mdfactory.records.arrow import texts
-from mdfactory.records.query import Query
+from mdfactory.records.query import Query, select_rows
 from mdfactory.records.tables import Table
 from mdfactory.stores.foundry.client import BRANCH, TRANSACTIONS_PER_PAGE, FoundryClient
-from mdfactory.stores.foundry.lock import acquire_lock, forget_lock, release_lock
+from mdfactory.stores.foundry.lock import HELD_TRANSACTIONS, acquire_lock, release_lock
 from mdfactory.stores.foundry.model import DatasetTransaction
 from mdfactory.stores.foundry.parquet import (
     BUCKET_COUNT,
     BUCKET_NAMES,
     bucket_of,
     buckets_of_query,
-    filter_records,
     foundry_schema,
     is_data_file,
     read_records,
@@ -175,7 +174,7 @@ class DatasetTable:
 
     def leave_open(self) -> None:
         """Leave the transaction open, so that the next writer can commit it."""
-        forget_lock(self.open_transaction)
+        HELD_TRANSACTIONS.discard(self.open_transaction)
         self.open_transaction = ""
 
     def close(self) -> None:
@@ -210,12 +209,12 @@ class DatasetTable:
         """Yield the records of some buckets, with the changes applied."""
         for path in self._files_of_buckets(buckets):
             for batch in self._read_file(path, columns):
-                for rows in filter_records(batch, query, columns):
-                    yield self._select(rows, None) if self._newest_batch else rows
+                rows = select_rows(batch, query.where)
+                yield self._select(rows, None) if self._newest_batch else rows
         for position, (bucket, new_batch) in enumerate(self._batches):
             if bucket in buckets:
-                for rows in filter_records(_load_batch(new_batch), query, columns):
-                    yield self._select(rows, position)
+                rows = select_rows(_load_batch(new_batch).select(columns), query.where)
+                yield self._select(rows, position)
 
     def _select(self, rows: pa.RecordBatch, newest_batch: int | None) -> pa.RecordBatch:
         """Return the rows whose newest record is in a batch; None: neither replaced nor removed."""
@@ -366,7 +365,7 @@ class DatasetTable:
             return
         status = self._client.commit(self.rid, self.open_transaction)
         self.committed_transaction, self.open_transaction = self.open_transaction, ""
-        forget_lock(self.committed_transaction)
+        HELD_TRANSACTIONS.discard(self.committed_transaction)
         if status != "COMMITTED":
             self.committed_transaction = ""
             raise StoreChangedError(f"{self.path}: another program has aborted the transaction")

@@ -91,11 +91,6 @@ def acquire_lock(
 def release_lock(client: FoundryClient, dataset_rid: str, transaction_rid: str) -> None:
     """Abort the transaction that locks a dataset, so that the dataset stays unchanged."""
     client.abort(dataset_rid, transaction_rid)
-    forget_lock(transaction_rid)
-
-
-def forget_lock(transaction_rid: str) -> None:
-    """Remove a transaction that has ended from `HELD_TRANSACTIONS`."""
     HELD_TRANSACTIONS.discard(transaction_rid)
 
 
@@ -144,10 +139,8 @@ def _holder_has_ended(transaction: DatasetTransaction) -> bool:
         return str(start_time) != _process_start_time(process_id)
     try:  # this system does not show when a process started
         os.kill(process_id, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False
 
 

@@ -33,22 +33,9 @@ class QueryFailedError(Exception):
     """An SQL query failed, but the service works; the files can be read instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A dataset or folder of Foundry.
-
-    Parameters
-    ----------
-    rid
-        Resource identifier.
-    """
-
-    rid: str
-
-    @property
-    def is_dataset(self) -> bool:
-        """Whether the resource is a dataset, according to its identifier."""
-        return ".dataset." in self.rid
+def is_dataset(rid: str) -> bool:
+    """Whether a resource is a dataset and not a folder, according to its identifier."""
+    return ".dataset." in rid
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, coalesce, if_else, nulls, texts
-from mdfactory.records.query import OneOf, Prefix, Query, apply
+from mdfactory.records.query import Condition, OneOf, Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.keys import take_rows
@@ -264,7 +264,9 @@ ZERO_SCALAR = array([0], pa.int64())[0]
 # Queries
 
 
-def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[str, ...]]:
+def select_statement(
+    view: str, table: Table, columns: Sequence[str], where: Sequence[Condition]
+) -> tuple[str, list[str]]:
     """Return a query as SQL that has the same meaning in every dialect.
 
     A condition whose meaning depends on the dialect is left out. So the result may have too many
@@ -276,26 +278,24 @@ def select_statement(view: str, table: Table, query: Query) -> tuple[str, tuple[
         Name of the view in SQL.
     table
         The table of the records.
-    query
-        Columns, conditions and sort column.
+    columns, where
+        Columns and conditions of the query.
 
     Returns
     -------
     tuple
         The SQL text, and the columns of its result.
     """
-    schema = query.schema(table)
-    needed = [*schema.names, *(condition.column for condition in query.where)]
-    needed += [query.sort.column] if query.sort else []
+    needed = [*columns, *(condition.column for condition in where)]
     needed += ["hash"] if "hash" in table.columns else []
-    columns = tuple(dict.fromkeys(needed))
-    conditions = list(filter(None, map(_render_condition, query.where)))
-    text = f"SELECT {', '.join(f'`{column}`' for column in columns)} FROM {view}"
+    needed = list(dict.fromkeys(needed))
+    conditions = list(filter(None, map(_render_condition, where)))
+    text = f"SELECT {', '.join(f'`{column}`' for column in needed)} FROM {view}"
     text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return text, columns
+    return text, needed
 
 
-def _render_condition(condition: OneOf | Prefix) -> str:
+def _render_condition(condition: Condition) -> str:
     """Return a condition in SQL; empty if its meaning depends on the dialect."""
     if isinstance(condition, Prefix):
         # Other texts may have wildcards of ``LIKE``.
@@ -305,11 +305,3 @@ def _render_condition(condition: OneOf | Prefix) -> str:
         return ""
     values = ", ".join(f"'{value}'" for value in condition.values)
     return f"`{condition.column}` IN ({values})" if values else ""
-
-
-def filter_records(
-    rows: pa.RecordBatch, query: Query, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """Yield the records that meet the conditions of a query, with the given columns."""
-    matching = apply(Query(where=query.where), pa.Table.from_batches([rows]))
-    yield from matching.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)

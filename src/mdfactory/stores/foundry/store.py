@@ -22,6 +22,7 @@ from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import lock_path
 from mdfactory.stores.foundry.lock import LONGEST_PAUSE_SECONDS, acquire_lock, release_lock
+from mdfactory.stores.foundry.model import is_dataset
 from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 
@@ -70,22 +71,21 @@ class FoundryStore(Store):
             instead of a dataset, or the reverse.
         """
         with as_store_errors(self.location, READ_FAILURE):
-            resource = self._client.find_usable_resource(path)
-        if resource is None:
+            rid = self._client.find_usable_resource(path)
+        if not rid:
             raise StoreError(f"{path} does not exist", command=command)
-        if path == self._paths.runs and not resource.is_dataset:
+        if path == self._paths.runs and not is_dataset(rid):
             raise StoreError(f"{path} is not a dataset")
-        if path != self._paths.runs and resource.is_dataset:
+        if path != self._paths.runs and is_dataset(rid):
             raise StoreError(f"{path} is a dataset, not a folder")
         return path
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # datasets are created together with their folders
-        failure = WRITE_FAILURE if write else READ_FAILURE
         wait = LockWait(self.location, self.wait, longest_pause=LONGEST_PAUSE_SECONDS)
         with ExitStack() as stack:
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     dataset_rid, lock_rid = self._acquire_lock(wait)
                     stack.callback(release_lock, self._client, dataset_rid, lock_rid)
             backend = FoundryBackend(
@@ -93,17 +93,16 @@ class FoundryStore(Store):
             )
             stack.callback(backend.close)
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     backend.complete_interrupted_write()
             yield backend
             if write:
-                with as_store_errors(self.location, failure):
+                with as_store_errors(self.location, WRITE_FAILURE):
                     backend.commit()
 
     def _acquire_lock(self, wait: LockWait) -> tuple[str, str]:
         """Acquire the lock of all writers, and return the rids of its dataset and transaction."""
         path = lock_path(self._paths)
-        resource = self._client.find_usable_resource(path)
-        dataset_rid = resource.rid if resource else self._client.create_dataset(path)
+        dataset_rid = self._client.find_usable_resource(path) or self._client.create_dataset(path)
         lock_rid = acquire_lock(self._client, dataset_rid, "APPEND", wait)
         return dataset_rid, lock_rid

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from mdfactory.records.arrow import batch
+from mdfactory.records.arrow import append_columns
 from mdfactory.records.history import before_image_schema
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Table
@@ -77,6 +77,4 @@ def before_images_of(
             (*values, *sidecars.get(key, blank))
             for values, key in zip(additions, keys, strict=True)
         ]
-    schema = before_image_schema(table)
-    added = batch(additions, pa.schema(list(schema)[len(table.schema) :]))
-    return pa.RecordBatch.from_arrays([*rows.columns, *added.columns], schema=schema)
+    return append_columns(rows, additions, before_image_schema(table))

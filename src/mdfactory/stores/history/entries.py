@@ -34,12 +34,10 @@ def read_summaries(transaction: Transaction) -> list[EntrySummary]:
     """
     # A dictionary, because both namespaces may be in one schema and share one log table.
     summaries: dict[tuple[int, str], EntrySummary] = {}
-    for table in map(log_table, Namespace):
-        query = Query(columns=SUMMARY_COLUMNS)
-        for values in transaction.values(table, query) if transaction.has(table) else ():
-            summary = EntrySummary(*values)
-            if is_entry(summary.operation, summary.namespace):
-                summaries[summary.operation, summary.namespace] = summary
+    for _, row in _read_rows(transaction, Query(columns=SUMMARY_COLUMNS)):
+        summary = EntrySummary(*row.values())
+        if is_entry(summary.operation, summary.namespace):
+            summaries[summary.operation, summary.namespace] = summary
     return list(summaries.values())
 
 
@@ -59,28 +57,24 @@ def read_entries(
     """
     keys = {(summary.operation, summary.namespace) for summary in summaries or ()}
     entries: dict[tuple[int, str], Entry] = {}
-    for table, row in _read_rows(transaction):
+    for table, row in _read_rows(transaction, Query()):
         if summaries is not None and (row["operation"], row["place"]) not in keys:
             continue
-        if entry := _parse_entry(row, table, transaction.location):
+        try:
+            entry = Entry.from_row(row)
+        except ValueError as error:
+            location = transaction.location
+            log.warning("%s: a damaged entry of %s is ignored: %s", location, table.name, error)
+        else:
             entries[entry.operation, entry.namespace] = entry
     return sorted(
         entries.values(), key=lambda entry: (entry.operation, entry.namespace != Namespace.runs)
     )
 
 
-def _read_rows(transaction: Transaction) -> Iterator[tuple[Table, dict[str, Any]]]:
+def _read_rows(transaction: Transaction, query: Query) -> Iterator[tuple[Table, dict[str, Any]]]:
     """Yield the rows of both log tables, each with its table."""
     for table in map(log_table, Namespace):
-        for rows in transaction.backend.scan(table, Query()) if transaction.has(table) else ():
+        for rows in transaction.backend.scan(table, query) if transaction.has(table) else ():
             for row in rows.to_pylist():
                 yield table, row
-
-
-def _parse_entry(row: dict[str, Any], table: Table, location: str) -> Entry | None:
-    """Return the entry of a row of the log table, or None with a warning if it is damaged."""
-    try:
-        return Entry.from_row(row)
-    except ValueError as error:
-        log.warning("%s: a damaged entry of %s is ignored: %s", location, table.name, error)
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ class NamespaceChanges:
         Bytes of these parts: before-images and fingerprints.
     """
 
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     parts: int = 0
@@ -79,7 +79,7 @@ class Journal:
         self._command = command
         self._retention = retention
         self._undoes = undoes
-        self._changes: dict[Namespace, NamespaceChanges] = {}
+        self._changes: dict[Namespace, NamespaceChanges] = defaultdict(NamespaceChanges)
 
     @cached_property
     def _earlier(self) -> list[EntrySummary]:
@@ -99,16 +99,16 @@ class Journal:
 
     def count(self, table: Table, numbers: Mapping[str, int]) -> None:
         """Add to the counts of a table."""
-        counts = self._changes_in(table.namespace).counts.setdefault(table.name, Counter())
+        counts = self._changes[table.namespace].counts[table.name]
         counts.update({outcome: number for outcome, number in numbers.items() if number})
 
     def table_created(self, table: Table) -> None:
         """Record that a table was created."""
-        self._changes_in(table.namespace).created.append(table.name)
+        self._changes[table.namespace].created.append(table.name)
 
     def table_dropped(self, table: Table) -> None:
         """Record that a table was dropped, unless this operation created it."""
-        changes = self._changes_in(table.namespace)
+        changes = self._changes[table.namespace]
         if table.name in changes.created:
             changes.created.remove(table.name)
         else:
@@ -156,7 +156,7 @@ class Journal:
         """Store before-images, or none any more once their size exceeds the retention."""
         if not (self.keeps_before_images and rows.num_rows):
             return
-        changes = self._changes_in(table.namespace)
+        changes = self._changes[table.namespace]
         columns = [rows[name] for name in table.key]
         part = UndoPart(
             changes.parts,
@@ -228,10 +228,6 @@ class Journal:
             if changes.parts:
                 self._backend.drop(undo_table(namespace, self._slot))
             changes.parts = changes.size = 0
-
-    def _changes_in(self, namespace: Namespace) -> NamespaceChanges:
-        """Return the changes in a namespace; the first call creates an empty object."""
-        return self._changes.setdefault(namespace, NamespaceChanges())
 
     def _new_entries(self) -> list[Entry]:
         """Return the log entries of this operation: one for each namespace that it changed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,33 +70,28 @@ class RecordStates:
     after: dict[Key, bytes]
     now: dict[Key, bytes] = field(default_factory=dict)
 
-    def has_conflict(self, key: Key) -> bool:
-        """Whether the record is neither as before the operation nor as after it."""
-        return not self.is_restored(key) and self.now.get(key, ABSENT) != self.after[key]
-
-    def is_restored(self, key: Key) -> bool:
-        """Whether the record is as it was before the operation."""
-        return self.now.get(key, ABSENT) == self.before.get(key, ABSENT)
-
-    def must_change(self, key: Key) -> bool:
-        """Whether restoring the record changes it."""
-        return not self.is_restored(key) and not self.has_conflict(key)
+    def outcome(self, key: Key) -> str:
+        """Return what must be done to restore a record: the name of a field of `Restored`."""
+        before, now = self.before.get(key, ABSENT), self.now.get(key, ABSENT)
+        if now == before:
+            return "unchanged"
+        if now != self.after[key]:
+            return "conflicting"
+        if now == ABSENT:
+            return "inserted"
+        return "removed" if before == ABSENT else "updated"
 
     def classify(self) -> Restored:
         """Group the records by what must be done to restore them."""
         restored = Restored()
         for key in self.after:
-            if self.has_conflict(key):
-                restored.conflicting.add(key)
-            elif self.is_restored(key):
-                restored.unchanged.add(key)
-            elif self.now.get(key, ABSENT) == ABSENT:
-                restored.inserted.add(key)
-            elif key in self.before:
-                restored.updated.add(key)
-            else:
-                restored.removed.add(key)
+            getattr(restored, self.outcome(key)).add(key)
         return restored
+
+    def select(self, table: Table, rows: pa.RecordBatch, *outcomes: str) -> pa.RecordBatch:
+        """Return the rows of the records that have one of some outcomes."""
+        keys = enumerate(keys_of(rows, table.key))
+        return take_rows(rows, [row for row, key in keys if self.outcome(key) in outcomes])
 
 
 def put_back(
@@ -140,11 +134,10 @@ def put_back(
     if planned is not None:
         planned |= {(table.id, key): states.before.get(key, ABSENT) for key in restored.keys}
         return restored
-    _record(transaction, table, after, states, restored.inserted.__contains__, are_stored=False)
+    _record(transaction, table, states, states.select(table, after, "inserted"))
     for keys_batch in key_batches(list(restored.removed)):
         transaction.remove_records(table, keys_batch)
-    to_put = restored.inserted | restored.updated
-    _put_images(transaction, table, _select_by_key(table, before, to_put.__contains__))
+    _put_images(transaction, table, states.select(table, before, "inserted", "updated"))
     return restored
 
 
@@ -158,43 +151,34 @@ def _read_current_states(transaction: Transaction, table: Table, states: RecordS
         return
     for images in read_before_images(transaction, table, list(states.after)):
         states.now.update(_fingerprints_by_key(table, images))
-        _record(transaction, table, images, states, states.must_change, are_stored=True)
+        changing = states.select(table, images, "updated", "removed")
+        _record(transaction, table, states, changing, changing)
 
 
 def _record(
     transaction: Transaction,
     table: Table,
-    rows: pa.RecordBatch,
     states: RecordStates,
-    is_selected: Callable[[Key], bool],
-    *,
-    are_stored: bool,
+    rows: pa.RecordBatch,
+    images: pa.RecordBatch | None = None,
 ) -> None:
-    """Record the selected rows before they are restored, so that the undo can be undone.
+    """Record rows before they are restored, so that the undo can be undone.
 
     Parameters
     ----------
     rows
-        Before-images if `are_stored`; else any rows with the key columns.
+        Rows with the key columns.
+    images
+        The before-images of these rows; None if none of them is stored now.
     """
     if transaction.recorder:
-        rows = _select_by_key(table, rows, is_selected)
         restored = [states.before.get(key, ABSENT) for key in keys_of(rows, table.key)]
-        images = rows if are_stored else None
         transaction.recorder.keep_before_images(table, rows, restored, images)
 
 
 def _fingerprints_by_key(table: Table, images: pa.RecordBatch) -> dict[Key, bytes]:
     """Return key -> fingerprint of before-images."""
     return dict(zip(keys_of(images, table.key), fingerprints(table, images), strict=True))
-
-
-def _select_by_key(
-    table: Table, rows: pa.RecordBatch, is_selected: Callable[[Key], bool]
-) -> pa.RecordBatch:
-    """Return the rows whose key is selected."""
-    keys = enumerate(keys_of(rows, table.key))
-    return take_rows(rows, [position for position, key in keys if is_selected(key)])
 
 
 def _put_images(transaction: Transaction, table: Table, images: pa.RecordBatch) -> None:

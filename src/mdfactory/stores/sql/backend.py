@@ -14,7 +14,7 @@ from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
-from mdfactory.stores.keys import Key, Values
+from mdfactory.stores.keys import Key
 
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 """Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
@@ -110,40 +110,20 @@ class SqlBackend(Backend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a ``SELECT`` as batches."""
         schema = query.schema(table)
-        for rows in self._select(table, query):
-            yield _build_batch(rows, schema, table)
-
-    def values(self, table: Table, query: Query) -> Iterator[Values]:
-        """Stream the rows of a ``SELECT`` as tuples.
-
-        Values are those of the driver. They are converted only if a column has values of another
-        type than the declared one, since SQLite does not enforce types.
-        """
-        schema = query.schema(table)
-        types = [{int if field.type == pa.int64() else str} for field in schema]
-        for rows in self._select(table, query):
-            columns = list(zip(*rows, strict=True))
-            if all(map(set.issuperset, types, (map(type, column) for column in columns))):
-                yield from zip(*columns, strict=True)
-            else:
-                yield from map(tuple, _cast_rows(rows, schema, table))
-
-    def _select(self, table: Table, query: Query) -> Iterator[Sequence[sa.Row[Any]]]:
-        """Yield the rows of a ``SELECT`` in batches of bounded size."""
         source = self._sql_table(table)
-        names = query.columns or table.columns
-        select = sa.select(*(source.c[name] for name in names))
+        select = sa.select(*(source.c[name] for name in schema.names))
         select = select.where(*(_build_clause(source, condition) for condition in query.where))
         if query.sort:
             column = source.c[query.sort.column]
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
             select = select.limit(min(query.limit, MAX_LIMIT))
-        has_large_cells = not set(table.large).isdisjoint(names)
+        has_large_cells = not set(table.large).isdisjoint(schema.names)
         select = select.execution_options(yield_per=1 if has_large_cells else BATCH_ROWS)
         try:
             with self._connection.execute(select) as rows:
-                yield from _divide_by_size(rows) if has_large_cells else rows.partitions()
+                for part in _divide_by_size(rows) if has_large_cells else rows.partitions():
+                    yield _build_batch(part, schema, table)
         # The error is translated here, and not only at the end of the transaction: a caller may
         # skip a table that cannot be read, and read the others.
         except sa.exc.DBAPIError as error:
@@ -152,12 +132,10 @@ class SqlBackend(Backend):
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Insert rows with ``INSERT ... ON CONFLICT DO UPDATE``."""
         insert = self.insert(self._sql_table(table))
-        values = {name: insert.excluded[name] for name in table.columns if name not in table.key}
-        upsert = (
-            insert.on_conflict_do_update(index_elements=table.key, set_=values)
-            if values
-            else insert.on_conflict_do_nothing(index_elements=table.key)
-        )
+        # A table that consists of its key updates the key, to the same values.
+        names = [name for name in table.columns if name not in table.key] or table.key
+        values = {name: insert.excluded[name] for name in names}
+        upsert = insert.on_conflict_do_update(index_elements=table.key, set_=values)
         self._execute(upsert, {name: rows[name].to_pylist() for name in table.columns})
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
@@ -165,10 +143,8 @@ class SqlBackend(Backend):
         if not keys:
             return
         source = self._sql_table(table)
-        has_key = (source.c[name] == sa.bindparam(f"key_{name}") for name in table.key)
-        parameters = (f"key_{name}" for name in table.key)
-        columns = zip(*keys, strict=True)
-        values = dict(zip(parameters, columns, strict=False))
+        has_key = (source.c[name] == sa.bindparam(name) for name in table.key)
+        values = dict(zip(table.key, zip(*keys, strict=True), strict=True))
         self._execute(sa.delete(source).where(*has_key), values)
 
     def _execute(
@@ -210,7 +186,11 @@ class SqlBackend(Backend):
         name = self._read_names(table.namespace).get(table.id, table.name)
         if (schema, name) not in self._sql_tables:
             columns = (
-                sa.Column(field.name, self._column_type(field.type), nullable=False)
+                sa.Column(
+                    field.name,
+                    self.integer if field.type == pa.int64() else self.text,
+                    nullable=False,
+                )
                 for field in table.schema
             )
             unique = sa.UniqueConstraint(*table.key)
@@ -218,9 +198,6 @@ class SqlBackend(Backend):
                 name, sa.MetaData(), *columns, unique, schema=schema
             )
         return self._sql_tables[schema, name]
-
-    def _column_type(self, arrow_type: pa.DataType) -> sa.types.TypeEngine[Any]:
-        return self.integer if arrow_type == pa.int64() else self.text
 
 
 def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Final
 
@@ -93,38 +93,31 @@ class PostgresStore(Store):
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # there are no files to create
         translate_error = partial(self._store_error, write=write)
-        with store_errors(translate_error, psycopg.Error, has_secret=True):
-            database = self._connect()
-            try:
-                # The lock is taken first: the snapshot must not be older than the lock.
+        with (
+            store_errors(translate_error, psycopg.Error, has_secret=True),
+            closing(self._connect()) as database,
+        ):
+            # The lock is taken first: the snapshot must not be older than the lock.
+            if write:
+                self._lock_schema(database)
+            database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            database.autocommit = False
+            engine = sa.create_engine(
+                "postgresql+psycopg://",
+                creator=lambda: database,
+                poolclass=sa.NullPool,
+                paramstyle="format",
+            )
+            with engine.connect() as connection:
+                schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
+                if schema is None:
+                    raise StoreError(f"{self.location}: no schema in search_path exists")
                 if write:
-                    self._lock_schema(database)
-                database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                database.autocommit = False
-                yield from self._backend(database, write=write)
-            finally:
-                database.close()
-
-    def _backend(
-        self, database: psycopg.Connection[tuple[object, ...]], *, write: bool
-    ) -> Iterator[Backend]:
-        engine = sa.create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: database,
-            poolclass=sa.NullPool,
-            paramstyle="format",
-        )
-        with engine.connect() as connection:
-            schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
-            if schema is None:
-                raise StoreError(f"{self.location}: no schema in search_path exists")
-            if write:
-                connection.exec_driver_sql(USE_LZ4_QUERY)
-            translate_error = partial(self._store_error, write=write)
-            schemas = dict.fromkeys(Namespace, schema)
-            yield PostgresBackend(connection, schemas, self.location, translate_error)
-            if write:
-                self._commit(connection)
+                    connection.exec_driver_sql(USE_LZ4_QUERY)
+                schemas = dict.fromkeys(Namespace, schema)
+                yield PostgresBackend(connection, schemas, self.location, translate_error)
+                if write:
+                    self._commit(connection)
 
     def _commit(self, connection: sa.Connection) -> None:
         try:

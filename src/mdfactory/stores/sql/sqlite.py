@@ -110,9 +110,8 @@ class SqliteStore(Store):
                 continue
             schema_by_path = {os.path.realpath(file): schema for schema, file in files.items()}
             new_schema = namespace.value if files else "main"
-            schema = schema_by_path.get(os.path.realpath(path), new_schema)
-            files.setdefault(schema, path)
-            schemas[namespace] = schema
+            schemas[namespace] = schema_by_path.get(os.path.realpath(path), new_schema)
+            files.setdefault(schemas[namespace], path)
         return files, schemas
 
     def _connect(
