@@ -24,19 +24,12 @@ class Backend(ABC):
     same transaction. An operation that cannot be done raises `StoreError`; it never returns an
     empty result instead.
 
-    A store may override `has` if it has a faster way. If it locks and commits its tables one by
-    one, it also implements `lock_table`, `repair_table` and `has_completed_write`.
+    A store may override `has` and `values` if it has a faster way. If it locks or commits its
+    tables one by one, it subclasses `TableBackend`.
     """
 
     location: str
     """The store as a user would name it, for messages."""
-
-    has_completed_write: bool = False
-    """Whether this transaction has completed the write of an interrupted one.
-
-    The interrupted write may be repeated in this transaction. Records that equal the stored ones
-    are then unchanged in every conflict mode.
-    """
 
     @abstractmethod
     def names(self, namespace: Namespace) -> Collection[str]:
@@ -157,6 +150,8 @@ class Backend(ABC):
     def values(self, table: Table, query: Query) -> Iterator[Values]:
         """Stream the rows that match a query as tuples.
 
+        A store overrides this method if it reads rows as Python objects.
+
         Yields
         ------
         tuple
@@ -165,10 +160,17 @@ class Backend(ABC):
         for rows in self.scan(table, query):
             yield from keys_of(rows, query.columns or table.columns)
 
-    def lock_table(self, table: Table) -> bool:  # noqa: ARG002  # for stores with a lock per table
-        """Take exclusive access to a table before it is changed.
 
-        If all tables have one lock, the transaction already holds it.
+class TableBackend(Backend):
+    """A backend that locks and commits its tables one by one.
+
+    A transaction uses these operations if its backend has them. A store that locks and commits
+    all tables together needs none of them.
+    """
+
+    @abstractmethod
+    def lock_table(self, table: Table) -> bool:
+        """Take exclusive access to a table before it is changed.
 
         Parameters
         ----------
@@ -186,13 +188,22 @@ class Backend(ABC):
         StoreLockedError
             If another writer does not end in time.
         """
-        return False
 
-    def repair_table(self, table: Table) -> None:  # noqa: B027  # few stores need it
+    @abstractmethod
+    def repair_table(self, table: Table) -> None:
         """Add what an existing table lacks for other programs, such as its schema.
 
         Parameters
         ----------
         table
             The table; it exists.
+        """
+
+    @property
+    @abstractmethod
+    def has_completed_write(self) -> bool:
+        """Whether this transaction has completed the write of an interrupted one.
+
+        The interrupted write may be repeated in this transaction. Records that equal the stored
+        ones are then unchanged in every conflict mode.
         """

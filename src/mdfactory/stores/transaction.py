@@ -28,7 +28,7 @@ from mdfactory.records.tables import (
     table_named,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.backend import Backend
+from mdfactory.stores.backend import Backend, TableBackend
 from mdfactory.stores.comparison import (
     comparison_digests,
     find_stored_keys,
@@ -151,7 +151,8 @@ class Transaction:
                 self.recorder.table_created(table)
             return 0
         if not replace:
-            self.backend.repair_table(table)
+            if isinstance(self.backend, TableBackend):
+                self.backend.repair_table(table)
             return 0
         # The records are deleted first: `drop` neither records their before-images nor removes
         # their digests and sidecars. The table is not recorded as created: an undo must not drop
@@ -162,8 +163,11 @@ class Transaction:
         return removed
 
     def lock_table(self, table: Table) -> bool:
-        """Take exclusive access to a table; see `Backend.lock_table`."""
-        return self.backend.lock_table(table)
+        """Take exclusive access to a table; see `TableBackend.lock_table`.
+
+        If all tables have one lock, the transaction already holds it.
+        """
+        return isinstance(self.backend, TableBackend) and self.backend.lock_table(table)
 
     # Read
 
@@ -477,6 +481,7 @@ class Transaction:
         if not self.has(table):
             return Resolution(insert=list(range(rows.num_rows)))
         incoming = comparison_digests(rows, contents or incoming_contents(table, rows))
-        compare = mode is ConflictMode.update or self.backend.has_completed_write
+        repeats_write = isinstance(self.backend, TableBackend) and self.backend.has_completed_write
+        compare = mode is ConflictMode.update or repeats_write
         stored = find_stored_keys(self.backend, table, keys, compare=compare)
         return resolve(stored, keys, incoming, mode)

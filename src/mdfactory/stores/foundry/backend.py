@@ -24,7 +24,7 @@ from mdfactory.errors import (
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query, select_rows
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
-from mdfactory.stores.backend import Backend
+from mdfactory.stores.backend import TableBackend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
 from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
 from mdfactory.stores.foundry.http import as_store_errors
@@ -46,7 +46,7 @@ MAX_SQL_VALUES: Final = 200
 """Largest number of values in the conditions of an SQL query; with more, the files are read."""
 
 
-class FoundryBackend(Backend):
+class FoundryBackend(TableBackend):
     """The tables of several datasets.
 
     Each dataset is read in the state of its last commit at the time of its first use.
@@ -62,6 +62,8 @@ class FoundryBackend(Backend):
     wait
         The wait for other writers; None if this backend only reads.
     """
+
+    has_completed_write = False
 
     def __init__(
         self, client: FoundryClient, paths: FoundryPaths, location: str, wait: LockWait | None

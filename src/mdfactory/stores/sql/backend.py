@@ -14,7 +14,7 @@ from mdfactory.records.arrow import batch
 from mdfactory.records.query import Condition, Prefix, Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
-from mdfactory.stores.keys import Key
+from mdfactory.stores.keys import Key, Values
 
 MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 """Characters of all texts in a batch; a batch ends with the row that exceeds this number."""
@@ -110,20 +110,40 @@ class SqlBackend(Backend):
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the rows of a ``SELECT`` as batches."""
         schema = query.schema(table)
+        for rows in self._select(table, query):
+            yield _build_batch(rows, schema, table)
+
+    def values(self, table: Table, query: Query) -> Iterator[Values]:
+        """Stream the rows of a ``SELECT`` as tuples.
+
+        Values are those of the driver. They are converted only if a column has values of another
+        type than the declared one, since SQLite does not enforce types.
+        """
+        schema = query.schema(table)
+        types = [{int if field.type == pa.int64() else str} for field in schema]
+        for rows in self._select(table, query):
+            columns = list(zip(*rows, strict=True))
+            if all(map(set.issuperset, types, (map(type, column) for column in columns))):
+                yield from zip(*columns, strict=True)
+            else:
+                yield from map(tuple, _cast_rows(rows, schema, table))
+
+    def _select(self, table: Table, query: Query) -> Iterator[Sequence[sa.Row[Any]]]:
+        """Yield the rows of a ``SELECT`` in batches of bounded size."""
         source = self._sql_table(table)
-        select = sa.select(*(source.c[name] for name in schema.names))
+        names = query.columns or table.columns
+        select = sa.select(*(source.c[name] for name in names))
         select = select.where(*(_build_clause(source, condition) for condition in query.where))
         if query.sort:
             column = source.c[query.sort.column]
             select = select.order_by(column.desc() if query.sort.descending else column)
         if query.limit is not None:
             select = select.limit(min(query.limit, MAX_LIMIT))
-        has_large_cells = not set(table.large).isdisjoint(schema.names)
+        has_large_cells = not set(table.large).isdisjoint(names)
         select = select.execution_options(yield_per=1 if has_large_cells else BATCH_ROWS)
         try:
             with self._connection.execute(select) as rows:
-                for part in _divide_by_size(rows) if has_large_cells else rows.partitions():
-                    yield _build_batch(part, schema, table)
+                yield from _divide_by_size(rows) if has_large_cells else rows.partitions()
         # The error is translated here, and not only at the end of the transaction: a caller may
         # skip a table that cannot be read, and read the others.
         except sa.exc.DBAPIError as error:
