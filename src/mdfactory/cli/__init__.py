@@ -56,6 +56,7 @@ def tune_process() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # read when pyarrow is imported
     with suppress(AttributeError, OSError):  # not glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+    gc.set_threshold(300_000, 50, 100)
     atexit.register(gc.freeze)
 
 
