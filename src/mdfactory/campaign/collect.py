@@ -210,11 +210,10 @@ class _Collector:
         return Skipped(simulation.path, one_line(f"{entry.result_type} {entry.name}: {reason}"))
 
     def _simulation_row(self, simulation: Simulation) -> Row:
-        """Return the record of a simulation, or its digest row if its file has not changed."""
-        content_digest = digest(simulation.content)
-        if simulation.is_indexed and self.reading.digests_only:
-            return _digest_row(simulation, content_digest)
-        return *simulation.content, self.time, content_digest
+        """Return the record of a simulation, or its digest row if only its digest was read."""
+        if simulation.digest:
+            return _digest_row(simulation, simulation.digest)
+        return *simulation.content, self.time, digest(simulation.content)
 
     def _analysis_row(self, table: Table, simulation: Simulation, analysis: Analysis) -> Row:
         """Return the record of an analysis, or its digest row if its file has not changed.
@@ -228,8 +227,8 @@ class _Collector:
         inputs_digest = digest([simulation.hash, simulation_type, registry_entry])
         path = f"{simulation.path}/{RESULTS_FOLDER}/{analysis.filename}"
         indexed = index.find(path) if index and self.reading.digests_only else None
-        if indexed and indexed[0] == inputs_digest:
-            return _digest_row(simulation, *indexed[1:])
+        if indexed and indexed.texts[0] == inputs_digest:
+            return _digest_row(simulation, *indexed.texts[1:])
         state = file_state_at(path) if index else None  # before the file is read
         values = _frame_values(simulation, analysis, registry_entry)
         row = self._row(table, simulation, values)

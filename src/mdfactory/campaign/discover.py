@@ -263,9 +263,11 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
     from mdfactory.campaign.strict_yaml import load_summary
 
     indexed = index.find(path) if index else None
-    marker, *pairs_json = indexed or [NOT_A_BUILD_INPUT]
-    if marker == NOT_A_BUILD_INPUT and pairs_json:
-        pairs = json.loads(*pairs_json)
+    text = None
+    if index and indexed and indexed.texts == NOT_A_BUILD_INPUT:
+        text = index.find_long_text(path, indexed.state)
+    if text:
+        pairs = json.loads(text)
     else:
         try:
             values, status = load_summary(path)
@@ -273,7 +275,7 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
         except UnreadableError as error:
             raise SourceError(source, f"not a build summary: {error}") from error
         if index and "system" not in values:  # otherwise it may also be a BuildInput
-            index.add(path, file_state(status), [NOT_A_BUILD_INPUT, json.dumps(pairs)])
+            index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
     parent = os.path.dirname(path)
     return [
         (_absolute(folder, parent), os.path.join(parent, hash_))

@@ -164,7 +164,7 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     """
     path = directory / RESULTS_FOLDER / REGISTRY_FILE
     cached = index.find(str(path)) if index else None
-    document = json.loads(cached[0]) if cached else _read_document(path, index)
+    document = json.loads(cached.texts[0]) if cached else _read_document(path, index)
     problems: list[RegistryProblem] = []
     analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems)
     artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems)

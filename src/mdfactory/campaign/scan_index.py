@@ -26,7 +26,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
@@ -34,7 +36,7 @@ from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 5
 
 SETTLED_AFTER_SECONDS: Final = 2.0
 """Smallest age of a file at which any further change is certain to change its times."""
@@ -45,19 +47,31 @@ LOCK_TIMEOUT_SECONDS: Final = 5.0
 WRITE_BATCH_ENTRIES: Final = 1000
 """Number of new entries that are written in one transaction."""
 
+MAX_READ_AHEAD_ENTRIES: Final = 256
+"""Largest number of entries that one query reads."""
+
+MAX_UNUSED_ENTRIES: Final = 8 * MAX_READ_AHEAD_ENTRIES
+"""Largest number of entries that were read ahead and are held in memory until they are used."""
+
 TEXT_SEPARATOR: Final = "\x1f"
 """Separator of the texts of one entry; JSON never contains it."""
 
 CREATE_ENTRIES: Final = """
-CREATE TABLE IF NOT EXISTS read (path TEXT PRIMARY KEY, state TEXT, checked INTEGER, content TEXT)
+CREATE TABLE IF NOT EXISTS read (
+    path TEXT PRIMARY KEY, state TEXT, checked INTEGER, content TEXT,
+    long_checked INTEGER, long TEXT
+)
 """
-SELECT_ENTRY: Final = "SELECT state, checked, content FROM read WHERE path = ?"
-INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?)"
+SELECT_ENTRIES: Final = """
+SELECT path, state, checked, content FROM read WHERE path >= ? ORDER BY path LIMIT ?
+"""
+SELECT_LONG_TEXT: Final = "SELECT long_checked, long FROM read WHERE path = ?"
+INSERT_ENTRY: Final = "INSERT OR REPLACE INTO read VALUES (?, ?, ?, ?, ?, ?)"
 
 Answer = TypeVar("Answer")
 
 Row = tuple[Any, ...]
-"""A row of the index. A damaged index may hold values of any type."""
+"""A row of `SELECT_ENTRIES`. A damaged index may hold values of any type."""
 
 
 class FileState(NamedTuple):
@@ -73,6 +87,13 @@ class FileState(NamedTuple):
 
     key: str
     age: int
+
+
+class IndexEntry(NamedTuple):
+    """State of a file, and the texts that were added for it."""
+
+    state: FileState
+    texts: list[str]
 
 
 class ScanIndex:
@@ -102,6 +123,7 @@ class ScanIndex:
         self._lock_timeout = lock_timeout
         self._lock = threading.Lock()  # guards the database and the unwritten entries
         self._unwritten: list[Row] = []
+        self._read_ahead = _ReadAhead()
         self._database = self._open_database()
 
     def __enter__(self) -> Self:
@@ -115,18 +137,28 @@ class ScanIndex:
                 self._database.close()
                 self._database = None
 
-    def find(self, path: str) -> list[str] | None:
-        """Return the texts that were added for a file, if it has not changed since it was read."""
-        row = self._use(lambda database: database.execute(SELECT_ENTRY, (path,)).fetchone())
+    def find(self, path: str) -> IndexEntry | None:
+        """Return the entry of a file, if the file has not changed since it was read."""
+        row = self._read_ahead.pop(path)  # most entries are found here, without the lock
+        if row is None:
+            row = self._use(partial(self._read_ahead.query, path))
         if row is None:
             return None
-        stored_key, checksum, content = row
+        _, stored_key, checksum, content = row
         state, text = file_state_at(path), str(content)
         if not state or state.key != stored_key or checksum != _checksum(path, text):
             return None
-        return text.split(TEXT_SEPARATOR)
+        return IndexEntry(state, text.split(TEXT_SEPARATOR))
 
-    def add(self, path: str, state: FileState, texts: Sequence[str]) -> None:
+    def find_long_text(self, path: str, state: FileState) -> str | None:
+        """Return the long text of a file's entry, if the entry was added for this state."""
+        row = self._use(lambda database: database.execute(SELECT_LONG_TEXT, (path,)).fetchone())
+        if row is None:
+            return None
+        checksum, long_text = row[0], str(row[1])
+        return long_text if checksum == _checksum(path, state.key, long_text) else None
+
+    def add(self, path: str, state: FileState, texts: Sequence[str], long_text: str = "") -> None:
         """Add an entry for a file that was older than `settled_after` when its state was taken.
 
         Parameters
@@ -137,13 +169,17 @@ class ScanIndex:
             State of the file before it was read.
         texts
             Texts that `find` returns.
+        long_text
+            Text that is not always needed; `find_long_text` returns it.
         """
         content = TEXT_SEPARATOR.join(texts)
         is_splittable = content.count(TEXT_SEPARATOR) < len(texts)  # no text contains it
         if state.age < self._settled_after_ns or not is_splittable:
             return
+        checksum = _checksum(path, content)
+        long_checksum = _checksum(path, state.key, long_text)
         with self._lock:
-            self._unwritten.append((path, state.key, _checksum(path, content), content))
+            self._unwritten.append((path, state.key, checksum, content, long_checksum, long_text))
             is_full = len(self._unwritten) == WRITE_BATCH_ENTRIES
         if is_full:
             self._write()
@@ -201,6 +237,50 @@ class ScanIndex:
 
         if rows:
             self._use(insert)
+
+
+class _ReadAhead:
+    """Entries that were read from the database before they are needed.
+
+    A walk asks for files in the order of their paths, so one query reads the entries of a folder
+    and of the folders that follow. Each query reads twice as many entries as the one before, as
+    long as at least half of those were used; otherwise the next query reads one entry.
+
+    `pop` may be called at any time, by any thread; `query` by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Row] = {}  # path -> row
+        self._limit = 1  # number of entries of the last query
+        self._used = 1  # number of entries used since then
+
+    def pop(self, path: str) -> Row | None:
+        """Return the entry of a file if it was read ahead, and forget it."""
+        row = self._rows.pop(path, None)
+        if row is not None:
+            self._used += 1
+        return row
+
+    def query(self, path: str, database: sqlite3.Connection) -> Row | None:
+        """Read the entry of a file that was not read ahead, and entries that follow it."""
+        if row := self.pop(path):  # another thread may have read it meanwhile
+            return row
+        was_useful = 2 * self._used >= self._limit
+        self._limit = min(MAX_READ_AHEAD_ENTRIES, 2 * self._limit) if was_useful else 1
+        self._used = 1  # the entry of this file
+        if self._limit > 1:
+            folder = path[: path.rindex("/") + 1]  # the next file may precede this one in it
+            self._fetch(database, folder, self._limit)
+        if path not in self._rows:
+            self._fetch(database, path, 1)
+        return self._rows.pop(path, None)
+
+    def _fetch(self, database: sqlite3.Connection, start: str, number: int) -> None:
+        """Read the entries from a path on; drop the oldest unused ones if there are too many."""
+        self._rows |= {row[0]: row for row in database.execute(SELECT_ENTRIES, (start, number))}
+        excess = max(0, len(self._rows) - MAX_UNUSED_ENTRIES)
+        for path in list(islice(self._rows, excess)):
+            self._rows.pop(path, None)  # None: another thread may have popped it
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +350,8 @@ def file_state_at(path: str) -> FileState | None:
         return None
 
 
-def _checksum(path: str, content: str) -> int:
-    return zlib.crc32(f"{path}{content}".encode("utf-8", "surrogatepass"))
+def _checksum(*parts: str) -> int:
+    return zlib.crc32("".join(parts).encode("utf-8", "surrogatepass"))
 
 
 def _is_busy(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state
+from mdfactory.campaign.scan_index import (
+    DEFAULT_READING,
+    FileState,
+    IndexEntry,
+    Reading,
+    ScanIndex,
+    file_state,
+)
 from mdfactory.errors import BuildInputError, SourceError, one_line
 from mdfactory.files import Listing, UnreadableError, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
@@ -33,8 +40,8 @@ UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
 
-NOT_A_BUILD_INPUT: Final = ""
-"""First text of the index entry of a YAML file that does not claim to be a BuildInput."""
+NOT_A_BUILD_INPUT: Final = [""]
+"""Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
 
 STATUS_FILES: Final = (
     (SimulationStatus.completed, {"prod.gro"}),
@@ -54,14 +61,14 @@ class Identity(NamedTuple):
     simulation_type, engine, parametrization
         The values of these fields of the BuildInput.
     canonical_json
-        The whole BuildInput as canonical JSON.
+        The whole BuildInput as canonical JSON. Empty if only `Simulation.digest` was read.
     """
 
     hash: str
     simulation_type: SimulationType
     engine: Engine
     parametrization: Parametrization
-    canonical_json: str
+    canonical_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,9 @@ class Simulation:
         Problems that do not make it invalid, one line each.
     bare
         Whether the folder has no ``.analysis`` folder, and so no results.
-    is_indexed
-        Whether its BuildInput was taken from the index.
+    digest
+        Digest of `content`, if only this digest was read, from the index
+        (`scan_index.Reading.digests_only`); otherwise empty.
     """
 
     path: str
@@ -89,7 +97,7 @@ class Simulation:
     status: SimulationStatus
     warnings: tuple[str, ...] = ()
     bare: bool = False
-    is_indexed: bool = field(default=False, compare=False)
+    digest: str = field(default="", compare=False)
 
     @classmethod
     def open(cls, directory: str | Path) -> Simulation:
@@ -142,8 +150,17 @@ class Simulation:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The values of its record, without the time, in the order of `records.SIMULATIONS`."""
+        """The values of its record, without the time, in the order of `records.SIMULATIONS`.
+
+        Raises
+        ------
+        ValueError
+            If the simulation was read with `scan_index.Reading.digests_only`, and has not
+            changed since it was indexed.
+        """
         identity = self.identity
+        if not identity.canonical_json:
+            raise ValueError(f"{self.path} was read as a digest only and has no content")
         return (
             identity.hash,
             identity.engine.value,
@@ -265,8 +282,12 @@ class _Folder(NamedTuple):
             Whether it has one of the folder's own names.
         """
         index, path = self.reading.index, f"{self.path}/{name}"
-        if texts := index and index.find(path):
-            return None if texts[0] == NOT_A_BUILD_INPUT else self._from_index(texts)
+        entry = index.find(path) if index else None
+        if index and entry:
+            if entry.texts == NOT_A_BUILD_INPUT:
+                return None
+            if simulation := self._from_index(path, entry, index):
+                return simulation
         from mdfactory.campaign.strict_yaml import MAX_BUILD_INPUT_BYTES
 
         try:
@@ -279,9 +300,9 @@ class _Folder(NamedTuple):
         state = file_state(file_status)
         outcome = self._parse(name, raw, own=own)
         if index and isinstance(outcome, Simulation):
-            index.add(path, state, [*outcome.identity, json.dumps(outcome.warnings)])
+            _add_to_index(outcome, path, state, index)
         elif index and outcome is None:
-            index.add(path, state, [NOT_A_BUILD_INPUT])
+            index.add(path, state, NOT_A_BUILD_INPUT)
         return outcome
 
     def _parse(self, name: str, raw: bytes, *, own: bool) -> Outcome:
@@ -319,14 +340,28 @@ class _Folder(NamedTuple):
             )
         return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
 
-    def _from_index(self, texts: Sequence[str]) -> Simulation:
-        """Return the simulation whose index entry has these texts, with the current status."""
-        hash_, type_, engine, parametrization, canonical_json, warnings_json = texts
+    def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation | None:
+        """Return the simulation that `_add_to_index` has added, with the current status.
+
+        The indexed digest includes the status, so it is not used after a change of status. The
+        result is None if the content is needed and the index does not have it.
+        """
+        hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
+        is_digest_enough = self.reading.digests_only and status == self.status
+        canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
+        if not (is_digest_enough or canonical_json):
+            return None
         # The name of a member equals its value. To find it by name is faster.
         types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
-        identity = Identity(hash_, *types, canonical_json)
+        identity = Identity(hash_, *types, canonical_json or "")
         warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
-        return Simulation(self.path, identity, self.status, warnings, self.bare, is_indexed=True)
+        content_digest = content_digest if is_digest_enough else ""
+        simulation = Simulation(
+            self.path, identity, self.status, warnings, self.bare, content_digest
+        )
+        if status != self.status:
+            _add_to_index(simulation, path, entry.state, index)
+        return simulation
 
 
 def _is_summary(path: str) -> bool:
@@ -346,3 +381,13 @@ def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
     if own:
         return "system" in values or "system_directory" not in values
     return "simulation_type" in values and "system" in values
+
+
+def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:
+    """Add a simulation to the index, under the path of its YAML file."""
+    from mdfactory.records.digests import digest
+
+    *identity, canonical_json = simulation.identity
+    warnings_json = json.dumps(simulation.warnings)
+    texts = [*identity, simulation.status, digest(simulation.content), warnings_json]
+    index.add(path, state, texts, canonical_json)
