@@ -120,7 +120,10 @@ def _launch(
 def _import_subcommands(arguments: Sequence[str]) -> None:
     """Import the commands of a group, for its help: that shows the first sentence of each."""
     _, apps, _ = app.parse_commands(arguments)
-    apps[-1].resolved_commands()
+    if apps[-1] is app:
+        list(map(app.__getitem__, COMMANDS))  # the others were given their help
+    else:
+        apps[-1].resolved_commands()
 
 
 def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) -> int:
@@ -169,17 +172,19 @@ def _report_output(terminal: Terminal, error: OSError) -> int:
 
 COMMANDS: Final = {
     "check-csv": "campaign:check",
-    "config": "config:app",
     "demo": "demo:app",
     "prepare-build": "campaign:prepare",
 }
 """Command -> its app in `commands`, imported when it is called or its help is shown."""
+
+CONFIG_HELP: Final = "Show and edit the configuration."
 
 SYNC_COMMANDS: Final = "init push pull status verify clear copy relocate log undo"
 """The commands of ``sync``; the module of each has its name."""
 
 for name, location in COMMANDS.items():
     app.command(f"mdfactory.cli.commands.{location}", name=name)
+app.command("mdfactory.cli.commands.config:app", name="config", help=CONFIG_HELP)
 app.command(sync)
 for name in SYNC_COMMANDS.split():
     sync.command(f"mdfactory.cli.commands.{name}:app", name=name)

@@ -19,7 +19,7 @@ from mdfactory.config.settings import active_file, load
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
 
-app = Command(name="config", help="Show and edit the configuration.")
+app = Command(name="config")
 
 
 @app.command
