@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -145,3 +146,11 @@ def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.
         cwd=tmp_path, env=environment, check=True,
     )  # fmt: skip
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("filters", [{"hash": ""}, {"status": ""}])
+def test_an_empty_filter_is_an_error_and_selects_nothing(
+    records: Records, filters: dict[str, Any]
+) -> None:
+    with pytest.raises(QueryError, match="Leave it out to select all"):
+        records.systems(**filters)

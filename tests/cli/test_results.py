@@ -371,3 +371,33 @@ def test_an_invalid_name_is_a_usage_error(
     result = mdfactory("sync", *command, name)
     assert result.code == 2
     assert name in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("clear", "systems", "--hash=", "--yes"),
+        ("clear", "systems", "--hash", "", "--yes"),
+        ("clear", "analysis", "--analysis-name=", "--yes"),
+        ("clear", "analysis", "--analysis-name", "", "--yes"),
+        ("pull", "systems", "--status="),
+        ("pull", "systems", "--simulation-type", ""),
+        ("push", "systems", "", "--force"),
+        ("push", "analysis", ".", "--analysis-name="),
+        ("status", ""),
+        ("verify", "--since="),
+        ("relocate", "", "elsewhere"),
+        ("pull", "systems", "--config="),
+    ],
+)
+def test_an_empty_value_is_a_usage_error_and_selects_nothing(
+    mdfactory: Program, pushed_all: Path, arguments: tuple[str, ...]
+) -> None:
+    """A variable of the shell is not set."""
+    assert pushed_all
+    before = mdfactory("sync", "pull", "systems").out
+    result = mdfactory("sync", *arguments)
+    assert result.code == 2
+    assert "is empty; is a variable unset?" in result.err
+    assert mdfactory("sync", "pull", "systems").out == before
+    assert len(mdfactory("sync", "log", "--json").json["operations"]) == 1

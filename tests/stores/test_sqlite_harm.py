@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 
+from mdfactory.errors import StoreError
+from mdfactory.records.query import Query
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS
+from mdfactory.stores.sql.sqlite import SqliteStore
+from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.testing.records import run
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
@@ -153,3 +158,150 @@ report(lambda: store.write(batches('b' * 30), ConflictMode.force))
     assert output.startswith("StoreError: ")
     assert "nothing was changed" in output
     assert _read_values(tmp_path) == {"runs.db": {"a"}, "analysis.db": {"a"}}
+
+
+# Files that are moved after a kill
+
+COMMIT_CALLS = "pwrite64,fdatasync,fsync,unlink"
+"""System calls by which SQLite commits."""
+
+MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""The end of a journal that names a super-journal; alone, it is the start of each journal."""
+
+NEEDS_STRACE = pytest.mark.skipif(
+    not shutil.which("strace"), reason="strace stops the writer at a system call"
+)
+
+REWRITE = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1] + "/runs.db", isolation_level=None)
+database.execute("ATTACH ? AS results", (sys.argv[1] + "/analysis.db",))
+database.execute("BEGIN IMMEDIATE")
+database.execute("UPDATE RUN_DATABASE SET input_data = 'b'")
+database.execute("UPDATE results.ANALYSIS_OVERVIEW SET status = 'b'")
+database.execute("COMMIT")
+"""
+"""A commit of SQLite to two files, which starts faster than the program."""
+
+
+def _kill_writer(folder: Path, step: int) -> bool:
+    """Kill a writer at one of the system calls of its commit; return whether it got there."""
+    inject = f"inject={COMMIT_CALLS}:signal=KILL:when={step}"
+    command = ["strace", "-o", "/dev/null", "-e", f"trace={COMMIT_CALLS}", "-e", inject]
+    command += [sys.executable, "-I", "-S", "-c", REWRITE, str(folder)]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode != 0
+
+
+@pytest.fixture
+def small_store(tmp_path: Path) -> Path:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    _run(
+        "hashes = hashes[:20]; [store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
+        "store.write(batches('a'), ConflictMode.refuse)",
+        folder,
+    )
+    return folder
+
+
+def _renew(folder: Path, original: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(original, folder)
+
+
+def _read_letters(folder: Path) -> set[str]:
+    """Return the letters of all records of both files, as the store reads them."""
+    store = SqliteStore(folder / "runs.db", folder / "analysis.db", wait=1)
+    with store.transaction() as transaction:
+        simulations = transaction.values(SIMULATIONS, Query(columns=("input_data",)))
+        overviews = transaction.values(OVERVIEW, Query(columns=("status",)))
+        return {text[0] for (text,) in [*simulations, *overviews]}
+
+
+@NEEDS_STRACE
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_a_store_that_is_moved_after_a_kill_is_as_before_or_as_after(
+    small_store: Path, tmp_path: Path, every: int
+) -> None:
+    """The writer is killed at each step of its commit, then the folder is renamed."""
+    folder, moved = tmp_path / "live", tmp_path / "moved"
+    left: list[str] = []
+    for step in range(1, 1000, every):
+        _renew(folder, small_store)
+        shutil.rmtree(moved, ignore_errors=True)
+        was_killed = _kill_writer(folder, step)
+        folder.rename(moved)
+        (letter,) = _read_letters(moved)
+        left.append(letter)
+        assert _read_letters(moved) == {letter}
+        _read_values(moved)
+        if not was_killed:
+            break
+    assert left[0] == "a"
+    assert left[-1] == "b"
+    assert left == sorted(left)  # from one step on, the write is complete
+
+
+def _kill_before_commit_is_complete(folder: Path, original: Path, journals: int = 2) -> Path:
+    """Kill a writer when some journals name the super-journal, and return the latter's path."""
+    for step in range(1, 1000):
+        _renew(folder, original)
+        _kill_writer(folder, step)
+        naming = [path for path in folder.glob("*-journal") if path.read_bytes().endswith(MAGIC)]
+        if len(naming) == journals:
+            return next(folder.glob("*-mj*"))
+    raise AssertionError
+
+
+@NEEDS_STRACE
+def test_files_of_an_interrupted_commit_that_were_copied_in_part_are_refused(
+    small_store: Path, tmp_path: Path
+) -> None:
+    folder, copied = tmp_path / "live", tmp_path / "copied"
+    super_journal = _kill_before_commit_is_complete(folder, small_store)
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("*-mj*"))
+    assert _read_letters(copied) == {"a"}  # the super-journal is where it was
+    shutil.rmtree(copied)
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("*-mj*"))
+    super_journal.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="copied") as caught:
+            _read_letters(copied)
+        assert "runs.db-journal" in str(caught.value)
+        assert "analysis.db-journal" in str(caught.value)
+
+
+@NEEDS_STRACE
+def test_a_commit_that_only_one_journal_knows_is_rolled_back(
+    small_store: Path, tmp_path: Path
+) -> None:
+    folder, copied = tmp_path / "live", tmp_path / "copied"
+    super_journal = _kill_before_commit_is_complete(folder, small_store, journals=1)
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("*-mj*"))
+    super_journal.unlink()
+    assert _read_letters(copied) == {"a"}
+
+
+@NEEDS_STRACE
+def test_a_journal_is_not_judged_while_somebody_holds_the_database(
+    small_store: Path, tmp_path: Path
+) -> None:
+    """A live writer, under another mount, leaves the same files."""
+    folder, moved = tmp_path / "live", tmp_path / "moved"
+    name = _kill_before_commit_is_complete(folder, small_store).name
+    folder.rename(moved)
+    holder = (
+        "import fcntl, os, sys; file = open(sys.argv[1], 'r+b'); "
+        "fcntl.lockf(file, fcntl.LOCK_EX, 1, 0x40000001); "  # SQLite's RESERVED lock
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, moved / "analysis.db"], stdin=PIPE, stdout=PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdin
+        process.stdout.readline()
+        recover_moved_commit([moved / "runs.db", moved / "analysis.db"])
+        assert (moved / name).exists()
+        process.stdin.close()
+    assert _read_letters(moved) == {"a"}

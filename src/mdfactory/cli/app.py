@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from mdfactory.cli.session import Exit, Session
 from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
 
 HELP_FLAGS: Final = {"--help", "-h"}
+
+EMPTY_OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*=")
+"""An option whose value is empty, spelt in one argument."""
 
 app = Command(
     name="mdfactory",
@@ -49,13 +53,26 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; see `Exit`.
     """
     try:
+        _refuse_empty_arguments(arguments)
         if HELP_FLAGS & set(arguments):
             _import_subcommands([word for word in arguments if word not in HELP_FLAGS])
         return int(app.meta(list(arguments)) or Exit.done)
-    except CycloptsError as error:  # a common option is wrong
+    except (CycloptsError, UsageError) as error:  # a common option, or an argument is empty
         return _report_usage(Terminal(json="--json" in arguments), error)
     except OSError as error:  # while printing help or the version, which run no command
         return _report_output(Terminal(json="--json" in arguments), error)
+
+
+def _refuse_empty_arguments(arguments: Sequence[str]) -> None:
+    """Refuse a command line with an empty value, such as that of an unset shell variable.
+
+    No option has an empty value with a meaning: without a filter, a command selects everything.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if not argument or EMPTY_OPTION.fullmatch(argument):
+            option = argument or (before if before.startswith("-") else "")
+            name = f"the value of {option.rstrip('=')}" if option else "an argument"
+            raise UsageError(f"{name} is empty; is a variable unset?")
 
 
 @Parameter(name="*", group=Group("Options of every command", sort_key=9))
@@ -101,8 +118,6 @@ def _launch(
     )
     path, _, rest = app.parse_commands(tokens)
     terminal.command = " ".join(path)
-    if "" in tokens:
-        return _report_usage(terminal, UsageError("an argument is empty; is a variable unset?"))
     try:
         command, bound, injected = app.parse_args(tokens)
     except CycloptsError as error:

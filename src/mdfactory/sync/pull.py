@@ -22,17 +22,22 @@ def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tupl
     hash_prefix
         First digits of the hash, in upper or lower case; any hash if None.
     equal
-        Column -> value that it must have. None or an empty text stands for any value.
+        Column -> value that it must have; any value if None.
 
     Raises
     ------
     QueryError
-        If `hash_prefix` is not hexadecimal.
+        If `hash_prefix` is not hexadecimal, or if a filter is an empty text: it would select
+        everything where a variable was forgotten.
     """
+    given = {name: value for name, value in equal.items() if value is not None}
+    empty = [name for name, value in {"hash": hash_prefix, **given}.items() if value == ""]
+    if empty:
+        raise QueryError(f"the filter {empty[0]} is empty. Leave it out to select all records")
     if hash_prefix and not set(hash_prefix) <= set(hexdigits):
         raise QueryError(f"{hash_prefix!r} is not a hash prefix: expected hexadecimal digits")
     prefix = (Prefix("hash", hash_prefix.upper()),) if hash_prefix else ()
-    return prefix + tuple(OneOf(name, (value,)) for name, value in equal.items() if value)
+    return prefix + tuple(OneOf(name, (value,)) for name, value in given.items())
 
 
 def pull(

@@ -78,6 +78,8 @@ def relocate(
     NotInitialisedError
         If the store has no tables.
     """
+    if not (old and new):
+        raise UsageError("OLD or NEW is an empty text, not a path")
     before, after = (os.path.abspath(os.path.expanduser(path)) for path in (old, new))
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")

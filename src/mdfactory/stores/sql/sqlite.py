@@ -19,6 +19,7 @@ from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
+from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class SqliteStore(Store):
         with ExitStack() as stack:
             with store_errors(translate_error, sqlite3.Error, OSError):
                 files, schemas = self._choose_schemas(create)
+                recover_moved_commit(list(files.values()))
                 states_without_lock = {
                     path: _file_state(path)
                     for path in files.values()

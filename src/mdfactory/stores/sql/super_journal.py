@@ -1,0 +1,197 @@
+"""Recovery of a commit to two files that were moved after their writer was killed.
+
+SQLite commits two files with a *super-journal*: a file that lists the rollback journals of both.
+Each journal ends with the absolute path of the super-journal. While it exists, the commit is not
+complete, and the next reader rolls both files back. To delete it completes the commit. Under
+another path, SQLite does not find the super-journal, takes the commit for complete, and deletes the
+journals: half of the commit stays. Source: https://www.sqlite.org/atomiccommit.html, sections 5 and
+6; the layout of the path in a journal is that of ``writeSuperJournal`` in SQLite's ``pager.c``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import struct
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mdfactory.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
+"""The last eight bytes of a journal that names a super-journal."""
+
+TRAILER: Final = struct.Struct(">II8s")
+"""Length and checksum of the path, then the magic number; the path precedes them."""
+
+PAGE_NUMBER_BYTES: Final = 4
+"""Size of the page number that precedes the path."""
+
+LOCK_BYTES: Final = (0x40000000, 512)
+"""Offset and number of the bytes that SQLite locks (file format, section 1.3.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A rollback journal that names a super-journal.
+
+    Parameters
+    ----------
+    database
+        The database file.
+    super_journal
+        Path of the super-journal when the journal was written.
+    end
+        Size of the journal without the path of the super-journal, in bytes.
+    """
+
+    database: Path
+    super_journal: Path
+    end: int
+
+    @property
+    def path(self) -> Path:
+        """Path of the journal."""
+        return journal_path(self.database)
+
+
+def journal_path(database: Path) -> Path:
+    """Return the path of the rollback journal of a database."""
+    return database.with_name(f"{database.name}-journal")
+
+
+def recover_moved_commit(databases: Collection[Path]) -> None:
+    """Recover from a commit that was killed before its files were moved.
+
+    SQLite itself recovers from a commit whose files were not moved, and from a complete commit.
+    What is left to do is a commit that is not complete: its super-journal was moved along. Then
+    the journals are cut so that they no longer name it, and SQLite rolls each file back by its
+    own journal.
+
+    Parameters
+    ----------
+    databases
+        The database files; SQLite's ``main`` is the first of them.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be told whether the commit was complete, or if the files cannot be written.
+    """
+    moved = list(_moved_journals(databases))
+    if not moved:
+        return
+    with _lock_all([journal.database for journal in moved]) as is_locked:
+        # A live writer under another path leaves the same traces. It holds a lock.
+        moved = list(_moved_journals(databases)) if is_locked else []
+        for super_journal in {journal.super_journal for journal in moved}:
+            group = [journal for journal in moved if journal.super_journal == super_journal]
+            _recover(group, _home(databases) / super_journal.name, databases)
+
+
+def _recover(journals: list[Journal], beside: Path, databases: Collection[Path]) -> None:
+    """Recover from one commit; `beside` is the super-journal if it was moved along."""
+    old = journals[0].super_journal
+    named = {journal.database for journal in journals}
+    others = {Path(os.path.realpath(path)) for path in databases} - named
+    # A commit names the super-journal in all journals before it is complete, and deletes the
+    # journals afterwards.
+    is_incomplete = any(journal_path(database).exists() for database in others)
+    if beside.exists() or is_incomplete:
+        log.warning("rolling back a write to %s that was interrupted", journals[0].database.parent)
+        for journal in journals:
+            _cut(journal)
+        beside.unlink(missing_ok=True)
+        return
+    # Without a super-journal the commit is complete, unless it was left behind by a copy.
+    if old.exists() or others or not old.parent.exists():
+        return
+    names = ", ".join(str(journal.path) for journal in journals)
+    raise StoreError(
+        f"a write to {old.parent} was interrupted, and its files were copied to {beside.parent}; "
+        f"whether it was complete cannot be told without {old.name}. Copy the whole folder again. "
+        f"If it has no such file, the write was complete: delete {names}"
+    )
+
+
+def _moved_journals(databases: Collection[Path]) -> Iterator[Journal]:
+    """Yield the journals that name a super-journal in another folder than that of `main`."""
+    for database in dict.fromkeys(map(os.path.realpath, databases)):
+        journal = _read_journal(Path(database))
+        if journal and os.path.realpath(journal.super_journal.parent) != str(_home(databases)):
+            yield journal
+
+
+def _home(databases: Collection[Path]) -> Path:
+    """Return the folder of SQLite's ``main``, in which it creates super-journals."""
+    return Path(os.path.realpath(next(iter(databases)))).parent
+
+
+def _read_journal(database: Path) -> Journal | None:
+    """Return the journal of a database if there is one that names a super-journal."""
+    try:
+        with journal_path(database).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TRAILER.size))
+            trailer = file.read()
+            if len(trailer) < TRAILER.size:
+                return None
+            length, checksum, magic = TRAILER.unpack(trailer)
+            end = size - TRAILER.size - length - PAGE_NUMBER_BYTES
+            if magic != JOURNAL_MAGIC or end < 0 or not length:
+                return None
+            file.seek(end + PAGE_NUMBER_BYTES)
+            name = file.read(length)
+    except FileNotFoundError:
+        return None
+    # The checksum is a sum of C's char, which is signed on some machines.
+    signed = struct.unpack(f"{length}b", name)
+    if checksum not in {sum(name) % 2**32, sum(signed) % 2**32}:
+        return None
+    return Journal(database, Path(os.fsdecode(name)), end)
+
+
+def _cut(journal: Journal) -> None:
+    """Cut a journal so that it no longer names a super-journal, and flush it to disk."""
+    handle = os.open(journal.path, os.O_RDWR)
+    try:
+        os.ftruncate(handle, journal.end)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _lock_all(databases: Collection[Path]) -> Iterator[bool]:
+    """Try to lock databases exclusively against SQLite, also in this process; yield the success."""
+    handles: list[int] = []
+    is_locked = True
+    try:
+        for database in databases:
+            handle = os.open(database, os.O_RDWR)
+            if not _try_lock(handle):
+                # The handle stays open: to close it would release the locks that SQLite holds on
+                # this file in this process (fcntl(2)).
+                is_locked = False
+                break
+            handles.append(handle)
+        yield is_locked
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    start, length = LOCK_BYTES
+    lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    try:
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, lock)
+    except BlockingIOError:
+        return False
+    return True
