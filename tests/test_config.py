@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from mdfactory.config.passwords import has_password, mask_password, with_passwor
 from mdfactory.config.settings import Settings, active_file, load, template
 from mdfactory.errors import ConfigError
 from mdfactory.records.vocabulary import ResultType, SimulationType
-from mdfactory.stores import open_store
+from mdfactory.stores import open_store, store_at
 
 
 def _write(path: Path, text: str) -> Path:
@@ -225,6 +226,14 @@ def test_the_environment_overrides_the_database_of_all_files(
          "postgresql:///lab?host=/tmp/x&password=***&user=me"),
         ("host=h password=s3cret dbname=lab", "host=h password=*** dbname=lab"),
         ("host=h password = 's3 c\\'ret' dbname=lab", "host=h password = *** dbname=lab"),
+        ("postgresql+psycopg2://me:s3cret@host/lab", "postgresql+psycopg2://me:***@host/lab"),
+        ("jdbc:postgresql://h/lab?user=me&password=s3cret", "jdbc:postgresql://h/lab?user=me&password=***"),
+        ("postgresql:///lab?user=me&PASSWORD=s3cret", "postgresql:///lab?user=me&PASSWORD=***"),
+        ("postgresql:///lab?pass%77ord=s3cret&user=me", "postgresql:///lab?pass%77ord=***&user=me"),
+        ("postgresql://me:s3c@h/lab?sslpassword=ret", "postgresql://me:***@h/lab?sslpassword=***"),
+        ("postgresql://h/lab?password:s3cret", "***"),
+        ("host=h password 's3cret'", "***"),
+        ("postgresql:///lab?user=me", "postgresql:///lab?user=me"),
     ],
 )  # fmt: skip
 def test_masked_value_hides_a_password(tmp_path: Path, url: str, masked: str) -> None:
@@ -308,6 +317,22 @@ def test_save_writes_a_password_only_into_a_private_file(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="chmod 600"):
         save(file, {URL: "postgresql://me:an0ther@host/lab"})
     assert "an0ther" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg2://me:s3cret@host/lab",
+        "Postgresql://me:s3cret@host/lab",
+        "host=h user=me password=s3cret",
+        "jdbc:postgresql://h/lab?user=me&password=s3cret",
+        "postgresql://h/lab?passw%6Frd=s3cret&wrong",
+    ],
+)
+def test_a_wrong_url_is_reported_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        store_at(url)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_with_password_makes_a_url_that_libpq_can_parse() -> None:

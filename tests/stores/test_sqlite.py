@@ -237,10 +237,12 @@ def test_write_names_the_process_that_has_locked_the_store(
 ) -> None:
     store = SqliteStore(*paths, wait=0.1)
     store.create(SIMULATIONS)
-    with running([sys.executable, "-c", LOCK_SCRIPT, paths[0]], stdin=PIPE, stdout=PIPE) as holder:
+    arguments = ["-c", LOCK_SCRIPT, paths[0], "--from", "postgresql://me:s3cret@host/lab"]
+    with running([sys.executable, *arguments], stdin=PIPE, stdout=PIPE) as holder:
         holder.stdout.readline()
-        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+        with pytest.raises(StoreLockedError, match=f"process {holder.pid} ") as caught:
             store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+        assert "s3cret" not in str(caught.value)
         assert store.count(SIMULATIONS) == 0
 
 

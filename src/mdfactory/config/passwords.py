@@ -1,32 +1,68 @@
-"""Passwords in the URLs of databases."""
+"""Secrets in the URLs of databases, and in other descriptions of a connection."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-PASSWORD: Final = re.compile(
-    r"(?<=//)(?P<user>[^:@/?]*):.+@(?=[^@]*$)"
-    r"|(?P<key>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^&\s]+)"
+USER_INFO: Final = re.compile(r"//(?P<user>[^:@/?]*):(?P<secret>.*)@[^@]*$", re.DOTALL)
+"""User and password of a URL; the password reaches to the last ``@``, whatever it consists of."""
+
+PARAMETER: Final = re.compile(
+    r"(?P<name>[\w%.-]+)\s*=\s*(?P<secret>'(?:[^'\\]|\\.)*'|[^&;\s]*)", re.DOTALL
 )
-"""Password in the URL of a database, or in libpq's form ``keyword=value keyword=value``."""
+"""Parameter in the query of a URL, or in libpq's form ``keyword=value keyword=value``."""
+
+SECRET_WORDS: Final = ("password", "passwd", "pwd", "passphrase", "secret", "token")
+"""Words in the names of parameters whose values are not shown."""
 
 
-def mask_password(url: str, stars: str = "***") -> str:
-    """Return the URL of a database with `stars` in place of the password."""
+def _secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each secret in a description of a connection."""
+    user_info = USER_INFO.search(text)
+    if user_info:
+        yield user_info.span("secret")
+    start = user_info.end("secret") if user_info else 0
+    for parameter in PARAMETER.finditer(text, start):
+        if _is_secret(parameter["name"]) and parameter["secret"]:
+            yield parameter.span("secret")
 
-    def mask(match: re.Match[str]) -> str:
-        if match["key"]:
-            return f"{match['key']}{stars}"
-        return f"{match['user']}:{stars}@" if stars else f"{match['user']}@"
 
-    return PASSWORD.sub(mask, url)
+def _is_secret(text: str) -> bool:
+    """Whether a text, as libpq decodes it, has a word that announces a secret."""
+    return any(word in unquote(text).casefold() for word in SECRET_WORDS)
 
 
-def has_password(url: str) -> bool:
-    """Whether the URL of a database contains a password."""
-    return PASSWORD.search(url) is not None
+def mask_password(text: str, stars: str = "***") -> str:
+    """Return a description of a connection with `stars` in place of each secret.
+
+    If it announces a secret that cannot be located, `stars` are returned.
+
+    Parameters
+    ----------
+    text
+        The URL of a database, or libpq's form ``keyword=value keyword=value``; or any other
+        text, such as an argument of a command.
+    stars
+        Stands for a secret; a password of a user is left out together with its colon if empty.
+    """
+    shown, position = "", 0
+    for start, end in _secrets(text):
+        shown += text[position:start] + stars
+        if not stars:
+            shown = shown.removesuffix(":")
+        position = end
+    shown += text[position:]
+    rest = PARAMETER.sub(lambda parameter: "" if _is_secret(parameter["name"]) else " ", shown)
+    is_connection = "//" in text or "=" in text
+    return stars if is_connection and _is_secret(rest) else shown
+
+
+def has_password(text: str) -> bool:
+    """Whether a description of a connection contains a secret."""
+    return mask_password(text) != text
 
 
 def with_password(url: str, password: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mdfactory.config import FoundryPaths
+from mdfactory.config.passwords import mask_password
 from mdfactory.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
         return _foundry(FoundryPaths.below(f"/{location}"), wait)
     if kind not in {"sqlite", "csv"} or not location:
         raise ConfigError(
-            f"{url!r} is neither a kind of store ({', '.join(OPENER_BY_KIND)}) nor the URL of a "
-            "store (sqlite:///folder or csv:///folder or postgresql://user@host/database or "
-            "foundry:///Project/folder)"
+            f"{mask_password(url)!r} is neither a kind of store ({', '.join(OPENER_BY_KIND)}) nor "
+            "the URL of a store (sqlite:///folder or csv:///folder or "
+            "postgresql://user@host/database or foundry:///Project/folder)"
         )
     path = Path(os.path.expanduser(location)).absolute()
     if kind == "csv":

@@ -7,7 +7,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mdfactory.errors import StoreLockedError
@@ -84,12 +84,21 @@ class LockWait:
         self._pause *= PAUSE_GROWTH
 
 
-def public_command() -> str:
-    """Return the part of the command line of this process that other users may read.
+def public_command(arguments: Sequence[str] | None = None) -> str:
+    """Return the part of a command line that other users may read.
 
     This is the program, and those of the first arguments that consist of letters: options and
     their values may be secret.
+
+    Parameters
+    ----------
+    arguments
+        The command line, beginning with the program; that of this process if None.
     """
-    program, *arguments = sys.argv or [""]
-    words = [argument for argument in arguments[:3] if argument.isalpha()]
+    program, *others = (sys.argv if arguments is None else arguments) or [""]
+    if os.path.basename(program).startswith("python"):
+        others = others[1:] if others[:1] == ["-m"] else others
+        if others and not others[0].startswith("-"):
+            program, *others = others
+    words = [argument for argument in others[:3] if argument.isalpha()]
     return " ".join([os.path.basename(program) or "python", *words])

@@ -69,12 +69,12 @@ class PostgresStore(Store):
     def __init__(self, url: str, *, wait: float = 60.0) -> None:
         try:
             parts = conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
+        except psycopg.ProgrammingError:
             raise ConfigError(
                 "the URL of the PostgreSQL store is no URL that libpq accepts, such as "
                 "postgresql://user@host/database",
                 command="mdfactory config edit",
-            ) from error
+            ) from None  # the cause quotes the URL
         # The message does not quote the host, which may be a part of the password.
         if AMBIGUOUS_URL.search(url):
             raise ConfigError(

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite as dialect
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.locking import LockWait
+from mdfactory.stores.locking import LockWait, public_command
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.stores.store import Store
@@ -271,8 +271,8 @@ def _find_lock_holder(paths: Collection[Path]) -> str:
             if process == str(os.getpid()):
                 continue
             if inode.rpartition(":")[2] in inodes and int(start) >= FIRST_LOCK_BYTE:
-                command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ")
-                return f"process {process} ({command.decode(errors='replace').strip()})"
+                command_line = Path(f"/proc/{process}/cmdline").read_text(errors="replace")
+                return f"process {process} ({public_command(command_line.split(chr(0)))})"
     except (OSError, ValueError):
         log.debug("cannot read /proc/locks", exc_info=True)
     return "another program"
