@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mdfactory.files import UnreadableError, read_file, replacing
+from mdfactory.files import UnreadableError, locked, read_file, replacing
 
 
 def test_read_file_returns_content_and_status(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_read_file_gives_the_reason_and_closes_the_file(
 
 @pytest.mark.parametrize(
     ("present", "mode", "expected"),
-    [(None, None, 0o640), (None, 0o600, 0o600), (0o666, None, 0o666), (0o644, 0o600, 0o644)],
+    [(None, 0o666, 0o640), (None, 0o600, 0o600), (0o666, 0o666, 0o666), (0o644, 0o600, 0o644)],
 )
 def test_replacing_keeps_the_permissions_of_a_file_and_obeys_the_umask(
-    tmp_path: Path, present: int | None, mode: int | None, expected: int
+    tmp_path: Path, present: int | None, mode: int, expected: int
 ) -> None:
     path = tmp_path / "file"
     if present is not None:
@@ -66,3 +66,25 @@ def test_replacing_keeps_the_permissions_of_a_file_and_obeys_the_umask(
     assert path.read_bytes() == b"content"
     assert path.stat().st_mode & 0o777 == expected
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_does_not_follow_a_link_unless_it_is_told_to(tmp_path: Path) -> None:
+    path, target = tmp_path / "link", tmp_path / "target"
+    target.write_bytes(b"of somebody else")
+    path.symlink_to(target)
+    with replacing(path, follow_link=True) as file:
+        file.write(b"by the user's choice")
+    assert path.is_symlink()
+    with replacing(path) as file:
+        file.write(b"own")
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"own"
+    assert target.read_bytes() == b"by the user's choice"
+
+
+def test_locked_refuses_a_link(tmp_path: Path) -> None:
+    path, target = tmp_path / "link", tmp_path / "target"
+    path.symlink_to(target)
+    with pytest.raises(OSError, match="symbolic link"), locked(path):
+        pass
+    assert not target.exists()

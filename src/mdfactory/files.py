@@ -107,18 +107,21 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that atomically replaces `path` if the block succeeds.
 
-    A replaced file keeps its permissions. If `path` is a symlink, its target is replaced. A
-    device or pipe cannot be replaced and is written to directly.
+    A replaced file keeps its permissions.
 
     Parameters
     ----------
     path
         Path of the file to replace or create.
     mode
-        Permissions of a new file, apart from the bits of the umask. Default: ``0o666``.
+        Permissions of a new file, apart from the bits of the umask.
+    follow_link
+        For paths that the user has chosen: if `path` is a symlink, its target is replaced; a
+        device or pipe cannot be replaced and is written to directly. If False, a symlink itself
+        is replaced: somebody else may have put it there.
 
     Yields
     ------
@@ -130,13 +133,13 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     OSError
         If the file cannot be written. An existing file is then unchanged.
     """
-    if path.exists() and not path.is_file():
+    if follow_link and path.exists() and not path.is_file():
         with path.open("wb") as file:
             yield file
         return
-    target = Path(os.path.realpath(path))
-    is_new = not target.exists()
-    permissions = (mode or 0o666) if is_new else target.stat().st_mode & 0o777
+    target = Path(os.path.realpath(path)) if follow_link else path
+    is_new = target.is_symlink() or not target.exists()
+    permissions = mode if is_new else target.stat().st_mode & 0o777
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
     temporary = target.with_name(f".{target.name[:100]}-{uuid4().hex}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
@@ -160,10 +163,13 @@ def locked(path: Path) -> Iterator[None]:
 
     The lock excludes other processes and other threads (``flock``; on Linux also on network file
     systems). The operating system releases it when the process ends, however it ends. The file is
-    created if it is missing, and stays.
+    created if it is missing, and stays. A symlink is refused: somebody else may have put it there.
     """
     import fcntl
 
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

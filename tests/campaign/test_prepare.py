@@ -92,6 +92,21 @@ def test_an_invalid_summary_is_backed_up(tmp_path: Path) -> None:
     assert prepared.backup.read_text(encoding="utf-8") == "{"
 
 
+@pytest.mark.parametrize("content", ["export A=1", None])
+def test_a_summary_that_is_a_link_is_refused(tmp_path: Path, content: str | None) -> None:
+    """Somebody else may have put it there."""
+    file, target = _csv(tmp_path, MIXED), tmp_path / "profile"
+    out = tmp_path / "out"
+    out.mkdir()
+    if content:
+        target.write_text(content, encoding="utf-8")
+    (out / f"{file.stem}.yaml").symlink_to(target)
+    with pytest.raises(OutputError, match="symbolic link; remove it"):
+        prepare(file, out)
+    assert target.exists() == bool(content)
+    assert len(list(out.iterdir())) == 1
+
+
 def test_nothing_is_written_if_a_row_is_invalid(tmp_path: Path) -> None:
     with pytest.raises(InvalidRowsError) as caught:
         prepare(_csv(tmp_path, MIXED, "plasma,,,,,,,", LNP, MIXED), tmp_path / "out")

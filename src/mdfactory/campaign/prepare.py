@@ -103,13 +103,15 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         "system_directory": [str(folder) for folder in builds],
         "date": datetime.now(UTC),
     }
+    summary = out / f"{file.stem}.yaml"
+    if summary.is_symlink():  # somebody else may have put it there
+        raise OutputError(f"{summary} is a symbolic link; remove it, or choose another folder")
     try:
         # Look at all folders before the first one is created.
         missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
         for folder in missing:
             folder.mkdir(parents=True, exist_ok=True)
             _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
-        summary = out / f"{file.stem}.yaml"
         backup = _write_summary(summary, values)
     except OutputError:
         raise
@@ -156,7 +158,7 @@ def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
         if isinstance(earlier, dict) and {**earlier, "date": None} == {**summary, "date": None}:
             return None
         candidates = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
-        backup = next(candidate for candidate in candidates if not candidate.exists())
+        backup = next(candidate for candidate in candidates if not os.path.lexists(candidate))
         shutil.copy2(path, backup)
     _write_yaml(path, summary)
     return backup

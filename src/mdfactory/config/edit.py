@@ -46,7 +46,7 @@ def save(file: Path, values: Values) -> None:
         text = replace_values(text, values)
         _check_values(text, values, file)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file, mode=0o600 if has_secret else None) as stream:
+        with replacing(file, mode=0o600 if has_secret else 0o666, follow_link=True) as stream:
             stream.write(text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error

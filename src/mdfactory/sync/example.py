@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import OutputError
+from mdfactory.files import replacing
 
 CAMPAIGN_NAME: Final = "water_methanol"
 
@@ -59,7 +60,8 @@ def unpack(directory: Path) -> Example:
         directory.mkdir(parents=True, exist_ok=True)
         with as_file(files("mdfactory") / "examples" / CAMPAIGN_NAME) as source:
             shutil.copytree(source, example.campaign, dirs_exist_ok=True)
-        example.config.write_text(CONFIG_TEXT, encoding="utf-8")
+        with replacing(example.config) as file:
+            file.write(CONFIG_TEXT.encode())
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror or error}") from error
     return example

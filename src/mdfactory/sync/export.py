@@ -41,7 +41,10 @@ def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int
     """
     total = 0
     try:
-        with replacing(path) as file, _writer(path.suffix.lower(), schema, file) as write:
+        with (
+            replacing(path, follow_link=True) as file,
+            _writer(path.suffix.lower(), schema, file) as write,
+        ):
             for batch in rows:
                 write(batch)
                 total += batch.num_rows
