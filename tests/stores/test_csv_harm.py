@@ -274,7 +274,7 @@ def test_a_missing_deciding_folder_is_an_error(tmp_path: Path) -> None:
     values = json.loads(record.read_bytes())
     values |= {
         "id": "other",
-        "decided_by": str(tmp_path / "elsewhere"),
+        "decided_by": str(tmp_path / "elsewhere.mdfactory"),
         "change": {"moves": {"1.staged": "ANALYSIS_OVERVIEW.csv"}, "drops": []},
     }
     record.write_text(json.dumps(values), encoding="utf-8")
@@ -283,8 +283,84 @@ def test_a_missing_deciding_folder_is_an_error(tmp_path: Path) -> None:
     )
     assert output.count("StoreError: ") == 2
     assert output.count("elsewhere") == 2
-    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere.mdfactory").mkdir()
     assert _run_script("attempt(read_letters)", tmp_path) == "['a', 'a']\n"
+
+
+# What others may plant
+
+
+CHANGES_OUTSIDE_THE_STORE = [
+    {"moves": {"x": "../../profile"}, "drops": []},
+    {"moves": {"1.staged": "../profile"}, "drops": []},
+    {"moves": {"../../1.staged": "ANALYSIS_OVERVIEW.csv"}, "drops": []},
+    {"moves": {"1.staged": "notes.csv"}, "drops": []},
+    {"moves": {}, "drops": ["../profile"]},
+    {"moves": {}, "drops": ["{folder}/profile"]},
+    {"moves": {}, "drops": ["notes.csv"]},
+    {"moves": {}, "drops": [".mdfactory/../../profile"]},
+]
+"""Changes in a commit record that concern files of others."""
+
+
+@pytest.mark.parametrize("change", CHANGES_OUTSIDE_THE_STORE, ids=str)
+def test_a_planted_commit_record_changes_no_file_of_others(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    _create_store(tmp_path)
+    hidden = tmp_path / "analysis" / ".mdfactory"
+    others = [tmp_path / "profile", tmp_path / "analysis" / "notes.csv"]
+    for path in others:
+        path.write_text("mine", encoding="utf-8")
+    for name in ("x", "1.staged"):
+        (hidden / name).write_text("theirs", encoding="utf-8")
+    values = {"format": 1, "generation": 9, "id": "z", "change": change}
+    text = json.dumps(values | {"decided_by": "", "also": ""})
+    (hidden / "commit").write_text(text.replace("{folder}", str(tmp_path)), encoding="utf-8")
+    output = _run_script(
+        "attempt(read_letters); attempt(lambda: store.delete(SIMULATIONS))", tmp_path
+    )
+    assert output.count("is not a commit record") == 2
+    assert [path.read_text(encoding="utf-8") for path in others] == ["mine", "mine"]
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("name", ["lock", "commit"])
+def test_a_planted_link_in_a_hidden_folder_changes_no_file_of_others(
+    tmp_path: Path, name: str, link: str
+) -> None:
+    _create_store(tmp_path)
+    path, profile = tmp_path / "analysis" / ".mdfactory" / name, tmp_path / "profile"
+    path.unlink(missing_ok=True)
+    profile.write_text("mine", encoding="utf-8")
+    getattr(path, link)(profile)
+    _run_script("attempt(lambda: store.delete(OVERVIEW))", tmp_path)
+    assert profile.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_planted_staged_link_does_not_become_a_table(tmp_path: Path) -> None:
+    _create_store(tmp_path)
+    hidden = tmp_path / "analysis" / ".mdfactory"
+    (tmp_path / "secret").write_text("s3cret", encoding="utf-8")
+    (hidden / "1.staged").symlink_to(tmp_path / "secret")
+    change = {"moves": {"1.staged": "ANALYSIS_OVERVIEW.csv"}, "drops": []}
+    values = {"format": 1, "generation": 9, "id": "z", "change": change}
+    record = json.dumps(values | {"decided_by": "", "also": ""})
+    (hidden / "commit").write_text(record, encoding="utf-8")
+    output = _run_script(
+        "attempt(read_letters); attempt(lambda: store.delete(SIMULATIONS))", tmp_path
+    )
+    assert output.count("StoreError: ") == 2
+    assert "s3cret" not in output
+    assert not (tmp_path / "analysis" / "ANALYSIS_OVERVIEW.csv").is_symlink()
+
+
+def test_a_pipe_in_place_of_a_table_is_an_error(tmp_path: Path) -> None:
+    _create_store(tmp_path)
+    path = tmp_path / "analysis" / "ANALYSIS_OVERVIEW.csv"
+    path.unlink()
+    os.mkfifo(path)
+    assert "is not a file" in _run_script("attempt(read_letters)", tmp_path)
 
 
 HOLD_SCRIPT = """

@@ -16,6 +16,8 @@ from typing import Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreVersionError, one_line
+from mdfactory.files import UnreadableError, read_file
+from mdfactory.records.tables import Namespace, table_named
 from mdfactory.stores.csv.text import write_all
 from mdfactory.stores.locking import LockWait, public_command
 
@@ -27,8 +29,23 @@ FORMAT_VERSION: Final = 1
 STAGED_SUFFIX: Final = ".staged"
 """Suffix of files that are part of the store only if a commit record names them."""
 
+FOLDER_SUFFIX: Final = ".mdfactory"
+"""End of the names of commit folders."""
+
+BOOKKEEPING_PREFIX: Final = "_mdfactory_"
+"""Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
+
+MAX_RECORD_BYTES: Final = 16 * 2**20
+
 MAX_HOLDER_BYTES: Final = 1000
 """Largest number of bytes read from the lock file, which describes the holder of the lock."""
+
+
+def table_name(file: str) -> str:
+    """Return the name of the table in a file of the results or of a commit folder; else empty."""
+    name, suffix = os.path.splitext(file)
+    is_table = name.startswith(BOOKKEEPING_PREFIX) or table_named(name, Namespace.results)
+    return name if suffix == ".csv" and is_table else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +114,11 @@ class CommitFolder:
     def read_raw_record(self) -> bytes:
         """Return the bytes of the commit record; empty before the first commit."""
         try:
-            return (self.path / "commit").read_bytes()
-        except FileNotFoundError:
-            return b""
+            return read_file(self.path / "commit", MAX_RECORD_BYTES)[0]
+        except UnreadableError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return b""
+            raise StoreError(f"{self.path / 'commit'} {error}") from error
 
     def read_record(self) -> CommitRecord:
         """Read and parse the commit record; see `parse_record`."""
@@ -124,12 +143,44 @@ class CommitFolder:
                     f"{self.path} was written by a newer version of mdfactory",
                     command="pip install --upgrade mdfactory",
                 )
-            return CommitRecord(**values | {"change": FolderChange(**values["change"])})
+            record = CommitRecord(**values | {"change": FolderChange(**values["change"])})
+            self._check_names(record)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
                 f"{self.path / 'commit'} is not a commit record: {one_line(error)}. Restore a "
                 "copy of it, or delete it if no write was interrupted"
             ) from error
+        return record
+
+    def _check_names(self, record: CommitRecord) -> None:
+        """Check that a record names only files that a store itself makes.
+
+        Everybody who may write the folder may write the record.
+
+        Raises
+        ------
+        ValueError
+            If it names another file.
+        """
+        for staged in record.change.moves:
+            if "/" in staged or not staged.endswith(STAGED_SUFFIX):
+                raise ValueError(f"{staged!r} is not the name of a staged file")
+        for name in (*record.change.moves.values(), *record.change.drops):
+            if not self._is_table_file(name):
+                raise ValueError(f"{name!r} is not a file of this store")
+        for folder in (record.also, record.decided_by):
+            if folder and not folder.endswith(FOLDER_SUFFIX):
+                raise ValueError(f"{folder!r} is not the folder of a commit")
+
+    def _is_table_file(self, name: str) -> bool:
+        """Whether a path relative to the parent folder is that of a table of this folder."""
+        folder, _, file = name.rpartition("/")
+        simulations = self.path.name.removesuffix(FOLDER_SUFFIX).removeprefix(".")
+        if not simulations:  # the folder of the results
+            return not folder and bool(table_name(file))
+        if not folder:
+            return file == simulations
+        return folder == self.path.name and table_name(file).startswith(BOOKKEEPING_PREFIX)
 
     def write_record(self, record: CommitRecord) -> None:
         """Replace the commit record atomically, and flush it to disk."""
@@ -163,6 +214,8 @@ class CommitFolder:
         for name in record.change.drops:
             (folder / name).unlink(missing_ok=True)
         for staged, name in record.change.moves.items():
+            if (self.path / staged).is_symlink():
+                raise StoreError(f"{self.path / staged} is a symbolic link; remove it")
             with suppress(FileNotFoundError):  # renamed already, before a kill
                 (self.path / staged).replace(folder / name)
         sync_folder(folder)
@@ -199,10 +252,8 @@ class CommitFolder:
             If another writer still holds the lock at the end of that time.
         """
         self._create()
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = self._open_lock_file()
         try:
-            with suppress(OSError):  # only the owner of the file may do this
-                os.fchmod(handle, self.path.stat().st_mode & 0o666)
             while not _try_lock(handle):
                 wait.pause(partial(_read_holder, handle))
             os.ftruncate(handle, 0)
@@ -212,11 +263,33 @@ class CommitFolder:
         finally:
             os.close(handle)
 
+    def _open_lock_file(self) -> int:
+        """Open the lock file, and return its file descriptor; a new file has the folder's rights.
+
+        Raises
+        ------
+        StoreError
+            If it has another name as well, so that it may be a file of somebody else.
+        """
+        path = self.path / "lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            if os.fstat(handle).st_nlink > 1:
+                os.close(handle)
+                raise StoreError(f"{path} is a hard link to another file; remove it") from None
+            return handle
+        os.fchmod(handle, self.path.stat().st_mode & 0o666)
+        return handle
+
     def _create(self) -> None:
         """Create the folder, with the access rights of its parent."""
         try:
             self.path.mkdir()
         except FileExistsError:
+            if self.path.is_symlink():
+                raise StoreError(f"{self.path} is a symbolic link; remove it") from None
             return
         with suppress(OSError):
             self.path.chmod(self.path.parent.stat().st_mode & 0o7777)

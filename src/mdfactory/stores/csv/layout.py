@@ -12,13 +12,10 @@ from shlex import quote
 from mdfactory.errors import MAX_LISTED, StoreError, counted, one_line
 from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.commit import Redirects
-from mdfactory.stores.csv.commit_folder import CommitFolder
+from mdfactory.stores.csv.commit_folder import BOOKKEEPING_PREFIX, CommitFolder, table_name
 
 TableId = tuple[Namespace, str]
 """Namespace and lower-case name of a table."""
-
-BOOKKEEPING_PREFIX = "_mdfactory_"
-"""Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
 
 
 class Layout:
@@ -88,13 +85,11 @@ class Layout:
         """Return the namespace and the name of the table in a file; None if it holds no table."""
         if path == self.runs:
             return Namespace.runs, SIMULATIONS.name
-        name, suffix = os.path.splitext(path.name)
-        if suffix != ".csv":
-            return None
+        name = table_name(path.name)
         is_bookkeeping = name.startswith(BOOKKEEPING_PREFIX)
         if is_bookkeeping and path.parent == self.folders[Namespace.runs].path:
             return Namespace.runs, name
-        if path.parent == self.results and (is_bookkeeping or table_named(name, Namespace.results)):
+        if name and path.parent == self.results:
             return Namespace.results, name
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -128,12 +129,19 @@ class CsvStore(Store):
 def _open_files(stack: ExitStack, layout: Layout, redirects: Redirects) -> OpenFiles:
     files: OpenFiles = {}
     for namespace, name, path in layout.find_tables(redirects):
+        flags = os.O_RDONLY | os.O_NONBLOCK  # somebody may have put a pipe there
         try:
-            handle = os.open(redirects.staged.get(path, path), os.O_RDONLY)
+            if staged := redirects.staged.get(path):
+                handle = os.open(staged, flags | os.O_NOFOLLOW)
+            else:
+                handle = os.open(path, flags)
         except FileNotFoundError:
-            handle = os.open(path, os.O_RDONLY)  # the staged file was renamed meanwhile
+            handle = os.open(path, flags)  # the staged file was renamed meanwhile
         stack.callback(os.close, handle)
-        files[namespace, name.lower()] = OpenFile(name, path, handle, os.fstat(handle))
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreError(f"{path} is not a file, so it is not the table {name}")
+        files[namespace, name.lower()] = OpenFile(name, path, handle, status)
     return files
 
 
