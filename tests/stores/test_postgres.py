@@ -6,13 +6,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mdfactory.records.tables import Namespace, Table
+from mdfactory.records.query import OneOf, Prefix
+from mdfactory.records.tables import SIMULATIONS, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.postgres import PostgresStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import DENSITY, analysis_with_sidecar, records
+from mdfactory.testing.records import DENSITY, analysis_with_sidecar, records, run
 
 
 class TestPostgres(StoreTests):
@@ -61,3 +62,33 @@ def test_write_keeps_a_compression_method_that_is_configured(database: str) -> N
             sql.SQL("ALTER DATABASE {} SET default_toast_compression = pglz").format(name)
         )
     assert _write_and_read_compression(database) == "pglz"
+
+
+PLANTED = """
+CREATE FUNCTION public.planted() RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'a planted function ran'; END $$;
+CREATE FUNCTION public.hashtext(name) RETURNS integer LANGUAGE plpgsql AS
+$$ BEGIN PERFORM public.planted(); RETURN 1; END $$;
+CREATE FUNCTION public.hashtext(varchar) RETURNS integer LANGUAGE plpgsql AS
+$$ BEGIN PERFORM public.planted(); RETURN 1; END $$;
+CREATE FUNCTION public.pg_try_advisory_lock(integer, smallint) RETURNS boolean
+LANGUAGE plpgsql AS $$ BEGIN PERFORM public.planted(); RETURN true; END $$;
+CREATE FUNCTION public.planted_equal(text, varchar) RETURNS boolean LANGUAGE plpgsql AS
+$$ BEGIN PERFORM public.planted(); RETURN true; END $$;
+CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = varchar, FUNCTION = public.planted_equal);
+CREATE OPERATOR public.>= (LEFTARG = text, RIGHTARG = varchar, FUNCTION = public.planted_equal);
+"""
+"""Functions and operators that match calls better than those of PostgreSQL itself."""
+
+
+def test_no_function_of_another_user_runs(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as server:
+        server.execute(PLANTED)
+    store = PostgresStore(database)
+    with store.operation("push", create=list(Namespace)) as transaction:
+        transaction.create(SIMULATIONS)
+        transaction.write(
+            [(SIMULATIONS, records(SIMULATIONS, run("AB"), run("CD")))], ConflictMode.update
+        )
+    assert store.count(SIMULATIONS, (Prefix("hash", "A"), OneOf("status", ("build",)))) == 1
+    assert store.delete(SIMULATIONS, (OneOf("hash", ("AB",)),)) == 1

@@ -97,9 +97,15 @@ class PostgresStore(Store):
             store_errors(translate_error, psycopg.Error, has_secret=True),
             closing(self._connect()) as database,
         ):
+            schema = str(_query_value(database, "SELECT pg_catalog.current_schema()") or "")
+            if not schema:
+                raise StoreError(f"{self.location}: no schema in search_path exists")
+            # From here on no function or operator is used that another user has created in a
+            # schema of the search path: it would run with the rights of this user.
+            database.execute("SET search_path = pg_catalog")
             # The lock is taken first: the snapshot must not be older than the lock.
             if write:
-                self._lock_schema(database)
+                self._lock_schema(database, schema)
             database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             database.autocommit = False
             engine = sa.create_engine(
@@ -109,9 +115,6 @@ class PostgresStore(Store):
                 paramstyle="format",
             )
             with engine.connect() as connection:
-                schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
-                if schema is None:
-                    raise StoreError(f"{self.location}: no schema in search_path exists")
                 if write:
                     connection.exec_driver_sql(USE_LZ4_QUERY)
                 schemas = dict.fromkeys(Namespace, schema)
@@ -139,11 +142,10 @@ class PostgresStore(Store):
             application_name="mdfactory",
         )
 
-    def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]]) -> None:
-        """Take the advisory lock of this schema, or wait for it."""
+    def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
+        """Take the advisory lock of a schema, or wait for it."""
         wait = LockWait(self.location, self.wait)
-        schema_hash = "SELECT hashtext(coalesce(current_schema(), ''))"
-        key = (LOCK_NUMBER, _query_value(database, schema_hash))
+        key = (LOCK_NUMBER, _query_value(database, "SELECT hashtext(%s)", (schema,)))
         while not _query_value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
             wait.pause(partial(_find_lock_holder, database, key))
 
