@@ -305,3 +305,27 @@ def test_a_journal_is_not_judged_while_somebody_holds_the_database(
         assert (moved / name).exists()
         process.stdin.close()
     assert _read_letters(moved) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        MAGIC,
+        MAGIC + bytes(504) + MAGIC,
+        bytes(512) + (10**9).to_bytes(4, "big") + bytes(4) + MAGIC,
+        bytes(512) + (400).to_bytes(4, "big") + bytes(4) + MAGIC,
+        b"x" * 512 + (400).to_bytes(4, "big") + bytes(4) + MAGIC,
+    ],
+    ids=["empty", "start", "no name", "a longer name", "no path", "another checksum"],
+)
+def test_a_journal_that_names_no_super_journal_is_left_to_sqlite(
+    tmp_path: Path, content: bytes
+) -> None:
+    """A live writer may also change a journal while it is read."""
+    paths = [tmp_path / "runs.db", tmp_path / "analysis.db"]
+    for path in paths:
+        path.touch()
+        path.with_name(f"{path.name}-journal").write_bytes(content)
+    recover_moved_commit(paths)
+    assert {path.with_name(f"{path.name}-journal").read_bytes() for path in paths} == {content}

@@ -139,7 +139,7 @@ def _read_journal(database: Path) -> Journal | None:
         with journal_path(database).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TRAILER.size))
-            trailer = file.read()
+            trailer = file.read(TRAILER.size)
             if len(trailer) < TRAILER.size:
                 return None
             length, checksum, magic = TRAILER.unpack(trailer)
@@ -149,6 +149,8 @@ def _read_journal(database: Path) -> Journal | None:
             file.seek(end + PAGE_NUMBER_BYTES)
             name = file.read(length)
     except FileNotFoundError:
+        return None
+    if len(name) < length or b"\0" in name:  # a live writer has changed the journal meanwhile
         return None
     # The checksum is a sum of C's char, which is signed on some machines.
     signed = struct.unpack(f"{length}b", name)
