@@ -106,7 +106,7 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
         return _walk_for_rows(source, rows, root, reading)
     if isinstance(source, Folders):
         return _read_listed(((path,) for path in sorted(set(source.paths))), reading)
-    path = _absolute(source, is_source=True)
+    path = _source_path(source)
     if os.path.isdir(path):  # False for an impossible path, where pathlib raises
         return _walk([path], reading)
     if os.path.isfile(path):
@@ -144,7 +144,7 @@ def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
         return list(source.paths)
     if isinstance(source, CsvSource):
         return [_absolute(source.root)]
-    path = _absolute(source, is_source=True)
+    path = _source_path(source)
     if os.path.isfile(path):
         return list(chain.from_iterable(_read_summary(source, path, reading.index)))
     if glob.has_magic(source) and not os.path.isdir(path):
@@ -152,16 +152,21 @@ def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
     return [path]
 
 
-def _absolute(path: str | Path, parent: str = "", *, is_source: bool = False) -> str:
-    """Return an absolute path without ``..``; symlinks in it are not resolved.
+def _source_path(source: str) -> str:
+    """Return the absolute path of a SOURCE.
 
     Raises
     ------
     SourceError
-        If the path of a SOURCE is empty: it would be the working directory.
+        If it is empty: it would be the working directory.
     """
-    if is_source and not str(path):
+    if not source:
         raise SourceError("SOURCE", "is an empty text, not a path")
+    return _absolute(source)
+
+
+def _absolute(path: str | Path, parent: str = "") -> str:
+    """Return an absolute path without ``..``; symlinks in it are not resolved."""
     return os.path.abspath(os.path.join(parent, os.path.expanduser(path)))
 
 

@@ -26,11 +26,14 @@ def incoming_contents(table: Table, rows: pa.RecordBatch) -> list[str]:
     return content_digests(table, rows)
 
 
+def sidecar_digests(rows: pa.RecordBatch) -> list[str]:
+    """Return the digest of the sidecar of each row; empty if it has none."""
+    return texts(rows["digest"]) if "digest" in rows.schema.names else [""] * rows.num_rows
+
+
 def comparison_digests(rows: pa.RecordBatch, contents: list[str]) -> list[str]:
     """Return the comparison digest of each row, given its content digest."""
-    if "digest" not in rows.schema.names:
-        return contents
-    return list(map("".join, zip(contents, texts(rows["digest"]), strict=True)))
+    return list(map("".join, zip(contents, sidecar_digests(rows), strict=True)))
 
 
 def find_stored_keys(

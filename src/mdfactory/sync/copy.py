@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -16,7 +15,7 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
-from mdfactory.sync.overview import BATCH_SIMULATIONS, write_rows, wrong_rows
+from mdfactory.sync.overview import write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -108,9 +107,8 @@ def copy(
             rows_of_overview = ((OVERVIEW, rows) for rows in reader.read(OVERVIEW))
             counts |= merge(rows_of_overview, ConflictMode.skip)
             hashes = (hash_ for (hash_,) in reader.values(OVERVIEW, Query(columns=("hash",))))
-            remaining = iter(() if dry_run else dict.fromkeys(hashes))
-            while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
-                write_rows(writer, wrong_rows(writer, hashes_batch), now)
+            for rows in () if dry_run else wrong_rows(writer, dict.fromkeys(hashes)):
+                write_rows(writer, rows, now)
     return Copied(counts, {} if dry_run else _compare(source, target, watch))
 
 

@@ -106,19 +106,27 @@ def mark_as_cleared(
         write_rows(transaction, changed, now)
 
 
-def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> list[Row]:
-    """Return corrected copies of the overview rows that do not match the records.
+def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> Iterator[list[Row]]:
+    """Yield corrected copies of the overview rows that do not match the records.
 
     Only rows of the given simulations are compared. Their status and counts are corrected.
+
+    Yields
+    ------
+    list of dict
+        As for `outdated_rows`.
     """
-    condition = OneOf("hash", tuple(hashes))
-    counts = _read_counts(transaction, _filled_tables(transaction), condition)
-    pairs = (
-        (row, row | _result_state(result, counts[hash_].get(result)))
-        for hash_, stored in _read_rows(transaction, condition).items()
-        for result, row in stored.items()
-    )
-    return [corrected for row, corrected in pairs if corrected != row]
+    tables = _filled_tables(transaction)
+    remaining = iter(hashes)
+    while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
+        condition = OneOf("hash", hashes_batch)
+        counts = _read_counts(transaction, tables, condition)
+        pairs = (
+            (row, row | _result_state(result, counts[hash_].get(result)))
+            for hash_, stored in _read_rows(transaction, condition).items()
+            for result, row in stored.items()
+        )
+        yield [corrected for row, corrected in pairs if corrected != row]
 
 
 def write_rows(transaction: Transaction, rows: Iterable[Row], time: str) -> None:

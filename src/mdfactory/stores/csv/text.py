@@ -20,7 +20,7 @@ PART_BYTES: Final = 15 * 2**16
 """Bytes of text that are read, parsed or written at once; a longer record is a part by itself.
 
 The size is below 1 MiB: the allocator returns larger blocks to the system and requests them again
-each time (see `cli.session`), which would take as long as the parsing.
+each time (see `cli.tune_process`), which would take as long as the parsing.
 """
 
 COMMA, QUOTE, EMPTY, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())

@@ -273,9 +273,13 @@ class FoundryBackend(TableBackend):
         """
         write_name, value = max(self._read_state("write"), default=("", ""))
         transactions: list[list[str]] = json.loads(value)["transactions"] if write_name else []
-        if not transactions or self._status(*transactions[-1]) == "COMMITTED":
+        if not transactions:
             return
-        statuses = [self._status(*transaction) for transaction in transactions]
+        *earlier, last = transactions
+        statuses = [self._status(*last)]
+        if statuses == ["COMMITTED"]:
+            return
+        statuses = [*(self._status(*transaction) for transaction in earlier), *statuses]
         is_complete = all(status in {"COMMITTED", "OPEN"} for status in statuses)
         if not is_complete and "COMMITTED" not in statuses:
             return  # its writer has aborted it: nothing is stored
@@ -306,9 +310,10 @@ class FoundryBackend(TableBackend):
         StoreError
             If the commit fails. The message says whether a part of the write is stored.
         """
-        if len(self._changed_datasets()) > 1:
-            self._announce_write()
-        changed = self._changed_datasets()  # now with the state table
+        changed = self._changed_datasets()
+        if len(changed) > 1:
+            self._announce_write(changed)
+            changed = self._changed_datasets()  # now with the state table
         for dataset in changed:
             dataset.upload()
         self._commit_in_turn(changed)
@@ -341,11 +346,11 @@ class FoundryBackend(TableBackend):
         if interrupt:
             raise interrupt
 
-    def _announce_write(self) -> None:
+    def _announce_write(self, changed: Iterable[DatasetTable]) -> None:
         """List the transactions that are about to be committed in the state table."""
         transactions = [
             [dataset.rid, dataset.open_transaction]
-            for dataset in self._changed_datasets()
+            for dataset in changed
             if dataset.table.id != STATE.id
         ]
         completed = [("write", name) for name, _ in self._read_state("write")]

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -127,7 +128,7 @@ def request_errors(host: str, action: str) -> Iterator[None]:
         yield
     except FoundryAPIError as error:
         status = _status_of(error)
-        if status in MESSAGE_OF_STATUS or status >= 500:  # noqa: PLR2004
+        if status in MESSAGE_OF_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             reason = MESSAGE_OF_STATUS.get(status, f"status {status}")
             raise StoreError(f"{host}: {action}: {reason}") from error
         raise

@@ -12,12 +12,13 @@ from functools import cached_property
 import pyarrow as pa
 
 from mdfactory.platforms import user_name
-from mdfactory.records.arrow import batch, pack, texts
+from mdfactory.records.arrow import batch, pack
 from mdfactory.records.digests import RecordDigests
 from mdfactory.records.history import ABSENT, Entry, UndoPart, fingerprint, keys_with_fingerprints
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table, log_table, undo_table
 from mdfactory.records.vocabulary import Retention
+from mdfactory.stores.comparison import sidecar_digests
 from mdfactory.stores.history.before_images import before_images_of, read_before_images
 from mdfactory.stores.history.entries import EntrySummary, read_entries, read_summaries
 from mdfactory.stores.keys import Key, keys_of, take_rows
@@ -122,11 +123,9 @@ class Journal:
         replaced: Sequence[Key],
     ) -> None:
         """Record the before-images of a write."""
-        with_sidecar = table.sidecar is not None and table.sidecar_columns[0] in rows.schema.names
-        sidecar_digests = texts(rows["digest"]) if with_sidecar else [""] * rows.num_rows
         fingerprints = {
             row.key: fingerprint(row.digest, sidecar_digest)
-            for row, sidecar_digest in zip(digests, sidecar_digests, strict=True)
+            for row, sidecar_digest in zip(digests, sidecar_digests(rows), strict=True)
         }
         stored: set[Key] = set()
         for images in read_before_images(self._transaction, table, replaced):

@@ -98,11 +98,11 @@ def recover_moved_commit(databases: Collection[Path]) -> None:
 def _recover(journals: list[Journal], beside: Path, databases: Collection[Path]) -> None:
     """Recover from one commit; `beside` is the super-journal if it was moved along."""
     old = journals[0].super_journal
-    named = {journal.database for journal in journals}
-    others = {Path(os.path.realpath(path)) for path in databases} - named
+    named = {os.path.realpath(journal.database) for journal in journals}
+    others = set(map(os.path.realpath, databases)) - named
     # A commit names the super-journal in all journals before it is complete, and deletes the
     # journals afterwards.
-    is_incomplete = any(journal_path(database).exists() for database in others)
+    is_incomplete = any(journal_path(Path(database)).exists() for database in others)
     if beside.exists() or is_incomplete:
         log.warning("rolling back a write to %s that was interrupted", journals[0].database.parent)
         for journal in journals:
@@ -122,8 +122,10 @@ def _recover(journals: list[Journal], beside: Path, databases: Collection[Path])
 
 def _moved_journals(databases: Collection[Path]) -> Iterator[Journal]:
     """Yield the journals that name a super-journal in another folder than that of `main`."""
-    for database in dict.fromkeys(map(os.path.realpath, databases)):
-        journal = _read_journal(Path(database))
+    for database in databases:
+        # SQLite puts the journal of a linked file beside the target.
+        linked = os.path.islink(database)
+        journal = _read_journal(Path(os.path.realpath(database)) if linked else database)
         if journal and os.path.realpath(journal.super_journal.parent) != str(_home(databases)):
             yield journal
 

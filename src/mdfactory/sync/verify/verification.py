@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
 from mdfactory.errors import SourceError, StoreError, one_line
-from mdfactory.records.digests import content_digests
+from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, Namespace, Table, digest_table
-from mdfactory.stores.keys import Values, keys_of
+from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import is_inside, records_inside
@@ -167,12 +168,19 @@ class _Verification:
         records: list[tuple[Table, Row]] = []
         with self._store.transaction() as transaction:
             for table in self._tables:
+                hash_keys = [(hash_,) for hash_ in hashes]
+                stored = {row.key: row for row in transaction.digests(table, hash_keys)}
+                missing = set(stored)
                 for rows in self._read(transaction, table, hashes):
-                    records += ((table, row) for row in self._check_rows(transaction, table, rows))
-                self._report_missing_records(transaction, table, hashes)
+                    missing.difference_update(keys_of(rows, table.key))
+                    checked = self._check_rows(transaction, table, rows, stored)
+                    records += ((table, row) for row in checked)
+                if missing and self._folders is None:
+                    self._report_missing_records(transaction, table, missing)
             if transaction.has(OVERVIEW):
                 with self._report_unreadable(OVERVIEW):
-                    for row in filter(self._is_selected, wrong_rows(transaction, hashes)):
+                    wrong = chain.from_iterable(wrong_rows(transaction, hashes))
+                    for row in filter(self._is_selected, wrong):
                         key = [row[name] for name in OVERVIEW.key]
                         problem = "this row of the overview does not match the records"
                         self._report(OVERVIEW, key, problem, PUSH_UPDATE)
@@ -194,14 +202,17 @@ class _Verification:
                 yield from self._read(transaction, table, [hash_])
 
     def _check_rows(
-        self, transaction: Transaction, table: Table, rows: pa.RecordBatch
+        self,
+        transaction: Transaction,
+        table: Table,
+        rows: pa.RecordBatch,
+        stored: Mapping[Key, RecordDigests],
     ) -> Iterator[Row]:
-        """Check the digests and values of records; yield the records to be checked on disk.
+        """Check the values of records and their stored digests; yield those to check on disk.
 
         They have no long columns. Rows of the overview are not yielded: they have no files.
         """
         keys = keys_of(rows, table.key)
-        stored = {digests.key: digests for digests in transaction.digests(table, keys)}
         contents = content_digests(table, rows)
         for key, content, row in zip(keys, contents, rows.to_pylist(), strict=True):
             if not self._is_selected(row):
@@ -224,20 +235,17 @@ class _Verification:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
     def _report_missing_records(
-        self, transaction: Transaction, table: Table, hashes: Sequence[str]
+        self, transaction: Transaction, table: Table, keys: Collection[Key]
     ) -> None:
-        """Report stored digests without a record.
+        """Report stored digests without a record, of those whose record was not read.
 
         Nobody knows the directory of a missing record. So none is reported if only the records of
         some folders are checked.
         """
-        if self._folders is not None:
-            return
-        missing = {row.key for row in transaction.digests(table, [(hash_,) for hash_ in hashes])}
         with self._report_unreadable(table):
-            query = Query((OneOf("hash", tuple(hashes)),), table.key)
-            missing.difference_update(transaction.values(table, query) if missing else ())
-            for key in sorted(missing):
+            # A record that cannot be read is no missing record.
+            stored = set(transaction.values(table, Query((hash_condition(keys),), table.key)))
+            for key in sorted(set(keys) - stored):
                 problem = "it is missing: another program has removed it, or has changed its key"
                 self._report(table, key, problem, PUSH_UPDATE)
 
