@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ import pytest
 from mdfactory.campaign.registry import read_registry
 from mdfactory.campaign.results import ResultProblem, Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
+from tracing import NEEDS_STRACE, traced
 
 FRAME = pd.DataFrame({"time_ns": [0.0, 0.1, 0.2], "apl": [63.5, 64.0, 62.25]})
 
@@ -134,17 +136,32 @@ def test_record_artifact_stores_files_and_checksums(
     assert results.check() == []
 
 
+RECORD = """
+import sys
+import pyarrow as pa
+from mdfactory.campaign.results import Results
+
+results = Results(sys.argv[1])
+results.record_analysis("a", pa.table({"x": [1.0]}))
+results.record_artifact("b", sys.argv[2])
+"""
+
+
+@NEEDS_STRACE
 def test_files_are_on_the_disk_before_the_registry_lists_them(
-    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    results: Results, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.txt").write_bytes(b"x")
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
-    results.record_analysis("a", FRAME)
-    results.record_artifact("b", tmp_path / "a.txt")
-    files = ("a.parquet", "artifacts/b/a.txt", "metadata.json")
-    inodes = [(results.folder / file).stat().st_ino for file in files]
-    assert [inode for inode in synced if inode in inodes] == inodes
+    file, log = tmp_path / "a.txt", tmp_path / "trace"
+    file.write_bytes(b"x")
+    command = [*traced("fsync", log=log), "-c", RECORD, str(results.directory), str(file)]
+    subprocess.run(command, check=True, timeout=120)
+    paths = re.findall(r"fsync\(\d+<([^>]*)>", log.read_text(encoding="utf-8"))
+    synced = [name for path in paths for name in SYNCED if name in path]
+    assert synced == ["a.parquet", "metadata.json", "a.txt", "metadata.json"]
+
+
+SYNCED = ("a.parquet", "a.txt", "metadata.json")
+"""Parts of the paths of the files, which have temporary names when they are flushed."""
 
 
 def test_artifact_files_are_replaced_and_removed_together(results: Results, tmp_path: Path) -> None:

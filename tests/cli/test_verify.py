@@ -75,13 +75,12 @@ def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) ->
     assert result.json["checked"]["RUN_DATABASE"] == 4
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_an_interrupted_run_prints_the_command_that_continues_it(
-    mdfactory: Program, pushed_all: Path, running: Callable[..., Any]
-) -> None:
-    """Ctrl-C arrives while a large artifact is read."""
-    program = [sys.executable, "-m", "mdfactory", "sync", "verify", str(pushed_all)]
-    large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
+def _interrupt_verify(
+    running: Callable[..., Any], campaign: Path, *given: object
+) -> tuple[int, str, str]:
+    """Interrupt a verification while it reads a large artifact; return its code and output."""
+    program = [sys.executable, "-m", "mdfactory", "sync", "verify", campaign, *given]
+    large = next((campaign / DONE / ".analysis" / "artifacts").rglob("*.png"))
     with large.open("wb") as file:
         file.truncate(2**36)  # a sparse file, which takes a minute to read
     with (
@@ -91,29 +90,26 @@ def test_an_interrupted_run_prints_the_command_that_continues_it(
         files.wait()
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)
-    assert started.returncode == 130
+    return started.returncode, out, err
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupted_run_prints_the_command_that_continues_it(
+    pushed_all: Path, running: Callable[..., Any]
+) -> None:
+    code, out, err = _interrupt_verify(running, pushed_all)
+    assert code == 130
     assert "records checked" in out
     assert f"To continue: mdfactory sync verify {pushed_all} --since 0BDC04" in err
 
 
 @pytest.mark.usefixtures("interruptible")
 def test_the_command_that_continues_is_complete(
-    mdfactory: Program, pushed_all: Path, running: Callable[..., Any], tmp_path: Path
+    pushed_all: Path, running: Callable[..., Any], tmp_path: Path
 ) -> None:
-    large = next((pushed_all / DONE / ".analysis" / "artifacts").rglob("*.png"))
-    with large.open("wb") as file:
-        file.truncate(2**36)
     config = tmp_path / "my lab.ini"
     config.touch()
-    given = [str(pushed_all), "--since", "0b", "--config", str(config)]
-    program = [sys.executable, "-m", "mdfactory", "sync", "verify", *given]
-    with (
-        opened(large.parent) as files,
-        running(program, stdout=PIPE, stderr=PIPE, text=True) as started,
-    ):
-        files.wait()
-        started.send_signal(signal.SIGINT)
-        _, err = started.communicate(timeout=60)
+    _, _, err = _interrupt_verify(running, pushed_all, "--since", "0b", "--config", config)
     (hint,) = [line for line in err.splitlines() if line.startswith("To continue: ")]
     before, _, after = re.split(r"(0BDC04[0-9A-F]{34})", hint)
     assert before == f"To continue: mdfactory sync verify {pushed_all} --since "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import os
 import re
 import shutil
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,6 +33,7 @@ from mdfactory.sync.undo import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import AWKWARD_TEXTS, EARLY_TIME, analysis, overview, records, run
+from tracing import NEEDS_STRACE, traced
 
 
 class RawCsv:
@@ -490,24 +489,38 @@ def test_a_file_truncated_during_a_read_is_an_error(paths: tuple[Path, Path]) ->
 # Large files
 
 
-def _refuse(*_: object) -> int:
-    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+WRITE = """
+import sys
+from pathlib import Path
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
+from mdfactory.stores.csv.store import CsvStore
+from mdfactory.testing.records import records, run
+
+store = CsvStore(Path(sys.argv[1]), Path(sys.argv[2]))
+store.write([(SIMULATIONS, records(SIMULATIONS, run(sys.argv[3])))], ConflictMode[sys.argv[4]])
+"""
 
 
-@pytest.mark.parametrize("copy_in_kernel", [_refuse, lambda *_: 0])
+@NEEDS_STRACE
+@pytest.mark.parametrize("fault", ["error=EXDEV", "retval=0"])
 def test_files_are_copied_where_the_kernel_cannot_do_it(
-    paths: tuple[Path, Path],
-    copy_in_kernel: Callable[..., int],
-    monkeypatch: pytest.MonkeyPatch,
+    paths: tuple[Path, Path], tmp_path: Path, fault: str
 ) -> None:
     store = _create_store(paths)
     rows = [run(f"{number:05}", input_data="x" * 2_000) for number in range(1_000)]
     store.write([(SIMULATIONS, records(SIMULATIONS, *rows))], ConflictMode.refuse)
-    before = paths[0].read_bytes()
-    monkeypatch.setattr(os, "copy_file_range", copy_in_kernel, raising=False)
-    store.write([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+    before, log = paths[0].read_bytes(), tmp_path / "trace"
+
+    def write(hash_: str, mode: ConflictMode) -> None:
+        tampered = traced("copy_file_range", f"--inject=copy_file_range:{fault}", log=log)
+        command = [*tampered, "-c", WRITE, *map(str, paths), hash_, mode.name]
+        subprocess.run(command, check=True, timeout=120)
+        assert "INJECTED" in log.read_text(encoding="utf-8")
+
+    write("A", ConflictMode.refuse)
     assert paths[0].read_bytes().startswith(before)
-    store.write([(SIMULATIONS, records(SIMULATIONS, run("00999")))], ConflictMode.force)
+    write("00999", ConflictMode.force)
     assert _hashes(store) == [*(f"{number:05}" for number in range(999)), "A", "00999"]
 
 

@@ -20,6 +20,7 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.testing.records import run
+from tracing import NEEDS_STRACE, traced
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
 """Launcher that gives up the rights of root, which may read and write everything."""
@@ -168,10 +169,6 @@ COMMIT_CALLS = "pwrite64,fdatasync,fsync,unlink"
 MAGIC = bytes.fromhex("d9d505f920a163d7")
 """The end of a journal that names a super-journal; alone, it is the start of each journal."""
 
-NEEDS_STRACE = pytest.mark.skipif(
-    not shutil.which("strace"), reason="strace stops the writer at a system call"
-)
-
 REWRITE = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1] + "/runs.db", isolation_level=None)
@@ -186,9 +183,8 @@ database.execute("COMMIT")
 
 def _kill_writer(folder: Path, step: int) -> bool:
     """Kill a writer at one of the system calls of its commit; return whether it got there."""
-    inject = f"inject={COMMIT_CALLS}:signal=KILL:when={step}"
-    command = ["strace", "-o", "/dev/null", "-e", f"trace={COMMIT_CALLS}", "-e", inject]
-    command += [sys.executable, "-I", "-S", "-c", REWRITE, str(folder)]
+    kill = f"--inject={COMMIT_CALLS}:signal=KILL:when={step}"
+    command = [*traced(COMMIT_CALLS, kill), "-I", "-S", "-c", REWRITE, str(folder)]
     return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode != 0
 
 

@@ -1,0 +1,26 @@
+"""A program whose system calls are traced or tampered with by ``strace``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+NEEDS_STRACE = pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace")
+
+
+def traced(calls: str, *options: str, log: str | Path = "/dev/null") -> list[str]:
+    """Return the command that runs Python and traces some of its system calls.
+
+    Parameters
+    ----------
+    calls
+        Names of the system calls, separated by commas.
+    options
+        Options of strace, such as ``--inject=unlink:signal=KILL:when=3``.
+    log
+        File for the trace; file descriptors have their paths in it.
+    """
+    return ["strace", "-f", "-y", "-o", str(log), f"--trace={calls}", *options, sys.executable]
