@@ -7,31 +7,17 @@ import pytest
 from psycopg import sql
 
 from mdfactory.records.query import OneOf, Prefix
-from mdfactory.records.tables import SIMULATIONS, Namespace, Table
+from mdfactory.records.tables import SIMULATIONS, Namespace
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.postgres import PostgresStore
-from mdfactory.stores.store import Store
-from mdfactory.testing import StoreTests
-from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import DENSITY, analysis_with_sidecar, records, run
+from postgres import PostgresContract
 
 
-class TestPostgres(StoreTests):
+class TestPostgres(PostgresContract):
     @pytest.fixture(autouse=True)
     def _data(self, database: str) -> None:
-        self.url = database
-
-    def opened(self, *, wait: float = 60.0) -> Store:
-        return PostgresStore(self.url, wait=wait)
-
-    def raw_rows(self, table: Table) -> Rows:
-        with psycopg.connect(self.url) as database:
-            return database.execute(f'SELECT * FROM "{table.name}"').fetchall()
-
-    def raw_put(self, table: Table, rows: Rows) -> None:
-        marks = ", ".join(["%s"] * len(table.columns))
-        with psycopg.connect(self.url) as database, database.cursor() as cursor:
-            cursor.executemany(f'INSERT INTO "{table.name}" VALUES ({marks})', rows)
+        self.url = self.server_url = database
 
 
 def _write_and_read_compression(url: str) -> str:

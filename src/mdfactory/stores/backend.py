@@ -73,6 +73,8 @@ class Backend(ABC):
     def drop(self, table: Table) -> None:
         """Remove a table with all its rows.
 
+        A store may keep the empty table, if others have rights on it.
+
         Parameters
         ----------
         table

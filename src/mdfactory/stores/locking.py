@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 SECONDS_BEFORE_WARNING: Final = 1.0
 """Time after which a waiting writer logs the holder of the lock."""
 
+WAIT_LONGER: Final = "Try again later, or wait longer with --wait SECONDS"
+"""What a user can do if another program holds a lock."""
+
 FIRST_PAUSE_SECONDS: Final = 0.05
 PAUSE_GROWTH: Final = 1.5
 """Longest first pause between two attempts, and the factor by which the next one may be longer."""
@@ -53,7 +56,7 @@ class LockWait:
     def pause(
         self,
         find_holder: Callable[[], str],
-        remedy: str = "Try again later, or wait longer with --wait SECONDS",
+        remedy: str = WAIT_LONGER,
     ) -> None:
         """Sleep before the next attempt; warn once if the wait becomes long.
 
@@ -73,15 +76,30 @@ class LockWait:
         """
         remaining = self.remaining
         if remaining <= 0:
-            raise StoreLockedError(
-                f"{self.location} is held by {find_holder()}; waited {self.wait:g} s. {remedy}"
-            )
+            raise lock_error(self.location, self.wait, find_holder(), remedy)
         if time.monotonic() >= self._warning_time:
             self._warning_time = self._deadline + 1  # warn only once
             log.warning("waiting for %s", find_holder())
         longest = min(self._pause, self._longest_pause, remaining)
         time.sleep(random.uniform(0.1, 1) * longest)  # noqa: S311  # jitter, no secret
         self._pause *= PAUSE_GROWTH
+
+
+def lock_error(
+    location: str, wait: float, holder: str, remedy: str = WAIT_LONGER
+) -> StoreLockedError:
+    """Return the error after a wait in vain.
+
+    Parameters
+    ----------
+    location, wait
+        As for `LockWait`.
+    holder
+        The holder of the lock.
+    remedy
+        What the user can do.
+    """
+    return StoreLockedError(f"{location} is held by {holder}; waited {wait:g} s. {remedy}")
 
 
 def public_command(arguments: Sequence[str] | None = None) -> str:

@@ -159,7 +159,8 @@ class Transaction:
         # it.
         removed = self.delete(table)
         self.backend.drop(table)
-        self.backend.make(table)
+        if not self.has(table):
+            self.backend.make(table)
         return removed
 
     def lock_table(self, table: Table) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
+from mdfactory.records.arrow import batch
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.store import Store
@@ -64,7 +68,7 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
     if not checks[-1].sound:
         return checks
     if tables:
-        checks.append(_run("write access", lambda: _take_write_lock(store)))
+        checks.append(_run("write access", lambda: _try_to_write(store, tables)))
     return [*checks, *_check_tables({table.id for table in tables}, catalogue)]
 
 
@@ -77,10 +81,18 @@ def _run(name: str, action: Callable[[], str | None]) -> Checked:
     return Checked(f"{name} {detail}" if detail else name)
 
 
-def _take_write_lock(store: Store) -> None:
-    """Take the lock of all writers, and write nothing."""
-    with store.transaction(write=True):
-        pass
+class _RollBackError(Exception):
+    """Ends a transaction without a commit."""
+
+
+def _try_to_write(store: Store, tables: Collection[Table]) -> None:
+    """Write a record to one table of each namespace, and roll back."""
+    tables = {table.namespace: table for table in tables}.values()
+    with suppress(_RollBackError), store.transaction(write=True) as transaction:
+        for table in tables:
+            values = tuple(0 if field.type == pa.int64() else "" for field in table.schema)
+            transaction.backend.put(table, batch([values], table.schema))
+        raise _RollBackError
 
 
 def _check_tables(table_ids: Collection[str], catalogue: Catalogue) -> Iterator[Checked]:

@@ -23,7 +23,7 @@ MAX_LIMIT: Final = 2**63 - 1
 """The largest number that a database accepts in ``LIMIT``."""
 
 LAST_CHARACTER: Final = "\U0010ffff"
-"""The last code point of Unicode: a prefix followed by it sorts after all texts with the prefix."""
+"""The last code point of Unicode."""
 
 
 @contextmanager
@@ -225,10 +225,23 @@ def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bo
     column = source.c[condition.column]
     if isinstance(condition, Prefix):
         # Unlike LIKE, a range is case-sensitive and uses the index of the key.
-        return sa.and_(column >= condition.text, column <= condition.text + LAST_CHARACTER)
+        end = _end_of_prefix(condition.text)
+        return sa.and_(column >= condition.text, column < end if end else sa.true())
     # One expanding parameter for all values: SQLAlchemy would process many parameters in Python.
     values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)
     return column.in_(values)
+
+
+def _end_of_prefix(prefix: str) -> str:
+    """Return the first text after all those that start with a prefix; empty if there is none.
+
+    Its characters are near those of the prefix: not every encoding has all of Unicode.
+    """
+    head = prefix.rstrip(LAST_CHARACTER)
+    if not head:
+        return ""
+    following = chr(ord(head[-1]) + 1)
+    return head[:-1] + ("\ue000" if following == "\ud800" else following)  # surrogates are no text
 
 
 def _divide_by_size(rows: Iterable[sa.Row[Any]]) -> Iterator[list[sa.Row[Any]]]:

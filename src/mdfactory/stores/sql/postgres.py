@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from psycopg import conninfo
+from psycopg import conninfo, sql
 from sqlalchemy.dialects import postgresql
 
 from mdfactory.errors import ConfigError, StoreError, one_line
-from mdfactory.records.tables import Namespace
+from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.locking import LockWait
+from mdfactory.stores.locking import SECONDS_BEFORE_WARNING, LockWait, lock_error
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.store import Store
 
@@ -30,13 +32,39 @@ AMBIGUOUS_URL: Final = re.compile(r"//[^/?@]*[/?@].*@")
 """URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may take a part of the password for
 the host."""
 
-LOCK_HOLDER_QUERY: Final = """
-SELECT usename, coalesce(client_addr::text, 'this machine'), activity.pid
-FROM pg_locks JOIN pg_stat_activity activity USING (pid)
+BEGIN_QUERY: Final = """
+SELECT pg_catalog.current_schema(), current_user, pg_catalog.pg_backend_pid(),
+pg_catalog.set_config('search_path', 'pg_catalog', true),
+pg_catalog.set_config('lock_timeout', %s, true)
+"""
+"""Begins a transaction: finds the schema, and changes settings until the transaction ends.
+
+From then on no function or operator is used that another user has created in a schema of the
+search path: it would run with the rights of this user. The settings do not outlive the
+transaction, because a pooler lends the same server connection to others.
+"""
+
+HOLDER_COLUMNS: Final = "usename, coalesce(client_addr::text, 'this machine'), pid"
+
+LOCK_HOLDER_QUERY: Final = f"""
+SELECT {HOLDER_COLUMNS} FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND classid::bigint = %s AND objid::bigint = %s
-AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 """Finds the connection that holds the advisory lock, given both halves of its key."""
+
+BLOCKER_QUERY: Final = f"""
+SELECT {HOLDER_COLUMNS} FROM pg_stat_activity
+WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start
+"""
+"""Finds the connections for which another one waits, given the server process of that one."""
+
+MAX_TIMEOUT_MILLISECONDS: Final = 2**31 - 1
+
+ENCODINGS: Final = {"UTF8", "SQL_ASCII"}
+"""Encodings of a server that can store each text; SQL_ASCII stores bytes as they come."""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 USE_LZ4_QUERY: Final = """
 SELECT set_config(name, 'lz4', true) FROM pg_settings
@@ -46,19 +74,39 @@ WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY 
 The default method, pglz, takes a third of the time of a push of analyses."""
 
 
+@dataclass(slots=True)
+class Session:
+    """What messages say about a transaction of a connection.
+
+    Parameters
+    ----------
+    schema, role
+        The schema of the store, and the role that reads or writes it.
+    process
+        The process of the server that executes the transaction.
+    holder
+        For whom the transaction waits, or waited last.
+    """
+
+    schema: str = ""
+    role: str = ""
+    process: int = 0
+    holder: str = "another program"
+
+
 class PostgresStore(Store):
     """Records in the current schema of a PostgreSQL database.
 
-    A writer takes an advisory lock before its transaction begins, and holds it until the
-    transaction has ended. The server releases the lock if the writer is killed. A reader sees one
-    snapshot.
+    A writer takes an advisory lock of its transaction, which the server releases when the
+    transaction ends, also if the writer is killed. A reader sees one snapshot. Nothing outlives a
+    transaction, and no statement is prepared, so that connections may be pooled by transaction.
 
     Parameters
     ----------
     url
         URL of the database in the syntax of libpq: ``postgresql://user@host/database``.
     wait
-        Seconds to wait for another writer.
+        Seconds to wait for another program, at each lock.
 
     Raises
     ------
@@ -92,21 +140,22 @@ class PostgresStore(Store):
 
     @contextmanager
     def _open(self, *, write: bool, create: Collection[Namespace]) -> Iterator[Backend]:  # noqa: ARG002  # there are no files to create
-        translate_error = partial(self._store_error, write=write)
+        log.info("opening %s", self.location)
+        session = Session()
+        translate_error = partial(self._store_error, session=session, write=write)
         with (
-            store_errors(translate_error, psycopg.Error, has_secret=True),
+            # A text that another program stored in another encoding raises a UnicodeError.
+            store_errors(translate_error, psycopg.Error, UnicodeError, has_secret=True),
             closing(self._connect()) as database,
+            self._watch(database, session),
         ):
-            schema = str(_query_value(database, "SELECT pg_catalog.current_schema()") or "")
-            if not schema:
-                raise StoreError(f"{self.location}: no schema in search_path exists")
-            # From here on no function or operator is used that another user has created in a
-            # schema of the search path: it would run with the rights of this user.
-            database.execute("SET search_path = pg_catalog")
-            # The lock is taken first: the snapshot must not be older than the lock.
-            if write:
-                self._lock_schema(database, schema)
-            database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            database.isolation_level = (
+                # A writer reads what was committed after its transaction began, while it waited
+                # for the lock.
+                psycopg.IsolationLevel.READ_COMMITTED
+                if write
+                else psycopg.IsolationLevel.REPEATABLE_READ
+            )
             database.autocommit = False
             engine = sa.create_engine(
                 "postgresql+psycopg://",
@@ -114,13 +163,36 @@ class PostgresStore(Store):
                 poolclass=sa.NullPool,
                 paramstyle="format",
             )
+            # SQLAlchemy's first queries, in a transaction that it rolls back.
+            database.execute("SET LOCAL search_path = pg_catalog")
             with engine.connect() as connection:
-                if write:
-                    connection.exec_driver_sql(USE_LZ4_QUERY)
-                schemas = dict.fromkeys(Namespace, schema)
+                self._begin(connection, session, write=write)
+                schemas = dict.fromkeys(Namespace, session.schema)
                 yield PostgresBackend(connection, schemas, self.location, translate_error)
                 if write:
                     self._commit(connection)
+
+    def _begin(self, connection: sa.Connection, session: Session, *, write: bool) -> None:
+        """Begin a transaction; that of a writer has the lock of all writers."""
+        wait = LockWait(self.location, self.wait)
+        timeout = str(min(max(1, int(self.wait * 1000)), MAX_TIMEOUT_MILLISECONDS))
+        while True:
+            begun = connection.exec_driver_sql(BEGIN_QUERY, (timeout,)).one()
+            session.schema, session.role, session.process = begun[:3]
+            if not session.schema:
+                raise StoreError(f"{self.location}: no schema in search_path exists")
+            if not write:
+                return
+            connection.exec_driver_sql(USE_LZ4_QUERY)
+            number = connection.exec_driver_sql("SELECT hashtext(%s)", (session.schema,))
+            key = (LOCK_NUMBER, number.scalar_one())
+            lock = connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s, %s)", key)
+            if lock.scalar_one():
+                return
+            unsigned = tuple(half % 2**32 for half in key)
+            holders = connection.exec_driver_sql(LOCK_HOLDER_QUERY, unsigned).all()
+            connection.rollback()  # so that a pooler can lend the connection in the meantime
+            wait.pause(partial(_describe_holder, holders))
 
     def _commit(self, connection: sa.Connection) -> None:
         try:
@@ -133,57 +205,99 @@ class PostgresStore(Store):
                 "were stored or none. Repeat the command with --update"
             ) from error
 
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        log.info("opening %s", self.location)
+    def _connect(self) -> Connection:
         return psycopg.connect(
             self._url,
             autocommit=True,
             connect_timeout=max(2, int(min(self.wait, 30))),
             application_name="mdfactory",
+            client_encoding="utf8",
+            prepare_threshold=None,
         )
 
-    def _lock_schema(self, database: psycopg.Connection[tuple[object, ...]], schema: str) -> None:
-        """Take the advisory lock of a schema, or wait for it."""
-        wait = LockWait(self.location, self.wait)
-        key = (LOCK_NUMBER, _query_value(database, "SELECT hashtext(%s)", (schema,)))
-        while not _query_value(database, "SELECT pg_try_advisory_lock(%s, %s)", key):
-            wait.pause(partial(_find_lock_holder, database, key))
+    @contextmanager
+    def _watch(self, database: Connection, session: Session) -> Iterator[None]:
+        """Find out in the block of a ``with`` statement for whom the connection waits."""
+        ended = threading.Event()
+        thread = threading.Thread(
+            target=self._find_holders, args=(database, session, ended), daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
 
-    def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
+    def _find_holders(self, database: Connection, session: Session, ended: threading.Event) -> None:
+        was_active = False
+        while not ended.wait(SECONDS_BEFORE_WARNING / 2):
+            is_active = database.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+            if is_active and was_active:
+                # The holder is for messages only, which are not worth an error.
+                with suppress(psycopg.Error), closing(self._connect()) as other:
+                    other.execute("SET search_path = pg_catalog")
+                    found = other.execute(BLOCKER_QUERY.encode(), (session.process,)).fetchall()
+                    holder = _describe_holder(found) if found else session.holder
+                    if holder != session.holder and not ended.is_set():
+                        log.warning("waiting for %s", holder)
+                    session.holder = holder
+            was_active = is_active
+
+    def _store_error(self, error: BaseException, *, session: Session, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database; the password is masked."""
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            return lock_error(self.location, self.wait, session.holder)
         reason = one_line(error)
         if self._password:
             reason = reason.replace(self._password, "***")
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and session.schema:
+            reason += f". Let the owner execute: {_grant(session, reason)}"
         action = "written; nothing was changed" if write else "read"
         return StoreError(f"{self.location} cannot be {action}: {reason}")
 
 
 class PostgresBackend(SqlBackend):
-    """The tables of a PostgreSQL schema."""
+    """The tables of a PostgreSQL schema, which may belong to several roles."""
 
     insert = staticmethod(postgresql.insert)
     # Texts are compared by their code points, as in all stores, whatever the database's locale.
     text = sa.Text(collation="C")
     integer = sa.BigInteger()
 
+    def make(self, table: Table) -> None:
+        """Create a table, the first one only in a database whose encoding has all characters."""
+        if not self.names(table.namespace):
+            encoding = self._connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+            if encoding not in ENCODINGS:
+                raise StoreError(
+                    f"{self.location} has the encoding {encoding}, which lacks characters of "
+                    "paths and results. Create a database for the store with: "
+                    "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+                )
+        super().make(table)
 
-def _query_value(
-    database: psycopg.Connection[tuple[object, ...]],
-    query: str,
-    values: tuple[object, ...] = (),
-) -> object:
-    """Return the only value of a query; None if the query returns no row."""
-    row = database.execute(query.encode(), values).fetchone()
-    return row[0] if row else None
+    def drop(self, table: Table) -> None:
+        """Delete all rows; the empty table stays.
+
+        Only the owner of a table can drop it, and the rights of other roles would go with it.
+        """
+        self._connection.execute(sa.delete(self._sql_table(table)))
 
 
-def _find_lock_holder(
-    database: psycopg.Connection[tuple[object, ...]], key: tuple[object, ...]
-) -> str:
-    """Return the user and process that hold the lock, if the server shows them."""
-    unsigned = [int(str(number)) % 2**32 for number in key]
-    row = database.execute(LOCK_HOLDER_QUERY.encode(), unsigned).fetchone()
-    if row is None:
+def _grant(session: Session, reason: str) -> str:
+    """Return the SQL statement that grants the rights that the role lacks."""
+    rights = (
+        "USAGE, CREATE ON SCHEMA {} TO {}"
+        if "for schema" in reason
+        else "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}"
+    )
+    names = sql.Identifier(session.schema), sql.Identifier(session.role)
+    return sql.SQL("GRANT " + rights).format(*names).as_string()
+
+
+def _describe_holder(holders: Sequence[Sequence[Any]]) -> str:
+    """Return the user and process that hold a lock, if the server shows them."""
+    if not holders:
         return "another program"
-    user, where, process = row
+    user, where, process = holders[0]
     return f"{user} on {where} (server process {process})"
