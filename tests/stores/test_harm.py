@@ -23,6 +23,8 @@ from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
 from mdfactory.testing.harm import EMPTY_STATE, Workload
 
+pytestmark = pytest.mark.timeout(300 + 15 * MANY.kills)
+
 
 @pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=lambda one: one.name)
 def effort(request: pytest.FixtureRequest) -> Effort:
