@@ -151,11 +151,7 @@ class SqlBackend(Backend):
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Insert rows with ``INSERT ... ON CONFLICT DO UPDATE``."""
-        insert = self.insert(self._sql_table(table))
-        # A table that consists of its key updates the key, to the same values.
-        names = [name for name in table.columns if name not in table.key] or table.key
-        values = {name: insert.excluded[name] for name in names}
-        upsert = insert.on_conflict_do_update(index_elements=table.key, set_=values)
+        upsert = self._upsert(self.insert(self._sql_table(table)), table)
         self._execute(upsert, {name: rows[name].to_pylist() for name in table.columns})
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
@@ -166,6 +162,13 @@ class SqlBackend(Backend):
         has_key = (source.c[name] == sa.bindparam(name) for name in table.key)
         values = dict(zip(table.key, zip(*keys, strict=True), strict=True))
         self._execute(sa.delete(source).where(*has_key), values)
+
+    def _upsert(self, insert: Any, table: Table) -> Any:
+        """Return an ``INSERT`` by which a row replaces the stored row of the same key."""
+        # A table that consists of its key updates the key, to the same values.
+        names = [name for name in table.columns if name not in table.key] or table.key
+        values = {name: insert.excluded[name] for name in names}
+        return insert.on_conflict_do_update(index_elements=table.key, set_=values)
 
     def _execute(
         self, statement: sa.Insert | sa.Delete, values: Mapping[str, Sequence[Any]]

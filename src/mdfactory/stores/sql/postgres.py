@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 from psycopg import conninfo, sql
 from sqlalchemy.dialects import postgresql
@@ -19,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 from mdfactory.errors import ConfigError, StoreError, one_line
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
+from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import SECONDS_BEFORE_WARNING, LockWait, lock_error
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.store import Store
@@ -63,6 +66,9 @@ MAX_TIMEOUT_MILLISECONDS: Final = 2**31 - 1
 
 ENCODINGS: Final = {"UTF8", "SQL_ASCII"}
 """Encodings of a server that can store each text; SQL_ASCII stores bytes as they come."""
+
+MAX_PARAMETER_BYTES: Final = 64 * 2**20
+"""Bytes of rows that are one parameter; the server accepts parameters of up to a gigabyte."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -276,12 +282,43 @@ class PostgresBackend(SqlBackend):
                 )
         super().make(table)
 
+    def put(self, table: Table, rows: pa.RecordBatch) -> None:
+        """Insert rows; short ones as one parameter.
+
+        No statement is prepared, so the server parses and plans each one that is executed.
+        """
+        if table.large or rows.nbytes > MAX_PARAMETER_BYTES:
+            super().put(table, rows)
+            return
+        source = self._sql_table(table)
+        select = sa.select(_incoming(source, table.columns, rows.to_pylist()))
+        insert = postgresql.insert(source).from_select(table.columns, select)
+        self._connection.execute(self._upsert(insert, table))
+
+    def remove(self, table: Table, keys: Sequence[Key]) -> None:
+        """Delete the rows with these keys, which are one parameter."""
+        source = self._sql_table(table)
+        rows = [dict(zip(table.key, key, strict=True)) for key in keys]
+        incoming = _incoming(source, table.key, rows)
+        has_key = (source.c[name] == incoming.c[name] for name in table.key)
+        self._connection.execute(sa.delete(source).where(*has_key))
+
     def drop(self, table: Table) -> None:
         """Delete all rows; the empty table stays.
 
         Only the owner of a table can drop it, and the rights of other roles would go with it.
         """
         self._connection.execute(sa.delete(self._sql_table(table)))
+
+
+def _incoming(
+    source: sa.Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> sa.TableValuedAlias:
+    """Return rows with columns of a table, which are one parameter."""
+    columns = (sa.column(name, source.c[name].type) for name in names)
+    text: sa.BindParameter[str] = sa.bindparam("rows", json.dumps(rows, ensure_ascii=False))
+    incoming = sa.func.json_to_recordset(sa.cast(text, postgresql.JSON()))
+    return incoming.table_valued(*columns).render_derived("incoming", with_types=True)
 
 
 def _grant(session: Session, reason: str) -> str:
