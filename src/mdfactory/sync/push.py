@@ -106,7 +106,7 @@ def push(
             with planned_transaction(store, snapshot, mode) as (transaction, known):
                 written = transaction.plan(snapshot.record_batches(), mode, create=True)
                 return _pushed(snapshot, known, written)
-        if snapshot.digest_rows.tables():
+        if snapshot.digest_rows:
             with store.transaction() as transaction:
                 known, unread = snapshot.plan(transaction, mode)
                 if not unread:
@@ -122,7 +122,7 @@ def push(
         ):
             for table, counts in known.items():
                 recorder.count(table, asdict(counts))
-            for table in snapshot.records.tables():
+            for table in dict.fromkeys(table for table, _ in snapshot.records):
                 transaction.create(table)
             written = transaction.write(snapshot.record_batches(), mode)
             for rows in outdated_rows(transaction, snapshot.inventory, catalogue):

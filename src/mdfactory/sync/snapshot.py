@@ -27,11 +27,11 @@ from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import take_rows
+from mdfactory.stores.spool import Spool
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.inventory import Inventory
 from mdfactory.sync.progress import ProgressCallback
-from mdfactory.sync.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,13 @@ class CampaignSnapshot:
         Time of the records: ISO 8601 in UTC.
     inventory
         What the walk has found, apart from the records.
+    spool
+        The rows. A campaign is read into it before the store is locked, so that no other writer
+        waits for a slow file system.
     records
-        Whole records.
+        Table and position in the spool of each batch of whole records.
     digest_rows
-        Digest rows of records that an earlier scan read, and this one did not.
+        The same for digest rows of records that an earlier scan read, and this one did not.
     read_again
         Table id -> folders whose records were read later, so that their digest rows are obsolete.
     """
@@ -65,20 +68,21 @@ class CampaignSnapshot:
     watch: ProgressCallback
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     inventory: Inventory = field(default_factory=Inventory)
-    records: Spool = field(default_factory=Spool)
-    digest_rows: Spool = field(default_factory=Spool)
+    spool: Spool = field(default_factory=Spool)
+    records: list[tuple[Table, int]] = field(default_factory=list)
+    digest_rows: list[tuple[Table, int]] = field(default_factory=list)
     read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def record_batches(self) -> Batches:
         """Yield the whole records, without those of unused folders."""
-        for table, rows in self.records:
-            yield table, _without_folders(rows, self.inventory.unused_folders)
+        for table, position in self.records:
+            yield table, _without_folders(self.spool.read(position), self.inventory.unused_folders)
 
     def digest_batches(self) -> Batches:
         """Yield the digest rows, without those of unused folders and of records read later."""
-        for table, rows in self.digest_rows:
+        for table, position in self.digest_rows:
             paths = self.inventory.unused_folders | self.read_again[table.id]
-            yield table, _without_folders(rows, paths)
+            yield table, _without_folders(self.spool.read(position), paths)
 
     def plan(
         self, transaction: Transaction, mode: ConflictMode
@@ -134,7 +138,8 @@ class CampaignSnapshot:
         for table, rows in collect(simulations, scope, self.time, add_skipped, reading):
             self.inventory.add_results(table, rows)
             are_digest_rows = rows.schema.equals(DIGEST_ROW_SCHEMA)
-            (self.digest_rows if are_digest_rows else self.records).add(table, rows)
+            batches = self.digest_rows if are_digest_rows else self.records
+            batches.append((table, self.spool.add(rows)))
             del rows  # a batch may be large: it is released before the next one is read
 
 
@@ -176,7 +181,7 @@ def take_snapshot(
         In mode ``refuse``, if a simulation was found in several folders.
     """
     snapshot = CampaignSnapshot(scope, reading, watch)
-    with snapshot.records, snapshot.digest_rows:
+    with snapshot.spool:
         inventory = snapshot.inventory
         brief = replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
         snapshot.collect(inventory.first_pass(discover(source, brief), watch), scope, brief)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
 import pyarrow as pa
-from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import (
@@ -26,21 +24,21 @@ from mdfactory.records.query import OneOf, Query, select_rows
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.backend import TableBackend
 from mdfactory.stores.foundry.client import BRANCH, FoundryClient
-from mdfactory.stores.foundry.dataset import MAX_HELD_BYTES, DatasetTable
-from mdfactory.stores.foundry.http import as_store_errors
+from mdfactory.stores.foundry.dataset import DatasetTable
 from mdfactory.stores.foundry.layout import STATE, commit_position, path_of
-from mdfactory.stores.foundry.model import CommitStatusUnknownError, QueryFailedError, is_dataset
+from mdfactory.stores.foundry.model import (
+    CommitStatusUnknownError,
+    QueryFailedError,
+    RequestRefusedError,
+    is_dataset,
+)
 from mdfactory.stores.foundry.parquet import cast_records, select_statement
 from mdfactory.stores.keys import Key
 from mdfactory.stores.locking import LockWait
 from mdfactory.stores.sorting import sort_and_limit
+from mdfactory.stores.spool import Spool
 
 log = logging.getLogger(__name__)
-
-READ_FAILURE: Final = "cannot be read"
-WRITE_FAILURE: Final = "cannot be written; nothing was changed"
-SCHEMA_FAILURE: Final = "cannot be given a schema"
-"""Predicates of messages about a store; see `as_store_errors`."""
 
 MAX_SQL_VALUES: Final = 200
 """Largest number of values in the conditions of an SQL query; with more, the files are read."""
@@ -60,18 +58,28 @@ class FoundryBackend(TableBackend):
     location
         The store, for messages.
     wait
-        The wait for other writers; None if this backend only reads.
+        The wait for other writers.
+    write
+        Whether this backend may write.
     """
 
     has_completed_write = False
 
     def __init__(
-        self, client: FoundryClient, paths: FoundryPaths, location: str, wait: LockWait | None
+        self,
+        client: FoundryClient,
+        paths: FoundryPaths,
+        location: str,
+        wait: LockWait,
+        *,
+        write: bool,
     ) -> None:
         self.location = location
         self._client = client
         self._paths = paths
         self._wait = wait
+        self._write = write
+        self._spool = Spool()
         self._datasets: dict[str, DatasetTable | None] = {}
         self._dropped_paths: set[str] = set()
 
@@ -84,17 +92,16 @@ class FoundryBackend(TableBackend):
         The names of tables that other programs created are derived from the overview. Tables that
         are not record tables are left out.
         """
-        with self._as_store_errors(READ_FAILURE):
-            names = [SIMULATIONS.name, OVERVIEW.name]
-            if namespace is Namespace.results and self.has(OVERVIEW):
-                results = self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name"))
-                names += {f"{result_type.upper()}_{name}" for result_type, name in results}
-            created = self._read_state("table")
-            names += [name for key, name in created if key.startswith(f"{namespace}/")]
-            tables = (table_named(name, namespace) for name in names)
-            # The state table is last: it has the names in their original case.
-            table_by_id = {table.id: table for table in tables if table}
-            return [table.name for table in table_by_id.values() if self.has(table)]
+        names = [SIMULATIONS.name, OVERVIEW.name]
+        if namespace is Namespace.results and self.has(OVERVIEW):
+            results = self._scan_texts(OVERVIEW, Query(), ("item_type", "item_name"))
+            names += {f"{result_type.upper()}_{name}" for result_type, name in results}
+        created = self._read_state("table")
+        names += [name for key, name in created if key.startswith(f"{namespace}/")]
+        tables = (table_named(name, namespace) for name in names)
+        # The state table is last: it has the names in their original case.
+        table_by_id = {table.id: table for table in tables if table}
+        return [table.name for table in table_by_id.values() if self.has(table)]
 
     def _read_state(self, kind: str) -> Iterator[tuple[str, ...]]:
         """Yield name and value of each row of one kind in the state table."""
@@ -111,28 +118,26 @@ class FoundryBackend(TableBackend):
     def has(self, table: Table) -> bool:
         """Whether a dataset has a committed transaction or new changes, and was not dropped."""
         path = path_of(table, self._paths)
-        with self._as_store_errors(READ_FAILURE):
-            dataset = self._dataset(table)
-            if dataset is None or path in self._dropped_paths:
-                return False
-            return bool(dataset.base_transaction) or dataset.has_changes
+        dataset = self._dataset(table)
+        if dataset is None or path in self._dropped_paths:
+            return False
+        return bool(dataset.base_transaction) or dataset.has_changes
 
     def make(self, table: Table) -> None:
         """Create a dataset; the table exists once its first transaction is committed."""
-        if self._wait is None:
+        if not self._write:
             raise NotInitialisedError(table.name, self.location, table.command)
-        with self._as_store_errors(WRITE_FAILURE):
-            path = path_of(table, self._paths)
-            dataset = self._dataset(table)
-            if dataset is None:
-                rid = self._client.create_dataset(path)
-                dataset = self._datasets[path] = DatasetTable(self._client, table, path, rid)
-            elif not dataset.base_transaction:
-                # The program that created it may have been killed before it created the branch.
-                self._client.create_branch(dataset.rid)
-            dataset.lock_table(self._wait)
-            dataset.clear()
-            self._dropped_paths.discard(path)
+        path = path_of(table, self._paths)
+        dataset = self._dataset(table)
+        if dataset is None:
+            rid = self._client.create_dataset(path)
+            dataset = self._datasets[path] = self._dataset_table(table, path, rid)
+        elif not dataset.base_transaction:
+            # The program that created it may have been killed before it created the branch.
+            self._client.create_branch(dataset.rid)
+        dataset.lock_table(self._wait)
+        dataset.clear()
+        self._dropped_paths.discard(path)
         if table.is_record:
             self._put_state("table", f"{table.namespace}/{table.id}", table.name)
 
@@ -150,11 +155,7 @@ class FoundryBackend(TableBackend):
 
     def lock_table(self, table: Table) -> bool:
         """Open a transaction of a dataset; return whether another program has changed it."""
-        with self._as_store_errors(WRITE_FAILURE):
-            dataset = self._dataset(table)
-            if dataset is None or self._wait is None:
-                raise NotInitialisedError(table.name, self.location, table.command)
-            return dataset.lock_table(self._wait)
+        return self._existing_dataset(table).lock_table(self._wait)
 
     def repair_table(self, table: Table) -> None:
         """Give a dataset without a schema its schema."""
@@ -166,9 +167,8 @@ class FoundryBackend(TableBackend):
         """Set the schema of a dataset if it has none; a failure is only logged."""
         reason = ""
         try:
-            with self._as_store_errors(SCHEMA_FAILURE):
-                if dataset.ensure_schema():
-                    return
+            if dataset.ensure_schema():
+                return
         except MDFactoryError as error:
             reason = f": {one_line(error)}"
         log.warning(
@@ -185,13 +185,18 @@ class FoundryBackend(TableBackend):
         StoreChangedError
             If another program has changed the dataset since it was read.
         """
-        if self.lock_table(table):
+        dataset = self._existing_dataset(table)
+        if dataset.lock_table(self._wait):
             raise StoreChangedError(
-                f"{path_of(table, self._paths)} was written by another program; nothing was "
-                "changed. Try again"
+                f"{dataset.path} was written by another program; nothing was changed. Try again"
             )
+        return dataset
+
+    def _existing_dataset(self, table: Table) -> DatasetTable:
+        """Return the dataset of a table, or raise `NotInitialisedError`."""
         dataset = self._dataset(table)
-        assert dataset is not None  # noqa: S101  # `lock_table` has checked it
+        if dataset is None:
+            raise NotInitialisedError(table.name, self.location, table.command)
         return dataset
 
     def _dataset(self, table: Table) -> DatasetTable | None:
@@ -201,22 +206,22 @@ class FoundryBackend(TableBackend):
             rid = self._client.find_usable_resource(path)
             if rid and not is_dataset(rid):
                 raise StoreError(f"{path} is not a dataset, so it cannot hold {table.name}")
-            self._datasets[path] = DatasetTable(self._client, table, path, rid) if rid else None
+            self._datasets[path] = self._dataset_table(table, path, rid) if rid else None
         return self._datasets[path]
+
+    def _dataset_table(self, table: Table, path: str, rid: str) -> DatasetTable:
+        return DatasetTable(self._client, table, path, rid, self._spool)
 
     # Records
 
     def scan(self, table: Table, query: Query) -> Iterator[pa.RecordBatch]:
         """Stream the records of a query, by SQL if possible, or else from the files."""
         columns = query.schema_with_sort(table).names
-        with self._as_store_errors(READ_FAILURE):
-            dataset = self._dataset(table)
-            if dataset is None:
-                raise NotInitialisedError(table.name, self.location, table.command)
-            batches = self._query_sql(dataset, table, query, columns)
-            if batches is None:
-                batches = dataset.scan(query, columns)
-            yield from sort_and_limit(batches, query, table)
+        dataset = self._existing_dataset(table)
+        batches = self._query_sql(dataset, table, query, columns)
+        if batches is None:
+            batches = dataset.scan(query, columns)
+        yield from sort_and_limit(batches, query, table)
 
     def _query_sql(
         self, dataset: DatasetTable, table: Table, query: Query, columns: Sequence[str]
@@ -229,7 +234,7 @@ class FoundryBackend(TableBackend):
         value_count = sum(
             len(condition.values) for condition in query.where if isinstance(condition, OneOf)
         )
-        if self._wait or not query.where or value_count > MAX_SQL_VALUES:
+        if self._write or not query.where or value_count > MAX_SQL_VALUES:
             return None
         if not (dataset.base_transaction and dataset.snapshot_transaction):
             return None
@@ -246,17 +251,7 @@ class FoundryBackend(TableBackend):
 
     def put(self, table: Table, rows: pa.RecordBatch) -> None:
         """Add records to the changes of a dataset."""
-        dataset = self._locked_dataset(table)
-        with self._as_store_errors(WRITE_FAILURE):
-            dataset.put(rows)
-            self._limit_memory()
-
-    def _limit_memory(self) -> None:
-        """Move new records of all datasets to temporary files beyond `MAX_HELD_BYTES`."""
-        datasets = [dataset for dataset in self._datasets.values() if dataset]
-        if sum(dataset.held_bytes for dataset in datasets) > MAX_HELD_BYTES:
-            for dataset in datasets:
-                dataset.spool()
+        self._locked_dataset(table).put(rows)
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Add removals of records to the changes of a dataset."""
@@ -299,7 +294,7 @@ class FoundryBackend(TableBackend):
     def _status(self, dataset_rid: str, transaction_rid: str) -> str:
         try:
             return self._client.transaction(dataset_rid, transaction_rid).status
-        except FoundryAPIError:  # an outage is a `StoreError`
+        except RequestRefusedError:
             return "DELETED"
 
     def commit(self) -> None:
@@ -382,9 +377,7 @@ class FoundryBackend(TableBackend):
 
     def close(self) -> None:
         """Unlock all datasets, and remove temporary files."""
-        for dataset in self._datasets.values():
-            if dataset:
-                dataset.close()
-
-    def _as_store_errors(self, failure: str) -> AbstractContextManager[None]:
-        return as_store_errors(self.location, failure)
+        with self._spool:
+            for dataset in self._datasets.values():
+                if dataset:
+                    dataset.close()

@@ -1,7 +1,7 @@
 """Client of Foundry: requests for datasets, transactions, files, schemas and SQL queries.
 
-If a reply is lost, the request is repeated; see `stores.foundry.http`. A failure of the service is
-an error; it never counts as a missing resource.
+If a reply is lost, the request is repeated, and errors of foundry-dev-tools become errors of this
+package; see `stores.foundry.http`. A failure of the service never counts as a missing resource.
 """
 
 from __future__ import annotations
@@ -21,21 +21,16 @@ from foundry_dev_tools.config.config import get_config_dict, parse_general_confi
 from foundry_dev_tools.config.token_provider import JWTTokenProvider
 from foundry_dev_tools.errors import compass, dataset
 from foundry_dev_tools.errors.config import FoundryConfigError
-from foundry_dev_tools.errors.meta import FoundryAPIError
 
 from mdfactory.errors import ConfigError, StoreError, one_line
-from mdfactory.stores.foundry.http import (
-    TIMEOUT_SECONDS,
-    FoundrySession,
-    request_errors,
-    request_failed,
-)
+from mdfactory.stores.foundry.http import TIMEOUT_SECONDS, FoundrySession, request_errors
 from mdfactory.stores.foundry.model import (
     UNLISTED_TRANSACTION,
     CommitStatusUnknownError,
     DatasetTransaction,
     OpenTransactionError,
     QueryFailedError,
+    RequestRefusedError,
     parse_transaction,
 )
 
@@ -57,8 +52,7 @@ class FoundryClient:
     """Connection to Foundry, configured by the files of ``fdt config`` and ``FDT_*`` variables.
 
     Datasets, folders and transactions are named by their resource identifiers (``rid``). Every
-    method raises `StoreError` if the service cannot be reached, fails or denies access. It raises
-    the `FoundryAPIError` of foundry-dev-tools if the service refuses a request for another reason.
+    method raises `StoreError` if a request fails.
 
     Raises
     ------
@@ -72,7 +66,7 @@ class FoundryClient:
             config.requests_session = FoundrySession()
             config.requests_session.verify = config.requests_ca_bundle or True
             self._context = FoundryContext(config)
-        except (FoundryConfigError, AttributeError, TypeError, ValueError) as error:
+        except (FoundryConfigError, AttributeError, TypeError, ValueError, OSError) as error:
             raise ConfigError(
                 f"credentials for Foundry are missing or invalid: {one_line(error)} Set "
                 "FDT_CREDENTIALS__DOMAIN and FDT_CREDENTIALS__JWT, or configure them",
@@ -110,10 +104,11 @@ class FoundryClient:
             If it is in the trash: somebody has deleted it, so it is neither used nor replaced.
         """
         get = self._context.compass.api_get_resource_by_path
+        missing = (compass.ResourceNotFoundError, compass.PathNotFoundError)
         try:
-            with self._request(f"looking up {path}"):
+            with self._request(f"looking up {path}", *missing):
                 reply = get(path, decoration={"path", "inTrash"}).json()
-        except (compass.ResourceNotFoundError, compass.PathNotFoundError):
+        except missing:
             return ""
         if reply.get("directlyTrashed") or reply.get("inTrash"):
             raise StoreError(f"{path} is in the trash. Restore it, or delete it permanently")
@@ -124,7 +119,7 @@ class FoundryClient:
         create = partial(self._create, path, self._catalog.api_create_dataset, path)
         try:
             rid = create()
-        except compass.PathNotFoundError:
+        except RequestRefusedError:  # usually because the folder is missing
             self._create_folder(path.rpartition("/")[0])
             rid = create()
         self.create_branch(rid)
@@ -132,20 +127,20 @@ class FoundryClient:
 
     def _create(self, path: str, create: Callable[..., requests.Response], *arguments: str) -> str:
         """Create a folder or dataset unless it exists, and return its rid."""
-        action = f"creating {path}"
+        exists = (dataset.DatasetAlreadyExistsError, compass.DuplicateNameError)
         try:
-            with self._request(action):
+            with self._request(f"creating {path}", *exists):
                 return str(create(*arguments).json()["rid"])
-        except (dataset.DatasetAlreadyExistsError, compass.DuplicateNameError) as error:
+        except exists:
             # Another program may have created it, or an earlier attempt whose reply was lost.
-            rid = self.find_usable_resource(path)
-            if not rid:
-                raise request_failed(action, error) from error
-            return rid
+            if rid := self.find_usable_resource(path):
+                return rid
+            raise StoreError(f"{path} exists in Foundry, but cannot be found") from None
 
     def create_branch(self, dataset_rid: str) -> None:
         """Create the branch that holds the records, unless it exists."""
-        with suppress(dataset.BranchesAlreadyExistError), self._request("creating a branch"):
+        exists = dataset.BranchesAlreadyExistError
+        with suppress(exists), self._request("creating a branch", exists):
             self._catalog.api_create_branch(dataset_rid, BRANCH)
 
     def _create_folder(self, path: str) -> str:
@@ -182,7 +177,7 @@ class FoundryClient:
         """
         list_page = self._catalog.api_get_reverse_transactions2
         try:
-            with self._request("reading transactions"):
+            with self._request("reading transactions", dataset.BranchNotFoundError):
                 page = list_page(
                     dataset_rid,
                     ref,
@@ -228,10 +223,11 @@ class FoundryClient:
 
     def has_schema(self, dataset_rid: str, transaction_rid: str) -> bool:
         """Whether the view that ends with a transaction has a schema."""
+        missing = dataset.DatasetHasNoSchemaError
         try:
-            with self._request(f"reading the schema of {dataset_rid}"):
+            with self._request(f"reading the schema of {dataset_rid}", missing):
                 self._context.metadata.api_get_dataset_schema(dataset_rid, BRANCH, transaction_rid)
-        except dataset.DatasetHasNoSchemaError:
+        except missing:
             return False
         return True
 
@@ -264,8 +260,8 @@ class FoundryClient:
             if content[:1] != b"A":  # the marker of an Arrow stream
                 raise QueryFailedError("the result is not in Arrow format")
             return pa.ipc.open_stream(pa.py_buffer(content).slice(1))
-        except (FoundryAPIError, pa.ArrowInvalid) as error:
-            raise QueryFailedError(f"{type(error).__name__}: {one_line(error)}") from error
+        except (RequestRefusedError, pa.ArrowInvalid) as error:
+            raise QueryFailedError(one_line(error)) from error
 
     # Transactions
 
@@ -281,15 +277,16 @@ class FoundryClient:
         """
         start: Callable[..., requests.Response] = self._catalog.api_start_transaction
         options = {"record": dict(record), "start_transaction_type": transaction_type}
+        is_open = dataset.DatasetHasOpenTransactionError
         try:
-            with self._request("starting a transaction"):
+            with self._request("starting a transaction", is_open):
                 try:
                     reply = start(dataset_rid, BRANCH, **options)
                 except dataset.BranchNotFoundError:
                     self.create_branch(dataset_rid)
                     reply = start(dataset_rid, BRANCH, **options)
                 return str(reply.json()["rid"])
-        except dataset.DatasetHasOpenTransactionError as error:
+        except is_open as error:
             rid = error.kwargs.get("open_transaction_rid", "")
             if not rid:
                 transactions = self.transactions(dataset_rid, BRANCH, with_open=True)
@@ -322,8 +319,8 @@ class FoundryClient:
         try:
             with self._request("writing a schema"):
                 put(dataset_rid, transaction_rid, schema, BRANCH)
-        except FoundryAPIError as error:
-            log.debug("no schema for %s: %s", transaction_rid, type(error).__name__)
+        except RequestRefusedError as error:
+            log.debug("no schema for %s: %s", transaction_rid, error)
             return False
         return True
 
@@ -343,19 +340,17 @@ class FoundryClient:
         CommitStatusUnknownError
             If the commit fails and the status cannot be read.
         StoreError
-            If the service refuses the commit. The transaction is still open.
+            If the commit fails, and the transaction is still open.
         """
         for attempt in range(1, MAX_COMMIT_ATTEMPTS + 1):
             try:
                 with self._request("committing"):
                     self._catalog.api_commit_transaction(dataset_rid, transaction_rid)
                     break
-            except (FoundryAPIError, StoreError) as error:
+            except StoreError:
                 status = self._status_after_failure(dataset_rid, transaction_rid)
                 if status != "OPEN":
                     return status
-                if isinstance(error, FoundryAPIError):
-                    raise request_failed("committing", error) from error
                 if attempt == MAX_COMMIT_ATTEMPTS:
                     raise
         return "COMMITTED"
@@ -363,10 +358,10 @@ class FoundryClient:
     def _status_after_failure(self, dataset_rid: str, transaction_rid: str) -> str:
         try:
             return self.transaction(dataset_rid, transaction_rid).status
-        except (FoundryAPIError, StoreError) as error:
+        except StoreError as error:
             raise CommitStatusUnknownError(
                 f"it is unknown whether transaction {transaction_rid} of {dataset_rid} was "
-                f"committed: {one_line(request_failed('reading its status', error))}"
+                f"committed: {one_line(error)}"
             ) from error
 
     def abort(self, dataset_rid: str, transaction_rid: str) -> bool:
@@ -374,7 +369,7 @@ class FoundryClient:
         try:
             with self._request("aborting"):
                 self._catalog.api_abort_transaction(dataset_rid, transaction_rid)
-        except (FoundryAPIError, StoreError) as error:
-            log.debug("could not abort %s: %s", transaction_rid, type(error).__name__)
+        except StoreError as error:
+            log.debug("could not abort %s: %s", transaction_rid, error)
             return False
         return True

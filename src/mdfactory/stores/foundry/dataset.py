@@ -33,12 +33,10 @@ from mdfactory.stores.foundry.parquet import (
 )
 from mdfactory.stores.keys import Key, keys_of, take_rows
 from mdfactory.stores.locking import LockWait
+from mdfactory.stores.spool import Spool, temporary_file_errors
 
 MAX_SNAPSHOT_PAGES: Final = 20
 """Largest number of pages that are searched for the SNAPSHOT with which a view begins."""
-
-MAX_HELD_BYTES: Final = 32 * 2**20
-"""Largest size of new records of a dataset in memory; beyond it, they are moved to files."""
 
 REMOVED: Final = -1
 """Stands for a batch, as the position of the newest record of a key that was removed."""
@@ -47,11 +45,10 @@ REMOVED: Final = -1
 class DatasetTable:
     """A dataset in a transaction of the store.
 
-    Changes are collected in memory and in temporary files, until `upload` rewrites the buckets
-    that they concern. Batches of new records are only appended: a record that was replaced or
-    removed stays in its batch, and the position of the newest batch decides for each key. Keys are
-    held as digests to save memory, since there may be millions. A file is downloaded to a temporary
-    folder when it is first read.
+    Changes are collected in a spool, until `upload` rewrites the buckets that they concern. Batches
+    of new records are only appended: a record that was replaced or removed stays in its batch, and
+    the position of the newest batch decides for each key. Keys are held as digests to save memory,
+    since there may be millions. A file is downloaded to a temporary folder when it is first read.
 
     Parameters
     ----------
@@ -63,6 +60,8 @@ class DatasetTable:
         Path of the dataset.
     rid
         Resource identifier of the dataset.
+    spool
+        Spool for the new records.
 
     Attributes
     ----------
@@ -70,21 +69,21 @@ class DatasetTable:
         Rid of the open transaction that locks the dataset; empty if it is not locked.
     committed_transaction : str
         Rid of the transaction that was committed; empty before `commit`.
-    held_bytes : int
-        Size of the new records in memory.
     """
 
-    def __init__(self, client: FoundryClient, table: Table, path: str, rid: str) -> None:
+    def __init__(
+        self, client: FoundryClient, table: Table, path: str, rid: str, spool: Spool
+    ) -> None:
         self.table = table
         self.path = path
         self.rid = rid
         self.open_transaction = ""
         self.committed_transaction = ""
-        self.held_bytes = 0
         self._client = client
+        self._spool = spool
         self._is_cleared = False
         self._changed_buckets: set[int] = set()
-        self._batches: list[tuple[int, pa.RecordBatch | Path]] = []  # with their buckets
+        self._bucket_of_batch: dict[int, int] = {}  # position of a batch in the spool -> its bucket
         self._newest_batch: dict[bytes, int] = {}  # digest of a key -> position, or REMOVED
         self._local_files: dict[str, Path] = {}
         self._history_page = cache(partial(client.transactions, rid))
@@ -211,9 +210,9 @@ class DatasetTable:
             for batch in self._read_file(path, columns):
                 rows = select_rows(batch, query.where)
                 yield self._select(rows, None) if self._newest_batch else rows
-        for position, (bucket, new_batch) in enumerate(self._batches):
+        for position, bucket in list(self._bucket_of_batch.items()):
             if bucket in buckets:
-                rows = select_rows(_load_batch(new_batch).select(columns), query.where)
+                rows = select_rows(self._spool.read(position).select(columns), query.where)
                 yield self._select(rows, position)
 
     def _select(self, rows: pa.RecordBatch, newest_batch: int | None) -> pa.RecordBatch:
@@ -244,8 +243,9 @@ class DatasetTable:
             if len(content) != self.files[path]:
                 received = f"received {len(content)} of {self.files[path]} bytes"
                 raise StoreError(f"{self.path}: {path} cannot be read: {received}")
-            file = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
-            file.write_bytes(content)
+            with temporary_file_errors():
+                file = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")
+                file.write_bytes(content)
             self._local_files[path] = file
         return self._local_files[path]
 
@@ -257,12 +257,10 @@ class DatasetTable:
     def put(self, rows: pa.RecordBatch) -> None:
         """Add records; a record with the same key is replaced."""
         for bucket, batch in split_by_bucket(self.table, rows):
-            self._newest_batch |= dict.fromkeys(self._key_digests(batch), len(self._batches))
-            self._batches.append((bucket, batch))
+            position = self._spool.add(batch)
+            self._bucket_of_batch[position] = bucket
+            self._newest_batch |= dict.fromkeys(self._key_digests(batch), position)
             self._changed_buckets.add(bucket)
-            self.held_bytes += batch.nbytes
-        if self.held_bytes > MAX_HELD_BYTES:
-            self.spool()
 
     def remove(self, keys: Collection[Key]) -> None:
         """Remove the records with these keys."""
@@ -275,18 +273,8 @@ class DatasetTable:
         """Remove all records."""
         self._is_cleared = True
         self._changed_buckets.clear()
-        self._batches.clear()
+        self._bucket_of_batch.clear()
         self._newest_batch.clear()
-
-    def spool(self) -> None:
-        """Move new records from memory to temporary files."""
-        for position, (bucket, batch) in enumerate(self._batches):
-            if isinstance(batch, pa.RecordBatch):
-                path = Path(self._temporary_folder.name, f"{position}.arrow")
-                with pa.ipc.new_file(str(path), batch.schema) as file:
-                    file.write_batch(batch)
-                self._batches[position] = bucket, path
-        self.held_bytes = 0
 
     # Writing
 
@@ -312,12 +300,13 @@ class DatasetTable:
             self._rebucket_records()
             positions = set(self._newest_batch.values()) - {REMOVED}
             # A dataset without records has one file, which holds the columns.
-            buckets = {self._batches[position][0] for position in positions} or {0}
+            buckets = set(map(self._bucket_of_batch.__getitem__, positions)) or {0}
         file = Path(self._temporary_folder.name, "upload.parquet")
         lengths: dict[str, int] = {}
         for bucket in sorted(buckets):
             records = self._current_records({bucket}, self.table.columns, Query())
-            write_records(file, self.table, records)
+            with temporary_file_errors():
+                write_records(file, self.table, records)
             content = file.read_bytes()
             name = BUCKET_NAMES[bucket]
             self._client.put_file(self.rid, self.open_transaction, name, content)
@@ -354,15 +343,13 @@ class DatasetTable:
         self._is_cleared = True
 
     def commit(self) -> None:
-        """Commit the open transaction; do nothing if there is none.
+        """Commit the open transaction.
 
         Raises
         ------
         StoreChangedError
             If another program has aborted the transaction.
         """
-        if not self.open_transaction:
-            return
         status = self._client.commit(self.rid, self.open_transaction)
         self.committed_transaction, self.open_transaction = self.open_transaction, ""
         HELD_TRANSACTIONS.discard(self.committed_transaction)
@@ -387,10 +374,3 @@ class DatasetTable:
 def _key_digest(key: Key) -> bytes:
     """Return a digest of 16 bytes for a key."""
     return blake2b("\0".join(map(str, key)).encode(), digest_size=16).digest()
-
-
-def _load_batch(batch: pa.RecordBatch | Path) -> pa.RecordBatch:
-    if isinstance(batch, pa.RecordBatch):
-        return batch
-    with pa.ipc.open_file(str(batch)) as file:
-        return file.get_batch(0)

@@ -17,6 +17,7 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader
 
 from mdfactory.errors import MDFactoryError, StoreError, one_line
+from mdfactory.stores.foundry.model import RequestRefusedError
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse  # urllib3 1 does not have it
@@ -103,12 +104,12 @@ class FoundrySession(requests.Session):
 
 
 @contextmanager
-def request_errors(host: str, action: str) -> Iterator[None]:
-    """Turn failures of the service and denied access into `StoreError`.
+def request_errors(host: str, action: str, *expected: type[FoundryAPIError]) -> Iterator[None]:
+    """Turn errors of a request into `StoreError`, except those that the caller interprets.
 
-    Callers interpret the class of an error of foundry-dev-tools, for example as a missing dataset.
-    But that class is not reliable: if a listing of files fails for any reason, the library raises
-    `DatasetNotFoundError`. So failures and denied access are recognised by the status.
+    The class of an error of foundry-dev-tools is not reliable: if a listing of files fails for any
+    reason, the library raises `DatasetNotFoundError`. So failures and denied access are recognised
+    by the status.
 
     Parameters
     ----------
@@ -116,64 +117,32 @@ def request_errors(host: str, action: str) -> Iterator[None]:
         URL of the service.
     action
         What the request does, for messages, such as ``creating a branch``.
+    expected
+        Refusals that are raised as they are.
 
     Raises
     ------
+    RequestRefusedError
+        If the service refuses the request for another reason.
     StoreError
         If the service cannot be reached, fails, is busy, or denies access.
-    FoundryAPIError
-        If the service refused the request for another reason.
     """
     try:
         yield
-    except FoundryAPIError as error:
-        status = _status_of(error)
-        if status in MESSAGE_OF_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            reason = MESSAGE_OF_STATUS.get(status, f"status {status}")
-            raise StoreError(f"{host}: {action}: {reason}") from error
+    except MDFactoryError:  # of a request within this one
         raise
-    except (requests.RequestException, HTTPError) as error:
+    except FoundryAPIError as error:
+        status = error.response.status_code if error.response is not None else 0
+        has_failed = status in MESSAGE_OF_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if isinstance(error, expected) and not has_failed:
+            raise
+        name = error.kwargs.get("error_name") or type(error).__name__
+        reason = MESSAGE_OF_STATUS.get(status, f"Foundry replied {name} ({status})")
+        kind = StoreError if has_failed else RequestRefusedError
+        raise kind(f"{host}: {action}: {reason}") from None  # the cause may hold the token
+    except (OSError, HTTPError) as error:
         reason = _innermost_reason(error)
         raise StoreError(f"{host} cannot be reached: {action}: {reason}") from error
-
-
-@contextmanager
-def as_store_errors(location: str, failure: str) -> Iterator[None]:
-    """Turn errors of the service and the system into `StoreError`.
-
-    Parameters
-    ----------
-    location
-        The store.
-    failure
-        Predicate of the message, such as ``cannot be read``.
-    """
-    try:
-        yield
-    except FoundryAPIError as error:
-        raise StoreError(
-            f"the {location} {failure}: Foundry replied {_name_of(error)} ({_status_of(error)})"
-        ) from None  # the cause may hold the token
-    except OSError as error:
-        if isinstance(error, MDFactoryError):
-            raise
-        raise StoreError(f"the {location} {failure}: {one_line(error)}") from error
-
-
-def request_failed(action: str, error: FoundryAPIError | StoreError) -> StoreError:
-    """Return the `StoreError` for a failed request; its message does not show the token."""
-    reason = _name_of(error) if isinstance(error, FoundryAPIError) else error
-    return StoreError(f"a request to Foundry failed: {action}: {reason}")
-
-
-def _name_of(error: FoundryAPIError) -> str:
-    """Return the name that Foundry gives an error, or else its class."""
-    return str(error.kwargs.get("error_name") or type(error).__name__)
-
-
-def _status_of(error: FoundryAPIError) -> int:
-    """Return the status code of the reply to a failed request; 0 if there was no reply."""
-    return error.response.status_code if error.response is not None else 0
 
 
 def _innermost_reason(error: BaseException) -> str:

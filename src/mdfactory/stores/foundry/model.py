@@ -25,6 +25,10 @@ class OpenTransactionError(Exception):
         self.transaction_rid = transaction_rid
 
 
+class RequestRefusedError(StoreError):
+    """Foundry works, but refuses a request."""
+
+
 class CommitStatusUnknownError(StoreError):
     """A commit failed, and the status of its transaction cannot be read."""
 

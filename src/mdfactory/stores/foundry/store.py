@@ -17,9 +17,8 @@ from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.foundry.backend import READ_FAILURE, WRITE_FAILURE, FoundryBackend
+from mdfactory.stores.foundry.backend import FoundryBackend
 from mdfactory.stores.foundry.client import FoundryClient
-from mdfactory.stores.foundry.http import as_store_errors
 from mdfactory.stores.foundry.layout import lock_path
 from mdfactory.stores.foundry.lock import LONGEST_PAUSE_SECONDS, acquire_lock, release_lock
 from mdfactory.stores.foundry.model import is_dataset
@@ -70,8 +69,7 @@ class FoundryStore(Store):
             If the path does not exist (the error has the command that creates it), or is a folder
             instead of a dataset, or the reverse.
         """
-        with as_store_errors(self.location, READ_FAILURE):
-            rid = self._client.find_usable_resource(path)
+        rid = self._client.find_usable_resource(path)
         if not rid:
             raise StoreError(f"{path} does not exist", command=command)
         if path == self._paths.runs and not is_dataset(rid):
@@ -85,20 +83,15 @@ class FoundryStore(Store):
         wait = LockWait(self.location, self.wait, longest_pause=LONGEST_PAUSE_SECONDS)
         with ExitStack() as stack:
             if write:
-                with as_store_errors(self.location, WRITE_FAILURE):
-                    dataset_rid, lock_rid = self._acquire_lock(wait)
-                    stack.callback(release_lock, self._client, dataset_rid, lock_rid)
-            backend = FoundryBackend(
-                self._client, self._paths, self.location, wait if write else None
-            )
+                dataset_rid, lock_rid = self._acquire_lock(wait)
+                stack.callback(release_lock, self._client, dataset_rid, lock_rid)
+            backend = FoundryBackend(self._client, self._paths, self.location, wait, write=write)
             stack.callback(backend.close)
             if write:
-                with as_store_errors(self.location, WRITE_FAILURE):
-                    backend.complete_interrupted_write()
+                backend.complete_interrupted_write()
             yield backend
             if write:
-                with as_store_errors(self.location, WRITE_FAILURE):
-                    backend.commit()
+                backend.commit()
 
     def _acquire_lock(self, wait: LockWait) -> tuple[str, str]:
         """Acquire the lock of all writers, and return the rids of its dataset and transaction."""

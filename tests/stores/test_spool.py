@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
-from mdfactory.sync.spool import Spool
+from mdfactory.stores.spool import Spool
 from mdfactory.testing.records import overview, records, run
 
 
@@ -19,16 +20,12 @@ from mdfactory.testing.records import overview, records, run
 def test_spooled_records_can_be_read_several_times(max_memory_bytes: int) -> None:
     runs = [records(SIMULATIONS, *(run(f"{n}-{m}") for m in range(20))) for n in range(10)]
     overviews = [records(OVERVIEW, overview(str(n), "rdf")) for n in range(10)]
+    batches = [*chain.from_iterable(zip(runs, overviews, strict=True))]
     with Spool(max_memory_bytes=max_memory_bytes) as spool:
-        for simulation_rows, overview_rows in zip(runs, overviews, strict=True):
-            spool.add(SIMULATIONS, simulation_rows)
-            spool.add(OVERVIEW, overview_rows)
+        positions = [spool.add(rows) for rows in batches]
         for _ in range(2):
-            for table, expected in ((SIMULATIONS, runs), (OVERVIEW, overviews)):
-                batches = [rows for spooled_table, rows in spool if spooled_table is table]
-                assert pa.Table.from_batches(batches) == pa.Table.from_batches(expected)
-        spool.add(SIMULATIONS, runs[0])
-        assert sum(rows.num_rows for table, rows in spool if table is SIMULATIONS) == 220
+            assert list(map(spool.read, positions)) == batches
+        assert spool.read(spool.add(runs[0])) == runs[0]
 
 
 def test_memory_does_not_grow_beyond_the_limit() -> None:
@@ -36,9 +33,9 @@ def test_memory_does_not_grow_beyond_the_limit() -> None:
     with Spool(max_memory_bytes=2 * rows.nbytes) as spool:
         before = pa.total_allocated_bytes()
         for _ in range(50):
-            spool.add(SIMULATIONS, rows.take(pa.array(range(1000))))
+            position = spool.add(rows.take(pa.array(range(1000))))
         assert pa.total_allocated_bytes() - before < 5 * rows.nbytes
-        assert sum(batch.num_rows for _, batch in spool) == 50_000
+        assert spool.read(position) == rows
 
 
 def test_a_full_temporary_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -46,14 +43,14 @@ def test_a_full_temporary_folder_is_an_error_that_names_it(tmp_path: Path) -> No
 import resource, sys
 from mdfactory.errors import OutputError
 from mdfactory.records.tables import SIMULATIONS
-from mdfactory.sync.spool import Spool
+from mdfactory.stores.spool import Spool
 from mdfactory.testing.records import records, run
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 rows = records(SIMULATIONS, *(run(str(number), input_data="x" * 1000) for number in range(1000)))
 try:
     with Spool(max_memory_bytes=0) as spool:
-        spool.add(SIMULATIONS, rows)
+        spool.add(rows)
 except OutputError as error:
     print(error)
 """
@@ -63,8 +60,3 @@ except OutputError as error:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"the temporary folder {tmp_path} cannot be written: ")
     assert "TMPDIR" in done.stdout
-
-
-def test_an_empty_spool_is_empty() -> None:
-    with Spool() as spool:
-        assert list(spool) == []
