@@ -53,7 +53,6 @@ class CsvBackend(Backend):
     ) -> None:
         self.location = location
         self._files = dict(files)
-        self._names = {table_id: file.name for table_id, file in files.items()}
         self._path_of = path_of
         self._folders = folders
         self._translate_errors = translate_errors
@@ -64,23 +63,21 @@ class CsvBackend(Backend):
 
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables: file names without suffix."""
-        return [name for (parent, _), name in self._names.items() if parent is namespace]
+        tables: dict[TableId, CsvTable | OpenFile] = {**self._open_tables, **self._files}
+        return [table.name for (parent, _), table in tables.items() if parent is namespace]
 
     def make(self, table: Table) -> None:
         """Create a staged file with a header."""
         with self._translate_errors():
             if table.namespace not in self._folders:
                 raise NotInitialisedError(table.name, self.location, table.command)
-            self._names[table.namespace, table.id] = table.name
             self._add_table(table, None).open_staged()
 
     def drop(self, table: Table) -> None:
         """Delete a file when the transaction is committed."""
         table_id = table.namespace, table.id
-        csv_table = self._open_tables.pop(table_id, None)
-        if csv_table:
+        if csv_table := self._open_tables.pop(table_id, None):
             csv_table.close()
-        self._names.pop(table_id, None)
         if table_id in self._files:
             self._dropped[table_id] = self._files.pop(table_id)
 

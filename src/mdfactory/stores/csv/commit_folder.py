@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreVersionError, one_line
 from mdfactory.files import UnreadableError, read_file
-from mdfactory.records.tables import Namespace, table_named
+from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
 from mdfactory.stores.csv.text import write_all
 from mdfactory.stores.locking import LockWait, public_command
 
@@ -39,13 +39,6 @@ MAX_RECORD_BYTES: Final = 16 * 2**20
 
 MAX_HOLDER_BYTES: Final = 1000
 """Largest number of bytes read from the lock file, which describes the holder of the lock."""
-
-
-def table_name(file: str) -> str:
-    """Return the name of the table in a file of the results or of a commit folder; else empty."""
-    name, suffix = os.path.splitext(file)
-    is_table = name.startswith(BOOKKEEPING_PREFIX) or table_named(name, Namespace.results)
-    return name if suffix == ".csv" and is_table else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +159,23 @@ class CommitFolder:
             if "/" in staged or not staged.endswith(STAGED_SUFFIX):
                 raise ValueError(f"{staged!r} is not the name of a staged file")
         for name in (*record.change.moves.values(), *record.change.drops):
-            if not self._is_table_file(name):
+            if not self.table_in(self.path.parent / name):
                 raise ValueError(f"{name!r} is not a file of this store")
         for folder in (record.also, record.decided_by):
             if folder and not folder.endswith(FOLDER_SUFFIX):
                 raise ValueError(f"{folder!r} is not the folder of a commit")
 
-    def _is_table_file(self, name: str) -> bool:
-        """Whether a path relative to the parent folder is that of a table of this folder."""
-        folder, _, file = name.rpartition("/")
+    def table_in(self, path: Path) -> str:
+        """Return the name of the table in a file whose changes are committed here; else empty."""
         simulations = self.path.name.removesuffix(FOLDER_SUFFIX).removeprefix(".")
+        if simulations and path == self.path.with_name(simulations):
+            return SIMULATIONS.name
+        name, suffix = os.path.splitext(path.name)
+        is_table = name.startswith(BOOKKEEPING_PREFIX)
         if not simulations:  # the folder of the results
-            return not folder and bool(table_name(file))
-        if not folder:
-            return file == simulations
-        return folder == self.path.name and table_name(file).startswith(BOOKKEEPING_PREFIX)
+            is_table = is_table or table_named(name, Namespace.results) is not None
+        folder = self.path if simulations else self.path.parent
+        return name if is_table and suffix == ".csv" and path.parent == folder else ""
 
     def write_record(self, record: CommitRecord) -> None:
         """Replace the commit record atomically, and flush it to disk."""

@@ -12,7 +12,7 @@ from shlex import quote
 from mdfactory.errors import MAX_LISTED, StoreError, counted, one_line
 from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.commit import Redirects
-from mdfactory.stores.csv.commit_folder import BOOKKEEPING_PREFIX, CommitFolder, table_name
+from mdfactory.stores.csv.commit_folder import CommitFolder
 
 TableId = tuple[Namespace, str]
 """Namespace and lower-case name of a table."""
@@ -83,15 +83,8 @@ class Layout:
 
     def _identify(self, path: Path) -> tuple[Namespace, str] | None:
         """Return the namespace and the name of the table in a file; None if it holds no table."""
-        if path == self.runs:
-            return Namespace.runs, SIMULATIONS.name
-        name = table_name(path.name)
-        is_bookkeeping = name.startswith(BOOKKEEPING_PREFIX)
-        if is_bookkeeping and path.parent == self.folders[Namespace.runs].path:
-            return Namespace.runs, name
-        if name and path.parent == self.results:
-            return Namespace.results, name
-        return None
+        names = ((namespace, folder.table_in(path)) for namespace, folder in self.folders.items())
+        return next((identity for identity in names if identity[1]), None)
 
 
 def _exists(path: Path) -> bool:

@@ -91,6 +91,7 @@ class CsvTable:
         outcome: str,
     ) -> None:
         self.path = path
+        self.name = table.name
         self._table = table
         self._old = old
         self._create_staged = create_staged
