@@ -132,9 +132,6 @@ class FoundryBackend(TableBackend):
         if dataset is None:
             rid = self._client.create_dataset(path)
             dataset = self._datasets[path] = self._dataset_table(table, path, rid)
-        elif not dataset.base_transaction:
-            # The program that created it may have been killed before it created the branch.
-            self._client.create_branch(dataset.rid)
         dataset.lock_table(self._wait)
         dataset.clear()
         self._dropped_paths.discard(path)

@@ -83,8 +83,9 @@ class FoundryStore(Store):
         wait = LockWait(self.location, self.wait, longest_pause=LONGEST_PAUSE_SECONDS)
         with ExitStack() as stack:
             if write:
-                dataset_rid, lock_rid = self._acquire_lock(wait)
-                stack.callback(release_lock, self._client, dataset_rid, lock_rid)
+                client, path = self._client, lock_path(self._paths)
+                rid = client.find_usable_resource(path) or client.create_dataset(path)
+                stack.callback(release_lock, client, rid, acquire_lock(client, rid, "APPEND", wait))
             backend = FoundryBackend(self._client, self._paths, self.location, wait, write=write)
             stack.callback(backend.close)
             if write:
@@ -92,10 +93,3 @@ class FoundryStore(Store):
             yield backend
             if write:
                 backend.commit()
-
-    def _acquire_lock(self, wait: LockWait) -> tuple[str, str]:
-        """Acquire the lock of all writers, and return the rids of its dataset and transaction."""
-        path = lock_path(self._paths)
-        dataset_rid = self._client.find_usable_resource(path) or self._client.create_dataset(path)
-        lock_rid = acquire_lock(self._client, dataset_rid, "APPEND", wait)
-        return dataset_rid, lock_rid
