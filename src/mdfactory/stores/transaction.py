@@ -291,19 +291,17 @@ class Transaction:
         """
         return self._merge(batches, mode, write=True)
 
-    def plan(
-        self, batches: Batches, mode: ConflictMode, *, create: bool = False
-    ) -> dict[str, Counts]:
+    def plan(self, batches: Batches, mode: ConflictMode) -> dict[str, Counts]:
         """Return the counts that `write` would return, or raise its error; nothing is written.
+
+        A missing table counts as one without records.
 
         Parameters
         ----------
         batches, mode
             As for `write`.
-        create
-            Whether missing tables would be created first.
         """
-        return self._merge(batches, mode, write=False, create=create)
+        return self._merge(batches, mode, write=False)
 
     def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
         """Remove records, with their digests and sidecars.
@@ -394,14 +392,12 @@ class Transaction:
         if table.sidecar and self.has(table.sidecar):
             self.backend.remove(table.sidecar, [(table.id, *key) for key in keys])
 
-    def _merge(
-        self, batches: Batches, mode: ConflictMode, *, write: bool, create: bool = False
-    ) -> dict[str, Counts]:
+    def _merge(self, batches: Batches, mode: ConflictMode, *, write: bool) -> dict[str, Counts]:
         """Classify batches of records and, if `write`, store them."""
         counts: dict[str, Counts] = {}
         conflicts: dict[str, list[str]] = {}
         for table, rows in batches:
-            if not create:
+            if write:
                 self.require(table)
             contents = incoming_contents(table, rows)
             resolution = self.classify(table, rows, mode, contents)

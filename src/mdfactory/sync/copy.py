@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -97,7 +96,7 @@ def copy(
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
     with source.transaction() as reader, opened as writer:
         tables = require_tables(reader)
-        merge = partial(writer.plan, create=True) if dry_run else writer.write
+        merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
             writer.create(table)
         counts = merge(_read_records(reader, tables, watch), mode)

@@ -104,13 +104,13 @@ def push(
         watch("writing", 0)
         if dry_run:
             with planned_transaction(store, snapshot, mode) as (transaction, known):
-                written = transaction.plan(snapshot.record_batches(), mode, create=True)
+                written = transaction.plan(snapshot.record_batches(), mode)
                 return _pushed(snapshot, known, written)
         if snapshot.digest_rows:
             with store.transaction() as transaction:
                 known, unread = snapshot.plan(transaction, mode)
                 if not unread:
-                    written = transaction.plan(snapshot.record_batches(), mode, create=True)
+                    written = transaction.plan(snapshot.record_batches(), mode)
                     pushed = _pushed(snapshot, known, written)
                     outdated = outdated_rows(transaction, snapshot.inventory, catalogue)
                     if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):

@@ -63,7 +63,7 @@ class RecordTests(WriteTests):
 
     # Tables
 
-    @pytest.mark.parametrize("verb", ["read", "count", "delete", "write", "plan"])
+    @pytest.mark.parametrize("verb", ["read", "count", "delete", "write"])
     def test_a_missing_table_is_an_error_that_names_the_command(
         self, empty: Store, verb: str
     ) -> None:
@@ -72,9 +72,6 @@ class RecordTests(WriteTests):
             "count": lambda: empty.count(SIMULATIONS),
             "delete": lambda: empty.delete(SIMULATIONS),
             "write": lambda: write_records(empty, SIMULATIONS, run("A")),
-            "plan": lambda: empty.plan(
-                [(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse
-            ),
         }
         with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
             verbs[verb]()
