@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
@@ -9,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 from uuid import uuid4
+
+log = logging.getLogger(__name__)
 
 
 class UnreadableError(ValueError):
@@ -155,6 +158,18 @@ def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> It
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the entries of a folder to disk, if the file system supports that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        log.debug("cannot sync %s: %s", folder, error)
 
 
 @contextmanager

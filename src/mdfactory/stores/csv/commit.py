@@ -20,7 +20,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from mdfactory.errors import StoreError
-from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange, sync_folder
+from mdfactory.files import sync_folder
+from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
 from mdfactory.stores.locking import LockWait
 
 log = logging.getLogger(__name__)

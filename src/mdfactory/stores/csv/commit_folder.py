@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -16,12 +15,10 @@ from typing import Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreVersionError, one_line
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import UnreadableError, read_file, sync_folder
 from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
 from mdfactory.stores.csv.text import write_all
 from mdfactory.stores.locking import LockWait, public_command
-
-log = logging.getLogger(__name__)
 
 FORMAT_VERSION: Final = 1
 """Version of commit records; a record of a newer version is refused."""
@@ -301,15 +298,3 @@ def _try_lock(handle: int) -> bool:
     except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by file system
         return False
     return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the entries of a folder to disk, if the file system supports that."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        log.debug("cannot sync %s: %s", folder, error)
