@@ -148,7 +148,7 @@ results.record_artifact("b", sys.argv[2])
 
 
 @NEEDS_STRACE
-def test_files_are_on_the_disk_before_the_registry_lists_them(
+def test_files_and_folders_are_on_the_disk_before_the_registry_lists_them(
     results: Results, tmp_path: Path
 ) -> None:
     file, log = tmp_path / "a.txt", tmp_path / "trace"
@@ -156,12 +156,13 @@ def test_files_are_on_the_disk_before_the_registry_lists_them(
     command = [*traced("fsync", log=log), "-c", RECORD, str(results.directory), str(file)]
     subprocess.run(command, check=True, timeout=120)
     paths = re.findall(r"fsync\(\d+<([^>]*)>", log.read_text(encoding="utf-8"))
-    synced = [name for path in paths for name in SYNCED if name in path]
-    assert synced == ["a.parquet", "metadata.json", "a.txt", "metadata.json"]
-
-
-SYNCED = ("a.parquet", "a.txt", "metadata.json")
-"""Parts of the paths of the files, which have temporary names when they are flushed."""
+    files = ("a.parquet", "a.txt", "metadata.json")  # they have temporary names when flushed
+    folders = (f"{tmp_path}$", ".analysis$", "artifacts$", "artifacts/b$")
+    synced = [name for path in paths for name in (*files, *folders) if re.search(f"{name}", path)]
+    record_analysis = [f"{tmp_path}$", "a.parquet", ".analysis$", "metadata.json", ".analysis$"]
+    folders_of_artifact = [".analysis$", "artifacts$", "artifacts/b$"]
+    record_artifact = ["a.txt", *folders_of_artifact, "metadata.json", ".analysis$"]
+    assert synced == record_analysis + record_artifact
 
 
 def test_artifact_files_are_replaced_and_removed_together(results: Results, tmp_path: Path) -> None:
@@ -442,3 +443,257 @@ def test_record_artifact_accepts_a_single_path(results: Results, tmp_path: Path)
     assert results.registry().artifacts["notes"].files == ("artifacts/notes/notes.txt",)
     with pytest.raises(ResultError, match="missing.txt is not a file"):
         results.record_artifact("notes", tmp_path / "missing.txt")
+
+
+def _artifact_of(*files: str) -> dict[str, Any]:
+    return {"files": files, "checksums": dict.fromkeys(files, hashlib.sha256(b"x").hexdigest())}
+
+
+def _files(results: Results) -> dict[str, bytes]:
+    """Return the content of all files but the registry and its lock."""
+    return {
+        str(path.relative_to(results.folder)): path.read_bytes()
+        for path in results.folder.rglob("*")
+        if path.is_file() and not path.name.startswith(("metadata.json", ".metadata"))
+    }
+
+
+@pytest.mark.parametrize("result_type", ["analysis", "artifact"])
+@pytest.mark.parametrize(
+    "file", ["metadata.json", "./metadata.json", "x/../metadata.json", ".//.metadata.lock"]
+)
+def test_an_entry_that_lists_the_registry_or_its_lock_is_invalid(
+    results: Results, result_type: str, file: str
+) -> None:
+    section = "analyses" if result_type == "analysis" else "artifacts"
+    entry = {"filename": file, "row_count": 1, **_artifact_of(file)}
+    _write_registry(results, {section: {"a": entry}})
+    (problem,) = results.registry().problems
+    assert f"{result_type} a: {file!r} is the " in str(problem)
+    remove = results.remove_analysis if result_type == "analysis" else results.remove_artifact
+    with pytest.raises(ResultError, match=r"Delete this entry from .*metadata\.json"):
+        remove("a")
+    assert section in _read_document(results)
+    assert [finding.item for finding in results.check()] == ["a"]
+
+
+@pytest.mark.parametrize("file", ["link", "here/metadata.json", "here/here/.metadata.lock"])
+def test_an_entry_that_leads_to_the_registry_or_its_lock_is_refused(
+    results: Results, file: str
+) -> None:
+    sections = {
+        "analyses": {"a": {"filename": file, "row_count": 1}},
+        "artifacts": {"b": _artifact_of(f"here/{file}")},
+    }
+    _write_registry(results, sections)
+    (results.folder / ".metadata.lock").touch()
+    (results.folder / "link").symlink_to("metadata.json")
+    (results.folder / "here").symlink_to(".")
+    for action in (
+        lambda: results.load_analysis("a"),
+        lambda: results.remove_analysis("a"),
+        lambda: results.remove_artifact("b"),
+        lambda: results.require(results.registry().artifacts["b"]),
+    ):
+        with pytest.raises(ResultError, match="leads to the"):
+            action()
+    assert _read_document(results) == json.loads(json.dumps(sections))
+    results.record_analysis("a", FRAME)
+    assert (results.folder / ".metadata.lock").exists()
+
+
+@pytest.mark.parametrize("file", ["a.parquet", "./a.parquet", "link", "here/a.parquet"])
+def test_an_artifact_of_the_file_of_an_analysis_is_refused(results: Results, file: str) -> None:
+    results.record_analysis("a", FRAME)
+    before = _files(results)
+    (results.folder / "link").symlink_to("a.parquet")
+    (results.folder / "here").symlink_to(".")
+    _write_registry(results, _read_document(results) | {"artifacts": {"b": _artifact_of(file)}})
+    (finding,) = [finding for finding in results.check() if finding.item == "b"]
+    assert "file of analysis a" in finding.problem
+    with pytest.raises(ResultError, match="file of analysis a"):
+        results.remove_artifact("b")
+    with pytest.raises(ResultError, match="is also listed by artifact b. Remove artifact b, or "):
+        results.record_analysis("a", FRAME.head(1))
+    (results.directory / "x.txt").write_bytes(b"x")
+    results.record_artifact("b", results.directory / "x.txt")
+    assert _files(results) | before == _files(results)
+    assert results.load_analysis("a").num_rows == 3
+
+
+def test_of_two_analyses_of_one_file_the_second_is_invalid(results: Results) -> None:
+    results.record_analysis("a", FRAME)
+    entry = _read_document(results)["analyses"]["a"]
+    _write_registry(results, {"analyses": {"a": entry, "b": entry | {"filename": "./a.parquet"}}})
+    assert list(results.registry().analyses) == ["a"]
+    assert results.check() == [ResultProblem("b", "'./a.parquet' is the file of analysis a")]
+    results.remove_analysis("a")
+    assert (results.folder / "a.parquet").exists()
+    with pytest.raises(ResultError, match="a.parquet is also listed by analysis b"):
+        results.record_analysis("a", FRAME)
+
+
+def test_artifacts_may_share_files(results: Results, tmp_path: Path) -> None:
+    for name in ("shared.txt", "own.txt", "new.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    shared, own = "artifacts/a/shared.txt", "artifacts/a/own.txt"
+    results.record_artifact("a", [tmp_path / "shared.txt", tmp_path / "own.txt"])
+    document = _read_document(results)
+    document["artifacts"]["b"] = _artifact_of("artifacts/./a/shared.txt")
+    document["artifacts"]["c"] = {"files": [own]}  # invalid
+    _write_registry(results, document)
+    assert [finding.item for finding in results.check()] == ["c"]
+
+    results.record_artifact("a", tmp_path / "new.txt")
+    assert set(_files(results)) == {shared, own, "artifacts/a/new.txt"}
+    with pytest.raises(ResultError, match="is also listed by artifact b"):
+        results.record_artifact("a", [tmp_path / "shared.txt"])
+    assert results.registry().artifacts["a"].files == ("artifacts/a/new.txt",)
+    results.remove_artifact("a")
+    assert set(_files(results)) == {shared, own}
+    results.remove_artifact("b")
+    assert set(_files(results)) == {own}
+
+
+def test_a_file_that_an_analysis_lists_is_no_file_of_an_artifact(
+    results: Results, tmp_path: Path
+) -> None:
+    file = "artifacts/b/x.parquet"
+    _write_registry(results, {"analyses": {"a": {"filename": file, "row_count": 1}}})
+    (results.folder / "artifacts/b").mkdir(parents=True)
+    pq.write_table(pa.table({"x": [1]}), results.folder / file)
+    (tmp_path / "x.parquet").touch()
+    (tmp_path / "y.txt").touch()
+    with pytest.raises(ResultError, match="artifact b: .* is also listed by analysis a"):
+        results.record_artifact("b", tmp_path / "x.parquet")
+    results.record_artifact("b", tmp_path / "y.txt")
+    results.remove_artifact("b")
+    assert results.load_analysis("a").num_rows == 1
+
+
+def test_files_of_other_results_are_copied_but_not_moved(results: Results, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"x")
+    (tmp_path / "link.txt").symlink_to("x.txt")
+    results.record_artifact("a", tmp_path / "x.txt")
+    results.record_artifact("b", results.folder / "artifacts/a/x.txt", move=True)
+    assert results.check() == []
+    results.record_artifact("c", tmp_path / "link.txt", move=True)
+    assert not (results.folder / "artifacts/c/link.txt").is_symlink()
+    assert (tmp_path / "x.txt").exists()
+    assert not (tmp_path / "link.txt").is_symlink()
+
+
+def test_an_entry_that_lists_a_folder_is_not_removed(results: Results) -> None:
+    entries = {"b": _artifact_of("x.txt", "artifacts")}
+    document = {"analyses": {"a": {"filename": "artifacts", "row_count": 1}}, "artifacts": entries}
+    _write_registry(results, document)
+    (results.folder / "artifacts").mkdir()
+    (results.folder / "x.txt").touch()
+    (results.folder / "artifacts/y.txt").touch()
+    for section, remove in (
+        ("artifacts", lambda: results.remove_artifact("b")),
+        ("analyses", lambda: results.remove_analysis("a")),
+    ):
+        with pytest.raises(ResultError, match=r"Delete this entry from .*metadata\.json"):
+            remove()
+        assert section in _read_document(results)
+    assert set(_files(results)) == {"x.txt", "artifacts/y.txt"}
+
+
+def test_results_of_a_missing_simulation_are_not_recorded(tmp_path: Path) -> None:
+    results = Results(tmp_path / "missing")
+    (tmp_path / "x.txt").touch()
+    for record in (
+        lambda: results.record_analysis("a", FRAME),
+        lambda: results.record_artifact("a", tmp_path / "x.txt"),
+    ):
+        with pytest.raises(ResultError, match=r"missing does not exist"):
+            record()
+    assert not results.directory.exists()
+
+
+def test_a_source_must_be_a_file(results: Results, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("pipe", "folder", "dangling"):
+        with pytest.raises(ResultError, match=f"artifact a: .*{name} is not a file"):
+            results.record_artifact("a", tmp_path / name)
+
+
+@pytest.mark.parametrize("place", ["artifacts", "artifacts/a", "artifacts/a/x.txt", "a.parquet"])
+@pytest.mark.parametrize("target", ["outside", "inside", "folder"])
+def test_planted_links_and_folders_are_not_written_through(
+    results: Results, tmp_path: Path, place: str, target: str
+) -> None:
+    outside = tmp_path / "other"
+    inside = results.folder / "other"
+    for folder in (outside, inside):
+        (folder / "a").mkdir(parents=True)
+        for name in ("x.txt", "metadata.json", "a/x.txt"):
+            (folder / name).write_bytes(b"precious")
+    (tmp_path / "x.txt").write_bytes(b"x")
+    (results.folder / place).parent.mkdir(parents=True, exist_ok=True)
+    if target == "folder":
+        (results.folder / place).mkdir()
+    else:
+        (results.folder / place).symlink_to(outside if target == "outside" else inside)
+    for record in (
+        lambda: results.record_analysis("a", FRAME),
+        lambda: results.record_artifact("a", tmp_path / "x.txt"),
+        lambda: results.remove_artifact("a"),
+    ):
+        try:
+            record()
+        except ResultError as error:
+            assert "elete" in str(error) or "no artifact" in str(error)  # noqa: PT017
+    for folder in (outside, inside):
+        contents = {path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert contents == {b"precious"}
+        assert sum(path.is_file() for path in folder.rglob("*")) == 3
+
+
+CHANGE_UNTIL_KILLED = """
+import random, sys, pathlib, pyarrow as pa
+from mdfactory.campaign.results import Results
+from mdfactory.errors import ResultError
+
+results = Results(sys.argv[1])
+sources = [pathlib.Path(sys.argv[1], f"{number}.txt") for number in range(4)]
+while True:
+    name = random.choice("ab")
+    change = random.randrange(4)
+    try:
+        if change == 0:
+            results.record_artifact(name, random.sample(sources, random.randint(1, 4)))
+        elif change == 1:
+            results.record_analysis(name, pa.table({"x": range(random.randrange(50))}))
+        elif change == 2:
+            results.remove_artifact(name)
+        else:
+            results.remove_analysis(name)
+    except ResultError as error:
+        assert "has no" in str(error), error
+    print(flush=True)
+"""
+
+
+def test_killed_scripts_that_record_and_remove_at_once_leave_a_true_registry(
+    results: Results, running: Callable[..., Any]
+) -> None:
+    for number in range(4):
+        (results.directory / f"{number}.txt").write_bytes(b"x" * number)
+    command = [sys.executable, "-c", CHANGE_UNTIL_KILLED, str(results.directory)]
+    for _ in range(4):
+        with (
+            running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
+            running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second,
+        ):
+            for script in (first, second):
+                for _ in range(8):
+                    assert script.stdout.readline(), script.stderr.read()
+            time.sleep(random.uniform(0, 0.02))  # noqa: S311  # any instant
+            for script in (first, second):
+                os.kill(script.pid, signal.SIGKILL)
+        problems = [finding.problem for finding in results.check()]
+        assert [text for text in problems if text != "is not in the registry"] == []

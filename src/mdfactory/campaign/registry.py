@@ -11,16 +11,17 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
 from mdfactory.errors import RegistryError, ResultError
-from mdfactory.files import UnreadableError, locked, read_file, replacing
+from mdfactory.files import UnreadableError, locked, read_file, replacing, sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
 
 RESULTS_FOLDER: Final = ".analysis"
@@ -35,6 +36,9 @@ MISSING_FILE_TYPE: Final = 0
 SCHEMA_VERSION: Final = "1.0"
 LOCK_FILE: Final = ".metadata.lock"
 
+OWN_FILES: Final = {REGISTRY_FILE: "the registry", LOCK_FILE: "the lock of the registry"}
+"""Files of ``.analysis`` that are of no result -> what they are."""
+
 OWN_ENTRY_KEYS: Final = {
     "filename", "row_count", "columns", "files", "checksums", "created_at", "updated_at", "extras",
 }  # fmt: skip
@@ -43,6 +47,7 @@ OWN_ENTRY_KEYS: Final = {
 SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 Entry = TypeVar("Entry")
+Result = TypeVar("Result", "Analysis", "Artifact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +170,14 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     path = directory / RESULTS_FOLDER / REGISTRY_FILE
     cached = index.find(str(path)) if index else None
     document = json.loads(cached.texts[0]) if cached else _read_document(path, index)
+    return _parse_registry(document)
+
+
+def _parse_registry(document: Mapping[str, Any]) -> Registry:
     problems: list[RegistryProblem] = []
-    analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems)
-    artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems)
+    taken = dict(OWN_FILES)
+    analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems, taken)
+    artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems, taken)
     return Registry(analyses, artifacts, tuple(problems))
 
 
@@ -233,7 +243,9 @@ def _is_too_deep(document: Any) -> bool:
     return bool(level)
 
 
-def resolve_result_path(directory: Path, name: str) -> Path:
+def resolve_result_path(
+    directory: Path, name: str, result_type: ResultType = ResultType.analysis
+) -> Path:
     """Return the path of a file in ``.analysis``; it need not exist.
 
     A registry may have been written by another user, so a name in it must not lead to a file
@@ -245,27 +257,51 @@ def resolve_result_path(directory: Path, name: str) -> Path:
         Simulation folder.
     name
         Path relative to ``.analysis``, with forward slashes.
+    result_type
+        Type of the result that lists the file.
 
     Raises
     ------
     ValueError
-        If the name leads out of ``.analysis``, by itself or by a symlink, or to something that is
-        neither a file nor a folder, such as a pipe.
+        If the name leads, by itself or by a symlink, out of ``.analysis``, to the registry or its
+        lock, or to something that is neither a file nor a folder, such as a pipe; or if that of
+        an artifact leads by a symlink to the file of an analysis.
     """
     relative = PurePosixPath(name)
     folder = directory / RESULTS_FOLDER
     path = folder / relative
     if not name or relative.is_absolute() or ".." in relative.parts or "\0" in name:
         raise ValueError(f"{name!r} is not a path inside {RESULTS_FOLDER}")
+    _require_free(name, OWN_FILES)
     parents = [folder / parent for parent in relative.parents[:-1]]
     file_types = {_file_type(step) for step in [*parents, path]}
     if stat.S_IFLNK in file_types:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise ValueError(f"{name!r} leads outside {RESULTS_FOLDER}")
+        taken = dict(OWN_FILES)
+        if result_type is ResultType.artifact:
+            for analysis in read_registry(directory).analyses.values():
+                taken[analysis.filename] = f"the file of analysis {analysis.name}"
+        for file, owner in taken.items():
+            if _locations(folder / file) & _locations(path):
+                raise ValueError(f"{name!r} leads to {owner}")
         file_types = {_file_type(path, follow=True)}
     if file_types - {stat.S_IFREG, stat.S_IFDIR, MISSING_FILE_TYPE}:
         raise ValueError(f"{name!r} is not a file")
     return path
+
+
+def _location(path: Path) -> str:
+    """Return a path without links to folders: a file of that path is deleted or replaced."""
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _locations(path: Path) -> set[str]:
+    """Return the paths of a file, and of the file that it leads to if it is a link."""
+    try:
+        return {_location(path), os.path.realpath(path)}
+    except ValueError:  # no file has such a name
+        return set()
 
 
 def _file_type(path: Path, *, follow: bool = False) -> int:
@@ -283,10 +319,14 @@ def _file_type(path: Path, *, follow: bool = False) -> int:
 def _parse_section(
     document: Mapping[str, Any],
     result_type: ResultType,
-    parse: Callable[[str, Mapping[str, Any]], Entry],
+    parse: Callable[[str, Mapping[str, Any], dict[str, str]], Entry],
     problems: list[RegistryProblem],
+    taken: dict[str, str],
 ) -> dict[str, Entry]:
-    """Return the valid entries of a section, and append the invalid ones to `problems`."""
+    """Return the valid entries of a section, and append the invalid ones to `problems`.
+
+    `taken` has the paths that a later entry must not list, and whose files they are.
+    """
     section = document.get(SECTION_BY_RESULT_TYPE[result_type], {})
     if not isinstance(section, dict):
         problems.append(RegistryProblem(result_type, "", "is not a mapping of names to entries"))
@@ -298,7 +338,7 @@ def _parse_section(
         try:
             check_name(name)
             if earlier == name:
-                entries[name] = parse(name, _require_type(entry, dict, "the entry"))
+                entries[name] = parse(name, _require_type(entry, dict, "the entry"), taken)
                 continue
             reason = f"differs from {earlier} only in case"
         except ValueError as error:
@@ -327,24 +367,33 @@ def _listed_files(entry: Any) -> tuple[str, ...]:
     return tuple(file for file in listed if isinstance(file, str))
 
 
-def _parse_analysis(name: str, entry: Mapping[str, Any]) -> Analysis:
+def _parse_analysis(name: str, entry: Mapping[str, Any], taken: dict[str, str]) -> Analysis:
     filename = _require_type(entry.get("filename"), str, "filename")
     row_count = _require_type(entry.get("row_count"), int, "row_count")
+    path = _require_free(filename, taken)
+    taken[path] = f"the file of analysis {name}"
     return Analysis(name, filename, row_count, entry)
 
 
-def _parse_artifact(name: str, entry: Mapping[str, Any]) -> Artifact:
+def _parse_artifact(name: str, entry: Mapping[str, Any], taken: Mapping[str, str]) -> Artifact:
     files = _require_type(entry.get("files"), list, "files")
     checksums = _require_type(entry.get("checksums"), dict, "checksums")
-    for file in files:
-        _require_type(file, str, "a file")
-    if len(set(files)) < len(files):
+    paths = {_require_free(_require_type(file, str, "a file"), taken) for file in files}
+    if len(paths) < len(files):
         raise ValueError("files has a duplicate")
     for file in files:
         checksum = _require_type(checksums.get(file), str, f"the checksum of {file!r:.80}")
         if not SHA256.fullmatch(checksum):
             raise ValueError(f"the checksum of {file!r:.80} is not a SHA-256: {checksum!r:.80}")
     return Artifact(name, tuple(files), {file: checksums[file] for file in files}, entry)
+
+
+def _require_free(file: str, taken: Mapping[str, str]) -> str:
+    """Return a path in its shortest spelling; raise a `ValueError` if the file is another's."""
+    path = normpath(file)
+    if path in taken:
+        raise ValueError(f"{file!r:.80} is {taken[path]}")
+    return path
 
 
 def _require_type(value: Any, expected: type[Entry], subject: str) -> Entry:
@@ -361,6 +410,7 @@ def _write_document(directory: Path, document: Mapping[str, Any]) -> None:
     with replacing(directory / RESULTS_FOLDER / REGISTRY_FILE) as file:
         # The escape of a lone surrogate, as in a file name that is not UTF-8, is the same in JSON.
         file.write(text.encode(errors="backslashreplace"))
+    sync_folder(directory / RESULTS_FOLDER)  # files are replaced or deleted next
 
 
 @contextmanager
@@ -370,11 +420,16 @@ def lock_registry(directory: Path) -> Iterator[None]:
     Raises
     ------
     ResultError
-        If the simulation has no folder of results.
+        If the simulation has no folder of results, or the lock cannot be opened.
     """
     if not (directory / RESULTS_FOLDER).is_dir():
         raise ResultError(f"{directory} has no results")
-    with locked(directory / RESULTS_FOLDER / LOCK_FILE):
+    lock = directory / RESULTS_FOLDER / LOCK_FILE
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+        except OSError as error:
+            raise ResultError(f"{lock} cannot be locked: {error.strerror}") from error
         yield
 
 
@@ -388,9 +443,10 @@ def replace_entry(
 ) -> Iterator[None]:
     """Replace a registry entry: the old one is removed before the block, the new one written after.
 
-    The block replaces the files of the result. The lock is held throughout, so that no entry is
-    lost if several scripts record at the same time. If the block fails, the old entry stays
-    removed, because its files may be gone.
+    The files of the old entry are deleted before the block, and the block writes the new ones. A
+    file that another entry lists, be it invalid, is neither deleted nor replaced. The lock is held
+    throughout, so that no entry is lost if several scripts record at the same time. If the block
+    fails, the old entry stays removed, because its files may be gone.
 
     Parameters
     ----------
@@ -408,7 +464,8 @@ def replace_entry(
     Raises
     ------
     ResultError
-        If the name differs from an existing one only in case.
+        If the name differs from an existing one only in case, or a new file cannot be written
+        because another entry lists it, or a link or folder is in its place.
     RegistryError
         If the registry cannot be read.
     """
@@ -422,8 +479,19 @@ def replace_entry(
                 f"{directory}: {name!r} differs from the existing result {existing!r} only in case"
             )
         old_entry = section.pop(name, {})
+        others = listed_locations(directory, _parse_registry(document))
+        try:
+            for file in _listed_files(values):
+                _require_replaceable(directory, file, others)
+        except ValueError as error:
+            raise ResultError(f"{directory}: {result_type} {name}: {error}") from error
         if old_entry:
             _write_document(directory, document)
+            for file in _listed_files(old_entry):
+                with suppress(OSError, ValueError):
+                    path = resolve_result_path(directory, file)
+                    if _location(path) not in others:
+                        path.unlink()
         yield
         if not isinstance(old_entry, dict):
             old_entry = {}
@@ -433,11 +501,72 @@ def replace_entry(
         _write_document(directory, document)
 
 
-def remove_entry(directory: Path, result_type: ResultType, name: str) -> None:
-    """Remove an entry; the caller must hold the lock."""
+def remove_entry(directory: Path, entry: Analysis | Artifact) -> list[Path]:
+    """Remove an entry; the caller must hold the lock.
+
+    Returns
+    -------
+    list of Path
+        Its files, without those that another entry lists, be it invalid.
+
+    Raises
+    ------
+    ResultError
+        If the entry lists a folder, or a path that `resolve_result_path` refuses. Nothing is
+        removed then.
+    """
     document = _read_sections(directory)
-    del document[SECTION_BY_RESULT_TYPE[result_type]][name]
+    del document[SECTION_BY_RESULT_TYPE[entry.result_type]][entry.name]
+    try:
+        paths = [resolve_result_path(directory, file, entry.result_type) for file in entry.files]
+        for path in paths:
+            if path.is_dir():
+                raise ValueError(f"{path} is a folder")  # noqa: TRY301  # same remedy
+    except ValueError as error:
+        raise invalid_entry_error(
+            directory, f"{entry.result_type} {entry.name}: {error}"
+        ) from error
+    others = listed_locations(directory, _parse_registry(document))
     _write_document(directory, document)
+    return [path for path in paths if _location(path) not in others]
+
+
+def invalid_entry_error(directory: Path, problem: object) -> ResultError:
+    """Return the error of an entry that has to be deleted by hand."""
+    registry = directory / RESULTS_FOLDER / REGISTRY_FILE
+    return ResultError(f"{directory}: {problem}. Delete this entry from {registry}")
+
+
+def listed_locations(directory: Path, registry: Registry) -> dict[str, str]:
+    """Return the path of each file that an entry lists, be it invalid, and which entry that is.
+
+    The paths have no links to folders. A link to a file has two: its own and that of the file.
+    """
+    return {
+        location: f"{item.result_type} {item.name}"
+        for item in (*registry.results, *registry.problems)
+        for file in item.files
+        for location in _locations(directory / RESULTS_FOLDER / file)
+    }
+
+
+def _require_replaceable(directory: Path, file: str, others: Mapping[str, str]) -> None:
+    """Raise a `ValueError` unless a file of a new entry can be written in its own place."""
+    folder = directory / RESULTS_FOLDER
+    path = folder / file
+    for parent in (folder / parent for parent in PurePosixPath(file).parents):
+        file_type = _file_type(parent, follow=parent == folder)
+        if file_type not in {stat.S_IFDIR, MISSING_FILE_TYPE}:
+            raise ValueError(f"{parent} is not a folder. Delete it, then record again")
+        if file_type and not os.access(parent, os.W_OK | os.X_OK):
+            raise ValueError(f"{parent} cannot be written. Change its permissions")
+    if _file_type(path) == stat.S_IFDIR:
+        raise ValueError(f"{path} is a folder. Delete it, then record again")
+    if lister := others.get(_location(path)):
+        raise ValueError(
+            f"{path} is also listed by {lister}. Remove {lister}, or delete its entry from "
+            f"{folder / REGISTRY_FILE}, then record again"
+        )
 
 
 def _read_sections(directory: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
+from mdfactory.files import sync_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,29 @@ def temporary_path(folder: Path, name: str) -> Iterator[Path]:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def copy_file(name: str, source: Path, target: Path) -> str:
+    """Copy a file of an artifact to the disk, and return its SHA-256."""
+    try:
+        shutil.copy2(source, target)
+    except OSError as error:
+        raise ResultError(
+            f"artifact {name}: {source} cannot be copied: {one_line(error)}"
+        ) from error
+    sync_file(target)
+    return file_sha256(target)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, if it is missing, on the disk; raise a `ResultError` if that fails."""
+    if path.is_dir():
+        return
+    try:
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ResultError(f"{path} cannot be created: {error.strerror}") from error
 
 
 def check_extras(name: str, extras: Mapping[str, Any]) -> None:

@@ -7,23 +7,24 @@ any two of these steps, each entry of the registry still describes files that ex
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mdfactory.campaign.registry import (
-    LOCK_FILE,
+    OWN_FILES,
     REGISTRY_FILE,
     RESULTS_FOLDER,
     Analysis,
     Artifact,
-    Entry,
     Registry,
+    Result,
+    invalid_entry_error,
+    listed_locations,
     lock_registry,
     read_registry,
     remove_entry,
@@ -33,13 +34,15 @@ from mdfactory.campaign.registry import (
 from mdfactory.campaign.result_files import (
     check_extras,
     check_sources,
+    copy_file,
     file_sha256,
-    sync_file,
+    make_folder,
     temporary_path,
     to_arrow,
     write_parquet,
 )
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line
+from mdfactory.files import sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
@@ -177,7 +180,7 @@ class Results:
         >>> results.load_analysis("rdf_oxygen").num_rows
         105
         """
-        analysis = self._find("analysis", name, self.registry().analyses)
+        analysis = self._find(Analysis, name)
         try:
             return self.read(analysis)
         except ResultError as error:
@@ -264,7 +267,7 @@ class Results:
         """
         for file in artifact.files:
             try:
-                is_file = resolve_result_path(self.directory, file).is_file()
+                is_file = self._artifact_path(file).is_file()
             except (OSError, ValueError) as error:
                 raise ResultError(one_line(error)) from error
             if not is_file:
@@ -314,14 +317,15 @@ class Results:
         # A Parquet file without columns has no rows, whatever the length of the frame.
         row_count = table.num_rows if table.num_columns else 0
         values = {"filename": filename, "row_count": row_count, "columns": table.column_names}
-        self.folder.mkdir(exist_ok=True)
+        self._make_folder()
         with temporary_path(self.folder, filename) as temporary:
             write_parquet(table, temporary)
             with replace_entry(self.directory, ResultType.analysis, name, values, extras):
                 temporary.replace(self.folder / filename)
+                sync_folder(self.folder)
 
     def remove_analysis(self, name: str) -> None:
-        """Remove an analysis and its file.
+        """Remove an analysis and its file, unless another entry lists that file, too.
 
         Parameters
         ----------
@@ -331,12 +335,13 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such analysis, or its entry lists a file outside ``.analysis``.
+            If there is no such analysis, its entry is invalid or lists a folder or a file outside
+            ``.analysis``, or its file cannot be deleted.
         RegistryError
             If the registry cannot be read.
         """
         with lock_registry(self.directory):
-            self._remove(self._find("analysis", name, self.registry().analyses))
+            self._remove(self._find(Analysis, name))
 
     def record_artifact(
         self,
@@ -389,27 +394,30 @@ class Results:
         check_extras(name, extras)
         sources = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
         check_sources(name, sources)
+        self._make_folder()
         folder = self.folder / "artifacts" / name
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_path(folder.parent, name) as temporary:
+        with temporary_path(self.folder, name) as temporary:
             temporary.mkdir()
-            checksums = {}
-            for source in sources:
-                copy = Path(shutil.copy2(source, temporary / source.name))
-                sync_file(copy)
-                checksums[f"artifacts/{name}/{source.name}"] = file_sha256(copy)
+            checksums = {
+                f"artifacts/{name}/{source.name}": copy_file(name, source, temporary / source.name)
+                for source in sources
+            }
             values = {"files": list(checksums), "checksums": checksums}
             with replace_entry(self.directory, ResultType.artifact, name, values, extras):
-                shutil.rmtree(folder, ignore_errors=True)
-                temporary.replace(folder)
+                make_folder(folder.parent)
+                make_folder(folder)
+                for source in sources:
+                    (temporary / source.name).replace(folder / source.name)
+                sync_folder(folder)
         if move:
+            listed = listed_locations(self.directory, self.registry())
             for source in sources:
-                # A given file in the folder of the artifact was deleted with the old folder.
-                if folder.resolve() not in source.resolve().parents:
-                    source.unlink()
+                # A given file may have been one of the old entry, or be one of any other.
+                if os.path.join(source.parent.resolve(), source.name) not in listed:
+                    source.unlink(missing_ok=True)
 
     def remove_artifact(self, name: str) -> None:
-        """Remove an artifact and its files.
+        """Remove an artifact and its files, except those that another entry lists, too.
 
         Parameters
         ----------
@@ -419,27 +427,37 @@ class Results:
         Raises
         ------
         ResultError
-            If there is no such artifact, or its entry lists a file outside ``.analysis``.
+            If there is no such artifact, its entry is invalid or lists a folder or a file outside
+            ``.analysis``, or a file cannot be deleted.
         RegistryError
             If the registry cannot be read.
         """
         with lock_registry(self.directory):
-            self._remove(self._find("artifact", name, self.registry().artifacts))
+            self._remove(self._find(Artifact, name))
 
     def _remove(self, entry: Analysis | Artifact) -> None:
         """Remove an entry and its files; the caller must hold the lock."""
+        paths = remove_entry(self.directory, entry)
         try:
-            paths = [resolve_result_path(self.directory, file) for file in entry.files]
-        except ValueError as error:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
             raise ResultError(
-                f"{self.directory}: {entry.result_type} {entry.name}: {error}. "
-                f"Delete this entry from {self.folder / REGISTRY_FILE}"
+                f"{path} cannot be deleted: {error.strerror}. Its entry is removed; delete the "
+                "file by hand"
             ) from error
-        remove_entry(self.directory, entry.result_type, entry.name)
-        for path in paths:
-            path.unlink(missing_ok=True)
-        with suppress(OSError):  # only an artifact has a folder, and it may hold other files
-            (self.folder / "artifacts" / entry.name).rmdir()
+        folder = self.folder / "artifacts" / entry.name
+        if any(path.parent == folder for path in paths):
+            with suppress(OSError):  # it may hold other files
+                folder.rmdir()
+
+    def _make_folder(self) -> None:
+        if not self.directory.is_dir():
+            raise ResultError(f"{self.directory} does not exist")
+        make_folder(self.folder)
+
+    def _artifact_path(self, file: str) -> Path:
+        return resolve_result_path(self.directory, file, ResultType.artifact)
 
     def check(self) -> list[ResultProblem]:
         """Compare the registry with the files.
@@ -468,19 +486,19 @@ class Results:
                 problems.append(ResultProblem(analysis.name, str(error)))
         for artifact in registry.artifacts.values():
             problems += self._check_artifact(artifact)
-        listed = chain.from_iterable(item.files for item in (*registry.results, *registry.problems))
-        listed_paths = {self.folder / file for file in (REGISTRY_FILE, LOCK_FILE, *listed)}
-        paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
+        folder = self.folder.resolve()
+        listed = listed_locations(self.directory, registry)
+        listed.update((str(folder / file), owner) for file, owner in OWN_FILES.items())
         return problems + [
-            ResultProblem(str(path.relative_to(self.folder)), "is not in the registry")
-            for path in paths
-            if path not in listed_paths
+            ResultProblem(str(path.relative_to(folder)), "is not in the registry")
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and str(path) not in listed
         ]
 
     def _check_artifact(self, artifact: Artifact) -> Iterator[ResultProblem]:
         for file, recorded in artifact.checksums.items():
             try:
-                checksum = file_sha256(resolve_result_path(self.directory, file))
+                checksum = file_sha256(self._artifact_path(file))
             except FileNotFoundError:
                 problem = "is missing"
             except (OSError, ValueError) as error:
@@ -491,8 +509,15 @@ class Results:
                 problem = "has changed: its checksum differs from the registry"
             yield ResultProblem(artifact.name, f"{file} {problem}")
 
-    def _find(self, result_type: str, name: str, entries: Mapping[str, Entry]) -> Entry:
-        if name not in entries:
-            known = ", ".join(entries) or "none"
-            raise ResultError(f"{self.directory} has no {result_type} {name!r}; it has {known}")
-        return entries[name]
+    def _find(self, result: type[Result], name: str) -> Result:
+        """Return the valid entry of a name."""
+        registry = self.registry()
+        entries = {entry.name: entry for entry in registry.results if isinstance(entry, result)}
+        if entry := entries.get(name):
+            return entry
+        result_type = result.result_type
+        for problem in registry.problems:
+            if (problem.result_type, problem.name) == (result_type, name):
+                raise invalid_entry_error(self.directory, problem)
+        known = ", ".join(entries) or "none"
+        raise ResultError(f"{self.directory} has no {result_type} {name!r}; it has {known}")
