@@ -18,7 +18,8 @@ import pytest
 
 from mdfactory import Simulation
 from mdfactory.campaign.catalogue import Catalogue
-from mdfactory.campaign.collect import Scope
+from mdfactory.campaign.collect import Scope, collect
+from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, NotInitialisedError, StoreError, UnknownNameError
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import (
@@ -424,6 +425,45 @@ def test_a_bad_result_is_named_and_the_others_are_pushed(
 
 
 # Stores of other programs
+
+
+def test_a_result_that_is_recorded_again_meanwhile_is_read_again(campaign: Path) -> None:
+    simulation = Simulation.open(campaign / WITHOUT_BONDS)
+    results, source = simulation.results, campaign / "new.txt"
+    source.write_bytes(b"x")
+    for name in ("again", "removed", "broken"):
+        results.record_analysis(name, pa.table({"x": [1]}))
+        results.record_artifact(name, source)
+    registry = results.folder / "metadata.json"
+    document = json.loads(registry.read_text(encoding="utf-8"))
+    registry.write_text(json.dumps(document | {"analyses": {"a-b": 0} | document["analyses"]}))
+    reported: list[str] = []
+
+    def report(skipped: Skipped) -> None:
+        """Change results after the registry was read, and before they are."""
+        reported.append(skipped.reason)
+        if "a-b" not in skipped.reason:
+            return
+        results.record_analysis("again", pa.table({"x": [1, 2]}))
+        results.record_artifact("again", source.rename(campaign / "newer.txt"))
+        results.remove_analysis("removed")
+        results.remove_artifact("removed")
+        (results.folder / "broken.parquet").unlink()
+        (results.folder / "artifacts/broken/new.txt").unlink()
+
+    records = {
+        table.id: row
+        for table, rows in collect([simulation], ALL, "2026-01-01T00:00:00+00:00", report)
+        for row in rows.to_pylist()
+    }
+    assert records[analysis_table("again").id]["row_count"] == 2
+    assert json.loads(records[artifact_table("again").id]["files"]) == ["artifacts/again/newer.txt"]
+    assert analysis_table("removed").id not in records
+    assert artifact_table("removed").id not in records
+    assert [reason for reason in reported if "a-b" not in reason] == [
+        "analysis broken: broken.parquet is missing",
+        "artifact broken: artifacts/broken/new.txt is missing",
+    ]
 
 
 def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: Path) -> None:

@@ -11,7 +11,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.campaign.prefetch import Prefetcher
-from mdfactory.campaign.registry import REGISTRY_FILE, RESULTS_FOLDER, Analysis, Artifact, Registry
+from mdfactory.campaign.registry import (
+    REGISTRY_FILE,
+    RESULTS_FOLDER,
+    Analysis,
+    Artifact,
+    Registry,
+    RegistryProblem,
+)
 from mdfactory.campaign.results import MAX_CELL_BYTES
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, file_state_at
 from mdfactory.campaign.simulation import OUT_OF_MEMORY, Simulation, Skipped
@@ -29,6 +36,9 @@ MAX_BUFFERED_CHARACTERS: Final = 8 * 2**20
 
 GROUP_SIMULATIONS: Final = 64
 """Number of simulations whose results are read as one group, after their own records."""
+
+MAX_READS: Final = 10
+"""How often a result is read, if it is recorded again during each read."""
 
 CELL_CHARACTERS: Final = 12
 """Estimated number of characters of one value of a frame."""
@@ -166,7 +176,7 @@ class _Collector:
                     for row in rows.map(self._list_results(registries.map(candidates))):
                         if isinstance(row, Skipped):
                             self.report(row)
-                        else:
+                        elif row:
                             yield row
                         del row  # it may be large, and is not needed while the next one is read
 
@@ -196,8 +206,32 @@ class _Collector:
         except MemoryError:
             return simulation, Skipped(path, f"{RESULTS_FOLDER}/{REGISTRY_FILE}: {OUT_OF_MEMORY}")
 
-    def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped:
+    def _read_row(self, result: _Result) -> tuple[Table, Row] | Skipped | None:
+        """Read a result; None if it was removed meanwhile.
+
+        A result that is wrong may have been recorded again after its registry was read.
+        """
         simulation, entry = result
+        for _ in range(MAX_READS):
+            row = self._read_entry(simulation, entry)
+            if not isinstance(row, Skipped):
+                break
+            _, registry = self._read_registry(simulation)
+            if isinstance(registry, Skipped):
+                return registry
+            current = registry.find(entry.result_type, entry.name)
+            if isinstance(current, RegistryProblem):
+                return Skipped(simulation.path, one_line(current))
+            if current is None:
+                return None
+            if current == entry:
+                break
+            entry = current
+        return row
+
+    def _read_entry(
+        self, simulation: Simulation, entry: Analysis | Artifact
+    ) -> tuple[Table, Row] | Skipped:
         table = result_table(entry.result_type, entry.name)
         try:
             if isinstance(entry, Artifact):

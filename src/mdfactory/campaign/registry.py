@@ -151,6 +151,15 @@ class Registry:
         """The valid entries, analyses first."""
         return [*self.analyses.values(), *self.artifacts.values()]
 
+    def find(
+        self, result_type: ResultType, name: str
+    ) -> Analysis | Artifact | RegistryProblem | None:
+        """Return the entry of a result, valid or not."""
+        for item in (*self.results, *self.problems):
+            if (item.result_type, item.name) == (result_type, name):
+                return item
+        return None
+
 
 def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     """Read the registry of a simulation folder; a missing registry is read as empty.

@@ -512,12 +512,11 @@ class Results:
     def _find(self, result: type[Result], name: str) -> Result:
         """Return the valid entry of a name."""
         registry = self.registry()
-        entries = {entry.name: entry for entry in registry.results if isinstance(entry, result)}
-        if entry := entries.get(name):
+        entry = registry.find(result.result_type, name)
+        if isinstance(entry, result):
             return entry
-        result_type = result.result_type
-        for problem in registry.problems:
-            if (problem.result_type, problem.name) == (result_type, name):
-                raise invalid_entry_error(self.directory, problem)
-        known = ", ".join(entries) or "none"
-        raise ResultError(f"{self.directory} has no {result_type} {name!r}; it has {known}")
+        if entry:
+            raise invalid_entry_error(self.directory, entry)
+        names = (item.name for item in registry.results if isinstance(item, result))
+        known = ", ".join(names) or "none"
+        raise ResultError(f"{self.directory} has no {result.result_type} {name!r}; it has {known}")
