@@ -42,6 +42,7 @@ from mdfactory.frames.text import (
 )
 from mdfactory.records.arrow import base64, nulls, pack, stream, unpack
 from mdfactory.records.digests import digest
+from mdfactory.records.ipc import MAX_RATIO
 
 ENTRY_TIME_KEYS = {"created_at", "updated_at"}
 """Keys of the times in a registry entry, which are no property of the result."""
@@ -105,12 +106,13 @@ def encode(table: pa.Table, *, limit: int = sys.maxsize) -> Frame:
             raise FrameTooLargeError(limit)
     data = lines.getvalue()
     text, stored = to_storable(data)
-    ipc = "" if is_restorable and stored == data else pack(table)
+    schema = base64(_serialized_schema(table.schema, empty))
+    ipc = "" if is_restorable and stored == data else pack(table, len(stored) + len(schema))
     if max(len(stored), len(ipc)) > limit:
         raise FrameTooLargeError(limit)
     return Frame(
         data_csv=text,
-        arrow_schema=base64(_serialized_schema(table.schema, empty)),
+        arrow_schema=schema,
         csv_sha256=sha256(stored).hexdigest(),
         arrow_ipc=ipc,
     )
@@ -142,8 +144,9 @@ def decode(frame: Frame) -> pa.Table:
     if sha256(data).hexdigest() != frame.csv_sha256:
         raise FrameCorruptError("data_csv was changed: its SHA-256 differs from csv_sha256")
     try:
-        table = unpack(frame.arrow_ipc or frame.arrow_schema).read_all()
-        return table if frame.arrow_ipc else _read_table(data, table)
+        if frame.arrow_ipc:
+            return _read_stream(frame, len(data))
+        return _read_table(data, _read_schema(frame.arrow_schema))
     except (ValueError, OSError, pa.ArrowException) as error:
         raise FrameCorruptError(f"the Arrow data does not match data_csv: {error}") from error
 
@@ -157,8 +160,8 @@ def empty_table(arrow_schema: str) -> pa.Table:
         If this is not an Arrow schema.
     """
     try:
-        return unpack(arrow_schema).read_all()
-    except (ValueError, OSError, pa.ArrowException) as error:
+        return _read_schema(arrow_schema)
+    except ValueError as error:
         raise FrameCorruptError(f"arrow_schema is not an Arrow schema: {error}") from error
 
 
@@ -228,11 +231,31 @@ def _restore(text: pa.Array[Any], like: pa.Array[Any]) -> pa.Array[Any]:
     if isinstance(like, pa.DictionaryArray):
         indices = pc.index_in(text, value_set=to_text(like.dictionary)).cast(data_type.index_type)
         return pa.DictionaryArray.from_arrays(indices, like.dictionary, ordered=data_type.ordered)
+    if pa.types.is_fixed_size_binary(data_type) and data_type.byte_width > MAX_RATIO:
+        raise pa.ArrowInvalid("nulls would take much more memory than text")
     if pa.types.is_duration(data_type):
         return pc.replace_substring(text, f" {data_type.unit}", "").cast(pa.int64()).cast(data_type)
     if pa.types.is_time(data_type):
         return concatenate("1970-01-01 ", text).cast(pa.timestamp(data_type.unit)).cast(data_type)
     return text.cast(data_type)
+
+
+def _read_schema(arrow_schema: str) -> pa.Table:
+    """Return a table without rows that has a stored schema."""
+    table = unpack(arrow_schema)
+    table.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
+    if table.num_rows:
+        raise ValueError("it has rows")
+    return table
+
+
+def _read_stream(frame: Frame, text_bytes: int) -> pa.Table:
+    """Return the table in the Arrow IPC stream of a frame."""
+    table = unpack(frame.arrow_ipc, text_bytes + len(frame.arrow_schema))
+    # the text of a value, with its comma or newline, has at least one byte
+    if table.num_rows * table.num_columns > text_bytes:
+        raise ValueError(f"it has {table.num_rows:,} rows")
+    return table
 
 
 def _read_table(data: bytes, empty: pa.Table) -> pa.Table:

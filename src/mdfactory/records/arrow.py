@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array as c_array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,8 @@ from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
+
+from mdfactory.records.ipc import check_stream, max_bytes, table_bytes
 
 Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 """A column of a batch or of a table."""
@@ -98,22 +101,177 @@ def base64(data: pa.Buffer) -> str:
     return b64encode(data).decode()
 
 
-def pack(rows: pa.Table | pa.RecordBatch) -> str:
-    """Return rows as a compressed Arrow IPC stream in base64."""
-    return base64(stream(rows, "zstd"))
+def pack(rows: pa.Table | pa.RecordBatch, text_bytes: int = 0) -> str:
+    """Return rows as an Arrow IPC stream in base64, compressed unless `unpack` would refuse it.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    text_bytes
+        Bytes of the text of the same rows that is stored with them.
+    """
+    packed = stream(rows, "zstd")
+    data = memoryview(packed).cast("B")
+    is_accepted = table_bytes(data) <= max_bytes(len(data) + text_bytes)
+    return base64(packed if is_accepted else stream(rows))
 
 
-def unpack(text: str) -> pa.RecordBatchReader:
-    """Return a reader of an Arrow IPC stream in base64, compressed or not.
+def unpack(text: str, text_bytes: int = 0) -> pa.Table:
+    """Return the rows of an Arrow IPC stream in base64, which any program may have written.
+
+    Parameters
+    ----------
+    text
+        The stream in base64, compressed or not.
+    text_bytes
+        Bytes of the text of the same rows that is stored with them.
 
     Raises
     ------
     ValueError
-        If the text is not base64.
-    pyarrow.ArrowException
-        If the bytes are not an Arrow IPC stream.
+        If this is no valid stream, or the rows would take much more memory than their stored
+        form, see `records.ipc`.
     """
-    return pa.ipc.open_stream(b64decode(text, validate=True))
+    data = b64decode(text, validate=True)
+    try:
+        check_stream(memoryview(data), len(data) + text_bytes)
+        table = pa.ipc.open_stream(data).read_all()
+        table.validate()
+        for data_type in table.schema.types:
+            _check_scales(data_type)
+        for column in table.columns:
+            for chunk in column.chunks:
+                _check_bounds(chunk)
+    # the classes of extension types raise errors of many kinds
+    except (KeyError, TypeError, OSError, RecursionError, pa.ArrowException) as error:
+        raise ValueError(f"no valid Arrow IPC stream: {error}") from error
+    return table
+
+
+def _check_bounds(column: pa.Array[Any]) -> None:
+    """Raise `ArrowInvalid` if an index or offset in a column is out of bounds.
+
+    Values are not checked, as they are by ``validate(full=True)``: files of analyses contain texts
+    that are not UTF-8, and times of more than a day, which Arrow reads and writes.
+    """
+    children = _children(column)
+    if isinstance(column, pa.DictionaryArray):
+        _check_indices(column)
+    elif layout := _layout(column.type):
+        buffers: list[Any] = column.buffers()
+        if pa.types.is_list(layout) or pa.types.is_large_list(layout):
+            _check_first_offset(buffers[1], layout, len(children[0]))
+        # `nulls` would allocate memory for their bits
+        hollow = [pa.Array.from_buffers(pa.null(), len(child), [None]) for child in children]
+        if isinstance(column, pa.MapArray):
+            hollow = hollow[:1]  # keys and items are as many
+        elif isinstance(column, pa.RunEndEncodedArray):
+            hollow.insert(0, column.run_ends)
+        # without the bits of nulls: kernels of Arrow read the lengths of nulls, too
+        own = [None, *(buffers[1 : layout.num_buffers] if children else buffers[1:])]
+        column = pa.Array.from_buffers(
+            layout, len(column), own, offset=column.offset, children=hollow or None
+        )
+        column.validate(full=True)
+    for child in children:
+        _check_bounds(child)
+
+
+def _children(column: pa.Array[Any]) -> list[pa.Array[Any]]:
+    """Return the columns to which the indices and offsets of a column refer."""
+    match column:
+        case pa.ExtensionArray():
+            return [column.storage]
+        case pa.DictionaryArray():
+            return [column.dictionary]
+        case pa.StructArray() | pa.UnionArray():
+            return list(map(column.field, range(column.type.num_fields)))
+        case pa.MapArray():
+            return [column.keys, column.items]
+        case pa.lib.BaseListArray() | pa.RunEndEncodedArray():
+            values: pa.Array[Any] = column.values  # type: ignore[union-attr]  # the stubs: not all lists
+            return [values]
+    return []
+
+
+def _check_indices(column: pa.DictionaryArray[Any, Any]) -> None:
+    import pyarrow.compute as pc
+
+    limits: Any = pc.min_max(column.indices).as_py()
+    lowest, highest = limits.values()
+    if lowest is not None and not 0 <= lowest <= highest < len(column.dictionary):
+        raise pa.ArrowInvalid("an index of a dictionary is out of bounds")
+
+
+def _check_first_offset(offsets: pa.Buffer | None, layout: pa.DataType, items: int) -> None:
+    """Check what Arrow uses, but does not validate, in a column of lists without rows."""
+    width = 4 if pa.types.is_list(layout) else 8
+    first = bytes(memoryview(offsets)[:width]) if offsets else b""
+    if not 0 <= int.from_bytes(first, sys.byteorder, signed=True) <= items:
+        raise pa.ArrowInvalid("an offset is out of bounds")
+
+
+def _check_scales(data_type: pa.DataType) -> None:
+    """Raise `ArrowInvalid` if decimals have a scale with which Arrow cannot compute."""
+    if pa.types.is_decimal(data_type):
+        digits = MAX_DIGITS[data_type.bit_width]
+        if not -digits <= data_type.scale <= digits:
+            raise pa.ArrowInvalid(f"decimals of scale {data_type.scale}")
+    if isinstance(data_type, pa.BaseExtensionType):
+        _check_scales(data_type.storage_type)
+    elif isinstance(data_type, pa.DictionaryType):
+        _check_scales(data_type.value_type)
+    else:
+        for number in range(data_type.num_fields):
+            _check_scales(data_type.field(number).type)
+
+
+MAX_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
+"""Bits of a decimal -> digits that it may have."""
+
+
+def _layout(data_type: pa.DataType) -> pa.DataType | None:
+    """Return a type with the same offsets, and nulls or bytes for values; None without offsets."""
+    if isinstance(data_type, pa.UnionType):
+        fields = [pa.field(str(number), pa.null()) for number in range(data_type.num_fields)]
+        return pa.union(fields, data_type.mode, data_type.type_codes)
+    if isinstance(data_type, pa.RunEndEncodedType):
+        return pa.run_end_encoded(data_type.run_end_type, pa.null())
+    return LAYOUTS.get(data_type.id)
+
+
+LAYOUTS = {
+    pa.lib.Type_STRING: pa.binary(),
+    pa.lib.Type_BINARY: pa.binary(),
+    pa.lib.Type_LARGE_STRING: pa.large_binary(),
+    pa.lib.Type_LARGE_BINARY: pa.large_binary(),
+    pa.lib.Type_STRING_VIEW: pa.binary_view(),
+    pa.lib.Type_BINARY_VIEW: pa.binary_view(),
+    pa.lib.Type_LIST: pa.list_(pa.null()),
+    pa.lib.Type_MAP: pa.list_(pa.null()),
+    pa.lib.Type_LARGE_LIST: pa.large_list(pa.null()),
+    pa.lib.Type_LIST_VIEW: pa.list_view(pa.null()),
+    pa.lib.Type_LARGE_LIST_VIEW: pa.large_list_view(pa.null()),
+}
+"""Number of a type -> type with the same offsets, see `_layout`."""
+
+
+def unpack_batch(text: str, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch without nulls that `pack` has packed.
+
+    Raises
+    ------
+    ValueError
+        If the text is not such a batch, or its columns have other names or types than `schema`.
+    """
+    table = unpack(text)
+    table.validate(full=True)
+    batches = table.to_batches()
+    is_expected = table.schema.names == schema.names and table.schema.types == schema.types
+    if len(batches) != 1 or not is_expected or any(column.null_count for column in table.columns):
+        raise ValueError("packed rows have other columns than expected, or nulls")
+    return batches[0]
 
 
 Operand: TypeAlias = "pa.Array[Any] | pa.Scalar[Any]"

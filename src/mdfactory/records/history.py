@@ -249,21 +249,27 @@ def fingerprints(table: Table, images: pa.RecordBatch) -> list[bytes]:
     return list(map(fingerprint, digests, texts(images[f"{SIDECAR_PREFIX}digest"])))
 
 
+def fingerprint_schema(table: Table) -> pa.Schema:
+    """Return the key columns of a table, and a column ``left`` for fingerprints."""
+    keys = map(table.schema.field, table.key)
+    return pa.schema([*keys, pa.field("left", pa.binary(FINGERPRINT_BYTES))])
+
+
 def keys_with_fingerprints(
-    keys: Iterable[pa.Array[Any]], names: Sequence[str], fingerprints: Sequence[bytes]
+    keys: Iterable[pa.Array[Any]], table: Table, fingerprints: Sequence[bytes]
 ) -> pa.RecordBatch:
-    """Return a batch of the keys of records, with their fingerprints in a column ``left``.
+    """Return the keys of records with their fingerprints, in `fingerprint_schema`.
 
     Parameters
     ----------
     keys
         The key columns.
-    names
-        Names of the key columns.
+    table
+        The table of the records.
     fingerprints
         The fingerprint of each record after an operation.
     """
     data = pa.py_buffer(b"".join(fingerprints))
-    width = pa.binary(FINGERPRINT_BYTES)
-    column = pa.Array.from_buffers(width, len(fingerprints), [None, data])
-    return pa.RecordBatch.from_arrays([*keys, column], names=[*names, "left"])
+    schema = fingerprint_schema(table)
+    column = pa.Array.from_buffers(schema.types[-1], len(fingerprints), [None, data])
+    return pa.RecordBatch.from_arrays([*keys, column], schema=schema)

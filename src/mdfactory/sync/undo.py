@@ -9,12 +9,18 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mdfactory.errors import ChangedSinceError, StoreChangedError, StoreError, UndoError
-from mdfactory.records.arrow import batch, unpack
-from mdfactory.records.history import Entry, UndoPart, before_image_schema, changes_records
+from mdfactory.records.arrow import batch, unpack_batch
+from mdfactory.records.history import (
+    Entry,
+    UndoPart,
+    before_image_schema,
+    changes_records,
+    fingerprint_schema,
+)
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Namespace, Table, table_named, undo_table
 from mdfactory.stores.history.restore import PlannedFingerprints, put_back
-from mdfactory.stores.keys import Key
+from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.log import Operation, operations
@@ -238,11 +244,13 @@ def _changed_records(
                 raise damaged
             size += part.size
             table = _table(part.table, entry)
-            fingerprints = unpack(part.fingerprints).read_next_batch()
+            fingerprints = unpack_batch(part.fingerprints, fingerprint_schema(table))
+            images = batch([], before_image_schema(table))
             if part.before_images:
-                yield table, fingerprints, unpack(part.before_images).read_next_batch()
-            else:
-                yield table, fingerprints, batch([], before_image_schema(table))
+                images = unpack_batch(part.before_images, images.schema)
+            if not set(keys_of(images, table.key)) <= set(keys_of(fingerprints, table.key)):
+                raise damaged
+            yield table, fingerprints, images
     except (ValueError, pa.ArrowException) as error:
         raise damaged from error
     if size != entry.size:  # a part is missing

@@ -161,7 +161,7 @@ class Journal:
             changes.parts,
             self._operation,
             table.name,
-            fingerprints=pack(keys_with_fingerprints(columns, table.key, fingerprints)),
+            fingerprints=pack(keys_with_fingerprints(columns, table, fingerprints)),
             before_images=pack(before) if before else "",
         )
         if sum(each.size for each in self._changes.values()) + part.size > self._retention.size:

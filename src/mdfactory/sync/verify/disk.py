@@ -81,7 +81,7 @@ def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]
 def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
     try:
         checksums = dict(json.loads(row["checksums"]))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return  # reported by the check of the record's values
     for file, checksum in checksums.items():
         try:
