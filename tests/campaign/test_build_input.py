@@ -134,6 +134,21 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         (_box({**WATER, "count": 5}, {**METHANOL, "fraction": 1}), "SOL without fraction"),
         (_box({**WATER, "count": -1}), r"system\.species\.0\.count: .*-1"),
         (_box({**WATER, "fraction": -0.5}, {**METHANOL, "fraction": 1.5}, total_count=9), "-0.5"),
+        (_box({**WATER, "count": "0x1C2"}), r"species\.0\.count: expected a whole.*'0x1C2'"),
+        (_box({**WATER, "count": "1e3"}), r"count: expected a whole.*'1e3'"),
+        (_box({**WATER, "count": "1_000"}), r"count: expected a whole.*'1_000'"),
+        (_box({**WATER, "count": " 5"}), r"count: expected a whole.*' 5'"),
+        (_box({**WATER, "count": "450.5"}), r"count: expected a whole.*'450.5'"),
+        (_box({**WATER, "count": b"450"}), "count: a bytes is not a number"),
+        (_box({**WATER, "count": True}), "count: a bool is not a number"),
+        (_box({**WATER, "count": 1}, target_density="1_0.5"), "density: expected a finite decimal"),
+        (_box({**WATER, "count": 1}, target_density="+1.0"), "density: expected a finite decimal"),
+        (_box({**WATER, "count": 1}, target_density="0,9"), "density: expected a finite decimal"),
+        (_box({**WATER, "count": 1}, target_density="inf"), "density: expected a finite decimal"),
+        (_box({**WATER, "count": 1}, target_density="٣"), "density: expected a finite decimal"),
+        (_box({**WATER, "count": 1}, target_density="1e400"), "density.*finite"),
+        (_box({**WATER, "count": 1}, target_density=1e16), "density.*less than 1e\\+?16|less than"),
+        (_box({**WATER, "count": 1}, target_density=-(10**17)), "density.*greater than"),
         (_box({**WATER, "count": 1.5}), r"system\.species\.0\.count"),
         (_box({**WATER, "count": 1}, total_count=-5), "total_count"),
         (_box({**WATER, "count": 1}, target_density=float("nan")), "target_density.*finite"),
@@ -159,6 +174,12 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         (_box({"resname": "SOL", "count": 1}), r"species\.0\.smiles: is missing"),
         (_box({"smiles": "", "resname": "SOL", "count": 1}), "smiles: '' is not the SMILES"),
         (_box({"smiles": "C(", "resname": "SOL", "count": 1}), "smiles: 'C\\(' is not the SMILES"),
+        (_box({"smiles": "CCO CC", "resname": "A", "count": 1}), "smiles: 'CCO CC' contains ' '"),
+        (_box({"smiles": "CCO\nCC", "resname": "A", "count": 1}), r"contains '\\n'.*on one line"),
+        (_box({"smiles": "C/C=C\x85", "resname": "A", "count": 1}), r"contains '\\x85'"),
+        (_box({"smiles": "CCl₂", "resname": "A", "count": 1}), r"contains '\\u2082'.*ASCII"),
+        (_box({"smiles": "CCO\0C", "resname": "A", "count": 1}), r"contains '\\x00'"),
+        (_box({"smiles": ["Na+"], "resname": "NA", "count": 1}), "smiles: is not a text.*quotes"),
         (_box({"smiles": "CC(O)F", "resname": "A", "count": 1}), "leaves stereochemistry open"),
         (_box({"smiles": "CC=CC", "resname": "A", "count": 1}), "leaves stereochemistry open"),
         (
@@ -193,6 +214,18 @@ def test_the_error_has_all_problems_and_its_message_the_first_few() -> None:
     with pytest.raises(BuildInputError, match="and 3 more") as caught:
         BuildInput.parse(_box(bad, bad))
     assert len(caught.value.problems) == 6
+
+
+def test_blanks_around_a_smiles_are_dropped() -> None:
+    values = _box({"smiles": " OC\n", "resname": "MEO", "count": 1})
+    assert BuildInput.parse(values).hash == BuildInput.parse(_box({**METHANOL, "count": 1})).hash
+
+
+@pytest.mark.parametrize("count", ["450", "450.0", "0450", "450.", 450.0])
+@pytest.mark.parametrize("density", [".00001", "1e-05", "1.0E-05", "0.00001", 1e-05])
+def test_numbers_may_be_texts(count: object, density: object) -> None:
+    system = _parsed({**WATER, "count": count}, target_density=density)
+    assert (system["total_count"], system["target_density"]) == (450, 1e-05)
 
 
 def test_canonical_smiles_accepts_specified_stereochemistry() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mdfactory.campaign.build_input import BuildInput
@@ -107,6 +108,26 @@ def test_columns_that_a_spreadsheet_adds_are_ignored(tmp_path: Path) -> None:
     assert rows.warnings == ()
 
 
+def test_the_index_that_pandas_writes_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.csv"
+    pd.DataFrame([["mixedbox", "O", 5]], columns=MIXED.split(",")).to_csv(path)
+    rows = read_rows(path)
+    assert (len(rows.rows), rows.problems, rows.warnings) == (1, (), ())
+
+
+@pytest.mark.parametrize("count", ["1_000", "1e3", "+5", "0x10", "0b1", "1:30", "٤٥", "5,"])
+def test_a_count_is_a_plain_whole_number(tmp_path: Path, count: str) -> None:
+    ((_, _, reason),) = _problems(_rows(tmp_path, MIXED, f'mixedbox,O,"{count}"'))
+    assert reason.startswith("system.species.SOL.count: expected a whole number")
+    assert reason.endswith(f"(got {count!r})")
+
+
+@pytest.mark.parametrize("smiles", ["CCO CC", "CCO\tCC", "CCl₂", "CCO\u200b", "CC\u00a0O"])
+def test_a_smiles_that_rdkit_would_read_in_part_is_a_problem(tmp_path: Path, smiles: str) -> None:
+    ((_, _, reason),) = _problems(_rows(tmp_path, MIXED, f"mixedbox,{smiles},5"))
+    assert reason.startswith(f"system.species.SOL.smiles: {smiles!r} contains ")
+
+
 def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},comment,owner.name", "mixedbox,O,5,x,me")
     assert rows.warnings == ("ignored unknown columns: comment, owner",)
@@ -137,7 +158,7 @@ def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> N
         "mixedbox,O,5.0",
     )
     assert [row.number for row in rows.rows] == [1, 4]
-    number = "Input should be a valid integer, unable to parse string as an integer (got 'many')"
+    number = "expected a whole number in digits without leading zeros, such as 450 (got 'many')"
     assert _problems(rows) == [
         (2, 4, "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp"),
         (3, 5, f"system.species.SOL.count: {number}"),

@@ -227,6 +227,15 @@ def test_discover_finds_the_folders_of_a_campaign_that_moved_with_its_summary(
     assert sorted(_folders(moved / "campaign.yaml")) == _folders(moved)
 
 
+@pytest.mark.parametrize("name", ["0450", "2024_01_15", "2024-1-5", "12:30", "1_0.5", "+1", "0x1F"])
+def test_a_listed_folder_may_have_a_name_that_looks_like_a_number(
+    tmp_path: Path, name: str
+) -> None:
+    folder = _make_simulation(tmp_path / name)
+    (tmp_path / "all.yaml").write_text(f"system_directory:\n- {name}\n", encoding="utf-8")
+    assert _folders(tmp_path / "all.yaml") == [folder]
+
+
 def test_discover_skips_listed_folders_that_are_missing_or_no_simulations(tmp_path: Path) -> None:
     _make_simulation(tmp_path / "good")
     (tmp_path / "empty").mkdir()

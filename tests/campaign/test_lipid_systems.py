@@ -261,7 +261,7 @@ def test_input_fractions_have_the_order_of_the_species() -> None:
         ),
         (_lnp(BOTH, BOTH, core={"input_fractions": {"DEC": 1.0}}), "system.core: input_fractions"),
         (_lnp([{"smiles": "*", "resname": "X", "fraction": 1}], BOTH), "out of range"),
-        (_lnp(BOTH, BOTH, radius=1e200), "out of range"),
+        (_lnp(BOTH, BOTH, radius=1e15), "out of range"),
     ],
 )
 def test_an_invalid_nanoparticle_is_rejected(values: dict[str, Any], problem: str) -> None:

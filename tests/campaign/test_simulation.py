@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,6 +155,73 @@ def test_read_simulation_gives_the_reason_for_an_invalid_build_input(
     tmp_path: Path, files: dict[str, str], reason: str
 ) -> None:
     assert reason in _reason_of(_make_folder(tmp_path, **files))
+
+
+@pytest.mark.parametrize(
+    "count", ["0450", "-010", "+450", "0x1C2", "0o702", "0b1", "1_000", "1:30", "1e3", "1.0e+3"]
+)
+def test_read_simulation_rejects_a_count_that_other_programs_read_differently(
+    tmp_path: Path, count: str
+) -> None:
+    folder = _make_folder(tmp_path, own=WATER.replace("450", count))
+    reason = f"folder.yaml: system.species.0.count: expected a whole number .* \\(got '{count}'\\)"
+    assert re.fullmatch(reason.replace("+", "\\+", count.count("+")), _reason_of(folder))
+
+
+@pytest.mark.parametrize("density", [".inf", "-.inf", ".NaN", "1_0.5", "1:30.5", "010", "+1.5"])
+def test_read_simulation_rejects_a_real_that_is_no_plain_decimal(
+    tmp_path: Path, density: str
+) -> None:
+    folder = _make_folder(tmp_path, own=WATER.replace("density: 1", f"density: {density}"))
+    reason = "folder.yaml: system.target_density: expected a finite decimal number"
+    assert _reason_of(folder).startswith(reason)
+    assert _reason_of(folder).endswith(f"(got {density!r})")
+
+
+@pytest.mark.parametrize("density", ["1.0", "1.", "01.0", "1.0e+00", "1e0", "'1'"])
+def test_read_simulation_accepts_decimal_numbers(tmp_path: Path, density: str) -> None:
+    text = WATER.replace("density: 1", f"density: {density}")
+    assert _read_valid(_make_folder(tmp_path, own=text)).hash == WATER_HASH
+
+
+def test_values_that_are_not_numbers_of_a_field_may_be_written_in_any_form(tmp_path: Path) -> None:
+    text = WATER + "version: 0450\ntime: 1:30\ndate: 2026-01-31\n"
+    assert _read_valid(_make_folder(tmp_path, own=text)).hash == WATER_HASH
+
+
+@pytest.mark.parametrize(
+    ("smiles", "character"),
+    [
+        ("CCO CC", "' '"),
+        ('"CCO\\nCC"', r"'\n'"),
+        ('"C/C=C\\N"', r"'\x85'"),  # an escape: NEL
+        ('"C/C=C\\_N"', r"'\xa0'"),
+        ('"C/C=C\\P"', r"'\u2029'"),
+        ("CCl₂", r"'\u2082'"),
+        (">-\n    CCOCC\n    OCC\n", "' '"),
+        ("|\n    CCOCC\n    OCC\n", r"'\n'"),
+        ("CCOCC\n    OCC\n", "' '"),
+    ],
+)
+def test_read_simulation_rejects_a_smiles_that_rdkit_would_read_in_part(
+    tmp_path: Path, smiles: str, character: str
+) -> None:
+    text = "simulation_type: mixedbox\nsystem:\n species:\n - count: 1\n   resname: A\n   smiles: "
+    folder = _make_folder(tmp_path, own=text + smiles)
+    reason = _reason_of(folder)
+    assert reason.startswith("folder.yaml: system.species.0.smiles: ")
+    assert f" contains {character}, where RDKit would stop; write the SMILES with " in reason
+
+
+@pytest.mark.parametrize("style", ["|", "|-", ">", ">-"])
+def test_read_simulation_accepts_a_block_with_a_smiles_on_one_line(
+    tmp_path: Path, style: str
+) -> None:
+    text = (
+        "simulation_type: mixedbox\nsystem:\n species:\n - count: 450\n   resname: SOL\n   smiles: "
+    )
+    folder = _make_folder(tmp_path, own=f"{text}{style}\n    O\n")
+    assert _read_valid(folder).hash == WATER_HASH
 
 
 def test_read_simulation_gives_the_reason_for_an_unknown_encoding(tmp_path: Path) -> None:

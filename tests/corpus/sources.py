@@ -115,7 +115,7 @@ ROWS: list[tuple[str, str, str]] = [
     ("a row of bad SMILES", "mixedbox,xyz,5\n", "species.SOL.smiles: .* is not the SMILES"),
     ("a row of bad counts", "mixedbox,O,many\n", "species.SOL.count: "),
     ("a row of NaN", "mixedbox,O,nan\n", "species.SOL.count: "),
-    ("a row of NUL", "mixedbox,O\0,5\n", "is not the SMILES|cannot be read"),
+    ("a row of NUL", "mixedbox,O\0,5\n", "smiles: .* contains|cannot be read"),
     ("a row of formulas", "=1+1,O,5\n", "'=1.1' is not one of"),
     ("a row of 10,000 atoms", "mixedbox," + "C" * 10_000 + ",5\n", "SOL.smiles: .*characters"),
     ("a row without a folder", "mixedbox,O,5\n", "no simulation with hash [0-9A-F]{40} below"),

@@ -129,11 +129,14 @@ def _read_lines(stream: TextIO) -> Iterator[str]:
 
 
 def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
-    """Return position -> dotted path of each column, without spreadsheets' ``Unnamed`` columns."""
+    """Return position -> dotted path of each column.
+
+    Without the columns that pandas names ``Unnamed``, and its index: a first column without a name.
+    """
     columns = {
         position: _normalise_column(name)
         for position, name in enumerate(header)
-        if not name.startswith("Unnamed")
+        if not name.startswith("Unnamed") and (name or position)
     }
     names = list(columns.values())
     if "simulation_type" not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -31,8 +32,22 @@ nest deeply enough for that.
 """
 
 
+UNAMBIGUOUS_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?")
+"""Number that means in YAML what it means elsewhere; ``0450`` would be 296, and ``1:30`` 90."""
+
+
+class AmbiguousInteger(str):
+    """Text of an integer that means something else in YAML, such as ``0450``, which is 296."""
+
+    __slots__ = ()
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two
-    """Safe loader, in C where PyYAML has it, that refuses duplicate keys."""
+    """Safe loader, in C where PyYAML has it, that refuses duplicate keys.
+
+    Dates, and numbers in other forms than `UNAMBIGUOUS_NUMBER`, are left as the text that is in the
+    file: in a list of folders they are names, and fields that want a number refuse them.
+    """
 
 
 def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -44,7 +59,22 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     return values
 
 
+def _construct_number(loader: Any, node: yaml.ScalarNode) -> Any:
+    value = SCALAR_CONSTRUCTORS[node.tag](
+        loader, node
+    )  # an error if the value does not fit its tag
+    if UNAMBIGUOUS_NUMBER.fullmatch(node.value):
+        return value
+    return AmbiguousInteger(node.value) if isinstance(value, int) else node.value
+
+
+SCALAR_CONSTRUCTORS: Final[dict[str, Any]] = {
+    tag: _Loader.yaml_constructors[tag]
+    for tag in (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+}
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+for tag in SCALAR_CONSTRUCTORS:
+    _Loader.add_constructor(tag, _construct_number)
 
 
 def load_summary(path: str | Path) -> tuple[Any, os.stat_result]:

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from mdfactory.campaign.strict_yaml import AmbiguousInteger
 
 MAX_MOLECULES: Final = 2**63 - 1
 """Largest number of molecules in one system: the largest signed 64-bit integer."""
 
 
-def _reject_boolean(value: object) -> object:
-    """Raise an error for ``true`` and ``false``, which pydantic would convert to 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("a boolean is not a number")  # noqa: TRY004  # pydantic wants ValueError
+REAL_LIMIT: Final = 1e16
+"""Bound of the absolute value of reals: releases of pydantic write larger ones differently."""
+
+INTEGER: Final = re.compile(r"(-?[0-9]+)(?:\.0*)?")
+REAL: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+"""The texts that are numbers; not those that few programs read, such as ``1_000`` or ``+5``."""
+
+
+def _check_integer(value: object) -> object:
+    """Return a value that is an integer for pydantic only if it is one for everybody else."""
+    if not isinstance(value, str):
+        return _check_number(value)
+    match = INTEGER.fullmatch(value)
+    if not match or isinstance(value, AmbiguousInteger):
+        raise PydanticCustomError(
+            "integer", "expected a whole number in digits without leading zeros, such as 450"
+        )
+    return match[1]
+
+
+def _check_real(value: object) -> object:
+    if isinstance(value, AmbiguousInteger) or (
+        isinstance(value, str) and not REAL.fullmatch(value)
+    ):
+        raise PydanticCustomError(
+            "real", "expected a finite decimal number without leading zeros, such as 0.15 or 1e-05"
+        )
+    return _check_number(value)
+
+
+def _check_number(value: object) -> object:
+    """Raise an error for booleans and bytes, which pydantic would convert to numbers."""
+    if isinstance(value, bool | bytes | bytearray):
+        raise ValueError(f"a {type(value).__name__} is not a number")  # noqa: TRY004  # for pydantic
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_reject_boolean)]
-Real = Annotated[float, BeforeValidator(_reject_boolean)]
+Integer = Annotated[int, BeforeValidator(_check_integer)]
+Real = Annotated[float, Field(gt=-REAL_LIMIT, lt=REAL_LIMIT), BeforeValidator(_check_real)]
 
 
 class Model(BaseModel):

@@ -190,6 +190,7 @@ MAX_SHOWN_CHARACTERS: Final = 60
 REASON_BY_ERROR_TYPE: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of the model",
+    "string_type": "is not a text; in YAML, put it in single quotes",
 }
 """Error type of pydantic -> reason that is clearer than pydantic's message."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from functools import lru_cache
 from itertools import islice
@@ -21,6 +22,9 @@ MAX_RESNAME_CHARACTERS: Final = 3
 MAX_SMILES_CHARACTERS: Final = 5_000
 """Largest length of a SMILES. RDKit takes minutes for far longer ones, or crashes the process."""
 
+UNREADABLE_CHARACTER: Final = re.compile("[^!-~]")
+"""Character that is no part of a SMILES; all others are printable ASCII characters."""
+
 MAX_OPEN_CENTRES: Final = 12
 """Largest number of unspecified stereocentres for which the stereoisomers are enumerated."""
 
@@ -37,7 +41,8 @@ def canonical_smiles(smiles: str) -> str:
     Raises
     ------
     ValueError
-        If the SMILES is too long or invalid, has no atoms, or leaves stereochemistry open.
+        If the SMILES is too long or invalid, has blanks or other characters than printable ASCII,
+        has no atoms, or leaves stereochemistry open.
 
     Examples
     --------
@@ -49,6 +54,12 @@ def canonical_smiles(smiles: str) -> str:
         raise ValueError(
             f"the SMILES has {len(smiles):,} characters; at most {MAX_SMILES_CHARACTERS:,} are "
             "allowed"
+        )
+    # RDKit reads a SMILES up to the first blank or unreadable character, and ignores the rest.
+    if unreadable := UNREADABLE_CHARACTER.search(smiles):
+        raise ValueError(
+            f"{smiles!r} contains {unreadable[0]!a}, where RDKit would stop; write the SMILES with "
+            "printable ASCII characters and without blanks, in YAML on one line in single quotes"
         )
     # For a few bridged molecules RDKit's canonical SMILES is not stable: parsed and written again,
     # it alternates between several texts. Repeat until one recurs, and take the first of this
@@ -63,8 +74,7 @@ def _write_smiles(smiles: str) -> str:
     """Parse a SMILES and return the SMILES that RDKit writes for its molecule."""
     with rdBase.BlockLogs():
         molecule: Any = Chem.MolFromSmiles(smiles)  # None if invalid, contrary to the stubs
-        # RDKit ignores the text after a NUL.
-        if molecule is None or not molecule.GetNumAtoms() or "\0" in smiles:
+        if molecule is None or not molecule.GetNumAtoms():
             raise ValueError(f"{smiles!r} is not the SMILES of a molecule")
         if _leaves_stereochemistry_open(molecule):
             raise ValueError(
@@ -105,7 +115,12 @@ def _normalise_resname(given: str) -> str:
     return resname
 
 
-Smiles = Annotated[str, AfterValidator(canonical_smiles)]
+def _normalise_smiles(given: str) -> str:
+    # Only ASCII blanks: an escape of YAML such as "\\N" also gives a blank for str.strip.
+    return canonical_smiles(given.strip(" \t\r\n"))
+
+
+Smiles = Annotated[str, AfterValidator(_normalise_smiles)]
 Resname = Annotated[str, AfterValidator(_normalise_resname)]
 Atoms = Annotated[
     tuple[Integer, ...], BeforeValidator(lambda given: () if given is None else given)
