@@ -105,7 +105,10 @@ def test_later_files_override_earlier_ones_key_by_key(
     ("written", "read"),
     [
         ("runs.db", "{folder}/runs.db"),
-        ("./a/../b.db", "{folder}/b.db"),
+        ("./b.db", "{folder}/b.db"),
+        ("link/../b.db", "{folder}/real/b.db"),
+        ("link/b;c#.db", "{folder}/link/b;c#.db"),
+        ('it\'s/"b".old.db', '{folder}/it\'s/"b".old.db'),
         ("/x/y.db", "/x/y.db"),
         ("~/y.db", "{home}/y.db"),
         ("$LAB/y.db", "/lab/y.db"),
@@ -121,9 +124,58 @@ def test_a_path_is_read_as_documented(
 ) -> None:
     monkeypatch.setenv("LAB", "/lab")
     monkeypatch.setenv("HOME", "/home/me")
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
     file = _write(tmp_path / "c.ini", f"[sqlite]\nRUN_DB_PATH = {written}\n")
     places = {"folder": tmp_path, "home": "/home/me", "data": os.environ["MDFACTORY_DATA_DIR"]}
     assert str(load(file).sqlite.runs) == read.format(**places)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("RUN_DB_PATH = '/lab/runs.db'", "RUN_DB_PATH is in quotes; write it without them"),
+        ('RUN_DB_PATH = "/lab/runs.db"', "RUN_DB_PATH is in quotes"),
+        ('RUN_DB_PATH = "~/lab"/runs.db', "RUN_DB_PATH is in quotes"),
+        ("RUN_DB_PATH = \u201c/lab/runs.db\u201d", "RUN_DB_PATH is in quotes"),
+        ("RUN_DB_PATH = /lab/runs.db ; shared", "RUN_DB_PATH is followed by a comment; write the"),
+        ("ANALYSIS_DB_PATH = a.db\t# results", "ANALYSIS_DB_PATH is followed by a comment"),
+        ("RUN_DB_PATH = r.db\n  ANALYSIS_DB_PATH = a.db", "RUN_DB_PATH continues on the next line"),
+        ("RUN_DB_PATH = ; none\n", "RUN_DB_PATH is followed by a comment"),
+        ("[foundry]\nANALYSIS_NAME = 'results'", r"\[foundry\] ANALYSIS_NAME is in quotes"),
+        ("[foundry]\nBASE_PATH = /Lab/md # ours", r"\[foundry\] BASE_PATH is followed by"),
+        ('[database]\nTYPE = "csv"', r"\[database\] TYPE is in quotes"),
+    ],
+)
+def test_load_refuses_quotes_and_comments_that_would_be_part_of_a_value(
+    tmp_path: Path, setting: str, reason: str
+) -> None:
+    file = _write(tmp_path / "c.ini", f"[sqlite]\n{setting}\n")
+    with pytest.raises(ConfigError, match=f"c.ini: .*{reason}") as caught:
+        load(file)
+    assert caught.value.command == "mdfactory config edit"
+
+
+def test_comments_on_lines_of_their_own_are_no_values(tmp_path: Path) -> None:
+    text = (
+        "[sqlite]\r\nRUN_DB_PATH = x.db\r\n  ; shared\r\n# results\r\nANALYSIS_DB_PATH = y.db\r\n"
+    )
+    (tmp_path / "c.ini").write_bytes(text.encode())
+    paths = load(tmp_path / "c.ini").sqlite
+    assert (paths.runs, paths.results) == (tmp_path / "x.db", tmp_path / "y.db")
+
+
+def test_the_configuration_may_lie_beyond_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    _write(tmp_path / "real" / "c.ini", "[sqlite]\nRUN_DB_PATH = x.db\n")
+    assert load(Path("link/../c.ini")).sqlite.runs == tmp_path / "real" / "x.db"
+    monkeypatch.setenv("MDFACTORY_DATA_DIR", "link/../data")
+    assert load().sqlite.runs == tmp_path / "real" / "data" / "runs.db"
+    assert str(tmp_path / "real" / "lab") in store_at("sqlite:///link/../lab").location
 
 
 def test_keys_and_kinds_of_store_ignore_case(tmp_path: Path) -> None:

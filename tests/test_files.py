@@ -8,7 +8,50 @@ from pathlib import Path
 
 import pytest
 
-from mdfactory.files import UnreadableError, locked, read_file, replacing
+from mdfactory.files import UnreadableError, absolute_path, locked, read_file, replacing
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("camp", "camp"),
+        ("link/../camp", "real/camp"),
+        ("link/..", "real"),
+        ("link/", "link"),
+        ("link/x", "link/x"),
+        ("./link/.././/camp/", "real/camp"),
+        ("link/../../camp", "camp"),
+        ("real/link/../../camp", "camp"),
+        ("real/deep/../link/x", "real/link/x"),
+        ("..camp/x..", "..camp/x.."),
+        ("{root}/link/../camp", "real/camp"),
+        ("new/x", "new/x"),
+        ("new/../camp", "new/../camp"),
+        ("file/../camp", "file/../camp"),
+        ("loop/../camp", "loop/../camp"),
+    ],
+)
+def test_absolute_path_is_the_one_of_the_operating_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, expected: str
+) -> None:
+    for folder in ("real/deep/x", "real/camp", "camp", "..camp/x.."):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    (tmp_path / "real" / "link").symlink_to("deep")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    path = path.format(root=tmp_path)
+    assert absolute_path(path) == str(tmp_path / expected)
+    assert os.path.exists(path) == os.path.exists(tmp_path / expected)
+    assert not os.path.exists(path) or os.path.samefile(path, tmp_path / expected)
+
+
+def test_absolute_path_is_relative_to_a_parent(tmp_path: Path) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    assert absolute_path("../x", str(tmp_path / "link")) == str(tmp_path / "real" / "x")
+    assert absolute_path("/x/y", str(tmp_path)) == "/x/y"
 
 
 def test_read_file_returns_content_and_status(tmp_path: Path) -> None:
@@ -80,6 +123,12 @@ def test_replacing_does_not_follow_a_link_unless_it_is_told_to(tmp_path: Path) -
     assert not path.is_symlink()
     assert path.read_bytes() == b"own"
     assert target.read_bytes() == b"by the user's choice"
+
+
+def test_locked_refuses_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(OSError, match="it is not a file"), locked(tmp_path / "lock"):
+        pass
 
 
 def test_locked_refuses_a_link(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""Listings of folders; bounded reads, atomic replacement and locks of files."""
+"""Absolute paths; listings of folders; bounded reads, atomic replacement and locks of files."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +18,28 @@ log = logging.getLogger(__name__)
 
 class UnreadableError(ValueError):
     """A file cannot be read or parsed; the message is the reason, without the path."""
+
+
+def absolute_path(path: str | os.PathLike[str], parent: str = "") -> str:
+    """Return an absolute path without ``..``, as the operating system resolves it.
+
+    Symlinks are kept, except those before ``..``: ``link/..`` is the folder that contains what the
+    link points to. If there is no such folder, the path leads nowhere and keeps its ``..``.
+
+    Parameters
+    ----------
+    path
+        Path, absolute or relative.
+    parent
+        Folder that a relative path is relative to. Default: the working directory.
+    """
+    joined = os.path.join(parent, path)
+    if not (match := re.fullmatch(r"((?:.*/)?\.\.)(/.*)?", joined, re.DOTALL)):
+        return os.path.abspath(joined)
+    upper, below = match.groups(default="")
+    if os.path.isdir(upper):
+        return os.path.normpath(os.path.realpath(upper) + below)
+    return os.path.join(os.getcwd(), joined)
 
 
 class Listing(NamedTuple):
@@ -66,6 +90,27 @@ def list_folder(directory: str | os.PathLike[str]) -> Listing:
     return Listing(files, others, sorted(folders), sorted(links))
 
 
+def open_regular_file(path: str | Path) -> int:
+    """Open a file for reading and return its descriptor; pipes and devices are refused.
+
+    They may be endless, or wait for another program.
+
+    Raises
+    ------
+    UnreadableError
+        If it is not a regular file.
+    OSError
+        If the file cannot be opened.
+    """
+    # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    raise UnreadableError("is a directory" if stat.S_ISDIR(mode) else "is not a file")
+
+
 def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     """Read a regular file of bounded size.
 
@@ -89,13 +134,8 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
         ``OSError``, if there was one.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        handle = open_regular_file(path)
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(handle)
-            is_folder = stat.S_ISDIR(status.st_mode)
-            raise UnreadableError("is a directory" if is_folder else "is not a file")
         with os.fdopen(handle, "rb", buffering=0) as file:
             # Python allocates the requested number of bytes, so request the size of the file. One
             # more byte shows whether the file has grown in the meantime, or is too large.
@@ -178,12 +218,15 @@ def locked(path: Path) -> Iterator[None]:
 
     The lock excludes other processes and other threads (``flock``; on Linux also on network file
     systems). The operating system releases it when the process ends, however it ends. The file is
-    created if it is missing, and stays. A symlink is refused: somebody else may have put it there.
+    created if it is missing, and stays. A symlink, pipe or device is refused: somebody else may
+    have put it there.
     """
     import fcntl
 
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path))
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:

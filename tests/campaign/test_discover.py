@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from benchmarks.slowdisk import slow
 
-from mdfactory.campaign.discover import Folders, discover, roots
+from mdfactory.campaign.discover import CsvSource, Folders, discover, roots
 from mdfactory.campaign.scan_index import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import SourceError
@@ -225,6 +225,35 @@ def test_discover_finds_the_folders_of_a_campaign_that_moved_with_its_summary(
     summary.write_text(text, encoding="utf-8")
     moved = Path(shutil.move(campaign, campaign.parent / "moved"))
     assert sorted(_folders(moved / "campaign.yaml")) == _folders(moved)
+
+
+@pytest.mark.parametrize("source", ["link/../camp", "link/../ca*", "link/../all.yaml", "csv"])
+def test_a_source_beyond_a_link_is_that_of_the_operating_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    folder = _make_simulation(tmp_path / "real" / "camp" / "one")
+    _make_simulation(tmp_path / "camp" / "two", 2)
+    (tmp_path / "real" / "deep").mkdir()
+    (tmp_path / "link").symlink_to("real/deep")
+    summary = tmp_path / "real" / "all.yaml"
+    summary.write_text("system_directory: [deep/../camp/one, ../link/../camp/one]\n", "utf-8")
+    table = tmp_path / "real" / "rows.csv"
+    columns = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+    table.write_text(f"{columns}\nmixedbox,O,1\nmixedbox,O,2\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    beyond = CsvSource(Path("link/../rows.csv"), Path("link/../camp"))
+    discoveries = list(discover(beyond if source == "csv" else source))
+    assert [found.path for found in discoveries if isinstance(found, Simulation)] == [str(folder)]
+
+
+def test_a_source_below_a_missing_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make_simulation(tmp_path / "camp" / "one")
+    monkeypatch.chdir(tmp_path)
+    for source in ("missing/../camp", "missing/../ca*"):
+        with pytest.raises(SourceError, match=r"missing/\.\./ca"):
+            discover(source)
 
 
 @pytest.mark.parametrize("name", ["0450", "2024_01_15", "2024-1-5", "12:30", "1_0.5", "+1", "0x1F"])

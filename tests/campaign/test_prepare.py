@@ -187,3 +187,17 @@ def test_an_unchanged_summary_of_a_hundred_thousand_folders_is_not_written(tmp_p
     assert _write_summary(path, values) is None
     assert _write_summary(path, values | {"date": "2026-01-02"}) is None
     assert _write_summary(path, values | {"hash": hashes[1:]}) is not None
+
+
+def test_prepare_resolves_a_path_as_the_operating_system_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _csv(tmp_path, MIXED)
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    monkeypatch.chdir(tmp_path)
+    prepared = prepare(Path("link/../../compositions.csv"), Path("link/../out"))
+    assert prepared.summary == tmp_path / "real" / "out" / "compositions.yaml"
+    values = yaml.safe_load(prepared.summary.read_text(encoding="utf-8"))
+    assert values["input"] == str(tmp_path / "compositions.csv")
+    assert values["system_directory"] == [str(folder) for folder in prepared.created]

@@ -336,3 +336,15 @@ def test_public_names_are_imported_on_first_use() -> None:
     assert all(getattr(mdfactory, name) for name in mdfactory.__all__)
     with pytest.raises(AttributeError, match="Simulacrum"):
         _ = mdfactory.Simulacrum
+
+
+def test_open_resolves_a_path_as_the_operating_system_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    folder = _make_folder(tmp_path / "real", own=WATER)
+    _make_folder(tmp_path, own=METHANOL)
+    monkeypatch.chdir(tmp_path)
+    simulation = Simulation.open("link/../folder")
+    assert (simulation.directory, simulation.hash) == (folder, WATER_HASH)

@@ -231,6 +231,45 @@ def test_an_answer_is_checked_where_it_leads_to(
     assert f"sqlite.RUN_DB_PATH  {tmp_path / 'there'}  " in re.sub("  +", "  ", shown)
 
 
+def test_an_answer_may_lead_through_a_link(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    file = tmp_path / "elsewhere" / "lab.ini"
+    init = ("config", "init", "--config", file, "--no-initialise")
+    mdfactory(*init, "--run-db-path", "link/../r.db")
+    assert f"RUN_DB_PATH = {tmp_path / 'real' / 'r.db'}\n" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", ["pipe", "/dev/zero"])
+def test_a_password_file_that_is_no_file_is_refused(
+    mdfactory: Program, tmp_path: Path, file: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    init = ("config", "init", "--config", tmp_path / "lab.ini", "--type", "postgres")
+    url = ("--url", "postgresql://me@host/lab", "--no-initialise")
+    result = mdfactory(*init, *url, "--password-file", tmp_path / file)
+    assert result.code == 1
+    assert f"{tmp_path / file} is not a file; give a file, or - for standard input" in result.err
+    assert not (tmp_path / "lab.ini").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["config show", "config init --yes", "config edit", "sync pull systems"]
+)
+@pytest.mark.parametrize("file", ["pipe", "/dev/zero"])
+def test_a_configuration_that_is_no_file_is_refused(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, file: str
+) -> None:
+    monkeypatch.setenv("EDITOR", "true")
+    os.mkfifo(tmp_path / "pipe")
+    result = mdfactory(*command.split(), "--config", tmp_path / file)
+    assert result.code == 1
+    assert f"the configuration {tmp_path / file} is not a file" in result.err
+
+
 @pytest.mark.parametrize(
     "command",
     ["config init --yes", "sync init all", "sync init check", "sync copy --from sqlite --to csv"],
@@ -278,7 +317,17 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
         (
             ["--type", "postgres", "--url", "postgresql://c/d", "--password-file", "{folder}"],
             1,
-            "cannot be read",
+            "is a directory; give a file, or - for standard input",
+        ),
+        (
+            ["--type", "foundry", "--analysis-name", "'analysis'"],
+            2,
+            "--analysis-name: the answer: [foundry] ANALYSIS_NAME is in quotes",
+        ),
+        (
+            ["--type", "sqlite", "--run-db-path", "{folder}/runs.db ; shared"],
+            2,
+            "--run-db-path: the answer: [sqlite] RUN_DB_PATH is followed by a comment",
         ),
     ],
 )

@@ -198,6 +198,19 @@ def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     assert [row["directory"] for row in shown] == [str(tmp_path / "new")]
 
 
+def test_relocate_resolves_paths_as_the_operating_system_does(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    monkeypatch.chdir(tmp_path)
+    name = pushed_all.relative_to(tmp_path)
+    result = mdfactory("sync", "relocate", f"link/../../{name}", "link/../moved", "--json").json
+    assert result["tables"]["RUN_DATABASE"] == 8
+    rows = mdfactory("sync", "pull", "systems", "--json").json["rows"]
+    assert {Path(row["directory"]).parent for row in rows} == {tmp_path / "real" / "moved"}
+
+
 def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
     result = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
     assert result.code == 2

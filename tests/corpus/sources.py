@@ -122,8 +122,8 @@ ROWS: list[tuple[str, str, str]] = [
 ]
 
 PLACES: list[tuple[str, Callable[[Path], object], str, str]] = [
-    ("a folder without anything", directory, "no simulations found", "Is a directory"),
-    ("a FIFO", fifo, "no such folder, build summary", "no column 'simulation_type'"),
+    ("a folder without anything", directory, "no simulations found", "is a directory"),
+    ("a FIFO", fifo, "no such folder, build summary", "cannot be read as CSV: it is not a file"),
     ("a socket", listening, "no such folder, build summary", "cannot be read as CSV"),
     ("a dangling link", dangling, "no such folder, build summary", "No such file"),
     ("a looping link", looping, "no such folder, build summary", "Too many levels"),

@@ -363,6 +363,15 @@ def test_a_pipe_in_place_of_a_table_is_an_error(tmp_path: Path) -> None:
     assert "is not a file" in _run_script("attempt(read_letters)", tmp_path)
 
 
+def test_a_pipe_in_place_of_a_lock_is_an_error(tmp_path: Path) -> None:
+    _create_store(tmp_path)
+    path = tmp_path / "analysis" / ".mdfactory" / "lock"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    output = _run_script("attempt(lambda: store.delete(OVERVIEW))", tmp_path)
+    assert f"StoreError: {path} is not a file; remove it" in output
+
+
 HOLD_SCRIPT = """
 with store.transaction(write=True):
     print("held", flush=True)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, SourceError
+from mdfactory.files import UnreadableError, open_regular_file
 
 SPECIES_COLUMN: Final = re.compile(
     r"((?:(?!species\.)[^.]*\.)*species)\.([^.]+)\.(smiles|count|fraction)"
@@ -103,21 +104,16 @@ def read_rows(file: Path) -> Rows:
         If the file cannot be read as CSV, or its header is invalid.
     """
     try:
-        with _open_text(file) as stream:
+        handle = open_regular_file(file)
+        with os.fdopen(handle, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(_read_lines(stream), strict=True)
             header = [name.strip() for name in next(reader, [])]
             return _parse_rows(reader, len(header), _parse_header(file, header))
+    except UnreadableError as error:
+        raise SourceError(str(file), f"cannot be read as CSV: it {error}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(str(file), f"cannot be read as CSV: {reason}") from error
-
-
-def _open_text(file: Path) -> TextIO:
-    """Open a file or pipe for reading, without waiting for a writer of the pipe."""
-    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    # If the pipe has a writer, wait for its text. If it has none, it reads as empty.
-    os.set_blocking(handle, True)
-    return os.fdopen(handle, encoding="utf-8-sig", newline="")
 
 
 def _read_lines(stream: TextIO) -> Iterator[str]:

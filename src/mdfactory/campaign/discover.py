@@ -25,7 +25,7 @@ from mdfactory.campaign.simulation import (
     read_simulation,
 )
 from mdfactory.errors import SourceError
-from mdfactory.files import Listing, UnreadableError, list_folder
+from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder
 
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Rows
@@ -166,8 +166,8 @@ def _source_path(source: str) -> str:
 
 
 def _absolute(path: str | Path, parent: str = "") -> str:
-    """Return an absolute path without ``..``; symlinks in it are not resolved."""
-    return os.path.abspath(os.path.join(parent, os.path.expanduser(path)))
+    """Return an absolute path, with ``~`` expanded."""
+    return absolute_path(os.path.expanduser(path), parent)
 
 
 def _match_folders(source: str) -> list[str]:

@@ -18,7 +18,7 @@ from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import UnreadableError, list_folder, replacing
+from mdfactory.files import UnreadableError, absolute_path, list_folder, replacing
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -92,11 +92,11 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         be written.
     """
     rows = read_valid_rows(file)
-    out = Path(os.path.abspath(out))  # unlike Path.resolve, this keeps symlinks
+    out = Path(absolute_path(out))
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     values = {
         "n_systems": len(builds),
-        "input": os.path.abspath(file),
+        "input": absolute_path(file),
         "output": str(out),
         "hash": [build.hash for build in builds.values()],
         "simulation_type": [build.simulation_type.value for build in builds.values()],
@@ -116,7 +116,9 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{error.filename or out} cannot be written: {error.strerror}") from error
+        raise OutputError(
+            f"{error.filename or out} cannot be written: {error.strerror or error}"
+        ) from error
     created = set(missing)
     existing = tuple(folder for folder in builds if folder not in created)
     return PreparedFolders(summary, tuple(missing), existing, backup, rows.warnings)

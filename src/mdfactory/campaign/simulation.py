@@ -22,7 +22,7 @@ from mdfactory.campaign.scan_index import (
     file_state,
 )
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.files import Listing, UnreadableError, list_folder, read_file
+from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Simulation:
         >>> simulation.results.load_analysis("density_timeseries").num_rows
         51
         """
-        path = os.path.abspath(directory)  # keeps symlinks
+        path = absolute_path(directory)
         try:
             listing = list_folder(path)
         except OSError as error:

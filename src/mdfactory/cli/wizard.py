@@ -21,6 +21,7 @@ from mdfactory.config.settings import (
     resolve_value,
 )
 from mdfactory.errors import ConfigError, UsageError
+from mdfactory.files import UnreadableError, absolute_path, read_file
 
 StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
 STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
@@ -38,6 +39,8 @@ QUESTIONS: Final[dict[SettingKey, str]] = {
     ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
 }
 """Setting -> the question that asks for it; the section is the kind of the store."""
+
+MAX_PASSWORD_FILE_BYTES: Final = 2**20
 
 ANSWER_GROUP: Final = Group(
     "Answers", help="Settings that are not given as options are asked for.", sort_key=1
@@ -208,11 +211,12 @@ def _value(setting: SettingKey, answer: str, folder: Path) -> str:
     is_local = setting[0] in {"sqlite", "csv"}
     if not is_local or not answer or answer.startswith(("~", "$")) or folder == Path.cwd():
         return answer
-    return os.path.abspath(answer)
+    return absolute_path(answer)
 
 
 def _check(setting: SettingKey, value: str, folder: Path) -> None:
     """Raise ConfigError if a value is not valid for its setting; `folder` is that of the file."""
+    path = resolve_value(setting, value, folder, "the answer")
     match setting:
         case _, "URL":
             if not value.startswith(("postgresql://", "postgres://")):
@@ -228,7 +232,6 @@ def _check(setting: SettingKey, value: str, folder: Path) -> None:
         case _, "ANALYSIS_NAME":
             FoundryPaths.below("/default", name=value or "default")
         case "sqlite" | "csv", _:
-            path = resolve_value(setting, value, folder, "the answer")
             wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
             if value and os.path.exists(path) and os.path.isdir(path) != wants_folder:
                 raise ConfigError(f"{path} is {'not a folder' if wants_folder else 'a folder'}")
@@ -248,8 +251,14 @@ def _add_password(url: str, given: Mapping[str, str], prompter: Prompter) -> str
 def _read_password(file: str) -> str:
     """Return the first line of a file, or of standard input for ``-``."""
     try:
-        with open(0 if file == "-" else file, encoding="utf-8", closefd=file != "-") as lines:
-            return lines.readline().rstrip("\r\n")
+        if file == "-":
+            with open(0, "rb", closefd=False) as stdin:
+                raw = stdin.readline(MAX_PASSWORD_FILE_BYTES)
+        else:
+            raw, _ = read_file(file, MAX_PASSWORD_FILE_BYTES)
+        return raw.decode().partition("\n")[0].rstrip("\r")
+    except UnreadableError as error:
+        raise ConfigError(f"{file} {error}; give a file, or - for standard input") from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{file} cannot be read: {reason}") from error

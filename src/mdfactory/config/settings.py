@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ from typing import Final
 
 from mdfactory.config.passwords import has_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
+from mdfactory.files import UnreadableError, absolute_path, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
 RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
@@ -44,6 +46,12 @@ DEFAULT_VALUES: Final = {
 }
 """Section and key -> default value. Relative paths are relative to the data folder, those of
 ``[foundry]`` to ``BASE_PATH``."""
+
+QUOTES: Final = tuple("\"'`\u201c\u201d\u2018\u2019")
+"""Straight and typographic quotation marks."""
+
+MAX_FILE_BYTES: Final = 2**20
+"""Size of the largest configuration file that is read; most have less than a thousand bytes."""
 
 FOUNDRY_PATHS: Final = {
     "BASE_PATH": "base",
@@ -319,7 +327,7 @@ def _default_settings() -> dict[SettingKey, Setting]:
 def _config_files(explicit: Path | None) -> list[Path]:
     """Return the files that `load` reads, in its order; the first one is the user's file."""
     named = (os.environ.get("MDFACTORY_CONFIG"), explicit)
-    paths = (Path(os.path.expanduser(file)).absolute() for file in named if file)
+    paths = (Path(absolute_path(os.path.expanduser(file))) for file in named if file)
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
@@ -332,7 +340,7 @@ def _folder(purpose: str) -> Path:
     """Return the folder of a purpose from ``MDFACTORY_<purpose>_DIR``, or the platform's."""
     folder = os.environ.get(f"MDFACTORY_{purpose}_DIR")
     if folder:
-        return Path(os.path.expanduser(folder)).absolute()
+        return Path(absolute_path(os.path.expanduser(folder)))
     import platformdirs
 
     platform = platformdirs.PlatformDirs("mdfactory", appauthor=False)
@@ -348,10 +356,13 @@ def read_ini(file: Path) -> configparser.ConfigParser:
         If the file cannot be read or parsed.
     """
     try:
-        return parse_ini(file.read_text(encoding="utf-8-sig"), file)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
+        raw, _ = read_file(file, MAX_FILE_BYTES)
+        text = io.StringIO(raw.decode("utf-8-sig"), newline=None).read()
+    except UnreadableError as error:
+        raise ConfigError(f"the configuration {file} {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {file} cannot be read: it is not UTF-8") from error
+    return parse_ini(text, file)
 
 
 def parse_ini(text: str, file: Path) -> configparser.ConfigParser:
@@ -439,9 +450,13 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
     Raises
     ------
     ConfigError
-        If a path contains an unset variable or a NUL character.
+        If the value is in quotes, followed by a comment, or on several lines; or if a path contains
+        an unset variable or a NUL character.
     """
     section, key = setting_key
+    # A list may have several lines, and a URL quotes and semicolons.
+    if section not in {"catalogue", "postgres"} and (problem := _value_problem(given)):
+        raise ConfigError(f"{source}: [{section}] {key} {problem}", command="mdfactory config edit")
     if not key.endswith("_PATH"):
         return given
     expanded = os.path.expandvars(given)
@@ -452,4 +467,15 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":
         return expanded
-    return os.path.abspath(folder / os.path.expanduser(expanded))
+    return absolute_path(os.path.expanduser(expanded), str(folder))
+
+
+def _value_problem(value: str) -> str:
+    """Return what is not part of a value but would be read as such, or an empty text."""
+    if "\n" in value:
+        return "continues on the next line; write it on one line, and the next line without indent"
+    if value.startswith(QUOTES) or value.endswith(QUOTES):
+        return "is in quotes; write it without them, blanks may stay"
+    if re.search(r"(^|\s)[;#]", value):
+        return "is followed by a comment; write the comment on a line of its own"
+    return ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from mdfactory.config import FoundryPaths
 from mdfactory.config.passwords import mask_password
 from mdfactory.errors import ConfigError
+from mdfactory.files import absolute_path
 
 if TYPE_CHECKING:
     from mdfactory.config import Settings
@@ -83,7 +84,7 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
             "the URL of a store (sqlite:///folder or csv:///folder or "
             "postgresql://user@host/database or foundry:///Project/folder)"
         )
-    path = Path(os.path.expanduser(location)).absolute()
+    path = Path(absolute_path(os.path.expanduser(location)))
     if kind == "csv":
         return _csv(path / "runs.csv", path / "analysis", wait)
     if path.is_file():

@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.errors import UsageError
+from mdfactory.files import absolute_path
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.vocabulary import ConflictMode
@@ -80,7 +81,7 @@ def relocate(
     """
     if not (old and new):
         raise UsageError("OLD or NEW is an empty text, not a path")
-    before, after = (os.path.abspath(os.path.expanduser(path)) for path in (old, new))
+    before, after = (absolute_path(os.path.expanduser(path)) for path in (old, new))
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")
     with store.transaction() if dry_run else store.operation(command) as transaction:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -261,16 +262,19 @@ class CommitFolder:
         Raises
         ------
         StoreError
-            If it has another name as well, so that it may be a file of somebody else.
+            If it has another name as well, so that it may be a file of somebody else; or if it is a
+            pipe or device.
         """
         path = self.path / "lock"
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-            if os.fstat(handle).st_nlink > 1:
+            status = os.fstat(handle)
+            if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
                 os.close(handle)
-                raise StoreError(f"{path} is a hard link to another file; remove it") from None
+                kind = "a hard link to another file" if status.st_nlink > 1 else "not a file"
+                raise StoreError(f"{path} is {kind}; remove it") from None
             return handle
         os.fchmod(handle, self.path.stat().st_mode & 0o666)
         return handle
