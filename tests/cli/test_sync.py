@@ -44,7 +44,7 @@ def test_init_force_removes_the_records_and_counts_them(store: Program, campaign
 
 
 def test_init_reports_its_tables_as_json(store: Program) -> None:
-    result = store("sync", "init", "systems", "--force", "--json")
+    result = store("sync", "init", "systems", "--reset", "--json")
     assert result.json == {
         "command": "sync init systems",
         "tables": [{"table": "RUN_DATABASE", "existed": True, "removed": 0}],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from mdfactory.cli.options import Command
 from mdfactory.cli.session import CurrentSession, Exit, Session
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
 app = Command(name="init", help="Create and check the tables of the store.")
 
+Reset = Annotated[bool, Parameter(name=("--force", "--reset"))]
+
 
 @app.command
-def systems(*, force: bool = False, session: CurrentSession) -> None:
+def systems(*, force: Reset = False, session: CurrentSession) -> None:
     """Create the table of simulations (RUN_DATABASE), if it is missing.
 
     Parameters
@@ -36,7 +40,7 @@ def systems(*, force: bool = False, session: CurrentSession) -> None:
 
 
 @app.command
-def analysis(*, force: bool = False, session: CurrentSession) -> None:
+def analysis(*, force: Reset = False, session: CurrentSession) -> None:
     """Create the overview and a table for each known analysis, if they are missing.
 
     Parameters
@@ -54,7 +58,7 @@ def analysis(*, force: bool = False, session: CurrentSession) -> None:
 
 
 @app.command
-def artifacts(*, force: bool = False, session: CurrentSession) -> None:
+def artifacts(*, force: Reset = False, session: CurrentSession) -> None:
     """Create the overview and a table for each known artifact, if they are missing.
 
     Parameters
@@ -72,7 +76,7 @@ def artifacts(*, force: bool = False, session: CurrentSession) -> None:
 
 
 @app.command(name="all")
-def everything(*, force: bool = False, session: CurrentSession) -> None:
+def everything(*, force: Reset = False, session: CurrentSession) -> None:
     """Create all missing tables: of simulations, analyses and artifacts.
 
     Parameters
