@@ -190,8 +190,10 @@ def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     start = str(pushed_all)[:-2]
-    result = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", "--json").json
-    assert sum(result["tables"].values()) == 0
+    for options in ((), ("--dry-run",)):
+        result = mdfactory("sync", "relocate", start, tmp_path / "elsewhere", *options)
+        assert (result.code, result.out) == (1, "")
+        assert f"{start}: the store has no records of this folder" in result.err
     result = mdfactory("sync", "relocate", f"{pushed_all / DONE}/", tmp_path / "new", "--json").json
     assert result["tables"]["RUN_DATABASE"] == 1
     shown = mdfactory("sync", "pull", "systems", "--hash", DONE, "--json").json["rows"]

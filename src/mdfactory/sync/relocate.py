@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import UsageError
+from mdfactory.errors import SourceError, UsageError
 from mdfactory.files import absolute_path
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Query
@@ -76,6 +76,8 @@ def relocate(
     ------
     UsageError
         If `old` and `new` are the same folder.
+    SourceError
+        If the store has no records of the folder. Nothing was written.
     NotInitialisedError
         If the store has no tables.
     """
@@ -100,6 +102,8 @@ def relocate(
                 for rows in list(transaction.read_with_sidecars(table, query)):
                     moved = _moved_rows(rows, before, after)
                     transaction.write([(table, moved)], ConflictMode.force)
+        if not any(counts.values()):
+            raise SourceError(before, "the store has no records of this folder, nor below it")
     return Relocated(before, after, counts)
 
 
