@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mdfactory.errors import OutputError, StoreError
+from mdfactory.errors import OutputError, StoreError, UsageError
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.sync.export import export
 from mdfactory.testing.records import AWKWARD_TEXTS, overview, records, run
@@ -30,19 +31,23 @@ def _read(path: Path) -> list[dict[str, object]]:
             return [
                 json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line
             ]
+        case ".gz":
+            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
         case _:
             with path.open(encoding="utf-8", newline="") as file:
                 return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize(
-    "name", ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.txt", "a", "a.PARQUET"]
+    "name",
+    ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.txt", "a", "a.PARQUET", "a.csv.gz", "a.CSV.GZ"],
 )
 def test_records_are_written_exactly(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     batches = [records(SIMULATIONS, *ROWS[:10]), records(SIMULATIONS, *ROWS[10:])]
     assert export(batches, SIMULATIONS.schema, path) == len(ROWS)
-    assert _read(path.rename(path.with_suffix(path.suffix.lower()))) == ROWS
+    assert _read(path.rename(path.with_name(name.lower()))) == ROWS
 
 
 def test_a_csv_file_is_read_by_pandas(tmp_path: Path) -> None:
@@ -58,7 +63,7 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
     assert _read(tmp_path / "a.json")[0]["row_count"] == 5
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.json", "a.parquet"])
 def test_an_export_without_records_writes_the_header(tmp_path: Path, name: str) -> None:
     assert export([], SIMULATIONS.schema, tmp_path / name) == 0
     assert _read(tmp_path / name) == []
@@ -68,7 +73,7 @@ def test_an_export_without_records_writes_the_header(tmp_path: Path, name: str) 
         )
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.json", "a.parquet"])
 def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path, name: str) -> None:
     def failing() -> Iterator[pa.RecordBatch]:
         yield records(SIMULATIONS, *ROWS)
@@ -117,3 +122,10 @@ def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path,
     with pytest.raises(OutputError) as caught:
         export([], SIMULATIONS.schema, tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.XLS", "a.gz", "a.json.gz", "a.csv.zip", "a.h5"])
+def test_the_ending_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"\.csv\.gz, \.json, \.jsonl or \.parquet"):
+        export([records(SIMULATIONS, *ROWS)], SIMULATIONS.schema, tmp_path / name)
+    assert not list(tmp_path.iterdir())

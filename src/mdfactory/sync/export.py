@@ -6,14 +6,24 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import pyarrow as pa
 
-from mdfactory.errors import MDFactoryError, OutputError
+from mdfactory.errors import MDFactoryError, OutputError, UsageError
 from mdfactory.files import replacing
 from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.text import to_csv
+
+OTHER_FORMATS: Final = (
+    *(".xls", ".xlsx", ".xlsm", ".ods", ".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5"),
+    *(".hdf", ".hdf5", ".nc", ".npy", ".npz", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3"),
+    *(".xml", ".html", ".yaml", ".yml", ".toml", ".pdf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
+    ".tar",
+    ".tgz",
+    ".7z",
+)
+"""Endings of formats that are not written; a CSV file of such a name would mislead."""
 
 
 def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
@@ -27,7 +37,7 @@ def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int
         The schema of the records. If there are none, a CSV file has only its header line.
     path
         The file. Its suffix determines the format: JSON lines for ``.json`` and ``.jsonl``,
-        Parquet for ``.parquet``, CSV for all others.
+        Parquet for ``.parquet``, compressed CSV for ``.csv.gz``, CSV for all others.
 
     Returns
     -------
@@ -36,14 +46,18 @@ def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int
 
     Raises
     ------
+    UsageError
+        If the suffix promises a format that is not written.
     OutputError
         If the file cannot be written. An existing file is left unchanged.
     """
+    check_format(path)
     total = 0
     try:
         with (
             replacing(path, follow_link=True) as file,
-            _writer(path.suffix.lower(), schema, file) as write,
+            _compressed(path, file) as content,
+            _writer(path.suffix.lower(), schema, content) as write,
         ):
             for batch in rows:
                 write(batch)
@@ -53,6 +67,28 @@ def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     return total
+
+
+def check_format(path: Path) -> None:
+    """Refuse a file name whose suffix promises a format that is not written."""
+    name = path.name.lower()
+    if name.endswith(OTHER_FORMATS) and not name.endswith(".csv.gz"):
+        raise UsageError(
+            f"{path} has the ending of another format; "
+            "choose .csv, .csv.gz, .json, .jsonl or .parquet"
+        )
+
+
+@contextmanager
+def _compressed(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield the file; if its name ends in ``.gz``, a file that is compressed into it."""
+    if path.suffix.lower() != ".gz":
+        yield file
+        return
+    import gzip
+
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
+        yield compressed  # type: ignore[misc]
 
 
 @contextmanager

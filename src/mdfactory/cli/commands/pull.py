@@ -50,7 +50,8 @@ class PullOptions:
         Show all columns.
     output
         Write all columns to this file: .json and .jsonl as JSON lines, .parquet as Parquet,
-        other names as CSV.
+        .csv.gz as compressed CSV, other names as CSV. Endings of other formats, such as .xlsx,
+        are refused.
     """
 
     hash_: HashPrefix = None
