@@ -69,6 +69,42 @@ def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: 
     assert result.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 
+@pytest.mark.usefixtures("kind", "pushed_all")
+@on("csv")
+def test_a_table_that_is_missing_is_found(mdfactory: Program) -> None:
+    """Another program has dropped tables; of a Foundry dataset, it has deleted the files."""
+    dropped = [SIMULATIONS, analysis_table("rdf_oxygen"), artifact_table("density_plot")]
+    with open_store(load()).transaction(write=True) as transaction:
+        for table in dropped:
+            transaction.backend.drop(table)
+    result = mdfactory("sync", "verify", "--json")
+    assert result.code == 4
+    missing = {row["table"] for row in result.json["rows"] if "is missing" in row["problem"]}
+    assert {name.lower() for name in missing} == {table.id for table in dropped}
+
+
+@pytest.mark.usefixtures("kind", "pushed_all")
+@on("sqlite")
+def test_results_without_their_simulation_are_found(mdfactory: Program) -> None:
+    assert mdfactory("sync", "clear", "systems", "--hash", DONE, "--yes").code == 0
+    result = mdfactory("sync", "verify", "--json")
+    assert result.code == 4
+    lone = [row["table"] for row in result.json["rows"] if row["hash"] == DONE]
+    assert {"ANALYSIS_rdf_oxygen", "ARTIFACT_density_plot"} <= {*lone}
+    assert all("simulation is not in the store" in row["problem"] for row in result.json["rows"])
+
+
+@pytest.mark.usefixtures("kind", "pushed_all")
+@on("postgres")
+def test_cleared_and_undone_tables_are_not_missing(mdfactory: Program) -> None:
+    for words in ("clear all --yes", "undo", "init all --force", "undo"):
+        assert mdfactory("sync", *words.split()).code == 0
+        assert mdfactory("sync", "verify").code == 0
+    for operation in (2, 1):  # the push, and the creation of the tables
+        assert mdfactory("sync", "undo", operation).code in {0, 1}
+    assert "is missing, although" not in mdfactory("sync", "verify").out
+
+
 def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) -> None:
     result = mdfactory("sync", "verify", pushed_all, "--since", "cc", "--json")
     assert result.code == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mdfactory.campaign.collect import Scope
-from mdfactory.errors import NotInitialisedError, SourceError
+from mdfactory.errors import NotInitialisedError, SourceError, UsageError
 from mdfactory.records.arrow import array, batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
@@ -232,6 +232,39 @@ def test_a_source_that_does_not_exist_is_an_error(
     assert not steps  # the store was not read
     moved = campaign.rename(campaign.parent / "moved")
     assert len(verify(store, str(campaign)).findings) == len(list(moved.glob("*/*.yaml")))
+
+
+def test_a_source_that_exists_but_of_which_the_store_knows_nothing_is_an_error(
+    copy: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    with pytest.raises(SourceError, match="the store has no records of simulations in it"):
+        verify(copy, str(tmp_path / "other"))
+
+
+def test_records_are_found_by_a_link_to_their_folder(store: Store, campaign: Path) -> None:
+    link = campaign.parent / "link"
+    link.symlink_to(campaign)
+    assert verify(store, str(link)).total == 89
+
+
+@pytest.mark.parametrize("since", ["zz", "F" * 40, "A" * 41, "2026-01-01"])
+def test_since_a_hash_that_is_none_or_after_the_last_is_an_error(copy: Store, since: str) -> None:
+    with pytest.raises(UsageError, match="--since"):
+        verify(copy, since=since)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("runs.db", SIMULATIONS), ("analysis.db", OVERVIEW)], ids=str
+)
+def test_a_file_that_is_missing_is_found(
+    copy: Store, tmp_path: Path, name: str, table: Table
+) -> None:
+    (tmp_path / name).unlink()
+    (finding,) = verify(copy).findings
+    assert (finding.table, finding.hash) == (table.name, "")
+    assert "the table is missing" in finding.problem
+    assert table.command in finding.remedy
 
 
 def test_a_stopped_verification_can_be_continued(copy: Store) -> None:

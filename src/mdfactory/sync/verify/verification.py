@@ -7,6 +7,7 @@ stopped and continued, and no transaction is open while the disk is read.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,20 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
-from mdfactory.errors import SourceError, StoreError, one_line
+from mdfactory.errors import SourceError, StoreError, UsageError, counted, one_line
 from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
-from mdfactory.records.tables import OVERVIEW, Namespace, Table, digest_table
+from mdfactory.records.tables import (
+    OVERVIEW,
+    SIMULATIONS,
+    Namespace,
+    Table,
+    digest_table,
+    log_table,
+    result_table,
+    table_named,
+)
+from mdfactory.stores.history.entries import read_entries
 from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -31,6 +42,8 @@ from mdfactory.sync.results import require_tables
 from mdfactory.sync.verify.content import damage_of, problems_of
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
+
+HASH_PREFIX: Final = re.compile(r"[0-9A-Fa-f]{1,40}")
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
@@ -103,18 +116,28 @@ def verify(
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If the source does not exist, and the store has no records of simulations in it.
+        If the store has no records of simulations in the source.
+    UsageError
+        If `since` is no hash, or the last hash comes before it.
     """
+    if since and not HASH_PREFIX.fullmatch(since):
+        raise UsageError(f"--since: {since!r:.50} is not a hash, nor its first digits")
     verified = into or Verified()
-    folders = None if source is None else frozenset(roots(source))
+    given = [] if source is None else roots(source)
+    # Records have the path of their push: a link to the folder, or the folder itself.
+    folders = None if source is None else frozenset([*given, *map(os.path.realpath, given)])
     verification = _Verification(store, verified, folders, quick=quick)
-    if folders is not None and not verification.hashes and not any(map(os.path.exists, folders)):
-        # The path is probably misspelt.
+    if folders is not None and not verification.hashes:
+        # The path is probably misspelt, or another one than that of the push.
+        missing = "" if any(map(os.path.exists, given)) else "no such folder, and "
         raise SourceError(
-            ", ".join(sorted(folders)) or "the pattern",
-            "no such folder, and the store has no records of simulations in it",
+            ", ".join(given[:3]) or "the pattern",
+            f"{missing}the store has no records of simulations in it. Records are found by the "
+            "path that they were pushed with, which mdfactory sync pull systems shows",
         )
     hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= since.upper())
+    if since and not hashes:
+        raise UsageError(f"--since: no hash to check is {since.upper()} or comes after it")
     for start in range(0, len(hashes), BATCH_SIMULATIONS):
         verified.reached = hashes[start]
         verification.check_simulations(hashes[start : start + BATCH_SIMULATIONS])
@@ -153,7 +176,8 @@ class _Verification:
         self.hashes: set[str] = set()
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
-            digest_tables = filter(transaction.has, map(digest_table, Namespace))
+            digest_tables = list(filter(transaction.has, map(digest_table, Namespace)))
+            self._report_missing_tables(transaction, digest_tables)
             for table in self._tables if folders is not None else (*self._tables, *digest_tables):
                 with self._report_unreadable(table):
                     rows: Iterable[Values] = (
@@ -177,6 +201,7 @@ class _Verification:
                     records += ((table, row) for row in checked)
                 if missing and self._folders is None:
                     self._report_missing_records(transaction, table, missing)
+            self._report_lone_results(transaction, hashes, records)
             if transaction.has(OVERVIEW):
                 with self._report_unreadable(OVERVIEW):
                     wrong = chain.from_iterable(wrong_rows(transaction, hashes))
@@ -234,6 +259,49 @@ class _Verification:
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
+    def _report_missing_tables(
+        self, transaction: Transaction, digest_tables: Iterable[Table]
+    ) -> None:
+        """Report tables that do not exist, but to which digests, the log or results refer."""
+        reasons: dict[str, str] = {}
+        for entry in read_entries(transaction):
+            for namespace in Namespace:
+                if namespace in entry.namespaces and not transaction.has(log_table(namespace)):
+                    first = SIMULATIONS if namespace is Namespace.runs else OVERVIEW
+                    reasons[first.id] = f"operation {entry.operation} of the log has changed it"
+        for digests in digest_tables:
+            with self._report_unreadable(digests):
+                query = Query(columns=("record_table",))
+                for (name,), number in Counter(transaction.values(digests, query)).items():
+                    reasons[name] = f"the store has digests of {counted(number, 'record')} in it"
+        if not transaction.has(SIMULATIONS):
+            results = [table for table in self._tables if table.result_type]
+            if any(transaction.count(table, limit=1) for table in results):
+                reasons[SIMULATIONS.id] = "the store has results of simulations"
+        for name in sorted(reasons.keys() - {table.id for table in self._tables}):
+            table = _usual_table(name)
+            if table is not None:
+                problem = f"the table is missing, although {reasons[name]}"
+                remedy = f"restore it from a backup, or {table.command}, then {PUSH_UPDATE}"
+                self._report(table, (), problem, remedy)
+
+    def _report_lone_results(
+        self,
+        transaction: Transaction,
+        hashes: Sequence[str],
+        records: Iterable[tuple[Table, Row]],
+    ) -> None:
+        """Report results whose simulation is not in the store; a missing table is reported."""
+        if not transaction.has(SIMULATIONS):
+            return
+        with self._report_unreadable(SIMULATIONS):
+            query = Query((OneOf("hash", tuple(hashes)),), ("hash",))
+            simulations = {hash_ for (hash_,) in transaction.values(SIMULATIONS, query)}
+            for table, row in records:
+                if row["hash"] not in simulations:
+                    problem = "its simulation is not in the store"
+                    self._report(table, [row["hash"]], problem, PUSH_UPDATE)
+
     def _report_missing_records(
         self, transaction: Transaction, table: Table, keys: Collection[Key]
     ) -> None:
@@ -264,3 +332,14 @@ class _Verification:
 
     def _report(self, table: Table, key: Iterable[str], problem: str, remedy: str) -> None:
         self._verified.findings.append(Finding(table.name, " ".join(key), problem, remedy))
+
+
+def _usual_table(name: str) -> Table | None:
+    """Return the record table of this name, in its usual spelling; None if there is none."""
+    for usual in (SIMULATIONS, OVERVIEW):
+        if usual.id == name.lower():
+            return usual
+    table = table_named(name, Namespace.results)
+    if table is None or table.result_type is None:
+        return None
+    return result_table(table.result_type, table.result_name)
