@@ -581,6 +581,8 @@ def test_files_of_other_results_are_copied_but_not_moved(results: Results, tmp_p
     assert not (results.folder / "artifacts/c/link.txt").is_symlink()
     assert (tmp_path / "x.txt").exists()
     assert not (tmp_path / "link.txt").is_symlink()
+    results.record_artifact("d", results.folder / "metadata.json", move=True)
+    assert set(results.registry().artifacts) == {"a", "b", "c", "d"}
 
 
 def test_an_entry_that_lists_a_folder_is_not_removed(results: Results) -> None:

@@ -521,8 +521,8 @@ def remove_entry(directory: Path, entry: Analysis | Artifact) -> list[Path]:
     Raises
     ------
     ResultError
-        If the entry lists a folder, or a path that `resolve_result_path` refuses. Nothing is
-        removed then.
+        If the entry lists a folder, or a path that `resolve_result_path` refuses, or a folder with
+        its files cannot be written. Nothing is removed then.
     """
     document = _read_sections(directory)
     del document[SECTION_BY_RESULT_TYPE[entry.result_type]][entry.name]
@@ -536,8 +536,11 @@ def remove_entry(directory: Path, entry: Analysis | Artifact) -> list[Path]:
             directory, f"{entry.result_type} {entry.name}: {error}"
         ) from error
     others = listed_locations(directory, _parse_registry(document))
+    paths = [path for path in paths if path.exists() and _location(path) not in others]
+    for folder in {path.parent for path in paths}:
+        _require_writable(folder)
     _write_document(directory, document)
-    return [path for path in paths if _location(path) not in others]
+    return paths
 
 
 def invalid_entry_error(directory: Path, problem: object) -> ResultError:
@@ -549,9 +552,13 @@ def invalid_entry_error(directory: Path, problem: object) -> ResultError:
 def listed_locations(directory: Path, registry: Registry) -> dict[str, str]:
     """Return the path of each file that an entry lists, be it invalid, and which entry that is.
 
-    The paths have no links to folders. A link to a file has two: its own and that of the file.
+    The registry and its lock are among the files. The paths have no links to folders. A link to a
+    file has two: its own and that of the file.
     """
-    return {
+    own_files = {
+        _location(directory / RESULTS_FOLDER / file): OWN_FILES[file] for file in OWN_FILES
+    }
+    return own_files | {
         location: f"{item.result_type} {item.name}"
         for item in (*registry.results, *registry.problems)
         for file in item.files
@@ -559,16 +566,20 @@ def listed_locations(directory: Path, registry: Registry) -> dict[str, str]:
     }
 
 
+def _require_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ResultError(f"{folder} cannot be written. Change its permissions")
+
+
 def _require_replaceable(directory: Path, file: str, others: Mapping[str, str]) -> None:
     """Raise a `ValueError` unless a file of a new entry can be written in its own place."""
     folder = directory / RESULTS_FOLDER
     path = folder / file
-    for parent in (folder / parent for parent in PurePosixPath(file).parents):
-        file_type = _file_type(parent, follow=parent == folder)
-        if file_type not in {stat.S_IFDIR, MISSING_FILE_TYPE}:
+    parents = [folder / parent for parent in PurePosixPath(file).parents]
+    for parent in parents[:-1]:  # .analysis itself may be a link
+        if _file_type(parent) not in {stat.S_IFDIR, MISSING_FILE_TYPE}:
             raise ValueError(f"{parent} is not a folder. Delete it, then record again")
-        if file_type and not os.access(parent, os.W_OK | os.X_OK):
-            raise ValueError(f"{parent} cannot be written. Change its permissions")
+    _require_writable(next(parent for parent in parents if parent.exists()))
     if _file_type(path) == stat.S_IFDIR:
         raise ValueError(f"{path} is a folder. Delete it, then record again")
     if lister := others.get(_location(path)):

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mdfactory.campaign.registry import (
-    OWN_FILES,
     REGISTRY_FILE,
     RESULTS_FOLDER,
     Analysis,
@@ -488,7 +487,6 @@ class Results:
             problems += self._check_artifact(artifact)
         folder = self.folder.resolve()
         listed = listed_locations(self.directory, registry)
-        listed.update((str(folder / file), owner) for file, owner in OWN_FILES.items())
         return problems + [
             ResultProblem(str(path.relative_to(folder)), "is not in the registry")
             for path in sorted(folder.rglob("*"))
