@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +206,57 @@ def test_only_debug_shows_the_traceback(tmp_path: Path) -> None:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 1
         assert ("Traceback" in result.stderr) is shown
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x7f\x9b\u202e\u2066\r\udcff[/red]"
+"""Escape sequences, bidirectional overrides, a lone surrogate, and markup of rich."""
+
+
+def is_harmless(text: str) -> bool:
+    return all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_no_message_has_control_characters() -> None:
+    """Messages of libraries and warnings come with texts of servers, stores and files."""
+    script = f"""
+import logging, warnings
+from mdfactory.cli.render import Terminal
+from mdfactory.errors import MDFactoryError
+text = {HOSTILE!r}
+for json in False, True:
+    terminal = Terminal(json=json, debug=True)
+    terminal.note(text), terminal.warn(text), terminal.problems([text])
+    terminal.error(MDFactoryError(text, command=text, details=text))
+    terminal.result(text, {{"values": [text]}})
+    warnings.warn(text)
+    logging.getLogger("urllib3").warning("%s", text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.getLogger("mdfactory").exception("failed")
+"""
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert is_harmless(result.stdout + result.stderr)
+    assert result.stderr.count("title") >= 14
+    assert json.loads(result.stdout.splitlines()[-1]) == {"command": "", "values": [HOSTILE]}
+
+
+@pytest.mark.usefixtures("pushed")
+def test_values_of_a_store_reach_a_terminal_without_control_characters(
+    terminal: Terminal, mdfactory: Callable[..., Any]
+) -> None:
+    text = HOSTILE.replace("\udcff", "")  # no store accepts a lone surrogate
+    database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE RUN_DATABASE SET parametrization = ?, directory = ?", (text, text)
+        )
+        connection.execute("UPDATE _mdfactory_log SET command = ?, who = ?, host = ?", (text,) * 3)
+    for words in ("pull systems", "pull systems --full", "log", "verify"):
+        for flags in [], ["--json"], ["--debug"]:
+            shown = terminal("sync", *words.split(), *flags).text
+            assert "title" in shown
+            assert is_harmless(shown)
+    rows = json.loads(mdfactory("sync", "pull", "systems", "--json").out)["rows"]
+    assert {row["directory"] for row in rows} == {text}

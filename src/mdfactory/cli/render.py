@@ -61,7 +61,10 @@ class Terminal:
         self.json = json
         self._quiet = quiet
         self._debug = debug
-        logging.basicConfig(format="%(message)s")
+        messages = logging.StreamHandler()
+        messages.setFormatter(_PrintableFormatter("%(message)s"))
+        logging.basicConfig(handlers=[messages])
+        logging.captureWarnings(capture=True)  # Python would print texts of libraries as they are
         levels = {logging.DEBUG: debug, logging.INFO: verbose, logging.ERROR: quiet}
         level = next((level for level, chosen in levels.items() if chosen), logging.WARNING)
         logging.getLogger("mdfactory").setLevel(level)
@@ -76,7 +79,7 @@ class Terminal:
         if self.json:
             self._print_object(values)
         elif text:
-            _print_lines(printable(line) for line in text.split("\n"))
+            print(_printable_lines(text))
 
     def columns(self, table: Table, *, full: bool) -> tuple[str, ...]:
         """Return the columns of a table to show: a summary, or all.
@@ -210,25 +213,25 @@ class Terminal:
                     shown = stack.enter_context(_spinner())
                 if shown is not None:
                     text = f"{step} {count:,}" if count else step
-                    shown.update(shown.task_ids[0], description=text)
+                    shown.update(shown.task_ids[0], description=printable(text))
 
             yield show
 
     def _print_object(self, values: Mapping[str, Any]) -> None:
-        print(json.dumps({"command": self.command, **values}))
+        print(_to_json({"command": self.command, **values}))
 
     def _print_rows(self, batches: Iterable[pa.RecordBatch], values: Mapping[str, Any]) -> None:
         """Print one object; each row is printed as it comes, so that memory does not grow."""
-        head = json.dumps({"command": self.command, **values})
+        head = _to_json({"command": self.command, **values})
         print(f'{head[:-1]}, "rows": [', end="")
         separator = "\n"
         try:
             for batch in batches:
                 for row in batch.to_pylist():
-                    print(separator, json.dumps(row), sep="", end="")
+                    print(separator, _to_json(row), sep="", end="")
                     separator = ",\n"
         except MDFactoryError as error:
-            print(f'], "error": {json.dumps(str(error))}}}')
+            print(f'], "error": {_to_json(str(error))}}}')
             self.json = False  # the object is complete: the error is not printed as another one
             raise
         print("]}")
@@ -259,7 +262,24 @@ def _print_lines(lines: Iterable[str]) -> None:
 
 def _print_error(text: str) -> None:
     """Print on standard error; control characters, such as those of file names, are escaped."""
-    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
+    print(_printable_lines(text), file=sys.stderr)
+
+
+def _printable_lines(text: str) -> str:
+    """Return a text of several lines, each without control characters."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Escapes control characters in messages of libraries and of this package, and tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _printable_lines(super().format(record))
+
+
+def _to_json(value: object) -> str:
+    """Return a value as JSON without control characters; DEL is the only one that `json` leaves."""
+    return json.dumps(value).replace("\x7f", "\\u007f")
 
 
 PROGRESS_DELAY_SECONDS: Final = 1.0
@@ -271,7 +291,7 @@ def _spinner() -> Progress:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     progress.add_task("", total=None)
     return progress
