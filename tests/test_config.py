@@ -235,9 +235,15 @@ def test_load_warns_of_an_unknown_setting(tmp_path: Path) -> None:
     )
 
 
-def test_load_names_a_variable_that_is_not_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("value", "state"), [(None, "not set"), ("", "empty"), (" ", "empty")])
+def test_load_names_a_variable_without_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
+) -> None:
+    """An empty one would make a path of the root folder, or the folder of the file."""
+    if value is not None:
+        monkeypatch.setenv("NOWHERE", value)
     file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DB_PATH = ${NOWHERE}/x.db\n")
-    with pytest.raises(ConfigError, match=r"\[sqlite\] RUN_DB_PATH.*\$\{NOWHERE\} is not set"):
+    with pytest.raises(ConfigError, match=rf"\[sqlite\] RUN_DB_PATH.*\$\{{NOWHERE\}} is {state}"):
         load(file)
 
 

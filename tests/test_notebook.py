@@ -148,9 +148,14 @@ def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.
     assert (tmp_path / "density.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("filters", [{"hash": ""}, {"status": ""}])
+@pytest.mark.parametrize("filters", [{"hash": ""}, {"hash": []}, {"status": ""}])
 def test_an_empty_filter_is_an_error_and_selects_nothing(
     records: Records, filters: dict[str, Any]
 ) -> None:
     with pytest.raises(QueryError, match="Leave it out to select all"):
         records.systems(**filters)
+
+
+def test_an_empty_type_of_result_is_an_error(records: Records) -> None:
+    with pytest.raises(ValueError, match="not a valid ResultType"):
+        records.overview(item_type="")

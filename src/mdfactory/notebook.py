@@ -229,7 +229,7 @@ class Records:
         system_chemistry       4
         Name: hash, dtype: int64
         """
-        result_type = str(ResultType(item_type)) if item_type else None
+        result_type = None if item_type is None else str(ResultType(item_type))
         equal = {"item_type": result_type, "simulation_type": simulation_type, "status": status}
         rows = pull(self.store, OVERVIEW, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
         return pa.Table.from_batches(rows, OVERVIEW.schema).to_pandas()

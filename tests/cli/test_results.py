@@ -388,6 +388,9 @@ def test_an_invalid_name_is_a_usage_error(
         ("verify", "--since="),
         ("relocate", "", "elsewhere"),
         ("pull", "systems", "--config="),
+        ("verify", "--since", " "),
+        ("pull", "systems", "--output= "),
+        ("relocate", "campaign", "\t"),
     ],
 )
 def test_an_empty_value_is_a_usage_error_and_selects_nothing(

@@ -111,6 +111,14 @@ def test_since_continues_an_earlier_run(mdfactory: Program, pushed_all: Path) ->
     assert result.json["checked"]["RUN_DATABASE"] == 4
 
 
+def test_since_that_is_no_hash_is_a_usage_error(mdfactory: Program, pushed_all: Path) -> None:
+    """It would check no record, and report no problem."""
+    assert pushed_all
+    result = mdfactory("sync", "verify", "--since", "zz")
+    assert result.code == 2
+    assert "'zz' is not a hash prefix" in result.err
+
+
 def _interrupt_verify(
     running: Callable[..., Any], campaign: Path, *given: object
 ) -> tuple[int, str, str]:

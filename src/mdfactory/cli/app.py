@@ -21,8 +21,8 @@ from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, Usag
 
 HELP_FLAGS: Final = {"--help", "-h"}
 
-EMPTY_OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*=")
-"""An option whose value is empty, spelt in one argument."""
+EMPTY_OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*)=\s*")
+"""An option whose value is empty or blank, spelt in one argument."""
 
 app = Command(
     name="mdfactory",
@@ -64,14 +64,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refuse_empty_arguments(arguments: Sequence[str]) -> None:
-    """Refuse a command line with an empty value, such as that of an unset shell variable.
+    """Refuse a command line with an empty or blank value, as of an unset shell variable.
 
     No option has an empty value with a meaning: without a filter, a command selects everything.
     """
     for before, argument in zip(["", *arguments], arguments, strict=False):
-        if not argument or EMPTY_OPTION.fullmatch(argument):
-            option = argument or (before if before.startswith("-") else "")
-            name = f"the value of {option.rstrip('=')}" if option else "an argument"
+        one_word = EMPTY_OPTION.fullmatch(argument)
+        if one_word or not argument.strip():
+            option = one_word[1] if one_word else before if before.startswith("-") else ""
+            name = f"the value of {option}" if option else "an argument"
             raise UsageError(f"{name} is empty; is a variable unset?")
 
 

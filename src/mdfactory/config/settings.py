@@ -451,7 +451,7 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
     ------
     ConfigError
         If the value is in quotes, followed by a comment, or on several lines; or if a path contains
-        an unset variable or a NUL character.
+        a variable that is not set or empty, or a NUL character.
     """
     section, key = setting_key
     # A list may have several lines, and a URL quotes and semicolons.
@@ -460,9 +460,12 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
     if not key.endswith("_PATH"):
         return given
     expanded = os.path.expandvars(given)
-    unset = re.search(r"\$(\w+|\{\w+\})", expanded)
-    if unset:
-        raise ConfigError(f"{source}: [{section}] {key} = {given}: {unset[0]} is not set")
+    # An empty variable would move `$VAR/runs.db` into the root folder.
+    for variable in re.findall(r"\$(?:\w+|\{\w+\})", given):
+        value = os.environ.get(variable.strip("${}"))
+        if not (value and value.strip()):
+            state = "not set" if value is None else "empty"
+            raise ConfigError(f"{source}: [{section}] {key} = {given}: {variable} is {state}")
     if "\0" in expanded:
         raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":

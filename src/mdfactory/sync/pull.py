@@ -27,17 +27,29 @@ def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tupl
     Raises
     ------
     QueryError
-        If `hash_prefix` is not hexadecimal, or if a filter is an empty text: it would select
-        everything where a variable was forgotten.
+        If `hash_prefix` is not hexadecimal, or if a filter is empty: it would select everything
+        where a variable was forgotten.
     """
     given = {name: value for name, value in equal.items() if value is not None}
-    empty = [name for name, value in {"hash": hash_prefix, **given}.items() if value == ""]
+    filters = given if hash_prefix is None else {"hash": hash_prefix, **given}
+    empty = [name for name, value in filters.items() if not value]
     if empty:
         raise QueryError(f"the filter {empty[0]} is empty. Leave it out to select all records")
-    if hash_prefix and not set(hash_prefix) <= set(hexdigits):
-        raise QueryError(f"{hash_prefix!r} is not a hash prefix: expected hexadecimal digits")
-    prefix = (Prefix("hash", hash_prefix.upper()),) if hash_prefix else ()
+    prefix = (Prefix("hash", parse_hash_prefix(hash_prefix)),) if hash_prefix else ()
     return prefix + tuple(OneOf(name, (value,)) for name, value in given.items())
+
+
+def parse_hash_prefix(text: str) -> str:
+    """Return the first digits of a hash in upper case.
+
+    Raises
+    ------
+    QueryError
+        If the text is empty or not hexadecimal.
+    """
+    if not text or not set(text) <= set(hexdigits):
+        raise QueryError(f"{text!r} is not a hash prefix: expected hexadecimal digits")
+    return text.upper()
 
 
 def pull(

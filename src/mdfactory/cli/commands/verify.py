@@ -25,7 +25,7 @@ def verify(
     *,
     table: CsvOptions | None = None,
     quick: bool = False,
-    since: str = "",
+    since: str | None = None,
     session: CurrentSession,
 ) -> int:
     """Check that the records are as they were written, and that they agree with the disk.

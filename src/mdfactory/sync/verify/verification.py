@@ -7,7 +7,6 @@ stopped and continued, and no transaction is open while the disk is read.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,12 +37,11 @@ from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import is_inside, records_inside
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
+from mdfactory.sync.pull import parse_hash_prefix
 from mdfactory.sync.results import require_tables
 from mdfactory.sync.verify.content import damage_of, problems_of
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
-
-HASH_PREFIX: Final = re.compile(r"[0-9A-Fa-f]{1,40}")
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
@@ -88,7 +86,7 @@ def verify(
     source: Source | None = None,
     *,
     quick: bool = False,
-    since: str = "",
+    since: str | None = None,
     into: Verified | None = None,
     watch: ProgressCallback = lambda *_: None,
 ) -> Verified:
@@ -104,7 +102,7 @@ def verify(
         Do not read the contents of results on disk: check only that the files exist, and the
         number of rows of Parquet files.
     since
-        The hash to begin at, or its first digits; see `Verified.reached`.
+        The hash to begin at, or its first digits; see `Verified.reached`. Default: the first one.
     into
         The object to fill and return; it keeps the findings if the verification is interrupted.
         Default: a new object.
@@ -117,11 +115,12 @@ def verify(
         If the store has no tables.
     SourceError
         If the store has no records of simulations in the source.
+    QueryError
+        If `since` is not hexadecimal, or if it is empty.
     UsageError
-        If `since` is no hash, or the last hash comes before it.
+        If the last hash comes before `since`.
     """
-    if since and not HASH_PREFIX.fullmatch(since):
-        raise UsageError(f"--since: {since!r:.50} is not a hash, nor its first digits")
+    first = "" if since is None else parse_hash_prefix(since)
     verified = into or Verified()
     given = [] if source is None else roots(source)
     # Records have the path of their push: a link to the folder, or the folder itself.
@@ -135,9 +134,9 @@ def verify(
             f"{missing}the store has no records of simulations in it. Records are found by the "
             "path that they were pushed with, which mdfactory sync pull systems shows",
         )
-    hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= since.upper())
-    if since and not hashes:
-        raise UsageError(f"--since: no hash to check is {since.upper()} or comes after it")
+    hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= first)
+    if first and not hashes:
+        raise UsageError(f"--since: no hash to check is {first} or comes after it")
     for start in range(0, len(hashes), BATCH_SIMULATIONS):
         verified.reached = hashes[start]
         verification.check_simulations(hashes[start : start + BATCH_SIMULATIONS])
