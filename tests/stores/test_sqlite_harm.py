@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -227,7 +228,7 @@ def test_a_store_that_is_moved_after_a_kill_is_as_before_or_as_after(
         shutil.rmtree(moved, ignore_errors=True)
         was_killed = _kill_writer(folder, step)
         folder.rename(moved)
-        (letter,) = _read_letters(moved)
+        (letter,) = _read_letters_or_complete(moved)
         left.append(letter)
         assert _read_letters(moved) == {letter}
         _read_values(moved)
@@ -238,13 +239,110 @@ def test_a_store_that_is_moved_after_a_kill_is_as_before_or_as_after(
     assert left == sorted(left)  # from one step on, the write is complete
 
 
+def _read_letters_or_complete(folder: Path) -> set[str]:
+    """Return the letters; if it cannot be told whether a write was complete, do as the error says.
+
+    These are the files of a whole folder: without a super-journal, the write was complete.
+    """
+    try:
+        return _read_letters(folder)
+    except StoreError as error:
+        assert not list(folder.glob("*-mj*"))
+        _, _, journals = str(error).partition("delete ")
+        for journal in journals.split(", "):
+            Path(journal).unlink()
+        return _read_letters(folder)
+
+
+def _leave_super_journal(folder: Path, moved: Path) -> None:
+    shutil.copytree(folder, moved, ignore=shutil.ignore_patterns("*-mj*"))
+    shutil.rmtree(folder)
+
+
+def _open_runs_first(folder: Path, moved: Path) -> None:
+    folder.rename(moved)
+    _open_alone(moved / "runs.db")
+
+
+def _open_results_first(folder: Path, moved: Path) -> None:
+    folder.rename(moved)
+    _open_alone(moved / "analysis.db")
+
+
+def _open_results_as_a_store_of_one_file(folder: Path, moved: Path) -> None:
+    folder.rename(moved)
+    file = moved / "analysis.db"
+    with suppress(StoreError), SqliteStore(file, file, wait=1).transaction() as transaction:
+        transaction.tables()
+
+
+def _move_the_results(folder: Path, moved: Path) -> None:
+    """Move one of the two files, and put a link in its place."""
+    results = moved.with_name("results")
+    results.mkdir()
+    for path in list(folder.glob("analysis.db*")):
+        path.rename(results / path.name)
+    (folder / "analysis.db").symlink_to(results / "analysis.db")
+    moved.symlink_to(folder)
+
+
+def _open_alone(database: Path) -> None:
+    """Open one of the files with SQLite, as its shell does."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
+
+@NEEDS_STRACE
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _leave_super_journal,
+        _open_runs_first,
+        _open_results_first,
+        _open_results_as_a_store_of_one_file,
+        _move_the_results,
+    ],
+)
+def test_a_commit_whose_files_were_parted_after_a_kill_is_never_half_stored(
+    small_store: Path, tmp_path: Path, harm: Callable[[Path, Path], None], every: int
+) -> None:
+    """The store is as before, as after, or refused, with the journals named."""
+    folder, moved = tmp_path / "live", tmp_path / "moved"
+    was_killed = True
+    for step in count(1, every):
+        for path in (folder, moved, tmp_path / "results"):
+            path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(small_store, folder)
+        was_killed = _kill_writer(folder, step)
+        if len(_naming_journals(folder)) == 1 and harm is _open_runs_first:
+            continue  # SQLite leaves no trace of what it takes for a complete commit
+        harm(folder, moved)
+        for _ in range(2):
+            names = [path.name for path in tmp_path.glob("*/*-journal")]
+            try:
+                letters = _read_letters(moved)
+            except StoreError as error:
+                message = str(error)
+            else:
+                message = ""
+                assert len(letters) == 1
+            assert not message or any(name in message for name in names)
+        if not was_killed:
+            break
+
+
+def _naming_journals(folder: Path) -> list[Path]:
+    """Return the journals that name a super-journal."""
+    return [path for path in folder.glob("*-journal") if path.read_bytes().endswith(MAGIC)]
+
+
 def _kill_before_commit_is_complete(folder: Path, original: Path, journals: int = 2) -> Path:
     """Kill a writer when some journals name the super-journal, and return the latter's path."""
     for step in range(1, 1000):
         _renew(folder, original)
         _kill_writer(folder, step)
-        naming = [path for path in folder.glob("*-journal") if path.read_bytes().endswith(MAGIC)]
-        if len(naming) == journals:
+        if len(_naming_journals(folder)) == journals:
             return next(folder.glob("*-mj*"))
     raise AssertionError
 

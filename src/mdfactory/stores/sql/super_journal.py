@@ -14,13 +14,14 @@ import fcntl
 import logging
 import os
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import StoreError
+from mdfactory.files import UnreadableError, read_file
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ TRAILER: Final = struct.Struct(">II8s")
 
 PAGE_NUMBER_BYTES: Final = 4
 """Size of the page number that precedes the path."""
+
+MAX_SUPER_JOURNAL_BYTES: Final = 2**20
 
 LOCK_BYTES: Final = (0x40000000, 512)
 """Offset and number of the bytes that SQLite locks (file format, section 1.3.4)."""
@@ -69,10 +72,9 @@ def journal_path(database: Path) -> Path:
 def recover_moved_commit(databases: Collection[Path]) -> None:
     """Recover from a commit that was killed before its files were moved.
 
-    SQLite itself recovers from a commit whose files were not moved, and from a complete commit.
-    What is left to do is a commit that is not complete: its super-journal was moved along. Then
-    the journals are cut so that they no longer name it, and SQLite rolls each file back by its
-    own journal.
+    SQLite itself recovers from a commit whose files were not moved. What is left to do is a commit
+    whose files were moved before it was complete. Then the journals are cut so that they no longer
+    name the super-journal, and SQLite rolls each file back by its own journal.
 
     Parameters
     ----------
@@ -84,50 +86,73 @@ def recover_moved_commit(databases: Collection[Path]) -> None:
     StoreError
         If it cannot be told whether the commit was complete, or if the files cannot be written.
     """
-    moved = list(_moved_journals(databases))
-    if not moved:
+    journals = _read_journals(databases)
+    if not journals:
         return
-    with _lock_all([journal.database for journal in moved]) as is_locked:
+    home = _home(databases)
+    if all(_is_in_place(journal, home) for journal in journals):
+        return
+    with _lock_all([journal.database for journal in journals]) as is_locked:
         # A live writer under another path leaves the same traces. It holds a lock.
-        moved = list(_moved_journals(databases)) if is_locked else []
-        for super_journal in {journal.super_journal for journal in moved}:
-            group = [journal for journal in moved if journal.super_journal == super_journal]
-            _recover(group, _home(databases) / super_journal.name, databases)
+        journals = _read_journals(databases) if is_locked else []
+        for super_journal in {journal.super_journal for journal in journals}:
+            group = [journal for journal in journals if journal.super_journal == super_journal]
+            if not all(_is_in_place(journal, home) for journal in group):
+                _recover(group, home, databases)
 
 
-def _recover(journals: list[Journal], beside: Path, databases: Collection[Path]) -> None:
-    """Recover from one commit; `beside` is the super-journal if it was moved along."""
+def _recover(journals: Sequence[Journal], home: Path, databases: Collection[Path]) -> None:
+    """Roll back one commit whose files were moved, or refuse to judge it."""
     old = journals[0].super_journal
-    named = {os.path.realpath(journal.database) for journal in journals}
-    others = set(map(os.path.realpath, databases)) - named
+    beside = home / old.name
+    members = _read_members(beside) or _read_members(old)
+    have_all = all(journal_path(Path(os.path.realpath(file))).exists() for file in databases)
     # A commit names the super-journal in all journals before it is complete, and deletes the
-    # journals afterwards.
-    is_incomplete = any(journal_path(Path(database)).exists() for database in others)
-    if beside.exists() or is_incomplete:
+    # journals afterwards. If one of them is missing, another program may have opened its database
+    # alone, and have taken the commit for complete.
+    is_incomplete = have_all and (
+        len(journals) < len(databases) or (members is not None and len(members) <= len(databases))
+    )
+    if is_incomplete:
         log.warning("rolling back a write to %s that was interrupted", journals[0].database.parent)
         for journal in journals:
             _cut(journal)
         beside.unlink(missing_ok=True)
         return
-    # Without a super-journal the commit is complete, unless it was left behind by a copy.
-    if old.exists() or others or not old.parent.exists():
-        return
     names = ", ".join(str(journal.path) for journal in journals)
+    missing = old.name if members is None else "the journals of all files that it wrote"
     raise StoreError(
-        f"a write to {old.parent} was interrupted, and its files were copied to {beside.parent}; "
-        f"whether it was complete cannot be told without {old.name}. Copy the whole folder again. "
-        f"If it has no such file, the write was complete: delete {names}"
+        f"a write to {old.parent} was interrupted, and its files were moved or copied to {home}; "
+        f"whether it was complete cannot be told without {missing}. Copy the whole folder again. "
+        f"If it has no file {old.name}, the write was complete: delete {names}"
     )
 
 
-def _moved_journals(databases: Collection[Path]) -> Iterator[Journal]:
-    """Yield the journals that name a super-journal in another folder than that of `main`."""
-    for database in databases:
-        # SQLite puts the journal of a linked file beside the target.
-        linked = os.path.islink(database)
-        journal = _read_journal(Path(os.path.realpath(database)) if linked else database)
-        if journal and os.path.realpath(journal.super_journal.parent) != str(_home(databases)):
-            yield journal
+def _is_in_place(journal: Journal, home: Path) -> bool:
+    """Whether SQLite finds what it needs: a journal, and its super-journal, were not moved.
+
+    A super-journal lists the journals. Without it the commit is complete.
+    """
+    members = _read_members(journal.super_journal)
+    if members is None:
+        return os.path.realpath(journal.super_journal.parent) == str(home)
+    return os.path.realpath(journal.path) in map(os.path.realpath, members)
+
+
+def _read_members(super_journal: Path) -> Collection[str] | None:
+    """Return the paths of the journals that a super-journal lists; None if it does not exist."""
+    try:
+        content, _ = read_file(super_journal, MAX_SUPER_JOURNAL_BYTES)
+    except UnreadableError as error:
+        return None if isinstance(error.__cause__, FileNotFoundError) else ()
+    return [os.fsdecode(path) for path in content.split(b"\0") if path]
+
+
+def _read_journals(databases: Collection[Path]) -> list[Journal]:
+    """Return the journals of databases that name a super-journal."""
+    # SQLite puts the journal of a linked file beside the target.
+    journals = (_read_journal(Path(os.path.realpath(database))) for database in databases)
+    return [journal for journal in journals if journal]
 
 
 def _home(databases: Collection[Path]) -> Path:
