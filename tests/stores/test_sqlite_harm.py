@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -423,3 +424,31 @@ def test_a_journal_that_names_no_super_journal_is_left_to_sqlite(
         path.with_name(f"{path.name}-journal").write_bytes(content)
     recover_moved_commit(paths)
     assert {path.with_name(f"{path.name}-journal").read_bytes() for path in paths} == {content}
+
+
+def _write_journal(database: Path, super_journal: Path) -> None:
+    """Write a journal that SQLite plays back: it names a super-journal and has no pages."""
+    name = bytes(super_journal)
+    trailer = len(name).to_bytes(4, "big") + sum(name).to_bytes(4, "big") + MAGIC
+    header = MAGIC + bytes(4) + bytes(4) + (1).to_bytes(4, "big") + (512).to_bytes(4, "big")
+    content = header + (4096).to_bytes(4, "big") + bytes(484) + bytes(4) + name + trailer
+    database.with_name(f"{database.name}-journal").write_bytes(content)
+
+
+@pytest.mark.parametrize("where", ["store", "elsewhere"])
+def test_a_planted_journal_deletes_no_file(small_store: Path, tmp_path: Path, where: str) -> None:
+    """SQLite deletes the file that a journal names, and reads it as a list of journals."""
+    victim = tmp_path / where / "victim.txt"
+    victim.parent.mkdir(exist_ok=True)
+    victim.write_text("of somebody else")
+    for name in ("runs.db", "analysis.db"):
+        _write_journal(small_store / name, victim)
+    with pytest.raises(StoreError, match=r"runs\.db-journal was not written by SQLite"):
+        _read_letters(small_store)
+    assert victim.read_text() == "of somebody else"
+
+
+def test_a_pipe_in_place_of_a_journal_is_an_error(small_store: Path) -> None:
+    os.mkfifo(small_store / "runs.db-journal")
+    with pytest.raises(StoreError, match=r"runs\.db-journal is no journal of SQLite"):
+        _read_letters(small_store)

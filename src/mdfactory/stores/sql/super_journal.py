@@ -13,6 +13,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
+import stat
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +35,9 @@ TRAILER: Final = struct.Struct(">II8s")
 
 PAGE_NUMBER_BYTES: Final = 4
 """Size of the page number that precedes the path."""
+
+SUPER_JOURNAL_NAME: Final = re.compile(rb"/[^/]+-mj[0-9A-F]{9}\Z")
+"""End of the path of a super-journal (``vdbeCommit`` in SQLite's ``vdbeaux.c``)."""
 
 MAX_SUPER_JOURNAL_BYTES: Final = 2**20
 
@@ -161,9 +166,19 @@ def _home(databases: Collection[Path]) -> Path:
 
 
 def _read_journal(database: Path) -> Journal | None:
-    """Return the journal of a database if there is one that names a super-journal."""
+    """Return the journal of a database if there is one that names a super-journal.
+
+    Raises
+    ------
+    StoreError
+        If somebody else than SQLite has created it.
+    """
+    path = journal_path(database)
     try:
-        with journal_path(database).open("rb") as file:
+        # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise StoreError(f"{path} is no journal of SQLite: delete it")
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TRAILER.size))
             trailer = file.read(TRAILER.size)
@@ -183,12 +198,18 @@ def _read_journal(database: Path) -> Journal | None:
     signed = struct.unpack(f"{length}b", name)
     if checksum not in {sum(name) % 2**32, sum(signed) % 2**32}:
         return None
+    # SQLite deletes the file that a journal names, whatever it is.
+    if not SUPER_JOURNAL_NAME.search(name):
+        raise StoreError(
+            f"{path} was not written by SQLite: it names {os.fsdecode(name)!r} as a journal. "
+            "Delete it"
+        )
     return Journal(database, Path(os.fsdecode(name)), end)
 
 
 def _cut(journal: Journal) -> None:
     """Cut a journal so that it no longer names a super-journal, and flush it to disk."""
-    handle = os.open(journal.path, os.O_RDWR)
+    handle = os.open(journal.path, os.O_RDWR | os.O_NOFOLLOW)
     try:
         os.ftruncate(handle, journal.end)
         os.fsync(handle)
