@@ -192,7 +192,7 @@ def test_load_ignores_sections_of_other_programs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"TYPE = sqlite\n", "no section headers.*c.ini"),
+        (b"TYPE = sqlite\n", r"c\.ini cannot be read: line 1 is neither"),
         (b"[database]\nTYPE = a\nTYPE = b\n", "c.ini.*line 3.*already exists"),
         (b"[database]\n???\n", "c.ini"),
         (b"[database]\nTYPE = \xff\n", "c.ini.*not UTF-8"),
@@ -401,3 +401,43 @@ def test_with_password_makes_a_url_that_libpq_can_parse() -> None:
         assert parts["password"] == awkward
         assert parts["dbname"] == "lab"
         assert "a:b" not in mask_password(complete)
+
+
+CONNECTIONS = ["postgresql://me:s3cret@h/db", "host=h user=me password=s3cret"]
+"""Descriptions of a database with a password."""
+
+
+@pytest.mark.parametrize("connection", CONNECTIONS)
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("sqlite", "RUN_DB_PATH"),
+        ("database", "TYPE"),
+        ("history", "SIZE"),
+        ("foundry", "BASE_PATH"),
+    ],
+)
+def test_a_password_in_the_wrong_setting_is_not_shown(
+    tmp_path: Path, section: str, key: str, connection: str
+) -> None:
+    file = _write(tmp_path / "c.ini", f"[{section}]\n{key} = {connection}\n")
+    with pytest.raises(ConfigError, match=rf"\[{section}\] {key} is the URL") as caught:
+        load(file)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_place_of_a_configuration_file_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MDFACTORY_CONFIG", CONNECTIONS[0])
+    with pytest.raises(ConfigError, match="MDFACTORY_CONFIG is the URL") as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["h:5432:db:me:s3cret\n", "[postgres]\nURL s3cret\n"])
+def test_a_line_that_is_no_setting_is_not_shown(tmp_path: Path, text: str) -> None:
+    """It may be that of a password file."""
+    with pytest.raises(ConfigError, match="line [12] is neither") as caught:
+        load(_write(tmp_path / "c.ini", text))
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))

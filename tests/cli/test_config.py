@@ -58,7 +58,7 @@ def test_edit_opens_the_editor_on_a_new_file(
         ("", "EDITOR=nano mdfactory config edit"),
         ("/no/such/editor", "the editor /no/such/editor cannot be started: No such file"),
         ("false", "the editor false ended with exit code 1"),
-        ("sed -i '1i broken'", "no section headers"),
+        ("sed -i '1i broken'", "line 1 is neither"),
         ("sed -i 's/^; TYPE.*/TYPE = oracle/'", "'oracle', expected one of: sqlite"),
         ("sed -i 's/^; RUN_DB_PATH.*/RUN_DB_PATH = $NOWHERE/'", "$NOWHERE is not set"),
     ],

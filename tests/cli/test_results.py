@@ -404,3 +404,25 @@ def test_an_empty_value_is_a_usage_error_and_selects_nothing(
     assert "is empty; is a variable unset?" in result.err
     assert mdfactory("sync", "pull", "systems").out == before
     assert len(mdfactory("sync", "log", "--json").json["operations"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "push", "systems"),
+        ("sync", "pull", "systems", "--hash"),
+        ("sync", "pull", "systems", "--output"),
+        ("sync", "pull", "systems", "--config"),
+        ("sync", "relocate", "campaign"),
+        ("sync", "undo"),
+        ("check-csv",),
+        ("prepare-build", "campaign.csv"),
+    ],
+)
+def test_a_password_in_the_wrong_place_is_a_usage_error_that_does_not_show_it(
+    mdfactory: Program, arguments: tuple[str, ...]
+) -> None:
+    result = mdfactory(*arguments, "postgresql://me:s3cret@h/db", "--debug")
+    assert result.code == 2
+    assert "is the URL of a database with its password" in result.err
+    assert "s3cret" not in result.out + result.err

@@ -324,6 +324,13 @@ def test_a_planted_commit_record_changes_no_file_of_others(
     assert [path.read_text(encoding="utf-8") for path in others] == ["mine", "mine"]
 
 
+def test_a_deeply_nested_commit_record_is_an_error(tmp_path: Path) -> None:
+    _create_store(tmp_path)
+    (tmp_path / "analysis" / ".mdfactory" / "commit").write_text("[" * 200_000, encoding="utf-8")
+    output = _run_script("attempt(read_letters)", tmp_path)
+    assert "is not a commit record" in output
+
+
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 @pytest.mark.parametrize("name", ["lock", "commit"])
 def test_a_planted_link_in_a_hidden_folder_changes_no_file_of_others(

@@ -756,6 +756,16 @@ def test_a_token_that_no_header_can_hold_is_not_shown(
     assert "s3c" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_domain_with_a_password_is_an_error_that_does_not_show_it(
+    foundry: FoundryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert foundry.url
+    monkeypatch.setenv("FDT_CREDENTIALS__DOMAIN", "me:s3cret@nowhere.invalid")
+    with pytest.raises(ConfigError, match="domain of Foundry is not a host name") as caught:
+        _hashes(FoundryStore(PATHS))
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("step", ["putrequest", "endheaders", "getresponse"])
 def test_all_commits_are_completed_after_a_keyboard_interrupt(

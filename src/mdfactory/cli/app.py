@@ -17,12 +17,16 @@ from mdfactory import __version__
 from mdfactory.cli.options import Command, format_examples
 from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Exit, Session
+from mdfactory.config.passwords import is_connection_with_password
 from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
 
 HELP_FLAGS: Final = {"--help", "-h"}
 
-EMPTY_OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*)=\s*")
-"""An option whose value is empty or blank, spelt in one argument."""
+OPTION_WITH_VALUE: Final = re.compile(r"(--?[A-Za-z][\w-]*)=(.*)", re.DOTALL)
+"""An option and its value, spelt in one argument."""
+
+CONNECTION_OPTIONS: Final = {"--from", "--to", "--url"}
+"""Options whose value may be a URL with a password; their commands do not show it."""
 
 app = Command(
     name="mdfactory",
@@ -53,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; see `Exit`.
     """
     try:
-        _refuse_empty_arguments(arguments)
+        _check_values(arguments)
         if HELP_FLAGS & set(arguments):
             _import_subcommands([word for word in arguments if word not in HELP_FLAGS])
         return int(app.meta(list(arguments)) or Exit.done)
@@ -63,17 +67,24 @@ def run(arguments: Sequence[str]) -> int:
         return _report_output(Terminal(json="--json" in arguments), error)
 
 
-def _refuse_empty_arguments(arguments: Sequence[str]) -> None:
-    """Refuse a command line with an empty or blank value, as of an unset shell variable.
+def _check_values(arguments: Sequence[str]) -> None:
+    """Refuse a command line with a value that no option or argument can have.
 
-    No option has an empty value with a meaning: without a filter, a command selects everything.
+    An empty or blank value is that of an unset shell variable: without a filter, a command selects
+    everything. A password in the place of a path would be shown, or become the name of a folder.
     """
     for before, argument in zip(["", *arguments], arguments, strict=False):
-        one_word = EMPTY_OPTION.fullmatch(argument)
-        if one_word or not argument.strip():
-            option = one_word[1] if one_word else before if before.startswith("-") else ""
-            name = f"the value of {option}" if option else "an argument"
+        one_word = OPTION_WITH_VALUE.fullmatch(argument)
+        is_value = before.startswith("-") and "=" not in before
+        option, value = one_word.groups() if one_word else (before if is_value else "", argument)
+        name = f"the value of {option}" if option else "an argument"
+        if not value.strip():
             raise UsageError(f"{name} is empty; is a variable unset?")
+        if option not in CONNECTION_OPTIONS and is_connection_with_password(value):
+            raise UsageError(
+                f"{name} is the URL of a database with its password. Only the configuration, "
+                "MDFACTORY_POSTGRES_URL and the options --from and --to name a database"
+            )
 
 
 @Parameter(name="*", group=Group("Options of every command", sort_key=9))

@@ -15,6 +15,9 @@ PARAMETER: Final = re.compile(
 )
 """Parameter in the query of a URL, or in libpq's form ``keyword=value keyword=value``."""
 
+CONNECTION: Final = re.compile(r"^\s*[a-z][\w+.:-]*://|(?:^|\s)\w*password\s*=", re.IGNORECASE)
+"""What only a URL, or libpq's form ``keyword=value``, has: paths and names have not."""
+
 SECRET_WORDS: Final = ("password", "passwd", "pwd", "passphrase", "secret", "token")
 """Words in the names of parameters whose values are not shown."""
 
@@ -63,6 +66,11 @@ def mask_password(text: str, stars: str = "***") -> str:
 def has_password(text: str) -> bool:
     """Whether a description of a connection contains a secret."""
     return mask_password(text) != text
+
+
+def is_connection_with_password(text: str) -> bool:
+    """Whether a text, where a path or a name is expected, is a connection with a password."""
+    return bool(CONNECTION.search(text)) and has_password(text)
 
 
 def with_password(url: str, password: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mdfactory.config.passwords import has_password, mask_password
+from mdfactory.config.passwords import has_password, is_connection_with_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.files import UnreadableError, absolute_path, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
@@ -326,7 +326,12 @@ def _default_settings() -> dict[SettingKey, Setting]:
 
 def _config_files(explicit: Path | None) -> list[Path]:
     """Return the files that `load` reads, in its order; the first one is the user's file."""
-    named = (os.environ.get("MDFACTORY_CONFIG"), explicit)
+    variable = os.environ.get("MDFACTORY_CONFIG")
+    if variable and is_connection_with_password(variable):
+        raise ConfigError(
+            "MDFACTORY_CONFIG is the URL of a database with its password; expected a file"
+        )
+    named = (variable, explicit)
     paths = (Path(absolute_path(os.path.expanduser(file))) for file in named if file)
     return [_folder("CONFIG") / "config.ini", *paths]
 
@@ -376,6 +381,16 @@ def parse_ini(text: str, file: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text, source=str(file))
+    except configparser.ParsingError as error:
+        # The error shows the line, which may contain a password.
+        if isinstance(error, configparser.MissingSectionHeaderError):
+            number = error.lineno
+        else:
+            number = error.errors[0][0]
+        raise ConfigError(
+            f"the configuration {file} cannot be read: line {number} is neither [SECTION] nor "
+            "NAME = VALUE in a section"
+        ) from None
     except configparser.Error as error:
         raise ConfigError(f"the configuration {file} cannot be read: {one_line(error)}") from error
     return parser
@@ -454,6 +469,12 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         a variable that is not set or empty, or a NUL character.
     """
     section, key = setting_key
+    if setting_key != ("postgres", "URL") and is_connection_with_password(given):
+        raise ConfigError(
+            f"{source}: [{section}] {key} is the URL of a database with its password; it belongs "
+            "to [postgres] URL",
+            command="mdfactory config edit",
+        )
     # A list may have several lines, and a URL quotes and semicolons.
     if section not in {"catalogue", "postgres"} and (problem := _value_problem(given)):
         raise ConfigError(f"{source}: [{section}] {key} {problem}", command="mdfactory config edit")

@@ -136,7 +136,7 @@ class CommitFolder:
                 )
             record = CommitRecord(**values | {"change": FolderChange(**values["change"])})
             self._check_names(record)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{self.path / 'commit'} is not a commit record: {one_line(error)}. Restore a "
                 "copy of it, or delete it if no write was interrupted"

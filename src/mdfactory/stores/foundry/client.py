@@ -73,6 +73,11 @@ class FoundryClient:
                 command="fdt config",
             ) from None  # the cause may hold the token
         self.host = self._context.host.url
+        if not re.fullmatch(r"https?://[\w.-]+(:\d+)?/?", self.host):
+            raise ConfigError(
+                "the domain of Foundry is not a host name, such as lab.palantirfoundry.com",
+                command="fdt config",
+            )
         self._request = partial(request_errors, self.host)
         self._catalog = self._context.catalog
         provider = self._context.token_provider
