@@ -107,6 +107,21 @@ def test_a_summary_that_is_a_link_is_refused(tmp_path: Path, content: str | None
     assert len(list(out.iterdir())) == 1
 
 
+@pytest.mark.parametrize("target", ["folder", "nowhere"])
+def test_a_folder_that_is_a_link_is_not_written_to(tmp_path: Path, target: str) -> None:
+    """Somebody else may have put it there."""
+    file, out = _csv(tmp_path, MIXED), tmp_path / "out"
+    (folder,) = prepare(file, tmp_path / "first").created
+    out.mkdir()
+    (tmp_path / "folder").mkdir()
+    (out / folder.name).symlink_to(tmp_path / target)
+    with pytest.raises(OutputError, match=f"{folder.name} is a symbolic link; remove it"):
+        prepare(file, out)
+    assert not list((tmp_path / "folder").iterdir())
+    assert not (tmp_path / "nowhere").exists()
+    assert len(list(out.iterdir())) == 1
+
+
 def test_nothing_is_written_if_a_row_is_invalid(tmp_path: Path) -> None:
     with pytest.raises(InvalidRowsError) as caught:
         prepare(_csv(tmp_path, MIXED, "plasma,,,,,,,", LNP, MIXED), tmp_path / "out")

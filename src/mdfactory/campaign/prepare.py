@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -104,11 +105,10 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         "date": datetime.now(UTC),
     }
     summary = out / f"{file.stem}.yaml"
-    if summary.is_symlink():  # somebody else may have put it there
-        raise OutputError(f"{summary} is a symbolic link; remove it, or choose another folder")
     try:
         # Look at all folders before the first one is created.
         missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
+        _refuse_links([summary, *missing])
         for folder in missing:
             folder.mkdir(parents=True, exist_ok=True)
             _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
@@ -141,6 +141,12 @@ def _is_prepared(folder: Path, build: BuildInput) -> bool:
     if isinstance(simulation, Simulation) and simulation.hash == build.hash:
         return True
     raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
+
+
+def _refuse_links(paths: Iterable[Path]) -> None:
+    """Raise an error if one of the paths is a link: somebody else may have put it there."""
+    for path in filter(os.path.islink, paths):
+        raise OutputError(f"{path} is a symbolic link; remove it, or choose another folder")
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
