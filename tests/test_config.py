@@ -134,13 +134,15 @@ def test_a_path_is_read_as_documented(
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("RUN_DB_PATH = '/lab/runs.db'", "RUN_DB_PATH is in quotes; write it without them"),
+        ("RUN_DB_PATH = '/lab/runs.db'", "RUN_DB_PATH is in quotes; write it without quotes"),
         ('RUN_DB_PATH = "/lab/runs.db"', "RUN_DB_PATH is in quotes"),
         ('RUN_DB_PATH = "~/lab"/runs.db', "RUN_DB_PATH is in quotes"),
         ("RUN_DB_PATH = \u201c/lab/runs.db\u201d", "RUN_DB_PATH is in quotes"),
         ("RUN_DB_PATH = /lab/runs.db ; shared", "RUN_DB_PATH is followed by a comment; write the"),
         ("ANALYSIS_DB_PATH = a.db\t# results", "ANALYSIS_DB_PATH is followed by a comment"),
         ("RUN_DB_PATH = r.db\n  ANALYSIS_DB_PATH = a.db", "RUN_DB_PATH continues on the next line"),
+        (r"RUN_DB_PATH = /my\ lab/runs.db", "RUN_DB_PATH is in quotes"),
+        ("RUN_DB_PATH = sqlite:///lab/runs.db", "RUN_DB_PATH is a URL; write a path"),
         ("RUN_DB_PATH = ; none\n", "RUN_DB_PATH is followed by a comment"),
         ("[foundry]\nANALYSIS_NAME = 'results'", r"\[foundry\] ANALYSIS_NAME is in quotes"),
         ("[foundry]\nBASE_PATH = /Lab/md # ours", r"\[foundry\] BASE_PATH is followed by"),
@@ -244,6 +246,14 @@ def test_load_names_a_variable_without_a_value(
         monkeypatch.setenv("NOWHERE", value)
     file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DB_PATH = ${NOWHERE}/x.db\n")
     with pytest.raises(ConfigError, match=rf"\[sqlite\] RUN_DB_PATH.*\$\{{NOWHERE\}} is {state}"):
+        load(file)
+
+
+def test_load_names_a_user_that_is_not_known(tmp_path: Path) -> None:
+    file = _write(tmp_path / "c.ini", "[csv]\nRUN_DB_PATH = ~nobody_of_this_name/r.csv\n")
+    with pytest.raises(
+        ConfigError, match=r"c.ini: \[csv\] RUN_DB_PATH = ~nob.* has no home folder"
+    ):
         load(file)
 
 

@@ -25,6 +25,8 @@ from mdfactory.files import UnreadableError, absolute_path, locked, read_file, r
         ("real/deep/../link/x", "real/link/x"),
         ("..camp/x..", "..camp/x.."),
         ("{root}/link/../camp", "real/camp"),
+        ("/{root}/camp", "camp"),
+        ("/{root}/link/../camp", "real/camp"),
         ("new/x", "new/x"),
         ("new/../camp", "new/../camp"),
         ("file/../camp", "file/../camp"),

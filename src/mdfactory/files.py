@@ -34,12 +34,12 @@ def absolute_path(path: str | os.PathLike[str], parent: str = "") -> str:
         Folder that a relative path is relative to. Default: the working directory.
     """
     joined = os.path.join(parent, path)
-    if not (match := re.fullmatch(r"((?:.*/)?\.\.)(/.*)?", joined, re.DOTALL)):
-        return os.path.abspath(joined)
-    upper, below = match.groups(default="")
-    if os.path.isdir(upper):
-        return os.path.normpath(os.path.realpath(upper) + below)
-    return os.path.join(os.getcwd(), joined)
+    if match := re.fullmatch(r"((?:.*/)?\.\.)(/.*)?", joined, re.DOTALL):
+        upper, below = match.groups(default="")
+        if not os.path.isdir(upper):
+            return os.path.join(os.getcwd(), joined)
+        joined = os.path.realpath(upper) + below
+    return re.sub("^//", "/", os.path.abspath(joined))  # abspath keeps two slashes, not three
 
 
 class Listing(NamedTuple):

@@ -27,6 +27,8 @@ from mdfactory.campaign.results import ResultProblem, Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
 from tracing import NEEDS_STRACE, traced
 
+RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
+
 FRAME = pd.DataFrame({"time_ns": [0.0, 0.1, 0.2], "apl": [63.5, 64.0, 62.25]})
 
 
@@ -600,6 +602,39 @@ def test_an_entry_that_lists_a_folder_is_not_removed(results: Results) -> None:
             remove()
         assert section in _read_document(results)
     assert set(_files(results)) == {"x.txt", "artifacts/y.txt"}
+
+
+CHANGE_ARTIFACT = """
+import sys
+from mdfactory import Results
+from mdfactory.errors import ResultError
+
+results = Results(sys.argv[1])
+for change in (
+    lambda: results.remove_artifact("a"),
+    lambda: results.record_artifact("a", sys.argv[2]),
+):
+    try:
+        change()
+    except ResultError as error:
+        print(error)
+"""
+
+
+def test_an_artifact_in_a_folder_without_permission_is_kept(
+    results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "x.txt").write_bytes(b"x")
+    results.record_artifact("a", tmp_path / "x.txt")
+    folder = results.folder / "artifacts/a"
+    folder.chmod(0o555)
+    command = [sys.executable, str(RIGHTLESS), "-c", CHANGE_ARTIFACT]
+    arguments = [str(results.directory), str(tmp_path / "x.txt")]
+    run = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    folder.chmod(0o755)
+    assert run.stdout.count(f"{folder} cannot be written. Change its permissions") == 2
+    assert list(results.registry().artifacts) == ["a"]
+    assert results.check() == []
 
 
 def test_results_of_a_missing_simulation_are_not_recorded(tmp_path: Path) -> None:

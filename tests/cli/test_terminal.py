@@ -249,14 +249,11 @@ def test_values_of_a_store_reach_a_terminal_without_control_characters(
     text = HOSTILE.replace("\udcff", "")  # no store accepts a lone surrogate
     database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(
-            "UPDATE RUN_DATABASE SET parametrization = ?, directory = ?", (text, text)
-        )
+        connection.execute("UPDATE RUN_DATABASE SET directory = ?", (text,))
         connection.execute("UPDATE _mdfactory_log SET command = ?, who = ?, host = ?", (text,) * 3)
-    for words in ("pull systems", "pull systems --full", "log", "verify"):
-        for flags in [], ["--json"], ["--debug"]:
-            shown = terminal("sync", *words.split(), *flags).text
-            assert "title" in shown
-            assert is_harmless(shown)
+    for words in ("pull systems --full", "pull systems --json", "log", "log --json", "verify"):
+        shown = terminal("sync", *words.split()).text
+        assert "title" in shown
+        assert is_harmless(shown)
     rows = json.loads(mdfactory("sync", "pull", "systems", "--json").out)["rows"]
     assert {row["directory"] for row in rows} == {text}

@@ -102,7 +102,7 @@ FIELDS: list[tuple[str, dict[str, object], str]] = [
     ("a filename that is too long", {"filename": "x" * 300}, "cannot be read: .*too long"),
     ("a filename with a newline", {"filename": "own\n.parquet"}, "is missing"),
     ("the folder as filename", {"filename": "."}, "cannot be read"),
-    ("the registry as filename", {"filename": "metadata.json"}, "cannot be read"),
+    ("the registry as filename", {"filename": "metadata.json"}, "is the registry"),
     ("a row count that is text", {"row_count": "2"}, "row_count is '2', not of type int"),
     ("a row count that is true", {"row_count": True}, "row_count is True, not of type int"),
     ("a row count that is a float", {"row_count": 2.0}, "row_count is 2.0, not of type int"),

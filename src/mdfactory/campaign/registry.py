@@ -536,7 +536,7 @@ def remove_entry(directory: Path, entry: Analysis | Artifact) -> list[Path]:
             directory, f"{entry.result_type} {entry.name}: {error}"
         ) from error
     others = listed_locations(directory, _parse_registry(document))
-    paths = [path for path in paths if path.exists() and _location(path) not in others]
+    paths = [path for path in paths if os.path.lexists(path) and _location(path) not in others]
     for folder in {path.parent for path in paths}:
         _require_writable(folder)
     _write_document(directory, document)
@@ -555,14 +555,13 @@ def listed_locations(directory: Path, registry: Registry) -> dict[str, str]:
     The registry and its lock are among the files. The paths have no links to folders. A link to a
     file has two: its own and that of the file.
     """
-    own_files = {
-        _location(directory / RESULTS_FOLDER / file): OWN_FILES[file] for file in OWN_FILES
-    }
+    folder = directory / RESULTS_FOLDER
+    own_files = {_location(folder / file): subject for file, subject in OWN_FILES.items()}
     return own_files | {
         location: f"{item.result_type} {item.name}"
         for item in (*registry.results, *registry.problems)
         for file in item.files
-        for location in _locations(directory / RESULTS_FOLDER / file)
+        for location in _locations(folder / file)
     }
 
 

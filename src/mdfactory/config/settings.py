@@ -465,8 +465,8 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
     Raises
     ------
     ConfigError
-        If the value is in quotes, followed by a comment, or on several lines; or if a path contains
-        a variable that is not set or empty, or a NUL character.
+        If the value is in quotes, followed by a comment, on several lines, or a URL; or if a path
+        contains a variable that is not set or empty, an unknown user or a NUL character.
     """
     section, key = setting_key
     if setting_key != ("postgres", "URL") and is_connection_with_password(given):
@@ -491,15 +491,20 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":
         return expanded
-    return absolute_path(os.path.expanduser(expanded), str(folder))
+    path = os.path.expanduser(expanded)
+    if path.startswith("~"):
+        raise ConfigError(f"{source}: [{section}] {key} = {given}: {path} has no home folder")
+    return absolute_path(path, str(folder))
 
 
 def _value_problem(value: str) -> str:
     """Return what is not part of a value but would be read as such, or an empty text."""
     if "\n" in value:
         return "continues on the next line; write it on one line, and the next line without indent"
-    if value.startswith(QUOTES) or value.endswith(QUOTES):
-        return "is in quotes; write it without them, blanks may stay"
+    if value.startswith(QUOTES) or value.endswith(QUOTES) or "\\ " in value:
+        return "is in quotes; write it without quotes and backslashes, blanks may stay"
     if re.search(r"(^|\s)[;#]", value):
         return "is followed by a comment; write the comment on a line of its own"
+    if re.match(r"\w+://", value):
+        return "is a URL; write a path"
     return ""
