@@ -188,6 +188,39 @@ def test_a_reader_does_not_hold_up_a_reset(database: str) -> None:
     assert store.count(SIMULATIONS) == 0
 
 
+FOREIGN_CODE = {
+    "trigger": "CREATE TRIGGER t AFTER DELETE ON {} EXECUTE FUNCTION planted_trigger()",
+    "rule": "CREATE RULE r AS ON INSERT TO {} DO ALSO SELECT planted()",
+    "policy": "ALTER TABLE {} ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON {} USING (planted())",
+    "check": "ALTER TABLE {} ADD CHECK (planted())",
+    "index": "CREATE INDEX ON {} ((planted()))",
+    "generated": "ALTER TABLE {} ADD x boolean GENERATED ALWAYS AS (planted()) STORED",
+    "domain": "CREATE DOMAIN d AS text CHECK (planted()); ALTER TABLE {} ADD x d",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN_CODE)
+def test_a_table_that_runs_code_of_another_role_is_refused(
+    kind: str, group: list[PostgresStore], roles: list[str]
+) -> None:
+    anna, ben = group
+    _push(ben, "A")
+    _push(anna, "B")
+    with psycopg.connect(roles[1]) as database:
+        database.execute("""
+            CREATE FUNCTION planted() RETURNS boolean IMMUTABLE LANGUAGE plpgsql
+            AS $$ BEGIN RETURN true; END $$;
+            CREATE FUNCTION planted_trigger() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RETURN NEW; END $$;
+        """)
+        database.execute(FOREIGN_CODE[kind].replace("{}", '"RUN_DATABASE"').encode())
+    for use in (lambda: _push(anna, "B"), lambda: list(anna.read(SIMULATIONS))):
+        with pytest.raises(StoreError, match="RUN_DATABASE belongs to ben_.*with your rights"):
+            use()
+    assert anna.count(OVERVIEW) == 2
+    assert ben.count(SIMULATIONS) == 2  # their own code may run
+
+
 @pytest.fixture
 def encoded(request: pytest.FixtureRequest, server: str) -> Iterator[str]:
     """URL of an empty database in the encoding of the parameter."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import psycopg
@@ -61,6 +61,19 @@ SELECT {HOLDER_COLUMNS} FROM pg_stat_activity
 WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start
 """
 """Finds the connections for which another one waits, given the server process of that one."""
+
+FOREIGN_CODE_QUERY: Final = """
+SELECT relname, rolname FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND rolname <> current_user
+AND (relrowsecurity OR relhasrules
+OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal)
+OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = pg_class.oid AND contype = 'c')
+OR EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid
+    AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+OR EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    WHERE attrelid = pg_class.oid AND (attgenerated <> '' OR typtype = 'd')))
+"""
+"""Finds tables of other roles that run code of their owner when they are read or written."""
 
 MAX_TIMEOUT_MILLISECONDS: Final = 2**31 - 1
 
@@ -269,6 +282,24 @@ class PostgresBackend(SqlBackend):
     # Texts are compared by their code points, as in all stores, whatever the database's locale.
     text = sa.Text(collation="C")
     integer = sa.BigInteger()
+
+    @cached_property
+    def _owners_of_code(self) -> dict[str, str]:
+        """Table that runs code of another role -> that role."""
+        schema = self._schemas[Namespace.runs]
+        rows = self._connection.exec_driver_sql(FOREIGN_CODE_QUERY, (schema,))
+        return {row[0]: row[1] for row in rows}
+
+    def _sql_table(self, table: Table) -> sa.Table:
+        """Return a table, unless it would run code of another role with the rights of this one."""
+        source = super()._sql_table(table)
+        if owner := self._owners_of_code.get(source.name):
+            raise StoreError(
+                f"{self.location}: the table {source.name} belongs to {owner}, and has triggers, "
+                "rules, policies or constraints, which would run with your rights. Remove them, or "
+                "make the table yours"
+            )
+        return source
 
     def make(self, table: Table) -> None:
         """Create a table, the first one only in a database whose encoding has all characters."""
