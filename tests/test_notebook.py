@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,13 @@ import mdfactory
 from mdfactory import Records, Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.cli.app import run
-from mdfactory.errors import ConfigError, NotInitialisedError, QueryError, UnknownNameError
+from mdfactory.errors import (
+    ConfigError,
+    NotInitialisedError,
+    QueryError,
+    StoreError,
+    UnknownNameError,
+)
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores import store_at
 from mdfactory.sync.initialise import initialise
@@ -99,6 +107,19 @@ def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
     assert len(frame) == 3
     assert frame["files"].iloc[0] == ["artifacts/density_plot/density_plot.png"]
     assert list(frame["checksums"].iloc[0]) == frame["files"].iloc[0]
+
+
+@pytest.mark.parametrize("text", ["?", '{"a":' * 2000 + "1" + "}" * 2000])
+def test_json_of_others_that_cannot_be_read_is_named(records: Records, text: str) -> None:
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    with closing(sqlite3.connect(data / "runs.db")) as runs, runs:
+        runs.execute("UPDATE RUN_DATABASE SET input_data = ? WHERE hash = ?", (text, FIRST))
+    with closing(sqlite3.connect(data / "analysis.db")) as results, results:
+        results.execute("UPDATE ARTIFACT_density_plot SET checksums = ?", (text,))
+    with pytest.raises(StoreError, match=f"input_data of {FIRST} cannot be read as JSON"):
+        records.systems(fields=["engine"])
+    with pytest.raises(StoreError, match="checksums of .* cannot be read as JSON"):
+        records.artifact("density_plot")
 
 
 def test_errors_list_the_valid_names(records: Records) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mdfactory.config import load
-from mdfactory.errors import QueryError
+from mdfactory.errors import QueryError, StoreError, one_line
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table
 from mdfactory.records.vocabulary import ResultType
@@ -369,7 +369,8 @@ class Records:
         rows = pull(self.store, table, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
         frame = pa.Table.from_batches(rows, table.schema).to_pandas()
         for column in ("files", "checksums"):
-            frame[column] = frame[column].map(json.loads)
+            texts = zip(frame["hash"], frame[column], strict=True)
+            frame[column] = [_parse(text, f"{column} of {hash_}") for hash_, text in texts]
         return frame
 
     def _read_inputs(self, keys: Sequence[Key]) -> pd.DataFrame:
@@ -398,7 +399,8 @@ def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataF
     import pandas as pd
 
     fields = tuple(fields)
-    inputs = [dict(_flatten("", json.loads(text))) for text in simulations["input_data"]]
+    texts = zip(simulations["hash"], simulations["input_data"], strict=True)
+    inputs = [_parse(text, f"input_data of {hash_}", _values_by_path) for hash_, text in texts]
     rows = [
         {"hash": hash_}
         | {path: values[path] for field in fields for path in values if _is_within(path, field)}
@@ -412,13 +414,34 @@ def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataF
     return frame
 
 
+def _parse(text: str, what: str, read: Callable[[str], Any] = json.loads) -> Any:
+    """Return what `read` reads from a JSON text of a record.
+
+    Raises
+    ------
+    StoreError
+        If another program has stored a text that is not JSON.
+    """
+    try:
+        return read(text)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(
+            f"{what} cannot be read as JSON: {one_line(error)}", command="mdfactory sync verify"
+        ) from error
+
+
 def _is_within(path: str, field: str) -> bool:
     """Return whether a dotted path is a field, or one of its subfields."""
     return path == field or path.startswith(f"{field}.")
 
 
+def _values_by_path(text: str) -> dict[str, Any]:
+    """Return the values of a BuildInput by their dotted paths, as in a campaign CSV."""
+    return dict(_flatten("", json.loads(text)))
+
+
 def _flatten(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a BuildInput with their dotted paths, as in a campaign CSV."""
+    """Yield values with their dotted paths."""
     if isinstance(value, Mapping):
         for name, child in value.items():
             yield from _flatten(f"{path}.{name}" if path else name, child)

@@ -264,7 +264,8 @@ def test_frame_without_pandas_metadata_equals_one_that_pandas_reads_alike() -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "?", "[]", "{}", '{"columns": 1, "index_columns": []}', "null"]
+    "text",
+    ["", "?", "[]", "{}", '{"columns": 1, "index_columns": []}', "null", "[" * 5000 + "]" * 5000],
 )
 def test_unreadable_pandas_metadata_is_dropped(text: str) -> None:
     frame = pa.table({"x": [1]}).replace_schema_metadata({"pandas": text})

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from mdfactory.campaign.collect import Scope
@@ -188,6 +189,21 @@ def test_a_row_of_the_overview_that_does_not_match_the_records_is_found(copy: St
     findings = verify(copy).findings
     assert {finding.table for finding in findings} == {OVERVIEW.name}
     assert all("push all SOURCE --update" in finding.remedy for finding in findings)
+
+
+@pytest.mark.parametrize("column", ["files", "checksums"])
+@pytest.mark.parametrize("text", ['[["a"]]', '[[1, "a"]]', '{"1": 1}', "[" * 5000 + "]" * 5000])
+def test_json_of_another_kind_is_found(copy: Store, column: str, text: str) -> None:
+    with copy.transaction(write=True) as transaction:
+        rows = next(iter(transaction.backend.scan(PLOT, Query())))
+        index = rows.schema.get_field_index(column)
+        changed = pa.array([text] * rows.num_rows)
+        transaction.write(
+            [(PLOT, rows.set_column(index, rows.schema.field(column), changed))],
+            ConflictMode.force,
+        )
+    findings = [finding for finding in verify(copy).findings if finding.table == PLOT.name]
+    assert len({finding.hash for finding in findings}) == rows.num_rows
 
 
 # The disk

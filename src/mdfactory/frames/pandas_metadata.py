@@ -88,7 +88,7 @@ def read_pandas_metadata(schema: pa.Schema) -> PandasMetadata:
             and all("name" in entry for entry in metadata["column_indexes"])
             and all(not is_range(level) or "kind" in level for level in metadata["index_columns"])
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     return metadata if is_readable else {}
 

@@ -156,7 +156,7 @@ def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
 
 def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
     """Check that the frame can be decoded, and has the rows and columns that the record lists."""
-    names = _parse_json(row["columns"], list)
+    names = parse_json(row["columns"], list)
     if names is None or not all(isinstance(name, str) for name in names):
         yield Problem("columns is not a list of names")
     try:
@@ -172,17 +172,17 @@ def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
 
 def _check_artifact(row: Row) -> Iterator[Problem]:
     """Check that the lists of files and checksums are valid and consistent."""
-    files, checksums = _parse_json(row["files"], list), _parse_json(row["checksums"], dict)
+    files, checksums = parse_json(row["files"], list), parse_json(row["checksums"], dict)
     if files is None or checksums is None:
         yield Problem("files is not a JSON list, or checksums is not a JSON object")
         return
     if len(files) != row["file_count"]:
         yield Problem(f"file_count is {row['file_count']:,}, files lists {len(files):,}")
-    if set(files) != set(checksums):
+    if not all(isinstance(file, str) for file in files) or set(files) != set(checksums):
         yield Problem("files and checksums do not list the same files")
 
 
-def _parse_json(text: str, expected: type) -> Any:
+def parse_json(text: str, expected: type) -> Any:
     """Parse a JSON value; return None if it is invalid or not of the expected type."""
     try:
         value = json.loads(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import ResultError, SourceError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.sync.verify.content import parse_json
 from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
 
 Problem = tuple[str, str]
@@ -79,10 +79,8 @@ def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]
 
 
 def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
-    try:
-        checksums = dict(json.loads(row["checksums"]))
-    except (ValueError, TypeError, RecursionError):
-        return  # reported by the check of the record's values
+    # An invalid value is reported by the check of the record's values.
+    checksums = parse_json(row["checksums"], dict) or {}
     for file, checksum in checksums.items():
         try:
             path = resolve_result_path(Path(row["directory"]), file)
