@@ -257,3 +257,13 @@ def test_values_of_a_store_reach_a_terminal_without_control_characters(
         assert is_harmless(shown)
     rows = json.loads(mdfactory("sync", "pull", "systems", "--json").out)["rows"]
     assert {row["directory"] for row in rows} == {text}
+
+
+def test_a_directory_of_a_million_characters_is_shown(
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+) -> None:
+    """The time to shorten it must not grow with the square of its length."""
+    database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE RUN_DATABASE SET directory = ?", ("/A" + "/" * 1_000_000,))
+    assert "…///" in terminal("sync", "pull", "systems").text

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mdfactory.campaign.collect import Scope
-from mdfactory.errors import NotInitialisedError, SourceError, UsageError
+from mdfactory.errors import NotInitialisedError, QueryError, SourceError, UsageError
 from mdfactory.records.arrow import array, batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
@@ -266,7 +266,7 @@ def test_records_are_found_by_a_link_to_their_folder(store: Store, campaign: Pat
 
 @pytest.mark.parametrize("since", ["zz", "F" * 40, "A" * 41, "2026-01-01"])
 def test_since_a_hash_that_is_none_or_after_the_last_is_an_error(copy: Store, since: str) -> None:
-    with pytest.raises(UsageError, match="--since"):
+    with pytest.raises((QueryError, UsageError), match="hash prefix|--since"):
         verify(copy, since=since)
 
 

@@ -41,9 +41,9 @@ SHRUNK_COLUMN_WIDTHS: Final = {
 """Column that may be narrower than its values -> its minimum width."""
 
 HASH_FOLDER: Final = re.compile(
-    rf"(.*/[0-9A-Fa-f]{{{HASH_DIGITS}}})[0-9A-Fa-f]{{{40 - HASH_DIGITS}}}"
+    rf"(/[0-9A-Fa-f]{{{HASH_DIGITS}}})[0-9A-Fa-f]{{{40 - HASH_DIGITS}}}"
 )
-"""Path of a folder whose name is a hash; the group ends after the first digits of the hash."""
+"""Folder in a path whose name is a hash; the group ends after the first digits of the hash."""
 
 TSV_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, unquote
 
-USER_INFO: Final = re.compile(r"//(?P<user>[^:@/?]*):(?P<secret>.*)@[^@]*$", re.DOTALL)
-"""User and password of a URL; the password reaches to the last ``@``, whatever it consists of."""
+USER: Final = re.compile("//[^:@/?]*:")
+"""User of a URL, whose password reaches to the last ``@``, whatever it consists of."""
 
 PARAMETER: Final = re.compile(
-    r"(?P<name>[\w%.-]+)\s*=\s*(?P<secret>'(?:[^'\\]|\\.)*'|[^&;\s]*)", re.DOTALL
+    r"(?<![\w%.-])(?P<name>[\w%.-]++)\s*=\s*(?P<secret>'(?:[^'\\]|\\.)*'|[^&;\s]*)", re.DOTALL
 )
 """Parameter in the query of a URL, or in libpq's form ``keyword=value keyword=value``."""
 
@@ -24,10 +24,10 @@ SECRET_WORDS: Final = ("password", "passwd", "pwd", "passphrase", "secret", "tok
 
 def _secrets(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each secret in a description of a connection."""
-    user_info = USER_INFO.search(text)
-    if user_info:
-        yield user_info.span("secret")
-    start = user_info.end("secret") if user_info else 0
+    start, end = 0, text.rfind("@")
+    if end > 0 and (user := USER.search(text, 0, end)):
+        yield user.end(), end
+        start = end
     for parameter in PARAMETER.finditer(text, start):
         if _is_secret(parameter["name"]) and parameter["secret"]:
             yield parameter.span("secret")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from string import hexdigits
+from typing import Final
 
 import pyarrow as pa
 
@@ -12,6 +13,8 @@ from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.stores.store import Store
 from mdfactory.sync.results import require_result
+
+HASH_PREFIX: Final = re.compile("[0-9A-Fa-f]{1,40}")
 
 
 def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tuple[Condition, ...]:
@@ -45,10 +48,10 @@ def parse_hash_prefix(text: str) -> str:
     Raises
     ------
     QueryError
-        If the text is empty or not hexadecimal.
+        If the text is empty, not hexadecimal, or longer than a hash.
     """
-    if not text or not set(text) <= set(hexdigits):
-        raise QueryError(f"{text!r} is not a hash prefix: expected hexadecimal digits")
+    if not HASH_PREFIX.fullmatch(text):
+        raise QueryError(f"{text!r:.60} is not a hash prefix: expected 1 to 40 hexadecimal digits")
     return text.upper()
 
 

@@ -47,7 +47,8 @@ def _check_real(value: object) -> object:
 def _check_number(value: object) -> object:
     """Raise an error for booleans and bytes, which pydantic would convert to numbers."""
     if isinstance(value, bool | bytes | bytearray):
-        raise ValueError(f"a {type(value).__name__} is not a number")  # noqa: TRY004  # for pydantic
+        kind = "boolean" if isinstance(value, bool) else "text of bytes"
+        raise ValueError(f"a {kind} is not a number")  # noqa: TRY004  # for pydantic
     return value
 
 

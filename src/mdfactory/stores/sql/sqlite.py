@@ -19,7 +19,7 @@ from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait, public_command
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
-from mdfactory.stores.sql.super_journal import journal_path, recover_moved_commit
+from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,8 @@ class SqliteStore(Store):
         files: dict[str, Path] = {}
         schemas: dict[Namespace, str] = {}
         for namespace, path in self._paths.items():
-            _check_files(path)
+            if path.exists() and not path.is_file():  # SQLite would wait for a pipe
+                raise StoreError(f"{path} is not a file, so it is not part of a SQLite store")
             if namespace in create:
                 path.parent.mkdir(parents=True, exist_ok=True)
             elif not path.exists():
@@ -196,13 +197,6 @@ class SqliteBackend(SqlBackend):
         self._connection.exec_driver_sql(
             f"PRAGMA {self._schemas[table.namespace]}.user_version = {USER_VERSION}"
         )
-
-
-def _check_files(path: Path) -> None:
-    """Raise an error if a database or its journal is a pipe, for which SQLite would wait."""
-    for file in (path, journal_path(Path(os.path.realpath(path)))):
-        if file.exists() and not file.is_file():
-            raise StoreError(f"{file} is not a file, so it is not part of a SQLite store")
 
 
 def _build_uri(path: Path, *, write: bool, create: bool) -> str:
