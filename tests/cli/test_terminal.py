@@ -136,6 +136,78 @@ def test_a_full_disk_behind_the_output_is_an_error(pushed: Path, words: str) -> 
     assert result.stderr == "error: standard output cannot be written: No space left on device\n"
 
 
+WRITES = """
+sync init all --force
+sync push all {campaign} --force
+sync relocate {campaign} /moved
+sync undo
+sync copy --from sqlite --to sqlite:///{folder}/copied
+sync pull systems --output {folder}/systems.csv
+sync clear systems --yes
+prepare-build {folder}/campaign.csv {folder}/built
+config init --type sqlite --yes
+demo {folder}/demo
+"""
+
+
+@pytest.mark.parametrize("json_flag", ["", " --json"])
+def test_work_that_is_done_is_not_called_failed_if_the_output_is_lost(
+    mdfactory: Running, pushed: Path, tmp_path: Path, json_flag: str
+) -> None:
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+    (tmp_path / "campaign.csv").write_text(f"{header}\nmixedbox,O,5\n")
+    for words in WRITES.strip().splitlines():
+        line = words.format(campaign=pushed, folder=tmp_path) + json_flag
+        result = _redirected(line, "> /dev/full")
+        assert result.returncode == 3, line
+        assert result.stderr.endswith(
+            "error: the command is complete, but standard output cannot be written: "
+            "No space left on device\n"
+        )
+    for name in ("copied", "systems.csv", "built", "demo"):
+        assert (tmp_path / name).exists()
+    assert mdfactory("sync", "pull", "systems").rows == [[*SIMULATIONS.summary]]  # cleared
+
+
+@pytest.mark.parametrize("json_flag", ["", " --json"])
+def test_a_dry_run_whose_output_is_lost_has_failed(pushed: Path, json_flag: str) -> None:
+    for words in (f"push systems {pushed} --force", "undo", f"relocate {pushed} /moved"):
+        result = _redirected(f"sync {words} --dry-run{json_flag}", "> /dev/full")
+        assert result.returncode == 1, words
+        assert "complete" not in result.stderr
+
+
+@pytest.mark.parametrize("json_flag", ["", " --json"])
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(pushed: Path, json_flag: str) -> None:
+    for redirection in ("> /dev/full", "| true", "2> /dev/full", "> /dev/full 2>&1"):
+        result = _redirected(f"sync push systems {pushed}{json_flag}", redirection)
+        assert result.returncode == 1, redirection
+        assert "Traceback" not in result.stderr
+
+
+def test_a_closed_pipe_keeps_the_exit_code(pushed: Path) -> None:
+    (pushed / "new").mkdir()
+    (pushed / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
+    for words, code in (("status --exit-code", 4), ("push systems --update", 3)):
+        for json_flag in ("", " --json"):
+            result = _redirected(f"sync {words} {pushed}{json_flag}", "| true")
+            assert (result.returncode, "error" in result.stderr) == (code, False), words
+
+
+def test_standard_error_that_cannot_be_written_is_no_failure(pushed: Path) -> None:
+    (pushed / "new").mkdir()
+    (pushed / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
+    result = _redirected(f"sync push systems {pushed} --force", "2> /dev/full")
+    assert result.returncode == 3
+    assert "8 updated" in result.stdout
+
+
+def _redirected(words: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with redirections of the shell."""
+    line = f"set -o pipefail; {' '.join(PROGRAM)} {words} {redirection}"
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
 def test_a_closed_stream_is_no_traceback(pushed: Path, closed: str) -> None:
     line = f"{' '.join(PROGRAM)} sync pull systems {closed}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError,
 
 from mdfactory import __version__
 from mdfactory.cli.options import Command, format_examples
-from mdfactory.cli.render import Terminal
+from mdfactory.cli.render import Terminal, discard_output
 from mdfactory.cli.session import Exit, Session
 from mdfactory.config.passwords import is_connection_with_password
 from mdfactory.errors import InvalidNameError, MDFactoryError, OutputError, UsageError
@@ -189,11 +188,14 @@ def _report_usage(terminal: Terminal, error: Exception) -> int:
 
 def _report_output(terminal: Terminal, error: OSError) -> int:
     """Print an error that standard output cannot be written, unless a reader closed the pipe."""
-    # The rest of the buffer goes to the null device: to flush it would fail again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     if isinstance(error, BrokenPipeError):  # the reader, such as head, has read enough
         return Exit.done
-    terminal.error(OutputError(f"standard output cannot be written: {error.strerror}"))
+    message = f"standard output cannot be written: {error.strerror}"
+    if terminal.complete:
+        terminal.error(OutputError(f"the command is complete, but {message}"))
+        return Exit.skipped
+    terminal.error(OutputError(message))
     return Exit.failed
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
@@ -45,9 +45,13 @@ class Terminal:
     ----------
     command
         The command that runs, without its arguments, for the JSON object.
+    complete
+        Whether the command has written what it was asked to write, so that only its output is
+        left to do.
     """
 
     command: str = ""
+    complete: bool = False
 
     def __init__(
         self,
@@ -74,12 +78,24 @@ class Terminal:
         """Whether standard output is a terminal that shows tables."""
         return not self.json and sys.stdout.isatty()
 
-    def result(self, text: str, values: Mapping[str, Any]) -> None:
-        """Print the result of a command: as text, or with ``--json`` as an object of `values`."""
-        if self.json:
-            self._print_object(values)
-        elif text:
-            print(_printable_lines(text))
+    def result(self, text: str, values: Mapping[str, Any], *, complete: bool = False) -> None:
+        """Print the result of a command: as text, or with ``--json`` as an object of `values`.
+
+        A closed pipe is no error: the command ends with its own exit code.
+
+        Parameters
+        ----------
+        text, values
+            The result.
+        complete
+            Whether the command has written what it was asked to write.
+        """
+        self.complete |= complete
+        with suppress(BrokenPipeError), _flushed():
+            if self.json:
+                self._print_object(values)
+            elif text:
+                print(_printable_lines(text))
 
     def columns(self, table: Table, *, full: bool) -> tuple[str, ...]:
         """Return the columns of a table to show: a summary, or all.
@@ -148,7 +164,8 @@ class Terminal:
         """Print an error on standard error, and with ``--json`` an object on standard output."""
         details = error.details if isinstance(error, MDFactoryError) else {}
         if self.json:
-            self._print_object({"error": str(error), **details})
+            with suppress(OSError), _flushed():
+                self._print_object({"error": str(error), **details})
         if self._debug and isinstance(error, MDFactoryError):
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
         _print_error(f"error: {error}")
@@ -237,6 +254,25 @@ class Terminal:
         print("]}")
 
 
+def discard_output() -> None:
+    """Send all further standard output to the null device.
+
+    The rest of the buffer goes there, too: to flush it would fail again.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Flush standard output after the block; if that fails, discard all further output."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        discard_output()
+        raise
+
+
 def _prepare_streams() -> None:
     """Replace closed standard streams, and escape characters that their encoding lacks."""
     for name in ("stdout", "stderr"):
@@ -261,8 +297,12 @@ def _print_lines(lines: Iterable[str]) -> None:
 
 
 def _print_error(text: str) -> None:
-    """Print on standard error; control characters, such as those of file names, are escaped."""
-    print(_printable_lines(text), file=sys.stderr)
+    """Print on standard error; control characters, such as those of file names, are escaped.
+
+    If standard error cannot be written, the exit code alone tells the outcome.
+    """
+    with suppress(OSError):
+        print(_printable_lines(text), file=sys.stderr)
 
 
 def _printable_lines(text: str) -> str:

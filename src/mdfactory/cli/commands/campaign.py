@@ -85,4 +85,5 @@ def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession)
             "kept": [str(folder) for folder in prepared.existing],
             "warnings": list(prepared.warnings),
         },
+        complete=True,
     )

@@ -149,7 +149,8 @@ def _clear(
         for table, number in removed.items()
         if number or len(removed) == 1
     ]
-    session.terminal.result("\n".join(lines) or "no records to remove", {"removed": removed})
+    text = "\n".join(lines) or "no records to remove"
+    session.terminal.result(text, {"removed": removed}, complete=True)
 
 
 def _confirm(session: Session, store: Store, selection: Selection, options: ClearOptions) -> None:

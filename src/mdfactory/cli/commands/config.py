@@ -77,7 +77,7 @@ def init(
         outcome = f"{counted(len(created), 'table')} created in the {store.location}"
         next_step = f"{outcome}. Run: {session.next_command('mdfactory sync push all SOURCE')}"
     session.terminal.result(
-        next_step, {"path": str(file), "store": store.location, "made": created}
+        next_step, {"path": str(file), "store": store.location, "made": created}, complete=True
     )
 
 
@@ -140,4 +140,4 @@ def edit(*, session: CurrentSession) -> None:
     if code:
         raise ConfigError(f"the editor {editor} ended with exit code {code}")
     open_store(session.settings)
-    session.terminal.result(f"{file} is valid", {"path": str(file)})
+    session.terminal.result(f"{file} is valid", {"path": str(file)}, complete=True)

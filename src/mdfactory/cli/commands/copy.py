@@ -71,6 +71,7 @@ def copy(
                 for table, (source_end, target_end) in copied.proof.items()
             },
         },
+        complete=not dry_run,
     )
 
 

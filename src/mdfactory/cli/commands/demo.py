@@ -60,6 +60,7 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession
     scope = Scope(simulations=True, results=list(ResultType))
     pushed = push(store, str(example.campaign), ConflictMode.update, scope)
     counts = asdict(pushed.counts)
+    terminal.complete = True
     terminal.note(
         f"The campaign is in {example.campaign}, its store next to it: {format_counts(counts)}.\n"
     )

@@ -147,6 +147,7 @@ def _initialise(
     session.terminal.result(
         "\n".join(lines) + f" ({store.location})",
         {"tables": [asdict(table) for table in tables]},
+        complete=True,
     )
 
 

@@ -272,4 +272,5 @@ def _show(
     session.terminal.result(
         f"{counted(written, 'record')} written to {output}",
         {"output": str(output), "written": written},
+        complete=True,
     )

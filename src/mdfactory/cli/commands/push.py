@@ -180,5 +180,6 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
             "skipped": [asdict(skipped) for skipped in pushed.skipped],
             "warnings": list(pushed.warnings),
         },
+        complete=not dry_run,
     )
     return Exit.skipped if pushed.skipped else Exit.done

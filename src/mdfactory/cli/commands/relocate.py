@@ -48,4 +48,5 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
             "new": relocated.new,
             "tables": relocated.tables,
         },
+        complete=not dry_run,
     )

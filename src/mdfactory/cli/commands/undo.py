@@ -53,6 +53,7 @@ def undo(
             "made": undone.made,
             "dropped": undone.dropped,
         },
+        complete=not dry_run,
     )
 
 
