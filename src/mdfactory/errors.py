@@ -16,6 +16,12 @@ MAX_LISTED_GROUPS = 8
 HASH_PREFIX_DIGITS = 12
 """Digits of a hash in a message."""
 
+SAME_HASH_HINT = (
+    "Independent runs of one composition have one hash, unless something in their BuildInputs "
+    "differs, such as system.ionization.seed"
+)
+"""Why a simulation may be in several folders, and how to record each of them."""
+
 MAX_REASON_CHARACTERS = 400
 """Length at which `one_line` truncates a reason."""
 
@@ -190,8 +196,8 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
         head = f"{total} found in more than one folder; nothing was written:"
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
         super().__init__(
-            "\n  ".join([head, *_listed(lines)]) + "\nRemove the copies, or push the most advanced "
-            "one with --update, --diff or --force.",
+            "\n  ".join([head, *_listed(lines)]) + f"\n{SAME_HASH_HINT}. To push the most advanced "
+            "folder of each simulation, repeat with --update, --diff or --force.",
             folders=self.folders,
         )
 

@@ -61,6 +61,19 @@ def test_discover_does_not_search_inside_a_simulation(tmp_path: Path) -> None:
     assert _folders(tmp_path) == [outer]
 
 
+def test_discover_searches_below_a_source_that_is_a_simulation(tmp_path: Path) -> None:
+    outer = _make_simulation(tmp_path / "outer")
+    inner = _make_simulation(outer / "a" / "inner", 2)
+    _make_simulation(inner / "innermost", 3)
+    assert _folders(outer) == [outer, inner]
+    assert _folders(tmp_path / "out*") == [outer]
+    table = tmp_path / "campaign.csv"
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+    table.write_text(f"{header}\nmixedbox,O,2\n")
+    found = [each.path for each in discover(CsvSource(table, outer))]
+    assert found == [str(inner)]
+
+
 def test_discover_does_not_search_hidden_folders(tmp_path: Path) -> None:
     _make_simulation(tmp_path / ".trash" / "a")
     assert _folders(tmp_path) == []

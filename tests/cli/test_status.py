@@ -114,10 +114,13 @@ def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> N
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
-def test_status_warns_of_a_simulation_in_two_folders(mdfactory: Program, pushed_all: Path) -> None:
+def test_status_names_the_unused_folder_of_a_simulation_in_two_folders(
+    mdfactory: Program, pushed_all: Path
+) -> None:
     shutil.copytree(pushed_all / DONE, pushed_all / "copy")
     result = mdfactory("sync", "status", pushed_all)
-    assert f"{DONE} was found in 2 folders" in result.err
+    assert result.code == 3
+    assert f"skipped: {pushed_all / 'copy'}: simulation {DONE} is also in" in result.err
 
 
 def test_a_store_of_another_installation_is_compared(

@@ -115,7 +115,9 @@ def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: P
     broken = _break(campaign)
     result = store("sync", "push", "systems", campaign)
     assert result.code == 3
-    assert result.out == "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid or not found)\n"
+    assert result.out == (
+        "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid, not found or duplicate)\n"
+    )
     assert result.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
 
 

@@ -79,5 +79,11 @@ MEMBERS = [
     Member("links in circles", _circle, ()),
     Member("a closed folder", _closed, ("cannot be read: Permission denied",), rights=True),
     Member("a folder that can only be listed", _listed_only, ("Permission denied",), rights=True),
-    Member("one simulation twice", _twice, (), ALL, warned="was found in 2 folders"),
+    Member(
+        "one simulation twice",
+        _twice,
+        ("is also in .*/one_simulation_twice, which is used",),
+        ALL,
+        below="../one_simulation_twice_again",
+    ),
 ]

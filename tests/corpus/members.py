@@ -50,8 +50,6 @@ class Member:
         Where the bad thing lies, if the folder itself is not named.
     rights
         Whether root would not notice.
-    warned
-        Regular expression that a warning matches, if there is one.
     """
 
     name: str
@@ -61,7 +59,6 @@ class Member:
     called: bytes = b""
     below: str = ""
     rights: bool = False
-    warned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ def place(member: Member, root: Path, number: int = 1) -> Placed:
     folder = Path(os.fsdecode(os.path.join(os.fsencode(root), called)))
     make_sound(folder, number)
     member.spoil(folder)
-    named = os.path.join(folder, member.below) if member.below else str(folder)
+    named = os.path.normpath(folder / member.below) if member.below else str(folder)
     return Placed(member, folder, os.fsencode(named).decode(errors="backslashreplace"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import (
     ConflictError,
     DuplicateSimulationError,
@@ -155,6 +156,8 @@ def test_one_simulation_in_two_folders_is_refused_by_default(store: Store, campa
         push(store, str(campaign))
     assert caught.value.folders == {FIRST: (str(campaign / FIRST), str(copy))}
     assert str(copy) in str(caught.value)
+    assert "system.ionization.seed" in str(caught.value)
+    assert "emove" not in str(caught.value)
     assert _stored(store) == {}
 
 
@@ -166,13 +169,28 @@ def test_the_most_advanced_of_several_folders_is_used_with_a_warning(
     (older / "prod.gro").unlink()
     twin = Path(shutil.copytree(campaign / FIRST, campaign / "zzz_twin"))
     pushed = push(store, str(campaign), mode)
-    assert pushed.counts == Counts(inserted=8)
+    assert pushed.counts == Counts(inserted=8, skipped=2)
     record = _stored(store)[FIRST]
     assert (record["directory"], record["status"]) == (str(campaign / FIRST), "completed")
-    assert (
-        f"{FIRST} was found in 3 folders; using {campaign / FIRST}, skipping {twin}, {older}"
-        in pushed.warnings
+    reason = f"simulation {FIRST} is also in {campaign / FIRST}, which is used"
+    assert pushed.skipped == (Skipped(str(twin), reason), Skipped(str(older), reason))
+    assert "system.ionization.seed" in pushed.warnings[-1]
+    again = push(store, str(campaign), mode)
+    assert again.skipped == pushed.skipped
+
+
+def test_simulations_below_a_source_that_is_a_simulation_are_pushed(
+    store: Store, campaign: Path
+) -> None:
+    other = next(path.name for path in campaign.iterdir() if path.is_dir() and path.name != FIRST)
+    shutil.copytree(campaign / other, campaign / FIRST / "longer" / other)
+    pushed = push(store, str(campaign / FIRST))
+    assert pushed.counts == Counts(inserted=2)
+    assert set(_stored(store)) == {FIRST, other}
+    assert pushed.warnings == (
+        f"{campaign / FIRST} is a simulation itself; 1 simulation below it included, too",
     )
+    assert push(store, str(campaign / other), ConflictMode.update).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["missing", "nothing_*"])

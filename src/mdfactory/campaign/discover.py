@@ -78,8 +78,9 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
     Parameters
     ----------
     source
-        A folder: the folder itself if it is a simulation, otherwise every simulation below it,
-        in the order of a walk. A glob pattern: the same for each folder that matches it. A build
+        A folder: the folder itself if it is a simulation, and every simulation below it, in the
+        order of a walk. Below the simulations that the walk finds nothing is searched. A glob
+        pattern: for each folder that matches it, the simulation or those below it. A build
         summary YAML: the folders that it lists, in its order. A campaign CSV: the folders of its
         rows, found in one walk. `Folders`: these folders, sorted by path.
     reading
@@ -108,7 +109,7 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
         return _read_listed(((path,) for path in sorted(set(source.paths))), reading)
     path = _source_path(source)
     if os.path.isdir(path):  # False for an impossible path, where pathlib raises
-        return _walk([path], reading)
+        return _walk([path], reading, searched=path)
     if os.path.isfile(path):
         missing = f"listed in {os.path.basename(path)}, but there is no such folder"
         return _read_listed(_read_summary(source, path, reading.index), reading, missing)
@@ -197,11 +198,20 @@ def _match_part(folder: Path, part: str) -> list[Path]:
     return [folder / name for name in names if part[0] == "." or name[0] != "."]
 
 
-def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
+def _walk(roots: Iterable[str], reading: Reading, *, searched: str = "") -> Iterator[Discovery]:
     """Yield the simulations in or below folders, each real folder once.
 
     Symlinks are followed last. So a simulation has its own path rather than that of a symlink to
     it, and a loop of symlinks ends at a folder that was visited before.
+
+    Parameters
+    ----------
+    roots
+        The folders.
+    reading
+        Options for reading the folders.
+    searched
+        The folder below which simulations are searched even if it is a simulation itself.
     """
     visited: set[str] = set()
     links = deque(roots)
@@ -219,7 +229,7 @@ def _walk(roots: Iterable[str], reading: Reading) -> Iterator[Discovery]:
                 discovery, listing = visits.get(directory)
                 if discovery:
                     yield discovery
-                    if isinstance(discovery, Simulation):  # it contains no other simulations
+                    if isinstance(discovery, Simulation) and directory != searched:
                         continue
                 prefix = directory if directory.endswith("/") else f"{directory}/"
                 names = [name for name in listing.folders if not name.startswith(".")]
@@ -255,7 +265,7 @@ def _walk_for_rows(
     missing = {row.build_input.hash: row for row in rows.rows}
     hashes = frozenset(missing)
     skipped_reasons: dict[str, str] = {}
-    for discovery in _walk([root], reading):
+    for discovery in _walk([root], reading, searched=root):
         if isinstance(discovery, Skipped):
             name = os.path.basename(discovery.path).upper()  # the hash, if the folder has its name
             skipped_reasons[name] = f"; {discovery.path}: {discovery.reason}"

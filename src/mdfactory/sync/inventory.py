@@ -11,7 +11,7 @@ import pyarrow as pa
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Discovery
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import DuplicateSimulationError
+from mdfactory.errors import SAME_HASH_HINT, DuplicateSimulationError, counted
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
@@ -127,7 +127,7 @@ class Inventory:
         """Choose one folder of each simulation that was found in several.
 
         The most advanced folder is used; among equals, the first by path. The others are added to
-        `unused_folders`.
+        `unused_folders`, and as skipped.
 
         Raises
         ------
@@ -141,9 +141,26 @@ class Inventory:
         }
         if duplicates and mode is ConflictMode.refuse:
             raise DuplicateSimulationError(duplicates)
-        for hash_, (used, *skipped) in duplicates.items():
+        if duplicates:
             self.warnings.append(
-                f"{hash_} was found in {len(skipped) + 1} folders; "
-                f"using {used}, skipping {', '.join(skipped)}"
+                f"{counted(len(duplicates), 'simulation')} found in more than one folder; the most "
+                f"advanced folder of each is used. {SAME_HASH_HINT}"
             )
-            self.unused_folders.update(skipped)
+        for hash_, (used, *unused) in duplicates.items():
+            reason = f"simulation {hash_} is also in {used}, which is used"
+            for path in unused:
+                self.add_skipped(Skipped(path, reason))
+            self.unused_folders.update(unused)
+
+    def warn_of_simulations_below(self, source: str) -> None:
+        """Warn if a SOURCE folder is a simulation, and others were found below it.
+
+        Parameters
+        ----------
+        source
+            Absolute path of the folder. A walk finds it before all others.
+        """
+        paths = [path for folders in self.folders.values() for _, path, _ in folders]
+        if len(paths) > 1 and paths[0] == source:
+            below = counted(len(paths) - 1, "simulation")
+            self.warnings.append(f"{source} is a simulation itself; {below} below it included, too")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Folders, Source, discover
+from mdfactory.campaign.discover import Folders, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError
@@ -189,6 +190,8 @@ def take_snapshot(
             raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
+        if isinstance(source, str) and os.path.isdir(os.path.expanduser(source)):
+            inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
         yield snapshot
 

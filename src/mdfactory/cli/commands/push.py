@@ -166,7 +166,7 @@ def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
     session.terminal.problems(pushed.warnings, pushed.skipped)
     text = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:
-        text += f" ({len(pushed.skipped):,} invalid or not found)"
+        text += f" ({len(pushed.skipped):,} invalid, not found or duplicate)"
     tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
     lines = change_lines(tables) if len(tables) > 1 else []
     if dry_run:
