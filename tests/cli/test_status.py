@@ -13,13 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from mdfactory import Simulation
+from mdfactory.config import load
+from mdfactory.records.arrow import batch
+from mdfactory.records.query import OneOf, Query
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.stores import open_store
+from mdfactory.sync.status import EDITED_TEXT
 
 from .conftest import on
 
 Program = Callable[..., Any]
 
 BUILD = "2071DE6353CF75B3049856E059488D3CE307F956"
-NONE = dict.fromkeys(("new", "changed", "unchanged", "gone_from_disk", "only_in_store"), 0)
+STATES = ("new", "changed", "unchanged", "gone_from_disk", "only_in_store", "edited_in_store")
+NONE = dict.fromkeys(STATES, 0)
 DONE = "CC4D89E0997487E23A5CA417BC302361B5440904"
 
 
@@ -39,7 +46,7 @@ def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -
     mdfactory("sync", "init", "all")
     result = mdfactory("sync", "status", campaign, "--exit-code")
     assert result.code == 4
-    assert result.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0"]
+    assert result.out.splitlines()[1].split() == ["systems", "8", "0", "0", "0", "0", "0"]
     assert f"mdfactory sync push all {campaign} --update" in result.out
     assert mdfactory("sync", "status", campaign).code == 0
     assert mdfactory("sync", "push", "all", campaign, "--update").code == 0
@@ -121,6 +128,35 @@ def test_status_names_the_unused_folder_of_a_simulation_in_two_folders(
     result = mdfactory("sync", "status", pushed_all)
     assert result.code == 3
     assert f"skipped: {pushed_all / 'copy'}: simulation {DONE} is also in" in result.err
+
+
+@pytest.mark.usefixtures("kind")
+@on("csv")
+def test_status_counts_simulations_that_were_edited_in_the_store(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    """Another program changes a status, and keeps the time."""
+    with open_store(load()).transaction(write=True) as transaction:
+        query = Query((OneOf("hash", (DONE,)),))
+        (row,) = next(iter(transaction.backend.scan(SIMULATIONS, query))).to_pylist()
+        values = [(row | {"status": "build"})[name] for name in SIMULATIONS.columns]
+        transaction.backend.remove(SIMULATIONS, [(DONE,)])
+        transaction.backend.put(SIMULATIONS, batch([values], SIMULATIONS.schema))
+    for source in ([pushed_all], [pushed_all, "--no-cache"], []):
+        compared = _status(mdfactory, *source)
+        assert compared["counts"]["systems"] == NONE | {"unchanged": 7, "edited_in_store": 1}
+        assert _rows(compared) == [("edited_in_store", "RUN_DATABASE", DONE, [EDITED_TEXT])]
+    assert mdfactory("sync", "push", "all", pushed_all, "--update", "--json").json["counts"] == {
+        "inserted": 0,
+        "updated": 0,
+        "unchanged": 33,
+        "skipped": 0,
+    }
+    result = mdfactory("sync", "status", pushed_all, "--exit-code")
+    assert result.code == 4
+    assert f"mdfactory sync push systems {pushed_all} --force" in result.out
+    assert mdfactory("sync", "push", "systems", pushed_all, "--force").code == 0
+    assert mdfactory("sync", "status", pushed_all, "--exit-code").code == 0
 
 
 def test_a_store_of_another_installation_is_compared(

@@ -1,13 +1,16 @@
 """Status: compare the records of a campaign on disk with those in a store.
 
 Nothing is written. New and changed records are exactly those that ``push --update`` would write.
+Stored records are compared by their digests. A record that another program has edited without a
+change of its time has the digest of the earlier content; only simulations are checked for that,
+because their records are small. `sync.verify` checks all records.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -22,9 +25,10 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
+from mdfactory.records.digests import content_digests
 from mdfactory.records.merge import Resolution
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Table
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
@@ -48,6 +52,9 @@ UNREPORTED_COLUMNS: Final = frozenset({"timestamp_utc", *DIGEST_COLUMNS})
 """Columns whose name is not shown in a difference; a changed digest is shown as changed data."""
 
 
+EDITED_TEXT: Final = "another program changed it in the store, and kept its time"
+
+
 class State(StrEnum):
     """The state of a record on disk, compared with the store."""
 
@@ -56,6 +63,7 @@ class State(StrEnum):
     unchanged = "unchanged"
     gone = "gone_from_disk"
     extra = "only_in_store"
+    edited = "edited_in_store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,9 @@ def status(
                 compared.add(table, differences, len(resolution.unchanged))
             for table, difference in _store_only(transaction, tables, snapshot, source):
                 compared.add(table, [difference])
+            changed = {row.hash for row in compared.differences if row.table == SIMULATIONS.name}
+            for difference in _edited_simulations(transaction, snapshot, changed):
+                compared.add(SIMULATIONS, [difference], unchanged=-1)
     compared.skipped = tuple(snapshot.inventory.skipped)
     compared.warnings = tuple(snapshot.inventory.warnings)
     return compared
@@ -210,6 +221,37 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
         yield "data"
     elif old["digest"] != new["digest"]:
         yield "types or extras"
+
+
+def _edited_simulations(
+    transaction: Transaction, snapshot: CampaignSnapshot, changed: Collection[str]
+) -> Iterator[Difference]:
+    """Yield the stored simulations whose content has changed since their digests were written.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    snapshot
+        The campaign.
+    changed
+        Hashes of simulations to leave out: ``push --update`` would overwrite them.
+    """
+    for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
+        if table.id != SIMULATIONS.id:
+            continue
+        keys = [key for key in keys_of(rows, table.key) if key[0] not in changed]
+        digests = {row.key: row for row in transaction.digests(table, keys)}
+        for records in transaction.read(table, Query((hash_condition(keys),))) if digests else ():
+            stored = zip(
+                keys_of(records, (*table.key, "directory", table.time)),
+                content_digests(table, records),
+                strict=True,
+            )
+            for (hash_, directory, time), content in stored:
+                written = digests.get((hash_,))
+                if written and written.is_valid(time) and written.content != content:
+                    yield Difference(State.edited, table.name, hash_, directory, (EDITED_TEXT,))
 
 
 def _store_only(

@@ -32,7 +32,8 @@ def status(
     """Show which records are new, changed or gone on disk, compared with the store.
 
     Nothing is written. The new and changed records are exactly those that "push all --update"
-    would write.
+    would write. Simulations that another program edited in the store, without a change of their
+    time, are counted apart; results are checked by "verify".
 
     Parameters
     ----------
@@ -108,6 +109,12 @@ def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
     if states & {State.new, State.changed}:
         path = quote(str(source)) if source else "SOURCE"
         yield f"To push new and changed records: mdfactory sync push all {path} --update"
+    if State.edited in states:
+        path = quote(str(source)) if source else "SOURCE"
+        yield (
+            "To overwrite simulations that another program edited in the store: "
+            f"mdfactory sync push systems {path} --force"
+        )
     if State.gone in states:
         yield "If folders were moved: mdfactory sync relocate OLD NEW"
     if State.extra in states:
