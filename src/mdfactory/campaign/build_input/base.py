@@ -47,7 +47,7 @@ def _check_real(value: object) -> object:
 def _check_number(value: object) -> object:
     """Raise an error for booleans and bytes, which pydantic would convert to numbers."""
     if isinstance(value, bool | bytes | bytearray):
-        kind = "boolean" if isinstance(value, bool) else "text of bytes"
+        kind = "boolean" if isinstance(value, bool) else "byte string"
         raise ValueError(f"a {kind} is not a number")  # noqa: TRY004  # for pydantic
     return value
 
