@@ -230,8 +230,10 @@ def test_a_file_that_is_no_csv_is_an_error(tmp_path: Path, raw: bytes | None, re
     assert str(path) in str(caught.value)
 
 
-def test_an_empty_campaign_has_no_rows(tmp_path: Path) -> None:
-    assert _rows(tmp_path, MIXED) == Rows((), (), ())
+def test_a_campaign_without_rows_is_an_error(tmp_path: Path) -> None:
+    for lines in ((), ("", "")):
+        with pytest.raises(SourceError, match="has no rows below its header"):
+            _rows(tmp_path, MIXED, *lines)
 
 
 def test_read_rows_reads_ten_thousand_rows(tmp_path: Path) -> None:

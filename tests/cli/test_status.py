@@ -128,6 +128,7 @@ def test_status_names_the_unused_folder_of_a_simulation_in_two_folders(
     result = mdfactory("sync", "status", pushed_all)
     assert result.code == 3
     assert f"skipped: {pushed_all / 'copy'}: simulation {DONE} is also in" in result.err
+    assert result.out.splitlines()[-1] == "in step, apart from what was skipped"
 
 
 @pytest.mark.usefixtures("kind")
@@ -173,6 +174,15 @@ def test_a_store_of_another_installation_is_compared(
     rows = [row for row in compared["rows"] if "ANALYSIS" in row["table"]]
     differences = {difference for row in rows for difference in row["what"]}
     assert "exact types not stored yet: another program wrote it" in differences
+
+
+def test_status_of_a_store_without_records_says_that_nothing_was_compared(
+    mdfactory: Program,
+) -> None:
+    mdfactory("sync", "init", "all")
+    result = mdfactory("sync", "status")
+    assert result.code == 0
+    assert "the store has no records, so nothing was compared; give a SOURCE" in result.err
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:

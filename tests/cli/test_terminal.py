@@ -169,6 +169,14 @@ def test_work_that_is_done_is_not_called_failed_if_the_output_is_lost(
     assert mdfactory("sync", "pull", "systems").rows == [[*SIMULATIONS.summary]]  # cleared
 
 
+def test_a_removed_folder_is_no_fault_of_the_output(pushed: Path, tmp_path: Path) -> None:
+    (tmp_path / "removed").mkdir()
+    command = f"cd {tmp_path}/removed; rmdir ../removed; {' '.join(PROGRAM)} sync push systems x"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "error: the current folder (it was removed): No such file" in result.stderr
+
+
 @pytest.mark.parametrize("json_flag", ["", " --json"])
 def test_a_dry_run_whose_output_is_lost_has_failed(pushed: Path, json_flag: str) -> None:
     for words in (f"push systems {pushed} --force", "undo", f"relocate {pushed} /moved"):

@@ -85,7 +85,7 @@ TABLES: list[tuple[str, str | bytes, str]] = [
     ("a CSV of blanks", "\n\n\n", "no column 'simulation_type'"),
     ("a CSV of another kind", "a,b\n1,2\n", "no column 'simulation_type'"),
     ("a CSV with semicolons", GOOD.replace(",", ";"), "separated by ';'"),
-    ("a CSV of its header", GOOD, "no simulations found"),
+    ("a CSV of its header", GOOD, "has no rows below its header"),
     ("a CSV with a column twice", GOOD[:-1] + ",simulation_type\n", "duplicate column"),
     ("a CSV without a name", "simulation_type,,a\n", "a column without a name"),
     ("a CSV of columns in columns", "simulation_type,system,system.x\n", "one contains the other"),

@@ -136,6 +136,15 @@ def test_an_artifact_record_lists_files_and_checksums(store: Store, campaign: Pa
         assert row["file_count"] == 1
 
 
+def test_a_push_of_results_says_that_no_simulation_has_any(store: Store, campaign: Path) -> None:
+    without = next(path for path in campaign.glob("*/") if not (path / ".analysis").exists())
+    scope = Scope(results=[ResultType.analysis])
+    pushed = push(store, str(without), ConflictMode.update, scope)
+    assert (pushed.counts, pushed.warnings) == (Counts(), ("no simulation has analyses to push",))
+    pushed = push(store, str(campaign), ConflictMode.update, scope)
+    assert pushed.warnings == ()
+
+
 def test_a_push_may_be_restricted_to_names(store: Store, campaign: Path) -> None:
     scope = Scope(results=[ResultType.analysis], names=frozenset({"rdf_oxygen", "no_such"}))
     pushed = push(store, str(campaign), scope=scope)

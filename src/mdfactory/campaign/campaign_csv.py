@@ -101,19 +101,22 @@ def read_rows(file: Path) -> Rows:
     Raises
     ------
     SourceError
-        If the file cannot be read as CSV, or its header is invalid.
+        If the file cannot be read as CSV, its header is invalid, or it has no rows.
     """
     try:
         handle = open_regular_file(file)
         with os.fdopen(handle, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(_read_lines(stream), strict=True)
             header = [name.strip() for name in next(reader, [])]
-            return _parse_rows(reader, len(header), _parse_header(file, header))
+            rows = _parse_rows(reader, len(header), _parse_header(file, header))
     except UnreadableError as error:
         raise SourceError(str(file), f"cannot be read as CSV: it {error}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(str(file), f"cannot be read as CSV: {reason}") from error
+    if not (rows.rows or rows.problems):
+        raise SourceError(str(file), "has no rows below its header")
+    return rows
 
 
 def _read_lines(stream: TextIO) -> Iterator[str]:

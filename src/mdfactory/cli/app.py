@@ -188,6 +188,11 @@ def _report_usage(terminal: Terminal, error: Exception) -> int:
 
 def _report_output(terminal: Terminal, error: OSError) -> int:
     """Print an error that standard output cannot be written, unless a reader closed the pipe."""
+    # An error of standard output names no file, and is never that something does not exist.
+    if error.filename is not None or isinstance(error, FileNotFoundError):
+        folder = "the current folder (it was removed)"
+        terminal.error(MDFactoryError(f"{error.filename or folder}: {error.strerror}"))
+        return Exit.failed
     discard_output()
     if isinstance(error, BrokenPipeError):  # the reader, such as head, has read enough
         return Exit.done

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
@@ -52,6 +54,11 @@ class Copied:
 
     tables: dict[str, Counts]
     proof: dict[str, tuple[TableDigest, TableDigest]]
+
+    @property
+    def counts(self) -> Counts:
+        """Number of all records by outcome."""
+        return reduce(add, self.tables.values(), Counts())
 
     @property
     def identical(self) -> bool:

@@ -33,6 +33,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.inventory import Inventory
 from mdfactory.sync.progress import ProgressCallback
+from mdfactory.sync.results import PLURALS
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +194,9 @@ def take_snapshot(
         if isinstance(source, str) and os.path.isdir(os.path.expanduser(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
+        if not (scope.simulations or inventory.results or inventory.skipped):
+            kinds = " or ".join(PLURALS[result_type] for result_type in scope.results)
+            inventory.warnings.append(f"no simulation has {kinds} to push")
         yield snapshot
 
 

@@ -176,6 +176,8 @@ def status(
                 compared.add(SIMULATIONS, [difference], unchanged=-1)
     compared.skipped = tuple(snapshot.inventory.skipped)
     compared.warnings = tuple(snapshot.inventory.warnings)
+    if isinstance(source, Folders) and not source.paths:
+        compared.warnings = ("the store has no records, so nothing was compared; give a SOURCE",)
     return compared
 
 

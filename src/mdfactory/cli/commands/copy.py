@@ -57,13 +57,14 @@ def copy(
             source, target, mode, dry_run=dry_run, command=session.command_line, watch=watch
         )
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
-    lines = change_lines(tables)
+    lines = change_lines(tables) or ["no records to copy"]
     if dry_run:
         lines.insert(0, "dry run, nothing was written. Without --dry-run:")
     session.terminal.result(
         "\n".join([*lines, *_proof_lines(copied)]),
         {
             "dry_run": dry_run,
+            "counts": asdict(copied.counts),
             "tables": tables,
             "identical": copied.identical if copied.proof else None,
             "proof": {

@@ -104,7 +104,7 @@ def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
 
     states = {difference.state for difference in compared.differences}
     if not states:
-        yield "in step"
+        yield "in step, apart from what was skipped" if compared.skipped else "in step"
         return
     if states & {State.new, State.changed}:
         path = quote(str(source)) if source else "SOURCE"
