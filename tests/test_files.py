@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from mdfactory.files import UnreadableError, absolute_path, locked, read_file, replacing
+from mdfactory.files import (
+    UnreadableError,
+    absolute_path,
+    copy_file,
+    create_file,
+    create_folder,
+    locked,
+    read_file,
+    replacing,
+)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +148,38 @@ def test_locked_refuses_a_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"), locked(path):
         pass
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "mode", "expected"),
+    [
+        (0o770, 0o666, 0o660),
+        (0o770, 0o600, 0o600),
+        (0o770, 0o755, 0o770),
+        (0o750, 0o666, 0o600),
+    ],
+)
+def test_a_new_file_can_be_written_by_the_group_that_can_write_its_folder(
+    tmp_path: Path, folder_mode: int, mode: int, expected: int
+) -> None:
+    tmp_path.chmod(folder_mode)
+    umask = os.umask(0o077)
+    try:
+        os.close(create_file(tmp_path / "file", mode=mode))
+        create_folder(tmp_path / "a" / "b")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == expected
+    for folder in (tmp_path / "a", tmp_path / "a" / "b"):
+        assert folder.stat().st_mode & 0o777 == (0o770 if folder_mode & 0o020 else 0o700)
+
+
+def test_a_copied_file_keeps_its_times_and_permissions(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"content")
+    source.chmod(0o544)
+    os.utime(source, ns=(10**18, 10**18))
+    copy_file(source, target)
+    assert target.read_bytes() == b"content"
+    assert target.stat().st_mode == source.stat().st_mode
+    assert target.stat().st_mtime_ns == 10**18

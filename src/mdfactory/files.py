@@ -1,4 +1,4 @@
-"""Absolute paths; listings of folders; bounded reads, atomic replacement and locks of files."""
+"""Absolute paths; listings of folders; bounded reads, creation, replacement and locks of files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import errno
 import logging
 import os
 import re
+import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Final, NamedTuple
 from uuid import uuid4
 
 log = logging.getLogger(__name__)
+
+COPY_BYTES: Final = 2**20
+"""Bytes that are copied at a time."""
 
 
 class UnreadableError(ValueError):
@@ -149,11 +153,107 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     return content, status
 
 
+def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) -> int:
+    """Create a file, and return its file descriptor.
+
+    The permissions of a new file follow the umask. If its folder can be written by a group, the
+    file belongs to that group, which may do with it what its owner may.
+
+    Parameters
+    ----------
+    path
+        Path of the file; it must not exist.
+    mode
+        Permissions of a new file, apart from the bits of the umask. Without any for a group, the
+        file is private.
+    replaces
+        Path to which the file will be renamed. If there is a file, its mode, group and owner are
+        kept, as far as permitted.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created, or exists.
+    """
+    replaced = _replaced_status(replaces) if replaces else None
+    permissions = stat.S_IMODE(replaced.st_mode) if replaced else mode
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, permissions)
+    if replaced:
+        for ids in ((-1, replaced.st_gid), (replaced.st_uid, -1)):
+            with suppress(OSError):
+                os.fchown(handle, *ids)
+        _change_mode(handle, permissions)
+    elif mode & stat.S_IRWXG:
+        _share(handle, (replaces or path).parent)
+    return handle
+
+
+def create_folder(path: Path) -> None:
+    """Create a folder and its missing parents; do nothing if it exists.
+
+    As for a file, a group that can write the parent of a new folder can write the folder.
+    """
+    if path.is_dir():
+        return
+    create_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _share(handle, path.parent)
+        finally:
+            os.close(handle)
+
+
+def _replaced_status(path: Path) -> os.stat_result | None:
+    """Return the status of a regular file; None if there is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _share(handle: int, folder: Path) -> None:
+    """Give the group that can write a folder the rights of the owner of a new file in it."""
+    parent, status = folder.stat(), os.fstat(handle)
+    if not parent.st_mode & stat.S_IWGRP:
+        return
+    mode = status.st_mode | (status.st_mode & stat.S_IRWXU) >> 3
+    if stat.S_ISDIR(mode):
+        mode |= parent.st_mode & stat.S_ISGID
+    with suppress(OSError):  # somebody who is not in the group keeps the file
+        if status.st_gid != parent.st_gid:
+            os.fchown(handle, -1, parent.st_gid)
+        _change_mode(handle, stat.S_IMODE(mode))
+
+
+def _change_mode(handle: int, mode: int) -> None:
+    """Set the mode of a file; some file systems have none, and refuse."""
+    with suppress(OSError):
+        if stat.S_IMODE(os.fstat(handle).st_mode) != mode:
+            os.fchmod(handle, mode)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file into a new one and to the disk, with its mode and times as far as permitted."""
+    with source.open("rb") as original:
+        status = os.fstat(original.fileno())
+        handle = create_file(target, mode=status.st_mode & 0o777)
+        with os.fdopen(handle, "wb") as copy:
+            _share(handle, target.parent)  # even if the original is private
+            shutil.copyfileobj(original, copy, COPY_BYTES)
+            copy.flush()
+            with suppress(OSError):
+                os.utime(handle, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(handle)
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that atomically replaces `path` if the block succeeds.
 
-    A replaced file keeps its permissions.
+    Its permissions are those of `create_file`: a replaced file keeps its own.
 
     Parameters
     ----------
@@ -181,18 +281,14 @@ def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> It
             yield file
         return
     target = Path(os.path.realpath(path)) if follow_link else path
-    is_new = target.is_symlink() or not target.exists()
-    permissions = mode if is_new else target.stat().st_mode & 0o777
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
     temporary = target.with_name(f".{target.name[:100]}-{uuid4().hex}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
+    handle = create_file(temporary, mode=mode, replaces=target)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if not is_new:
-            temporary.chmod(permissions)  # also the bits of the umask
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):
@@ -212,6 +308,20 @@ def sync_folder(folder: Path) -> None:
         log.debug("cannot sync %s: %s", folder, error)
 
 
+def open_lock_file(path: Path) -> int:
+    """Open a lock file, which is created if it is missing, and return its file descriptor.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened for writing, or is a symlink: somebody else may have put it there.
+    """
+    try:
+        return create_file(path)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the exclusive lock of a file during the block; wait until it is free.
@@ -223,7 +333,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     import fcntl
 
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    handle = open_lock_file(path)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is not a file", str(path))

@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ import pytest
 from mdfactory.campaign.registry import read_registry
 from mdfactory.campaign.results import ResultProblem, Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
+from members import ANN, BEN, GROUP, NEEDS_MEMBERS, group_folder, run_as
 from tracing import NEEDS_STRACE, traced
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
@@ -734,3 +736,42 @@ def test_killed_scripts_that_record_and_remove_at_once_leave_a_true_registry(
                 os.kill(script.pid, signal.SIGKILL)
         problems = [finding.problem for finding in results.check()]
         assert [text for text in problems if text != "is not in the registry"] == []
+
+
+RECORD_IN_GROUP = """
+import os, sys
+import pandas as pd
+from pathlib import Path
+from mdfactory import Results
+
+folder, *verbs = sys.argv[1:]
+results = Results(folder)
+source = Path(folder, f"curve{os.getuid()}.txt")
+for verb in ["record", *verbs]:
+    if verb == "record":
+        results.record_analysis("area", pd.DataFrame({"a": [os.getuid()]}))
+        source.touch(mode=0o600)
+        results.record_artifact("curve", source, move=True)
+    else:
+        results.remove_analysis("area")
+        results.remove_artifact("curve")
+"""
+
+
+@NEEDS_MEMBERS
+@pytest.mark.parametrize("umasks", [(0o077, 0o002), (0o002, 0o077)], ids=str)
+def test_members_of_a_group_replace_and_remove_results_of_others(umasks: tuple[int, int]) -> None:
+    with group_folder(0o770) as folder:
+        for user, umask, verbs in (
+            (ANN, umasks[0], []),
+            (BEN, umasks[1], []),
+            (ANN, umasks[0], ["remove", "record"]),
+        ):
+            done = run_as(user, umask, RECORD_IN_GROUP, folder, *verbs)
+            assert not done.returncode, done.stderr
+            for path in folder.rglob("*"):
+                rights = stat.S_IRWXG if path.is_dir() else 0o060
+                assert path.stat().st_gid == GROUP
+                assert path.stat().st_mode & rights == rights, path
+        assert not Results(folder).check()
+        assert Results(folder).load_analysis("area")["a"].to_pylist() == [ANN]

@@ -344,14 +344,6 @@ def test_a_replaced_file_keeps_its_mode_and_group(existing: tuple[Path, Path]) -
     assert after.st_ino != before.st_ino
 
 
-def test_hidden_folders_have_the_access_rights_of_their_parent(tmp_path: Path) -> None:
-    tmp_path.chmod(0o770)
-    _create_store((tmp_path / "runs.csv", tmp_path))
-    for name in (".mdfactory", ".runs.csv.mdfactory"):
-        assert (tmp_path / name).stat().st_mode & 0o777 == 0o770
-        assert (tmp_path / name / "lock").stat().st_mode & 0o777 == 0o660
-
-
 def test_reading_creates_no_files(paths: tuple[Path, Path]) -> None:
     with pytest.raises(NotInitialisedError):
         CsvStore(*paths).count(SIMULATIONS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,14 @@ from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import UnreadableError, absolute_path, list_folder, replacing
+from mdfactory.files import (
+    UnreadableError,
+    absolute_path,
+    copy_file,
+    create_folder,
+    list_folder,
+    replacing,
+)
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -110,7 +116,7 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
         _refuse_links([summary, *missing])
         for folder in missing:
-            folder.mkdir(parents=True, exist_ok=True)
+            create_folder(folder)
             _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
         backup = _write_summary(summary, values)
     except OutputError:
@@ -167,7 +173,7 @@ def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
             return None
         candidates = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
         backup = next(candidate for candidate in candidates if not os.path.lexists(candidate))
-        shutil.copy2(path, backup)
+        copy_file(path, backup)
     _write_yaml(path, summary)
     return backup
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
-from mdfactory.files import sync_folder
+from mdfactory.files import copy_file, create_folder, sync_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,15 +48,14 @@ def temporary_path(folder: Path, name: str) -> Iterator[Path]:
             path.unlink(missing_ok=True)
 
 
-def copy_file(name: str, source: Path, target: Path) -> str:
+def copy_result(name: str, source: Path, target: Path) -> str:
     """Copy a file of an artifact to the disk, and return its SHA-256."""
     try:
-        shutil.copy2(source, target)
+        copy_file(source, target)
     except OSError as error:
         raise ResultError(
             f"artifact {name}: {source} cannot be copied: {one_line(error)}"
         ) from error
-    sync_file(target)
     return file_sha256(target)
 
 
@@ -65,7 +64,7 @@ def make_folder(path: Path) -> None:
     if path.is_dir():
         return
     try:
-        path.mkdir(exist_ok=True)
+        create_folder(path)
         sync_folder(path.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be created: {error.strerror}") from error

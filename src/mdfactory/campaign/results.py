@@ -33,7 +33,7 @@ from mdfactory.campaign.registry import (
 from mdfactory.campaign.result_files import (
     check_extras,
     check_sources,
-    copy_file,
+    copy_result,
     file_sha256,
     make_folder,
     temporary_path,
@@ -41,7 +41,7 @@ from mdfactory.campaign.result_files import (
     write_parquet,
 )
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line
-from mdfactory.files import sync_folder
+from mdfactory.files import create_file, create_folder, sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
@@ -318,6 +318,7 @@ class Results:
         values = {"filename": filename, "row_count": row_count, "columns": table.column_names}
         self._make_folder()
         with temporary_path(self.folder, filename) as temporary:
+            os.close(create_file(temporary, replaces=self.folder / filename))
             write_parquet(table, temporary)
             with replace_entry(self.directory, ResultType.analysis, name, values, extras):
                 temporary.replace(self.folder / filename)
@@ -396,9 +397,11 @@ class Results:
         self._make_folder()
         folder = self.folder / "artifacts" / name
         with temporary_path(self.folder, name) as temporary:
-            temporary.mkdir()
+            create_folder(temporary)
             checksums = {
-                f"artifacts/{name}/{source.name}": copy_file(name, source, temporary / source.name)
+                f"artifacts/{name}/{source.name}": copy_result(
+                    name, source, temporary / source.name
+                )
                 for source in sources
             }
             values = {"files": list(checksums), "checksums": checksums}

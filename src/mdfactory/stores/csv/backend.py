@@ -154,13 +154,13 @@ class CsvBackend(Backend):
 
     def _add_table(self, table: Table, old: OpenFile | None) -> CsvTable:
         path = old.path if old else self._path_of(table)
-        create_staged = partial(self._create_staged, table.namespace)
+        create_staged = partial(self._create_staged, table.namespace, path)
         csv_table = CsvTable(path, table, old, create_staged, self._outcome)
         self._open_tables[table.namespace, table.id] = csv_table
         return csv_table
 
-    def _create_staged(self, namespace: Namespace) -> tuple[Path, int]:
-        path, handle = self._folders[namespace].create_staged_file()
+    def _create_staged(self, namespace: Namespace, replaces: Path) -> tuple[Path, int]:
+        path, handle = self._folders[namespace].create_staged_file(replaces)
         self._staged.append(path)
         return path, handle
 

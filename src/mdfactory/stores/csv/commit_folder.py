@@ -16,7 +16,14 @@ from typing import Final
 from uuid import uuid4
 
 from mdfactory.errors import StoreError, StoreVersionError, one_line
-from mdfactory.files import UnreadableError, read_file, sync_folder
+from mdfactory.files import (
+    UnreadableError,
+    create_file,
+    create_folder,
+    open_lock_file,
+    read_file,
+    sync_folder,
+)
 from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
 from mdfactory.stores.csv.text import write_all
 from mdfactory.stores.locking import LockWait, public_command
@@ -177,10 +184,8 @@ class CommitFolder:
 
     def write_record(self, record: CommitRecord) -> None:
         """Replace the commit record atomically, and flush it to disk."""
-        staged, handle = self.create_staged_file()
+        staged, handle = self.create_staged_file(self.path / "commit")
         try:
-            with suppress(OSError):
-                os.fchmod(handle, self.path.stat().st_mode & 0o666)
             values = {"format": FORMAT_VERSION} | asdict(record)
             write_all(handle, json.dumps(values).encode())
             os.fsync(handle)
@@ -193,10 +198,10 @@ class CommitFolder:
 
     # Files
 
-    def create_staged_file(self) -> tuple[Path, int]:
-        """Create an empty staged file, and return its path and file descriptor."""
+    def create_staged_file(self, replaces: Path) -> tuple[Path, int]:
+        """Create an empty file to replace another, and return its path and file descriptor."""
         path = self.path / f"{uuid4().hex}{STAGED_SUFFIX}"
-        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        return path, create_file(path, replaces=replaces)
 
     def roll_forward(self, record: CommitRecord) -> None:
         """Rename and delete the files of a valid commit, then remove the list from its record.
@@ -257,7 +262,7 @@ class CommitFolder:
             os.close(handle)
 
     def _open_lock_file(self) -> int:
-        """Open the lock file, and return its file descriptor; a new file has the folder's rights.
+        """Open the lock file, and return its file descriptor.
 
         Raises
         ------
@@ -266,29 +271,19 @@ class CommitFolder:
             pipe or device.
         """
         path = self.path / "lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-            status = os.fstat(handle)
-            if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
-                os.close(handle)
-                kind = "a hard link to another file" if status.st_nlink > 1 else "not a file"
-                raise StoreError(f"{path} is {kind}; remove it") from None
-            return handle
-        os.fchmod(handle, self.path.stat().st_mode & 0o666)
+        handle = open_lock_file(path)
+        status = os.fstat(handle)
+        if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            kind = "a hard link to another file" if status.st_nlink > 1 else "not a file"
+            raise StoreError(f"{path} is {kind}; remove it")
         return handle
 
     def _create(self) -> None:
-        """Create the folder, with the access rights of its parent."""
-        try:
-            self.path.mkdir()
-        except FileExistsError:
-            if self.path.is_symlink():
-                raise StoreError(f"{self.path} is a symbolic link; remove it") from None
-            return
-        with suppress(OSError):
-            self.path.chmod(self.path.parent.stat().st_mode & 0o7777)
+        """Create the folder."""
+        if self.path.is_symlink():
+            raise StoreError(f"{self.path} is a symbolic link; remove it")
+        create_folder(self.path)
 
 
 def _read_holder(handle: int) -> str:

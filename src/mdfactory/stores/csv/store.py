@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import MDFactoryError, StoreError
+from mdfactory.files import create_folder
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.csv.backend import CsvBackend, OpenFiles
@@ -96,7 +97,7 @@ class CsvStore(Store):
         folders = {}
         for namespace, folder in layout.folders.items():
             if namespace in create:
-                folder.path.parent.mkdir(parents=True, exist_ok=True)
+                create_folder(folder.path.parent)
             elif not layout.exists(namespace):
                 continue
             stack.enter_context(folder.lock(wait))

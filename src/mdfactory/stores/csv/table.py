@@ -6,7 +6,7 @@ import errno
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
 from itertools import groupby
@@ -287,7 +287,7 @@ class CsvTable:
                     write_all(handle, render_rows(cells, self._reader.newline))
 
     def _create_file(self) -> int:
-        """Create a staged file with the header, mode and group of the old file."""
+        """Create a staged file with the header of the old file."""
         self._check_access()
         path, handle = self._create_staged()
         self._handles.callback(os.close, handle)
@@ -296,7 +296,6 @@ class CsvTable:
             self._copy(Span(self._old.handle, 0, self._reader.header_length), handle)
         else:
             write_all(handle, ",".join(self._table.columns).encode() + b"\n")
-        _copy_access_rights(self.path, handle)
         return handle
 
     def _copy(self, span: Span, handle: int) -> None:
@@ -330,13 +329,3 @@ def _chunked(chunks: Sequence[pa.Array[Any]]) -> pa.ChunkedArray[Any]:
     if len(chunks) <= MAX_COLUMN_CHUNKS:
         return column
     return pa.chunked_array([column.combine_chunks()], pa.string())
-
-
-def _copy_access_rights(source: Path, handle: int) -> None:
-    """Give an open file the owner, group and mode of another file, as far as permitted."""
-    with suppress(OSError):
-        status = source.stat()
-        for ids in ((-1, status.st_gid), (status.st_uid, -1)):
-            with suppress(OSError):
-                os.fchown(handle, *ids)
-        os.fchmod(handle, status.st_mode & 0o7777)

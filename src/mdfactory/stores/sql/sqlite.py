@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
 from mdfactory.errors import StoreError
+from mdfactory.files import create_file, create_folder
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait, public_command
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
-from mdfactory.stores.sql.super_journal import recover_moved_commit
+from mdfactory.stores.sql.super_journal import journal_path, recover_moved_commit
 from mdfactory.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,10 @@ class SqliteStore(Store):
                 connection = stack.enter_context(engine.connect())
                 self._retry(lambda: _begin(database, files, write=write), wait)
             # An OSError of the caller's block, such as a full disk, is none of the store.
-            with store_errors(translate_error, sqlite3.Error):
+            with (
+                store_errors(translate_error, sqlite3.Error),
+                _group_journals(files.values() if write else ()),
+            ):
                 yield SqliteBackend(connection, schemas, self.location, translate_error)
             with store_errors(translate_error, sqlite3.Error, OSError):
                 commit_wait = LockWait(self.location, self.wait)  # the write may have taken longer
@@ -109,7 +114,7 @@ class SqliteStore(Store):
             if path.exists() and not path.is_file():  # SQLite would wait for a pipe
                 raise StoreError(f"{path} is not a file, so it is not part of a SQLite store")
             if namespace in create:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _create_file(path)
             elif not path.exists():
                 continue
             schema_by_path = {os.path.realpath(file): schema for schema, file in files.items()}
@@ -197,6 +202,37 @@ class SqliteBackend(SqlBackend):
         self._connection.exec_driver_sql(
             f"PRAGMA {self._schemas[table.namespace]}.user_version = {USER_VERSION}"
         )
+
+
+def _create_file(path: Path) -> None:
+    """Create an empty file, with access for a group that can write its folder."""
+    create_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(create_file(Path(os.path.realpath(path))))
+
+
+@contextmanager
+def _group_journals(files: Collection[Path]) -> Iterator[None]:
+    """Create the journals of locked files for the block, where SQLite would give no access to them.
+
+    A journal that SQLite creates has the mode of its file, but not its group, unless the folder has
+    the set-group-ID bit. The group must read it if the writer is killed.
+    """
+    journals = [journal_path(Path(os.path.realpath(file))) for file in files]
+    created = []
+    for journal in journals:
+        if journal.parent.stat().st_mode & (stat.S_IWGRP | stat.S_ISGID) == stat.S_IWGRP:
+            with suppress(OSError):
+                os.close(create_file(journal))
+                created.append(journal)
+    try:
+        yield
+    finally:
+        # The lock is still held: an empty journal is one that SQLite has not needed.
+        for journal in created:
+            with suppress(FileNotFoundError):
+                if not journal.stat().st_size:
+                    journal.unlink()
 
 
 def _build_uri(path: Path, *, write: bool, create: bool) -> str:
