@@ -102,6 +102,14 @@ def test_the_overview_is_filtered(records: Records) -> None:
     assert list(missing["item_name"]) == ["hydrogen_bonds"]
 
 
+def test_a_misspelt_filter_is_an_error(records: Records) -> None:
+    for read in (records.systems, records.overview):
+        with pytest.raises(QueryError, match="no status is called 'complete'"):
+            read(status="complete")
+    with pytest.raises(QueryError, match="no simulation_type is called 'mixbox'"):
+        records.analysis("rdf_oxygen", simulation_type="mixbox")
+
+
 def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
     frame = records.artifact("density_plot")
     assert len(frame) == 3

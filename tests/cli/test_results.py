@@ -274,6 +274,18 @@ def test_the_sidecar_of_a_frame_is_checked(
     assert "Traceback" not in result.err
 
 
+def test_filters_take_values_that_only_the_store_knows(mdfactory: Program, pushed: Path) -> None:
+    """Newer installations write types of simulations that this one does not know."""
+    newer = "UPDATE ANALYSIS_rdf_oxygen SET simulation_type = 'membrane' WHERE hash LIKE 'CC4D%'"
+    _execute(mdfactory, newer)
+    pull = ("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
+    assert len(mdfactory(*pull, "--simulation-type", "membrane").rows) == 2
+    for data in ([], ["--data"]):
+        result = mdfactory(*pull, *data, "--simulation-type", "menbrane")
+        assert result.code == 2
+        assert "there are mixedbox, bilayer, lnp, and in the store membrane" in result.err
+
+
 def test_an_invalid_count_is_named_with_its_record(mdfactory: Program, pushed: Path) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET row_count = 'many'")
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")

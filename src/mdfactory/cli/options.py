@@ -56,7 +56,7 @@ HashPrefix = Annotated[
 Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
 Names = Annotated[tuple[str, ...], Parameter(negative=())]
 SortColumn = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
-TypeFilter = Annotated[SimulationType | None, Parameter(group=FILTER_GROUP)]
+TypeFilter = Annotated[SimulationType | str | None, Parameter(group=FILTER_GROUP)]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
 
 

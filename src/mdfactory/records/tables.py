@@ -10,7 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from mdfactory.errors import InvalidNameError
-from mdfactory.records.vocabulary import ResultType, check_name
+from mdfactory.records.vocabulary import (
+    Engine,
+    Parametrization,
+    ResultStatus,
+    ResultType,
+    SimulationStatus,
+    SimulationType,
+    check_name,
+)
 
 FORMAT_VERSION = 1
 """Version of the ``_mdfactory_*`` tables. Stores with a newer version are not opened."""
@@ -296,6 +304,19 @@ def table_named(name: str, namespace: Namespace) -> Table | None:
 
 
 @cache
+def enumerations_of(table: Table) -> dict[str, type[StrEnum]]:
+    """Return the columns of a record table that have a fixed set of values, and these values."""
+    status: type[StrEnum] = ResultStatus if table.id == OVERVIEW.id else SimulationStatus
+    enumerations: dict[str, type[StrEnum]] = {
+        "engine": Engine,
+        "parametrization": Parametrization,
+        "item_type": ResultType,
+        "simulation_type": SimulationType,
+        "status": status,
+    }
+    return {name: values for name, values in enumerations.items() if name in table.columns}
+
+
 def result_table(result_type: ResultType, name: str) -> Table:
     """Return the table of one analysis or artifact.
 

@@ -19,7 +19,7 @@ from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
 from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.pull import conditions, sort_order
+from mdfactory.sync.pull import check_values, conditions, sort_order
 from mdfactory.sync.results import require_result
 
 BATCH_ROWS: Final = 65_536
@@ -123,8 +123,8 @@ def pull_frames(
     NotInitialisedError
         If the store was not initialised for analyses.
     QueryError
-        If `hash_prefix` is not hexadecimal, the table lacks a column of the filter or the
-        order, or the limit is negative.
+        If `hash_prefix` is not hexadecimal, a filter has an unknown value, the table lacks a
+        column of the filter or the order, or the limit is negative.
     SchemasDifferError
         If the frames differ in their columns or types, and `union` is false.
     FrameCorruptError
@@ -135,6 +135,7 @@ def pull_frames(
     query = Query(conditions(hash_prefix, equal or {}), columns, order, limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
+        check_values(transaction, table, equal or {})
         keys = [key for rows in transaction.read(table, query) for key in keys_of(rows, columns)]
         inferred: list[str] = []
         stacked = stack(_read_schemas(transaction, table, keys, inferred), union=union)

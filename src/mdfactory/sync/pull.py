@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import SIMULATIONS, Table, enumerations_of
 from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_result
 
 HASH_PREFIX: Final = re.compile("[0-9A-Fa-f]{1,40}")
@@ -55,6 +56,47 @@ def parse_hash_prefix(text: str) -> str:
     return text.upper()
 
 
+def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str | None]) -> None:
+    """Check that each filter has a value that this version or the store knows.
+
+    Newer versions and other programs may write values that this version does not know.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        The table that is read.
+    equal
+        Column -> value that it must have; any value if None.
+
+    Raises
+    ------
+    QueryError
+        If a value is unknown, such as a misspelt one; the message lists the values that there are.
+    """
+    enumerations = enumerations_of(table)
+    for column in enumerations.keys() & equal.keys():
+        value, known = equal[column], {*enumerations[column]}
+        if value is None or value in known:
+            continue
+        # The status of a result and that of a simulation are not the same.
+        tables = {table} if column == "status" else {table, SIMULATIONS}
+        query = Query(columns=(column,))
+        stored = {
+            text
+            for source in tables
+            if column in source.columns and transaction.has(source)
+            for (text,) in transaction.values(source, query)
+        }
+        if value not in stored:
+            others = ", ".join(sorted(stored - known))
+            raise QueryError(
+                f"no {column} is called {value!r}; there are {', '.join(enumerations[column])}"
+                + (f", and in the store {others}" if others else "")
+            )
+
+
 def pull(
     store: Store,
     table: Table,
@@ -94,12 +136,13 @@ def pull(
     UnknownNameError
         If the store has other analyses or artifacts, but none of this name.
     QueryError
-        If `hash_prefix` is not hexadecimal, the table lacks a column of the query, or the limit is
-        negative.
+        If `hash_prefix` is not hexadecimal, a filter has an unknown value, the table lacks a column
+        of the query, or the limit is negative.
     """
     query = Query(conditions(hash_prefix, equal or {}), columns, sort_order(sort), limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
+        check_values(transaction, table, equal or {})
         yield from transaction.read(table, query)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = Command(name="pull", help="Show records of the store, or write them to files.")
 
 StatusFilter = Annotated[
-    ResultStatus | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
+    ResultStatus | str | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
 ]
 
 
@@ -68,9 +68,9 @@ DEFAULTS: Final = PullOptions()
 @app.command
 def systems(
     *,
-    status: Annotated[SimulationStatus | None, Parameter(group=FILTER_GROUP)] = None,
-    parametrization: Annotated[Parametrization | None, Parameter(group=FILTER_GROUP)] = None,
-    engine: Annotated[Engine | None, Parameter(group=FILTER_GROUP)] = None,
+    status: Annotated[SimulationStatus | str | None, Parameter(group=FILTER_GROUP)] = None,
+    parametrization: Annotated[Parametrization | str | None, Parameter(group=FILTER_GROUP)] = None,
+    engine: Annotated[Engine | str | None, Parameter(group=FILTER_GROUP)] = None,
     options: PullOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:
@@ -180,7 +180,7 @@ def _show_results(
     options: PullOptions,
     *,
     overview: bool,
-    status: ResultStatus | None,
+    status: str | None,
 ) -> None:
     """Show the overview of one type of results, or the records of one result."""
     from mdfactory.records.tables import OVERVIEW, result_table

@@ -6,9 +6,8 @@ The digests of a record show a change of even one character.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha1
 from operator import ne
 from string import printable
@@ -17,27 +16,12 @@ from typing import Any, Final, NamedTuple
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import BuildInputError, FrameCorruptError, one_line
 from mdfactory.records.digests import RecordDigests, record_digest
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
-from mdfactory.records.vocabulary import (
-    Engine,
-    Parametrization,
-    ResultStatus,
-    ResultType,
-    SimulationStatus,
-    SimulationType,
-)
+from mdfactory.records.tables import SIMULATIONS, Table, enumerations_of
+from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.sync.frames import frame_of
 from mdfactory.sync.verify.finding import Row
 
 DIGEST_CHANGED: Final = "its stored digest was changed"
-
-ENUM_COLUMNS: Final[Mapping[str, type[StrEnum]]] = {
-    "engine": Engine,
-    "parametrization": Parametrization,
-    "item_type": ResultType,
-    "simulation_type": SimulationType,
-}
-"""Column, other than ``status``, -> enumeration of its valid values."""
 
 
 class Problem(NamedTuple):
@@ -116,9 +100,8 @@ def problems_of(table: Table, row: Row, damage: str | None) -> Iterator[Problem]
     own = damage is not None  # mdfactory wrote the record, and no other program
     if damage:
         yield Problem(damage)
-    status = ResultStatus if table.id == OVERVIEW.id else SimulationStatus
-    for column, enumeration in {**ENUM_COLUMNS, "status": status}.items():
-        if column in row and row[column] not in set(enumeration):
+    for column, enumeration in enumerations_of(table).items():
+        if row[column] not in set(enumeration):
             yield Problem(f"{column} has the unknown value {row[column]!r:.40}", own)
     if not _is_time(row[table.time]):
         yield Problem(f"{table.time} is not a time with an offset: {row[table.time]!r:.40}", own)
