@@ -345,7 +345,7 @@ class HistoryTests(StoreUnderTest):
                     transaction.backend.put(table, records(table, row | damage))
         with filled.operation("nothing"):
             pass
-        assert caplog.messages == []
+        assert "(char" not in caplog.text
         operate(filled, "force")
         read = set(re.findall(r"\(char (\d+)\)", caplog.text))
         assert read == {"3"}  # operation 2, whose before-images are removed now
