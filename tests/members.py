@@ -17,9 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE
 
 import pytest
+
+from tracing import tamper
 
 GROUP, ANN, BEN = 61000, 61001, 61002
 """Numeric ids of the group and its members; each member has a group of the same id, too."""
@@ -66,20 +67,12 @@ def _run(script: str, *arguments: str) -> None:
     exec(script, {"__name__": "script"})  # noqa: S102
 
 
-def _inject(rule: str) -> None:
-    """Let strace tamper with this process from now on."""
-    command = ["strace", "-f", "-o", os.devnull, f"--inject={rule}", "-p", str(os.getpid())]
-    tracer = subprocess.Popen(command, stderr=PIPE, text=True)
-    line = tracer.stderr.readline() if tracer.stderr else ""
-    assert "attached" in line, line
-
-
 def main(user: int, umask: int, rule: str, script: str, folder: str, *arguments: str) -> None:
     """Run a script as root in a scratch folder, then as a user; see the module."""
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
         _run(script, scratch, *arguments)
     if rule:
-        _inject(rule)
+        tamper(rule)
     os.chdir("/")
     os.setgroups([GROUP])
     os.setresgid(user, user, user)

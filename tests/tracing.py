@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,3 +26,17 @@ def traced(calls: str, *options: str, log: str | Path = "/dev/null") -> list[str
         File for the trace; file descriptors have their paths in it.
     """
     return ["strace", "-f", "-y", "-o", str(log), f"--trace={calls}", *options, sys.executable]
+
+
+def tamper(rule: str) -> None:
+    """Inject a fault into the system calls of this process from now on.
+
+    Parameters
+    ----------
+    rule
+        The fault, such as ``unlink:signal=KILL:when=3``.
+    """
+    command = ["strace", "-f", "-o", os.devnull, f"--inject={rule}", "-p", str(os.getpid())]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    line = tracer.stderr.readline() if tracer.stderr else ""
+    assert "attached" in line, line

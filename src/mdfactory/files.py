@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 from uuid import uuid4
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 
 COPY_BYTES: Final = 2**20
 """Bytes that are copied at a time."""
+
+
+LOCKLESS_ERRNOS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Errors of file systems without locks: NFS without a lock daemon, Lustre without ``flock``."""
 
 
 class UnreadableError(ValueError):
@@ -337,7 +342,38 @@ def locked(path: Path) -> Iterator[None]:
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is not a file", str(path))
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise OSError(error.errno, describe_lock_error(error), str(path)) from error
         yield
     finally:
         os.close(handle)
+
+
+def describe_lock_error(error: OSError) -> str:
+    """Return why a file cannot be locked, and what to do if its file system has no locks."""
+    reason = error.strerror or str(error)
+    if error.errno not in LOCKLESS_ERRNOS:
+        return reason
+    return (
+        f"the file system does not support locks ({reason}). Mount it with locks (NFS: with lockd, "
+        "Lustre: with -o flock), or use a folder on another disk"
+    )
+
+
+@cache
+def find_lock_problem(path: Path) -> str:
+    """Return why no program can lock a file; empty if locks work.
+
+    SQLite reports some of these errors as a lock that another program holds. The file is opened
+    once and stays open: to close it would release SQLite's own locks of this process (fcntl(2)).
+    The locked byte is one that SQLite does not lock.
+    """
+    import fcntl
+
+    try:
+        fcntl.lockf(os.open(path, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB, 1)
+    except OSError as error:
+        return describe_lock_error(error) if error.errno in LOCKLESS_ERRNOS else ""
+    return ""

@@ -775,3 +775,51 @@ def test_members_of_a_group_replace_and_remove_results_of_others(umasks: tuple[i
                 assert path.stat().st_mode & rights == rights, path
         assert not Results(folder).check()
         assert Results(folder).load_analysis("area")["a"].to_pylist() == [ANN]
+
+
+RECORD_WITH_FAULT = """
+import sys
+sys.path.append(sys.argv[2])
+import pandas as pd
+from mdfactory import MDFactoryError, Results
+from tracing import tamper
+
+results = Results(sys.argv[1])
+frame = pd.DataFrame({"a": [1]})
+results.record_analysis("area", frame)
+tamper(sys.argv[3])
+try:
+    results.record_analysis("area", frame)
+    results.record_artifact("script", sys.argv[4])
+    results.remove_analysis("area")
+except MDFactoryError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def _record_with_fault(results: Results, fault: str) -> str:
+    tests = str(Path(__file__).parent.parent)
+    command = [sys.executable, "-c", RECORD_WITH_FAULT, str(results.directory), tests, fault]
+    done = subprocess.run([*command, __file__], capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.stdout
+
+
+@NEEDS_STRACE
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_named(results: Results, error: str) -> None:
+    output = _record_with_fault(results, f"flock:error={error}")
+    assert output.startswith(f"ResultError: {results.folder / '.metadata.lock'} cannot be locked")
+    assert "does not support locks" in output
+    assert [*results.registry().analyses] == ["area"]
+
+
+@NEEDS_STRACE
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_a_file_system_without_permissions_holds_results(results: Results, error: str) -> None:
+    results.directory.chmod(0o2770)  # which new files would follow
+    calls = "chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat"
+    assert not _record_with_fault(results, f"{calls}:error={error}")
+    assert [*results.registry().artifacts] == ["script"]
+    assert not results.registry().analyses
+    assert not results.check()

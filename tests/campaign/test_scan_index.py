@@ -24,6 +24,7 @@ from mdfactory.campaign.scan_index import (
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.records.digests import digest
 from opened import opened
+from tracing import NEEDS_STRACE
 
 
 @pytest.fixture
@@ -300,3 +301,24 @@ def test_threads_give_the_same_simulations_in_the_same_order(
     assert len(expected) >= 80
     for _ in range(2):
         assert _scan(tmp_path / "many", file, jobs) == expected
+
+
+WAIT_FOR_LOCKS = """
+import sys
+sys.path.append(sys.argv[2])
+from pathlib import Path
+from mdfactory.campaign.scan_index import ScanIndex
+from tracing import tamper
+
+tamper("fcntl:error=ENOLCK")
+with ScanIndex(Path(sys.argv[1]), lock_timeout=10_000) as index:
+    print(index.find("/no/such/file"))
+"""
+
+
+@NEEDS_STRACE
+def test_an_index_on_a_file_system_without_locks_is_not_waited_for(file: Path) -> None:
+    tests = str(Path(__file__).parent.parent)
+    command = [sys.executable, "-c", WAIT_FOR_LOCKS, str(file), tests]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.stdout, done.stderr) == ("None\n", "")

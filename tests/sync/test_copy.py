@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.config import FoundryPaths
-from mdfactory.errors import ConflictError, NotInitialisedError
+from mdfactory.errors import ConflictError, NotInitialisedError, UsageError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import FRAME_SIDECARS, OVERVIEW, SIMULATIONS, analysis_table
@@ -151,3 +154,52 @@ def test_a_store_of_another_installation_is_copied(data: Path, tmp_path: Path) -
 def test_a_store_without_tables_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotInitialisedError, match="mdfactory sync init all"):
         copy(_sqlite(tmp_path / "none"), _sqlite(tmp_path / "target"))
+
+
+def _link_folder(store: Path, other: Path) -> None:
+    other.symlink_to(store)
+
+
+def _link_files(link: Callable[..., None], store: Path, other: Path) -> None:
+    for path in store.rglob("*"):
+        target = other / path.relative_to(store)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            link(path, target)
+
+
+@pytest.mark.parametrize("kind", [SqliteStore, CsvStore])
+@pytest.mark.parametrize(
+    "link",
+    [
+        _link_folder,
+        partial(_link_files, os.link),
+        partial(_link_files, os.symlink),
+    ],
+    ids=["linked folder", "hard links", "symlinks"],
+)
+def test_a_copy_into_the_same_store_by_another_path_is_refused(
+    source: Store,
+    tmp_path: Path,
+    kind: type[SqliteStore | CsvStore],
+    link: Callable[[Path, Path], None],
+) -> None:
+    folder = tmp_path / "original"
+    original = kind(folder / "runs", folder / "analysis")
+    copy(source, original)
+    before = _everything(original)
+    link(folder, tmp_path / "other")
+    files = {*tmp_path.rglob("*")}
+    other = kind(tmp_path / "other" / "runs", tmp_path / "other" / "analysis")
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="are the same store"):
+            copy(original, other, ConflictMode.force, dry_run=dry_run)
+    assert {*tmp_path.rglob("*")} == files
+    assert _everything(original) == before
+
+
+def test_a_copy_into_a_store_that_shares_one_file_is_refused(source: Store, tmp_path: Path) -> None:
+    other = SqliteStore(tmp_path / "other.db", tmp_path / "source" / "runs.db")
+    with pytest.raises(UsageError, match=r"are one file"):
+        copy(source, other)
+    assert not (tmp_path / "other.db").exists()

@@ -32,6 +32,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
+from mdfactory.files import find_lock_problem
 from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
@@ -200,14 +201,24 @@ class ScanIndex:
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(
-            self._file, timeout=self._lock_timeout, isolation_level=None, check_same_thread=False
+            self._file, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
+            self._wait_for_locks(database)
             _prepare(database)
         except BaseException:
             database.close()
             raise
         return database
+
+    def _wait_for_locks(self, database: sqlite3.Connection) -> None:
+        """Let a connection wait for other processes, unless the file system has no locks."""
+        try:
+            database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            if find_lock_problem(self._file) or not _is_busy(error):
+                raise
+        database.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
     def _use(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
         """Return what a function does with the database; None if the database cannot be used."""

@@ -41,6 +41,9 @@ class Store(ABC):
     location: str
     """The store as a user would name it, for messages."""
 
+    paths: Collection[Path] = ()
+    """The files and folders of a store in files."""
+
     retention: Retention = Retention()
     """Limits of the history: how many operations, and how many bytes, can be undone."""
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
+from itertools import product
 from operator import add
 
+from mdfactory.errors import UsageError
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
@@ -96,9 +98,12 @@ def copy(
     ------
     NotInitialisedError
         If the source has no tables.
+    UsageError
+        If both are one store, or have a file in common.
     ConflictError
         In mode ``refuse``, if the key of a record is already in the target. Nothing was written.
     """
+    _check_distinct(source, target)
     now = datetime.now(UTC).isoformat()
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
     with source.transaction() as reader, opened as writer:
@@ -116,6 +121,16 @@ def copy(
             for rows in () if dry_run else wrong_rows(writer, dict.fromkeys(hashes)):
                 write_rows(writer, rows, now)
     return Copied(counts, {} if dry_run else _compare(source, target, watch))
+
+
+def _check_distinct(source: Store, target: Store) -> None:
+    """Raise an error if two stores have a file in common, also by another path or name."""
+    for path, other in product(source.paths, target.paths):
+        if path.exists() and other.exists() and path.samefile(other):
+            raise UsageError(
+                f"{source.location} and {target.location} are the same store: {path} and {other} "
+                f"are one {'folder' if path.is_dir() else 'file'}"
+            )
 
 
 def _read_records(reader: Transaction, tables: Iterable[Table], watch: ProgressCallback) -> Batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ from mdfactory.files import (
     UnreadableError,
     create_file,
     create_folder,
+    describe_lock_error,
     open_lock_file,
     read_file,
     sync_folder,
@@ -248,11 +250,13 @@ class CommitFolder:
         ------
         StoreLockedError
             If another writer still holds the lock at the end of that time.
+        StoreError
+            If the file system has no locks.
         """
         self._create()
         handle = self._open_lock_file()
         try:
-            while not _try_lock(handle):
+            while not self._try_lock(handle):
                 wait.pause(partial(_read_holder, handle))
             os.ftruncate(handle, 0)
             holder = f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"
@@ -279,6 +283,18 @@ class CommitFolder:
             raise StoreError(f"{path} is {kind}; remove it")
         return handle
 
+    def _try_lock(self, handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EAGAIN, errno.EACCES}:  # by file system
+                return False
+            raise StoreError(
+                f"{self.path / 'lock'} cannot be locked, nothing was changed: "
+                f"{describe_lock_error(error)}"
+            ) from error
+        return True
+
     def _create(self) -> None:
         """Create the folder."""
         if self.path.is_symlink():
@@ -289,11 +305,3 @@ class CommitFolder:
 def _read_holder(handle: int) -> str:
     holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
     return holder or "another program"
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by file system
-        return False
-    return True

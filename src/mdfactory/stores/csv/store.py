@@ -32,8 +32,6 @@ REMEDIES_BY_ERRNO: Final = {
     errno.EDQUOT: "Free some space in your quota, and try again",
     errno.EFBIG: "Free some space, or raise the limit on the size of files (ulimit -f)",
     errno.EMFILE: "Raise the limit on open files (ulimit -n)",
-    errno.ENOLCK: "The disk must support locks",
-    errno.ENOTSUP: "The disk must support locks",
 }
 
 RETRY_SECONDS: Final = 0.001
@@ -62,6 +60,7 @@ class CsvStore(Store):
         self.location = f"CSV store {runs}"
         self.wait = wait
         self._paths = {Namespace.runs: runs, Namespace.results: results}
+        self.paths = (runs, results)
 
     def owns(self, path: Path) -> bool:
         """Whether a path belongs to a table, which need not exist, or is in a hidden folder."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
 from mdfactory.errors import StoreError
-from mdfactory.files import create_file, create_folder
+from mdfactory.files import create_file, create_folder, find_lock_problem
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait, public_command
@@ -54,6 +54,7 @@ class SqliteStore(Store):
         self.location = f"SQLite store {runs}"
         self.wait = wait
         self._paths = {Namespace.runs: runs, Namespace.results: results}
+        self.paths = (runs, results)
 
     def owns(self, path: Path) -> bool:
         """Whether this is one of the two files."""
@@ -159,16 +160,25 @@ class SqliteStore(Store):
         ------
         StoreLockedError
             If the file is still locked at the time limit.
+        StoreError
+            If the file system has no locks.
         """
         while True:
             try:
                 action()
             except sqlite3.OperationalError as error:
+                self._check_locks()
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
                 wait.pause(partial(_find_lock_holder, self._paths.values()))
             else:
                 return
+
+    def _check_locks(self) -> None:
+        """Raise an error if the file system has no locks: SQLite does not tell."""
+        for path in self.paths:
+            if path.exists() and (problem := find_lock_problem(path)):
+                raise StoreError(f"{path} cannot be locked, nothing was changed: {problem}")
 
     def _store_error(self, error: BaseException, *, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database or its files."""
