@@ -823,3 +823,15 @@ def test_a_file_system_without_permissions_holds_results(results: Results, error
     assert [*results.registry().artifacts] == ["script"]
     assert not results.registry().analyses
     assert not results.check()
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 2**200])
+def test_an_integer_of_more_than_64_bits_is_refused_by_its_column(
+    results: Results, number: int
+) -> None:
+    frame = pd.DataFrame({"a": [1], "seed": [number]})
+    with pytest.raises(ResultError, match="column 'seed' has an integer of more than 64 bits"):
+        results.record_analysis("big", frame)
+    assert not results.registry().analyses
+    results.record_analysis("big", frame.astype({"seed": str}))
+    assert results.load_analysis("big")["seed"].to_pylist() == [str(number)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -266,3 +267,15 @@ def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: 
     result = mdfactory("sync", "relocate", pushed_all, f"{pushed_all}/.")
     assert result.code == 2
     assert "are the same folder" in result.err
+
+
+@pytest.mark.parametrize("seconds", [-(2**31), -(10**10), 10**11], ids=str)
+def test_files_with_times_far_in_the_past_or_future_are_compared(
+    mdfactory: Program, campaign: Path, seconds: int
+) -> None:
+    mdfactory("sync", "init", "all")
+    for path in [*campaign.rglob("*"), campaign]:
+        os.utime(path, (seconds, seconds))
+    for words in (["push", "all"], ["status", "--exit-code"], ["push", "all", "--diff"]):
+        result = mdfactory("sync", *words, campaign)
+        assert (result.code, result.err) == (0, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.testing.records import records, run
+from members import ANN, NEEDS_MEMBERS, group_folder, run_as
 
 Running = Callable[..., Any]
 Terminal = Callable[..., Any]
@@ -237,6 +239,72 @@ def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
             command, capture_output=True, text=True, env=environment, check=True
         )
     assert json.loads(result.stdout)["rows"][0]["directory"] == str(folder)
+
+
+def test_a_path_that_the_locale_cannot_read_is_skipped_with_the_reason(
+    pushed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(pushed, tmp_path / "grün")
+    ascii_locale = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [*PROGRAM, "sync", "push", "systems", str(tmp_path), "--diff"]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | ascii_locale, check=False
+    )
+    assert "cannot be read in this locale; set PYTHONUTF8=1" in result.stderr
+    assert "not valid UTF-8" not in result.stderr
+
+
+@pytest.mark.parametrize("terminal_type", [{"TERM": "dumb"}, {}], ids=str)
+def test_a_terminal_of_any_type_shows_the_table(
+    pushed: Path, terminal_type: dict[str, str]
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TERM"}
+    command = [*PROGRAM, "sync", "status", str(pushed)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment | terminal_type, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+RUN_WITHOUT_HOME = """
+import os, sys
+folder, settings, *words = sys.argv[1:]
+for name in [name for name in os.environ if name.startswith(("MDFACTORY_", "XDG_"))]:
+    del os.environ[name]
+os.environ.pop("HOME", None)
+if settings or not os.getuid():
+    os.environ |= {"MDFACTORY_CONFIG_DIR": folder, "MDFACTORY_DATA_DIR": folder}
+if not os.getuid():  # the first run, which imports modules
+    os.environ["MDFACTORY_CACHE_DIR"] = folder
+from mdfactory.cli.app import run
+run(["sync", "init", "all"])
+code = run(words)
+if os.getuid():
+    sys.exit(code)
+"""
+
+
+@NEEDS_MEMBERS
+def test_a_user_without_home_pushes_and_needs_no_cache(campaign: Path) -> None:
+    with group_folder(0o770) as folder:
+        shutil.copytree(campaign, folder / "campaign")
+        words = ["sync", "push", "all", str(folder / "campaign")]
+        for path in [folder / "campaign", *folder.rglob("campaign/**/*")]:
+            os.chown(path, ANN, ANN)
+        done = run_as(ANN, 0o022, RUN_WITHOUT_HOME, folder, "settings", *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {path.name for path in folder.iterdir()} == {"campaign", "runs.db", "analysis.db"}
+
+
+@NEEDS_MEMBERS
+@pytest.mark.parametrize("words", ["sync status", "config path", "sync pull systems"])
+def test_a_user_without_home_is_told_what_to_set(words: str) -> None:
+    with group_folder(0o770) as folder:
+        done = run_as(ANN, 0o022, RUN_WITHOUT_HOME, folder, "", *words.split())
+        assert done.returncode == 1
+        assert "the user has no home folder; set HOME or MDFACTORY_" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(folder.iterdir())
 
 
 def test_a_terminated_pull_leaves_no_temporary_file(pushed: Path, tmp_path: Path) -> None:

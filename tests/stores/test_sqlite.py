@@ -31,7 +31,7 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import records, run
+from mdfactory.testing.records import overview, records, run
 
 
 class RawSqlite:
@@ -363,3 +363,66 @@ def test_create_below_a_file_is_an_error_that_names_the_file(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="file"):
         SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(SIMULATIONS)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"done", "done"),
+        (None, ""),
+        (1.5, "1.5"),
+        (2**63 - 1, str(2**63 - 1)),
+        (b"\xff", "status of the record 'A' is '\ufffd', not UTF-8"),
+    ],
+)
+def test_a_text_that_another_program_stored_in_another_type(
+    tmp_path: Path, value: object, expected: str
+) -> None:
+    store = SqliteStore(tmp_path / "runs.db", tmp_path / "runs.db")
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+        columns = ", ".join(SIMULATIONS.columns)
+        database.execute(f"CREATE TABLE RUN_DATABASE ({columns})")
+        row = run("A") | {"status": value}
+        marks = ", ".join("?" * len(row))
+        database.execute(f"INSERT INTO RUN_DATABASE VALUES ({marks})", tuple(row.values()))
+        database.commit()
+    try:
+        (rows,) = store.read(SIMULATIONS)
+        answer = rows["status"][0].as_py()
+    except StoreError as error:
+        answer = str(error)
+        assert store.delete(SIMULATIONS) == 1
+    assert expected in answer
+    assert "b'" not in answer
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"7", "7"),
+        ("7.0", "7"),
+        (1e300, "is '1e+300', not a number"),
+        ("9" * 23, "too large for an integer of 64 bits"),
+        ("9" * 5000, "not a number"),
+        (b"\xff", "not UTF-8"),
+        (None, "is '', not a number"),
+    ],
+)
+def test_a_number_that_another_program_stored_in_another_type(
+    tmp_path: Path, value: object, expected: str
+) -> None:
+    store = SqliteStore(tmp_path / "runs.db", tmp_path / "runs.db")
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+        columns = ", ".join(OVERVIEW.columns)
+        database.execute(f"CREATE TABLE ANALYSIS_OVERVIEW ({columns})")
+        row = overview("A", "rdf") | {"row_count": value}
+        marks = ", ".join("?" * len(row))
+        database.execute(f"INSERT INTO ANALYSIS_OVERVIEW VALUES ({marks})", tuple(row.values()))
+        database.commit()
+    try:
+        (rows,) = store.read(OVERVIEW)
+        answer = str(rows["row_count"][0].as_py())
+    except StoreError as error:
+        answer = str(error)
+    assert expected in answer
+    assert "b'" not in answer

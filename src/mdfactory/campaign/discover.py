@@ -8,6 +8,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -245,8 +246,12 @@ def _visit(
         listing = list_folder(directory)
         directory.encode()
     except UnicodeEncodeError:
-        printable = os.fsencode(directory).decode(errors="backslashreplace")
-        return Skipped(printable, "its path is not valid UTF-8, which stores require"), Listing()
+        path = os.fsencode(directory)
+        problem = "its path is not valid UTF-8, which stores require"
+        with suppress(UnicodeDecodeError):
+            path.decode()
+            problem = "its path cannot be read in this locale; set PYTHONUTF8=1"
+        return Skipped(path.decode(errors="backslashreplace"), problem), Listing()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", error)
         return Skipped(directory, f"the folder cannot be read: {reason}"), Listing()

@@ -104,8 +104,26 @@ def to_arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
             f"analysis {name}: expected a pandas DataFrame or Arrow table, "
             f"got {type(frame).__name__}"
         ) from error
+    except OverflowError as error:
+        large = [column for column in frame if _has_large_integer(frame[column])]
+        raise ResultError(
+            f"analysis {name}: column {', '.join(map(repr, large))} has an integer of more than 64 "
+            "bits, which Parquet cannot store. Convert it to text: frame[column].astype(str)"
+        ) from error
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise ResultError(f"analysis {name}: {one_line(error)}") from error
+
+
+def _has_large_integer(column: pd.Series[Any]) -> bool:
+    import pyarrow as pa
+
+    try:
+        pa.array(column)
+    except OverflowError:
+        return True
+    except (pa.ArrowException, TypeError, ValueError):  # of another reason
+        return False
+    return False
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

@@ -128,13 +128,13 @@ class ReadingOptions:
     def opened(self) -> Iterator[Reading]:
         """Open the index of earlier scans, unless ``--no-cache`` is given."""
         from mdfactory.campaign.scan_index import Reading, ScanIndex
-
-        if self.no_cache:
-            yield Reading(None, self.jobs)
-            return
         from mdfactory.config.settings import cache_folder
 
-        with ScanIndex(cache_folder() / "scan.db") as index:
+        folder = None if self.no_cache else cache_folder()
+        if folder is None:
+            yield Reading(None, self.jobs)
+            return
+        with ScanIndex(folder / "scan.db") as index:
             yield Reading(index, self.jobs)
 
 

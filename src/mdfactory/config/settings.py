@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -336,20 +337,37 @@ def _config_files(explicit: Path | None) -> list[Path]:
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
-def cache_folder() -> Path:
-    """Return the folder of caches, which may be deleted at any time; it need not exist."""
-    return _folder("CACHE")
+def cache_folder() -> Path | None:
+    """Return the folder of caches, which may be deleted at any time and need not exist.
+
+    None if there is none, because the user has no home folder.
+    """
+    with suppress(ConfigError):
+        return _folder("CACHE")
+    return None
 
 
 def _folder(purpose: str) -> Path:
-    """Return the folder of a purpose from ``MDFACTORY_<purpose>_DIR``, or the platform's."""
+    """Return the folder of a purpose from ``MDFACTORY_<purpose>_DIR``, or the platform's.
+
+    Raises
+    ------
+    ConfigError
+        If the variable is not set, and the user has no home folder.
+    """
     folder = os.environ.get(f"MDFACTORY_{purpose}_DIR")
     if folder:
         return Path(absolute_path(os.path.expanduser(folder)))
     import platformdirs
 
     platform = platformdirs.PlatformDirs("mdfactory", appauthor=False)
-    return Path(getattr(platform, f"user_{purpose.lower()}_dir"))
+    with suppress(RuntimeError):  # older versions return a path that begins with ~
+        path = Path(getattr(platform, f"user_{purpose.lower()}_dir"))
+        if path.is_absolute():
+            return path
+    raise ConfigError(
+        f"the user has no home folder; set HOME or MDFACTORY_{purpose}_DIR to the path of a folder"
+    )
 
 
 def read_ini(file: Path) -> configparser.ConfigParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -21,6 +22,9 @@ MAX_BATCH_CHARACTERS: Final = 8 * 2**20
 
 MAX_LIMIT: Final = 2**63 - 1
 """The largest number that a database accepts in ``LIMIT``."""
+
+INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")
+"""Text of an integer, which Python would not refuse for its length."""
 
 LAST_CHARACTER: Final = "\U0010ffff"
 """The last code point of Unicode."""
@@ -269,29 +273,50 @@ def _build_batch(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -
 
 
 def _cast_rows(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> Iterator[list[Any]]:
-    """Convert values that another program stored in untyped columns to the declared types."""
-    for row in rows:
-        yield [
-            _parse_integer(value, f"{table.name}: {field.name} of the record {row[0]!r:.60}")
-            if field.type == pa.int64()
-            else ("" if value is None else str(value))
-            for value, field in zip(row, schema, strict=True)
-        ]
+    """Convert values that another program stored in untyped columns to the declared types.
 
-
-def _parse_integer(value: object, cell: str) -> int:
-    """Return an integer that another program may have stored as a text or a float.
-
-    Parameters
-    ----------
-    value
-        The stored value.
-    cell
-        Table, column and record of the value, for the message.
+    Raises
+    ------
+    StoreError
+        If a value cannot be converted.
     """
-    try:
-        return int(str(value).removesuffix(".0"))
-    except ValueError as error:
-        raise StoreError(
-            f"{cell} is {value!r:.40}, not a number. Clear this record and push it again"
-        ) from error
+    for row in rows:
+        values = []
+        for value, field in zip(row, schema, strict=True):
+            try:
+                values.append((_to_integer if field.type == pa.int64() else _to_text)(value))
+            except ValueError as error:
+                raise StoreError(
+                    f"{table.name}: {field.name} of the record {_shown(row[0])!r:.60} is "
+                    f"{_shown(value)!r:.40}, {error}. Clear this "
+                    "record with --purge and push it again"
+                ) from error
+        yield values
+
+
+def _to_integer(value: object) -> int:
+    """Return an integer that another program may have stored as a text, a float or bytes."""
+    text = _to_text(value).removesuffix(".0")
+    number = int(text) if INTEGER.fullmatch(text) else None
+    if number is None:
+        raise ValueError("not a number")
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("too large for an integer of 64 bits")
+    return number
+
+
+def _to_text(value: object) -> str:
+    """Return a value as text; NULL is empty, and bytes are UTF-8."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ValueError("not UTF-8") from None
+    return "" if value is None else str(value)
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else str(value)
