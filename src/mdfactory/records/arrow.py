@@ -207,6 +207,8 @@ def _check_indices(column: pa.DictionaryArray[Any, Any]) -> None:
 def _check_first_offset(offsets: pa.Buffer | None, layout: pa.DataType, items: int) -> None:
     """Check what Arrow uses, but does not validate, in a column of lists without rows."""
     width = 4 if pa.types.is_list(layout) else 8
+    if offsets is not None and offsets.address and offsets.size < width:
+        raise pa.ArrowInvalid("the offsets are cut off")
     first = bytes(memoryview(offsets)[:width]) if offsets else b""
     if not 0 <= int.from_bytes(first, sys.byteorder, signed=True) <= items:
         raise pa.ArrowInvalid("an offset is out of bounds")
