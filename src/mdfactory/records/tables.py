@@ -303,7 +303,6 @@ def table_named(name: str, namespace: Namespace) -> Table | None:
         return None
 
 
-@cache
 def enumerations_of(table: Table) -> dict[str, type[StrEnum]]:
     """Return the columns of a record table that have a fixed set of values, and these values."""
     status: type[StrEnum] = ResultStatus if table.id == OVERVIEW.id else SimulationStatus
@@ -317,6 +316,7 @@ def enumerations_of(table: Table) -> dict[str, type[StrEnum]]:
     return {name: values for name, values in enumerations.items() if name in table.columns}
 
 
+@cache
 def result_table(result_type: ResultType, name: str) -> Table:
     """Return the table of one analysis or artifact.
 
