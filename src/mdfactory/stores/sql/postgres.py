@@ -202,11 +202,11 @@ class PostgresStore(Store):
                 raise StoreError(f"{self.location}: no schema in search_path exists")
             if not write:
                 return
-            connection.exec_driver_sql(USE_LZ4_QUERY)
             number = connection.exec_driver_sql("SELECT hashtext(%s)", (session.schema,))
             key = (LOCK_NUMBER, number.scalar_one())
             lock = connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s, %s)", key)
             if lock.scalar_one():
+                connection.exec_driver_sql(USE_LZ4_QUERY)
                 return
             unsigned = tuple(half % 2**32 for half in key)
             holders = connection.exec_driver_sql(LOCK_HOLDER_QUERY, unsigned).all()
@@ -328,6 +328,8 @@ class PostgresBackend(SqlBackend):
 
     def remove(self, table: Table, keys: Sequence[Key]) -> None:
         """Delete the rows with these keys, which are one parameter."""
+        if not keys:
+            return
         source = self._sql_table(table)
         rows = [dict(zip(table.key, key, strict=True)) for key in keys]
         incoming = _incoming(source, table.key, rows)
