@@ -263,9 +263,10 @@ class _Verification:
     ) -> None:
         """Report tables that do not exist, but to which digests, the log or results refer."""
         reasons: dict[str, str] = {}
-        for entry in read_entries(transaction):
-            for namespace in Namespace:
-                if namespace in entry.namespaces and not transaction.has(log_table(namespace)):
+        lost = [namespace for namespace in Namespace if not transaction.has(log_table(namespace))]
+        for entry in read_entries(transaction) if lost else ():
+            for namespace in lost:
+                if namespace in entry.namespaces:
                     first = SIMULATIONS if namespace is Namespace.runs else OVERVIEW
                     reasons[first.id] = f"operation {entry.operation} of the log has changed it"
         for digests in digest_tables:
