@@ -99,10 +99,17 @@ def list_folder(directory: str | os.PathLike[str]) -> Listing:
     return Listing(files, others, sorted(folders), sorted(links))
 
 
-def open_regular_file(path: str | Path) -> int:
+def open_regular_file(path: str | Path, *, follow_link: bool = True) -> int:
     """Open a file for reading and return its descriptor; pipes and devices are refused.
 
     They may be endless, or wait for another program.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+    follow_link
+        Whether the path may be a symlink; to open one is an error otherwise.
 
     Raises
     ------
@@ -112,7 +119,8 @@ def open_regular_file(path: str | Path) -> int:
         If the file cannot be opened.
     """
     # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow_link else os.O_NOFOLLOW)
+    handle = os.open(path, flags)
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
         return handle
@@ -244,7 +252,8 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a file into a new one and to the disk, with its mode and times as far as permitted."""
     with source.open("rb") as original:
         status = os.fstat(original.fileno())
-        handle = create_file(target, mode=status.st_mode & 0o777)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        handle = os.open(target, flags, status.st_mode & 0o777)
         with os.fdopen(handle, "wb") as copy:
             _share(handle, target.parent)  # even if the original is private
             shutil.copyfileobj(original, copy, COPY_BYTES)

@@ -31,7 +31,7 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
-from mdfactory.testing.records import overview, records, run
+from mdfactory.testing.records import Record, overview, records, run
 
 
 class RawSqlite:
@@ -365,6 +365,16 @@ def test_create_below_a_file_is_an_error_that_names_the_file(tmp_path: Path) -> 
         SqliteStore(tmp_path / "file" / "runs.db", tmp_path / "file" / "a.db").create(SIMULATIONS)
 
 
+def _store_of_another_program(path: Path, table: Table, row: Record) -> SqliteStore:
+    """Return a store of one record, in a table whose columns have no types."""
+    marks = ", ".join("?" * len(row))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"CREATE TABLE {table.name} ({', '.join(table.columns)})")
+        database.execute(f"INSERT INTO {table.name} VALUES ({marks})", tuple(row.values()))
+        database.commit()
+    return SqliteStore(path, path)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -378,14 +388,9 @@ def test_create_below_a_file_is_an_error_that_names_the_file(tmp_path: Path) -> 
 def test_a_text_that_another_program_stored_in_another_type(
     tmp_path: Path, value: object, expected: str
 ) -> None:
-    store = SqliteStore(tmp_path / "runs.db", tmp_path / "runs.db")
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
-        columns = ", ".join(SIMULATIONS.columns)
-        database.execute(f"CREATE TABLE RUN_DATABASE ({columns})")
-        row = run("A") | {"status": value}
-        marks = ", ".join("?" * len(row))
-        database.execute(f"INSERT INTO RUN_DATABASE VALUES ({marks})", tuple(row.values()))
-        database.commit()
+    store = _store_of_another_program(
+        tmp_path / "runs.db", SIMULATIONS, run("A") | {"status": value}
+    )
     try:
         (rows,) = store.read(SIMULATIONS)
         answer = rows["status"][0].as_py()
@@ -411,14 +416,9 @@ def test_a_text_that_another_program_stored_in_another_type(
 def test_a_number_that_another_program_stored_in_another_type(
     tmp_path: Path, value: object, expected: str
 ) -> None:
-    store = SqliteStore(tmp_path / "runs.db", tmp_path / "runs.db")
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
-        columns = ", ".join(OVERVIEW.columns)
-        database.execute(f"CREATE TABLE ANALYSIS_OVERVIEW ({columns})")
-        row = overview("A", "rdf") | {"row_count": value}
-        marks = ", ".join("?" * len(row))
-        database.execute(f"INSERT INTO ANALYSIS_OVERVIEW VALUES ({marks})", tuple(row.values()))
-        database.commit()
+    store = _store_of_another_program(
+        tmp_path / "runs.db", OVERVIEW, overview("A", "rdf") | {"row_count": value}
+    )
     try:
         (rows,) = store.read(OVERVIEW)
         answer = str(rows["row_count"][0].as_py())

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -118,11 +118,10 @@ def _has_large_integer(column: pd.Series[Any]) -> bool:
     import pyarrow as pa
 
     try:
-        pa.array(column)
+        with suppress(pa.ArrowException, TypeError, ValueError):  # for another reason
+            pa.array(column)
     except OverflowError:
         return True
-    except (pa.ArrowException, TypeError, ValueError):  # of another reason
-        return False
     return False
 
 

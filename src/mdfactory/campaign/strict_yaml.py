@@ -60,9 +60,8 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 def _construct_number(loader: Any, node: yaml.ScalarNode) -> Any:
-    value = SCALAR_CONSTRUCTORS[node.tag](
-        loader, node
-    )  # an error if the value does not fit its tag
+    # This raises an error if the value does not fit its tag.
+    value = SCALAR_CONSTRUCTORS[node.tag](loader, node)
     if UNAMBIGUOUS_NUMBER.fullmatch(node.value):
         return value
     return AmbiguousInteger(node.value) if isinstance(value, int) else node.value

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import pyarrow as pa
 
@@ -19,9 +19,7 @@ OTHER_FORMATS: Final = (
     *(".xls", ".xlsx", ".xlsm", ".ods", ".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5"),
     *(".hdf", ".hdf5", ".nc", ".npy", ".npz", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3"),
     *(".xml", ".html", ".yaml", ".yml", ".toml", ".pdf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
-    ".tar",
-    ".tgz",
-    ".7z",
+    *(".tar", ".tgz", ".7z"),
 )
 """Endings of formats that are not written; a CSV file of such a name would mislead."""
 
@@ -88,7 +86,7 @@ def _compressed(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
     import gzip
 
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
-        yield compressed  # type: ignore[misc]
+        yield cast("IO[bytes]", compressed)  # it has no common base class
 
 
 @contextmanager

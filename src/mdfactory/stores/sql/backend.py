@@ -287,9 +287,9 @@ def _cast_rows(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> 
                 values.append((_to_integer if field.type == pa.int64() else _to_text)(value))
             except ValueError as error:
                 raise StoreError(
-                    f"{table.name}: {field.name} of the record {_shown(row[0])!r:.60} is "
-                    f"{_shown(value)!r:.40}, {error}. Clear this "
-                    "record with --purge and push it again"
+                    f"{table.name}: {field.name} of the record {_to_text(row[0], 'replace')!r:.60} "
+                    f"is {_to_text(value, 'replace')!r:.40}, {error}. Clear this record with "
+                    "--purge and push it again"
                 ) from error
         yield values
 
@@ -297,26 +297,19 @@ def _cast_rows(rows: Sequence[sa.Row[Any]], schema: pa.Schema, table: Table) -> 
 def _to_integer(value: object) -> int:
     """Return an integer that another program may have stored as a text, a float or bytes."""
     text = _to_text(value).removesuffix(".0")
-    number = int(text) if INTEGER.fullmatch(text) else None
-    if number is None:
+    if not INTEGER.fullmatch(text):
         raise ValueError("not a number")
+    number = int(text)
     if not -(2**63) <= number < 2**63:
         raise ValueError("too large for an integer of 64 bits")
     return number
 
 
-def _to_text(value: object) -> str:
-    """Return a value as text; NULL is empty, and bytes are UTF-8."""
+def _to_text(value: object, errors: str = "strict") -> str:
+    """Return a value as text; NULL is empty, and bytes are decoded with `errors` as UTF-8."""
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            return value.decode(errors=errors)
         except UnicodeDecodeError:
             raise ValueError("not UTF-8") from None
-    return "" if value is None else str(value)
-
-
-def _shown(value: object) -> str:
-    """Return a value for a message."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
     return "" if value is None else str(value)

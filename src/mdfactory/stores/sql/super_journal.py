@@ -14,7 +14,6 @@ import fcntl
 import logging
 import os
 import re
-import stat
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import StoreError
-from mdfactory.files import UnreadableError, read_file
+from mdfactory.files import UnreadableError, open_regular_file, read_file
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +174,7 @@ def _read_journal(database: Path) -> Journal | None:
     """
     path = journal_path(database)
     try:
-        # Without O_NONBLOCK, opening a pipe would wait until another program writes to it.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise StoreError(f"{path} is no journal of SQLite: delete it")
+        with open(open_regular_file(path, follow_link=False), "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TRAILER.size))
             trailer = file.read(TRAILER.size)
@@ -192,6 +188,8 @@ def _read_journal(database: Path) -> Journal | None:
             name = file.read(length)
     except FileNotFoundError:
         return None
+    except UnreadableError as error:
+        raise StoreError(f"{path} is no journal of SQLite: delete it") from error
     if len(name) < length or b"\0" in name:  # a live writer has changed the journal meanwhile
         return None
     # The checksum is a sum of C's char, which is signed on some machines.
