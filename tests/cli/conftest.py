@@ -117,7 +117,8 @@ def on_a_terminal(
     """Run the program on a terminal of 100 columns; type each answer when its prompt appears."""
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "mdfactory", *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "100", "TERM": "xterm"} | dict(env or {})
+    defaults = {"COLUMNS": "100", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    environment = os.environ | defaults | dict(env or {})
     decoder = codecs.getincrementaldecoder("utf-8")()  # a reading may end within a character
     program = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -341,20 +343,62 @@ def test_clear_all_leaves_nothing(mdfactory: Program, pushed: Path) -> None:
 def test_the_overview_is_a_matrix_on_a_terminal(terminal: Terminal, pushed: Path) -> None:
     lines = terminal("sync", "pull", "analysis").text.splitlines()
     assert lines[2].split() == ["hash", "timeseries", "timeseries", "bonds", "oxygen", "chemistry"]
-    (first,) = (line.split() for line in lines if line.startswith(FIRST[:12]))
-    assert first == [FIRST[:12], "mixedbox", *"✓✓✓✓✓"]
-    (bare,) = (line.split() for line in lines if line.startswith("2071DE6353CF"))
-    assert bare[2:] == list("·····")
-    assert lines[-1].split("  ")[0] == "8 simulations"
-    assert lines[-1].count("4 of 8") == 4
-    assert "3 of 8" in lines[-1]
+    rows = {line[:4]: line.split()[2:] for line in lines[3:11]}
+    assert rows == {
+        "0BDC": list("·····"),  # completed, without results
+        "2071": [],  # neither built nor equilibrated simulations can have results
+        "24BD": [],
+        "D7EB": [],
+        "E647": list("✓✓·✓✓"),
+        **{hash_: list("✓✓✓✓✓") for hash_ in ("9696", "CC4D", "FD01")},
+    }
+    numbers = ["4 of 5", "4 of 5", "3 of 5", "4 of 5", "4 of 5"]
+    assert re.split("  +", lines[11]) == ["8 simulations", *numbers]
+    assert lines[12:] == ["", "✓ done  · missing  blank: not expected"]
+
+
+def test_a_filter_by_status_selects_marks(terminal: Terminal, pushed: Path) -> None:
+    lines = terminal("sync", "pull", "analysis", "--status", "not_yet_run").text.splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["0BDC04CC155D", "E6475BA8EB26", "2"]
+    assert re.split("  +", lines[5])[3] == "2 missing"
+    assert not any("✓" in line for line in lines[:-1])
+    lines = terminal("sync", "pull", "analysis", "--status", "completed").text.splitlines()
+    assert re.split("  +", lines[7])[:4] == ["4 simulations", "4 done", "4 done", "3 done"]
+
+
+def test_a_matrix_may_be_empty(terminal: Terminal, pushed: Path) -> None:
+    missing = terminal("sync", "pull", "analysis", "--hash", "FD01", "--status", "not_yet_run")
+    assert missing.text == "no result is missing\n"
+    fresh = terminal("sync", "pull", "analysis", "--hash", "2071").text
+    assert fresh.splitlines()[-1] == "no result is expected"
+    assert terminal("sync", "pull", "analysis", "--hash", "FFFF").text == "no records\n"
+
+
+def test_a_locale_without_the_marks_gets_others(terminal: Terminal, pushed: Path) -> None:
+    text = terminal("sync", "pull", "analysis", env={"LC_ALL": "C"}).text
+    assert text.isascii()
+    assert re.search("^E6475BA8EB26 +mixedbox +[+] +[+] +- +[+] +[+]$", text, re.MULTILINE)
+    assert text.splitlines()[-1] == "+ done  - missing  blank: not expected"
+
+
+def test_a_name_of_the_configuration_is_missing(terminal: Terminal, pushed: Path) -> None:
+    config = Path(os.environ["MDFACTORY_CONFIG_DIR"], "config.ini")
+    config.parent.mkdir()
+    config.write_text("[catalogue]\nMIXEDBOX_ANALYSES = viscosity\n", encoding="utf-8")
+    assert "0 of 5" in terminal("sync", "pull", "analysis").text
 
 
 def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed: Path) -> None:
     text = terminal("sync", "pull", "analysis", env={"COLUMNS": "50"}).text
     assert "1  2  3  4  5" in text.splitlines()[0]
-    assert "  3  hydrogen_bonds       3 of 8" in text
+    assert "  3  hydrogen_bonds       3 of 5" in text
     assert max(map(len, text.splitlines())) <= 50
+
+
+def test_a_matrix_that_does_not_fit_is_shown_as_records(terminal: Terminal, pushed: Path) -> None:
+    text = terminal("sync", "pull", "analysis", env={"COLUMNS": "30"}).text
+    assert text.startswith("hash             ")
+    assert text.count("item_name  ") == 40
 
 
 @pytest.mark.parametrize("flags", [["--full"], ["--sort", "item_name"], ["--limit", "3"]])

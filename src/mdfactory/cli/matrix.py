@@ -2,82 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mdfactory.cli.layout import BOLD, COLUMN_GAP, GREEN, HASH_DIGITS, printable, styled
+from mdfactory.errors import counted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from mdfactory.sync.completeness import SimulationResults
 
-CHECK_MARK: Final = "✓"
-
-RESULT_MARKS: Final = {True: CHECK_MARK, False: "·", None: ""}
+Marks = Mapping[bool | None, str]
 """Whether a result is in the store -> its mark in the matrix; None: it is not expected."""
 
+MARKS: Final[Marks] = {True: "✓", False: "·", None: ""}
+
+ASCII_MARKS: Final[Marks] = {True: "+", False: "-", None: ""}
+"""Marks for a terminal whose locale lacks the others."""
+
 Simulations = list[tuple[str, dict[str, bool]]]
-"""For each simulation its short hash and type, and for each result whether it is in the store."""
+"""For each simulation its short hash and type, and whether its results are in the store."""
 
 
-def matrix_lines(batches: Iterable[pa.RecordBatch], width: int, *, colour: bool) -> list[str]:
-    """Return the overview as a matrix: a row for each simulation, a column for each result.
+def matrix_lines(
+    completeness: Iterable[SimulationResults],
+    width: int,
+    *,
+    colour: bool,
+    marks: Marks = MARKS,
+    is_selection: bool = False,
+) -> list[str] | None:
+    """Return results as a matrix: a row for each simulation, a column for each result.
 
-    The columns are headed by the names of the results. The last line has the number of simulations
-    with each result. If the names are too wide, the columns are numbered, and a legend with names
-    and counts follows.
+    The columns are headed by the names of the results. The line below them has the number of
+    simulations that have the result, of those that can have it. If the names are too wide, the
+    columns are numbered, and a list of the names follows. The last line explains the marks.
 
     Parameters
     ----------
-    batches
-        Rows of the overview, with ``hash``, ``simulation_type``, ``item_name``, ``status``.
+    completeness
+        The simulations, with results of one type.
     width
         Characters in a line of the terminal.
     colour
         Whether to use colours.
+    marks
+        The marks in the matrix.
+    is_selection
+        Whether only results that are done, or only those that are missing, were selected.
 
     Returns
     -------
-    list of str
-        The lines; none if numbered columns are too wide as well.
+    list of str or None
+        The lines, an empty list without simulations; None if numbered columns are too wide, too.
     """
-    simulations, names = _read_overview(batches)
-    counts = [_count(simulations, name) for name in names]
-    foot = [f"{len(simulations):,} simulations", *counts]
+    simulations, names = _read(completeness)
+    if not simulations:
+        return []
+    counts = [_count(simulations, name, is_selection=is_selection) for name in names]
+    foot = [counted(len(simulations), "simulation"), *counts]
     label_width = max(len(foot[0]), *(len(label) for label, _ in simulations))
     words = [name.split("_") for name in names]
     cells = zip(words, counts, strict=True)
     widths = [label_width, *(max(map(len, [*heading, count])) for heading, count in cells)]
+    legend = f"{marks[True]} done  {marks[False]} missing  blank: not expected"
+    if not names:
+        legend = "no result is expected"
     if _width(widths) <= width:
-        grid = _grid_lines(simulations, names, words, widths, colour=colour)
-        return [*grid, _line(foot, widths)]
+        grid = _grid_lines(simulations, names, words, widths, marks, colour=colour)
+        return [*grid, _line(foot, widths), "", legend]
     numbers = [[str(number)] for number in range(1, 1 + len(names))]
     widths = [label_width, *(len(number) for [number] in numbers)]
     if _width(widths) <= width:
-        grid = _grid_lines(simulations, names, numbers, widths, colour=colour)
-        return [*grid, "", *_legend_lines(names, counts)]
-    return []
+        grid = _grid_lines(simulations, names, numbers, widths, marks, colour=colour)
+        return [*grid, "", *_name_lines(names, counts), "", legend]
+    return None
 
 
-def _read_overview(batches: Iterable[pa.RecordBatch]) -> tuple[Simulations, list[str]]:
-    """Group the rows by simulation, in the order of type and hash; also return all results."""
-    simulations: dict[tuple[str, str], dict[str, bool]] = {}
-    names: dict[str, None] = {}  # a set in the order of the overview
-    columns = ("simulation_type", "hash", "item_name", "status")
-    for batch in batches:
-        for row in zip(*(batch[column].to_pylist() for column in columns), strict=True):
-            type_, hash_, name, status = map(printable, row)
-            simulations.setdefault((type_, hash_), {})[name] = status == "completed"
-            names[name] = None
-    labelled = [
-        (f"{hash_[:HASH_DIGITS]}  {type_}", results)
-        for (type_, hash_), results in sorted(simulations.items())
+def _read(completeness: Iterable[SimulationResults]) -> tuple[Simulations, list[str]]:
+    """Return the simulations in the order of type and hash, and the names of all results."""
+    rows = sorted(
+        (printable(simulation_type), printable(hash_), list(results.items()))
+        for hash_, simulation_type, results in completeness
+    )
+    simulations = [
+        (
+            f"{hash_[:HASH_DIGITS]}  {simulation_type}",
+            {printable(name): is_done for (_, name), is_done in results},
+        )
+        for simulation_type, hash_, results in rows
     ]
-    return labelled, list(names)
+    names = {name for _, results in simulations for name in results}
+    return simulations, sorted(names, key=str.lower)
 
 
-def _count(simulations: Simulations, name: str) -> str:
-    """Return text such as ``4 of 8``: simulations with a result, of those listed for it."""
+def _count(simulations: Simulations, name: str, *, is_selection: bool) -> str:
+    """Return text such as ``4 of 5``; of a selection, such as ``1 missing``."""
     column = [results[name] for _, results in simulations if name in results]
+    if is_selection:
+        return f"{len(column):,} {'done' if all(column) else 'missing'}"
     return f"{sum(column):,} of {len(column):,}"
 
 
@@ -95,24 +117,26 @@ def _grid_lines(
     names: Sequence[str],
     headings: Sequence[Sequence[str]],
     widths: Sequence[int],
+    marks: Marks,
     *,
     colour: bool,
 ) -> Iterator[str]:
     """Yield the lines of the heading, and a line for each simulation."""
-    height = max(map(len, headings))
+    height = max(map(len, headings), default=1)
     # Headings of fewer lines are aligned at the bottom, next to the marks.
     columns = [[""] * (height - len(heading)) + [*heading] for heading in (["hash"], *headings)]
     for row in zip(*columns, strict=True):
         yield styled(_line(row, widths), BOLD) if colour else _line(row, widths)
-    mark = styled(CHECK_MARK, GREEN) if colour else CHECK_MARK
+    done = styled(marks[True], GREEN) if colour else marks[True]
     for label, results in simulations:
-        marks = [RESULT_MARKS[results.get(name)] for name in names]
+        line = _line([label, *(marks[results.get(name)] for name in names)], widths)
         # The codes of colours are added after the padding: they have no width on a terminal.
-        yield _line([label, *marks], widths).replace(CHECK_MARK, mark)
+        cells = line[widths[0] :].replace(marks[True], done)
+        yield line[: widths[0]] + cells
 
 
-def _legend_lines(names: Sequence[str], counts: Sequence[str]) -> Iterator[str]:
+def _name_lines(names: Sequence[str], counts: Sequence[str]) -> Iterator[str]:
     """Yield a line for each result: number, name and count."""
-    width = max(map(len, names))
+    width = max(map(len, names), default=0)
     for number, (name, count) in enumerate(zip(names, counts, strict=True), start=1):
         yield f"{number:>3}  {name:{width}}  {count}"

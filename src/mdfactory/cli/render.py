@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import locale
 import logging
 import os
 import shutil
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.cli.layout import printable, table_lines, tsv_lines
-from mdfactory.cli.matrix import matrix_lines
+from mdfactory.cli.matrix import ASCII_MARKS, MARKS, matrix_lines
 from mdfactory.errors import DeclinedError, MDFactoryError
+from mdfactory.records.vocabulary import ResultStatus
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from mdfactory.campaign.simulation import Skipped
     from mdfactory.records.tables import Table
+    from mdfactory.sync.completeness import SimulationResults
 
 
 class Terminal:
@@ -108,14 +111,37 @@ class Terminal:
             return table.columns
         return tuple(name for name in table.columns if name not in table.bulky)
 
-    def matrix(self, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> None:
-        """Print the overview on a terminal, as a matrix if it fits, otherwise as records."""
-        overview = list(batches)
-        lines = matrix_lines(overview, _width(), colour=_has_colour()) if overview else []
-        if lines:
-            _print_lines(lines)
-        else:
-            self.rows(overview, columns)
+    def matrix(self, completeness: Iterable[SimulationResults], status: str | None = None) -> bool:
+        """Print results as a matrix on a terminal, or a note if there are none.
+
+        Parameters
+        ----------
+        completeness
+            The simulations, with results of one type.
+        status
+            The status by which the results were selected, if they were.
+
+        Returns
+        -------
+        bool
+            False if nothing was printed, because the matrix is too wide for the terminal.
+        """
+        marks = MARKS if _is_in_locale("".join(MARKS.values())) else ASCII_MARKS
+        lines = matrix_lines(
+            completeness,
+            _width(),
+            colour=_has_colour(),
+            marks=marks,
+            is_selection=status is not None,
+        )
+        if lines is None:
+            return False
+        _print_lines(lines)
+        if not lines:
+            self.note(
+                "no result is missing" if status == ResultStatus.not_yet_run else "no records"
+            )
+        return True
 
     def rows(
         self,
@@ -285,6 +311,16 @@ def _prepare_streams() -> None:
 
 def _width() -> int:
     return shutil.get_terminal_size().columns
+
+
+def _is_in_locale(text: str) -> bool:
+    """Whether the locale has all characters of a text: Python prints UTF-8 in a C locale, too."""
+    try:
+        text.encode(locale.getencoding())
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _has_colour() -> bool:

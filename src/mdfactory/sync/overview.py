@@ -160,17 +160,21 @@ class _OverviewRows:
         # Later names replace earlier ones: the spelling of the catalogue takes precedence, then
         # that of the push, then that of the store.
         results = (*result_tables(transaction), *pushed, *listed)
-        self._spelling = {_lower(result): result[1] for result in results}
-        unlisted = self._spelling.keys() - set(map(_lower, listed))
+        self._spelling = {fold_name(result): result[1] for result in results}
+        unlisted = self._spelling.keys() - set(map(fold_name, listed))
         # Simulation type -> result for which each simulation of this type has a row -> values of
         # this row if the store has no record of the result.
         self._expected = {
             simulation_type: {
                 result: self._result_values(result, None)
                 for result in (
-                    *map(_lower, catalogue.results(simulation_type)),
+                    *map(fold_name, catalogue.results(simulation_type)),
                     *unlisted,
-                    *(_lower(found) for found, types in pushed.items() if simulation_type in types),
+                    *(
+                        fold_name(found)
+                        for found, types in pushed.items()
+                        if simulation_type in types
+                    ),
                 )
             }
             for simulation_type in SimulationType
@@ -238,7 +242,9 @@ class _OverviewRows:
 def _filled_tables(transaction: Transaction) -> dict[ResultId, Table]:
     """Return the tables of results that have records."""
     tables = result_tables(transaction).items()
-    return {_lower(result): table for result, table in tables if transaction.count(table, limit=1)}
+    return {
+        fold_name(result): table for result, table in tables if transaction.count(table, limit=1)
+    }
 
 
 def _read_rows(transaction: Transaction, hashes: OneOf) -> dict[str, dict[ResultId, Row]]:
@@ -247,7 +253,7 @@ def _read_rows(transaction: Transaction, hashes: OneOf) -> dict[str, dict[Result
     for rows in transaction.read(OVERVIEW, Query((hashes,))):
         for row in rows.to_pylist():
             if row["item_type"] in COUNT_COLUMNS:
-                result = _lower((ResultType(row["item_type"]), row["item_name"]))
+                result = fold_name((ResultType(row["item_type"]), row["item_name"]))
                 stored[row["hash"]][result] = row
     return stored
 
@@ -264,7 +270,8 @@ def _read_counts(
     return counts
 
 
-def _lower(result: ResultId) -> ResultId:
+def fold_name(result: ResultId) -> ResultId:
+    """Return a result with its name in lower case, for comparisons."""
     result_type, name = result
     return result_type, name.lower()
 

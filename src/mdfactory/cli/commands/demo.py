@@ -82,7 +82,9 @@ def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession
 
 def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> None:
     """Print the simulations, and on a terminal the overview of their analyses."""
-    from mdfactory.records.tables import OVERVIEW, SIMULATIONS
+    from mdfactory.campaign.catalogue import Catalogue
+    from mdfactory.records.tables import SIMULATIONS
+    from mdfactory.sync.completeness import read_completeness
     from mdfactory.sync.pull import pull
 
     columns = SIMULATIONS.summary
@@ -91,9 +93,8 @@ def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> No
     if not session.terminal.interactive:
         return
     session.terminal.note("\nResults in the store:\n")
-    columns = OVERVIEW.summary
-    analyses = {"item_type": ResultType.analysis.value}
-    session.terminal.matrix(pull(store, OVERVIEW, equal=analyses, columns=columns), columns)
+    analyses = read_completeness(store, Catalogue(), item_type=ResultType.analysis)
+    session.terminal.matrix(analyses)
 
 
 def _program() -> str:

@@ -183,10 +183,10 @@ def _show_results(
     status: str | None,
 ) -> None:
     """Show the overview of one type of results, or the records of one result."""
-    from mdfactory.records.tables import OVERVIEW, result_table
+    from mdfactory.records.tables import result_table
 
     if name is None:
-        _show_records(session, OVERVIEW, options, {"item_type": result_type, "status": status})
+        _show_overview(session, result_type, options, status)
         return
     if overview or status:
         option = "--overview" if overview else "--status"
@@ -194,17 +194,39 @@ def _show_results(
     _show_records(session, result_table(result_type, name), options, {})
 
 
+def _show_overview(
+    session: Session, result_type: ResultType, options: PullOptions, status: str | None
+) -> None:
+    """Show the overview of one type of results: on a terminal as a matrix, otherwise as records."""
+    from mdfactory.records.tables import OVERVIEW
+    from mdfactory.sync.completeness import DONE_BY_STATUS, read_completeness
+
+    # A matrix has no columns, order, limit or file, and only the statuses that this version knows.
+    is_plain = not (options.sort or options.full or options.output) and options.limit is None
+    if session.terminal.interactive and is_plain and status in DONE_BY_STATUS:
+        completeness = read_completeness(
+            session.store,
+            session.catalogue,
+            item_type=result_type,
+            hash_prefix=options.hash_,
+            simulation_type=options.simulation_type,
+            status=status,
+        )
+        if session.terminal.matrix(completeness, status):
+            return
+    _show_records(session, OVERVIEW, options, {"item_type": result_type, "status": status})
+
+
 def _show_records(
     session: Session, table: Table, options: PullOptions, equal: Mapping[str, str | None]
 ) -> None:
-    """Show the records of a table that match the filters; on a terminal the overview as a matrix.
+    """Show the records of a table that match the filters.
 
     Parameters
     ----------
     equal
         Column -> the value that it must have; None for any.
     """
-    from mdfactory.records.tables import OVERVIEW
     from mdfactory.sync.pull import pull
 
     terminal = session.terminal
@@ -218,12 +240,7 @@ def _show_records(
         sort=options.sort,
         limit=options.limit,
     )
-    # A matrix has no columns, order, limit or file.
-    is_plain = not (options.sort or options.full or options.output) and options.limit is None
-    if table is OVERVIEW and terminal.interactive and is_plain:
-        terminal.matrix(batches, columns)
-    else:
-        _show(session, batches, table.schema, columns, options.output)
+    _show(session, batches, table.schema, columns, options.output)
 
 
 def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
