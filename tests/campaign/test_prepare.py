@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mdfactory import BuildInput
 from mdfactory.campaign.discover import CsvSource, discover
 from mdfactory.campaign.prepare import PreparedFolders, _write_summary, prepare
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import InvalidRowsError, OutputError, SourceError
 
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 LIPID = "CCCCCCCCCCO"
 HEADER = (
     "simulation_type,system.radius,system.species.DEC.smiles,system.species.DEC.count,"
@@ -216,3 +218,57 @@ def test_prepare_resolves_a_path_as_the_operating_system_does(
     values = yaml.safe_load(prepared.summary.read_text(encoding="utf-8"))
     assert values["input"] == str(tmp_path / "compositions.csv")
     assert values["system_directory"] == [str(folder) for folder in prepared.created]
+
+
+# One folder, from Python
+
+
+@pytest.fixture
+def build_input(campaign: Path) -> BuildInput:
+    return Simulation.open(campaign / FIRST).build_input
+
+
+def test_create_writes_what_prepare_writes(
+    campaign: Path, tmp_path: Path, build_input: BuildInput
+) -> None:
+    simulation = Simulation.create(tmp_path / "deep" / "new", build_input)
+    assert simulation.directory == tmp_path / "deep" / "new" / FIRST
+    assert (simulation.hash, simulation.status) == (FIRST, "build")
+    prepared = prepare(campaign / "campaign.csv", tmp_path / "prepared")
+    assert _snapshot_bytes(simulation.directory) == _snapshot_bytes(prepared.summary.parent / FIRST)
+
+
+def test_create_leaves_a_folder_with_the_same_content_as_it_is(
+    campaign: Path, build_input: BuildInput
+) -> None:
+    before = _snapshot(campaign)
+    assert Simulation.create(campaign, build_input) == Simulation.open(campaign / FIRST)
+    assert _snapshot(campaign) == before
+
+
+@pytest.mark.parametrize("name", [f"{FIRST}.yaml", "notes.txt"])
+def test_create_refuses_a_folder_with_other_content(
+    tmp_path: Path, build_input: BuildInput, name: str
+) -> None:
+    other = tmp_path / FIRST / name
+    other.parent.mkdir()
+    other.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match=f"{FIRST} exists, but does not contain its BuildInput"):
+        Simulation.create(tmp_path, build_input)
+    assert list(other.parent.iterdir()) == [other]
+
+
+def test_create_refuses_a_link_and_names_what_cannot_be_written(
+    tmp_path: Path, build_input: BuildInput
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / FIRST).symlink_to("elsewhere")
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        Simulation.create(tmp_path, build_input)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file.* cannot be written"):
+        Simulation.create(tmp_path / "file", build_input)
+
+
+def _snapshot_bytes(folder: Path) -> dict[str, bytes]:
+    return {path: content for path, (content, _) in _snapshot(folder).items()}

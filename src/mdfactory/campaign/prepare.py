@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import yaml
-
-from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.campaign_csv import Rows, read_rows
-from mdfactory.campaign.simulation import Simulation, read_simulation
-from mdfactory.campaign.strict_yaml import load_summary
-from mdfactory.errors import InvalidRowsError, OutputError
-from mdfactory.files import (
-    UnreadableError,
-    absolute_path,
-    copy_file,
-    create_folder,
-    list_folder,
-    replacing,
+from mdfactory.campaign.creation import (
+    create_simulation_folder,
+    output_errors,
+    refuse_links,
+    write_yaml,
 )
-
-_Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+from mdfactory.campaign.simulation import is_prepared
+from mdfactory.campaign.strict_yaml import load_summary
+from mdfactory.errors import InvalidRowsError
+from mdfactory.files import UnreadableError, absolute_path, copy_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,48 +103,16 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         "date": datetime.now(UTC),
     }
     summary = out / f"{file.stem}.yaml"
-    try:
+    with output_errors(out):
         # Look at all folders before the first one is created.
-        missing = [folder for folder, build in builds.items() if not _is_prepared(folder, build)]
-        _refuse_links([summary, *missing])
+        missing = [folder for folder, build in builds.items() if not is_prepared(folder, build)]
+        refuse_links([summary, *missing])
         for folder in missing:
-            create_folder(folder)
-            _write_yaml(folder / f"{folder.name}.yaml", json.loads(builds[folder].canonical_json))
+            create_simulation_folder(folder, builds[folder])
         backup = _write_summary(summary, values)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or out} cannot be written: {error.strerror or error}"
-        ) from error
     created = set(missing)
     existing = tuple(folder for folder in builds if folder not in created)
     return PreparedFolders(summary, tuple(missing), existing, backup, rows.warnings)
-
-
-def _is_prepared(folder: Path, build: BuildInput) -> bool:
-    """Whether a folder has this BuildInput; False if it is missing or empty.
-
-    Raises
-    ------
-    OutputError
-        If the folder has other content.
-    """
-    if not folder.exists():
-        return False
-    listing = list_folder(folder)
-    if not any(listing):
-        return False
-    simulation = read_simulation(str(folder), listing)
-    if isinstance(simulation, Simulation) and simulation.hash == build.hash:
-        return True
-    raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
-
-
-def _refuse_links(paths: Iterable[Path]) -> None:
-    """Raise an error if one of the paths is a link: somebody else may have put it there."""
-    for path in filter(os.path.islink, paths):
-        raise OutputError(f"{path} is a symbolic link; remove it, or choose another folder")
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
@@ -174,10 +134,5 @@ def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
         candidates = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
         backup = next(candidate for candidate in candidates if not os.path.lexists(candidate))
         copy_file(path, backup)
-    _write_yaml(path, summary)
+    write_yaml(path, summary)
     return backup
-
-
-def _write_yaml(path: Path, values: dict[str, Any]) -> None:
-    with replacing(path) as file:
-        yaml.dump(values, file, Dumper=_Dumper, allow_unicode=True, encoding="utf-8")

@@ -21,7 +21,7 @@ from mdfactory.campaign.scan_index import (
     ScanIndex,
     file_state,
 )
-from mdfactory.errors import BuildInputError, SourceError, one_line
+from mdfactory.errors import BuildInputError, OutputError, SourceError, one_line
 from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
@@ -138,6 +138,52 @@ class Simulation:
             return simulation
         raise SourceError(str(directory), simulation.reason if simulation else "")
 
+    @classmethod
+    def create(cls, parent: str | Path, build_input: BuildInput) -> Simulation:
+        """Create a simulation folder, as ``mdfactory prepare-build`` does.
+
+        The folder is named after the hash, and contains the BuildInput as ``<hash>.yaml``. A folder
+        that has this BuildInput already is not changed.
+
+        Parameters
+        ----------
+        parent
+            Folder in which the folder is created; it need not exist.
+        build_input
+            The BuildInput.
+
+        Returns
+        -------
+        Simulation
+            The simulation in the new or existing folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder exists and has other content, or cannot be written.
+
+        Examples
+        --------
+        >>> from mdfactory import BuildInput, Simulation
+        >>> water = {"smiles": "O", "resname": "SOL", "count": 450}
+        >>> box = BuildInput.parse({"simulation_type": "mixedbox", "system": {"species": [water]}})
+        >>> simulation = Simulation.create("new", box)
+        >>> print(simulation.directory.name, simulation.status)
+        EB3965712A911E7FF313BCB826F03EC699E236E2 build
+        """
+        from mdfactory.campaign.creation import (
+            create_simulation_folder,
+            output_errors,
+            refuse_links,
+        )
+
+        folder = Path(absolute_path(parent)) / build_input.hash
+        with output_errors(folder):
+            if not is_prepared(folder, build_input):
+                refuse_links([folder])
+                create_simulation_folder(folder, build_input)
+        return cls.open(folder)
+
     @property
     def directory(self) -> Path:
         """Absolute path of the folder."""
@@ -207,6 +253,25 @@ def status_of(files: Collection[str]) -> SimulationStatus:
         if required_files.issubset(files):
             return status
     return SimulationStatus.build
+
+
+def is_prepared(folder: Path, build: BuildInput) -> bool:
+    """Whether a folder has this BuildInput; False if it is missing or empty.
+
+    Raises
+    ------
+    OutputError
+        If the folder has other content.
+    """
+    if not folder.exists():
+        return False
+    listing = list_folder(folder)
+    if not any(listing):
+        return False
+    simulation = read_simulation(str(folder), listing)
+    if isinstance(simulation, Simulation) and simulation.hash == build.hash:
+        return True
+    raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
 
 
 def read_simulation(

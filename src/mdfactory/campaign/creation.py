@@ -1,0 +1,49 @@
+"""Creation of simulation folders: each gets the YAML file of its BuildInput."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from mdfactory.campaign.build_input import BuildInput
+from mdfactory.errors import OutputError
+from mdfactory.files import create_folder, replacing
+
+_Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@contextmanager
+def output_errors(folder: Path) -> Iterator[None]:
+    """Raise an `OutputError` if something in or below a folder cannot be read or written."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Raise an `OutputError` if one of the paths is a link: somebody else may have put it there."""
+    for path in filter(os.path.islink, paths):
+        raise OutputError(f"{path} is a symbolic link; remove it, or choose another folder")
+
+
+def create_simulation_folder(folder: Path, build: BuildInput) -> None:
+    """Create a folder, unless it exists, and write a BuildInput into it."""
+    create_folder(folder)
+    write_yaml(folder / f"{folder.name}.yaml", json.loads(build.canonical_json))
+
+
+def write_yaml(path: Path, values: dict[str, Any]) -> None:
+    """Write a YAML file, in place of an existing one."""
+    with replacing(path) as file:
+        yaml.dump(values, file, Dumper=_Dumper, allow_unicode=True, encoding="utf-8")
