@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 from uuid import uuid4
 
+from mdfactory.errors import ConfigError
+
 log = logging.getLogger(__name__)
 
 COPY_BYTES: Final = 2**20
@@ -23,6 +25,13 @@ COPY_BYTES: Final = 2**20
 
 LOCKLESS_ERRNOS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 """Errors of file systems without locks: NFS without a lock daemon, Lustre without ``flock``."""
+
+
+SURROGATE: Final = re.compile("[\udc80-\udcff]|(?P<other>[\ud800-\udfff])")
+"""Character that no text has. By the first ones, Python represents bytes that are not UTF-8."""
+
+UNSTORABLE: Final = "is not valid UTF-8, which stores require"
+"""What is wrong with a path that is not `is_storable`."""
 
 
 class UnreadableError(ValueError):
@@ -49,6 +58,50 @@ def absolute_path(path: str | os.PathLike[str], parent: str = "") -> str:
             return os.path.join(os.getcwd(), joined)
         joined = os.path.realpath(upper) + below
     return re.sub("^//", "/", os.path.abspath(joined))  # abspath keeps two slashes, not three
+
+
+def expand_home(path: str | os.PathLike[str]) -> str:
+    """Return a path with ``~`` or ``~user`` at its beginning expanded.
+
+    Raises
+    ------
+    ConfigError
+        If nobody knows the home folder: a path that keeps its ``~`` would name a new folder.
+    """
+    text = os.fspath(path)
+    if not text.startswith("~"):
+        return text
+    user = text.partition("/")[0][1:]
+    home = os.environ.get("HOME", "/") if not user else "/"  # "/": the system is asked
+    expanded = os.path.expanduser(text)
+    if home.startswith("/") and expanded.startswith("/"):
+        return expanded
+    if user:
+        raise ConfigError(f"{text}: there is no user {user}; write ./~{user} if it is a file name")
+    raise ConfigError(f"{text}: the user has no home folder; set HOME, or write a path without ~")
+
+
+def is_storable(path: str) -> bool:
+    """Whether a path has no bytes that are not UTF-8."""
+    return path.isascii() or not SURROGATE.search(path)
+
+
+def escape_undecoded(text: str, backslash: str = "\\") -> str:
+    r"""Return a text that may contain paths, with bytes that are not UTF-8 as escapes: ``\xfc``.
+
+    Parameters
+    ----------
+    text
+        The text.
+    backslash
+        How the result spells a backslash.
+    """
+
+    def escape(match: re.Match[str]) -> str:
+        code = f"{ord(match[0]):04x}"
+        return f"{backslash}u{code}" if match["other"] else f"{backslash}x{code[2:]}"
+
+    return text if text.isascii() else SURROGATE.sub(escape, text)
 
 
 class Listing(NamedTuple):

@@ -8,7 +8,6 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -26,7 +25,16 @@ from mdfactory.campaign.simulation import (
     read_simulation,
 )
 from mdfactory.errors import SourceError
-from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder
+from mdfactory.files import (
+    UNSTORABLE,
+    Listing,
+    UnreadableError,
+    absolute_path,
+    escape_undecoded,
+    expand_home,
+    is_storable,
+    list_folder,
+)
 
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Rows
@@ -169,7 +177,7 @@ def _source_path(source: str) -> str:
 
 def _absolute(path: str | Path, parent: str = "") -> str:
     """Return an absolute path, with ``~`` expanded."""
-    return absolute_path(os.path.expanduser(path), parent)
+    return absolute_path(expand_home(path), parent)
 
 
 def _match_folders(source: str) -> list[str]:
@@ -177,7 +185,7 @@ def _match_folders(source: str) -> list[str]:
 
     ``**`` does not follow symlinks, which may form a loop; `glob.glob` does.
     """
-    pattern = Path(os.path.expanduser(source))
+    pattern = Path(expand_home(source))
     folders = [Path(pattern.anchor) if pattern.anchor else Path.cwd()]
     for part in pattern.parts[bool(pattern.anchor) :]:
         folders = [match for folder in folders for match in _match_part(folder, part)]
@@ -244,17 +252,11 @@ def _visit(
     """List a folder, and read it if it is a simulation; `required` as in `read_simulation`."""
     try:
         listing = list_folder(directory)
-        directory.encode()
-    except UnicodeEncodeError:
-        path = os.fsencode(directory)
-        problem = "its path is not valid UTF-8, which stores require"
-        with suppress(UnicodeDecodeError):
-            path.decode()
-            problem = "its path cannot be read in this locale; set PYTHONUTF8=1"
-        return Skipped(path.decode(errors="backslashreplace"), problem), Listing()
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", error)
         return Skipped(directory, f"the folder cannot be read: {reason}"), Listing()
+    if not is_storable(directory):
+        return Skipped(escape_undecoded(directory), f"its path {UNSTORABLE}"), Listing()
     try:
         return read_simulation(directory, listing, required=required, reading=reading), listing
     except MemoryError:

@@ -18,8 +18,15 @@ from mdfactory.campaign.creation import (
 )
 from mdfactory.campaign.simulation import is_prepared
 from mdfactory.campaign.strict_yaml import load_summary
-from mdfactory.errors import InvalidRowsError
-from mdfactory.files import UnreadableError, absolute_path, copy_file
+from mdfactory.errors import InvalidRowsError, OutputError
+from mdfactory.files import (
+    UNSTORABLE,
+    UnreadableError,
+    absolute_path,
+    copy_file,
+    escape_undecoded,
+    is_storable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +94,17 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
     InvalidRowsError, SourceError
         As in `read_valid_rows`.
     OutputError
-        If an existing folder has other content than the BuildInput of its row, or something cannot
-        be written.
+        If an existing folder has other content than the BuildInput of its row, the path `out` is
+        not UTF-8, or something cannot be written.
     """
     rows = read_valid_rows(file)
     out = Path(absolute_path(out))
+    if not is_storable(str(out)):
+        raise OutputError(f"{out} {UNSTORABLE}")
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     values = {
         "n_systems": len(builds),
-        "input": absolute_path(file),
+        "input": escape_undecoded(absolute_path(file)),
         "output": str(out),
         "hash": [build.hash for build in builds.values()],
         "simulation_type": [build.simulation_type.value for build in builds.values()],

@@ -29,6 +29,7 @@ def main(platform: str = sys.platform) -> None:
         require_posix(platform)
     except UnsupportedPlatformError as error:
         sys.exit(f"error: {error}")
+    _require_utf8()
     tune_process()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
@@ -38,6 +39,24 @@ def main(platform: str = sys.platform) -> None:
     except KeyboardInterrupt:  # before or after the command itself
         code = 130
     sys.exit(code)
+
+
+def _require_utf8() -> None:
+    """Start the program again in Python's UTF-8 mode, if paths are decoded in another encoding.
+
+    Python decodes arguments and paths as the locale says. A store is read on other machines, so the
+    text of a path must be the same in each locale.
+    """
+    if sys.getfilesystemencoding() == "utf-8":
+        return
+    if sys.orig_argv[1:2] != [UTF8_MODE]:
+        with suppress(OSError, ValueError):  # ValueError: the interpreter is unknown
+            os.execv(sys.executable, [sys.executable, UTF8_MODE, *sys.orig_argv[1:]])  # noqa: S606
+    sys.exit("error: this locale does not have UTF-8, which stores require. Set PYTHONUTF8=1")
+
+
+UTF8_MODE: Final = "-Xutf8=1"
+"""Option of Python. It overrides ``PYTHONUTF8``, and comes first: a later one has no effect."""
 
 
 def tune_process() -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
+from mdfactory.files import escape_undecoded
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -137,11 +139,12 @@ def _value_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> I
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters replaced by escapes."""
+    """Return a text with escapes of control characters, and of bytes that are not UTF-8."""
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
+        character if character.isprintable() else repr(character)[1:-1]
+        for character in escape_undecoded(text)
     )
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mdfactory.cli.layout import printable, table_lines, tsv_lines
 from mdfactory.cli.matrix import ASCII_MARKS, MARKS, matrix_lines
 from mdfactory.errors import DeclinedError, MDFactoryError
+from mdfactory.files import escape_undecoded
 from mdfactory.records.vocabulary import ResultStatus
 
 if TYPE_CHECKING:
@@ -354,8 +355,15 @@ class _PrintableFormatter(logging.Formatter):
 
 
 def _to_json(value: object) -> str:
-    """Return a value as JSON without control characters; DEL is the only one that `json` leaves."""
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    """Return a value as JSON without control characters; DEL is the only one that `json` leaves.
+
+    Bytes of a path that are not UTF-8 are escaped as on a terminal: JSON has no lone surrogates.
+    """
+    text = json.dumps(value)
+    if "\\ud" in text:  # a surrogate, alone or one of a pair
+        unescaped = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(json.loads(escape_undecoded(unescaped, "\\\\")))
+    return text.replace("\x7f", "\\u007f")
 
 
 PROGRESS_DELAY_SECONDS: Final = 1.0

@@ -5,7 +5,6 @@ These modules depend on the record tables, and not on campaigns or the command l
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mdfactory.config import FoundryPaths
 from mdfactory.config.passwords import mask_password
 from mdfactory.errors import ConfigError
-from mdfactory.files import absolute_path
+from mdfactory.files import absolute_path, expand_home
 
 if TYPE_CHECKING:
     from mdfactory.config import Settings
@@ -84,7 +83,7 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
             "the URL of a store (sqlite:///folder or csv:///folder or "
             "postgresql://user@host/database or foundry:///Project/folder)"
         )
-    path = Path(absolute_path(os.path.expanduser(location)))
+    path = Path(absolute_path(expand_home(location)))
     if kind == "csv":
         return _csv(path / "runs.csv", path / "analysis", wait)
     if path.is_file():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import OutputError
-from mdfactory.files import replacing
+from mdfactory.files import UNSTORABLE, absolute_path, is_storable, replacing
 
 CAMPAIGN_NAME: Final = "water_methanol"
 
@@ -53,6 +53,8 @@ def unpack(directory: Path) -> Example:
     example = Example(directory / CAMPAIGN_NAME, directory / "mdfactory.ini")
     if example.config.exists() and example.campaign.exists():
         return example
+    if not is_storable(absolute_path(directory)):
+        raise OutputError(f"{directory} {UNSTORABLE}")
     own_names = {example.config.name, example.campaign.name, "runs.db", "analysis.db"}
     if directory.is_dir() and {entry.name for entry in directory.iterdir()} - own_names:
         raise OutputError(f"{directory} is not empty; choose a new folder for the example")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 
+from mdfactory.files import is_storable
 from mdfactory.records.query import Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.transaction import Transaction
@@ -24,6 +25,10 @@ def records_inside(
     folders
         Absolute paths; the records of all directories if None.
     """
+    if folders is not None:
+        folders = frozenset(filter(is_storable, folders))  # of others there are no records
+        if not folders:
+            return
     common = os.path.commonprefix(list(folders or ()))  # noqa: RUF071  # of the texts
     where = (Prefix("directory", common),) if common else ()
     for hash_, directory in transaction.values(table, Query(where, ("hash", "directory"))):

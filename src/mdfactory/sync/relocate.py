@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.errors import SourceError, UsageError
-from mdfactory.files import absolute_path
+from mdfactory.files import UNSTORABLE, absolute_path, expand_home, is_storable
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.vocabulary import ConflictMode
@@ -75,7 +74,7 @@ def relocate(
     Raises
     ------
     UsageError
-        If `old` and `new` are the same folder.
+        If `old` and `new` are the same folder, or no store can hold the path `new`.
     SourceError
         If the store has no records of the folder. Nothing was written.
     NotInitialisedError
@@ -83,7 +82,9 @@ def relocate(
     """
     if not (old and new):
         raise UsageError("OLD or NEW is an empty text, not a path")
-    before, after = (absolute_path(os.path.expanduser(path)) for path in (old, new))
+    before, after = (absolute_path(expand_home(path)) for path in (old, new))
+    if not is_storable(after):
+        raise UsageError(f"{after} {UNSTORABLE}")
     if before == after:
         raise UsageError(f"OLD and NEW are the same folder: {before}")
     with store.transaction() if dry_run else store.operation(command) as transaction:

@@ -23,6 +23,7 @@ from mdfactory.campaign.discover import Folders, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError
+from mdfactory.files import expand_home
 from mdfactory.records.arrow import texts
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import DIGEST_ROW_SCHEMA, Table
@@ -191,7 +192,7 @@ def take_snapshot(
             raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
-        if isinstance(source, str) and os.path.isdir(os.path.expanduser(source)):
+        if isinstance(source, str) and os.path.isdir(expand_home(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
         if not (scope.simulations or inventory.results or inventory.skipped):

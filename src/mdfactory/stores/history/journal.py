@@ -11,6 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from mdfactory.files import escape_undecoded
 from mdfactory.platforms import user_name
 from mdfactory.records.arrow import batch, pack
 from mdfactory.records.digests import RecordDigests
@@ -285,4 +286,4 @@ def _storable(text: str) -> str:
     They are the null character, and the surrogates by which Python represents bytes of a path
     that are not UTF-8.
     """
-    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+    return escape_undecoded(text).replace("\0", "\\0")
