@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config.edit import save
 from mdfactory.config.passwords import has_password, mask_password, with_password
-from mdfactory.config.settings import Settings, active_file, load, template
+from mdfactory.config.settings import Settings, active_file, cache_folder, load, template
 from mdfactory.errors import ConfigError
 from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.stores import open_store, store_at
@@ -252,9 +252,32 @@ def test_load_names_a_variable_without_a_value(
 def test_load_names_a_user_that_is_not_known(tmp_path: Path) -> None:
     file = _write(tmp_path / "c.ini", "[csv]\nRUN_DB_PATH = ~nobody_of_this_name/r.csv\n")
     with pytest.raises(
-        ConfigError, match=r"c.ini: \[csv\] RUN_DB_PATH = ~nob.* has no home folder"
+        ConfigError, match=r"c.ini: \[csv\] RUN_DB_PATH = ~nob.*: there is no user nob"
     ):
         load(file)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", " \t\n"])
+def test_a_blank_variable_is_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("CONFIG", "DATA", "CACHE"):
+        monkeypatch.setenv(f"MDFACTORY_{name}_DIR", blank)
+        monkeypatch.setenv(f"XDG_{name}_HOME", f"/xdg/{name}")
+    monkeypatch.setenv("MDFACTORY_CONFIG", blank)
+    monkeypatch.setenv("MDFACTORY_POSTGRES_URL", blank)
+    settings = load()
+    assert settings.sqlite.runs == Path("/xdg/DATA/mdfactory/runs.db")
+    assert active_file() == Path("/xdg/CONFIG/mdfactory/config.ini")
+    assert cache_folder() == Path("/xdg/CACHE/mdfactory")
+    assert settings.postgres == ""
+
+
+def test_a_variable_of_several_lines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MDFACTORY_DATA_DIR", "/data\n/lab")
+    with pytest.raises(ConfigError, match="MDFACTORY_DATA_DIR has several lines"):
+        load()
 
 
 def test_names_of_the_configuration_are_added_to_the_catalogue(tmp_path: Path) -> None:

@@ -8,16 +8,43 @@ from pathlib import Path
 
 import pytest
 
+from mdfactory.errors import ConfigError
 from mdfactory.files import (
     UnreadableError,
     absolute_path,
     copy_file,
     create_file,
     create_folder,
+    expand_home,
     locked,
     read_file,
     replacing,
 )
+
+
+@pytest.mark.parametrize(
+    ("home", "path", "expected"),
+    [
+        ("/home/me", "~", "/home/me"),
+        ("/home/me", "~/x", "/home/me/x"),
+        ("", "./~/x", "./~/x"),
+        ("", "x~", "x~"),
+        ("", "~/x", "~/x: the user has no home folder; set HOME, or write a path without ~"),
+        ("me", "~", "~: the user has no home folder; set HOME, or write a path without ~"),
+        ("/", "~no_one/x", "~no_one/x: there is no user no_one; write ./~no_one if it is a file"),
+    ],
+)
+def test_a_home_folder_that_is_not_known_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, home: str, path: str, expected: str
+) -> None:
+    """A path that keeps its ~ would name a new folder."""
+    monkeypatch.setenv("HOME", home)
+    if ":" not in expected:
+        assert expand_home(path) == expected
+        return
+    with pytest.raises(ConfigError) as refused:
+        expand_home(path)
+    assert str(refused.value).startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> 
     assert len(result.json["made"]) == 18
     assert runs.exists()
     result = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
-    assert (result.code, result.out) == (0, f"Run: mdfactory sync init check --config {file}\n")
+    assert (result.code, result.out) == (0, f"Run: mdfactory --config {file} sync init check\n")
     assert not (tmp_path / "s.db").exists()
     assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
     assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]
@@ -213,6 +213,40 @@ def test_a_relative_answer_is_relative_to_the_working_folder(
     assert str(tmp_path / "here" / "r.db") in shown
     assert str(tmp_path / "home" / "a.db") in shown
     assert "ANALYSIS_DB_PATH = ~/a.db" in file.read_text(encoding="utf-8")
+
+
+COMMANDS_WITH_PATH = """
+config show --config {path}
+config init --type sqlite --run-db-path {path} --yes
+check-csv {path}
+prepare-build {csv} {path}
+demo {path}
+sync push all {path}
+sync push all --csv {path}
+sync push all --csv {csv} --csv-root {path}
+sync status {path}
+sync verify {path}
+sync relocate {path} /x
+sync relocate /x {path}
+sync pull systems --output {path}
+sync copy --from sqlite --to sqlite:///{path}
+"""
+
+
+@pytest.mark.parametrize("path", ["~/x", "~no_one/x"])
+def test_no_command_makes_a_folder_of_a_home_that_is_not_known(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "")
+    mdfactory("sync", "init", "all")
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+    (tmp_path / "a.csv").write_text(f"{header}\nmixedbox,O,5\n", encoding="utf-8")
+    for line in COMMANDS_WITH_PATH.strip().splitlines():
+        result = mdfactory(*line.format(path=path, csv="a.csv").split())
+        assert result.code in {1, 2}, line
+        assert "set HOME" in result.err or "there is no user no_one" in result.err, line
+    assert os.listdir() == ["a.csv"]
 
 
 def test_an_answer_is_checked_where_it_leads_to(

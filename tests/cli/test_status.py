@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,31 @@ def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Pat
     assert {row[2] for row in _rows(compared)} == {DONE}
     assert _status(mdfactory)["counts"] == compared["counts"]
     assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
+
+
+def test_commands_of_messages_work_as_printed(
+    mdfactory: Program, campaign: Path, tmp_path: Path
+) -> None:
+    """Without --config they would change another store."""
+    config = tmp_path / "my\n'lab'.ini"
+    config.write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    table = tmp_path / "campaign.csv"
+    row = "simulation_type,system.species.SOL.smiles,system.species.SOL.count\nmixedbox,O,5\n"
+    table.write_text(row, encoding="utf-8")
+    assert mdfactory("prepare-build", table, campaign).code == 0
+    mdfactory("sync", "init", "all", "--config", config)
+    by_csv = ["--csv", table, "--csv-root", campaign]
+    for source in (by_csv, [campaign]):
+        status = mdfactory("sync", "status", *source, "--config", config)
+        command = status.out.partition("changed records: ")[2]
+        line = command.replace("mdfactory", f"{sys.executable} -m mdfactory", 1)
+        pushed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert pushed.returncode == 0, (command, pushed.stderr)
+        assert "in step" in mdfactory("sync", "status", *source, "--config", config).out
+    (campaign / BUILD / f"{BUILD}.yaml").unlink()
+    for words in ("status", "verify"):
+        hint = mdfactory("sync", words, "--config", config).out
+        assert hint.count("mdfactory ") == hint.count("mdfactory --config $'") > 0
 
 
 def test_status_ignores_records_of_folders_outside_the_source(

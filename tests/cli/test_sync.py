@@ -353,7 +353,7 @@ def test_the_command_to_run_next_has_the_same_config(mdfactory: Program, tmp_pat
     config = tmp_path / "own settings.ini"
     config.touch()
     result = mdfactory("sync", "pull", "systems", "--config", config)
-    assert result.err.endswith(f"Run: mdfactory sync init systems --config '{config}'\n")
+    assert result.err.endswith(f"Run: mdfactory --config '{config}' sync init systems\n")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import BoundArguments
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError, validators
 
 from mdfactory import __version__
-from mdfactory.cli.options import Command, format_examples
+from mdfactory.cli.options import Command, UserPath, format_examples
 from mdfactory.cli.render import Terminal, discard_output
 from mdfactory.cli.session import Exit, Session
 from mdfactory.config.passwords import is_connection_with_password
@@ -107,7 +106,7 @@ class CommonOptions:
         Print all messages on standard error, and tracebacks of errors.
     """
 
-    config: Path | None = None
+    config: UserPath | None = None
     wait: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 60.0
     json: bool = False
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"))] = False
@@ -162,8 +161,7 @@ def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) 
         terminal.error("interrupted; nothing was written in part")
         return Exit.interrupted
     except MDFactoryError as error:
-        if error.command.startswith("mdfactory "):
-            error.command = session.next_command(error.command)
+        error.command = session.next_command(error.command)
         terminal.error(error)
         # An InvalidNameError is one of the command line: other sources raise other errors.
         usage = isinstance(error, UsageError | InvalidNameError)

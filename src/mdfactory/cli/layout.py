@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -146,6 +147,18 @@ def printable(text: str) -> str:
         character if character.isprintable() else repr(character)[1:-1]
         for character in escape_undecoded(text)
     )
+
+
+def shell_words(*words: object) -> str:
+    """Return words as a shell reads them; those with control characters in the form of bash."""
+    return " ".join(map(_shell_word, map(str, words)))
+
+
+def _shell_word(word: str) -> str:
+    if word.isprintable():
+        return quote(word)
+    escaped = word.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{printable(escaped)}'"
 
 
 def _text_rows(batch: pa.RecordBatch, *, shorten: bool = True) -> Iterator[list[str]]:

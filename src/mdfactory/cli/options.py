@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from cyclopts import App, ArgumentCollection, Group, Parameter, validators
+from cyclopts import App, ArgumentCollection, Group, Parameter, Token, validators
 
 from mdfactory.errors import UsageError
+from mdfactory.files import expand_home
 from mdfactory.records.vocabulary import ConflictMode, SimulationType
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ FILTER_GROUP: Final = Group(
     "Filters", help="A record is selected if it matches all filters.", sort_key=1
 )
 READING_GROUP: Final = Group("Reading", sort_key=3)
+
+
+def _expand(_: type, tokens: Sequence[Token]) -> Path:
+    return Path(expand_home(tokens[0].value))
+
+
+UserPath = Annotated[Path, Parameter(converter=_expand)]
+"""A path that a user gives; the shell does not expand ``~`` in ``--output=~/x``."""
 
 DryRun = Annotated[
     bool,
@@ -152,8 +161,8 @@ class CsvOptions:
         folder.
     """
 
-    csv: Path | None = None
-    csv_root: Path | None = None
+    csv: UserPath | None = None
+    csv_root: UserPath | None = None
 
 
 def source_of(source: Path | None, table: CsvOptions) -> Source:
@@ -175,3 +184,10 @@ def source_of(source: Path | None, table: CsvOptions) -> Source:
     if table.csv_root is not None:
         raise UsageError("--csv-root needs --csv FILE")
     return str(source)
+
+
+def source_words(source: Path | None, table: CsvOptions | None) -> list[object]:
+    """Return the words of a command line that give this source again."""
+    given = {"--csv": table and table.csv, "--csv-root": table and table.csv_root}
+    options = [word for option in given.items() if option[1] for word in option]
+    return [*([source] if source else []), *options]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from shlex import join, quote
-from typing import TYPE_CHECKING, Annotated
+from shlex import join
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from mdfactory.cli.layout import shell_words
 from mdfactory.cli.render import Terminal
 
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.config import Settings
     from mdfactory.stores.store import Store
+
+
+NEXT_COMMAND: Final = re.compile(r"\bmdfactory (?=sync|config)")
+"""Beginning of a command in a message."""
 
 
 class Exit(IntEnum):
@@ -59,8 +65,11 @@ class Session:
         return join(["mdfactory", *map(mask_password, self.arguments)])
 
     def next_command(self, command: str) -> str:
-        """Return a command to run next, with the ``--config`` of this one."""
-        return f"{command} --config {quote(str(self.config))}" if self.config else command
+        """Return a text with commands to run next, with the ``--config`` of this one in each."""
+        if not self.config:
+            return command
+        with_config = f"mdfactory --config {shell_words(self.config)} "
+        return NEXT_COMMAND.sub(lambda _: with_config, command)
 
     @cached_property
     def settings(self) -> Settings:

@@ -21,7 +21,7 @@ from mdfactory.config.settings import (
     resolve_value,
 )
 from mdfactory.errors import ConfigError, UsageError
-from mdfactory.files import UnreadableError, absolute_path, read_file
+from mdfactory.files import UnreadableError, absolute_path, expand_home, read_file
 
 StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
 STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
@@ -255,7 +255,7 @@ def _read_password(file: str) -> str:
             with open(0, "rb", closefd=False) as stdin:
                 raw = stdin.readline(MAX_PASSWORD_FILE_BYTES)
         else:
-            raw, _ = read_file(file, MAX_PASSWORD_FILE_BYTES)
+            raw, _ = read_file(expand_home(file), MAX_PASSWORD_FILE_BYTES)
         return raw.decode().partition("\n")[0].rstrip("\r")
     except UnreadableError as error:
         raise ConfigError(f"{file} {error}; give a file, or - for standard input") from error

@@ -15,7 +15,7 @@ from typing import Final
 
 from mdfactory.config.passwords import has_password, is_connection_with_password, mask_password
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
-from mdfactory.files import UnreadableError, absolute_path, read_file
+from mdfactory.files import UnreadableError, absolute_path, expand_home, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
 RESULT_TYPE_BY_KEY: Final = {"analyses": ResultType.analysis, "artifacts": ResultType.artifact}
@@ -244,8 +244,7 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
             settings |= _settings_of(parser, file)
             warnings += _unknown_key_warnings(parser, file)
             warnings += _open_password_warnings(parser, file)
-    url = os.environ.get(POSTGRES_URL_VARIABLE)
-    if url:
+    if url := _variable(POSTGRES_URL_VARIABLE):
         settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
     operations = _match(settings["history", "OPERATIONS"], r"[0-9]{1,9}", "a number, 0 or more")
     size = _match(
@@ -327,13 +326,13 @@ def _default_settings() -> dict[SettingKey, Setting]:
 
 def _config_files(explicit: Path | None) -> list[Path]:
     """Return the files that `load` reads, in its order; the first one is the user's file."""
-    variable = os.environ.get("MDFACTORY_CONFIG")
-    if variable and is_connection_with_password(variable):
+    variable = _variable("MDFACTORY_CONFIG")
+    if is_connection_with_password(variable):
         raise ConfigError(
             "MDFACTORY_CONFIG is the URL of a database with its password; expected a file"
         )
     named = (variable, explicit)
-    paths = (Path(absolute_path(os.path.expanduser(file))) for file in named if file)
+    paths = (Path(absolute_path(expand_home(file))) for file in named if file)
     return [_folder("CONFIG") / "config.ini", *paths]
 
 
@@ -347,21 +346,36 @@ def cache_folder() -> Path | None:
     return None
 
 
+def _variable(name: str) -> str:
+    """Return the value of an environment variable; a blank one is not set, as in a file.
+
+    Raises
+    ------
+    ConfigError
+        If it has several lines.
+    """
+    value = os.environ.get(name, "").strip()
+    if "\n" in value:
+        raise ConfigError(f"{name} has several lines")
+    return value
+
+
 def _folder(purpose: str) -> Path:
     """Return the folder of a purpose from ``MDFACTORY_<purpose>_DIR``, or the platform's.
 
     Raises
     ------
     ConfigError
-        If the variable is not set, and the user has no home folder.
+        If the variable has several lines; or is not set, and the user has no home folder.
     """
-    folder = os.environ.get(f"MDFACTORY_{purpose}_DIR")
-    if folder:
-        return Path(absolute_path(os.path.expanduser(folder)))
+    if folder := _variable(f"MDFACTORY_{purpose}_DIR"):
+        return Path(absolute_path(expand_home(folder)))
     import platformdirs
 
     platform = platformdirs.PlatformDirs("mdfactory", appauthor=False)
-    with suppress(RuntimeError):  # older versions return a path that begins with ~
+    # RuntimeError: older versions return a path that begins with ~.
+    with suppress(ConfigError, RuntimeError):
+        expand_home("~")
         path = Path(getattr(platform, f"user_{purpose.lower()}_dir"))
         if path.is_absolute():
             return path
@@ -509,10 +523,10 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":
         return expanded
-    path = os.path.expanduser(expanded)
-    if path.startswith("~"):
-        raise ConfigError(f"{source}: [{section}] {key} = {given}: {path} has no home folder")
-    return absolute_path(path, str(folder))
+    try:
+        return absolute_path(expand_home(expanded), str(folder))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: [{section}] {key} = {error}") from error
 
 
 def _value_problem(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from mdfactory.cli.options import Command
+from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import counted
 
@@ -14,7 +14,7 @@ prepare = Command(name="prepare-build")
 
 
 @check.default
-def check_csv(file: Path, /, *, session: CurrentSession) -> None:
+def check_csv(file: UserPath, /, *, session: CurrentSession) -> None:
     """Validate each row of a campaign CSV, and list all errors.
 
     Parameters
@@ -51,7 +51,7 @@ def check_csv(file: Path, /, *, session: CurrentSession) -> None:
 
 
 @prepare.default
-def prepare_build(file: Path, out: Path = Path(), /, *, session: CurrentSession) -> None:
+def prepare_build(file: UserPath, out: UserPath = Path(), /, *, session: CurrentSession) -> None:
     """Create a folder for each row of a campaign CSV, and a build summary.
 
     Existing folders are not changed. An earlier summary is kept as a backup. If a row is

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.cli.layout import format_counts
-from mdfactory.cli.options import Command
+from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 
@@ -32,7 +32,7 @@ METHANOL_FIELD: Final = "system.species.MEO.fraction"
 
 
 @app.default
-def demo(directory: Path = Path("mdfactory-demo"), /, *, session: CurrentSession) -> None:
+def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSession) -> None:
     """Try mdfactory with a small campaign of real GROMACS output.
 
     Copies the campaign to a folder, creates a store next to it, pushes the simulations and

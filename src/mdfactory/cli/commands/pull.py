@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
-from mdfactory.cli.options import FILTER_GROUP, Command, HashPrefix, Limit, SortColumn, TypeFilter
+from mdfactory.cli.options import (
+    FILTER_GROUP,
+    Command,
+    HashPrefix,
+    Limit,
+    SortColumn,
+    TypeFilter,
+    UserPath,
+)
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import OutputError, UsageError, counted
 from mdfactory.records.vocabulary import (
@@ -59,7 +67,7 @@ class PullOptions:
     sort: SortColumn = None
     limit: Limit = None
     full: bool = False
-    output: Path | None = None
+    output: UserPath | None = None
 
 
 DEFAULTS: Final = PullOptions()

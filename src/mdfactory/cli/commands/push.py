@@ -17,6 +17,7 @@ from mdfactory.cli.options import (
     DryRun,
     Names,
     ReadingOptions,
+    UserPath,
     source_of,
 )
 from mdfactory.cli.session import CurrentSession, Exit, Session
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 app = Command(name="push", help="Push records of simulation folders into the store.")
 
 SourceArgument = Annotated[
-    Path | None,
+    UserPath | None,
     Parameter(
         help="A folder to search at any depth, a quoted glob pattern of folders, or a build "
         "summary YAML. Give either SOURCE or --csv."

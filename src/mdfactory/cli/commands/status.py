@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from mdfactory.cli.options import Command, CsvOptions, ReadingOptions, source_of
+from mdfactory.cli.layout import shell_words
+from mdfactory.cli.options import (
+    Command,
+    CsvOptions,
+    ReadingOptions,
+    UserPath,
+    source_of,
+    source_words,
+)
 from mdfactory.cli.session import CurrentSession, Exit
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ app = Command(name="status")
 
 @app.default
 def status(
-    source: Path | None = None,
+    source: UserPath | None = None,
     /,
     *,
     table: CsvOptions | None = None,
@@ -60,8 +66,10 @@ def status(
         compared = status(session.store, campaign, reading=index, watch=watch)
     session.terminal.problems(compared.warnings, compared.skipped)
     lines = [*_count_lines(compared), *(_difference_lines(compared) if long else ())]
+    given = shell_words(*source_words(source, table))
+    steps = map(session.next_command, _next_steps(compared, given or "SOURCE"))
     session.terminal.result(
-        "\n".join([*lines, *_next_steps(compared, source)]),
+        "\n".join([*lines, *steps]),
         {
             "in_step": compared.in_step,
             "counts": {
@@ -98,8 +106,11 @@ def _difference_lines(compared: CampaignStatus) -> Iterator[str]:
         yield f"{_state_text(row.state)}  {row.table}  {row.hash}  {row.directory}{differences}"
 
 
-def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
-    """Yield a line for each command that removes differences between disk and store."""
+def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
+    """Yield a line for each command that removes differences between disk and store.
+
+    `source` has the words of its SOURCE.
+    """
     from mdfactory.sync.status import State
 
     states = {difference.state for difference in compared.differences}
@@ -107,13 +118,11 @@ def _next_steps(compared: CampaignStatus, source: Path | None) -> Iterator[str]:
         yield "in step, apart from what was skipped" if compared.skipped else "in step"
         return
     if states & {State.new, State.changed}:
-        path = quote(str(source)) if source else "SOURCE"
-        yield f"To push new and changed records: mdfactory sync push all {path} --update"
+        yield f"To push new and changed records: mdfactory sync push all {source} --update"
     if State.edited in states:
-        path = quote(str(source)) if source else "SOURCE"
         yield (
             "To overwrite simulations that another program edited in the store: "
-            f"mdfactory sync push systems {path} --force"
+            f"mdfactory sync push systems {source} --force"
         )
     if State.gone in states:
         yield "If folders were moved: mdfactory sync relocate OLD NEW"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-from shlex import join
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from mdfactory.cli.options import Command, CsvOptions, source_of
+from mdfactory.cli.layout import shell_words
+from mdfactory.cli.options import Command, CsvOptions, UserPath, source_of, source_words
 from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import counted
 
@@ -20,7 +19,7 @@ app = Command(name="verify")
 
 @app.default
 def verify(
-    source: Path | None = None,
+    source: UserPath | None = None,
     /,
     *,
     table: CsvOptions | None = None,
@@ -60,15 +59,10 @@ def verify(
     except KeyboardInterrupt:
         _report(verified, session)
         if verified.reached:
-            given = {
-                "--csv": table and table.csv,
-                "--csv-root": table and table.csv_root,
-                "--since": verified.reached,
-            }
-            words = ["mdfactory", "sync", "verify", *([str(source)] if source else [])]
-            words += ["--quick"] * quick
-            words += [str(word) for option in given.items() if option[1] for word in option]
-            session.terminal.note(f"To continue: {session.next_command(join(words))}")
+            words = ["mdfactory sync verify", shell_words(*source_words(source, table))]
+            words += ["--quick"] * quick + ["--since", verified.reached]
+            command = " ".join(filter(None, words))
+            session.terminal.note(f"To continue: {session.next_command(command)}")
         raise
     _report(verified, session)
     return Exit.differs if verified.findings else Exit.done
@@ -76,7 +70,11 @@ def verify(
 
 def _report(verified: Verified, session: Session) -> None:
     """Print the findings, and the number of records that were checked."""
-    lines = [_line(finding) for finding in verified.findings]
+    findings = [
+        replace(finding, remedy=session.next_command(finding.remedy))
+        for finding in verified.findings
+    ]
+    lines = [_line(finding) for finding in findings]
     lines += [f"note: {_line(note)}" for note in verified.notes]
     counts = [
         f"{counted(verified.total, 'record')} checked",
@@ -90,7 +88,7 @@ def _report(verified: Verified, session: Session) -> None:
             "sound": not verified.findings,
             "checked": verified.checked,
             "unverifiable": verified.unverifiable,
-            "rows": [asdict(finding) for finding in verified.findings],
+            "rows": [asdict(finding) for finding in findings],
             "notes": [asdict(note) for note in verified.notes],
             "reached": verified.reached,
         },
