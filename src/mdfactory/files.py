@@ -302,8 +302,16 @@ def _change_mode(handle: int, mode: int) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file into a new one and to the disk, with its mode and times as far as permitted."""
-    with source.open("rb") as original:
+    """Copy a file into a new one and to the disk, with its mode and times as far as permitted.
+
+    Raises
+    ------
+    UnreadableError
+        If the source is a pipe or device.
+    OSError
+        If the source cannot be read, or the target exists or cannot be written.
+    """
+    with os.fdopen(open_regular_file(source), "rb") as original:
         status = os.fstat(original.fileno())
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         handle = os.open(target, flags, status.st_mode & 0o777)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import yaml
 
 from mdfactory import BuildInput
 from mdfactory.campaign.discover import CsvSource, discover
-from mdfactory.campaign.prepare import PreparedFolders, _write_summary, prepare
+from mdfactory.campaign.prepare import PreparedFolders, _back_up, _write_summary, prepare
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import InvalidRowsError, OutputError, SourceError
 
@@ -84,6 +86,22 @@ def test_an_earlier_summary_is_backed_up(tmp_path: Path) -> None:
         assert prepared.backup == tmp_path / "out" / f"compositions.yaml{backup}"
         assert prepared.backup.read_bytes() == earlier
         earlier = prepared.summary.read_bytes()
+
+
+def test_backups_at_once_take_different_names(tmp_path: Path) -> None:
+    summary = _csv(tmp_path, MIXED)
+    with ThreadPoolExecutor(8) as threads:
+        backups = list(threads.map(_back_up, [summary] * 64))
+    assert len(set(backups)) == 64
+    assert {backup.read_bytes() for backup in backups} == {summary.read_bytes()}
+
+
+def test_a_summary_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Nobody writes into it, so to read it would never end."""
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / "compositions.yaml")
+    with pytest.raises(OutputError, match="compositions.yaml is not a file; remove it"):
+        prepare(_csv(tmp_path, MIXED), tmp_path / "out")
 
 
 def test_an_invalid_summary_is_backed_up(tmp_path: Path) -> None:

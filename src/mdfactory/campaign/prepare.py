@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -140,8 +140,19 @@ def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:
             earlier = None
         if isinstance(earlier, dict) and {**earlier, "date": None} == {**summary, "date": None}:
             return None
-        candidates = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
-        backup = next(candidate for candidate in candidates if not os.path.lexists(candidate))
-        copy_file(path, backup)
+        backup = _back_up(path)
     write_yaml(path, summary)
+    return backup
+
+
+def _back_up(path: Path) -> Path:
+    """Copy a file to the first free name ``.bak``, ``.bak1``, ...; others may take names, too."""
+    for number in count():
+        backup = path.with_name(f"{path.name}.bak{number or ''}")
+        with suppress(FileExistsError):
+            try:
+                copy_file(path, backup)
+            except UnreadableError as error:
+                raise OutputError(f"{path} {error}; remove it, or choose another folder") from error
+            break
     return backup

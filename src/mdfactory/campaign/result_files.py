@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
-from mdfactory.files import copy_file, create_folder, sync_folder
+from mdfactory.files import UnreadableError, copy_file, create_folder, sync_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def copy_result(name: str, source: Path, target: Path) -> str:
     """Copy a file of an artifact to the disk, and return its SHA-256."""
     try:
         copy_file(source, target)
-    except OSError as error:
+    except (OSError, UnreadableError) as error:
         raise ResultError(
             f"artifact {name}: {source} cannot be copied: {one_line(error)}"
         ) from error
