@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -26,6 +27,7 @@ from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, analysis_table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.csv.store import CsvStore
+from mdfactory.stores.csv.text import MAX_RECORD_BYTES
 from mdfactory.stores.keys import keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches
@@ -171,7 +173,7 @@ TEXTS = (
 )
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "nul\0nul"])
+@pytest.mark.parametrize("text", TEXTS)
 def test_control_characters_are_stored_exactly(paths: tuple[Path, Path], text: str) -> None:
     store = _create_store(paths)
     row = run(text, input_data=text, timestamp_utc=text)
@@ -476,6 +478,115 @@ def test_a_file_truncated_during_a_read_is_an_error(paths: tuple[Path, Path]) ->
         file.truncate(file.seek(0, os.SEEK_END) // 2)
     with pytest.raises(StoreChangedError, match="another program"):
         list(answer)
+
+
+# Foreign files
+
+
+TERABYTE = 2**40
+TEXT_BYTES = 2**20
+
+
+def _planted(paths: tuple[Path, Path], text: bytes) -> CsvStore:
+    """Append a text and a hole of a terabyte to the file of the simulations."""
+    store = _create_store(paths, "A", "B")
+    with paths[0].open("ab") as file:
+        file.write(text)
+        file.truncate(TERABYTE)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [(b"", 4), (b'C,"', 4), (b"C,d\n", 5), (b'"' + b"\n" * 2_000_000, 2_000_004)]
+)
+def test_a_hole_in_a_file_is_an_error_that_names_its_line(
+    paths: tuple[Path, Path], text: bytes, line: int
+) -> None:
+    store = _planted(paths, text)
+    with pytest.raises(StoreError, match=f"line {line} contains a NUL.*Repair the file"):
+        list(store.read(SIMULATIONS))
+    with pytest.raises(StoreError, match=f"line {line} contains a NUL.*nothing was changed"):
+        store.write([(SIMULATIONS, records(SIMULATIONS, run("C")))], ConflictMode.force)
+    assert not list(paths[0].parent.rglob("*.staged"))
+
+
+def test_a_hole_in_any_file_of_a_store_is_an_error_that_names_it(
+    paths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store, table = CsvStore(*paths), analysis_table("density")
+    batches = [
+        (SIMULATIONS, records(SIMULATIONS, run("A"))),
+        (OVERVIEW, records(OVERVIEW, overview("A", "density"))),
+        (table, records(table, analysis("A"))),
+    ]
+    with store.operation("push", create=set(Namespace)) as transaction:
+        for each, _ in batches:
+            transaction.create(each)
+        transaction.write(batches, ConflictMode.force)
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    for file in files:
+        copy = Path(shutil.copytree(tmp_path, tmp_path.with_name("copy")))
+        os.truncate(copy / file, TERABYTE)
+        store = CsvStore(copy / "runs.csv", copy / "analysis")
+        if file.name == "lock":
+            undo(store)
+        else:
+            with pytest.raises(StoreError, match=re.escape(str(copy / file))):
+                undo(store)
+        shutil.rmtree(copy)
+
+
+def test_a_file_of_holes_is_an_error(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths)
+    paths[0].write_bytes(b"")
+    os.truncate(paths[0], TERABYTE)
+    with pytest.raises(StoreError, match="line 1 contains a NUL"):
+        list(store.read(SIMULATIONS))
+
+
+@pytest.mark.parametrize("start", [b"C", b'C,"\n'])
+def test_a_record_that_does_not_end_is_refused_without_being_held(
+    paths: tuple[Path, Path], start: bytes
+) -> None:
+    store = _create_store(paths, "A", "B")
+    with paths[0].open("ab") as file:
+        file.write(start)
+        for _ in range(MAX_RECORD_BYTES // TEXT_BYTES + 1):
+            file.write(b"x" * TEXT_BYTES)
+    tracemalloc.start()
+    try:
+        with pytest.raises(StoreError, match="record in line 4 is longer than 256 MiB.*Repair"):
+            list(store.read(SIMULATIONS))
+        assert tracemalloc.get_traced_memory()[1] < 16 * TEXT_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text", [b'C,"' + b"x" * 2_000_000, b"C," + b"x" * 2_000_000])
+def test_a_long_record_that_is_cut_off_is_an_error_that_names_its_line(
+    paths: tuple[Path, Path], text: bytes
+) -> None:
+    store = _create_store(paths, "A", "B")
+    with paths[0].open("ab") as file:
+        file.write(text)
+    with pytest.raises(StoreError, match="in line 4"):
+        list(store.read(SIMULATIONS))
+
+
+def test_a_text_that_no_reader_accepts_is_not_written(paths: tuple[Path, Path]) -> None:
+    store = _create_store(paths, "A")
+    before = paths[0].read_bytes()
+    rows = records(SIMULATIONS, run("B"), run("C", input_data="nul\0nul"))
+    with pytest.raises(StoreError, match="the record 'C' contains a NUL.*nothing was changed"):
+        store.write([(SIMULATIONS, rows)], ConflictMode.refuse)
+    assert paths[0].read_bytes() == before
+
+
+def test_large_files_of_one_table_are_not_compared(existing: tuple[Path, Path]) -> None:
+    upper = existing[1] / "ANALYSIS_LIPID_RG.csv"
+    os.truncate(shutil.copy(upper, existing[1] / "ANALYSIS_lipid_rg.csv"), TERABYTE)
+    with pytest.raises(StoreError, match=f"too large to be compared: join them into {upper}"):
+        CsvStore(*existing).tables()
 
 
 # Large files

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
+from typing import Final
 
 from mdfactory.errors import MAX_LISTED, StoreError, counted, one_line
 from mdfactory.records.tables import SIMULATIONS, Namespace, Table, table_named
 from mdfactory.stores.csv.commit import Redirects
 from mdfactory.stores.csv.commit_folder import CommitFolder
+
+MAX_COMPARED_BYTES: Final = 2**26
+"""Size up to which two files of one table are compared, for the advice how to join them."""
 
 TableId = tuple[Namespace, str]
 """Namespace and lower-case name of a table."""
@@ -110,6 +114,11 @@ def _duplicate_table_error(first: Path, second: Path) -> StoreError:
     """
     target, source = sorted((first, second), key=lambda path: not path.stem.isupper())
     problem = f"{first} and {second} differ only in case, but are one table"
+    if max(path.stat().st_size for path in (first, second)) > MAX_COMPARED_BYTES:
+        return StoreError(
+            f"{problem}. They are too large to be compared: join them into {target}, with each key "
+            f"once, and remove {source}"
+        )
     shared = sorted(_read_keys(target) & _read_keys(source))
     if shared:
         examples = ", ".join(" ".join(key) for key in shared[:MAX_LISTED])

@@ -19,7 +19,14 @@ import pyarrow.csv as pacsv
 from mdfactory.errors import StoreChangedError, StoreError, one_line
 from mdfactory.records.arrow import batch
 from mdfactory.records.tables import Table
-from mdfactory.stores.csv.text import CRLF, LF, PART_BYTES, complete_length
+from mdfactory.stores.csv.text import (
+    CRLF,
+    LF,
+    PART_BYTES,
+    complete_length,
+    first_record_length,
+    max_record_bytes,
+)
 
 MAX_HEADER_BYTES: Final = 2**16
 """Largest number of bytes that are read to find the first line."""
@@ -138,31 +145,60 @@ class CsvReader:
                 f"{self._path} was changed by another program while it was read{self._outcome}. "
                 "Try again"
             )
+        if b"\0" in text:
+            line = self._line_of(span) + text[: text.index(b"\0")].count(b"\n")
+            raise self._malformed(f"line {line} contains a NUL, which is no text")
         return text
 
     def split(self, old: OpenFile) -> Iterator[tuple[Span, Text]]:
-        """Divide the records of the old file into parts of about `PART_BYTES`.
+        """Divide the records of the old file into parts of at most `PART_BYTES`.
+
+        A longer record is a part by itself.
 
         Yields
         ------
         tuple
             Byte range of whole records, and its text.
+
+        Raises
+        ------
+        StoreError
+            If a record does not end, or is longer than any that a store writes.
         """
-        offset, length, size = self.header_length, PART_BYTES, old.status.st_size
+        offset, size = self.header_length, old.status.st_size
         while offset < size:
-            text = self.read(Span(old.handle, offset, min(length, size - offset)))
+            span = next(Span(old.handle, offset, size - offset).divide())
+            text = self.read(span)
             is_last = offset + len(text) >= size
             if is_last and text.count(b'"') % 2:
-                raise self._malformed("it ends in the middle of a quoted cell")
-            end = len(text) if is_last else complete_length(text)
-            if not end:  # the record is longer than the part: read again, twice the length
-                length *= 2
-                continue
+                raise self._unterminated(span)
+            length = len(text) if is_last else complete_length(text)
+            if not length:
+                span = self._find_long_record(Span(old.handle, offset, size - offset))
+                text = self.read(span)
+                length = span.length
             # A slice of bytes would copy.
-            yield Span(old.handle, offset, end), memoryview(text)[:end]
-            offset += end
-            if length > PART_BYTES and complete_length(text[:PART_BYTES]):
-                length = PART_BYTES  # the long record has been read
+            yield Span(old.handle, offset, length), memoryview(text)[:length]
+            offset += length
+
+    def _find_long_record(self, rest: Span) -> Span:
+        """Return the byte range of the first record of a range, without holding its text."""
+        limit, length, in_quotes = max_record_bytes(self._table), 0, False
+        for part in rest.divide():
+            text = self.read(part)
+            end = first_record_length(text, in_quotes=in_quotes)
+            length += end or len(text)
+            if length > limit:
+                raise self._malformed(
+                    f"the record in line {self._line_of(rest)} is longer than {limit >> 20} MiB, "
+                    "the longest that a store writes"
+                )
+            if end:
+                return Span(rest.handle, rest.offset, length)
+            in_quotes ^= text.count(b'"') % 2 == 1
+        if in_quotes:
+            raise self._unterminated(rest)
+        return rest
 
     def parse(self, span: Span, text: Text, columns: Sequence[str]) -> pa.RecordBatch:
         """Parse some columns of whole records.
@@ -198,7 +234,7 @@ class CsvReader:
                 ),
             )
         except pa.ArrowInvalid as error:
-            reason = self._find_malformed_line(span, text) or one_line(error)
+            reason = self._find_malformed_line(span, text, one_line(error))
             raise self._malformed(reason) from error
         batches = rows.combine_chunks().to_batches()
         return batches[0] if batches else batch([], rows.schema)
@@ -237,6 +273,8 @@ class CsvReader:
         self.header_length = len(line) + len(newline)
         if line.endswith(b"\r"):
             self.newline = CRLF
+        if b"\0" in line:
+            raise self._malformed("line 1 contains a NUL, which is no text")
         required = self._table.columns
         problems = {
             "missing": [name for name in required if name not in self.columns],
@@ -250,13 +288,14 @@ class CsvReader:
                 f"{'; '.join(differences)}{self._outcome}. Required columns: {', '.join(required)}"
             )
 
-    def _find_malformed_line(self, span: Span, text: Text) -> str:
-        """Return which line is malformed, and why; empty if Python's reader accepts all lines.
+    def _find_malformed_line(self, span: Span, text: Text, reason: str) -> str:
+        """Return which line is malformed, and why, after an error of Arrow's reader.
 
-        Unlike Arrow's reader, Python's counts lines. It is slow, and only used after an error.
+        Unlike that one, Python's counts lines. It is slow, and only used after an error.
         """
-        before = Span(span.handle, 0, span.offset)
-        first_line = 1 + sum(self.read(part).count(b"\n") for part in before.divide())
+        first_line = self._line_of(span)
+        if len(text) > PART_BYTES:  # a single record, for which that reader takes much memory
+            return f"the record in line {first_line}: {reason}"
         limit = csv.field_size_limit(sys.maxsize)
         try:
             lines = io.StringIO(bytes(text).decode(errors="surrogateescape"), newline="")
@@ -272,7 +311,18 @@ class CsvReader:
             return f"line {line}: {error}"
         finally:
             csv.field_size_limit(limit)
-        return ""
+        return reason
+
+    def _line_of(self, span: Span) -> int:
+        """Return the number of the line in which a range begins."""
+        before = Span(span.handle, 0, span.offset)
+        return 1 + sum(self.read(part).count(b"\n") for part in before.divide())
+
+    def _unterminated(self, span: Span) -> StoreError:
+        return self._malformed(
+            "it ends in the middle of a quoted cell, which begins in line "
+            f"{self._line_of(span)} or below"
+        )
 
     def _malformed(self, reason: str) -> StoreError:
         return StoreError(

@@ -21,7 +21,14 @@ from mdfactory.records.arrow import array
 from mdfactory.records.query import Condition, OneOf, Query, matches, select_rows
 from mdfactory.records.tables import Table
 from mdfactory.stores.csv.reader import CsvReader, OpenFile, Span, Text
-from mdfactory.stores.csv.text import copy_in_kernel, render_rows, split_rows, write_all
+from mdfactory.stores.csv.text import (
+    copy_in_kernel,
+    has_nul,
+    max_record_bytes,
+    render_rows,
+    split_rows,
+    write_all,
+)
 from mdfactory.stores.keys import Key, keys_of, take_rows
 
 MAX_MEAN_CELL_BYTES: Final = 128
@@ -230,7 +237,9 @@ class CsvTable:
         for part in split_rows(rows):
             cells = [pc.cast(part[name], pa.string()) for name in self._reader.columns]
             offset = os.lseek(handle, 0, os.SEEK_CUR)
-            length = write_all(handle, render_rows(cells, self._reader.newline))
+            text = render_rows(cells, self._reader.newline)
+            self._check_readable(text, part)
+            length = write_all(handle, text)
             group = RowGroup(Span(handle, offset, length), len(self._alive), part.num_rows)
             self._groups.append(group)
             self._alive += b"\1" * part.num_rows
@@ -238,6 +247,20 @@ class CsvTable:
                 # Copied, because a view would keep the memory of a whole batch in use.
                 copied = array(list(map(str, part[name].to_pylist())), pa.string())
                 self._loaded[name] = _chunked([*self._loaded[name].chunks, copied])
+
+    def _check_readable(self, text: pa.Buffer | bytes, rows: pa.RecordBatch) -> None:
+        """Refuse to write what `CsvReader` would refuse to read."""
+        limit = max_record_bytes(self._table)
+        if rows.num_rows == 1 and len(memoryview(text)) > limit:
+            reason = f"is longer than {limit >> 20} MiB as CSV"
+        elif has_nul(text):
+            has = [any("\0" in str(cell) for cell in row.values()) for row in rows.to_pylist()]
+            rows = take_rows(rows, [has.index(True)])
+            reason = "contains a NUL, which is no text in CSV"
+        else:
+            return
+        key = " ".join(map(str, keys_of(rows, self._table.key)[0]))
+        raise StoreError(f"{self.path}: the record {key!r:.80} {reason}; nothing was changed")
 
     def open_staged(self) -> int:
         """Return the handle of the staged file for new records; the first call creates it."""

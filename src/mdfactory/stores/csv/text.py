@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, if_else, join
+from mdfactory.records.tables import Table
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +24,26 @@ The size is below 1 MiB: the allocator returns larger blocks to the system and r
 each time (see `cli.tune_process`), which would take as long as the parsing.
 """
 
+MAX_LARGE_RECORD_BYTES: Final = 2**30
+"""Longest record of a table with large cells.
+
+A cell has at most 256 MiB (`campaign.results`), twice that if each character is a quote. The
+before-image of an analysis holds two such cells in base64.
+"""
+
+MAX_RECORD_BYTES: Final = 2**28
+"""Longest record of any other table."""
+
 COMMA, QUOTE, EMPTY, LF, CRLF = array([",", '"', "", "\n", "\r\n"], pa.string())
 """Arrow scalars, taken from an array because `pyarrow.scalar` would import pandas."""
 
 SPECIAL_CHARACTERS: Final = '[",\r\n]'
 """Regular expression for the characters that require quotes around a cell."""
+
+
+def max_record_bytes(table: Table) -> int:
+    """Return the length of the longest record that a file of a table may hold."""
+    return MAX_LARGE_RECORD_BYTES if table.large else MAX_RECORD_BYTES
 
 
 def render_rows(columns: Sequence[pa.Array[Any]], newline: pa.StringScalar) -> pa.Buffer | bytes:
@@ -72,6 +88,35 @@ def complete_length(text: bytes) -> int:
         if newline >= 0:
             return newline + 1
         end, in_quotes = quote, not in_quotes
+    return 0
+
+
+def has_nul(text: bytes | pa.Buffer) -> bool:
+    """Whether a text contains a NUL."""
+    view = memoryview(text)
+    starts = range(0, len(view), PART_BYTES)
+    return any(b"\0" in view[start : start + PART_BYTES].tobytes() for start in starts)
+
+
+def first_record_length(text: bytes, *, in_quotes: bool) -> int:
+    """Return the length of the rest of a record at the start of a text; 0 if it does not end.
+
+    Parameters
+    ----------
+    text
+        Text whose start is inside a record.
+    in_quotes
+        Whether its start is inside quotes.
+    """
+    # Two quotes in a row stand for a character of a cell, and end nothing.
+    parts = text.replace(b'""', b"__").split(b'"')
+    length = 0
+    for part in parts:
+        newline = -1 if in_quotes else part.find(b"\n")
+        if newline >= 0:
+            return length + newline + 1
+        length += len(part) + 1
+        in_quotes = not in_quotes
     return 0
 
 
