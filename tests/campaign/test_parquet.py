@@ -12,6 +12,7 @@ from hypothesis import given, reject
 from mdfactory.campaign.parquet import read_frame
 from mdfactory.errors import FrameTooLargeError
 from mdfactory.frames.codec import encode
+from mdfactory.records.parquet import MAX_FOOTER_BYTES
 from mdfactory.testing.frames import MODERATE, tables
 
 
@@ -35,3 +36,30 @@ def test_read_frame_counts_structures_as_one_column(tmp_path: Path) -> None:
     assert read_frame(tmp_path / "x.parquet", 1_000).num_rows == 1_000
     with pytest.raises(FrameTooLargeError, match="has 1,000 rows of 1 columns"):
         read_frame(tmp_path / "x.parquet", 999)
+
+
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_read_frame_reads_no_page_that_is_longer_than_any_text(
+    tmp_path: Path, *, use_dictionary: bool
+) -> None:
+    path = tmp_path / "x.parquet"
+    table = pa.table({"x": ["x" * 2**27]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=use_dictionary)
+    assert path.stat().st_size < 2**16
+    default = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(default)
+    pa.set_memory_pool(pool)
+    try:
+        with pytest.raises(FrameTooLargeError):
+            read_frame(path, 2**20)
+    finally:
+        pa.set_memory_pool(default)
+    assert pool.max_memory() < 2**20
+
+
+def test_a_footer_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    note = {"note": "x" * MAX_FOOTER_BYTES}
+    pq.write_table(pa.table({"x": [1]}).replace_schema_metadata(note), path)
+    with pytest.raises(ValueError, match="its footer takes more than 32 MiB"):
+        read_frame(path, 2**20)

@@ -63,10 +63,10 @@ def schema_of(table: pa.Table) -> dict[str, Any]:
     return foundry_schema({each.name: kind_of(each.type) or "STRING" for each in table.schema})
 
 
-def dump(table: pa.Table) -> bytes:
+def dump(table: pa.Table, **options: object) -> bytes:
     """Return a table as a file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, **options)
     return bytes(sink.getvalue())
 
 

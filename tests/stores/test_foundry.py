@@ -11,7 +11,9 @@ import traceback
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -47,6 +49,7 @@ from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.foundry.http import RETRIES
 from mdfactory.stores.foundry.layout import path_of
 from mdfactory.stores.foundry.lock import machine_id
+from mdfactory.stores.foundry.parquet import MAX_BATCH_BYTES, read_records
 from mdfactory.stores.foundry.store import FoundryStore
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -973,6 +976,59 @@ def test_a_file_that_is_not_parquet_is_an_error(store: Store, foundry: FoundrySe
     foundry.put(PATHS.runs, {"bucket-3.parquet": b"PAR1 and nothing else"})
     with pytest.raises(StoreError, match=r"runs: bucket-3\.parquet cannot be read as Parquet"):
         _hashes(store)
+
+
+LONG = "x" * 100_000
+
+
+def _repeated(times: int, text: str = LONG) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([text]))
+
+
+def _list_of(column: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
+
+
+@pytest.mark.parametrize("column", ["input_data", "parametrization"])
+def test_texts_that_a_file_repeats_are_read_in_parts(
+    foundry: FoundryServer, column: str, store: Store
+) -> None:
+    """Files of other programs may hold the same text in many records."""
+    rows = pa.Table.from_batches([records(SIMULATIONS, *map(run, map(str, range(3_000))))])
+    index = rows.schema.get_field_index(column)
+    repeated = rows.set_column(index, column, _repeated(3_000))
+    foundry.put(PATHS.runs, {"data_1.parquet": dump(repeated)})
+    sizes, texts = [], set()
+    for part in store.read(SIMULATIONS):
+        sizes.append(part.nbytes)
+        texts |= set(part[column].to_pylist())
+    assert texts == {LONG, run("A")[column]}
+    assert max(sizes) < 3 * MAX_BATCH_BYTES
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(pa.array(["x" * 2**22]), id="text"),
+        pytest.param(_repeated(1, "x" * 2**22), id="category"),
+        pytest.param(_list_of(pa.array([0] * 2**18, pa.int8())), id="items"),
+        pytest.param(_list_of(_repeated(100)), id="repeated items"),
+    ],
+)
+def test_a_file_that_expands_is_an_error(tmp_path: Path, column: pa.Array) -> None:
+    rows = pa.Table.from_batches([records(SIMULATIONS, run("B"))])
+    index = rows.schema.get_field_index("input_data")
+    planted = dump(rows.set_column(index, "input_data", column), compression="zstd")
+    assert len(planted) < 2**14
+    path = tmp_path / "data.parquet"
+    path.write_bytes(planted)
+    read = partial(read_records, path, "data_1", SIMULATIONS, SIMULATIONS.columns)
+    assert [len(rows) for rows in read()] == [1]
+    with pytest.raises(StoreError, match="data_1 cannot be read as Parquet: .* bytes"):
+        list(read(max_record_bytes=2**20))
+    names = ["hash", "status"]  # other columns do no harm
+    others = read_records(path, "data_1", SIMULATIONS, names, max_record_bytes=2**20)
+    assert [rows.schema.names for rows in others] == [names]
 
 
 def test_a_file_that_is_named_almost_like_a_bucket_is_read(

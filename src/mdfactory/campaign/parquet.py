@@ -4,18 +4,17 @@ A Parquet file of a few kilobytes may take gigabytes in memory: Parquet stores a
 once, and Arrow repeats it. `read_frame` therefore refuses a file whose values would exceed a limit
 when they are written as text. The size is estimated in two steps, from cheap to expensive:
 
-1. The metadata of the file may show that its text exceeds the limit (`_check_metadata`), or that
+1. The footer of the file may show that its text exceeds the limit (`_check_metadata`), or that
    its columns take less memory than the limit (`_max_chunk_bytes`), as those of most files.
 2. Otherwise the file is read once in small batches, with texts as dictionaries, which do not
    repeat values, and the lengths are added up (`_check_text_size`).
 
-A frame is refused only if its text surely exceeds the limit, with one exception: fixed-width byte
-columns may not take more than `MAX_FIXED_WIDTH_BYTES` in memory.
+A frame is refused only if its text surely exceeds the limit, with two exceptions: fixed-width byte
+columns may not take more than `MAX_FIXED_WIDTH_BYTES` in memory, and unused categories count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,16 @@ from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
 from mdfactory.errors import FrameTooLargeError
 from mdfactory.frames.text import child_columns
+from mdfactory.records.ipc import SPARE_BYTES
+from mdfactory.records.parquet import (
+    DICTIONARY_ENCODINGS,
+    FIXED_WIDTH_TYPE,
+    PREFIX_ENCODING,
+    TEXT_TYPE,
+    column_chunks,
+    page_bytes,
+    read_footer,
+)
 
 MAX_VALUE_BYTES: Final = {
     "BOOLEAN": 1,
@@ -36,12 +45,7 @@ MAX_VALUE_BYTES: Final = {
 }
 """Physical type of Parquet -> largest size of a value in Arrow's memory."""
 
-TEXT_TYPE: Final = "BYTE_ARRAY"
-FIXED_WIDTH_TYPE: Final = "FIXED_LEN_BYTE_ARRAY"
-PREFIX_ENCODING: Final = "DELTA_BYTE_ARRAY"
-"""Encoding that leaves out the prefix that a text shares with the previous text."""
-
-REPEATING_ENCODINGS: Final = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", PREFIX_ENCODING}
+REPEATING_ENCODINGS: Final = {*DICTIONARY_ENCODINGS, PREFIX_ENCODING}
 """Encodings in which a text may take fewer bytes than it has characters."""
 
 BATCH_VALUES: Final = 1 << 20
@@ -70,20 +74,19 @@ def read_frame(path: Path, limit: int) -> pa.Table:
     OSError, ValueError, pyarrow.ArrowException
         If the file cannot be read.
     """
-    with ParquetFile(path) as file:
+    with ParquetFile(path, metadata=read_frame_footer(path)) as file:
         _check_metadata(file, limit)
-        if sum(map(_max_chunk_bytes, _column_chunks(file.metadata))) > limit:
+        if sum(map(_max_chunk_bytes, column_chunks(file.metadata))) > limit:
             _check_text_size(path, file.metadata, limit)
         frame = file.read()
     frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
     return frame
 
 
-def _column_chunks(metadata: FileMetaData) -> Iterator[ColumnChunkMetaData]:
-    """Yield the column chunks of all row groups; the columns have the same order in each group."""
-    for group_number in range(metadata.num_row_groups):
-        group = metadata.row_group(group_number)
-        yield from map(group.column, range(group.num_columns))
+def read_frame_footer(path: Path) -> FileMetaData:
+    """Return the footer of a Parquet file; see `records.parquet.read_footer`."""
+    with path.open("rb") as file:
+        return read_footer(file)
 
 
 def _check_metadata(file: ParquetFile, limit: int) -> None:
@@ -92,15 +95,19 @@ def _check_metadata(file: ParquetFile, limit: int) -> None:
     if metadata.num_rows * column_count > limit:  # each value takes at least a separator
         raise FrameTooLargeError(limit, f"{metadata.num_rows:,} rows of {column_count:,} columns")
     # A column of structures or lists has several leaf columns in Parquet.
-    leaf_values, fixed_width_bytes = [0] * metadata.num_columns, 0
-    for number, chunk in enumerate(_column_chunks(metadata)):
+    leaf_values, fixed_width_bytes, all_page_bytes = [0] * metadata.num_columns, 0, 0
+    for number, chunk in enumerate(column_chunks(metadata)):
         leaf = number % metadata.num_columns
         leaf_values[leaf] += chunk.num_values
+        all_page_bytes += page_bytes(chunk)
         if chunk.physical_type == FIXED_WIDTH_TYPE:
             fixed_width_bytes += chunk.num_values * (metadata.schema.column(leaf).length or 0)
     # Even an empty list has one value. Each further value is an item: a character and a comma.
     extra_items = max(leaf_values, default=0) - metadata.num_rows
     if extra_items * 2 > limit:
+        raise FrameTooLargeError(limit)
+    # A page holds the text of its values, with the length of each, or numbers of at most 8 bytes.
+    if all_page_bytes > limit + 8 * sum(leaf_values) + SPARE_BYTES:
         raise FrameTooLargeError(limit)
     if fixed_width_bytes > MAX_FIXED_WIDTH_BYTES:
         raise ValueError(
@@ -118,7 +125,7 @@ def _max_chunk_bytes(chunk: ColumnChunkMetaData) -> int:
 
 def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
     """Read a file in small batches, and raise an error if its text is too long."""
-    chunks = list(_column_chunks(metadata))
+    chunks = list(column_chunks(metadata))
     texts = {chunk.path_in_schema for chunk in chunks if chunk.physical_type == TEXT_TYPE}
     prefixed = {chunk.path_in_schema for chunk in chunks if PREFIX_ENCODING in chunk.encodings}
     # pyarrow cannot read prefix-encoded columns as dictionaries. Each of their texts may be as long
@@ -130,7 +137,8 @@ def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
         BATCH_VALUES // max(1, metadata.num_columns), limit // (8 * max([1, *prefixed_bytes]))
     )
     min_characters = 0
-    with ParquetFile(path, read_dictionary=sorted(texts - prefixed)) as file:
+    dictionaries = sorted(texts - prefixed)
+    with ParquetFile(path, metadata=metadata, read_dictionary=dictionaries) as file:
         for batch in file.iter_batches(batch_size=max(1, batch_rows)):
             separators = batch.num_rows * batch.num_columns
             min_characters += separators + sum(map(_min_characters, batch.columns))

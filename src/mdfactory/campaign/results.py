@@ -223,9 +223,9 @@ class Results:
         ResultError
             If the file is missing, is not a Parquet file, or has another number of rows.
         """
-        from pyarrow.parquet import read_metadata
+        from mdfactory.campaign.parquet import read_frame_footer
 
-        self._read_parquet(analysis, read_metadata)
+        self._read_parquet(analysis, read_frame_footer)
 
     def _read_parquet(self, analysis: Analysis, read: Callable[[Path], Parquet]) -> Parquet:
         """Return what `read` reads from the file of an entry, and check the number of rows."""

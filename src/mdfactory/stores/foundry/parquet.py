@@ -17,6 +17,14 @@ import pyarrow.parquet as pq
 
 from mdfactory.errors import StoreError, one_line
 from mdfactory.records.arrow import array, coalesce, if_else, nulls, texts
+from mdfactory.records.parquet import (
+    DICTIONARY_ENCODINGS,
+    PREFIX_ENCODING,
+    TEXT_TYPE,
+    column_chunks,
+    page_bytes,
+    read_footer,
+)
 from mdfactory.records.query import Condition, OneOf, Prefix, Query
 from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
@@ -33,6 +41,20 @@ PLACEHOLDER_HASH: Final = "__PLACEHOLDER__"
 
 MAX_BATCH_BYTES: Final = 8 * 2**20
 """Approximate limit to the size of a batch, and of a row group in a file."""
+
+MAX_RECORD_BYTES: Final = 2**30
+"""Memory of the longest record: the before-image of an analysis holds two cells of 256 MiB in
+base64."""
+
+MAX_RATIO: Final = 32
+"""Memory of a row group in relation to its stored bytes. The compression of Spark and pandas,
+snappy, stays below."""
+
+BUFFER_BYTES: Final = 2**20
+"""Bytes of a column chunk that are read from the disk at a time."""
+
+ITEM_BYTES: Final = 16
+"""Approximate size of an item of a list."""
 
 FOUNDRY_TYPES: Final = {pa.string(): "STRING", pa.int64(): "LONG"}
 """Arrow type -> type in a schema of Foundry."""
@@ -130,7 +152,12 @@ def write_records(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -
 
 
 def read_records(
-    path: Path, name: str, table: Table, columns: Sequence[str]
+    path: Path,
+    name: str,
+    table: Table,
+    columns: Sequence[str],
+    *,
+    max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Iterator[pa.RecordBatch]:
     """Stream the records of a Parquet file of any program.
 
@@ -144,29 +171,121 @@ def read_records(
         The table of the records.
     columns
         Columns to read. A column that the file lacks is blank.
+    max_record_bytes
+        Memory that the longest record may take. A row group may take that, and `MAX_RATIO` times
+        the bytes with which it is stored.
 
     Raises
     ------
     StoreError
-        If the file cannot be read as Parquet.
+        If the file cannot be read as Parquet, or announces more than that.
     """
     with _parquet_errors(name):
-        file = pq.ParquetFile(path, pre_buffer=False)
+        footer = _read_footer(path)
         # Placeholder rows are recognised by their hash, so it is always read.
         needed = list(dict.fromkeys(["hash", *columns] if "hash" in table.columns else columns))
-        present = [column for column in needed if column in file.schema_arrow.names]
-        batch_rows = _batch_rows(file.metadata)
-        for rows in file.iter_batches(batch_rows, columns=present, use_threads=False):
-            records = cast_records(rows, name, table, needed)
-            if records.num_rows:
-                yield records.select(list(columns))
+        names = footer.schema.to_arrow_schema().names
+        present = [column for column in needed if column in names]
+        for group_number in range(footer.num_row_groups):
+            chunks = _chunks_of(footer, group_number, present)
+            _check_group(chunks, path.stat().st_size, max_record_bytes)
+        file = pq.ParquetFile(
+            path,
+            metadata=footer,
+            pre_buffer=False,
+            buffer_size=BUFFER_BYTES,
+            # A dictionary does not repeat its texts.
+            read_dictionary=_dictionary_columns(footer),
+        )
+        batch_rows = _batch_rows(footer)
+        for batch in file.iter_batches(batch_rows, columns=present, use_threads=False):
+            for rows in _divide(batch, max_record_bytes):
+                records = cast_records(rows, name, table, needed)
+                if records.num_rows:
+                    yield records.select(list(columns))
 
 
-def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """Return the number of rows in a batch of bounded size, from the average size of a row."""
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    row_bytes = sum(group.total_byte_size for group in groups) // max(1, metadata.num_rows)
-    return min(BATCH_ROWS, max(1, MAX_BATCH_BYTES // max(1, row_bytes)))
+def _read_footer(path: Path) -> pq.FileMetaData:
+    with path.open("rb") as file:
+        return read_footer(file)
+
+
+def _chunks_of(
+    footer: pq.FileMetaData, group_number: int, columns: Sequence[str]
+) -> list[pq.ColumnChunkMetaData]:
+    """Return the column chunks of some columns in a row group."""
+    group = footer.row_group(group_number)
+    chunks = map(group.column, range(group.num_columns))
+    return [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in columns]
+
+
+def _check_group(
+    chunks: Sequence[pq.ColumnChunkMetaData], file_bytes: int, max_record_bytes: int
+) -> None:
+    """Check that a row group does not take much more memory than it takes in the file."""
+    stored = min(file_bytes, sum(chunk.total_compressed_size for chunk in chunks))
+    # An item of a list may take no byte in the file.
+    announced = sum(
+        page_bytes(chunk) + ("." in chunk.path_in_schema) * ITEM_BYTES * chunk.num_values
+        for chunk in chunks
+    )
+    if announced > max_record_bytes + MAX_RATIO * stored:
+        raise ValueError(f"{announced:,} bytes of values are announced in {stored:,} stored bytes")
+
+
+def _dictionary_columns(footer: pq.FileMetaData) -> list[str]:
+    """Return the paths of the columns of texts that are stored as dictionaries."""
+    return sorted(
+        {
+            chunk.path_in_schema
+            for chunk in column_chunks(footer)
+            if chunk.physical_type == TEXT_TYPE
+            and DICTIONARY_ENCODINGS.intersection(chunk.encodings)
+            and PREFIX_ENCODING not in chunk.encodings
+        }
+    )
+
+
+def _batch_rows(footer: pq.FileMetaData) -> int:
+    """Return the number of rows in a batch of bounded size."""
+    chunks = list(column_chunks(footer))
+    mean_row_bytes = sum(map(page_bytes, chunks)) // max(1, footer.num_rows)
+    columns = map(footer.schema.column, range(footer.num_columns))
+    widths = [column.length or 0 for column in columns]
+    # A text that leaves out the prefix of the previous one may be as long as the whole chunk.
+    prefixed = [page_bytes(chunk) for chunk in chunks if PREFIX_ENCODING in chunk.encodings]
+    return min(
+        BATCH_ROWS,
+        MAX_BATCH_BYTES // max(1, mean_row_bytes, *widths) or 1,
+        MAX_RECORD_BYTES // max([1, *prefixed]) or 1,
+    )
+
+
+def _divide(rows: pa.RecordBatch, max_record_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Yield rows in parts whose texts have at most `MAX_BATCH_BYTES`, or of a single row."""
+    size = sum(map(_text_bytes, rows.columns))
+    if size <= MAX_BATCH_BYTES:
+        yield rows
+    elif rows.num_rows > 1:
+        half = rows.num_rows // 2
+        yield from _divide(rows.slice(0, half), max_record_bytes)
+        yield from _divide(rows.slice(half), max_record_bytes)
+    elif size > max_record_bytes:
+        raise ValueError(f"a record takes {size:,} bytes in memory")
+    else:
+        yield rows
+
+
+def _text_bytes(column: pa.Array[Any]) -> int:
+    """Return the bytes of the texts of a column that a dictionary does not repeat."""
+    if isinstance(column, pa.StructArray):
+        return sum(map(_text_bytes, column.flatten()))
+    if isinstance(column, pa.lib.BaseListArray):
+        return _text_bytes(column.flatten())
+    if not isinstance(column, pa.DictionaryArray):
+        return 0
+    lengths: pa.Array[Any] = pc.binary_length(column.dictionary)  # type: ignore[call-overload]
+    return int(pc.sum(lengths.cast(pa.int64()).take(column.indices)).as_py() or 0)
 
 
 def refuse_undeclared_columns(path: Path, name: str, table: Table) -> None:
@@ -180,7 +299,8 @@ def refuse_undeclared_columns(path: Path, name: str, table: Table) -> None:
         If the file has such columns, or cannot be read as Parquet.
     """
     with _parquet_errors(name):
-        columns = [name for name in pq.read_schema(path).names if not name.startswith("__index_")]
+        names = _read_footer(path).schema.to_arrow_schema().names
+        columns = [name for name in names if not name.startswith("__index_")]
     undeclared = [column for column in columns if column not in table.columns]
     if undeclared:
         raise StoreError(
