@@ -10,7 +10,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -46,9 +46,10 @@ from mdfactory.records.tables import (
     digest_table,
 )
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.foundry.http import RETRIES
+from mdfactory.stores.foundry.http import RETRIES, FoundrySession, body_limit
 from mdfactory.stores.foundry.layout import path_of
 from mdfactory.stores.foundry.lock import machine_id
+from mdfactory.stores.foundry.model import ReplyTooLongError
 from mdfactory.stores.foundry.parquet import MAX_BATCH_BYTES, read_records
 from mdfactory.stores.foundry.store import FoundryStore
 from mdfactory.stores.store import Store
@@ -1029,6 +1030,15 @@ def test_a_file_that_expands_is_an_error(tmp_path: Path, column: pa.Array) -> No
     names = ["hash", "status"]  # other columns do no harm
     others = read_records(path, "data_1", SIMULATIONS, names, max_record_bytes=2**20)
     assert [rows.schema.names for rows in others] == [names]
+
+
+def test_a_reply_that_is_too_long_is_not_read(store: Store, foundry: FoundryServer) -> None:
+    assert _hashes(store) == ["A"]
+    session, url = FoundrySession(), f"{foundry.url}/compass"
+    with closing(session), body_limit(10), pytest.raises(ReplyTooLongError, match="than 10 bytes"):
+        session.request("GET", url)
+    with closing(session), body_limit(10_000):
+        assert session.request("GET", url).content
 
 
 def test_a_file_that_is_named_almost_like_a_bucket_is_read(

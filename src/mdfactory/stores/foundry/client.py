@@ -23,13 +23,20 @@ from foundry_dev_tools.errors import compass, dataset
 from foundry_dev_tools.errors.config import FoundryConfigError
 
 from mdfactory.errors import ConfigError, StoreError, one_line
-from mdfactory.stores.foundry.http import TIMEOUT_SECONDS, FoundrySession, request_errors
+from mdfactory.stores.foundry.http import (
+    MAX_REPLY_BYTES,
+    TIMEOUT_SECONDS,
+    FoundrySession,
+    body_limit,
+    request_errors,
+)
 from mdfactory.stores.foundry.model import (
     UNLISTED_TRANSACTION,
     CommitStatusUnknownError,
     DatasetTransaction,
     OpenTransactionError,
     QueryFailedError,
+    ReplyTooLongError,
     RequestRefusedError,
     parse_transaction,
 )
@@ -43,6 +50,9 @@ MAX_COMMIT_ATTEMPTS: Final = 3
 """Largest number of times that a commit is sent while its transaction stays open."""
 
 TRANSACTIONS_PER_PAGE: Final = 100
+
+MAX_RESULT_BYTES: Final = 2**29
+"""Longest result of a query: it is held in memory, while files are read from the disk."""
 
 QUERY_POLL_SECONDS: Final = 0.2
 """Pause between two requests for the status of a query."""
@@ -221,9 +231,11 @@ class FoundryClient:
             )
         return {entry["logicalPath"]: int(entry["fileMetadata"]["length"]) for entry in entries}
 
-    def read_file(self, dataset_rid: str, ref: str, path: str) -> bytes:
-        """Return the content of a file of a view."""
-        with self._request(f"reading {path} of {dataset_rid}"):
+    def read_file(self, dataset_rid: str, ref: str, path: str, size: int) -> bytes:
+        """Return the content of a file of a view; one that is longer than its size is an error."""
+        # the reply to a failed request may be longer than a short file
+        limit = max(size, MAX_REPLY_BYTES)
+        with body_limit(limit), self._request(f"reading {path} of {dataset_rid}"):
             return self._context.data_proxy.api_get_file_in_view(dataset_rid, ref, path).content
 
     def has_schema(self, dataset_rid: str, transaction_rid: str) -> bool:
@@ -244,7 +256,8 @@ class FoundryClient:
         Raises
         ------
         QueryFailedError
-            If the query fails although the service works, or its result is not in Arrow format.
+            If the query fails although the service works, or its result is not in Arrow format, or
+            longer than `MAX_RESULT_BYTES`. The files can be read then.
         """
         sql = self._context.foundry_sql_server
         deadline = time.monotonic() + TIMEOUT_SECONDS[1]
@@ -260,12 +273,12 @@ class FoundryClient:
                     status = sql.api_queries_status(query_id).json()["status"]
             if status["type"] != "ready":
                 raise QueryFailedError(str(status.get("failed", {}).get("errorMessage", status)))
-            with self._request("reading the result of a query"):
+            with body_limit(MAX_RESULT_BYTES), self._request("reading the result of a query"):
                 content = sql.api_queries_results(query_id).content
             if content[:1] != b"A":  # the marker of an Arrow stream
                 raise QueryFailedError("the result is not in Arrow format")
             return pa.ipc.open_stream(pa.py_buffer(content).slice(1))
-        except (RequestRefusedError, pa.ArrowInvalid) as error:
+        except (RequestRefusedError, ReplyTooLongError, pa.ArrowInvalid) as error:
             raise QueryFailedError(one_line(error)) from error
 
     # Transactions

@@ -239,9 +239,10 @@ class DatasetTable:
     def _download(self, path: str) -> Path:
         """Return the local copy of a file, which is downloaded once."""
         if path not in self._local_files:
-            content = self._client.read_file(self.rid, self.base_transaction, path)
-            if len(content) != self.files[path]:
-                received = f"received {len(content)} of {self.files[path]} bytes"
+            size = self.files[path]
+            content = self._client.read_file(self.rid, self.base_transaction, path, size)
+            if len(content) != size:
+                received = f"received {len(content)} of {size} bytes"
                 raise StoreError(f"{self.path}: {path} cannot be read: {received}")
             with temporary_file_errors():
                 file = Path(self._temporary_folder.name, f"{len(self._local_files)}.parquet")

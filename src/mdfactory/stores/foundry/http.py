@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import requests
 from foundry_dev_tools.errors.meta import FoundryAPIError
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError
 
 from mdfactory.errors import MDFactoryError, StoreError, one_line
-from mdfactory.stores.foundry.model import RequestRefusedError
+from mdfactory.stores.foundry.model import ReplyTooLongError, RequestRefusedError
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse  # urllib3 1 does not have it
@@ -30,6 +34,14 @@ MAX_ATTEMPTS: Final = 6
 
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 """Longest pause before a retry, even if the service asks for a longer one."""
+
+MAX_REPLY_BYTES: Final = 2**26
+"""Longest body of a reply, unless `body_limit` sets another limit."""
+
+BODY_BYTES: Final = 2**16
+"""Bytes of a body that are read at a time."""
+
+_max_body_bytes: ContextVar[int] = ContextVar("_max_body_bytes", default=MAX_REPLY_BYTES)
 
 MESSAGE_OF_STATUS: Final = {
     401: "the token is invalid or has expired. Get a new token, and set it with: fdt config",
@@ -92,15 +104,48 @@ class FoundrySession(requests.Session):
         if self._process_id != os.getpid():
             self.close()
             self._process_id = os.getpid()
-        options["timeout"] = options.get("timeout") or TIMEOUT_SECONDS
+        options |= {"timeout": options.get("timeout") or TIMEOUT_SECONDS, "stream": True}
         retries = RETRIES
         while True:
+            response = super().request(*arguments, **options)
             try:
-                return super().request(*arguments, **options)
-            except requests.exceptions.ChunkedEncodingError as error:
-                # The reply broke off in its body, which is read outside of urllib3's retries.
-                retries = retries.increment(error=error)
+                response.raw = _read_body(response)
+            except ProtocolError as error:
+                # The reply broke off in its body, which is read outside of urllib3's retries. They
+                # would not repeat a request for an error of this class.
+                retries = retries.increment(error=ChunkedEncodingError(error))
                 retries.sleep()
+            else:
+                return response
+
+
+@contextmanager
+def body_limit(max_bytes: int) -> Iterator[None]:
+    """Set the longest body of the replies to requests in a ``with`` statement."""
+    token = _max_body_bytes.set(max_bytes)
+    try:
+        yield
+    finally:
+        _max_body_bytes.reset(token)
+
+
+def _read_body(response: requests.Response) -> io.BytesIO:
+    """Return the body of a reply as a file.
+
+    Raises
+    ------
+    ReplyTooLongError
+        If it is too long; the rest is not read.
+    """
+    body, limit = io.BytesIO(), _max_body_bytes.get()
+    for part in response.raw.stream(BODY_BYTES, decode_content=True):
+        body.write(part)
+        if body.tell() > limit:
+            response.close()
+            host = urlsplit(response.url).netloc.rpartition("@")[2]
+            raise ReplyTooLongError(f"{host}: a reply is longer than {limit:,} bytes")
+    body.seek(0)
+    return body
 
 
 @contextmanager

@@ -33,6 +33,10 @@ class CommitStatusUnknownError(StoreError):
     """A commit failed, and the status of its transaction cannot be read."""
 
 
+class ReplyTooLongError(StoreError):
+    """A reply is longer than any that is expected."""
+
+
 class QueryFailedError(Exception):
     """An SQL query failed, but the service works; the files can be read instead."""
 
