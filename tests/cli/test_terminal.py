@@ -343,6 +343,35 @@ def test_only_debug_shows_the_traceback(tmp_path: Path) -> None:
         assert ("Traceback" in result.stderr) is shown
 
 
+BUG = r"""
+import sys
+from mdfactory.cli.app import app, run
+@app.command
+def broken():
+    raise RuntimeError("\x1b[2J\nat postgresql://me:hunter2@host/lab")
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_bug_is_one_line_without_secrets_and_control_characters() -> None:
+    message = (
+        "RuntimeError: \\x1b[2J at postgresql://me:***@host/lab. "
+        "This is a mistake in the program; --debug shows where"
+    )
+    for flags in ([], ["--json"], ["--debug"]):
+        command = [sys.executable, "-c", BUG, "broken", *flags]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert result.stderr.splitlines()[-1] == f"error: {message}"
+        assert ("Traceback" in result.stderr) == ("--debug" in flags)
+        assert ("in broken" in result.stderr) == ("--debug" in flags)
+        assert "hunter2" not in result.stderr + result.stdout
+        assert is_harmless(result.stderr + result.stdout)
+        if "--json" in flags:
+            shown = json.loads(result.stdout)
+            assert shown == {"command": "broken", "error": message.replace("\\x1b", "\x1b")}
+
+
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x7f\x9b\u202e\u2066\r\udcff[/red]"
 """Escape sequences, bidirectional overrides, a lone surrogate, and markup of rich."""
 

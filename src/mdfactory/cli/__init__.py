@@ -38,6 +38,8 @@ def main(platform: str = sys.platform) -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before or after the command itself
         code = 130
+    except ImportError as error:
+        sys.exit(f"error: the installation of mdfactory is incomplete: {error}")
     sys.exit(code)
 
 

@@ -63,6 +63,9 @@ def run(arguments: Sequence[str]) -> int:
         return _report_usage(Terminal(json="--json" in arguments), error)
     except OSError as error:  # while printing help or the version, which run no command
         return _report_output(Terminal(json="--json" in arguments), error)
+    except Exception as error:  # noqa: BLE001  # a mistake in the program
+        Terminal(json="--json" in arguments, debug="--debug" in arguments).bug(error)
+        return Exit.failed
 
 
 def _check_values(arguments: Sequence[str]) -> None:
@@ -171,6 +174,9 @@ def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) 
         return Exit.failed
     except OSError as error:
         return _report_output(terminal, error)
+    except Exception as error:  # noqa: BLE001  # a mistake in the program
+        terminal.bug(error)
+        return Exit.failed
     return int(code or Exit.done)
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.cli.layout import printable, table_lines, tsv_lines
 from mdfactory.cli.matrix import ASCII_MARKS, MARKS, matrix_lines
-from mdfactory.errors import DeclinedError, MDFactoryError
+from mdfactory.config.passwords import mask_password
+from mdfactory.errors import DeclinedError, MDFactoryError, one_line
 from mdfactory.files import escape_undecoded
 from mdfactory.records.vocabulary import ResultStatus
 
@@ -197,6 +199,13 @@ class Terminal:
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
         _print_error(f"error: {error}")
 
+    def bug(self, error: Exception) -> None:
+        """Print an error that nobody expected: one line, and with ``--debug`` the traceback."""
+        if self._debug:
+            for lines in traceback.format_exception(error):
+                _print_error("\n".join(map(mask_password, lines.rstrip("\n").split("\n"))))
+        self.error(f"{_describe(error)}. This is a mistake in the program; --debug shows where")
+
     def problems(self, warnings: Iterable[str], skipped: Iterable[Skipped] = ()) -> None:
         """Print warnings, and also with ``--quiet`` each item that was skipped and the reason."""
         for warning in warnings:
@@ -274,8 +283,10 @@ class Terminal:
                 for row in batch.to_pylist():
                     print(separator, _to_json(row), sep="", end="")
                     separator = ",\n"
-        except MDFactoryError as error:
-            print(f'], "error": {_to_json(str(error))}}}')
+        except OSError:  # of the output, most likely
+            raise
+        except Exception as error:
+            print(f'], "error": {_to_json(_describe(error))}}}')
             self.json = False  # the object is complete: the error is not printed as another one
             raise
         print("]}")
@@ -352,6 +363,13 @@ class _PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return _printable_lines(super().format(record))
+
+
+def _describe(error: Exception) -> str:
+    """Return the message of an error on one line if nobody expected it, without secrets."""
+    if isinstance(error, MDFactoryError):
+        return str(error)
+    return f"{type(error).__name__}: {mask_password(one_line(error))}".removesuffix(": ")
 
 
 def _to_json(value: object) -> str:
