@@ -259,7 +259,7 @@ def test_an_answer_is_checked_where_it_leads_to(
     init = ("config", "init", "--config", "sub/lab.ini", "--no-initialise", "--run-db-path")
     refused = mdfactory(*init, "here")
     assert (refused.code, refused.out) == (2, "")
-    assert f"--run-db-path: {tmp_path / 'here'} is a folder" in refused.err
+    assert f"--run-db-path: {tmp_path / 'here'} is not a file" in refused.err
     assert mdfactory(*init, "there").code == 0
     shown = mdfactory("config", "show", "--config", "sub/lab.ini").out
     assert f"sqlite.RUN_DB_PATH  {tmp_path / 'there'}  " in re.sub("  +", "  ", shown)
@@ -340,7 +340,7 @@ def test_init_reads_a_password_from_a_file(mdfactory: Program, tmp_path: Path) -
         (["--type", "oracle"], 2, "--type"),
         (["--type", "csv", "--url", "postgresql://h/d"], 2, "--url does not go with --type csv"),
         (["--type", "csv", "--analysis-db-path", "{file}"], 2, "is not a folder"),
-        (["--type", "sqlite", "--run-db-path", "{folder}"], 2, "is a folder"),
+        (["--type", "sqlite", "--run-db-path", "{folder}"], 2, "is not a file"),
         (["--run-db-path", "$NOWHERE/r.db"], 2, "$NOWHERE is not set"),
         (["--type", "postgres"], 2, "--url: expected a URL such as postgresql://user@host"),
         (

@@ -137,6 +137,18 @@ def _interrupt_verify(
     return started.returncode, out, err
 
 
+def test_a_campaign_csv_selects_the_simulations_of_its_rows(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
+    table = (pushed_all / "campaign.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "two.csv").write_text("\n".join(table[:3]) + "\n", encoding="utf-8")
+    below = ("--csv-root", pushed_all, "--json")
+    checked = mdfactory("sync", "verify", "--csv", tmp_path / "two.csv", *below).json["checked"]
+    assert checked["RUN_DATABASE"] == 2
+    result = mdfactory("sync", "verify", "--csv", tmp_path / "missing.csv", *below)
+    assert (result.code, "checked" in result.json) == (1, False)
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_prints_the_command_that_continues_it(
     pushed_all: Path, running: Callable[..., Any]

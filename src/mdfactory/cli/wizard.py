@@ -233,8 +233,9 @@ def _check(setting: SettingKey, value: str, folder: Path) -> None:
             FoundryPaths.below("/default", name=value or "default")
         case "sqlite" | "csv", _:
             wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
-            if value and os.path.exists(path) and os.path.isdir(path) != wants_folder:
-                raise ConfigError(f"{path} is {'not a folder' if wants_folder else 'a folder'}")
+            kind, is_kind = ("folder", os.path.isdir) if wants_folder else ("file", os.path.isfile)
+            if value and os.path.exists(path) and not is_kind(path):
+                raise ConfigError(f"{path} is not a {kind}")
 
 
 def _add_password(url: str, given: Mapping[str, str], prompter: Prompter) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 
+from mdfactory.campaign.discover import CsvSource, Source
 from mdfactory.files import is_storable
 from mdfactory.records.query import Prefix, Query
 from mdfactory.records.tables import Table
@@ -34,6 +35,21 @@ def records_inside(
     for hash_, directory in transaction.values(table, Query(where, ("hash", "directory"))):
         if folders is None or is_inside(directory, folders):
             yield hash_, directory
+
+
+def hashes_in_csv(source: Source | None) -> set[str] | None:
+    """Return the hashes of the rows of a campaign CSV; None if the source is not one.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read as a campaign CSV.
+    """
+    if not isinstance(source, CsvSource):
+        return None
+    from mdfactory.campaign.campaign_csv import read_rows
+
+    return {row.build_input.hash for row in read_rows(source.file).rows}
 
 
 def is_inside(directory: str, folders: Collection[str]) -> bool:

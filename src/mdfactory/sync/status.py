@@ -20,7 +20,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
-from mdfactory.campaign.discover import CsvSource, Folders, Source, roots
+from mdfactory.campaign.discover import Folders, Source, roots
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
@@ -33,7 +33,7 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.folders import records_inside
+from mdfactory.sync.folders import hashes_in_csv, records_inside
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS, require_tables
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
@@ -264,15 +264,11 @@ def _store_only(
     for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
         hashes_on_disk[table.id].update(texts(rows["hash"]))
     folders = None if isinstance(source, Folders) else frozenset(roots(source, snapshot.reading))
-    hashes_in_csv = None
-    if isinstance(source, CsvSource):
-        from mdfactory.campaign.campaign_csv import read_rows
-
-        hashes_in_csv = {row.build_input.hash for row in read_rows(source.file).rows}
+    listed = hashes_in_csv(source)
     is_folder = cache(os.path.isdir)
     for table in tables:
         for hash_, directory in records_inside(transaction, table, folders):
-            belongs = hashes_in_csv is None or hash_ in hashes_in_csv
+            belongs = listed is None or hash_ in listed
             if belongs and hash_ not in hashes_on_disk[table.id]:
                 state = State.extra if is_folder(directory) else State.gone
                 yield table, Difference(state, table.name, hash_, directory)

@@ -34,7 +34,7 @@ from mdfactory.stores.history.entries import read_entries
 from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.folders import is_inside, records_inside
+from mdfactory.sync.folders import hashes_in_csv, is_inside, records_inside
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import parse_hash_prefix
@@ -97,7 +97,8 @@ def verify(
     store
         The store.
     source
-        Check only records whose directory is inside this source; all records if None.
+        Check only records whose directory is inside this source, of a campaign CSV only those of
+        its rows; all records if None.
     quick
         Do not read the contents of results on disk: check only that the files exist, and the
         number of rows of Parquet files.
@@ -114,7 +115,8 @@ def verify(
     NotInitialisedError
         If the store has no tables.
     SourceError
-        If the store has no records of simulations in the source.
+        If the store has no records of simulations in the source, or it is a campaign CSV that
+        cannot be read.
     QueryError
         If `since` is not hexadecimal, or if it is empty.
     UsageError
@@ -125,7 +127,10 @@ def verify(
     given = [] if source is None else roots(source)
     # Records have the path of their push: a link to the folder, or the folder itself.
     folders = None if source is None else frozenset([*given, *map(os.path.realpath, given)])
+    rows = hashes_in_csv(source)
     verification = _Verification(store, verified, folders, quick=quick)
+    if rows is not None:
+        verification.hashes &= rows
     if folders is not None and not verification.hashes:
         # The path is probably misspelt, or another one than that of the push.
         missing = "" if any(map(os.path.exists, given)) else "no such folder, and "
