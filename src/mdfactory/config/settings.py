@@ -51,6 +51,9 @@ DEFAULT_VALUES: Final = {
 QUOTES: Final = tuple("\"'`\u201c\u201d\u2018\u2019")
 """Straight and typographic quotation marks."""
 
+QUOTED_PART: Final = re.compile(r"/(['\"])[^/]*\1/|\\ ")
+"""Folder of a path in the spelling of a shell: in quotes, or with a backslash before a blank."""
+
 MAX_FILE_BYTES: Final = 2**20
 """Size of the largest configuration file that is read; most have less than a thousand bytes."""
 
@@ -497,8 +500,9 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
     Raises
     ------
     ConfigError
-        If the value is in quotes, followed by a comment, on several lines, or a URL; or if a path
-        contains a variable that is not set or empty, an unknown user or a NUL character.
+        If the value, or a folder in it, is in quotes; if it is followed by a comment, on several
+        lines, or a URL; if it contains a control character; or if a path contains a variable that
+        is not set or empty, or an unknown user.
     """
     section, key = setting_key
     if setting_key != ("postgres", "URL") and is_connection_with_password(given):
@@ -519,8 +523,6 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         if not (value and value.strip()):
             state = "not set" if value is None else "empty"
             raise ConfigError(f"{source}: [{section}] {key} = {given}: {variable} is {state}")
-    if "\0" in expanded:
-        raise ConfigError(f"{source}: [{section}] {key} contains a NUL character")
     if section == "foundry":
         return expanded
     try:
@@ -533,10 +535,12 @@ def _value_problem(value: str) -> str:
     """Return what is not part of a value but would be read as such, or an empty text."""
     if "\n" in value:
         return "continues on the next line; write it on one line, and the next line without indent"
-    if value.startswith(QUOTES) or value.endswith(QUOTES) or "\\ " in value:
+    if value.startswith(QUOTES) or value.endswith(QUOTES) or QUOTED_PART.search(value):
         return "is in quotes; write it without quotes and backslashes, blanks may stay"
     if re.search(r"(^|\s)[;#]", value):
         return "is followed by a comment; write the comment on a line of its own"
     if re.match(r"\w+://", value):
         return "is a URL; write a path"
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        return "contains a control character"
     return ""
