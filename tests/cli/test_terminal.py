@@ -372,6 +372,29 @@ def test_a_bug_is_one_line_without_secrets_and_control_characters() -> None:
             assert shown == {"command": "broken", "error": message.replace("\\x1b", "\x1b")}
 
 
+LOST_ERRORS = r"""
+import sys, threading
+from mdfactory.cli import main
+from mdfactory.cli.app import app
+def fail(*_):
+    raise RuntimeError("\x1b[2J\nat postgresql://me:hunter2@host/lab")
+@app.command
+def broken():
+    thread = threading.Thread(target=fail)
+    thread.start(), thread.join()
+    type("Broken", (), {"__del__": fail})()
+sys.argv[1:] = ["broken"]
+main()
+"""
+
+
+def test_an_error_that_no_code_can_catch_is_one_line() -> None:
+    command = [sys.executable, "-c", LOST_ERRORS]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    warning = "warning: RuntimeError: \\x1b[2J at postgresql://me:***@host/lab\n"
+    assert (result.returncode, result.stderr) == (0, warning * 2)
+
+
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x7f\x9b\u202e\u2066\r\udcff[/red]"
 """Escape sequences, bidirectional overrides, a lone surrogate, and markup of rich."""
 

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import Final
 
@@ -34,7 +35,9 @@ def main(platform: str = sys.platform) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         from mdfactory.cli.app import run
+        from mdfactory.cli.render import report_lost
 
+        threading.excepthook = sys.unraisablehook = report_lost
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before or after the command itself
         code = 130

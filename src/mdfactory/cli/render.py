@@ -292,6 +292,19 @@ class Terminal:
         print("]}")
 
 
+def report_lost(lost: Any) -> None:
+    """Print an error that no code can catch: in a thread, or when an object is released.
+
+    Parameters
+    ----------
+    lost
+        The argument of ``threading.excepthook`` and ``sys.unraisablehook``.
+    """
+    if isinstance(lost.exc_value, Exception):
+        logging.getLogger("mdfactory").debug("failed", exc_info=lost.exc_value)
+        _print_error(f"warning: {_describe(lost.exc_value)}")
+
+
 def discard_output() -> None:
     """Send all further standard output to the null device.
 
