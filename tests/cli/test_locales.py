@@ -82,6 +82,24 @@ def _texts(text: str) -> str:
     return json.dumps(json.loads(text), ensure_ascii=False).replace("\\\\", "\\")
 
 
+@pytest.fixture(scope="session")
+def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A locale in which the bytes of any path are text, but another one than in UTF-8."""
+    if not shutil.which("localedef"):
+        pytest.skip("there is no localedef to make a locale with")
+    folder = tmp_path_factory.mktemp("locales")
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", folder / "en_US.ISO-8859-1"]
+    subprocess.run(command, check=True)
+    return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1"}
+
+
+@pytest.mark.long
+def test_each_command_shows_the_same_path_in_latin1(
+    campaign: Path, tmp_path: Path, latin1: dict[str, str]
+) -> None:
+    test_each_command_shows_the_same_path_in_any_locale(campaign, tmp_path, latin1, "grün".encode())
+
+
 @pytest.mark.parametrize(
     ("locale", "name"), [(POSIX, "grün".encode()), (UTF8, b"gr\xfcn")], ids=ascii
 )
