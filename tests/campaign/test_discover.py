@@ -143,7 +143,7 @@ def test_discover_ends_for_a_recursive_pattern_in_a_loop_of_symlinks(tmp_path: P
 
 @pytest.mark.parametrize("name", ["~nobody_of_this_name/x", "n" * 300, "a\0b"])
 def test_discover_rejects_a_source_that_is_an_impossible_path(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="there is no such"):
+    with pytest.raises(SourceError, match="there is no (such|user)"):
         discover(name)
     summary = tmp_path / "all.yaml"
     _make_simulation(tmp_path / "good")
@@ -315,6 +315,16 @@ def test_discover_names_a_source_that_it_cannot_read(
     with pytest.raises(SourceError, match=reason.replace("'", ".")) as caught:
         discover(str(source))
     assert str(source) in str(caught.value)
+
+
+def test_discover_skips_a_listed_folder_of_an_unknown_user(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.yaml"
+    summary.write_text("system_directory: [~no_one/x, ~no_one/y]\n", encoding="utf-8")
+    skipped = _skipped(summary)
+    assert [each.path for each in skipped] == [f"{tmp_path}/~no_one/{name}" for name in "xy"]
+    assert {each.reason for each in skipped} == {
+        "listed in summary.yaml, but there is no such folder"
+    }
 
 
 def test_discover_skips_a_path_that_is_not_utf8(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from mdfactory.campaign.simulation import (
     Skipped,
     read_simulation,
 )
-from mdfactory.errors import SourceError
+from mdfactory.errors import ConfigError, SourceError
 from mdfactory.files import (
     UNSTORABLE,
     Listing,
@@ -168,16 +168,27 @@ def _source_path(source: str) -> str:
     Raises
     ------
     SourceError
-        If it is empty: it would be the working directory.
+        If it is empty, as it would be the working directory; or if its ``~`` is not known.
     """
     if not source:
         raise SourceError("SOURCE", "is an empty text, not a path")
-    return _absolute(source)
+    try:
+        return _absolute(source)
+    except ConfigError as error:
+        raise SourceError(source, str(error).removeprefix(f"{source}: ")) from error
 
 
 def _absolute(path: str | Path, parent: str = "") -> str:
     """Return an absolute path, with ``~`` expanded."""
     return absolute_path(expand_home(path), parent)
+
+
+def _listed_folder(path: str, parent: str) -> str:
+    """Return the absolute path of a folder in a build summary; with an unknown ``~`` as it is."""
+    try:
+        return _absolute(path, parent)
+    except ConfigError:
+        return absolute_path(path, parent)
 
 
 def _match_folders(source: str) -> list[str]:
@@ -308,9 +319,9 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
             index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
     parent = os.path.dirname(path)
     return [
-        (_absolute(folder, parent), os.path.join(parent, hash_))
+        (_listed_folder(folder, parent), os.path.join(parent, hash_))
         if HASH_PATTERN.fullmatch(hash_)
-        else (_absolute(folder, parent),)
+        else (_listed_folder(folder, parent),)
         for folder, hash_ in pairs
     ]
 
