@@ -1,20 +1,23 @@
 """Two users with a common group, and a folder that belongs to it.
 
 Only root can become another user. Python and its libraries may lie where only root can read them,
-so ``python members.py USER UMASK CALL SCRIPT FOLDER ARGUMENTS`` runs a script twice: as root in a
-scratch folder, which imports all modules, and then as the user in the folder. If CALL is the rule
-of an injection of strace, it is in force during the second run.
+so ``python members.py SCRIPT ARGUMENTS`` first runs a script as root in a scratch folder, which
+imports all modules. Then it reads turns from its standard input, one JSON list a line: user, umask,
+rule of an injection of strace or nothing, arguments of the script. For each it runs the script as
+the user, in a process of its own, and prints exit code, output and errors as a JSON list.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +30,9 @@ GROUP, ANN, BEN = 61000, 61001, 61002
 
 NEEDS_MEMBERS = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two users")
 
+Turn = Callable[..., subprocess.CompletedProcess[str]]
+"""A call with user, umask, arguments and ``inject`` runs the script of `taking_turns`."""
+
 
 @contextmanager
 def group_folder(mode: int) -> Iterator[Path]:
@@ -38,6 +44,35 @@ def group_folder(mode: int) -> Iterator[Path]:
         os.chown(folder, ANN, GROUP)
         folder.chmod(mode)
         yield folder
+
+
+@contextmanager
+def taking_turns(script: str, *arguments: str) -> Iterator[Turn]:
+    """Yield a function that runs a script as a member of the group, many times in a short time.
+
+    Parameters
+    ----------
+    script
+        Source of the script, whose first argument is a folder.
+    arguments
+        Further arguments with which the script imports all that it needs later.
+    """
+    command = [sys.executable, __file__, script, *arguments]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        stdin, stdout = server.stdin, server.stdout
+
+        def take(
+            user: int, umask: int, *arguments: object, inject: str = ""
+        ) -> subprocess.CompletedProcess[str]:
+            turn = [user, umask, inject, *map(str, arguments)]
+            stdin.write(json.dumps(turn) + "\n")
+            stdin.flush()
+            return subprocess.CompletedProcess(turn, *json.loads(stdout.readline()))
+
+        yield take
+        stdin.close()
 
 
 def run_as(
@@ -56,10 +91,8 @@ def run_as(
     inject
         Fault to inject with strace, such as ``unlink:signal=KILL:when=3``.
     """
-    command = [sys.executable, __file__, str(user), str(umask), inject, script, str(folder)]
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    with taking_turns(script, *arguments) as take:
+        return take(user, umask, folder, *arguments, inject=inject)
 
 
 def _run(script: str, *arguments: str) -> None:
@@ -67,19 +100,51 @@ def _run(script: str, *arguments: str) -> None:
     exec(script, {"__name__": "script"})  # noqa: S102
 
 
-def main(user: int, umask: int, rule: str, script: str, folder: str, *arguments: str) -> None:
-    """Run a script as root in a scratch folder, then as a user; see the module."""
-    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
-        _run(script, scratch, *arguments)
-    if rule:
-        tamper(rule)
+def _become(user: int, umask: int) -> None:
     os.chdir("/")
     os.setgroups([GROUP])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     os.umask(umask)
-    _run(script, folder, *arguments)
+
+
+def _run_as(user: int, umask: int, rule: str, script: str, *arguments: str) -> int:
+    """Run a script as a user in this process, and return its exit code."""
+    if rule:
+        tamper(rule)
+    _become(user, umask)
+    try:
+        _run(script, *arguments)
+    except BaseException:  # noqa: BLE001  # as Python does at the end of a script
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def _take_turn(script: str, user: int, umask: int, rule: str, *arguments: str) -> list[object]:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        child = os.fork()
+        if not child:
+            os.dup2(output.fileno(), 1)
+            os.dup2(errors.fileno(), 2)
+            os._exit(_run_as(user, umask, rule, script, *arguments))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        errors.seek(0)
+        return [code, output.read(), errors.read()]
+
+
+def main(script: str, *arguments: str) -> None:
+    """Run a script as root in a scratch folder, then as users; see the module."""
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
+        _run(script, scratch, *arguments)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_take_turn(script, *json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main(*sys.argv[1:])

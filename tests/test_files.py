@@ -15,6 +15,7 @@ from mdfactory.files import (
     copy_file,
     create_file,
     create_folder,
+    drop_other_names,
     expand_home,
     locked,
     read_file,
@@ -199,6 +200,28 @@ def test_a_new_file_can_be_written_by_the_group_that_can_write_its_folder(
     assert (tmp_path / "file").stat().st_mode & 0o777 == expected
     for folder in (tmp_path / "a", tmp_path / "a" / "b"):
         assert folder.stat().st_mode & 0o777 == (0o770 if folder_mode & 0o020 else 0o700)
+
+
+def test_a_shared_file_or_folder_has_only_its_own_name(tmp_path: Path) -> None:
+    tmp_path.chmod(0o770)
+    os.close(create_file(tmp_path / "file"))
+    with pytest.raises(FileExistsError):
+        create_file(tmp_path / "file")
+    create_folder(tmp_path / "folder")
+    create_folder(tmp_path / "folder")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+
+
+def test_the_other_name_of_a_file_whose_creation_was_killed_is_removed(tmp_path: Path) -> None:
+    name = "a" * 32
+    (tmp_path / "lock").touch()
+    for kept in (f".lock-{name}", ".lock-copy", f".block-{name}"):
+        (tmp_path / kept).touch()
+    for other in (f".lock-{'b' * 32}", "mine"):
+        os.link(tmp_path / "lock", tmp_path / other)
+    drop_other_names(tmp_path / "lock")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"lock", "mine", f".lock-{name}", ".lock-copy", f".block-{name}"}
 
 
 def test_a_copied_file_keeps_its_times_and_permissions(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ LOCKLESS_ERRNOS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 """Errors of file systems without locks: NFS without a lock daemon, Lustre without ``flock``."""
 
 
+LINKLESS_ERRNOS: Final = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Errors of file systems without hard links: exFAT, some CIFS and FUSE. They have no owners."""
+
 SURROGATE: Final = re.compile("[\udc80-\udcff]|(?P<other>[\ud800-\udfff])")
 """Character that no text has. By the first ones, Python represents bytes that are not UTF-8."""
 
@@ -241,6 +244,8 @@ def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) 
     OSError
         If the file cannot be created, or exists.
     """
+    if replaces is None and mode & stat.S_IRWXG and is_shared(path.parent):
+        return _create_shared_file(path, mode)
     replaced = _replaced_status(replaces) if replaces else None
     permissions = stat.S_IMODE(replaced.st_mode) if replaced else mode
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, permissions)
@@ -257,18 +262,83 @@ def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) 
 def create_folder(path: Path) -> None:
     """Create a folder and its missing parents; do nothing if it exists.
 
-    As for a file, a group that can write the parent of a new folder can write the folder.
+    As for a file, a group that can write the parent of a new folder can write the folder. It
+    appears under its name when it has its permissions, so that a kill leaves none that is private.
     """
     if path.is_dir():
         return
     create_folder(path.parent)
-    path.mkdir(exist_ok=True)
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
+    if not is_shared(path.parent):
+        path.mkdir(exist_ok=True)
+        return
+    temporary = _temporary_path(path)
+    temporary.mkdir()
+    try:
+        with _opened_folder(temporary) as handle:
             _share(handle, path.parent)
-        finally:
-            os.close(handle)
+        temporary.rename(path)
+    except OSError:
+        temporary.rmdir()
+        if not path.is_dir():  # else another program has created it meanwhile
+            raise
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder can be written by its group."""
+    return bool(folder.stat().st_mode & stat.S_IWGRP)
+
+
+def drop_other_names(path: Path) -> None:
+    """Remove the temporary names of a file that were left if the program was killed."""
+    status = path.lstat()
+    if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
+        return
+    for other in list_folder(path.parent).files:
+        if _is_temporary_name(other, path):
+            with suppress(OSError):
+                if path.with_name(other).samefile(path):
+                    path.with_name(other).unlink()
+
+
+def _create_shared_file(path: Path, mode: int) -> int:
+    """Create a file that appears under its name when its group has its rights.
+
+    Created in place, it would be private for good if the program were killed before it is shared.
+    """
+    temporary = _temporary_path(path)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        _share(handle, path.parent)
+        os.link(temporary, path)
+    except OSError as error:
+        os.close(handle)
+        if error.errno not in LINKLESS_ERRNOS:
+            raise
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        _share(handle, path.parent)
+    finally:
+        with suppress(FileNotFoundError):  # the next program that opens the file removes it
+            temporary.unlink()
+    return handle
+
+
+def _temporary_path(path: Path) -> Path:
+    """Return an unused hidden path in the folder of a file that will be renamed to its name."""
+    return path.with_name(f".{path.name[:100]}-{uuid4().hex}")
+
+
+def _is_temporary_name(name: str, path: Path) -> bool:
+    """Whether a name is one of `_temporary_path`."""
+    return bool(re.fullmatch(rf"\.{re.escape(path.name[:100])}-[0-9a-f]{{32}}", name))
+
+
+@contextmanager
+def _opened_folder(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _replaced_status(path: Path) -> os.stat_result | None:
@@ -282,9 +352,9 @@ def _replaced_status(path: Path) -> os.stat_result | None:
 
 def _share(handle: int, folder: Path) -> None:
     """Give the group that can write a folder the rights of the owner of a new file in it."""
-    parent, status = folder.stat(), os.fstat(handle)
-    if not parent.st_mode & stat.S_IWGRP:
+    if not is_shared(folder):
         return
+    parent, status = folder.stat(), os.fstat(handle)
     mode = status.st_mode | (status.st_mode & stat.S_IRWXU) >> 3
     if stat.S_ISDIR(mode):
         mode |= parent.st_mode & stat.S_ISGID
@@ -357,7 +427,7 @@ def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> It
         return
     target = Path(os.path.realpath(path)) if follow_link else path
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
-    temporary = target.with_name(f".{target.name[:100]}-{uuid4().hex}")
+    temporary = _temporary_path(target)
     handle = create_file(temporary, mode=mode, replaces=target)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -391,10 +461,11 @@ def open_lock_file(path: Path) -> int:
     OSError
         If it cannot be opened for writing, or is a symlink: somebody else may have put it there.
     """
-    try:
-        return create_file(path)
-    except FileExistsError:
-        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    with suppress(FileExistsError):
+        if not os.path.lexists(path):
+            return create_file(path)
+    drop_other_names(path)
+    return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -16,7 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
 from mdfactory.errors import StoreError
-from mdfactory.files import create_file, create_folder, find_lock_problem
+from mdfactory.files import (
+    create_file,
+    create_folder,
+    drop_other_names,
+    find_lock_problem,
+    is_shared,
+)
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.locking import LockWait, public_command
@@ -73,7 +78,7 @@ class SqliteStore(Store):
                     for path in files.values()
                     if not write and _cannot_be_locked(path)
                 }
-                database = self._connect(files, wait, write=write, create=bool(create))
+                database = self._connect(files, wait, write=write)
                 engine = sa.create_engine(
                     "sqlite://", creator=lambda: database, poolclass=sa.NullPool
                 )
@@ -125,12 +130,10 @@ class SqliteStore(Store):
         return files, schemas
 
     def _connect(
-        self, files: Mapping[str, Path], wait: LockWait, *, write: bool, create: bool
+        self, files: Mapping[str, Path], wait: LockWait, *, write: bool
     ) -> sqlite3.Connection:
         """Open the first file, attach the others and, if `write`, switch them from WAL mode."""
-        uris = {
-            schema: _build_uri(path, write=write, create=create) for schema, path in files.items()
-        }
+        uris = {schema: _build_uri(path, write=write) for schema, path in files.items()}
         log.info("opening %s", ", ".join(str(path) for path in files.values()))
         database = sqlite3.connect(
             uris.pop("main", ":memory:"),
@@ -144,8 +147,9 @@ class SqliteStore(Store):
                 attach = partial(database.execute, f"ATTACH ? AS {schema}", (uri,))
                 self._retry(attach, wait)
             if write:
-                for schema in files:
+                for schema, path in files.items():
                     self._retry(partial(_leave_wal_mode, database, schema), wait)
+                    self._retry(partial(_fill_empty_file, database, schema, path), wait)
         except BaseException:
             database.close()
             raise
@@ -217,21 +221,25 @@ class SqliteBackend(SqlBackend):
 def _create_file(path: Path) -> None:
     """Create an empty file, with access for a group that can write its folder."""
     create_folder(path.parent)
-    with suppress(FileExistsError):
-        os.close(create_file(Path(os.path.realpath(path))))
+    file = Path(os.path.realpath(path))
+    if not file.exists():
+        with suppress(FileExistsError):
+            os.close(create_file(file))
+    drop_other_names(file)
 
 
 @contextmanager
 def _group_journals(files: Collection[Path]) -> Iterator[None]:
-    """Create the journals of locked files for the block, where SQLite would give no access to them.
+    """Create the journals of locked files for the block, if a group can write their folder.
 
-    A journal that SQLite creates has the mode of its file, but not its group, unless the folder has
-    the set-group-ID bit. The group must read it if the writer is killed.
+    A journal that SQLite creates has at first the mode of the umask, then that of its file, and
+    its group only if the folder has the set-group-ID bit. The group must read it if the writer is
+    killed, whenever that is.
     """
     journals = [journal_path(Path(os.path.realpath(file))) for file in files]
     created = []
     for journal in journals:
-        if journal.parent.stat().st_mode & (stat.S_IWGRP | stat.S_ISGID) == stat.S_IWGRP:
+        if is_shared(journal.parent):
             with suppress(OSError):
                 os.close(create_file(journal))
                 created.append(journal)
@@ -245,15 +253,13 @@ def _group_journals(files: Collection[Path]) -> Iterator[None]:
                     journal.unlink()
 
 
-def _build_uri(path: Path, *, write: bool, create: bool) -> str:
+def _build_uri(path: Path, *, write: bool) -> str:
     """Return the SQLite URI of a file, with the mode to open it in.
 
     A reader also opens the file for writing if permitted: SQLite must write to roll back the
     transaction of a killed writer.
     """
-    if write:
-        mode = "mode=rwc" if create else "mode=rw"
-    elif _is_writable(path):
+    if write or _is_writable(path):
         mode = "mode=rw"
     else:
         mode = "mode=ro&immutable=1" if _cannot_be_locked(path) else "mode=ro"
@@ -303,6 +309,21 @@ def _leave_wal_mode(database: sqlite3.Connection, schema: str) -> None:
     """Switch a file to a rollback journal; existing installations use WAL mode."""
     if database.execute(f"PRAGMA {schema}.journal_mode").fetchone()[0] == "wal":
         log.info("switching %s from WAL to a rollback journal", schema)
+        database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
+
+
+def _fill_empty_file(database: sqlite3.Connection, schema: str, path: Path) -> None:
+    """Make an empty file a database without tables, by a write of one page, without a journal.
+
+    SQLite creates the journal of an empty file as soon as a writer locks it. That is too early for
+    `_group_journals`, which needs the lock.
+    """
+    if path.stat().st_size:
+        return
+    database.execute(f"PRAGMA {schema}.journal_mode = MEMORY").fetchone()
+    try:
+        database.execute(f"PRAGMA {schema}.user_version = {USER_VERSION}")
+    finally:
         database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
 
 

@@ -117,7 +117,9 @@ def _recover(journals: Sequence[Journal], home: Path, databases: Collection[Path
     is_incomplete = have_all and (
         len(journals) < len(databases) or (members is not None and len(members) <= len(databases))
     )
-    if is_incomplete:
+    # SQLite creates super-journals for their owner, with the permissions that the umask leaves.
+    is_unread_in_place = members == () and os.path.realpath(old.parent) == str(home)
+    if is_incomplete or is_unread_in_place:
         log.warning("rolling back a write to %s that was interrupted", journals[0].database.parent)
         for journal in journals:
             _cut(journal)
@@ -144,12 +146,18 @@ def _is_in_place(journal: Journal, home: Path) -> bool:
 
 
 def _read_members(super_journal: Path) -> Collection[str] | None:
-    """Return the paths of the journals that a super-journal lists; None if it does not exist."""
+    """Return the paths of the journals that a super-journal lists.
+
+    Returns
+    -------
+    collection of str or None
+        Empty if it cannot be read, None if it does not exist.
+    """
     try:
         content, _ = read_file(super_journal, MAX_SUPER_JOURNAL_BYTES)
     except UnreadableError as error:
         return None if isinstance(error.__cause__, FileNotFoundError) else ()
-    return [os.fsdecode(path) for path in content.split(b"\0") if path]
+    return tuple(os.fsdecode(path) for path in content.split(b"\0") if path)
 
 
 def _read_journals(databases: Collection[Path]) -> list[Journal]:
