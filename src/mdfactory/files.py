@@ -288,6 +288,28 @@ def is_shared(folder: Path) -> bool:
     return bool(folder.stat().st_mode & stat.S_IWGRP)
 
 
+def find_sticky_owner(path: Path) -> str:
+    """Return who may replace or remove a file, if the sticky bit of its folder forbids it to us.
+
+    Empty if this user may, or if there is no file.
+    """
+    if not os.path.lexists(path):
+        return ""
+    folder = path.parent.stat()
+    if not folder.st_mode & stat.S_ISVTX:
+        return ""
+    may_remove = os.geteuid() in {0, folder.st_uid, path.lstat().st_uid}
+    return "" if may_remove else user_name_of(path)
+
+
+def user_name_of(path: Path) -> str:
+    """Return the name of the owner of a file, or the number of one without a name."""
+    try:
+        return path.owner()
+    except (KeyError, FileNotFoundError):
+        return f"user {path.lstat().st_uid}" if os.path.lexists(path) else "its owner"
+
+
 def drop_other_names(path: Path) -> None:
     """Remove the temporary names of a file that were left if the program was killed."""
     status = path.lstat()

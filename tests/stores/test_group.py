@@ -77,8 +77,8 @@ def _check_access(lab: Path) -> None:
     ("kind", "mode", "call", "after"),
     [
         ("sqlite", 0o770, "fdatasync:when=1", "a"),
-        ("sqlite", 0o770, "unlink:when=1", "a"),  # of the super-journal
-        ("sqlite", 0o2775, "unlink:when=1", "a"),
+        ("sqlite", 0o770, "unlink:when=3", "a"),  # of the super-journal
+        ("sqlite", 0o2775, "unlink:when=3", "a"),
         ("csv", 0o770, "fsync:when=1", "a"),
         ("csv", 0o770, "rename:when=3", "b"),  # after both commit records
     ],

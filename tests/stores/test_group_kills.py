@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -23,7 +24,7 @@ CALLS = (
 """System calls that change what other users find."""
 
 SCRIPT = """
-import sys
+import sqlite3, sys
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.stores import store_at
@@ -35,6 +36,12 @@ class Writer(Workload):
             print(*self.states(), sep="")
         except NotInitialisedError:
             print("--")
+
+    def set_wal_mode(self):
+        for path in self.store.paths:
+            database = sqlite3.connect(path)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.close()
 
     def change(self, letter):  # one of the two files
         with self.store.operation("change") as transaction:
@@ -55,30 +62,60 @@ def writers(request: pytest.FixtureRequest) -> Iterator[tuple[str, Turn]]:
         yield request.param, take
 
 
-@pytest.mark.parametrize(
+STEPS = pytest.mark.parametrize(
     ("mode", "every"),
-    [(0o770, 13), *(pytest.param(mode, 1, marks=pytest.mark.long) for mode in (0o770, 0o2770))],
+    [
+        (0o770, 13),
+        pytest.param(0o770, 1, marks=pytest.mark.long),
+        pytest.param(0o2770, 1, marks=pytest.mark.long),
+    ],
 )
+
+
+@STEPS
 @pytest.mark.parametrize(
     ("before", "write", "states"),
-    [("", "fill b", {"--", "bb"}), ("a", "fill b", {"aa", "bb"}), ("a", "change b", {"aa", "ba"})],
+    [
+        ([], "fill b", {"--", "bb"}),
+        (["fill a"], "fill b", {"aa", "bb"}),
+        (["fill a"], "change b", {"aa", "ba"}),
+    ],
     ids=["create", "write", "write one file"],
 )
 def test_a_member_goes_on_after_each_kill_of_another(
     writers: tuple[str, Turn],
     mode: int,
-    before: str,
+    every: int,
+    before: list[str],
     write: str,
     states: set[str],
-    every: int,
     record_property: Any,
 ) -> None:
     kind, take = writers
+    kills = _kill_and_go_on(take, (kind, mode, every), before, write, states)
+    record_property("figure", f"kills of a writer in a group folder ({write}), {kind}: {kills}")
+
+
+@STEPS
+@pytest.mark.parametrize(("write", "states"), [("read", {"aa"}), ("fill b", {"aa", "bb"})])
+@pytest.mark.parametrize("writers", ["sqlite"], indirect=True)
+def test_a_member_goes_on_after_each_kill_of_another_in_wal_mode(
+    writers: tuple[str, Turn], mode: int, every: int, write: str, states: set[str]
+) -> None:
+    kind, take = writers
+    assert _kill_and_go_on(take, (kind, mode, every), ["fill a", "set_wal_mode"], write, states)
+
+
+def _kill_and_go_on(
+    take: Turn, where: tuple[str, int, int], before: list[str], write: str, states: set[str]
+) -> int:
+    """Kill a writer at system calls, let a colleague and the writer go on; return the kills."""
+    kind, mode, every = where
     kills = 0
     for step in count(1, every):
         with group_folder(mode) as lab:
             if before:
-                take(ANN, 0o077, lab, kind, f"fill {before}")
+                take(ANN, 0o077, lab, kind, *before)
             kill = f"{CALLS}:signal=KILL:when={step}"
             killed = take(ANN, 0o077, lab, kind, write, inject=kill)
             left = _list(lab)
@@ -95,7 +132,61 @@ def test_a_member_goes_on_after_each_kill_of_another(
         kills += 1
     assert not killed.returncode, killed.stderr
     assert kills
-    record_property("figure", f"kills of a writer in a group folder ({write}), {kind}: {kills}")
+    return kills
+
+
+def _stick(lab: Path, kind: str, take: Turn) -> None:
+    """Let a member create a store in a folder in which each may remove only their own files."""
+    for folder in (lab / "new", lab / "new" / "store"):
+        folder.mkdir()
+        os.chown(folder, 0, GROUP)
+        folder.chmod(0o1770)
+    take(ANN, 0o077, lab, kind, "fill a")
+
+
+@pytest.mark.parametrize("writers", ["sqlite"], indirect=True)
+def test_an_interrupted_write_to_a_sticky_folder_names_who_can_recover_it(
+    writers: tuple[str, Turn],
+) -> None:
+    kind, take = writers
+    with group_folder(0o770) as lab:
+        _stick(lab, kind, take)
+        assert take(BEN, 0o077, lab, kind, "fill b", "read").stdout == "bb\n"
+        take(ANN, 0o077, lab, kind, "fill c", inject="fdatasync:signal=KILL:when=4")
+        for step in ("read", "fill d"):
+            error = take(BEN, 0o077, lab, kind, step).stderr
+            assert f"db-journal can be removed by user {ANN} only" in error
+            assert f"chmod -t {lab}/new/store" in error
+        (lab / "new" / "store").chmod(0o770)
+        assert take(BEN, 0o077, lab, kind, "read", "fill c", "read").stdout == "bb\ncc\n"
+
+
+@pytest.mark.parametrize("writers", ["sqlite"], indirect=True)
+def test_a_private_journal_names_who_can_give_access_to_it(writers: tuple[str, Turn]) -> None:
+    """Another program of a colleague may leave one."""
+    kind, take = writers
+    with group_folder(0o770) as lab:
+        take(ANN, 0o077, lab, kind, "fill a")
+        journal = lab / "new" / "store" / "runs.db-journal"
+        journal.touch(mode=0o600)
+        os.chown(journal, ANN, ANN)
+        for step in ("read", "fill b"):
+            error = take(BEN, 0o077, lab, kind, step).stderr
+            assert f"{journal} belongs to user {ANN}, who can give access to it: chgrp" in error
+
+
+@pytest.mark.parametrize("writers", ["csv"], indirect=True)
+def test_a_csv_file_that_a_sticky_folder_keeps_is_named_before_anything_is_changed(
+    writers: tuple[str, Turn],
+) -> None:
+    kind, take = writers
+    with group_folder(0o770) as lab:
+        _stick(lab, kind, take)
+        error = take(BEN, 0o077, lab, kind, "fill b").stderr
+        assert f"runs.csv can be replaced by user {ANN} only" in error
+        assert take(BEN, 0o077, lab, kind, "read").stdout == "aa\n"
+        done = take(ANN, 0o077, lab, kind, "fill c", "read")
+        assert (done.stdout, done.stderr) == ("cc\n", "")
 
 
 def _list(lab: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from mdfactory.config.passwords import has_password
 from mdfactory.config.settings import READABLE_BY_OTHERS, SettingKey, parse_ini, read_ini, template
 from mdfactory.errors import ConfigError
-from mdfactory.files import replacing
+from mdfactory.files import create_folder, replacing
 
 SECTION_LINE: Final = re.compile(r"\s*\[(?P<name>.+)\]")
 KEY_LINE: Final = re.compile(r"\s*(?P<comment>[;#]\s*)?(?P<key>[^\s=:]+)\s*[=:]")
@@ -45,7 +45,7 @@ def save(file: Path, values: Values) -> None:
         text = _read_text(file, has_secret=has_secret) if os.path.exists(file) else template()
         text = replace_values(text, values)
         _check_values(text, values, file)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(file.parent)
         with replacing(file, mode=0o600 if has_secret else 0o666, follow_link=True) as stream:
             stream.write(text.encode())
     except OSError as error:

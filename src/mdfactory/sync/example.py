@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import OutputError
-from mdfactory.files import UNSTORABLE, absolute_path, is_storable, replacing
+from mdfactory.files import UNSTORABLE, absolute_path, create_folder, is_storable, replacing
 
 CAMPAIGN_NAME: Final = "water_methanol"
 
@@ -59,7 +59,7 @@ def unpack(directory: Path) -> Example:
     if directory.is_dir() and {entry.name for entry in directory.iterdir()} - own_names:
         raise OutputError(f"{directory} is not empty; choose a new folder for the example")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        create_folder(directory)
         with as_file(files("mdfactory") / "examples" / CAMPAIGN_NAME) as source:
             shutil.copytree(source, example.campaign, dirs_exist_ok=True)
         with replacing(example.config) as file:

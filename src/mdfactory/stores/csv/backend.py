@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import pyarrow as pa
 
-from mdfactory.errors import NotInitialisedError, StoreChangedError
+from mdfactory.errors import NotInitialisedError, StoreChangedError, StoreError
+from mdfactory.files import find_sticky_owner
 from mdfactory.records.query import Query
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
@@ -103,6 +105,7 @@ class CsvBackend(Backend):
         """Commit all new and dropped files, or none."""
         changes = self._collect_changes()
         self._check_unchanged()
+        _check_replaceable(changes)
         if not changes:
             return
         # Once the commit is valid, its staged files are part of the store: `close` must not remove
@@ -163,6 +166,19 @@ class CsvBackend(Backend):
         path, handle = self._folders[namespace].create_staged_file(replaces)
         self._staged.append(path)
         return path, handle
+
+
+def _check_replaceable(changes: Mapping[CommitFolder, FolderChange]) -> None:
+    """Refuse a commit if the sticky bit of a folder forbids to replace or delete a file."""
+    for folder, change in changes.items():
+        for name in (*change.moves.values(), *change.drops):
+            path = folder.path.parent / name
+            if owner := find_sticky_owner(path):
+                raise StoreError(
+                    f"nothing was changed: {path} can be replaced by {owner} only, because its "
+                    "folder is sticky. Its owner can change that",
+                    command=f"chmod -t {quote(str(path.parent))}",
+                )
 
 
 def _convert(

@@ -7,8 +7,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,7 +21,9 @@ from mdfactory.files import (
     create_folder,
     drop_other_names,
     find_lock_problem,
+    find_sticky_owner,
     is_shared,
+    user_name_of,
 )
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
@@ -84,6 +87,9 @@ class SqliteStore(Store):
                 )
                 connection = stack.enter_context(engine.connect())
                 self._retry(lambda: _begin(database, files, write=write), wait)
+                # SQLite would complete the commit, and then fail to remove the journal.
+                if write and (obstacle := self._find_obstacle()):
+                    raise StoreError(f"{self.location}: nothing was changed: {obstacle}")
             # An OSError of the caller's block, such as a full disk, is none of the store.
             with (
                 store_errors(translate_error, sqlite3.Error),
@@ -133,6 +139,8 @@ class SqliteStore(Store):
         self, files: Mapping[str, Path], wait: LockWait, *, write: bool
     ) -> sqlite3.Connection:
         """Open the first file, attach the others and, if `write`, switch them from WAL mode."""
+        for path in files.values():
+            _share_wal_files(path)
         uris = {schema: _build_uri(path, write=write) for schema, path in files.items()}
         log.info("opening %s", ", ".join(str(path) for path in files.values()))
         database = sqlite3.connect(
@@ -188,7 +196,12 @@ class SqliteStore(Store):
         """Return the `StoreError` for an error of the database or its files."""
         files = ", ".join(dict.fromkeys(str(path) for path in self._paths.values()))
         action = "written; nothing was changed" if write else "read"
-        return StoreError(f"{files}: the SQLite store cannot be {action}: {error}")
+        reasons = filter(None, [str(error), self._find_obstacle()])
+        return StoreError(f"{files}: the SQLite store cannot be {action}: {'. '.join(reasons)}")
+
+    def _find_obstacle(self) -> str:
+        """Return what to do about a file that this user may not use or remove; else empty."""
+        return next(filter(None, map(_find_obstacle, self._paths.values())), "")
 
 
 class Untyped(sa.types.UserDefinedType[Any]):
@@ -277,14 +290,62 @@ def _cannot_be_locked(path: Path) -> bool:
     Such a file is in WAL mode, has no WAL file, and is not writable for this process. The mode is
     in the header (SQLite file format, section 1.3.3).
     """
-    if _is_writable(path):
-        return False
-    with path.open("rb") as file:
-        return file.read(20)[18:] == b"\2\2" and not _wal_path(path).exists()
+    return not _is_writable(path) and _is_in_wal_mode(path) and not _wal_path(path).exists()
+
+
+def _is_in_wal_mode(path: Path) -> bool:
+    return os.pread(_open_header(path, path.stat().st_ino), 2, 18) == b"\2\2"
+
+
+@cache
+def _open_header(path: Path, _inode: int) -> int:
+    """Open a file for reading its header, and leave it open.
+
+    To close it would release the locks that SQLite holds on it in this process (fcntl(2)).
+    """
+    return os.open(path, os.O_RDONLY)
+
+
+def _share_wal_files(path: Path) -> None:
+    """Create the files of a database in WAL mode, if a group can write its folder.
+
+    Those that SQLite creates do not belong to the group. If a reader or writer is killed, they are
+    left, and nobody can open the database who cannot open them.
+    """
+    if is_shared(path.parent) and _is_writable(path) and _is_in_wal_mode(path):
+        real = Path(os.path.realpath(path))
+        for file in (_wal_path(real), _shm_path(real)):
+            with suppress(OSError):
+                os.close(create_file(file))
 
 
 def _wal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def _shm_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}-shm")
+
+
+def _find_obstacle(path: Path) -> str:
+    """Return what to do about a file beside a database that this user may not use or remove.
+
+    Empty if there is none. A file is left there if a command is interrupted.
+    """
+    real = Path(os.path.realpath(path))
+    for file in (journal_path(real), _wal_path(real), _shm_path(real)):
+        if owner := find_sticky_owner(file):
+            return (
+                f"{file} can be removed by {owner} only, because its folder is sticky. The owner "
+                f"of the folder can change that: chmod -t {quote(str(file.parent))}"
+            )
+        if os.path.exists(file) and not os.access(file, os.R_OK | os.W_OK):
+            names = f"--reference={quote(str(real))} {quote(str(file))}"
+            return (
+                f"{file} belongs to {user_name_of(file)}, who can give access to it: "
+                f"chgrp {names} && chmod {names}"
+            )
+    return ""
 
 
 def _file_state(path: Path) -> tuple[int, int, bool]:
@@ -309,6 +370,9 @@ def _leave_wal_mode(database: sqlite3.Connection, schema: str) -> None:
     """Switch a file to a rollback journal; existing installations use WAL mode."""
     if database.execute(f"PRAGMA {schema}.journal_mode").fetchone()[0] == "wal":
         log.info("switching %s from WAL to a rollback journal", schema)
+        # The page with the mode is written without a journal, which SQLite would create for its
+        # owner alone.
+        database.execute(f"PRAGMA {schema}.journal_mode = MEMORY").fetchone()
         database.execute(f"PRAGMA {schema}.journal_mode = DELETE").fetchone()
 
 
