@@ -141,3 +141,20 @@ def test_conform_to_a_union_refuses_a_frame_with_other_columns() -> None:
     for frame in (pa.table({"z": [1]}), pa.table([[1], [2]], names=["x", "x"])):
         with pytest.raises(FrameCorruptError, match=A):
             result.conform(A, frame)
+
+
+@pytest.mark.parametrize("wide", [pa.binary(1 << 20), pa.list_(pa.int64(), 1 << 17)], ids=str)
+def test_union_refuses_nulls_that_take_much_more_memory_than_a_frame(wide: pa.DataType) -> None:
+    without, of_nulls = pa.table({"x": range(100)}), pa.table({"y": pa.nulls(100)})
+    empty = pa.table({"y": pa.array([], wide)})
+    assert "104,857,600 bytes of nulls" in str(refused(empty, without, union=True))
+    assert "104,857,600 bytes of nulls" in str(refused(empty, of_nulls, union=True))
+    assert stacked(empty, without.slice(0, 10), union=True)["y"].null_count == 10
+
+
+@pytest.mark.parametrize(
+    "wide", [pa.binary(2**31 - 1), pa.struct([("a", pa.list_(pa.int8(), 2**31 - 1))])], ids=str
+)
+def test_union_refuses_types_of_which_one_null_takes_much_memory(wide: pa.DataType) -> None:
+    tables_ = pa.table({"y": pa.array([], wide)}), pa.table({"y": pa.nulls(1)})
+    assert "a null of" in str(refused(*tables_, union=True))

@@ -32,7 +32,8 @@ from mdfactory.frames.groups import (
     without_hash,
 )
 from mdfactory.frames.pandas_metadata import HASH_COLUMN, PANDAS_KEY, stacked_metadata
-from mdfactory.records.arrow import Column, array, nulls
+from mdfactory.records.arrow import Column, array, null_bytes, nulls
+from mdfactory.records.ipc import max_bytes
 
 HASH_FIELD: Final = pa.field(HASH_COLUMN, pa.string(), nullable=False)
 
@@ -89,7 +90,9 @@ class Stack:
         if self.by_name:
             own, missing = dict(zip(names, frame.columns, strict=True)), pa.nulls(frame.num_rows)
             fields = list(self.schema)[1:]
-            columns = [_converted(own.get(field.name, missing), field, hash_) for field in fields]
+            columns = [own.get(field.name, missing) for field in fields]
+            _check_nulls(frame, columns, fields, hash_)
+            columns = [_converted(*pair, hash_) for pair in zip(columns, fields, strict=True)]
         hashes = _hash_column(hash_, frame.num_rows)
         return pa.Table.from_arrays([hashes, *columns], schema=self.schema)
 
@@ -146,6 +149,24 @@ def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
     chunk = pa.repeat(array([hash_], pa.string())[0], min(rows, SHARED_HASH_ROWS))
     full_chunks, remaining_rows = divmod(rows, SHARED_HASH_ROWS)
     return pa.chunked_array([*[chunk] * full_chunks, chunk.slice(0, remaining_rows)], pa.string())
+
+
+def _check_nulls(
+    frame: pa.Table,
+    columns: Sequence[Column],
+    fields: Sequence[pa.Field[pa.DataType]],
+    hash_: str,
+) -> None:
+    """Check that the nulls which a frame gets do not take much more memory than the frame.
+
+    A null of a fixed width takes as much memory as a value, and a type may have any width.
+    """
+    pairs = zip(columns, fields, strict=True)
+    width = sum(null_bytes(field.type) for column, field in pairs if pa.types.is_null(column.type))
+    if (size := width * frame.num_rows) > max_bytes(frame.get_total_buffer_size()):
+        rows = counted(frame.num_rows, "row")
+        reason = f"the columns that it lacks would take {size:,} bytes of nulls"
+        raise SchemasDifferError([([hash_], f"{rows}, {width:,} bytes each")], reason)
 
 
 def _converted(column: Column, field: pa.Field[pa.DataType], hash_: str) -> Column:
@@ -211,6 +232,8 @@ def _promoted(types: Sequence[pa.DataType]) -> pa.DataType:
     """
     schemas = [pa.schema([("", data_type)]) for data_type in types]
     (promoted,) = pa.unify_schemas(schemas, promote_options="permissive").types
+    if null_bytes(promoted) > max_bytes(0):
+        raise pa.ArrowInvalid(f"a null of {promoted} takes {null_bytes(promoted):,} bytes")
     for data_type in types:
         _cast(nulls(1, data_type), promoted)
     return promoted

@@ -7,7 +7,7 @@ from array import array as c_array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -83,6 +83,27 @@ def nulls(length: int, data_type: pa.DataType) -> pa.Array[Any]:
     """Return an array of nulls of any type."""
     column: pa.Array[Any] = pa.nulls(length, data_type)  # type: ignore[call-overload]  # the stubs: subclasses only
     return column
+
+
+def null_bytes(data_type: pa.DataType) -> int:
+    """Return about how many bytes a null of a type takes, its bit of validity excluded."""
+    match data_type:
+        case pa.BaseExtensionType():
+            return null_bytes(data_type.storage_type)
+        case pa.FixedSizeListType():
+            return int(data_type.list_size) * null_bytes(data_type.value_type)
+        case pa.StructType():
+            fields = map(data_type.field, range(data_type.num_fields))
+            return sum(null_bytes(field.type) for field in fields)
+        case pa.FixedSizeBinaryType():
+            return data_type.byte_width  # `bit_width` overflows
+    try:
+        return data_type.bit_width // 8
+    except ValueError:  # no fixed width: an offset
+        return OFFSET_BYTES
+
+
+OFFSET_BYTES: Final = 8
 
 
 def stream(
