@@ -49,6 +49,15 @@ def rows_of(batch: pa.RecordBatch) -> Iterable[list[str]]:
         yield [cell or "" for cell in row]
 
 
+def test_many_columns_of_one_name_get_unique_names() -> None:
+    """The effort grows with the columns, not with their square: a record may have many."""
+    rows = pa.record_batch([pa.array([1])] * 20_000, names=["a"] * 19_998 + ["a_1", "a_1"])
+    names = to_json_types(rows).schema.names
+    assert names[:3] == ["a", "a_2", "a_3"]
+    assert names[-2:] == ["a_1", "a_1_1"]
+    assert len({*names}) == 20_000
+
+
 VALUES_IN_JSON: dict[str, tuple[pa.Array, list[object]]] = {
     "integers": (pa.array([2**64 - 1, None], pa.uint64()), [2**64 - 1, None]),
     "booleans": (pa.array([True, None]), [True, None]),

@@ -43,6 +43,9 @@ SHRUNK_COLUMN_WIDTHS: Final = {
 }
 """Column that may be narrower than its values -> its minimum width."""
 
+MAX_NAME_WIDTH: Final = 40
+"""Width to which the names are padded that stand before values: one may have a megabyte."""
+
 HASH_FOLDER: Final = re.compile(
     rf"(/[0-9A-Fa-f]{{{HASH_DIGITS}}})[0-9A-Fa-f]{{{40 - HASH_DIGITS}}}"
 )
@@ -131,7 +134,7 @@ def table_lines(
 
 def _value_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[str]:
     """Yield a line for each value, and an empty line after each record."""
-    width = max(map(len, columns))
+    width = min(MAX_NAME_WIDTH, max(map(len, columns)))
     for batch in batches:
         for row in _text_rows(batch, shorten=False):
             for name, value in zip(columns, row, strict=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -40,15 +40,14 @@ def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
 
 def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
     """Describe each column, the index, the names of the column levels, and the column order."""
-    traits: dict[Trait, str] = {}
+    texts: defaultdict[Trait, list[str]] = defaultdict(list)  # several columns may have one name
     columns = zip(group.schema, group.layout.columns, group.ordered, strict=True)
     for column, (name, dtype), categories in columns:
         notes = [f"pandas {dtype}"] * bool(dtype) + [f"named {name}"] * bool(name)
         notes += [f"in the order {categories}"] * bool(categories)
         note = f" ({', '.join(notes)})" if notes else ""
-        text = f"{displayed(column.name)} {column.type}{note}"
-        trait = ("column", column.name)
-        traits[trait] = f"{traits[trait]}, {text}" if trait in traits else text
+        texts["column", column.name].append(f"{displayed(column.name)} {column.type}{note}")
+    traits = {trait: ", ".join(parts) for trait, parts in texts.items()}
     index, levels = group.layout.index, group.layout.levels
     return traits | {
         ("index", ""): f"index {', '.join(map(displayed, index))}" if index else "no index",
@@ -92,11 +91,15 @@ def types_of_columns(groups: Iterable[SchemaGroup], names: Iterable[str]) -> lis
         Names of the columns; not an iterator, since they are read once for each group.
     """
 
-    def text(schema: pa.Schema, name: str) -> str:
+    def text(types: Mapping[str, pa.DataType], name: str) -> str:
         shown = displayed(name)
-        return f"{shown} {schema.field(name).type}" if name in schema.names else f"no {shown}"
+        return f"{shown} {types[name]}" if name in types else f"no {shown}"
 
-    return _merged((group, [text(group.schema, name) for name in names]) for group in groups)
+    return _merged(
+        (group, [text(types, name) for name in names])
+        for group in groups
+        for types in [dict(zip(group.schema.names, group.schema.types, strict=True))]
+    )
 
 
 def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Iterator[str]:
@@ -112,9 +115,14 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
     total = sum(len(group.hashes) for group in groups)
     columns = {*chain.from_iterable(zip(g.schema.names, g.ordered, strict=True) for g in groups)}
     orders = Counter(name for name, _ in columns)
+    owned = [{*group.schema.names} for group in groups]
     for name, fields in fields_by_name(groups).items():
         types = [str(data_type) for data_type in distinct_types(fields)]
-        missing = sum(len(group.hashes) for group in groups if name not in group.schema.names)
+        missing = sum(
+            len(group.hashes)
+            for group, names in zip(groups, owned, strict=True)
+            if name not in names
+        )
         parts = []
         if len(types) > 1:
             enumerated = f"{', '.join(types[:-1])} and {types[-1]}"
@@ -125,7 +133,8 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
             parts.append(f"missing in {missing:,} of {counted(total, 'simulation')}, null there")
         if parts:
             yield f"{displayed(name)}: {'; '.join(parts)}"
-    positions = [list(map(schema.names.index, group.schema.names)) for group in groups]
+    position_of = {name: position for position, name in enumerate(schema.names)}
+    positions = [[position_of[name] for name in group.schema.names] for group in groups]
     if any(own != sorted(own) for own in positions):
         yield "the order of columns differs: the columns have the order of the first simulation"
 

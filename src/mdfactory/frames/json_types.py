@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -35,11 +36,15 @@ def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBa
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Return unique names; a JSON object would hold only the last of several equal names."""
+    taken, seen = {*names}, set[str]()
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))
     unique: list[str] = []
     for name in names:
-        numbered = (f"{name}_{number}" for number in count(1))
-        free = (candidate for candidate in numbered if candidate not in {*unique, *names})
-        unique.append(next(free) if name in unique else name)
+        numbered = (f"{name}_{number}" for number in numbers[name])
+        own = next(free for free in numbered if free not in taken) if name in seen else name
+        seen.add(name)
+        taken.add(own)
+        unique.append(own)
     return unique
 
 
