@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -21,6 +23,7 @@ from mdfactory.campaign.collect import Scope
 from mdfactory.cli.app import run
 from mdfactory.errors import (
     ConfigError,
+    FrameCorruptError,
     NotInitialisedError,
     QueryError,
     StoreError,
@@ -128,6 +131,49 @@ def test_json_of_others_that_cannot_be_read_is_named(records: Records, text: str
         records.systems(fields=["engine"])
     with pytest.raises(StoreError, match="checksums of .* cannot be read as JSON"):
         records.artifact("density_plot")
+
+
+def test_a_field_of_others_with_a_very_long_path_is_refused(records: Records) -> None:
+    """Each of the fields inside would repeat the path."""
+    text = json.dumps({"\x1b" + "k" * 500_000: dict.fromkeys(map(str, range(20_000)), 0)})
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    with closing(sqlite3.connect(data / "runs.db")) as runs, runs:
+        runs.execute("UPDATE RUN_DATABASE SET input_data = ? WHERE hash = ?", (text, FIRST))
+    with pytest.raises(StoreError, match=f"input_data of {FIRST}.* more than 256 characters"):
+        records.systems(fields=["engine"])
+
+
+def test_an_error_shows_names_of_others_in_printable_characters(records: Records) -> None:
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    with closing(sqlite3.connect(data / "runs.db")) as runs, runs:
+        runs.execute("UPDATE RUN_DATABASE SET input_data = ?", (json.dumps({"\x1b[31m": 1}),))
+    with pytest.raises(QueryError, match=r"the first has '\\x1b\[31m'"):
+        records.systems(fields=["engine"])
+
+
+RANGE = {"kind": "range", "name": None, "start": 0, "stop": 3, "step": 1}
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *(["absent"], ["a", "a"]),
+        *([RANGE | change] for change in ({"step": 0}, {"stop": 10**400}, {"name": []})),
+    ],
+    ids=["absent", "twice", "step", "huge", "name"],
+)
+def test_metadata_of_others_that_pandas_cannot_read_is_named(
+    records: Records, campaign: Path, index: list[object]
+) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]})
+    Simulation.open(campaign / FIRST).results.record_analysis("own", frame)
+    path = campaign / FIRST / ".analysis" / "own.parquet"
+    table = pq.read_table(path)
+    metadata = json.loads(table.schema.metadata[b"pandas"]) | {"index_columns": index}
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(metadata)}), path)
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    with pytest.raises(FrameCorruptError, match="own: pandas cannot read the stored tables: "):
+        records.analysis("own")
 
 
 def test_errors_list_the_valid_names(records: Records) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from mdfactory.config import load
-from mdfactory.errors import QueryError, StoreError, one_line
+from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
+from mdfactory.frames.groups import displayed
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table
 from mdfactory.records.vocabulary import ResultType
@@ -23,6 +25,12 @@ from mdfactory.sync.pull import pull
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MAX_PATH_CHARACTERS: Final = 256
+"""Length of the dotted path of a field of a BuildInput. Those of this package are much shorter."""
+
+MAX_NAMED_FIELDS: Final = 100
+"""Maximum number of fields that an error names."""
 
 
 def open_store(
@@ -308,7 +316,7 @@ class Records:
             self.store, name, hash_prefix=hash, equal=equal, sort=sort, limit=limit, union=union
         ) as frames:
             table = pa.Table.from_batches(frames.batches(), frames.schema)
-        frame = table.to_pandas()
+        frame = _to_pandas(table, name)
         if not fields:
             return frame
         columns = _field_columns(self._read_inputs(frames.keys), fields).set_index("hash")
@@ -388,6 +396,28 @@ class Records:
         return pa.Table.from_batches(batches, schema).to_pandas()
 
 
+def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
+    """Return the stacked tables of an analysis, as the pandas metadata in them says.
+
+    Raises
+    ------
+    FrameCorruptError
+        If pandas cannot read them, since another program has changed the metadata, for example.
+    """
+    try:
+        return table.to_pandas()
+    except MemoryError:  # that of Arrow is an ArrowException, too
+        raise
+    # pandas and the classes of its extension types check little, and raise errors of many kinds
+    except (
+        *(ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError),
+        *(TypeError, ValueError, pa.ArrowException),
+    ) as error:
+        raise FrameCorruptError(
+            f"{name}: pandas cannot read the stored tables: {one_line(error)}"
+        ) from error
+
+
 def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
     """Return the hashes of simulations, and a column for each of the given fields.
 
@@ -409,7 +439,7 @@ def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataF
     frame = pd.DataFrame(rows, columns=None if rows else ["hash"])
     for field in fields:
         if rows and not any(_is_within(column, field) for column in frame.columns):
-            known = ", ".join(inputs[0])
+            known = ", ".join(map(displayed, islice(inputs[0], MAX_NAMED_FIELDS)))
             raise QueryError(f"no simulation has a field {field!r}; the first has {known}")
     return frame
 
@@ -442,6 +472,8 @@ def _values_by_path(text: str) -> dict[str, Any]:
 
 def _flatten(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield values with their dotted paths."""
+    if len(path) > MAX_PATH_CHARACTERS:  # each field inside would repeat it
+        raise ValueError(f"the path of a field has more than {MAX_PATH_CHARACTERS} characters")
     if isinstance(value, Mapping):
         for name, child in value.items():
             yield from _flatten(f"{path}.{name}" if path else name, child)

@@ -129,3 +129,14 @@ def test_the_ending_of_another_format_is_refused(tmp_path: Path, name: str) -> N
     with pytest.raises(UsageError, match=r"\.csv\.gz, \.json, \.jsonl or \.parquet"):
         export([records(SIMULATIONS, *ROWS)], SIMULATIONS.schema, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_type_that_parquet_lacks_is_an_error_and_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_text("old", encoding="utf-8")
+    category = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["x", None]))
+    for column in (category, pa.array([{}], pa.struct([]))):
+        rows = pa.record_batch([column], names=["a"])
+        with pytest.raises(OutputError, match=r"a\.parquet cannot be written: "):
+            export([rows], rows.schema, path)
+        assert path.read_text(encoding="utf-8") == "old"

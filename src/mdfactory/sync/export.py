@@ -10,7 +10,7 @@ from typing import IO, Final, cast
 
 import pyarrow as pa
 
-from mdfactory.errors import MDFactoryError, OutputError, UsageError
+from mdfactory.errors import MDFactoryError, OutputError, UsageError, one_line
 from mdfactory.files import replacing
 from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.text import to_csv
@@ -64,6 +64,8 @@ def export(rows: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int
         raise
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # Parquet has fewer types
+        raise OutputError(f"{path} cannot be written: {one_line(error)}") from error
     return total
 
 
