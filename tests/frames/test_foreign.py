@@ -124,6 +124,62 @@ def many_rows() -> Frame:
     return with_stream(pa.table({"a": [1]}), stream(pa.table({"a": column})))
 
 
+def repeated(value: pa.Array) -> Frame:
+    """Return a frame of some kilobytes whose column repeats a value of 40 kB 20,000 times."""
+    return many(pa.DictionaryArray.from_arrays(pa.array([0] * 20_000), value))
+
+
+def many(column: pa.Array) -> Frame:
+    """Return a frame of which the text shows one character in each row."""
+    shown = encode(pa.table({"a": ["x"] * len(column)}))
+    return replace(shown, arrow_ipc=base64(stream(pa.table({"a": column}), "zstd")))
+
+
+def same_views() -> Frame:
+    views = pa.py_buffer(struct.pack("<i4sii", 40_000, b"xxxx", 0, 0) * 20_000)
+    buffers = [None, views, pa.py_buffer(b"x" * 40_000)]
+    return many(pa.Array.from_buffers(pa.string_view(), 20_000, buffers))
+
+
+def same_lists(depth: int) -> pa.Array:
+    """Return 200 lists, each of which is a view of all lists of the next level."""
+    items = same_lists(depth - 1) if depth else pa.array(range(200))
+    buffers = [None, pa.py_buffer(bytes(800)), pa.py_buffer(struct.pack("<i", 200) * 200)]
+    return pa.Array.from_buffers(pa.list_view(items.type), 200, buffers, children=[items])
+
+
+def empty_items(data_type: pa.DataType) -> Frame:
+    """Return a frame with a list of many items that take no memory."""
+    offsets = pa.py_buffer(struct.pack("<qq", 0, 1 << 30))
+    items = pa.Array.from_buffers(data_type, 1 << 30, [None])
+    kind = pa.large_list(data_type)
+    return many(pa.Array.from_buffers(kind, 1, [None, offsets], children=[items]))
+
+
+def many_items() -> Frame:
+    """Return a frame with a list whose items are more than a program of Arrow can have written."""
+    column = pa.Array.from_buffers(
+        pa.large_list_view(pa.null()),
+        *(1, [None, pa.py_buffer(bytes(8)), pa.py_buffer(struct.pack("<q", 3))]),
+        children=[pa.nulls(7)],
+    )
+    data = bytes(stream(pa.table({"a": column})))
+    lengths = struct.pack("<4q", 1, 0, 7, 7)  # of the column and of its items, and their nulls
+    assert data.count(lengths) == 1
+    data = data.replace(lengths, struct.pack("<4q", 1, 0, 1 << 60, 1 << 60))
+    return replace(encode(pa.table({"a": ["x"]})), arrow_ipc=b64encode(data).decode())
+
+
+def runs() -> Frame:
+    value = pa.array(["x" * 40_000])
+    return many(pa.RunEndEncodedArray.from_arrays(pa.array([20_000], pa.int32()), value))
+
+
+def union() -> Frame:
+    kinds, offsets = pa.array([0] * 20_000, pa.int8()), pa.array([0] * 20_000, pa.int32())
+    return many(pa.UnionArray.from_dense(kinds, offsets, [pa.array(["x" * 40_000])]))
+
+
 @pytest.mark.parametrize(
     ("make_frame", "reason"),
     [
@@ -134,9 +190,22 @@ def many_rows() -> Frame:
         (lambda: with_indices(0, 1, 2), "out of bounds"),
         (lambda: with_indices(0, -1, 0), "out of bounds"),
         (lambda: with_indices(1 << 30, 1, 7), "out of bounds"),
-        (many_rows, "it has 1,073,741,824 rows"),
+        (many_rows, "its 1,073,741,824 rows have more text"),
+        (lambda: repeated(pa.array(["x" * 40_000])), "its 20,000 rows have more text"),
+        (lambda: repeated(pa.array([list(range(5_000))])), "categories of type list"),
+        (same_views, "its 20,000 rows have more text"),
+        (lambda: many(same_lists(3)), "lists overlap"),
+        (lambda: empty_items(pa.null()), "its 1 rows have more text"),
+        (lambda: empty_items(pa.struct([])), "its 1 rows have more text"),
+        (many_items, "a column has 1,152,921,504,606,846,976 values"),
+        (runs, "no file has the type run_end_encoded"),
+        (union, "no file has the type dense_union"),
     ],
-    ids=["zstd", "lz4", "metadata", "delta", "next index", "negative", "far index", "rows"],
+    ids=[
+        *("zstd", "lz4", "metadata", "delta", "next index", "negative", "far index", "rows"),
+        *("categories", "lists as categories", "views", "list views", "nulls", "structs"),
+        *("items", "runs", "union"),
+    ],
 )
 def test_decode_refuses_arrow_data_that_is_too_large_or_invalid(
     make_frame: Callable[[], Frame], reason: str
@@ -150,6 +219,15 @@ def test_decode_refuses_arrow_data_that_is_too_large_or_invalid(
 def test_empty_table_refuses_a_schema_with_rows() -> None:
     with pytest.raises(FrameCorruptError, match="has rows"):
         empty_table(base64(stream(pa.table({"a": [1]}))))
+
+
+def test_empty_table_refuses_compressed_categories() -> None:
+    values = pa.array(["x" * 1_000_000])
+    empty = pa.DictionaryArray.from_arrays(pa.array([], pa.int8()), values)
+    rows = pa.record_batch([empty], names=["a"])
+    assert empty_table(base64(stream(rows))).num_rows == 0
+    with pytest.raises(FrameCorruptError, match="is compressed"):
+        empty_table(base64(stream(rows, "zstd")))
 
 
 def test_decode_restores_a_table_that_compresses_well() -> None:

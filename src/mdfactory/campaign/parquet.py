@@ -16,14 +16,13 @@ columns may not take more than `MAX_FIXED_WIDTH_BYTES` in memory, and unused cat
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
 from mdfactory.errors import FrameTooLargeError
-from mdfactory.frames.text import child_columns
+from mdfactory.frames.size import min_characters
 from mdfactory.records.ipc import SPARE_BYTES
 from mdfactory.records.parquet import (
     DICTIONARY_ENCODINGS,
@@ -50,8 +49,6 @@ REPEATING_ENCODINGS: Final = {*DICTIONARY_ENCODINGS, PREFIX_ENCODING}
 
 BATCH_VALUES: Final = 1 << 20
 """Number of values that are measured at a time."""
-
-TEXT_ARRAYS: Final = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
 
 MAX_FIXED_WIDTH_BYTES: Final = 2**30
 """Memory that all fixed-width byte columns of a file may take. A null takes as much as a value."""
@@ -136,32 +133,9 @@ def _check_text_size(path: Path, metadata: FileMetaData, limit: int) -> None:
     batch_rows = min(
         BATCH_VALUES // max(1, metadata.num_columns), limit // (8 * max([1, *prefixed_bytes]))
     )
-    min_characters = 0
-    dictionaries = sorted(texts - prefixed)
+    characters, dictionaries = 0, sorted(texts - prefixed)
     with ParquetFile(path, metadata=metadata, read_dictionary=dictionaries) as file:
         for batch in file.iter_batches(batch_size=max(1, batch_rows)):
-            separators = batch.num_rows * batch.num_columns
-            min_characters += separators + sum(map(_min_characters, batch.columns))
-            if min_characters > limit:
+            characters += min_characters(batch)
+            if characters > limit:
                 raise FrameTooLargeError(limit)
-
-
-def _min_characters(column: pa.Array[Any]) -> int:
-    """Return a lower bound of the characters that the values of a column take as text."""
-    if isinstance(column, pa.ExtensionArray) or pa.types.is_nested(column.type):
-        return sum(map(_min_characters, child_columns(column)))
-    if isinstance(column, TEXT_ARRAYS):
-        return _sum_lengths(pc.binary_length(column))
-    if isinstance(column, pa.DictionaryArray) and isinstance(column.dictionary, TEXT_ARRAYS):
-        return _sum_lengths(pc.binary_length(column.dictionary).take(column.indices))
-    type_, present = column.type, len(column) - column.null_count
-    # The shortest texts are "0.0" and "inf", "True", and one digit. NaN is written as nothing.
-    if pa.types.is_float32(type_) or pa.types.is_float64(type_):
-        return 3 * (present - pc.is_nan(column).true_count)
-    if pa.types.is_boolean(type_):
-        return 4 * present
-    return present if pa.types.is_integer(type_) or pa.types.is_temporal(type_) else 0
-
-
-def _sum_lengths(lengths: pa.Array[Any]) -> int:
-    return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)

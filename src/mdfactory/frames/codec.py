@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from mdfactory.errors import FrameCorruptError, FrameTooLargeError
+from mdfactory.frames.size import min_characters
 from mdfactory.frames.text import (
     TEXT_TYPE,
     TextArray,
@@ -246,15 +247,16 @@ def _read_schema(arrow_schema: str) -> pa.Table:
     table.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
     if table.num_rows:
         raise ValueError("it has rows")
+    if table.get_total_buffer_size() > len(arrow_schema):  # categories are stored uncompressed
+        raise ValueError("it is compressed")
     return table
 
 
 def _read_stream(frame: Frame, text_bytes: int) -> pa.Table:
     """Return the table in the Arrow IPC stream of a frame."""
     table = unpack(frame.arrow_ipc, text_bytes + len(frame.arrow_schema))
-    # the text of a value, with its comma or newline, has at least one byte
-    if table.num_rows * table.num_columns > text_bytes:
-        raise ValueError(f"it has {table.num_rows:,} rows")
+    if table.num_rows * table.num_columns > text_bytes or min_characters(table) > text_bytes:
+        raise ValueError(f"its {table.num_rows:,} rows have more text")
     return table
 
 

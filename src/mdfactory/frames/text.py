@@ -133,11 +133,7 @@ def to_text(column: pa.Array[Any], fractions: Fractions | None = None) -> TextAr
     for kinds, convert in TEXT_CONVERTERS.items():
         if isinstance(column, kinds):
             return convert(column, fractions).cast(TEXT_TYPE)
-    try:
-        return column.cast(TEXT_TYPE)
-    except pa.ArrowNotImplementedError:
-        cells = (column[row : row + 1] for row in range(len(column)))
-        return array([cell.to_string(skip_new_lines=True) for cell in cells], TEXT_TYPE)
+    return column.cast(TEXT_TYPE)
 
 
 def _fractions(chunks: Sequence[pa.Array[Any]]) -> Fractions:

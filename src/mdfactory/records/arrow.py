@@ -157,10 +157,11 @@ def unpack(text: str, text_bytes: int = 0) -> pa.Table:
     data = b64decode(text, validate=True)
     try:
         check_stream(memoryview(data), len(data) + text_bytes)
-        table = pa.ipc.open_stream(data).read_all()
+        reader = pa.ipc.open_stream(data)
+        for data_type in reader.schema.types:
+            _check_type(data_type)
+        table = reader.read_all()
         table.validate()
-        for data_type in table.schema.types:
-            _check_scales(data_type)
         for column in table.columns:
             for chunk in column.chunks:
                 _check_bounds(chunk)
@@ -176,10 +177,12 @@ def _check_bounds(column: pa.Array[Any]) -> None:
     Values are not checked, as they are by ``validate(full=True)``: files of analyses contain texts
     that are not UTF-8, and times of more than a day, which Arrow reads and writes.
     """
+    if len(column) > MAX_LENGTH:
+        raise pa.ArrowInvalid(f"a column has {len(column):,} values")
     children = _children(column)
     if isinstance(column, pa.DictionaryArray):
         _check_indices(column)
-    elif layout := _layout(column.type):
+    elif layout := LAYOUTS.get(column.type.id):
         buffers: list[Any] = column.buffers()
         if pa.types.is_list(layout) or pa.types.is_large_list(layout):
             _check_first_offset(buffers[1], layout, len(children[0]))
@@ -187,14 +190,14 @@ def _check_bounds(column: pa.Array[Any]) -> None:
         hollow = [pa.Array.from_buffers(pa.null(), len(child), [None]) for child in children]
         if isinstance(column, pa.MapArray):
             hollow = hollow[:1]  # keys and items are as many
-        elif isinstance(column, pa.RunEndEncodedArray):
-            hollow.insert(0, column.run_ends)
         # without the bits of nulls: kernels of Arrow read the lengths of nulls, too
         own = [None, *(buffers[1 : layout.num_buffers] if children else buffers[1:])]
         column = pa.Array.from_buffers(
             layout, len(column), own, offset=column.offset, children=hollow or None
         )
         column.validate(full=True)
+        if isinstance(column, VIEWS_OF_LISTS):
+            _check_views(column)
     for child in children:
         _check_bounds(child)
 
@@ -206,12 +209,12 @@ def _children(column: pa.Array[Any]) -> list[pa.Array[Any]]:
             return [column.storage]
         case pa.DictionaryArray():
             return [column.dictionary]
-        case pa.StructArray() | pa.UnionArray():
+        case pa.StructArray():
             return list(map(column.field, range(column.type.num_fields)))
         case pa.MapArray():
             return [column.keys, column.items]
-        case pa.lib.BaseListArray() | pa.RunEndEncodedArray():
-            values: pa.Array[Any] = column.values  # type: ignore[union-attr]  # the stubs: not all lists
+        case pa.lib.BaseListArray():
+            values: pa.Array[Any] = column.values  # type: ignore[attr-defined]  # the stubs: not all lists
             return [values]
     return []
 
@@ -225,6 +228,15 @@ def _check_indices(column: pa.DictionaryArray[Any, Any]) -> None:
         raise pa.ArrowInvalid("an index of a dictionary is out of bounds")
 
 
+def _check_views(column: pa.ListViewArray[Any] | pa.LargeListViewArray[Any]) -> None:
+    """Check that lists do not share their items, which any function would write out."""
+    import pyarrow.compute as pc
+
+    items = pc.sum(pc.list_value_length(column).cast(pa.int64())).as_py() or 0
+    if items > len(column.values):
+        raise pa.ArrowInvalid("lists overlap")
+
+
 def _check_first_offset(offsets: pa.Buffer | None, layout: pa.DataType, items: int) -> None:
     """Check what Arrow uses, but does not validate, in a column of lists without rows."""
     width = 4 if pa.types.is_list(layout) else 8
@@ -235,33 +247,40 @@ def _check_first_offset(offsets: pa.Buffer | None, layout: pa.DataType, items: i
         raise pa.ArrowInvalid("an offset is out of bounds")
 
 
-def _check_scales(data_type: pa.DataType) -> None:
-    """Raise `ArrowInvalid` if decimals have a scale with which Arrow cannot compute."""
+def _check_type(data_type: pa.DataType) -> None:
+    """Raise `ArrowInvalid` for types that no Parquet file has, or with which Arrow cannot compute.
+
+    Types of the first kind may repeat large values, and few functions support them.
+    """
     if pa.types.is_decimal(data_type):
         digits = MAX_DIGITS[data_type.bit_width]
         if not -digits <= data_type.scale <= digits:
             raise pa.ArrowInvalid(f"decimals of scale {data_type.scale}")
+    if any(is_kind(data_type) for is_kind in NOT_IN_PARQUET):
+        raise pa.ArrowInvalid(f"no file has the type {data_type}")
     if isinstance(data_type, pa.BaseExtensionType):
-        _check_scales(data_type.storage_type)
+        _check_type(data_type.storage_type)
     elif isinstance(data_type, pa.DictionaryType):
-        _check_scales(data_type.value_type)
+        _check_category_type(data_type.value_type)
     else:
         for number in range(data_type.num_fields):
-            _check_scales(data_type.field(number).type)
+            _check_type(data_type.field(number).type)
 
+
+def _check_category_type(data_type: pa.DataType) -> None:
+    refused = pa.DictionaryType, pa.BaseExtensionType
+    if pa.types.is_nested(data_type) or isinstance(data_type, refused):
+        raise pa.ArrowInvalid(f"categories of type {data_type}")
+    _check_type(data_type)
+
+
+NOT_IN_PARQUET = (pa.types.is_union, pa.types.is_run_end_encoded, pa.types.is_interval)
+
+MAX_LENGTH: Final = 2**31 - 1
+"""Length of the longest column that Arrow writes, that of a child included."""
 
 MAX_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 """Bits of a decimal -> digits that it may have."""
-
-
-def _layout(data_type: pa.DataType) -> pa.DataType | None:
-    """Return a type with the same offsets, and nulls or bytes for values; None without offsets."""
-    if isinstance(data_type, pa.UnionType):
-        fields = [pa.field(str(number), pa.null()) for number in range(data_type.num_fields)]
-        return pa.union(fields, data_type.mode, data_type.type_codes)
-    if isinstance(data_type, pa.RunEndEncodedType):
-        return pa.run_end_encoded(data_type.run_end_type, pa.null())
-    return LAYOUTS.get(data_type.id)
 
 
 LAYOUTS = {
@@ -277,7 +296,9 @@ LAYOUTS = {
     pa.lib.Type_LIST_VIEW: pa.list_view(pa.null()),
     pa.lib.Type_LARGE_LIST_VIEW: pa.large_list_view(pa.null()),
 }
-"""Number of a type -> type with the same offsets, see `_layout`."""
+"""Number of a type -> type with the same offsets, and nulls or bytes for values."""
+
+VIEWS_OF_LISTS = (pa.ListViewArray, pa.LargeListViewArray)
 
 
 def unpack_batch(text: str, schema: pa.Schema) -> pa.RecordBatch:
