@@ -14,8 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from mdfactory.cli.layout import table_lines
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
@@ -62,6 +64,13 @@ def test_columns_that_are_too_wide_for_a_line_get_a_line_each(
     assert lines["hash"] == "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
     assert lines["directory"] == str(pushed / lines["hash"])
     assert len(lines) == 8
+
+
+def test_a_long_name_of_a_column_does_not_make_each_line_as_long() -> None:
+    names = ["x" * 100_000, "y"]
+    rows = pa.record_batch([pa.array(["1"] * 1_000)] * 2, names=names)
+    lines = list(table_lines([rows], names, 80, colour=False))
+    assert lines[:3] == [f"{names[0]}  1", f"{'y':40}  1", ""]
 
 
 def test_statuses_of_later_batches_fit_their_column(terminal: Terminal, tmp_path: Path) -> None:
