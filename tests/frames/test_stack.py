@@ -267,3 +267,10 @@ def test_ordered_categories_may_have_any_type(values: pa.Array) -> None:
     ]
     assert "in the order [" in refused(*frames).groups[0][1]
     assert stack_of(frames[0], frames[0]).changes == ()
+
+
+def test_a_very_long_hash_is_refused() -> None:
+    """Each row would repeat it."""
+    table = pa.table({"x": range(100_000)})
+    with pytest.raises(FrameCorruptError, match="hash of a record has 1,000,000 characters"):
+        stack([(A, table)]).conform("A" * 1_000_000, table)

@@ -37,6 +37,9 @@ from mdfactory.records.ipc import max_bytes
 
 HASH_FIELD: Final = pa.field(HASH_COLUMN, pa.string(), nullable=False)
 
+MAX_HASH_CHARACTERS: Final = 64
+"""Upper bound of the length of a hash; those of this package have 40 digits."""
+
 SHARED_HASH_ROWS: Final = 1 << 16
 """Length of the array that the chunks of a hash column share."""
 
@@ -77,7 +80,7 @@ class Stack:
         SchemasDifferError
             If a value cannot be converted to the type that its column has in the stack.
         FrameCorruptError
-            If the frame does not have the schema that was given for it.
+            If the frame does not have the schema that was given for it, or `hash_` is no hash.
         """
         names, types = without_hash(frame.schema.names, self.names), frame.schema.types
         columns: Sequence[Column] = frame.columns
@@ -145,7 +148,14 @@ def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
 
     Its chunks share one array, so the column takes little memory. A single array of many rows
     could exceed the 2 GiB of text that an Arrow string array can hold.
+
+    Raises
+    ------
+    FrameCorruptError
+        If the hash is much longer than any: another program has stored it.
     """
+    if len(hash_) > MAX_HASH_CHARACTERS:
+        raise FrameCorruptError(f"the hash of a record has {len(hash_):,} characters")
     chunk = pa.repeat(array([hash_], pa.string())[0], min(rows, SHARED_HASH_ROWS))
     full_chunks, remaining_rows = divmod(rows, SHARED_HASH_ROWS)
     return pa.chunked_array([*[chunk] * full_chunks, chunk.slice(0, remaining_rows)], pa.string())
