@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError
 from mdfactory.frames.codec import Frame, decode, empty_table
+from mdfactory.frames.json_types import to_json_types
 from mdfactory.frames.text import to_csv
 
 
@@ -29,6 +30,9 @@ def use(table: pa.Table) -> None:
     """Read all values; those of a damaged table may be texts that are not UTF-8, for example."""
     with suppress(pa.ArrowException, ValueError):
         to_csv(table, header=True)
+    with suppress(pa.ArrowException, ValueError):
+        for batch in table.to_batches():
+            to_json_types(batch)
     with suppress(pa.ArrowException, ValueError, ArithmeticError):
         table.to_pylist()
 
