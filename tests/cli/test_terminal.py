@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mdfactory.cli.layout import table_lines
+from mdfactory.cli.layout import table_lines, tsv_lines
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.sql.sqlite import SqliteStore
@@ -71,6 +71,22 @@ def test_a_long_name_of_a_column_does_not_make_each_line_as_long() -> None:
     rows = pa.record_batch([pa.array(["1"] * 1_000)] * 2, names=names)
     lines = list(table_lines([rows], names, 80, colour=False))
     assert lines[:3] == [f"{names[0]}  1", f"{'y':40}  1", ""]
+
+
+@pytest.mark.parametrize("width", [80, 10], ids=["table", "line for each value"])
+def test_names_of_columns_are_printable_on_a_terminal(width: int) -> None:
+    """The names of a frame's columns are those of a file, or of whoever has changed the store."""
+    names = ["\x1b]0;evil\x07", "\x9b2J\n\u202e"]
+    rows = pa.record_batch([pa.array(["1"])] * 2, names=names)
+    lines = list(table_lines([rows], names, width, colour=False))
+    assert all(map(str.isprintable, lines))
+    assert any(r"\x1b]0;evil\x07" in line for line in lines)
+
+
+def test_names_of_columns_are_one_line_in_a_pipe() -> None:
+    names = ["a\tb\nc", "d"]
+    rows = pa.record_batch([pa.array(["1"])] * 2, names=names)
+    assert list(tsv_lines([rows], names)) == ["a\\tb\\nc\td", "1\t1"]
 
 
 def test_statuses_of_later_batches_fit_their_column(terminal: Terminal, tmp_path: Path) -> None:

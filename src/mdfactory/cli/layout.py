@@ -82,9 +82,10 @@ def format_time(time: str) -> str:
 def tsv_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[str]:
     r"""Yield a header and one line of tab-separated values for each record.
 
-    Tabs, line ends and backslashes in values are escaped as ``\t``, ``\n``, ``\r`` and ``\\``.
+    Tabs, line ends and backslashes in names and values are escaped as ``\t``, ``\n``, ``\r`` and
+    ``\\``.
     """
-    yield "\t".join(columns)
+    yield "\t".join(name.translate(TSV_ESCAPES) for name in columns)
     for batch in batches:
         values = (column.to_pylist() for column in batch.columns)
         for row in zip(*values, strict=True):
@@ -120,6 +121,7 @@ def table_lines(
     first = next(batches, None)
     if first is None:
         return
+    columns = list(map(printable, columns))
     widths = _fit_widths(columns, list(_text_rows(first)), width)
     if widths is None:
         yield from _value_lines(chain([first], batches), columns)
