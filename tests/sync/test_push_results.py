@@ -305,6 +305,17 @@ def test_names_of_the_configuration_are_expected_of_their_type(
     assert _overview(store)["viscosity"] == {"not_yet_run": 8}
 
 
+def test_rows_of_names_that_the_configuration_no_longer_has_are_kept(
+    store: Store, campaign: Path
+) -> None:
+    names = {SimulationType.mixedbox: {ResultType.analysis: ["viscosity"]}}
+    push(store, str(campaign), scope=ALL, catalogue=Catalogue(names))
+    moved = campaign.rename(campaign.with_name("moved"))
+    push(store, str(moved), ConflictMode.update, ALL)
+    assert _overview(store)["viscosity"] == {"not_yet_run": 8}
+    assert all(str(moved) in row["directory"] for row in _rows(store, OVERVIEW))
+
+
 def test_a_name_keeps_its_case(store: Store, campaign: Path) -> None:
     Simulation.open(campaign / FRESH).results.record_analysis("RMSD", pa.table({"x": [1]}))
     push(store, str(campaign / FRESH), scope=ANALYSES)

@@ -202,7 +202,7 @@ class _OverviewRows:
             results = {*self._expected[simulation_type], *own, *counts[hash_]}
             for result in sorted(results):
                 # A stored row keeps its spelling of the name.
-                derived = own.get(result, {"item_name": self._spelling[result]}) | {
+                derived = (own.get(result) or {"item_name": self._spelling[result]}) | {
                     "hash": hash_,
                     "simulation_type": simulation_type.value,
                     "directory": directory,
