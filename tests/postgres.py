@@ -9,6 +9,7 @@ from mdfactory.stores.sql.postgres import PostgresStore
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
+from planting import plant_postgres
 
 
 class PostgresContract(StoreTests):
@@ -28,6 +29,4 @@ class PostgresContract(StoreTests):
             return database.execute(f'SELECT * FROM "{table.name}"').fetchall()
 
     def raw_put(self, table: Table, rows: Rows) -> None:
-        marks = ", ".join(["%s"] * len(table.columns))
-        with psycopg.connect(self.server_url) as database, database.cursor() as cursor:
-            cursor.executemany(f'INSERT INTO "{table.name}" VALUES ({marks})', rows)
+        plant_postgres(self.server_url, table, rows)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 
 import pytest
 from cyclopts import App
 
+from commands import LEAVES
 from documents import PAGES, blocks
 from effort import FEW, MANY
 from mdfactory.cli.app import app
@@ -18,22 +18,11 @@ COMMANDS = PAGES["docs/commands.md"].read_text(encoding="utf-8")
 CONFIGURATION = PAGES["docs/configuration.md"]
 
 
-def _leaves(node: App, path: tuple[str, ...]) -> Iterator[tuple[str, App]]:
-    below = {name: one for name, one in node.resolved_commands().items() if name[0] != "-"}
-    for name, one in below.items():
-        yield from _leaves(one, (*path, name))
-    if not below:
-        yield " ".join(path), node
-
-
 def _options(node: App) -> set[str]:
     arguments = [*node.assemble_argument_collection(parse_docstring=False)]
     names = {name for argument in arguments if argument.parse for name in argument.names}
     # The negative forms are turned off where the whole program is parsed.
     return {name for name in names if name.startswith("-") and not name.startswith("--no-")}
-
-
-LEAVES = dict(_leaves(app, ("mdfactory",)))
 
 
 def test_the_tree_is_walked() -> None:

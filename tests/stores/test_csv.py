@@ -35,6 +35,7 @@ from mdfactory.sync.undo import undo
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import AWKWARD_TEXTS, EARLY_TIME, analysis, overview, records, run
+from planting import plant_csv
 from tracing import NEEDS_STRACE, traced
 
 
@@ -66,8 +67,7 @@ class RawCsv:
         ]
 
     def raw_put(self, table: Table, rows: Rows) -> None:
-        with self._file(table).open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+        plant_csv(self._file(table), table, rows)
 
 
 def test_force_replaces_a_duplicate_key_and_undo_restores_both_records(tmp_path: Path) -> None:

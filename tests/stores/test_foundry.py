@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import traceback
-import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
@@ -34,7 +33,6 @@ from mdfactory.errors import (
     StoreError,
     StoreLockedError,
 )
-from mdfactory.records.arrow import batch
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Condition, OneOf, Prefix, Query
 from mdfactory.records.tables import (
@@ -67,6 +65,7 @@ from mdfactory.testing.records import (
     records,
     run,
 )
+from planting import plant_foundry
 
 PATHS = FoundryPaths.below("/Group Functions/mdfactory")
 
@@ -114,9 +113,7 @@ class Foundry(StoreUnderTest):
 
     def raw_put(self, table: Table, rows: Rows) -> None:
         """Add a file under a random name, as existing installations do."""
-        added = pa.Table.from_batches([batch(rows, table.schema)])
-        files = {f"data_{uuid.uuid4()}.parquet": dump(added)}
-        self.server.put(path_of(table, PATHS), files)
+        plant_foundry(self.server, path_of(table, PATHS), table, rows)
 
 
 class TestFoundry(Foundry, RecordTests):

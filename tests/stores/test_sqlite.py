@@ -32,6 +32,7 @@ from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows
 from mdfactory.testing.records import Record, overview, records, run
+from planting import plant_sqlite
 
 
 class RawSqlite:
@@ -44,9 +45,7 @@ class RawSqlite:
             return database.execute(f'SELECT * FROM "{table.name}"').fetchall()
 
     def raw_put(self, table: Table, rows: Rows) -> None:
-        marks = ", ".join("?" * len(table.columns))
-        with closing(sqlite3.connect(self.files[table.namespace])) as database, database:
-            database.executemany(f'INSERT OR REPLACE INTO "{table.name}" VALUES ({marks})', rows)
+        plant_sqlite(self.files[table.namespace], table, rows)
 
 
 class TestSqlite(RawSqlite, StoreTests):
