@@ -232,5 +232,5 @@ def test_an_empty_filter_is_an_error_and_selects_nothing(
 
 
 def test_an_empty_type_of_result_is_an_error(records: Records) -> None:
-    with pytest.raises(ValueError, match="not a valid ResultType"):
+    with pytest.raises(ValueError, match="is empty"):
         records.overview(item_type="")

@@ -81,6 +81,11 @@ class SourceError(MDFactoryError, LookupError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
         self.source = source
+        self.reason = reason
+
+
+class UnknownSimulationError(SourceError):
+    """A BuildInput has a simulation type, parametrization or engine that is not known here."""
 
 
 class BuildInputError(MDFactoryError, ValueError):

@@ -15,7 +15,6 @@ from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
 from mdfactory.frames.groups import displayed
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table
-from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores import open_store as open_configured_store
 from mdfactory.stores import store_at
 from mdfactory.stores.keys import Key, hash_condition, key_batches
@@ -217,9 +216,8 @@ class Records:
         NotInitialisedError
             If the store has no overview.
         QueryError
-            If `hash`, `sort` or `limit` is invalid.
-        ValueError
-            If `item_type` is neither ``analysis`` nor ``artifact``.
+            If `hash`, `sort` or `limit` is invalid, or neither this version nor the store knows
+            the value of another filter.
 
         Examples
         --------
@@ -237,8 +235,7 @@ class Records:
         system_chemistry       4
         Name: hash, dtype: int64
         """
-        result_type = None if item_type is None else str(ResultType(item_type))
-        equal = {"item_type": result_type, "simulation_type": simulation_type, "status": status}
+        equal = {"item_type": item_type, "simulation_type": simulation_type, "status": status}
         rows = pull(self.store, OVERVIEW, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
         return pa.Table.from_batches(rows, OVERVIEW.schema).to_pandas()
 

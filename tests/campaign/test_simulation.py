@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import mdfactory
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
-from mdfactory.errors import SourceError
+from mdfactory.errors import SourceError, UnknownSimulationError
 from mdfactory.files import list_folder
 from mdfactory.records.vocabulary import SimulationStatus
 
@@ -348,3 +349,33 @@ def test_open_resolves_a_path_as_the_operating_system_does(
     monkeypatch.chdir(tmp_path)
     simulation = Simulation.open("link/../folder")
     assert (simulation.directory, simulation.hash) == (folder, WATER_HASH)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("simulation_type", "membrane_protein", "; a newer version of mdfactory may know it"),
+        ("simulation_type", "Bilayr", "; did you mean bilayer? Else a newer version of mdfactory"),
+        ("parametrization", "amber", "; a newer version of mdfactory may know it"),
+        ("engine", "gromaks", "; did you mean gromacs? Else a newer version of mdfactory"),
+    ],
+)
+def test_open_says_that_a_newer_version_may_know_a_value(
+    tmp_path: Path, field: str, value: str, hint: str
+) -> None:
+    water = {"smiles": "O", "resname": "SOL", "count": 450}
+    values = {"simulation_type": "mixedbox", "system": {"species": [water]}} | {field: value}
+    (tmp_path / "build.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(UnknownSimulationError) as error:
+        Simulation.open(tmp_path)
+    assert f"build.yaml: {field}: " in str(error.value)
+    assert repr(value) in str(error.value)
+    assert hint in str(error.value)
+
+
+def test_a_misspelt_field_is_no_unknown_simulation(tmp_path: Path) -> None:
+    values = {"simulation_type": "mixedbox", "system": {"species": [], "densty": 1}}
+    (tmp_path / "build.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(SourceError, match="densty") as error:
+        Simulation.open(tmp_path)
+    assert not isinstance(error.value, UnknownSimulationError)

@@ -19,6 +19,11 @@ from typing import Any
 import pytest
 
 from mdfactory.cli.app import run
+from mdfactory.config import load
+from mdfactory.records.tables import Namespace, Table
+from mdfactory.stores.csv.layout import Layout
+from mdfactory.stores.foundry.layout import path_of
+from planting import plant_csv, plant_foundry, plant_postgres, plant_sqlite
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,30 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     folder.mkdir(parents=True)
     (folder / "config.ini").write_text(f"[database]\nTYPE = {kind}\n", encoding="utf-8")
     return kind
+
+
+@pytest.fixture
+def plant(
+    kind: str, request: pytest.FixtureRequest
+) -> Callable[[Table, list[tuple[str | int, ...]]], None]:
+    """Add rows to a table of the store of the configuration, as another program does."""
+
+    def add(table: Table, rows: list[tuple[str | int, ...]]) -> None:
+        settings = load()
+        if kind == "postgres":
+            plant_postgres(settings.postgres, table, rows)
+        elif kind == "foundry":
+            server = request.getfixturevalue("foundry")
+            plant_foundry(server, path_of(table, settings.foundry), table, rows)
+        elif kind == "csv":
+            paths = {Namespace.runs: settings.csv.runs, Namespace.results: settings.csv.results}
+            plant_csv(Layout(paths).path_of(table), table, rows)
+        else:
+            files = settings.sqlite
+            file = files.runs if table.namespace is Namespace.runs else files.results
+            plant_sqlite(file, table, rows)
+
+    return add
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -175,7 +176,59 @@ def test_of_records_of_other_programs_the_values_are_checked(
         if "input_data" in finding.problem
     }
     assert problems["E" * 40].startswith("its hash is not that of its input_data")
-    assert problems["D" * 40].startswith("input_data is not a valid BuildInput")
+    assert "which is not valid for this version" in problems["D" * 40]
+
+
+def _put(store: Store, **values: str) -> None:
+    """Put a simulation of a type that this version does not know, as another program does."""
+    unknown = {"simulation_type": "membrane"} | values
+    with store.transaction(write=True) as transaction:
+        transaction.backend.put(SIMULATIONS, records(SIMULATIONS, run(**unknown)))
+
+
+TAGS = '"tags": {"b": "\\"tags\\":{}", "a": "1"}'
+"""Tags in another order, with a text that looks like their key."""
+
+
+@pytest.mark.parametrize("text", ['{"system":{"tags":{"a":1.0e-7}}}', '{"system": {"x": "ü  y"}}'])
+@pytest.mark.parametrize("tags", ["", '"tags":null', TAGS])
+def test_the_hash_of_an_unknown_type_is_checked_without_its_tags(
+    copy: Store, tmp_path: Path, text: str, tags: str
+) -> None:
+    hashed = text.replace(": ", ":")
+    hash_ = hashlib.sha1(hashed.encode(), usedforsecurity=False).hexdigest().upper()
+    stored = f"{text[:-1]}, {tags}}}" if tags else text
+    _put(copy, hash_=hash_, input_data=stored, directory=str(tmp_path))
+    _put(copy, hash_="F" * 40, input_data=stored, directory=str(tmp_path))
+    verified = verify(copy)
+    problems = [(row.hash, row.problem) for row in verified.findings if "input_data" in row.problem]
+    assert [hash_ for hash_, _ in problems] == ["F" * 40]
+    assert "its hash is not that of its input_data" in problems[0][1]
+    notes = {note.problem for note in verified.all_notes}
+    assert "2 records: this version does not know the simulation_type 'membrane'" in notes
+
+
+@pytest.mark.parametrize(
+    ("yaml", "notes"),
+    [
+        ('{"simulation_type": "membrane", "system": {}}', 1),
+        ('{"simulation_type": "mixedbox", "system": {"x": 1}}', 1),
+        ("", 0),  # it was lost
+    ],
+)
+def test_a_folder_that_this_version_cannot_read_is_a_note(
+    copy: Store, tmp_path: Path, yaml: str, notes: int
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    if yaml:
+        (folder / "build.yaml").write_text(yaml, encoding="utf-8")
+    hash_ = hashlib.sha1(b"{}", usedforsecurity=False).hexdigest().upper()
+    _put(copy, hash_=hash_, input_data="{}", directory=str(folder))
+    verified = verify(copy, str(folder))
+    assert len(verified.notes) == notes
+    assert len(verified.findings) == 1 - notes
+    assert str(folder) in [*verified.notes, *verified.findings][0].problem
 
 
 def test_a_row_of_the_overview_that_does_not_match_the_records_is_found(copy: Store) -> None:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.results import Results
@@ -21,7 +22,13 @@ from mdfactory.campaign.scan_index import (
     ScanIndex,
     file_state,
 )
-from mdfactory.errors import BuildInputError, OutputError, SourceError, one_line
+from mdfactory.errors import (
+    BuildInputError,
+    OutputError,
+    SourceError,
+    UnknownSimulationError,
+    one_line,
+)
 from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder, read_file
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
@@ -39,6 +46,15 @@ SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 OUT_OF_MEMORY: Final = "there is not enough memory to read it"
+
+NO_BUILD_INPUT: Final = "it holds no BuildInput YAML"
+
+ENUMERATIONS: Final[Mapping[str, type[StrEnum]]] = {
+    "simulation_type": SimulationType,
+    "parametrization": Parametrization,
+    "engine": Engine,
+}
+"""Field of a BuildInput -> the values that this version knows."""
 
 NOT_A_BUILD_INPUT: Final = [""]
 """Texts of the index entry of a YAML file that does not claim to be a BuildInput."""
@@ -112,6 +128,9 @@ class Simulation:
         ------
         SourceError
             If the folder does not exist or is not a simulation; the message gives the reason.
+        UnknownSimulationError
+            If its BuildInput has a simulation type, parametrization or engine that this version
+            does not know. It is a `SourceError`, too.
 
         Examples
         --------
@@ -136,7 +155,9 @@ class Simulation:
         simulation = read_simulation(path, listing, required=True)
         if isinstance(simulation, Simulation):
             return simulation
-        raise SourceError(str(directory), simulation.reason if simulation else "")
+        is_unknown = isinstance(simulation, UnknownSimulation)
+        error_type = UnknownSimulationError if is_unknown else SourceError
+        raise error_type(str(directory), simulation.reason if simulation else "")
 
     @classmethod
     def create(cls, parent: str | Path, build_input: BuildInput) -> Simulation:
@@ -246,6 +267,20 @@ class Skipped:
     path: str
     reason: str
 
+    @classmethod
+    def because(cls, path: str, reason: object) -> Self:
+        """Return an instance whose reason is put on one line."""
+        return cls(path, one_line(reason))
+
+
+class UnknownSimulation(Skipped):
+    """A folder whose BuildInput has a value that this version does not know.
+
+    A newer version may know the value, or it is misspelt; see `ENUMERATIONS`.
+    """
+
+    __slots__ = ()
+
 
 def status_of(files: Collection[str]) -> SimulationStatus:
     """Return the status of a simulation, given the names of the files in its folder."""
@@ -301,7 +336,11 @@ def read_simulation(
     own_names = (f"{directory.rpartition('/')[2]}.yaml", "build.yaml")
     bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
     folder = _Folder(directory, status_of(files), bare, reading)
-    reasons = [f"{name}: is not a file that can be read" for name in own_names if name in others]
+    problems = [
+        Skipped(directory, f"{name}: is not a file that can be read")
+        for name in own_names
+        if name in others
+    ]
     other_names = sorted(
         name for name in files if name.endswith((".yaml", ".yml")) and name not in own_names
     )
@@ -309,13 +348,13 @@ def read_simulation(
         outcome = folder.read(name, own=name in own_names)
         if isinstance(outcome, Simulation):
             return outcome
-        reasons += [outcome] if outcome else []
+        problems += [outcome] if outcome else []
     if required:
-        reasons.append("it holds no BuildInput YAML")
-    return Skipped(directory, one_line(reasons[0])) if reasons else None
+        problems.append(Skipped(directory, NO_BUILD_INPUT))
+    return problems[0] if problems else None
 
 
-Outcome = Simulation | str | None
+Outcome = Simulation | Skipped | None
 """Outcome of reading one YAML file: the simulation that it describes, the reason why it is
 invalid, or None if it does not claim to be a BuildInput."""
 
@@ -361,7 +400,7 @@ class _Folder(NamedTuple):
             # A file that the system cannot read (an error with a cause) may be a BuildInput. A
             # file that is too large is none, unless it has one of the folder's own names.
             is_claim = error.__cause__ or (own and not _is_summary(path))
-            return f"{name}: {error}" if is_claim else None
+            return Skipped.because(self.path, f"{name}: {error}") if is_claim else None
         state = file_state(file_status)
         outcome = self._parse(name, raw, own=own)
         if index and isinstance(outcome, Simulation):
@@ -382,7 +421,7 @@ class _Folder(NamedTuple):
             values = load(raw)
         except UnreadableError as error:
             is_claim = own or len(set(BUILD_INPUT_KEYS.findall(raw))) > 1
-            return f"{name}: {error}" if is_claim else None
+            return Skipped.because(self.path, f"{name}: {error}") if is_claim else None
         if not _claims_to_be_build_input(values, own=own):
             return None
         from mdfactory.campaign.build_input import BuildInput
@@ -390,7 +429,9 @@ class _Folder(NamedTuple):
         try:
             build_input = BuildInput.parse(values)
         except BuildInputError as error:
-            return f"{name}: {error}"
+            hint = _unknown_value_hint(values)
+            skipped = UnknownSimulation if hint else Skipped
+            return skipped.because(self.path, f"{name}: {error}{hint}")
         identity = Identity._make(getattr(build_input, field) for field in Identity._fields)
         unknown = [str(key) for key in values if key not in BuildInput.model_fields]
         warnings = []
@@ -446,6 +487,21 @@ def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
     if own:
         return "system" in values or "system_directory" not in values
     return "simulation_type" in values and "system" in values
+
+
+def _unknown_value_hint(values: Any) -> str:
+    """Return a hint for an invalid BuildInput with a value that is not known here; else empty."""
+    if not isinstance(values, Mapping):
+        return ""
+    for field_name, enumeration in ENUMERATIONS.items():
+        value, known = values.get(field_name), list(enumeration)
+        if isinstance(value, str) and value not in known:
+            from difflib import get_close_matches
+
+            close = get_close_matches(value.lower(), known, n=1)
+            meant = f"did you mean {close[0]!s}? Else " if close else ""
+            return f"; {meant}a newer version of mdfactory may know it"
+    return ""
 
 
 def _add_to_index(simulation: Simulation, path: str, state: FileState, index: ScanIndex) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Discovery
-from mdfactory.campaign.simulation import Simulation, Skipped
+from mdfactory.campaign.simulation import Simulation, Skipped, UnknownSimulation
 from mdfactory.errors import SAME_HASH_HINT, DuplicateSimulationError, counted
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table
@@ -47,6 +47,8 @@ class Inventory:
         Warnings for the user, one line each.
     unused_folders
         Folders that are not used, because another folder of the same simulation is.
+    unknown_folders
+        Folders of simulations that this version does not know, see `UnknownSimulation`.
     """
 
     folders: dict[str, list[tuple[int, str, SimulationType]]] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Inventory:
     skipped: dict[Skipped, None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unused_folders: set[str] = field(default_factory=set)
+    unknown_folders: set[str] = field(default_factory=set)
 
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
@@ -63,6 +66,8 @@ class Inventory:
             watch("reading simulations", number)
             if isinstance(item, Skipped):
                 self.add_skipped(item)
+                if isinstance(item, UnknownSimulation):
+                    self.unknown_folders.add(item.path)
                 continue
             folder = (-item.status.rank, item.path, item.identity.simulation_type)
             self.folders.setdefault(item.hash, []).append(folder)

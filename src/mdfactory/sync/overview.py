@@ -109,14 +109,15 @@ def mark_as_cleared(
 def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> Iterator[list[Row]]:
     """Yield corrected copies of the overview rows that do not match the records.
 
-    Only rows of the given simulations are compared. Their status and counts are corrected.
+    Only rows of the given simulations are compared. Their status and counts are corrected. A row
+    with a status that this version does not know is left as it is: a newer version wrote it.
 
     Yields
     ------
     list of dict
         As for `outdated_rows`.
     """
-    tables = _filled_tables(transaction)
+    tables, known = _filled_tables(transaction), set(ResultStatus)
     remaining = iter(hashes)
     while hashes_batch := tuple(islice(remaining, BATCH_SIMULATIONS)):
         condition = OneOf("hash", hashes_batch)
@@ -125,6 +126,7 @@ def wrong_rows(transaction: Transaction, hashes: Iterable[str]) -> Iterator[list
             (row, row | _result_state(result, counts[hash_].get(result)))
             for hash_, stored in _read_rows(transaction, condition).items()
             for result, row in stored.items()
+            if row["status"] in known
         )
         yield [corrected for row, corrected in pairs if corrected != row]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
-from mdfactory.records.tables import SIMULATIONS, Table, enumerations_of
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, enumerations_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.results import require_result
@@ -81,7 +81,7 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
         if value is None or value in known:
             continue
         # The status of a result and that of a simulation are not the same.
-        tables = {table} if column == "status" else {table, SIMULATIONS}
+        tables = {table} if column == "status" else {table, SIMULATIONS, OVERVIEW}
         query = Query(columns=(column,))
         stored = {
             text

@@ -259,15 +259,21 @@ def _edited_simulations(
 def _store_only(
     transaction: Transaction, tables: Iterable[Table], snapshot: CampaignSnapshot, source: Source
 ) -> Iterator[tuple[Table, Difference]]:
-    """Yield the stored records that belong to a source, but are not on disk."""
+    """Yield the stored records that belong to a source, but are not on disk.
+
+    The records of a folder whose simulation this version does not know cannot be compared. Another
+    version may have pushed them, so they are left out.
+    """
     hashes_on_disk: dict[str, set[str]] = defaultdict(set)
     for table, rows in chain(snapshot.record_batches(), snapshot.digest_batches()):
         hashes_on_disk[table.id].update(texts(rows["hash"]))
     folders = None if isinstance(source, Folders) else frozenset(roots(source, snapshot.reading))
     listed = hashes_in_csv(source)
-    is_folder = cache(os.path.isdir)
+    is_folder, unknown = cache(os.path.isdir), snapshot.inventory.unknown_folders
     for table in tables:
         for hash_, directory in records_inside(transaction, table, folders):
+            if directory.rstrip("/") in unknown:
+                continue
             belongs = listed is None or hash_ in listed
             if belongs and hash_ not in hashes_on_disk[table.id]:
                 state = State.extra if is_folder(directory) else State.gone

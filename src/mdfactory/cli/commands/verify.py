@@ -74,12 +74,15 @@ def _report(verified: Verified, session: Session) -> None:
         replace(finding, remedy=session.next_command(finding.remedy))
         for finding in verified.findings
     ]
+    notes = verified.all_notes
     lines = [_line(finding) for finding in findings]
-    lines += [f"note: {_line(note)}" for note in verified.notes]
+    lines += [f"note: {_line(note)}" for note in notes]
     counts = [
         f"{counted(verified.total, 'record')} checked",
         counted(len(verified.findings), "problem"),
     ]
+    if notes:
+        counts.append(counted(len(notes), "note"))
     if verified.unverifiable:
         counts.append(f"{verified.unverifiable:,} of other programs, without digests to check")
     session.terminal.result(
@@ -89,7 +92,7 @@ def _report(verified: Verified, session: Session) -> None:
             "checked": verified.checked,
             "unverifiable": verified.unverifiable,
             "rows": [asdict(finding) for finding in findings],
-            "notes": [asdict(note) for note in verified.notes],
+            "notes": [asdict(note) for note in notes],
             "reached": verified.reached,
         },
     )

@@ -6,15 +6,18 @@ The digests of a record show a change of even one character.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha1
+from json import JSONDecoder
 from operator import ne
 from string import printable
 from typing import Any, Final, NamedTuple
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.errors import BuildInputError, FrameCorruptError, one_line
+from mdfactory.errors import FrameCorruptError, one_line
 from mdfactory.records.digests import RecordDigests, record_digest
 from mdfactory.records.tables import SIMULATIONS, Table, enumerations_of
 from mdfactory.records.vocabulary import ResultType, SimulationType
@@ -22,6 +25,12 @@ from mdfactory.sync.frames import frame_of
 from mdfactory.sync.verify.finding import Row
 
 DIGEST_CHANGED: Final = "its stored digest was changed"
+
+JSON_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+"""A text of a JSON document, which is captured, or blanks between its values."""
+
+TAGS_KEY: Final = re.compile(',"tags":')
+"""The key of the tags of a BuildInput with the comma before it, in JSON without blanks."""
 
 
 class Problem(NamedTuple):
@@ -85,6 +94,16 @@ def _similar_texts(text: str) -> Iterator[str]:
             yield f"{text[:position]}{character}{text[position + 1 :]}"
 
 
+def unknown_values(table: Table, row: Row) -> Iterator[str]:
+    """Yield a text for each value of a record that this version does not know.
+
+    A newer version of mdfactory may have written them.
+    """
+    for column, known in enumerations_of(table).items():
+        if row[column] not in set(known):
+            yield f"this version does not know the {column} {row[column]!r:.40}"
+
+
 def problems_of(table: Table, row: Row, damage: str | None) -> Iterator[Problem]:
     """Yield the problems of a record.
 
@@ -97,16 +116,15 @@ def problems_of(table: Table, row: Row, damage: str | None) -> Iterator[Problem]
     damage
         The result of `damage_of` for the record.
     """
-    own = damage is not None  # mdfactory wrote the record, and no other program
     if damage:
         yield Problem(damage)
-    for column, enumeration in enumerations_of(table).items():
-        if row[column] not in set(enumeration):
-            yield Problem(f"{column} has the unknown value {row[column]!r:.40}", own)
+    # A record with valid digests may be the copy of a record that another program wrote. So what
+    # other programs may write is no error, whoever wrote the record. A change shows as damage.
     if not _is_time(row[table.time]):
-        yield Problem(f"{table.time} is not a time with an offset: {row[table.time]!r:.40}", own)
+        text = f"{table.time} is not a time with an offset: {row[table.time]!r:.40}"
+        yield Problem(text, is_error=False)
     if table.id == SIMULATIONS.id:
-        yield from _check_simulation(row, own=own)
+        yield from _check_simulation(row)
     elif table.result_type is ResultType.analysis:
         yield from _check_analysis(table, row)
     elif table.result_type is ResultType.artifact:
@@ -120,21 +138,53 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _check_simulation(row: Row, *, own: bool) -> Iterator[Problem]:
-    """Check that the hash of a simulation is the hash of its input."""
+def _check_simulation(row: Row) -> Iterator[Problem]:
+    """Check that the hash of a simulation is the hash of its input.
+
+    The hash is that of a text. So it can be checked without knowledge of the simulation type.
+    """
     text = row["input_data"]
-    if sha1(text.encode()).hexdigest().upper() == row["hash"]:  # noqa: S324  # defines the hash
+    if row["hash"] in map(_hash, _hashed_texts(text)):
         return
     # Another program may have written the same BuildInput as another JSON text.
     try:
         input_hash = BuildInput.parse(json.loads(text)).hash
-    except (ValueError, RecursionError, BuildInputError) as error:
-        yield Problem(f"input_data is not a valid BuildInput: {one_line(error)}")
+    except (ValueError, RecursionError) as error:
+        reason = f"is not valid for this version: {one_line(error)}"
+        yield Problem(f"its hash is not that of its input_data, which {reason}")
         return
     if input_hash != row["hash"]:
-        is_known = row["simulation_type"] == SimulationType.lnp and not own
+        is_known = row["simulation_type"] == SimulationType.lnp
         reason = ": another program recorded this lnp" if is_known else ""
         yield Problem(f"its hash is not that of its input_data, {input_hash}{reason}", not is_known)
+
+
+def is_known_input(text: str) -> bool:
+    """Whether a text is the JSON of a BuildInput that is valid for this version."""
+    try:
+        BuildInput.parse(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _hash(text: str) -> str:
+    return sha1(text.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def _hashed_texts(text: str) -> Iterator[str]:
+    """Yield the texts that a hash may cover, given the JSON of a BuildInput.
+
+    They are the text itself, and the text without blanks, then without its last key, the tags.
+    """
+    yield text
+    compact = JSON_BLANKS.sub(r"\1", text)
+    yield compact
+    for match in TAGS_KEY.finditer(compact):
+        with suppress(ValueError, RecursionError):
+            _, end = JSONDecoder().raw_decode(compact, match.end())
+            if compact[end:] == "}":
+                yield f"{compact[: match.start()]}}}"
 
 
 def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:

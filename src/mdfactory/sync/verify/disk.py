@@ -5,39 +5,59 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
 from mdfactory.campaign.result_files import file_sha256
 from mdfactory.campaign.results import Results
-from mdfactory.campaign.simulation import Simulation
-from mdfactory.errors import ResultError, SourceError, one_line
+from mdfactory.campaign.simulation import NO_BUILD_INPUT, Simulation
+from mdfactory.errors import ResultError, SourceError, UnknownSimulationError, one_line
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.sync.verify.content import parse_json
+from mdfactory.sync.verify.content import is_known_input, parse_json
 from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
 
-Problem = tuple[str, str]
-"""What is wrong with a record, and the remedy."""
+
+class Problem(NamedTuple):
+    """A difference between a record and the disk.
+
+    Parameters
+    ----------
+    text
+        What is wrong, in one line.
+    remedy
+        The command or step that solves the problem.
+    is_error
+        False if this version cannot check the record.
+    """
+
+    text: str
+    remedy: str = ""
+    is_error: bool = True
+
 
 RELOCATE: Final = "mdfactory sync relocate OLD NEW, if it was moved"
 RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
 
-def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterator[Finding]:
+def find_on_disk(
+    records: Iterable[tuple[Table, Row]], *, quick: bool
+) -> Iterator[tuple[Finding, bool]]:
     """Compare records with the files on disk.
 
     Parameters
     ----------
     records
-        Table and record, without long columns.
+        Table and record; of the long columns only ``input_data``.
     quick
         Check only that files exist, and the number of rows of Parquet files.
 
     Yields
     ------
-    Finding
+    finding : Finding
         A difference. A missing folder is reported once, for the first of its records.
+    is_error : bool
+        False if this version cannot check the record; the finding is then a note.
     """
     missing: set[str] = set()
     for table, row in records:
@@ -47,25 +67,29 @@ def find_on_disk(records: Iterable[tuple[Table, Row]], *, quick: bool) -> Iterat
         problems: Iterable[Problem] = ()
         if not os.path.isdir(directory):
             missing.add(directory)
-            problems = [(f"there is no folder {directory}", RELOCATE)]
+            problems = [Problem(f"there is no folder {directory}", RELOCATE)]
         elif table.id == SIMULATIONS.id:
             problems = _check_simulation(row)
         elif table.result_type is ResultType.analysis:
             problems = _check_analysis(table, row, quick=quick)
         elif table.result_type is ResultType.artifact:
             problems = _check_artifact(row, quick=quick)
-        for problem, remedy in problems:
-            yield Finding(table.name, row["hash"], problem, remedy)
+        for text, remedy, is_error in problems:
+            yield Finding(table.name, row["hash"], text, remedy), is_error
 
 
 def _check_simulation(row: Row) -> Iterator[Problem]:
     try:
         hash_ = Simulation.open(row["directory"]).hash
+    except UnknownSimulationError as error:
+        yield Problem(one_line(error), is_error=False)
     except SourceError as error:
-        yield one_line(error), PUSH_UPDATE
+        # A record that this version cannot read has a folder that it cannot read.
+        can_check = error.reason == NO_BUILD_INPUT or is_known_input(row["input_data"])
+        yield Problem(one_line(error), PUSH_UPDATE if can_check else "", can_check)
     else:
         if hash_ != row["hash"]:
-            yield f"{row['directory']} holds another simulation, {hash_}", RELOCATE
+            yield Problem(f"{row['directory']} holds another simulation, {hash_}", RELOCATE)
 
 
 def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
@@ -75,7 +99,7 @@ def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]
         check = results.check_rows if quick else results.read
         check(Analysis(table.result_name, filename, row["row_count"], {}))
     except ResultError as error:
-        yield one_line(f"{row['directory']}: {error}"), RECORD_AGAIN
+        yield Problem(one_line(f"{row['directory']}: {error}"), RECORD_AGAIN)
 
 
 def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
@@ -92,4 +116,4 @@ def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
         except (OSError, ValueError) as error:
             problem = one_line(error)
         if problem:
-            yield f"{row['directory']}: {problem}", RECORD_AGAIN
+            yield Problem(f"{row['directory']}: {problem}", RECORD_AGAIN)

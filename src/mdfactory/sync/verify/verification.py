@@ -39,14 +39,14 @@ from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import parse_hash_prefix
 from mdfactory.sync.results import require_tables
-from mdfactory.sync.verify.content import damage_of, problems_of
+from mdfactory.sync.verify.content import damage_of, problems_of, unknown_values
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
 
-LONG_COLUMNS: Final = frozenset({"input_data", "data_csv"})
+LONG_COLUMNS: Final = frozenset({"data_csv"})
 """Columns that the check of the disk does not need."""
 
 
@@ -64,7 +64,10 @@ class Verified:
     findings
         The problems.
     notes
-        Known peculiarities of records that other programs wrote; they need no action.
+        Known peculiarities of single records that other programs wrote; they need no action.
+    unknown
+        Name of a table, and a text about a value that this version does not know -> number of
+        records with this value.
     reached
         The hash to continue at; empty at the end.
     """
@@ -73,12 +76,24 @@ class Verified:
     unverifiable: int = 0
     findings: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
     reached: str = ""
 
     @property
     def total(self) -> int:
         """The number of records that were checked."""
         return self.checked.total()
+
+    @property
+    def all_notes(self) -> list[Finding]:
+        """The notes on single records, then one on each value that this version does not know."""
+        return [
+            *self.notes,
+            *(
+                Finding(table, "", f"{counted(number, 'record')}: {text}", "")
+                for (table, text), number in self.unknown.items()
+            ),
+        ]
 
 
 def verify(
@@ -213,7 +228,8 @@ class _Verification:
                         key = [row[name] for name in OVERVIEW.key]
                         problem = "this row of the overview does not match the records"
                         self._report(OVERVIEW, key, problem, PUSH_UPDATE)
-        self._verified.findings.extend(find_on_disk(records, quick=self._quick))
+        for finding, is_error in find_on_disk(records, quick=self._quick):
+            self._add(finding, is_error=is_error)
 
     def _read(
         self, transaction: Transaction, table: Table, hashes: Sequence[str]
@@ -250,10 +266,9 @@ class _Verification:
             damage = damage_of(content, row[table.time], stored.get(key))
             self._verified.unverifiable += damage is None
             for text, is_error in problems_of(table, row, damage):
-                if is_error:
-                    self._report(table, key, text, PUSH_FORCE)
-                else:
-                    self._verified.notes.append(Finding(table.name, " ".join(key), text, ""))
+                remedy = PUSH_FORCE if is_error else ""
+                self._add(Finding(table.name, " ".join(key), text, remedy), is_error=is_error)
+            self._verified.unknown.update((table.name, text) for text in unknown_values(table, row))
             # `Transaction.read_with_sidecars` leaves out a sidecar with another time. mdfactory
             # writes both with the same time, so one of the times was changed.
             has_none = table.sidecar and not row[table.sidecar_columns[0]]
@@ -334,6 +349,9 @@ class _Verification:
             finding = Finding(table.name, "", f"cannot be read: {one_line(error)}", error.command)
             if finding not in self._verified.findings:
                 self._verified.findings.append(finding)
+
+    def _add(self, finding: Finding, *, is_error: bool) -> None:
+        (self._verified.findings if is_error else self._verified.notes).append(finding)
 
     def _report(self, table: Table, key: Iterable[str], problem: str, remedy: str) -> None:
         self._verified.findings.append(Finding(table.name, " ".join(key), problem, remedy))
