@@ -100,7 +100,7 @@ class BuildInputError(MDFactoryError, ValueError):
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         lines = [f"{field}: {reason}" if field else reason for field, reason in problems]
-        super().__init__("; ".join(_listed(lines)))
+        super().__init__("; ".join(listed(lines)))
         self.problems = tuple(problems)
 
 
@@ -175,7 +175,7 @@ class SchemasDifferError(MDFactoryError, ValueError):
         head = f"cannot be joined: {one_line(reason)}" if reason else "differ in their columns"
         remedy = "" if reason else ", or join the frames with --union"
         super().__init__(
-            "\n  ".join([f"the frames {head}:", *_listed(lines, MAX_LISTED_GROUPS, " groups")])
+            "\n  ".join([f"the frames {head}:", *listed(lines, MAX_LISTED_GROUPS, " groups")])
             + f"\nSelect fewer simulations with --hash or --simulation-type{remedy}",
             groups=[{"hashes": tuple(hashes), "columns": columns} for hashes, columns in groups],
         )
@@ -201,7 +201,7 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
         head = f"{total} found in more than one folder; nothing was written:"
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
         super().__init__(
-            "\n  ".join([head, *_listed(lines)]) + f"\n{SAME_HASH_HINT}. To push the most advanced "
+            "\n  ".join([head, *listed(lines)]) + f"\n{SAME_HASH_HINT}. To push the most advanced "
             "folder of each simulation, repeat with --update, --diff or --force.",
             folders=self.folders,
         )
@@ -337,7 +337,7 @@ def one_line(reason: object) -> str:
     return f"{line[:MAX_REASON_CHARACTERS]}…"
 
 
-def _listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:
+def listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:
     """Return the first lines of a list, and how many more there are."""
     more = [f"and {len(lines) - limit} more{noun}"] if len(lines) > limit else []
     return [*lines[:limit], *more]

@@ -22,7 +22,7 @@ from mdfactory.config import load
 from mdfactory.errors import QueryError, StoreVersionError
 from mdfactory.records.query import Query
 from mdfactory.records.tables import FORMAT_VERSION, Namespace, format_table
-from newer import MEMBRANE, OTHER_TABLES, UNKNOWN, Newer, make_newer
+from newer import INTERNAL, MEMBRANE, OTHER_TABLES, UNKNOWN, Newer, make_newer
 
 from .conftest import Program, Result, on, on_each
 from .test_history import state
@@ -309,6 +309,9 @@ def test_a_copy_has_all_of_it(mdfactory: Program, newer: Newer, kind: str, tmp_p
     (tmp_path / "copy").mkdir()
     copied = _done(mdfactory("sync", "copy", "--from", kind, "--to", target))
     assert "both stores are identical" in copied.out
+    if kind != "foundry":  # its folders are not listed
+        assert "of other programs: " in copied.err
+        assert INTERNAL.name in copied.err
     assert sorted(missing(newer, target)) == sorted(table.name for table in OTHER_TABLES)
     config = tmp_path / "copy.ini"
     config.write_text(

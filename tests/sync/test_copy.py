@@ -19,7 +19,15 @@ from mdfactory.config import FoundryPaths
 from mdfactory.errors import ConflictError, NotInitialisedError, UsageError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import FRAME_SIDECARS, OVERVIEW, SIMULATIONS, analysis_table
+from mdfactory.records.tables import (
+    FRAME_SIDECARS,
+    OVERVIEW,
+    SIMULATIONS,
+    Namespace,
+    Table,
+    analysis_table,
+    text_schema,
+)
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.csv.store import CsvStore
 from mdfactory.stores.foundry.store import FoundryStore
@@ -31,8 +39,10 @@ from mdfactory.sync.copy import copy
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
+from planting import plant_sqlite
 
 ALL = Scope(simulations=True, results=list(ResultType))
+OTHER = Table("_mdfactory_undone", text_schema("hash"), ("hash",), Namespace.results)
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 
@@ -203,3 +213,17 @@ def test_a_copy_into_a_store_that_shares_one_file_is_refused(source: Store, tmp_
     with pytest.raises(UsageError, match=r"are one file"):
         copy(source, other)
     assert not (tmp_path / "other.db").exists()
+
+
+def test_a_copy_names_the_tables_of_others_and_no_tables_of_its_own(
+    source: Store, tmp_path: Path
+) -> None:
+    """Both namespaces are in one file, which has a log and data for undo."""
+    one_file = SqliteStore(tmp_path / "one.db", tmp_path / "one.db")
+    copy(source, one_file)
+    assert copy(one_file, MemoryStore()).left_out == ()
+    plant_sqlite(tmp_path / "one.db", OTHER, [("A",)])
+    for dry_run in (False, True):
+        copied = copy(one_file, MemoryStore(), dry_run=dry_run)
+        assert copied.left_out == (OTHER.name,)
+        assert copied.identical

@@ -281,6 +281,18 @@ def undo_table(namespace: Namespace, slot: int) -> Table:
     )
 
 
+def is_internal(name: str) -> bool:
+    """Whether a table of this name is one of those that mdfactory creates for itself."""
+    tables = (
+        table(namespace)
+        for namespace in Namespace
+        for table in (digest_table, format_table, log_table)
+    )
+    return name in {FRAME_SIDECARS.name, *(table.name for table in tables)} or name.startswith(
+        tuple(undo_table(namespace, 0).name.removesuffix("0") for namespace in Namespace)
+    )
+
+
 def table_named(name: str, namespace: Namespace) -> Table | None:
     """Return the record table of this name, or None if no record table has this name.
 

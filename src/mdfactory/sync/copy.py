@@ -14,7 +14,7 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Namespace, Table
+from mdfactory.records.tables import OVERVIEW, Namespace, Table, is_internal
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
@@ -52,10 +52,13 @@ class Copied:
         Name of a table -> its digest in the source, and its digest in the target after the copy:
         all tables of the source, and those with records that only the target has. Empty for a dry
         run.
+    left_out
+        Names of the tables of the source that are no record tables: those of other programs.
     """
 
     tables: dict[str, Counts]
     proof: dict[str, tuple[TableDigest, TableDigest]]
+    left_out: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Counts:
@@ -77,7 +80,7 @@ def copy(
     command: str = "copy",
     watch: ProgressCallback = lambda *_: None,
 ) -> Copied:
-    """Copy all tables of a store into another one, in one transaction.
+    """Copy all record tables of a store into another one, in one transaction.
 
     Parameters
     ----------
@@ -120,7 +123,16 @@ def copy(
             hashes = (hash_ for (hash_,) in reader.values(OVERVIEW, Query(columns=("hash",))))
             for rows in () if dry_run else wrong_rows(writer, dict.fromkeys(hashes)):
                 write_rows(writer, rows, now)
-    return Copied(counts, {} if dry_run else _compare(source, target, watch))
+        left_out = tuple(_other_tables(reader))
+    return Copied(counts, {} if dry_run else _compare(source, target, watch), left_out)
+
+
+def _other_tables(reader: Transaction) -> list[str]:
+    """Return the names of the tables of other programs, as far as the store can list them."""
+    names = {name for namespace in Namespace for name in reader.backend.names(namespace)}
+    # Both namespaces may be in one file or schema.
+    record_tables = {table.name for table in reader.tables()}
+    return sorted(name for name in names - record_tables if not is_internal(name))
 
 
 def _check_distinct(source: Store, target: Store) -> None:

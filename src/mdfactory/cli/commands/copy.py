@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from mdfactory.cli.layout import change_lines
 from mdfactory.cli.options import Command, ConflictOptions, DryRun
 from mdfactory.cli.session import CurrentSession
-from mdfactory.errors import UsageError
+from mdfactory.errors import UsageError, counted, listed
 
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
@@ -56,6 +56,10 @@ def copy(
         copied = copy(
             source, target, mode, dry_run=dry_run, command=session.command_line, watch=watch
         )
+    if copied.left_out:
+        tables_text = counted(len(copied.left_out), "table")
+        names = ", ".join(listed(copied.left_out))
+        session.terminal.note(f"not copied: {tables_text} of other programs: {names}")
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
     lines = change_lines(tables) or ["no records to copy"]
     if dry_run:
@@ -66,6 +70,7 @@ def copy(
             "dry_run": dry_run,
             "counts": asdict(copied.counts),
             "tables": tables,
+            "left_out": copied.left_out,
             "identical": copied.identical if copied.proof else None,
             "proof": {
                 table: {"from": asdict(source_end), "to": asdict(target_end)}
