@@ -9,8 +9,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -26,13 +29,19 @@ from mdfactory.errors import (
     FrameCorruptError,
     NotInitialisedError,
     QueryError,
+    SchemasDifferError,
     StoreError,
     UnknownNameError,
 )
+from mdfactory.records.arrow import batch
+from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores import store_at
+from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
+from mdfactory.testing.records import records as as_records
+from mdfactory.testing.records import run as run_record
 
 MAIN = Path(__file__).parent.parent
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
@@ -105,12 +114,102 @@ def test_the_overview_is_filtered(records: Records) -> None:
     assert list(missing["item_name"]) == ["hydrogen_bonds"]
 
 
-def test_a_misspelt_filter_is_an_error(records: Records) -> None:
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"status": "complete"}, "status='complete': no status is called that; did you mean 'comp"),
+        ({"simulation_type": "mixbox"}, "simulation_type='mixbox': .* did you mean 'mixedbox'"),
+        ({"hash": "xyz"}, "hash='xyz' is not a hash prefix"),
+        ({"hash": ""}, "hash= is empty"),
+    ],
+)
+def test_a_misspelt_filter_is_an_error_that_names_the_argument(
+    records: Records, filters: dict[str, str], message: str
+) -> None:
     for read in (records.systems, records.overview):
-        with pytest.raises(QueryError, match="no status is called 'complete'"):
-            read(status="complete")
-    with pytest.raises(QueryError, match="no simulation_type is called 'mixbox'"):
-        records.analysis("rdf_oxygen", simulation_type="mixbox")
+        with pytest.raises(QueryError, match=message) as caught:
+            read(**filters)
+        assert "--" not in str(caught.value)
+    if "status" not in filters:
+        for read in (records.analyses, records.artifacts, partial(records.analysis, "rdf_oxygen")):
+            with pytest.raises(QueryError, match=message):
+                read(**filters)
+
+
+def test_a_filter_takes_values_that_only_the_store_knows(records: Records) -> None:
+    with records.store.transaction(write=True) as transaction:
+        row = next(iter(transaction.read(SIMULATIONS))).to_pylist()[0]
+        newer = batch([tuple((row | {"status": "archived"}).values())], SIMULATIONS.schema)
+        transaction.write([(SIMULATIONS, newer)], ConflictMode.force)
+    assert list(records.systems(status="archived")["hash"]) == [row["hash"]]
+    with pytest.raises(QueryError, match="did you mean 'archived'.* in the store archived"):
+        records.systems(status="archive")
+
+
+def test_errors_about_frames_name_the_arguments(records: Records, campaign: Path) -> None:
+    other = pd.DataFrame({"time_ps": ["a"], "density_g_cm3": [1.0]})
+    Simulation.open(campaign / FIRST).results.record_analysis("density_timeseries", other)
+    push(records.store, str(campaign), ConflictMode.force, ALL)
+    with pytest.raises(SchemasDifferError) as caught:
+        records.analysis("density_timeseries")
+    message = str(caught.value)
+    assert "Select fewer simulations with hash= or simulation_type=" in message
+    assert "union=True" in message
+    assert "--" not in message
+
+
+def test_names_of_results_are_listed_with_counts(records: Records) -> None:
+    analyses = records.analyses()
+    assert [*map(tuple, analyses.to_numpy())] == [
+        ("box_size_timeseries", 4, 1),
+        ("density_timeseries", 4, 1),
+        ("hydrogen_bonds", 3, 2),
+        ("rdf_oxygen", 4, 1),
+        ("system_chemistry", 4, 1),
+    ]
+    assert list(analyses.columns) == ["name", "completed", "missing"]
+    assert list(records.artifacts(hash="fd01")["missing"]) == [0, 0]
+    empty = records.artifacts(hash="FFFF")
+    assert (list(empty.columns), len(empty)) == (list(analyses.columns), 0)
+    assert empty["missing"].dtype == analyses["missing"].dtype == "int64"
+
+
+def test_names_of_the_configuration_are_missing(records: Records, tmp_path: Path) -> None:
+    config = tmp_path / "config.ini"
+    config.write_text("[catalogue]\nMIXEDBOX_ARTIFACTS = movie\n", encoding="utf-8")
+    artifacts = mdfactory.open_store(config=config).artifacts()
+    assert ("movie", 0, 5) in [*map(tuple, artifacts.to_numpy())]
+
+
+def test_a_notebook_shows_how_many_of_what_and_how_far(records: Records) -> None:
+    page = ET.fromstring(f"<div>{records._repr_html_()}</div>")  # noqa: S314  # our own
+    rows = [[cell.text for cell in row] for row in page.iter("tr")]
+    assert rows[:2] == [
+        [None, "build", "equilibrated", "production", "completed"],
+        ["mixedbox", "2", "1", "1", "4"],
+    ]
+    assert ["hydrogen_bonds", "analysis", "3", "2"] in rows
+    assert "8 simulations in the SQLite store" in records._repr_html_()
+    assert repr(records).startswith("<Records of the SQLite store ")
+
+
+def test_html_is_escaped_and_loads_nothing(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    store = SqliteStore(tmp_path / f"{evil}runs.db", tmp_path / "analysis.db")
+    initialise(store, simulations=True)
+    rows = as_records(SIMULATIONS, run_record("A" * 40, simulation_type=evil, status=evil))
+    store.write([(SIMULATIONS, rows)], ConflictMode.force)
+    html = Records(store)._repr_html_()
+    assert html.count(escape(evil)) == 3
+    assert evil not in html
+    assert not re.search(
+        "https?:|src=|url\\(|color|<script|<style|<link", html.replace(escape(evil), "")
+    )
+
+
+def test_a_store_that_cannot_be_read_shows_why(tmp_path: Path) -> None:
+    records = mdfactory.open_store(f"sqlite:///{tmp_path}")
+    assert "Run: mdfactory sync init systems" in records._repr_html_()
 
 
 def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
@@ -179,7 +278,7 @@ def test_metadata_of_others_that_pandas_cannot_read_is_named(
 def test_errors_list_the_valid_names(records: Records) -> None:
     with pytest.raises(UnknownNameError, match="rdf_oxygen"):
         records.analysis("rdf")
-    with pytest.raises(ValueError, match="plot"):
+    with pytest.raises(QueryError, match="item_type='plot': .* There are analysis, artifact"):
         records.overview(item_type="plot")
 
 
@@ -232,5 +331,5 @@ def test_an_empty_filter_is_an_error_and_selects_nothing(
 
 
 def test_an_empty_type_of_result_is_an_error(records: Records) -> None:
-    with pytest.raises(ValueError, match="is empty"):
+    with pytest.raises(QueryError, match="item_type= is empty"):
         records.overview(item_type="")

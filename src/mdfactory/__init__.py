@@ -36,6 +36,11 @@ _MODULES = {
 """Public name -> the module that defines it."""
 
 
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str, platform: str = sys.platform) -> object:
     """Import a public name only when it is used, so that the program starts fast."""
     if name not in _MODULES:

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from mdfactory.config import load
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.display import records_html
+from mdfactory.entry import naming_arguments, naming_arguments_inside, open_named
 from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
 from mdfactory.frames.groups import displayed
+from mdfactory.records.arrow import batch
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table
-from mdfactory.stores import open_store as open_configured_store
-from mdfactory.stores import store_at
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table, text_schema
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.stores.keys import Key, hash_condition, key_batches
 from mdfactory.stores.store import Store
-from mdfactory.sync.frames import pull_frames
-from mdfactory.sync.pull import pull
+from mdfactory.sync import frames as sync_frames
+from mdfactory.sync import pull as sync_pull
+from mdfactory.sync.completeness import count_results, read_completeness
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +33,9 @@ MAX_PATH_CHARACTERS: Final = 256
 
 MAX_NAMED_FIELDS: Final = 100
 """Maximum number of fields that an error names."""
+
+pull = naming_arguments(sync_pull.pull)
+pull_frames = naming_arguments_inside(sync_frames.pull_frames)
 
 
 def open_store(
@@ -68,9 +74,7 @@ def open_store(
     >>> len(records.systems(status="completed"))
     4
     """
-    if url is not None:
-        return Records(store_at(url, wait=wait))
-    return Records(open_configured_store(load(Path(config) if config else None), wait=wait))
+    return Records(*open_named(url, config, wait))
 
 
 class Records:
@@ -83,6 +87,8 @@ class Records:
     ----------
     store : Store
         The store to read from; see `open_store`.
+    catalogue : Catalogue
+        The results that are expected of each type of simulation.
 
     Examples
     --------
@@ -95,11 +101,19 @@ class Records:
     0  completed  gromacs
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    ) -> None:
         self.store = store
+        self.catalogue = catalogue
 
     def __repr__(self) -> str:
         return f"<Records of the {self.store.location}>"
+
+    def _repr_html_(self) -> str:
+        return records_html(self.store, self.catalogue)
 
     def systems(
         self,
@@ -225,19 +239,102 @@ class Records:
 
         >>> import mdfactory
         >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
-        >>> missing = records.overview(item_type="analysis", status="not_yet_run")
-        >>> missing.groupby("item_name")["hash"].count()
-        item_name
-        box_size_timeseries    4
-        density_timeseries     4
-        hydrogen_bonds         5
-        rdf_oxygen             4
-        system_chemistry       4
-        Name: hash, dtype: int64
+        >>> overview = records.overview(item_type="analysis", hash="E6")
+        >>> overview[["item_name", "status", "row_count"]]
+                     item_name       status  row_count
+        0  box_size_timeseries    completed         51
+        1   density_timeseries    completed         51
+        2       hydrogen_bonds  not_yet_run          0
+        3           rdf_oxygen    completed        105
+        4     system_chemistry    completed          2
         """
         equal = {"item_type": item_type, "simulation_type": simulation_type, "status": status}
         rows = pull(self.store, OVERVIEW, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
         return pa.Table.from_batches(rows, OVERVIEW.schema).to_pandas()
+
+    def analyses(
+        self,
+        *,
+        hash: str | None = None,  # noqa: A002  # the column's name
+        simulation_type: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the names of analyses, and of how many simulations they are in the store.
+
+        Parameters
+        ----------
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+            Type of the simulation.
+
+        Returns
+        -------
+        DataFrame
+            A row for each analysis that a simulation has or misses: ``name``, ``completed`` (the
+            number of simulations that have it) and ``missing`` (of those that lack it). It is
+            missing only of simulations that have run, or have other results, and only if it is in
+            the catalogue for their type, or at least two simulations of their type have it.
+
+        Raises
+        ------
+        NotInitialisedError
+            If the store has no overview.
+        QueryError
+            If a filter is invalid.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> records.analyses()
+                          name  completed  missing
+        0  box_size_timeseries          4        1
+        1   density_timeseries          4        1
+        2       hydrogen_bonds          3        2
+        3           rdf_oxygen          4        1
+        4     system_chemistry          4        1
+        """
+        return self._count_results(ResultType.analysis, hash, simulation_type)
+
+    def artifacts(
+        self,
+        *,
+        hash: str | None = None,  # noqa: A002  # the column's name
+        simulation_type: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the names of artifacts, and of how many simulations they are in the store.
+
+        Parameters, columns and errors are those of `analyses`.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> records.artifacts()
+                     name  completed  missing
+        0    density_plot          3        2
+        1  last_frame_pdb          3        2
+        """
+        return self._count_results(ResultType.artifact, hash, simulation_type)
+
+    def _count_results(
+        self, item_type: ResultType, hash_prefix: str | None, simulation_type: str | None
+    ) -> pd.DataFrame:
+        """Return a row for each name of a type of results; see `analyses`."""
+        completeness = naming_arguments(read_completeness)(
+            self.store,
+            self.catalogue,
+            item_type=item_type,
+            hash_prefix=hash_prefix,
+            simulation_type=simulation_type,
+        )
+        counts = count_results(completeness)
+        rows = [(name, count.completed, count.missing) for (_, name), count in counts.items()]
+        return batch(rows, text_schema("name completed:int missing:int")).to_pandas()
 
     def analysis(
         self,

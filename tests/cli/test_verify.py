@@ -116,7 +116,7 @@ def test_since_that_is_no_hash_is_a_usage_error(mdfactory: Program, pushed_all: 
     assert pushed_all
     result = mdfactory("sync", "verify", "--since", "zz")
     assert result.code == 2
-    assert "'zz' is not a hash prefix" in result.err
+    assert "--since 'zz' is not a hash prefix" in result.err
 
 
 def _interrupt_verify(

@@ -130,6 +130,24 @@ def expect(catalogue: Catalogue, completed: Mapping[tuple[str, str, str], int]) 
     return Expectations(expected, names)
 
 
+@dataclass(slots=True)
+class ResultCounts:
+    """Number of simulations that have a result, and of those that miss it."""
+
+    completed: int = 0
+    missing: int = 0
+
+
+def count_results(completeness: Iterable[SimulationResults]) -> dict[ResultId, ResultCounts]:
+    """Return the counts of each result, in the order of their types and names."""
+    counts: dict[ResultId, ResultCounts] = defaultdict(ResultCounts)
+    for simulation in completeness:
+        for result, is_done in simulation.results.items():
+            counts[result].completed += is_done
+            counts[result].missing += not is_done
+    return dict(sorted(counts.items(), key=lambda item: fold_name(item[0])))
+
+
 def read_completeness(
     store: Store,
     catalogue: Catalogue,

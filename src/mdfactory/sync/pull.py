@@ -38,13 +38,13 @@ def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tupl
     filters = given if hash_prefix is None else {"hash": hash_prefix, **given}
     empty = [name for name, value in filters.items() if not value]
     if empty:
-        raise QueryError(f"the filter {empty[0]} is empty. Leave it out to select all records")
+        raise QueryError(f"{_option(empty[0])} is empty. Leave it out to select all records")
     prefix = (Prefix("hash", parse_hash_prefix(hash_prefix)),) if hash_prefix else ()
     return prefix + tuple(OneOf(name, (value,)) for name, value in given.items())
 
 
-def parse_hash_prefix(text: str) -> str:
-    """Return the first digits of a hash in upper case.
+def parse_hash_prefix(text: str, option: str = "--hash") -> str:
+    """Return the first digits of a hash in upper case; `option` is named in the error.
 
     Raises
     ------
@@ -52,8 +52,15 @@ def parse_hash_prefix(text: str) -> str:
         If the text is empty, not hexadecimal, or longer than a hash.
     """
     if not HASH_PREFIX.fullmatch(text):
-        raise QueryError(f"{text!r:.60} is not a hash prefix: expected 1 to 40 hexadecimal digits")
+        raise QueryError(
+            f"{option} {text!r:.60} is not a hash prefix: expected 1 to 40 hexadecimal digits"
+        )
     return text.upper()
+
+
+def _option(column: str) -> str:
+    """Return the option that filters by a column; errors of the Python API name its argument."""
+    return f"--{column.replace('_', '-')}"
 
 
 def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str | None]) -> None:
@@ -90,9 +97,14 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
             for (text,) in transaction.values(source, query)
         }
         if value not in stored:
+            from difflib import get_close_matches
+
             others = ", ".join(sorted(stored - known))
+            similar = get_close_matches(value, sorted(known | stored), 1)
             raise QueryError(
-                f"no {column} is called {value!r}; there are {', '.join(enumerations[column])}"
+                f"{_option(column)} {value!r:.60}: no {column} is called that"
+                + (f"; did you mean '{similar[0]}'?" if similar else ".")
+                + f" There are {', '.join(enumerations[column])}"
                 + (f", and in the store {others}" if others else "")
             )
 

@@ -137,7 +137,7 @@ def verify(
     UsageError
         If the last hash comes before `since`.
     """
-    first = "" if since is None else parse_hash_prefix(since)
+    first = "" if since is None else parse_hash_prefix(since, "--since")
     verified = into or Verified()
     given = [] if source is None else roots(source)
     # Records have the path of their push: a link to the folder, or the folder itself.

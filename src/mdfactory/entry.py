@@ -1,0 +1,94 @@
+"""What the entry points of the Python API share: which store they open, and the words of errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.config import load
+from mdfactory.errors import MDFactoryError
+from mdfactory.stores import open_store, store_at
+from mdfactory.stores.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAMES: Final = "engine hash item-type limit parametrization simulation-type sort status"
+
+ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.split()} | {
+    "--csv": "csv_root=",
+    "--diff": 'mode="diff"',
+    "--force": 'mode="force"',
+    "--union": "union=True",
+    "--update": 'mode="update"',
+    "--wait SECONDS": "wait=",
+}
+"""Option of the command line -> argument in Python that does the same."""
+
+OPTION: Final = re.compile(r"(--[a-z][a-z-]*(?: SECONDS)?)( (?='))?")
+"""An option in a message; the blank between an option and its value is dropped in Python."""
+
+
+def open_named(url: str | None, config: str | Path | None, wait: float) -> tuple[Store, Catalogue]:
+    """Return a store, and the catalogue of the results that are expected in it.
+
+    Parameters
+    ----------
+    url
+        URL of the store; that of the configuration if None.
+    config
+        Configuration file that overrides all others; not used with `url`.
+    wait
+        Seconds to wait for another process that has the store locked.
+
+    Raises
+    ------
+    ConfigError
+        If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
+    """
+    if url is not None:
+        return store_at(url, wait=wait), Catalogue()
+    settings = load(Path(config) if config else None)
+    return open_store(settings, wait=wait), Catalogue(settings.catalogue)
+
+
+@contextmanager
+def argument_names() -> Iterator[None]:
+    """Let the errors of the block name arguments of Python, in place of options."""
+    try:
+        yield
+    except MDFactoryError as error:
+        message, *others = error.args
+        error.args = (OPTION.sub(_to_argument, message), *others)
+        raise
+
+
+def naming_arguments(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """Return a generator whose errors name arguments of Python; see `argument_names`."""
+
+    def generate(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        with argument_names():
+            yield from function(*args, **kwargs)
+
+    return generate
+
+
+def naming_arguments_inside(
+    function: Callable[P, AbstractContextManager[T]],
+) -> Callable[P, AbstractContextManager[T]]:
+    """Return a context manager; errors in its block name arguments of Python."""
+
+    @contextmanager
+    def opened(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        with argument_names(), function(*args, **kwargs) as value:
+            yield value
+
+    return opened
+
+
+def _to_argument(match: re.Match[str]) -> str:
+    return ARGUMENTS.get(match[1], match[0])
