@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mdfactory.campaign.simulation import Simulation
     from mdfactory.errors import MDFactoryError
     from mdfactory.notebook import Records, open_store
+    from mdfactory.pushing import push
 
 __all__ = [
     "BuildInput",
@@ -23,6 +24,7 @@ __all__ = [
     "Simulation",
     "__version__",
     "open_store",
+    "push",
 ]
 
 _MODULES = {
@@ -32,6 +34,7 @@ _MODULES = {
     "Results": "mdfactory.campaign.results",
     "Simulation": "mdfactory.campaign.simulation",
     "open_store": "mdfactory.notebook",
+    "push": "mdfactory.pushing",
 }
 """Public name -> the module that defines it."""
 

@@ -335,6 +335,7 @@ def test_open_rejects_a_path_that_is_not_a_simulation(
 def test_public_names_are_imported_on_first_use() -> None:
     assert mdfactory.Simulation is Simulation
     assert all(getattr(mdfactory, name) for name in mdfactory.__all__)
+    assert dir(mdfactory) == sorted(mdfactory.__all__)
     with pytest.raises(AttributeError, match="Simulacrum"):
         _ = mdfactory.Simulacrum
 

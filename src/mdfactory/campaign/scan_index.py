@@ -23,8 +23,8 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -32,6 +32,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
+from mdfactory.config.settings import cache_folder
 from mdfactory.files import find_lock_problem
 from mdfactory.version import __version__
 
@@ -317,6 +318,25 @@ class Reading:
 
 DEFAULT_READING: Final = Reading(jobs=1)
 """Read every folder, one after the other, without an index."""
+
+
+@contextmanager
+def indexed_reading(jobs: int | None = None, *, use_index: bool = True) -> Iterator[Reading]:
+    """Open the user's index of earlier scans for the block of a ``with`` statement.
+
+    Parameters
+    ----------
+    jobs
+        As for `Reading`.
+    use_index
+        Whether to use an index; there is none, either, if the user has no folder for caches.
+    """
+    folder = cache_folder() if use_index else None
+    if folder is None:
+        yield Reading(None, jobs)
+        return
+    with ScanIndex(folder / "scan.db") as index:
+        yield Reading(index, jobs)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

@@ -136,15 +136,10 @@ class ReadingOptions:
     @contextmanager
     def opened(self) -> Iterator[Reading]:
         """Open the index of earlier scans, unless ``--no-cache`` is given."""
-        from mdfactory.campaign.scan_index import Reading, ScanIndex
-        from mdfactory.config.settings import cache_folder
+        from mdfactory.campaign.scan_index import indexed_reading
 
-        folder = None if self.no_cache else cache_folder()
-        if folder is None:
-            yield Reading(None, self.jobs)
-            return
-        with ScanIndex(folder / "scan.db") as index:
-            yield Reading(index, self.jobs)
+        with indexed_reading(self.jobs, use_index=not self.no_cache) as reading:
+            yield reading
 
 
 @Parameter(name="*", group=CSV_GROUP)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Final
@@ -16,7 +16,7 @@ from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import SIMULATIONS, Table
-from mdfactory.records.vocabulary import ConflictMode
+from mdfactory.records.vocabulary import ConflictMode, ResultType, check_name
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.overview import outdated_rows, write_rows
@@ -25,6 +25,14 @@ from mdfactory.sync.results import require_results
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 SIMULATIONS_ONLY: Final = Scope(simulations=True)
+
+SCOPE_BY_KIND: Final[Mapping[str, Scope]] = {
+    "all": Scope(simulations=True, results=tuple(ResultType)),
+    "systems": SIMULATIONS_ONLY,
+    "analysis": Scope(results=(ResultType.analysis,)),
+    "artifacts": Scope(results=(ResultType.artifact,)),
+}
+"""Kind of a push, as in the name of its command -> the records that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +47,42 @@ class Pushed:
         Folders and results that are invalid or missing.
     warnings
         Warnings for the user, one line each.
+    dry_run
+        Whether nothing was written.
     """
 
     tables: Mapping[str, Counts]
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number:,} {name}" for name, number in asdict(self.counts).items())
+        return f"<Pushed{' (dry run)' if self.dry_run else ''}: {counts}>"
 
     @property
     def counts(self) -> Counts:
         """Number of all records by outcome; ``skipped`` also counts the entries of `skipped`."""
         return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
+
+
+def scope_of(kind: str, names: Iterable[str] = ()) -> Scope:
+    """Return the scope of a push.
+
+    Parameters
+    ----------
+    kind
+        A key of `SCOPE_BY_KIND`.
+    names
+        Names of the results to push; all if there are none.
+
+    Raises
+    ------
+    InvalidNameError
+        If one of the names is invalid.
+    """
+    lower = frozenset(check_name(name).lower() for name in names)
+    return replace(SCOPE_BY_KIND[kind], names=lower)
 
 
 def push(
@@ -105,7 +139,7 @@ def push(
         if dry_run:
             with planned_transaction(store, snapshot, mode) as (transaction, known):
                 written = transaction.plan(snapshot.record_batches(), mode)
-                return _pushed(snapshot, known, written)
+                return replace(_pushed(snapshot, known, written), dry_run=True)
         if snapshot.digest_rows:
             with store.transaction() as transaction:
                 known, unread = snapshot.plan(transaction, mode)

@@ -21,7 +21,6 @@ from mdfactory.cli.options import (
     source_of,
 )
 from mdfactory.cli.session import CurrentSession, Exit, Session
-from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
     from mdfactory.sync.push import Pushed
@@ -64,7 +63,7 @@ def systems(
     mdfactory sync push systems "campaign_*/batch_?" --diff --dry-run
     mdfactory sync push systems --csv campaign.csv --csv-root /path/to/simulations
     """
-    return _push(session, source, options, simulations=True)
+    return _push(session, source, options, "systems")
 
 
 @app.command
@@ -89,7 +88,7 @@ def analysis(
     mdfactory sync push analysis build_summary.yaml --analysis-name area_per_lipid
     mdfactory sync push analysis /path/to/simulations --update
     """
-    return _push(session, source, options, results=[ResultType.analysis], names=analysis_name)
+    return _push(session, source, options, "analysis", analysis_name)
 
 
 @app.command
@@ -115,7 +114,7 @@ def artifacts(
     mdfactory sync push artifacts build_summary.yaml
     mdfactory sync push artifacts build_summary.yaml --artifact-name bilayer_snapshot
     """
-    return _push(session, source, options, results=[ResultType.artifact], names=artifact_name)
+    return _push(session, source, options, "artifacts", artifact_name)
 
 
 @app.command(name="all")
@@ -129,24 +128,20 @@ def everything(
     mdfactory sync push all /path/to/simulations
     mdfactory sync push all /path/to/simulations --update
     """
-    return _push(session, source, options, simulations=True, results=list(ResultType))
+    return _push(session, source, options, "all")
 
 
 def _push(
     session: Session,
     path: Path | None,
     options: PushOptions,
-    *,
-    simulations: bool = False,
-    results: Collection[ResultType] = (),
+    kind: str,
     names: Collection[str] = (),
 ) -> int:
-    """Push the chosen kinds of records; `names` selects some of the results."""
-    from mdfactory.campaign.collect import Scope
-    from mdfactory.sync.push import push
+    """Push records of one kind, or all; `names` selects some of the results."""
+    from mdfactory.sync.push import push, scope_of
 
-    source = source_of(path, options.table)
-    scope = Scope(simulations, results, frozenset(check_name(name).lower() for name in names))
+    source, scope = source_of(path, options.table), scope_of(kind, names)
     with session.terminal.progress() as watch, options.reading.opened() as reading:
         pushed = push(
             session.store,
