@@ -272,8 +272,8 @@ class Records:
         DataFrame
             A row for each analysis that a simulation has or misses: ``name``, ``completed`` (the
             number of simulations that have it) and ``missing`` (of those that lack it). It is
-            missing only of simulations that have run, or have other results, and only if it is in
-            the catalogue for their type, or at least two simulations of their type have it.
+            missing only of simulations that have run, and only if it is in the catalogue for their
+            type, or at least two simulations of their type have it.
 
         Raises
         ------

@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 import mdfactory
+from mdfactory import Results
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import SourceError, UnknownSimulationError
@@ -21,6 +23,8 @@ simulation_type: mixedbox
 system: {species: [{smiles: O, resname: SOL, count: 450}], target_density: 1}
 """
 METHANOL = WATER.replace("smiles: O,", "smiles: CO,")
+FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
+WITH_ARTIFACTS = "FD017140D9BF9DC3E566983C44C59E634D032C4D"
 WATER_HASH = "EB3965712A911E7FF313BCB826F03EC699E236E2"
 SUMMARY = "system_directory: [./a]\nhash: [A]\nsimulation_type: [mixedbox]\n"
 
@@ -380,3 +384,50 @@ def test_a_misspelt_field_is_no_unknown_simulation(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="densty") as error:
         Simulation.open(tmp_path)
     assert not isinstance(error.value, UnknownSimulationError)
+
+
+# What a person sees of it
+
+
+def test_a_simulation_shows_what_it_is_and_how_far(campaign: Path) -> None:
+    simulation = Simulation.open(campaign / FIRST)
+    assert repr(simulation) == (
+        f"<Simulation {FIRST[:12]}: mixedbox, production, in {campaign / FIRST}>"
+    )
+    rows = _html_rows(simulation._repr_html_())
+    assert rows["hash"] == [FIRST]
+    assert rows["status"] == ["production"]
+    assert rows["system.species"] == ["SOL 315 + MEO 135"]
+    assert rows["results"] == ["5 analyses, 0 artifacts"]
+
+
+def test_results_show_their_names_and_sizes(campaign: Path) -> None:
+    folder = campaign / WITH_ARTIFACTS
+    results = Simulation.open(folder).results
+    assert repr(results) == f"<Results: 5 analyses, 2 artifacts in {folder}>"
+    rows = _html_rows(results._repr_html_())
+    assert rows["rdf_oxygen"] == ["analysis", "105", None]
+    assert rows["density_plot"] == ["artifact", None, "1"]
+
+
+def test_folders_without_valid_results_are_shown(campaign: Path, tmp_path: Path) -> None:
+    bare = Results(tmp_path)
+    assert repr(bare) == f"<Results: 0 analyses, 0 artifacts in {tmp_path}>"
+    assert "0 analyses" in bare._repr_html_()
+    registry = campaign / FIRST / ".analysis" / "metadata.json"
+    registry.write_text('{"analyses": {"<b>": 1}}', encoding="utf-8")
+    results = Simulation.open(campaign / FIRST).results
+    assert "1 invalid" in repr(results)
+    assert "<b>&lt;b&gt;" not in results._repr_html_()
+    assert "&lt;b&gt;" in results._repr_html_()
+    registry.write_text("?", encoding="utf-8")
+    assert "metadata.json" in repr(results)
+    assert "metadata.json" in results._repr_html_()
+    assert "metadata.json" in Simulation.open(campaign / FIRST)._repr_html_()
+
+
+def _html_rows(html: str) -> dict[str | None, list[str | None]]:
+    """Return first cell -> the others, of each row."""
+    page = ET.fromstring(f"<div>{html}</div>")  # noqa: S314  # our own
+    cells = ([cell.text for cell in row] for row in page.iter("tr"))
+    return {first: others for first, *others in cells}

@@ -40,6 +40,7 @@ from mdfactory.campaign.result_files import (
     to_arrow,
     write_parquet,
 )
+from mdfactory.campaign.summary import count_results, results_html
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line
 from mdfactory.files import create_file, create_folder, sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
@@ -113,6 +114,12 @@ class Results:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self.folder = self.directory / RESULTS_FOLDER
+
+    def __repr__(self) -> str:
+        return f"<Results: {count_results(self.directory)} in {self.directory}>"
+
+    def _repr_html_(self) -> str:
+        return results_html(self.directory)
 
     def registry(self, index: ScanIndex | None = None) -> Registry:
         """Read the registry from disk.

@@ -23,6 +23,7 @@ from mdfactory.campaign.scan_index import (
     file_state,
 )
 from mdfactory.errors import (
+    HASH_PREFIX_DIGITS,
     BuildInputError,
     OutputError,
     SourceError,
@@ -204,6 +205,23 @@ class Simulation:
                 refuse_links([folder])
                 create_simulation_folder(folder, build_input)
         return cls.open(folder)
+
+    def __repr__(self) -> str:
+        simulation_type, short_hash = self.identity.simulation_type, self.hash[:HASH_PREFIX_DIGITS]
+        return f"<Simulation {short_hash}: {simulation_type}, {self.status}, in {self.path}>"
+
+    def _repr_html_(self) -> str:
+        from mdfactory.campaign.summary import simulation_html
+
+        identity = self.identity
+        values = {
+            "hash": self.hash,
+            "simulation_type": identity.simulation_type.value,
+            "status": self.status.value,
+            "parametrization": identity.parametrization.value,
+            "engine": identity.engine.value,
+        }
+        return simulation_html(self.path, values, identity.canonical_json)
 
     @property
     def directory(self) -> Path:
