@@ -24,6 +24,7 @@ import mdfactory
 from mdfactory import Records, Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.cli.app import run
+from mdfactory.display import records_html
 from mdfactory.errors import (
     ConfigError,
     FrameCorruptError,
@@ -191,6 +192,13 @@ def test_a_notebook_shows_how_many_of_what_and_how_far(records: Records) -> None
     assert ["hydrogen_bonds", "analysis", "3", "2"] in rows
     assert "8 simulations in the SQLite store" in records._repr_html_()
     assert repr(records).startswith("<Records of the SQLite store ")
+
+
+def test_the_summary_of_a_large_store_counts_simulations_only(records: Records) -> None:
+    html = records_html(records.store, records.catalogue, max_simulations=7)
+    assert "8 simulations" in html
+    assert "hydrogen_bonds" not in html
+    assert "analyses() and artifacts()" in html
 
 
 def test_html_is_escaped_and_loads_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from html import escape
+from typing import Final
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.entry import argument_names
@@ -16,8 +17,13 @@ from mdfactory.records.vocabulary import SimulationStatus
 from mdfactory.stores.store import Store
 from mdfactory.sync.completeness import count_results, read_completeness
 
+MAX_SIMULATIONS: Final = 20_000
+"""Largest number of simulations whose results are counted: for more it would take many seconds."""
 
-def records_html(store: Store, catalogue: Catalogue) -> str:
+
+def records_html(
+    store: Store, catalogue: Catalogue, *, max_simulations: int = MAX_SIMULATIONS
+) -> str:
     """Return a summary of a store in HTML; what cannot be read is replaced by the error.
 
     Parameters
@@ -26,15 +32,17 @@ def records_html(store: Store, catalogue: Catalogue) -> str:
         The store to read.
     catalogue
         The results that are expected of each type of simulation.
+    max_simulations
+        Largest number of simulations whose results are counted.
     """
     try:
         with argument_names():
-            return "".join(_tables(store, catalogue))
+            return "".join(_tables(store, catalogue, max_simulations))
     except MDFactoryError as error:
         return f"<p><b>{escape(store.location)}</b></p><p>{escape(str(error))}</p>"
 
 
-def _tables(store: Store, catalogue: Catalogue) -> Iterator[str]:
+def _tables(store: Store, catalogue: Catalogue, max_simulations: int) -> Iterator[str]:
     with store.transaction() as transaction:
         transaction.require(SIMULATIONS)
         query = Query(columns=("simulation_type", "status"))
@@ -46,14 +54,17 @@ def _tables(store: Store, catalogue: Catalogue) -> Iterator[str]:
     rows = [[type_, *(numbers[type_, status] for status in statuses)] for type_ in types]
     title = f"{counted(numbers.total(), 'simulation')} in the {store.location}"
     yield html_table(title, rows, ["", *statuses])
-    counts = count_results(read_completeness(store, catalogue)) if has_overview else {}
-    if not counts:
+    if not has_overview:
         return
+    if numbers.total() > max_simulations:
+        yield "<p>analyses() and artifacts() count their results.</p>"
+        return
+    counts = count_results(read_completeness(store, catalogue))
     yield html_table(
-        "Results",
+        "Results" if counts else "No results are stored or expected",
         (
             (name, str(item_type), count.completed, count.missing)
             for (item_type, name), count in counts.items()
         ),
-        ["", "", "completed", "missing"],
+        ["", "", "completed", "missing"] if counts else (),
     )
