@@ -28,12 +28,17 @@ def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[ob
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
-        f"<p><b>{escape(title)}</b></p>"
+        f"<p><b>{_text(title)}</b></p>"
         f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
     )
 
 
 def _cell(tag: str, value: object) -> str:
     is_number = isinstance(value, int)
-    text = f"{value:,}" if is_number else escape(str(value))
+    text = f"{value:,}" if is_number else _text(value)
     return f'<{tag} style="text-align: {"right" if is_number else "left"}">{text}</{tag}>'
+
+
+def _text(value: object) -> str:
+    """Return a text for HTML; bytes of a path that are not UTF-8 are escaped, too."""
+    return escape(str(value).encode(errors="backslashreplace").decode())

@@ -12,6 +12,7 @@ from mdfactory.campaign.scan_index import indexed_reading
 from mdfactory.config.passwords import mask_password
 from mdfactory.entry import argument_names, open_named
 from mdfactory.errors import MAX_LISTED, UsageError, counted
+from mdfactory.files import expand_home
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.sync.push import SCOPE_BY_KIND, Pushed, scope_of
 from mdfactory.sync.push import push as push_to_store
@@ -134,7 +135,9 @@ def _names(kind: str, names: str | Collection[str]) -> Collection[str]:
 
 
 def _source(source: str | Path, csv_root: str | Path | None) -> Source:
-    return str(source) if csv_root is None else CsvSource(Path(source), Path(csv_root))
+    if csv_root is None:
+        return str(source)
+    return CsvSource(Path(expand_home(source)), Path(expand_home(csv_root)))
 
 
 def _call(source: str | Path, kind: str, mode: str, names: str | Collection[str]) -> str:

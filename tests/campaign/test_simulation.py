@@ -14,7 +14,7 @@ import mdfactory
 from mdfactory import Results
 from mdfactory.campaign.discover import discover
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
-from mdfactory.errors import SourceError, UnknownSimulationError
+from mdfactory.errors import OutputError, SourceError, UnknownSimulationError
 from mdfactory.files import list_folder
 from mdfactory.records.vocabulary import SimulationStatus
 
@@ -431,3 +431,22 @@ def _html_rows(html: str) -> dict[str | None, list[str | None]]:
     page = ET.fromstring(f"<div>{html}</div>")  # noqa: S314  # our own
     cells = ([cell.text for cell in row] for row in page.iter("tr"))
     return {first: others for first, *others in cells}
+
+
+def test_a_path_that_is_no_utf8_can_be_shown(campaign: Path) -> None:
+    folder = (campaign / FIRST).rename(campaign / "f\udcfcnf")
+    simulation = Simulation.open(folder)
+    for text in (
+        repr(simulation),
+        repr(simulation.results),
+        simulation._repr_html_(),
+        simulation.results._repr_html_(),
+    ):
+        assert r"f\xfcnf" in text or r"f\udcfcnf" in text
+        assert text.encode()
+
+
+def test_create_refuses_a_path_that_is_no_utf8(campaign: Path, tmp_path: Path) -> None:
+    build_input = Simulation.open(campaign / FIRST).build_input
+    with pytest.raises(OutputError, match="not valid UTF-8"):
+        Simulation.create(tmp_path / "f\udcfcnf", build_input)

@@ -13,9 +13,24 @@ import yaml
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import OutputError
-from mdfactory.files import create_folder, replacing
+from mdfactory.files import (
+    UNSTORABLE,
+    absolute_path,
+    create_folder,
+    escape_undecoded,
+    is_storable,
+    replacing,
+)
 
 _Dumper: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def storable_path(path: str | Path) -> Path:
+    """Return an absolute path; raise an `OutputError` if it is not UTF-8, as stores require."""
+    absolute = absolute_path(path)
+    if not is_storable(absolute):
+        raise OutputError(f"{escape_undecoded(absolute)} {UNSTORABLE}")
+    return Path(absolute)
 
 
 @contextmanager

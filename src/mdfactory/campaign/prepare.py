@@ -14,18 +14,17 @@ from mdfactory.campaign.creation import (
     create_simulation_folder,
     output_errors,
     refuse_links,
+    storable_path,
     write_yaml,
 )
 from mdfactory.campaign.simulation import is_prepared
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import InvalidRowsError, OutputError
 from mdfactory.files import (
-    UNSTORABLE,
     UnreadableError,
     absolute_path,
     copy_file,
     escape_undecoded,
-    is_storable,
 )
 
 
@@ -98,9 +97,7 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         not UTF-8, or something cannot be written.
     """
     rows = read_valid_rows(file)
-    out = Path(absolute_path(out))
-    if not is_storable(str(out)):
-        raise OutputError(f"{out} {UNSTORABLE}")
+    out = storable_path(out)
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     values = {
         "n_systems": len(builds),

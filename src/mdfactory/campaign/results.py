@@ -42,7 +42,7 @@ from mdfactory.campaign.result_files import (
 )
 from mdfactory.campaign.summary import count_results, results_html
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line
-from mdfactory.files import create_file, create_folder, sync_folder
+from mdfactory.files import create_file, create_folder, escape_undecoded, sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ class Results:
         self.folder = self.directory / RESULTS_FOLDER
 
     def __repr__(self) -> str:
-        return f"<Results: {count_results(self.directory)} in {self.directory}>"
+        path = escape_undecoded(str(self.directory))
+        return f"<Results: {count_results(self.directory)} in {path}>"
 
     def _repr_html_(self) -> str:
         return results_html(self.directory)

@@ -30,7 +30,14 @@ from mdfactory.errors import (
     UnknownSimulationError,
     one_line,
 )
-from mdfactory.files import Listing, UnreadableError, absolute_path, list_folder, read_file
+from mdfactory.files import (
+    Listing,
+    UnreadableError,
+    absolute_path,
+    escape_undecoded,
+    list_folder,
+    read_file,
+)
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus, SimulationType
 
 if TYPE_CHECKING:
@@ -182,7 +189,8 @@ class Simulation:
         Raises
         ------
         OutputError
-            If the folder exists and has other content, or cannot be written.
+            If the folder exists and has other content, its path is not UTF-8, or it cannot be
+            written.
 
         Examples
         --------
@@ -197,9 +205,10 @@ class Simulation:
             create_simulation_folder,
             output_errors,
             refuse_links,
+            storable_path,
         )
 
-        folder = Path(absolute_path(parent)) / build_input.hash
+        folder = storable_path(parent) / build_input.hash
         with output_errors(folder):
             if not is_prepared(folder, build_input):
                 refuse_links([folder])
@@ -208,7 +217,8 @@ class Simulation:
 
     def __repr__(self) -> str:
         simulation_type, short_hash = self.identity.simulation_type, self.hash[:HASH_PREFIX_DIGITS]
-        return f"<Simulation {short_hash}: {simulation_type}, {self.status}, in {self.path}>"
+        path = escape_undecoded(self.path)
+        return f"<Simulation {short_hash}: {simulation_type}, {self.status}, in {path}>"
 
     def _repr_html_(self) -> str:
         from mdfactory.campaign.summary import simulation_html
