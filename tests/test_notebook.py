@@ -320,7 +320,7 @@ def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.
     assert run(["demo", str(tmp_path / "mdfactory-demo")]) == 0
     text = (MAIN / "docs" / "notebooks.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     environment = os.environ | {"MPLBACKEND": "agg"}
     warnings = ["error", *(pytestconfig.getoption("pythonwarnings") or ())]
     subprocess.run(
