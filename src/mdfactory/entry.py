@@ -29,7 +29,7 @@ ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.
 }
 """Option of the command line -> argument in Python that does the same."""
 
-OPTION: Final = re.compile(r"(--[a-z][a-z-]*(?: SECONDS)?)( (?='))?")
+OPTION: Final = re.compile(r"(?<![\w-])(--[a-z][a-z-]*(?: SECONDS)?)( (?='))?")
 """An option in a message; the blank between an option and its value is dropped in Python."""
 
 

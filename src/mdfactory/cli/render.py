@@ -343,7 +343,7 @@ def _is_in_locale(text: str) -> bool:
     try:
         text.encode(locale.getencoding())
         text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, LookupError):  # LookupError: Python does not know the encoding
         return False
     return True
 
