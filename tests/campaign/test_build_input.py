@@ -20,6 +20,7 @@ VECTORS = Path(__file__).parent.parent / "data" / "identity_vectors.json"
 RECORDED = json.loads(VECTORS.read_text(encoding="utf-8"))
 WATER = {"smiles": "O", "resname": "SOL"}
 METHANOL = {"smiles": "CO", "resname": "MEO"}
+NO_SALT = {"neutralize": False, "concentration": 0}
 
 
 def _box(*species: dict[str, Any], **system: Any) -> dict[str, Any]:
@@ -93,6 +94,20 @@ def test_null_means_absent_for_optional_fields() -> None:
     )
 
 
+@pytest.mark.parametrize("given", [None, False])
+def test_a_system_may_have_no_ions(given: object) -> None:
+    box = BuildInput.parse(_box({**WATER, "count": 1}, ionization=given))
+    assert box.system.ionization is None  # type: ignore[attr-defined]
+    assert '"target_density":1.0,"ionization":null}' in box.canonical_json
+
+
+def test_absent_ions_are_the_default_ions_and_other_than_none() -> None:
+    given = [{}, {"ionization": {}}, {"ionization": None}, {"ionization": NO_SALT}]
+    hashes = [BuildInput.parse(_box({**WATER, "count": 1}, **system)).hash for system in given]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
+
+
 def test_the_parametrization_decides_the_type_of_its_configuration() -> None:
     values = _box({**WATER, "count": 1}) | {
         "parametrization": "smirnoff",
@@ -121,7 +136,7 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is not one of"),
         (
             {"simulation_type": "plasma"},
-            "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp",
+            "'plasma' is not one of mixedbox, bilayer, lnp$",
         ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
         (_box(), "has no molecules"),
@@ -155,6 +170,9 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         (_box({**WATER, "count": 1}, target_density=float("inf")), "target_density.*finite"),
         (_box({**WATER, "count": 1}, ionization={"concentration": -0.1}), "concentration"),
         (_box({**WATER, "count": 1}, ionization={"min_distance": -1}), "min_distance"),
+        (_box({**WATER, "count": 1}, ionization=True), r"system\.ionization: is not a mapping"),
+        (_box({**WATER, "count": 1}, ionization=0), r"system\.ionization: is not a mapping"),
+        (_box({**WATER, "count": 1}, ionization="null"), r"system\.ionization: is not a mapping"),
         (
             _box({**WATER, "count": 1}, ionization={"salt": "NaCl"}),
             r"ionization\.salt: is not a field",
@@ -196,7 +214,7 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
             _box({**WATER, "count": 1}) | {"parametrization_config": {"type": "smirnoff"}},
             "its type is smirnoff, but the parametrization is cgenff",
         ),
-        (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "parametrization_config"),
+        (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "config: is not a mapping"),
         (
             _box({**WATER, "count": 1}) | {"parametrization_config": {"water_model": "tip3p"}},
             "water_model: is not a field",
@@ -265,7 +283,8 @@ BOXES = st.builds(
     },
     st.lists(SPECIES, min_size=1, max_size=5),
     st.floats(1e-6, 1e6) | st.integers(1, 20),
-    st.fixed_dictionaries(
+    st.none()
+    | st.fixed_dictionaries(
         {},
         optional={
             "neutralize": st.booleans(),

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
+from mdfactory.campaign.build_input.ionization import Ionization, OptionalIonization
 from mdfactory.campaign.build_input.species import LipidSpecies, Species, molecular_weight
 
 DALTONS_PER_GRAM: Final = 6.022e23
@@ -30,27 +31,6 @@ TotalCount = Annotated[
 """Number of molecules; null is read as 0, the default."""
 
 Part = TypeVar("Part", "Core", "Shell")
-
-
-class Ionization(Model):
-    """The ions of a system.
-
-    Parameters
-    ----------
-    neutralize
-        Whether counter-ions balance the charge.
-    concentration
-        Salt concentration in mol/L.
-    min_distance
-        Smallest distance between ions and solute in angstrom.
-    seed
-        Seed of the random placement; None for a seed that the program chooses.
-    """
-
-    neutralize: bool = True
-    concentration: Annotated[Real, Field(ge=0)] = 0.15
-    min_distance: Annotated[Real, Field(ge=0)] = 5.0
-    seed: Integer | None = None
 
 
 class Composition(Model):
@@ -99,12 +79,12 @@ class MixedBox(Composition):
     target_density
         Target density in g/cm3.
     ionization
-        The ions.
+        The ions; None if there are none.
     """
 
     species: list[Species]
     target_density: Real = 1.0
-    ionization: Ionization = Ionization()
+    ionization: OptionalIonization = Ionization()
 
 
 class Bilayer(Composition):
@@ -119,13 +99,13 @@ class Bilayer(Composition):
     monolayer
         Whether there is only one leaflet. With two leaflets, every count must be even.
     ionization
-        The ions.
+        The ions; None if there are none.
     """
 
     species: list[LipidSpecies]
     z_padding: Annotated[Real, Field(ge=0)] = 20.0
     monolayer: bool = False
-    ionization: Ionization = Ionization()
+    ionization: OptionalIonization = Ionization()
 
     @model_validator(mode="after")
     def _check_leaflets(self) -> Self:
@@ -244,7 +224,7 @@ class Lnp(Model):
     padding
         Thickness of the water around the nanoparticle in angstrom.
     ionization
-        The ions.
+        The ions; None if there are none.
     """
 
     radius: Annotated[Real, Field(gt=0)]
@@ -252,7 +232,7 @@ class Lnp(Model):
     core: Core
     shell: Shell
     padding: Annotated[Real, Field(ge=0)] = 25.0
-    ionization: Ionization = Ionization()
+    ionization: OptionalIonization = Ionization()
 
     @model_validator(mode="after")
     def _compute_counts(self) -> Self:

@@ -187,10 +187,14 @@ MODEL_BY_SIMULATION_TYPE: Final[dict[str, type[BuildInput]]] = {
 MAX_SHOWN_DIGITS: Final = 20
 MAX_SHOWN_CHARACTERS: Final = 60
 
+NOT_A_MAPPING: Final = "is not a mapping of keys to values"
+
 REASON_BY_ERROR_TYPE: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of the model",
     "string_type": "is not a text; in YAML, put it in single quotes",
+    "model_type": NOT_A_MAPPING,
+    "model_attributes_type": NOT_A_MAPPING,
 }
 """Error type of pydantic -> reason that is clearer than pydantic's message."""
 
