@@ -91,7 +91,7 @@ def test_later_files_override_earlier_ones_key_by_key(
         "history.SIZE": ("1 GB", "default"),
         **{
             f"catalogue.{simulation_type}_{key}": ("", "default")
-            for simulation_type in ("MIXEDBOX", "BILAYER", "LNP")
+            for simulation_type in map(str.upper, SimulationType)
             for key in ("ANALYSES", "ARTIFACTS")
         },
     }

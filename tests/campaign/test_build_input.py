@@ -136,7 +136,7 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is not one of"),
         (
             {"simulation_type": "plasma"},
-            "'plasma' is not one of mixedbox, bilayer, lnp$",
+            "'plasma' is not one of mixedbox, bilayer, lnp, proteinbox, protein_mixedbox$",
         ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
         (_box(), "has no molecules"),
@@ -216,8 +216,16 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
         ),
         (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "config: is not a mapping"),
         (
+            _box({**WATER, "count": 1}) | {"parametrization": "pdb2gmx"},
+            "parametrization: a mixedbox needs cgenff or smirnoff, not pdb2gmx",
+        ),
+        (
+            _box({**WATER, "count": 1}) | {"parametrization": "charmm"},
+            "parametrization: a mixedbox needs cgenff or smirnoff, not charmm",
+        ),
+        (
             _box({**WATER, "count": 1}) | {"parametrization_config": {"water_model": "tip3p"}},
-            "water_model: is not a field",
+            r"parametrization_config\.water_model: is not a field",
         ),
     ],
 )

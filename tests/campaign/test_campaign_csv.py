@@ -159,8 +159,9 @@ def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> N
     )
     assert [row.number for row in rows.rows] == [1, 4]
     number = "expected a whole number in digits without leading zeros, such as 450 (got 'many')"
+    types = "mixedbox, bilayer, lnp, proteinbox, protein_mixedbox"
     assert _problems(rows) == [
-        (2, 4, "simulation_type: 'plasma' is not one of mixedbox, bilayer, lnp"),
+        (2, 4, f"simulation_type: 'plasma' is not one of {types}"),
         (3, 5, f"system.species.SOL.count: {number}"),
         (5, 8, "2 values, but the header has 3 columns"),
         (6, 9, "4 values, but the header has 3 columns"),

@@ -132,6 +132,10 @@ def test_fractions_that_give_an_odd_count_are_rejected() -> None:
             ),
             "no atom -1",
         ),
+        (
+            _bilayer({**DECANOL, "count": 2, "tail_atoms": {0}}),
+            "tail_atoms: is a set, which has no order",
+        ),
     ],
 )
 def test_an_invalid_bilayer_is_rejected(values: dict[str, Any], problem: str) -> None:

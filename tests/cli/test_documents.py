@@ -201,7 +201,7 @@ mdfactory sync pull nothing       # exit code 2
 $ mdfactory config path
 …/here/mine.ini
 $ mdfactory config show
-database.TYPE                 csv  (…/here/mine.ini)
+database.TYPE…csv  (…/here/mine.ini)
 ...
 $ mdfactory check-csv nowhere.csv  # exit code 1
 …nowhere.csv…

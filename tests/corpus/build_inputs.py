@@ -37,6 +37,11 @@ LNP = {
         "shell": {"species": [{**LIPID, "fraction": 1.0}]},
     },
 }
+PROTEIN_BOX = {
+    "simulation_type": "proteinbox",
+    "parametrization": "pdb2gmx",
+    "system": {"protein": {"resname": "LYZ", "pdb_path": "1aki.pdb"}},
+}
 
 Values = dict[str, Any]
 
@@ -130,6 +135,11 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("no area for a lipid", LNP, "system.shell.area_per_lipid", 1e-310, "out of range"),
     ("a core that is empty", LNP, "system.core.species", [], "sum to 0, not to 1"),
     ("a shell by count", LNP, "system.shell.species", [{**LIPID, "count": 3}], "without fraction"),
+    ("ions that are true", BOX, "system.ionization", True, "ionization: is not a mapping"),
+    ("a protein for CGenFF", PROTEIN_BOX, "parametrization", "cgenff", "needs pdb2gmx, not cgenff"),
+    ("a path that is a list", PROTEIN_BOX, "system.protein.pdb_path", ["a"], "is not a text"),
+    ("half a bond", PROTEIN_BOX, "system.protein.disulfide_bonds", [["CYS6"]], "is missing"),
+    ("chains without order", PROTEIN_BOX, "system.protein.chains", {"A", "B"}, "has no order"),
     ("other input fractions", LNP, "system.core.input_fractions", {"DEC": 0.5}, "differ from"),
 ]  # fmt: skip
 

@@ -10,6 +10,12 @@ from typing import Final
 from mdfactory.records.tables import Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType, SimulationType
 
+BOX_RESULTS: Final[Mapping[ResultType, tuple[str, ...]]] = {
+    ResultType.analysis: ("system_chemistry",),
+    ResultType.artifact: ("last_frame_pdb",),
+}
+"""Type of result -> names of the results of each system in a box of liquid."""
+
 RESULT_NAMES: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]] = {
     SimulationType.bilayer: {
         ResultType.analysis: (
@@ -33,10 +39,9 @@ RESULT_NAMES: Final[Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]
             "conformational_density",
         ),
     },
-    SimulationType.mixedbox: {
-        ResultType.analysis: ("system_chemistry",),
-        ResultType.artifact: ("last_frame_pdb",),
-    },
+    SimulationType.mixedbox: BOX_RESULTS,
+    SimulationType.proteinbox: BOX_RESULTS,
+    SimulationType.protein_mixedbox: BOX_RESULTS,
 }
 """Type of simulation -> type of result -> names of the results."""
 

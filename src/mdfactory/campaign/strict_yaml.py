@@ -36,7 +36,13 @@ UNAMBIGUOUS_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?")
 """Number that means in YAML what it means elsewhere; ``0450`` would be 296, and ``1:30`` 90."""
 
 
-class AmbiguousInteger(str):
+class UnquotedNumber(str):
+    """Text of a number that is not in the form of `UNAMBIGUOUS_NUMBER`, such as ``1.5e+3``."""
+
+    __slots__ = ()
+
+
+class AmbiguousInteger(UnquotedNumber):
     """Text of an integer that means something else in YAML, such as ``0450``, which is 296."""
 
     __slots__ = ()
@@ -64,7 +70,9 @@ def _construct_number(loader: Any, node: yaml.ScalarNode) -> Any:
     value = SCALAR_CONSTRUCTORS[node.tag](loader, node)
     if UNAMBIGUOUS_NUMBER.fullmatch(node.value):
         return value
-    return AmbiguousInteger(node.value) if isinstance(value, int) else node.value
+    if isinstance(value, int):
+        return AmbiguousInteger(node.value)
+    return UnquotedNumber(node.value) if isinstance(value, float) else node.value
 
 
 SCALAR_CONSTRUCTORS: Final[dict[str, Any]] = {

@@ -53,13 +53,17 @@ class SimulationType(StrEnum):
     mixedbox = "mixedbox"
     bilayer = "bilayer"
     lnp = "lnp"
+    proteinbox = "proteinbox"
+    protein_mixedbox = "protein_mixedbox"
 
 
 class Parametrization(StrEnum):
-    """Force field of a simulation."""
+    """Source of the force-field parameters of a simulation."""
 
     cgenff = "cgenff"
     smirnoff = "smirnoff"
+    pdb2gmx = "pdb2gmx"
+    charmm = "charmm"
 
 
 class Engine(StrEnum):

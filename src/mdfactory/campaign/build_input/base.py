@@ -1,14 +1,14 @@
-"""Base class and number types of the models of a BuildInput."""
+"""Base class of the models of a BuildInput, and the types of their numbers and texts."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from mdfactory.campaign.strict_yaml import AmbiguousInteger
+from mdfactory.campaign.strict_yaml import AmbiguousInteger, UnquotedNumber
 
 MAX_MOLECULES: Final = 2**63 - 1
 """Largest number of molecules in one system: the largest signed 64-bit integer."""
@@ -52,8 +52,26 @@ def _check_number(value: object) -> object:
     return value
 
 
+def check_order(value: object) -> object:
+    """Raise an error for a set, whose order would change from run to run, and with it the hash."""
+    if isinstance(value, set | frozenset):
+        raise PydanticCustomError("order", "is a set, which has no order; write a list")
+    return value
+
+
+def _check_quoted(value: object) -> object:
+    """Raise an error for a number of YAML that is left as text because programs differ on it."""
+    if isinstance(value, UnquotedNumber):
+        raise PydanticCustomError("text", "is a number, not a text; put it in quotes")
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(_check_integer)]
 Real = Annotated[float, Field(gt=-REAL_LIMIT, lt=REAL_LIMIT), BeforeValidator(_check_real)]
+Text = Annotated[str, Field(strict=True), BeforeValidator(_check_quoted)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(check_order)]
+TextByText = Annotated[dict[Text, Text], AfterValidator(lambda texts: dict(sorted(texts.items())))]
+"""Mapping of text to text, sorted by key."""
 
 
 class Model(BaseModel):

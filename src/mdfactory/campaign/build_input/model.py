@@ -5,41 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha1
-from typing import Annotated, Any, Final, Literal, Self
+from itertools import pairwise
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
+from mdfactory.campaign.build_input.parametrization import ParametrizationConfig, ProteinForceField
+from mdfactory.campaign.build_input.protein import ProteinBox, ProteinMixedBox
 from mdfactory.errors import BuildInputError
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
-
-
-class Cgenff(Model):
-    """Parameters from CGenFF."""
-
-    type: Literal["cgenff"] = "cgenff"
-
-
-class Smirnoff(Model):
-    """Parameters from an OpenFF force field.
-
-    Parameters
-    ----------
-    forcefield, water_model
-        Names of the offxml files of OpenFF.
-    charge_method
-        Name of OpenFF's method to assign partial charges.
-    """
-
-    type: Literal["smirnoff"] = "smirnoff"
-    forcefield: str = "openff-2.2.0.offxml"
-    water_model: str = "opc3.offxml"
-    charge_method: str = "openff-gnn-am1bcc-0.1.0-rc.3.pt"
-
-
-ParametrizationConfig = Annotated[Cgenff | Smirnoff, Field(discriminator="type")]
 
 
 class BuildInput(Model):
@@ -52,11 +33,13 @@ class BuildInput(Model):
     Attributes
     ----------
     simulation_type
-        Type of the simulation: ``mixedbox``, ``bilayer`` or ``lnp``.
+        Type of the simulation: ``mixedbox``, ``bilayer``, ``lnp``, ``proteinbox`` or
+        ``protein_mixedbox``.
     system
         The molecules and their arrangement.
     parametrization
-        Source of the force-field parameters: ``cgenff`` or ``smirnoff``.
+        Source of the force-field parameters: ``pdb2gmx`` for a proteinbox, ``charmm`` for a
+        protein_mixedbox, ``cgenff`` (the default) or ``smirnoff`` for all others.
     parametrization_config
         Options of the source of the parameters.
     engine
@@ -82,6 +65,9 @@ class BuildInput(Model):
     parametrization: Parametrization = Parametrization.cgenff
     parametrization_config: ParametrizationConfig
     engine: Engine = Engine.gromacs
+
+    parametrizations: ClassVar[tuple[Parametrization, ...]] = ()
+    """The parametrizations that the simulation type allows."""
 
     @classmethod
     def parse(cls, values: object) -> BuildInput:
@@ -151,7 +137,12 @@ class BuildInput(Model):
         return {**values, "parametrization_config": config}
 
     @model_validator(mode="after")
-    def _check_config_type(self) -> Self:
+    def _check_parametrization(self) -> Self:
+        if self.parametrization not in self.parametrizations:
+            raise ValueError(
+                f"parametrization: a {self.simulation_type} needs "
+                f"{' or '.join(self.parametrizations)}, not {self.parametrization}"
+            )
         if self.parametrization_config.type != self.parametrization:
             raise ValueError(
                 f"parametrization_config: its type is {self.parametrization_config.type}, "
@@ -160,28 +151,66 @@ class BuildInput(Model):
         return self
 
 
-class MixedBoxInput(BuildInput):
+class SmallMoleculeInput(BuildInput):
+    """The BuildInput of a system without a protein."""
+
+    parametrizations = (Parametrization.cgenff, Parametrization.smirnoff)
+
+
+class MixedBoxInput(SmallMoleculeInput):
     """The BuildInput of a mixed box."""
 
     system: MixedBox
 
 
-class BilayerInput(BuildInput):
+class BilayerInput(SmallMoleculeInput):
     """The BuildInput of a bilayer or monolayer."""
 
     system: Bilayer
 
 
-class LnpInput(BuildInput):
+class LnpInput(SmallMoleculeInput):
     """The BuildInput of a lipid nanoparticle."""
 
     system: Lnp
+
+
+class ProteinInput(BuildInput):
+    """The BuildInput of a system with a protein."""
+
+    system: ProteinBox | ProteinMixedBox
+
+    @model_validator(mode="after")
+    def _check_merged_chains(self) -> Self:
+        config, chains = self.parametrization_config, self.system.protein.chains
+        if chains and isinstance(config, ProteinForceField) and config.merge_all:
+            raise ValueError(
+                "parametrization_config.merge_all: all chains are merged, so "
+                f"system.protein.chains cannot select {', '.join(chains)}"
+            )
+        return self
+
+
+class ProteinBoxInput(ProteinInput):
+    """The BuildInput of a protein in water."""
+
+    system: ProteinBox
+    parametrizations = (Parametrization.pdb2gmx,)
+
+
+class ProteinMixedBoxInput(ProteinInput):
+    """The BuildInput of a protein in a mixture of small molecules."""
+
+    system: ProteinMixedBox
+    parametrizations = (Parametrization.charmm,)
 
 
 MODEL_BY_SIMULATION_TYPE: Final[dict[str, type[BuildInput]]] = {
     SimulationType.mixedbox: MixedBoxInput,
     SimulationType.bilayer: BilayerInput,
     SimulationType.lnp: LnpInput,
+    SimulationType.proteinbox: ProteinBoxInput,
+    SimulationType.protein_mixedbox: ProteinMixedBoxInput,
 }
 
 MAX_SHOWN_DIGITS: Final = 20
@@ -193,15 +222,25 @@ REASON_BY_ERROR_TYPE: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of the model",
     "string_type": "is not a text; in YAML, put it in single quotes",
+    "dict_type": NOT_A_MAPPING,
     "model_type": NOT_A_MAPPING,
     "model_attributes_type": NOT_A_MAPPING,
+    "union_tag_not_found": "its type is missing",
+    "list_type": "is not a list",
+    "tuple_type": "is not a list",
+    "none_required": "must be absent or null",
 }
 """Error type of pydantic -> reason that is clearer than pydantic's message."""
+
+UNION_FIELDS: Final = frozenset({"parametrization_config", "sizing"})
+"""Fields with a model for each ``type``; pydantic adds the type to the path of their fields."""
 
 
 def _to_problem(error: ErrorDetails) -> tuple[str, str]:
     """Return the field and the reason of a pydantic error."""
-    field = ".".join(str(part) for part in error["loc"])
+    path = error["loc"]
+    parts = (part for parent, part in pairwise(("", *path)) if parent not in UNION_FIELDS)
+    field = ".".join(map(str, parts))
     reason = REASON_BY_ERROR_TYPE.get(error["type"], error["msg"].removeprefix("Value error, "))
     # The messages of our own validators ("value_error") contain the value where it is useful.
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):

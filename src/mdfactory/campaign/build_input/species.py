@@ -14,7 +14,7 @@ from rdkit.Chem import Descriptors
 from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, GetStereoisomerCount
 
 from mdfactory.campaign.build_input.annotation import annotate
-from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real
+from mdfactory.campaign.build_input.base import MAX_MOLECULES, Integer, Model, Real, check_order
 
 MAX_RESNAME_CHARACTERS: Final = 3
 """Length of a residue name in a PDB file."""
@@ -27,6 +27,9 @@ UNREADABLE_CHARACTER: Final = re.compile("[^!-~]")
 
 MAX_OPEN_CENTRES: Final = 12
 """Largest number of unspecified stereocentres for which the stereoisomers are enumerated."""
+
+RESNAME_BY_SMILES: Final = {"O": "SOL", "[Na+]": "NA", "[Cl-]": "CL"}
+"""Canonical SMILES of water and of the ions -> the resname that force fields of proteins expect."""
 
 
 @lru_cache(maxsize=65536)
@@ -123,7 +126,8 @@ def _normalise_smiles(given: str) -> str:
 Smiles = Annotated[str, AfterValidator(_normalise_smiles)]
 Resname = Annotated[str, AfterValidator(_normalise_resname)]
 Atoms = Annotated[
-    tuple[Integer, ...], BeforeValidator(lambda given: () if given is None else given)
+    tuple[Integer, ...],
+    BeforeValidator(lambda given: () if given is None else check_order(given)),
 ]
 """0-based indices of atoms in the canonical SMILES; null means none."""
 
@@ -147,6 +151,36 @@ class Species(Model):
     count: Annotated[Integer | None, Field(ge=0, le=MAX_MOLECULES)] = None
     resname: Resname
     smiles: Smiles
+
+
+class SolutionSpecies(Species):
+    """A small molecule around a protein, by count or by concentration; nothing is computed.
+
+    Parameters
+    ----------
+    fraction
+        Always None.
+    count
+        Number of molecules; None if `concentration` is given.
+    concentration
+        Concentration in mol/L; None if `count` is given.
+    """
+
+    fraction: None = None
+    concentration: Annotated[Real | None, Field(ge=0)] = None
+
+    @model_validator(mode="after")
+    def _check_amount(self) -> Self:
+        if (self.count is None) == (self.concentration is None):
+            raise ValueError(f"{self.resname}: give a count or a concentration, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _check_resname(self) -> Self:
+        resname = RESNAME_BY_SMILES.get(self.smiles, self.resname)
+        if self.resname != resname:
+            raise ValueError(f"{self.resname}: the resname of {self.smiles} must be {resname}")
+        return self
 
 
 class LipidSpecies(Species):
