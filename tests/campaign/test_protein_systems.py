@@ -323,5 +323,5 @@ def test_the_hash_survives_writing_and_reading_yaml(
         "protonation_states": states,
     }
     build = BuildInput.parse({**BOX, "system": {"protein": protein, "padding": padding}})
-    text = yaml.safe_dump(json.loads(build.canonical_json), allow_unicode=True)
+    text = yaml.safe_dump(json.loads(build.input_data), allow_unicode=True)
     assert BuildInput.parse(load(text.encode())).hash == build.hash

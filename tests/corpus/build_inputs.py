@@ -41,6 +41,7 @@ PROTEIN_BOX = {
     "simulation_type": "proteinbox",
     "parametrization": "pdb2gmx",
     "system": {"protein": {"resname": "LYZ", "pdb_path": "1aki.pdb"}},
+    "tags": {"project": "x"},
 }
 
 Values = dict[str, Any]
@@ -140,6 +141,8 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("a path that is a list", PROTEIN_BOX, "system.protein.pdb_path", ["a"], "is not a text"),
     ("half a bond", PROTEIN_BOX, "system.protein.disulfide_bonds", [["CYS6"]], "is missing"),
     ("chains without order", PROTEIN_BOX, "system.protein.chains", {"A", "B"}, "has no order"),
+    ("tags that are numbers", PROTEIN_BOX, "tags.project", 1, "tags.project: is not a text"),
+    ("tags that are a list", PROTEIN_BOX, "tags", ["x"], "tags: is not a mapping"),
     ("other input fractions", LNP, "system.core.input_fractions", {"DEC": 0.5}, "differ from"),
 ]  # fmt: skip
 

@@ -55,7 +55,7 @@ def refuse_links(paths: Iterable[Path]) -> None:
 def create_simulation_folder(folder: Path, build: BuildInput) -> None:
     """Create a folder, unless it exists, and write a BuildInput into it."""
     create_folder(folder)
-    write_yaml(folder / f"{folder.name}.yaml", json.loads(build.canonical_json))
+    write_yaml(folder / f"{folder.name}.yaml", json.loads(build.input_data))
 
 
 def write_yaml(path: Path, values: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.campaign.creation import (
     create_simulation_folder,
@@ -17,9 +19,9 @@ from mdfactory.campaign.creation import (
     storable_path,
     write_yaml,
 )
-from mdfactory.campaign.simulation import is_prepared
+from mdfactory.campaign.simulation import Simulation, find_prepared
 from mdfactory.campaign.strict_yaml import load_summary
-from mdfactory.errors import InvalidRowsError, OutputError
+from mdfactory.errors import InvalidRowsError, OutputError, counted
 from mdfactory.files import (
     UnreadableError,
     absolute_path,
@@ -44,7 +46,7 @@ class PreparedFolders:
         Path of the backup of an earlier build summary; None if there was no earlier one, or its
         content was the same.
     warnings
-        One-line warnings about the campaign CSV.
+        One-line warnings about the campaign CSV, and about folders that have other tags than it.
     """
 
     summary: Path
@@ -111,14 +113,31 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
     summary = out / f"{file.stem}.yaml"
     with output_errors(out):
         # Look at all folders before the first one is created.
-        missing = [folder for folder, build in builds.items() if not is_prepared(folder, build)]
+        found = {folder: find_prepared(folder, build) for folder, build in builds.items()}
+        missing = [folder for folder, simulation in found.items() if simulation is None]
         refuse_links([summary, *missing])
         for folder in missing:
             create_simulation_folder(folder, builds[folder])
         backup = _write_summary(summary, values)
-    created = set(missing)
-    existing = tuple(folder for folder in builds if folder not in created)
-    return PreparedFolders(summary, tuple(missing), existing, backup, rows.warnings)
+    existing = {folder: simulation for folder, simulation in found.items() if simulation}
+    warnings = (*rows.warnings, *_tag_warnings(existing, builds))
+    return PreparedFolders(summary, tuple(missing), tuple(existing), backup, warnings)
+
+
+def _tag_warnings(
+    existing: Mapping[Path, Simulation], builds: Mapping[Path, BuildInput]
+) -> Iterator[str]:
+    """Yield a warning if folders have other tags than their rows."""
+    others = [
+        folder
+        for folder, simulation in existing.items()
+        if simulation.identity.input_data != builds[folder].input_data
+    ]
+    if others:
+        yield (
+            f"{counted(len(others), 'folder')} left with other tags than the row has, the first is "
+            f"{others[0]}; to change the tags of a simulation, edit its YAML file"
+        )
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> Path | None:

@@ -84,15 +84,16 @@ class Identity(NamedTuple):
         Hash of the BuildInput, 40 hex digits.
     simulation_type, engine, parametrization
         The values of these fields of the BuildInput.
-    canonical_json
-        The whole BuildInput as canonical JSON. Empty if only `Simulation.digest` was read.
+    input_data
+        The BuildInput with its tags, as `BuildInput.input_data`. Empty if only
+        `Simulation.digest` was read.
     """
 
     hash: str
     simulation_type: SimulationType
     engine: Engine
     parametrization: Parametrization
-    canonical_json: str = ""
+    input_data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Simulation:
         """Create a simulation folder, as ``mdfactory prepare-build`` does.
 
         The folder is named after the hash, and contains the BuildInput as ``<hash>.yaml``. A folder
-        that has this BuildInput already is not changed.
+        that has this BuildInput already is not changed, even if its tags are others.
 
         Parameters
         ----------
@@ -210,7 +211,7 @@ class Simulation:
 
         folder = storable_path(parent) / build_input.hash
         with output_errors(folder):
-            if not is_prepared(folder, build_input):
+            if find_prepared(folder, build_input) is None:
                 refuse_links([folder])
                 create_simulation_folder(folder, build_input)
         return cls.open(folder)
@@ -254,14 +255,14 @@ class Simulation:
             changed since it was indexed.
         """
         identity = self.identity
-        if not identity.canonical_json:
+        if not identity.input_data:
             raise ValueError(f"{self.path} was read as a digest only and has no content")
         return (
             identity.hash,
             identity.engine.value,
             identity.parametrization.value,
             identity.simulation_type.value,
-            identity.canonical_json,
+            identity.input_data,
             "BuildInput",
             self.path,
             self.status.value,
@@ -272,7 +273,7 @@ class Simulation:
         """The BuildInput that it was built from."""
         from mdfactory.campaign.build_input import BuildInput
 
-        return BuildInput.parse(json.loads(self.identity.canonical_json))
+        return BuildInput.parse(json.loads(self.identity.input_data))
 
     @property
     def results(self) -> Results:
@@ -318,8 +319,10 @@ def status_of(files: Collection[str]) -> SimulationStatus:
     return SimulationStatus.build
 
 
-def is_prepared(folder: Path, build: BuildInput) -> bool:
-    """Whether a folder has this BuildInput; False if it is missing or empty.
+def find_prepared(folder: Path, build: BuildInput) -> Simulation | None:
+    """Return the simulation in a folder, which must be that of a BuildInput; its tags may differ.
+
+    The result is None if the folder is missing or empty.
 
     Raises
     ------
@@ -327,13 +330,13 @@ def is_prepared(folder: Path, build: BuildInput) -> bool:
         If the folder has other content.
     """
     if not folder.exists():
-        return False
+        return None
     listing = list_folder(folder)
     if not any(listing):
-        return False
+        return None
     simulation = read_simulation(str(folder), listing)
     if isinstance(simulation, Simulation) and simulation.hash == build.hash:
-        return True
+        return simulation
     raise OutputError(f"{folder} exists, but does not contain its BuildInput; move the folder away")
 
 
@@ -482,12 +485,12 @@ class _Folder(NamedTuple):
         """
         hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
         is_digest_enough = self.reading.digests_only and status == self.status
-        canonical_json = None if is_digest_enough else index.find_long_text(path, entry.state)
-        if not (is_digest_enough or canonical_json):
+        input_data = None if is_digest_enough else index.find_long_text(path, entry.state)
+        if not (is_digest_enough or input_data):
             return None
         # The name of a member equals its value. To find it by name is faster.
         types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
-        identity = Identity(hash_, *types, canonical_json or "")
+        identity = Identity(hash_, *types, input_data or "")
         warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
         content_digest = content_digest if is_digest_enough else ""
         simulation = Simulation(
@@ -536,7 +539,7 @@ def _add_to_index(simulation: Simulation, path: str, state: FileState, index: Sc
     """Add a simulation to the index, under the path of its YAML file."""
     from mdfactory.records.digests import digest
 
-    *identity, canonical_json = simulation.identity
+    *identity, input_data = simulation.identity
     warnings_json = json.dumps(simulation.warnings)
     texts = [*identity, simulation.status, digest(simulation.content), warnings_json]
-    index.add(path, state, texts, canonical_json)
+    index.add(path, state, texts, input_data)

@@ -1,6 +1,7 @@
 """Digests of records, which show whether a record has changed or is corrupt.
 
-The *content* of a record is all of its columns except its time. The content digest is the
+The *content* of a record is all of its columns except its time. The order of a simulation's tags
+is not part of it, nor is ``"tags":null`` (`records.tags`). The content digest is the
 SHA-256 of those columns, in the order of the table, each as ``<length in bytes>:<UTF-8>``
 (integers in decimal). The record digest is the SHA-256 of the content digest, in hex,
 followed by the time, so it covers all columns. A stored content digest is valid for a record
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table, digest_table
+from mdfactory.records.tags import INPUT_COLUMN, normalise_tags
 
 PIECE_CHARACTERS: Final = 2**20
 """Number of characters of a long text that are encoded at a time."""
@@ -69,8 +72,15 @@ def content_digests(table: Table, rows: pa.RecordBatch) -> list[str]:
     rows
         Rows with all columns of the table.
     """
-    columns = [rows[name].to_pylist() for name in table.columns if name != table.time]
+    columns = [_contents(name, rows) for name in table.columns if name != table.time]
     return [digest(row) for row in zip(*columns, strict=True)]
+
+
+def _contents(name: str, rows: pa.RecordBatch) -> list[Any]:
+    """Return the values of a column, with the tags of simulations in their order."""
+    if name == INPUT_COLUMN:
+        return list(map(normalise_tags, texts(rows[name])))
+    return rows[name].to_pylist()
 
 
 def record_digest(content: str, time: str) -> str:

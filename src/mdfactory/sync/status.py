@@ -29,6 +29,7 @@ from mdfactory.records.digests import content_digests
 from mdfactory.records.merge import Resolution
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
+from mdfactory.records.tags import INPUT_COLUMN, split_tags
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
@@ -214,6 +215,9 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
     for name in old:
         if name not in new or old[name] == new[name] or name in UNREPORTED_COLUMNS:
             continue
+        if name == INPUT_COLUMN:
+            yield from _describe_input_changes(old[name], new[name])
+            continue
         yield one_line(f"{name}: {old[name]} -> {new[name]}") if name in SHORT_COLUMNS else name
     if "digest" not in new:  # records of this table have no sidecar
         return
@@ -223,6 +227,15 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
         yield "data"
     elif old["digest"] != new["digest"]:
         yield "types or extras"
+
+
+def _describe_input_changes(old: str, new: str) -> Iterator[str]:
+    """Yield whether the BuildInput was written otherwise, and whether the tags have changed."""
+    for name, before, after in zip(
+        ("input_data", "tags"), split_tags(old), split_tags(new), strict=True
+    ):
+        if before != after:
+            yield name
 
 
 def _edited_simulations(

@@ -43,6 +43,26 @@ from mdfactory.testing.records import (
 FRAMES_PER_STORE: Final = 15
 """Frames that Hypothesis draws for a store: few, since tests of the codec draw many more."""
 
+UNTAGGED: Final = '{"simulation_type":"mixedbox","engine":"gromacs"'
+TAGGED: Final = f'{UNTAGGED},"tags":{{"a":"1","b":"ä"}}}}'
+
+SAME_TAGS: Final = [
+    (f'{UNTAGGED},"tags":{{"b":"ä","a":"1"}}}}', TAGGED),
+    (f'{UNTAGGED},"tags":{{"b":"\\u00e4","a":"1"}}}}', TAGGED),
+    (f'{UNTAGGED},"tags":null}}', f"{UNTAGGED}}}"),
+    (f'{UNTAGGED},"tags":{{}}}}', f"{UNTAGGED}}}"),
+]
+"""Pairs of texts of BuildInputs that differ only in how the same tags are written."""
+
+OTHER_TAGS: Final = [
+    (f"{UNTAGGED}}}", TAGGED),
+    (TAGGED, f"{UNTAGGED}}}"),
+    (f'{UNTAGGED},"tags":null}}', TAGGED),
+    (f'{UNTAGGED},"tags":{{"a":"ä","b":"1"}}}}', TAGGED),
+    (f'{UNTAGGED},"tags":{{"a":"1","b":"ä","c":""}}}}', TAGGED),
+]
+"""Pairs of texts of BuildInputs with different tags."""
+
 
 class WriteTests(StoreUnderTest):
     """Tests of what every store guarantees for writes, digests and sidecars."""
@@ -159,6 +179,38 @@ class WriteTests(StoreUnderTest):
         write_records(store, SIMULATIONS, run("A"))
         with pytest.raises(ConflictError):
             store.plan([(SIMULATIONS, records(SIMULATIONS, run("A")))], ConflictMode.refuse)
+
+    # Tags
+
+    @pytest.mark.parametrize("is_foreign", [True, False], ids=["foreign", "own"])
+    @pytest.mark.parametrize(("stored", "incoming"), SAME_TAGS)
+    def test_tags_in_another_order_are_unchanged_and_left_as_they_are(
+        self, store: Store, stored: str, incoming: str, *, is_foreign: bool
+    ) -> None:
+        before = run("A", input_data=stored)
+        if is_foreign:
+            self.raw_put(SIMULATIONS, [tuple(before.values())])
+        else:
+            write_records(store, SIMULATIONS, before)
+        after = run("A", input_data=incoming, timestamp_utc=LATE_TIME)
+        with store.transaction() as transaction:
+            rows = digest_rows(SIMULATIONS, after)
+            resolution = transaction.classify(SIMULATIONS, rows, ConflictMode.update)
+        assert resolution == Resolution(unchanged=[0])
+        counts = write_records(store, SIMULATIONS, after, mode=ConflictMode.update)
+        assert counts == {SIMULATIONS.name: Counts(unchanged=1)}
+        assert read_rows(store, SIMULATIONS) == [tuple(before.values())]
+
+    @pytest.mark.parametrize("mode", [ConflictMode.update, ConflictMode.force])
+    @pytest.mark.parametrize(("stored", "incoming"), OTHER_TAGS)
+    def test_other_tags_are_a_change(
+        self, store: Store, stored: str, incoming: str, mode: ConflictMode
+    ) -> None:
+        write_records(store, SIMULATIONS, run("A", input_data=stored))
+        after = run("A", input_data=incoming)
+        counts = write_records(store, SIMULATIONS, after, mode=mode)
+        assert counts == {SIMULATIONS.name: Counts(updated=1)}
+        assert read_rows(store, SIMULATIONS) == [tuple(after.values())]
 
     # Digest rows
 

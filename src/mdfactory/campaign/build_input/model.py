@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha1
 from itertools import pairwise
-from typing import Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
-from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.base import Model, TextByText
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
 from mdfactory.campaign.build_input.parametrization import ParametrizationConfig, ProteinForceField
 from mdfactory.campaign.build_input.protein import ProteinBox, ProteinMixedBox
 from mdfactory.errors import BuildInputError
+from mdfactory.records.tags import join_tags
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationType
+
+Tags = Annotated[TextByText, BeforeValidator(lambda given: {} if given is None else given)]
+"""Tags, sorted by key; null means none."""
 
 
 class BuildInput(Model):
@@ -44,6 +50,9 @@ class BuildInput(Model):
         Options of the source of the parameters.
     engine
         Program that runs the simulation: ``gromacs``.
+    tags
+        Texts by key, sorted by key. They are no part of the identity: the hash is the same with
+        and without them.
 
     Examples
     --------
@@ -65,6 +74,7 @@ class BuildInput(Model):
     parametrization: Parametrization = Parametrization.cgenff
     parametrization_config: ParametrizationConfig
     engine: Engine = Engine.gromacs
+    tags: Annotated[Tags, Field(default_factory=dict, exclude=True)]
 
     parametrizations: ClassVar[tuple[Parametrization, ...]] = ()
     """The parametrizations that the simulation type allows."""
@@ -117,8 +127,16 @@ class BuildInput(Model):
 
     @cached_property
     def canonical_json(self) -> str:
-        """The normalised BuildInput as JSON: fixed order of fields, no spaces, shortest floats."""
+        """The normalised BuildInput, without its tags, as JSON.
+
+        It has a fixed order of fields, no spaces, and floats in their shortest form.
+        """
         return self.model_dump_json()
+
+    @property
+    def input_data(self) -> str:
+        """The canonical JSON with the tags, as a record holds it."""
+        return join_tags(self.canonical_json, self.tags)
 
     @cached_property
     def hash(self) -> str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from hashlib import sha1
-from json import JSONDecoder
 from operator import ne
 from string import printable
 from typing import Any, Final, NamedTuple
@@ -20,17 +18,15 @@ from mdfactory.campaign.build_input import BuildInput
 from mdfactory.errors import FrameCorruptError, one_line
 from mdfactory.records.digests import RecordDigests, record_digest
 from mdfactory.records.tables import SIMULATIONS, Table, enumerations_of
+from mdfactory.records.tags import split_tags
 from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.sync.frames import frame_of
 from mdfactory.sync.verify.finding import Row
 
 DIGEST_CHANGED: Final = "its stored digest was changed"
 
-JSON_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+JSON_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*+"?)|\s+', re.DOTALL)
 """A text of a JSON document, which is captured, or blanks between its values."""
-
-TAGS_KEY: Final = re.compile(',"tags":')
-"""The key of the tags of a BuildInput with the comma before it, in JSON without blanks."""
 
 
 class Problem(NamedTuple):
@@ -175,16 +171,10 @@ def _hash(text: str) -> str:
 def _hashed_texts(text: str) -> Iterator[str]:
     """Yield the texts that a hash may cover, given the JSON of a BuildInput.
 
-    They are the text itself, and the text without blanks, then without its last key, the tags.
+    They are the text itself, and the text without blanks, without its tags.
     """
     yield text
-    compact = JSON_BLANKS.sub(r"\1", text)
-    yield compact
-    for match in TAGS_KEY.finditer(compact):
-        with suppress(ValueError, RecursionError):
-            _, end = JSONDecoder().raw_decode(compact, match.end())
-            if compact[end:] == "}":
-                yield f"{compact[: match.start()]}}}"
+    yield split_tags(JSON_BLANKS.sub(r"\1", text))[0]
 
 
 def _check_analysis(table: Table, row: Row) -> Iterator[Problem]:
