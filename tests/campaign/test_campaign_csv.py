@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -240,3 +241,181 @@ def test_a_campaign_without_rows_is_an_error(tmp_path: Path) -> None:
 def test_read_rows_reads_ten_thousand_rows(tmp_path: Path) -> None:
     rows = _rows(tmp_path, MIXED, *(f"mixedbox,O,{count}" for count in range(1, 10_001)))
     assert len({row.build_input.hash for row in rows.rows}) == 10_000
+
+
+PROTEIN = "simulation_type,parametrization,system.protein.resname,system.protein.pdb_path"
+BOX = "proteinbox,pdb2gmx,LYZ"
+
+
+def _system(tmp_path: Path, columns: str, cells: str) -> Any:
+    """Return the system of a proteinbox with these columns and cells."""
+    build = _build_input(tmp_path, f"{PROTEIN},{columns}", f"{BOX},/1aki.pdb,{cells}")
+    return json.loads(build.canonical_json)["system"]
+
+
+def test_every_field_of_a_protein_in_water_is_a_column(tmp_path: Path) -> None:
+    columns = (
+        "system.protein.chains,system.protein.disulfide_bonds,"
+        "system.protein.protonation_states.HIS15,system.protein.protonation_states.A:GLU.7,"
+        "system.padding,system.relax_steps,system.ionization.concentration,"
+        "system.protein.count,system.protein.fraction"
+    )
+    cells = "B; A,CYS6-CYS127;A:CYS-5 - B:CYS30,HIE,GLH,12,5,0.1,1,1"
+    assert _system(tmp_path, columns, cells) == {
+        "protein": {
+            "fraction": 1.0,
+            "count": 1,
+            "resname": "LYZ",
+            "pdb_path": "/1aki.pdb",
+            "chains": ["B", "A"],
+            "disulfide_bonds": [["CYS6", "CYS127"], ["A:CYS-5", "B:CYS30"]],
+            "protonation_states": {"A:GLU.7": "GLH", "HIS15": "HIE"},
+        },
+        "padding": 12.0,
+        "relax_steps": 5,
+        "ionization": {
+            "neutralize": True,
+            "concentration": 0.1,
+            "min_distance": 5.0,
+            "seed": None,
+        },
+    }
+
+
+def test_every_field_of_a_protein_in_a_mixture_is_a_column(tmp_path: Path) -> None:
+    header = (
+        f"{PROTEIN},system.species.sol.smiles,system.species.sol.concentration,"
+        "system.species.ETH.smiles,system.species.ETH.count,system.sizing.type,"
+        "system.sizing.box_size,system.concentration_volume_basis,"
+        "system.partial_specific_volume,parametrization_config.merge_all"
+    )
+    line = "protein_mixedbox,charmm,LYZ,/a.pdb,O,55.5,OCC,3,fixed_box,70,box,0.8,TRUE"
+    expected = BuildInput.parse(
+        {
+            "simulation_type": "protein_mixedbox",
+            "parametrization": "charmm",
+            "parametrization_config": {"merge_all": True},
+            "system": {
+                "protein": {"resname": "LYZ", "pdb_path": "/a.pdb"},
+                "species": [
+                    {"smiles": "O", "resname": "SOL", "concentration": 55.5},
+                    {"smiles": "CCO", "resname": "ETH", "count": 3},
+                ],
+                "sizing": {"type": "fixed_box", "box_size": 70},
+                "concentration_volume_basis": "box",
+                "partial_specific_volume": 0.8,
+            },
+        }
+    )
+    assert _build_input(tmp_path, header, line).canonical_json == expected.canonical_json
+
+
+@pytest.mark.parametrize("cell", ["null", "false", "FALSE", "False", " null "])
+def test_a_row_may_have_no_ions(tmp_path: Path, cell: str) -> None:
+    build = _build_input(tmp_path, f"{MIXED},system.ionization", f"mixedbox,O,5,{cell}")
+    assert build.system.ionization is None  # type: ignore[attr-defined]
+
+
+def test_some_rows_have_no_ions_and_others_some(tmp_path: Path) -> None:
+    header = f"{MIXED},system.ionization.concentration,system.ionization"
+    rows = _rows(tmp_path, header, "mixedbox,O,5,0.2,", "mixedbox,O,5,,null", "mixedbox,O,5,,")
+    ions = [row.build_input.system.ionization for row in rows.rows]  # type: ignore[attr-defined]
+    assert [ion and ion.concentration for ion in ions] == [0.2, None, 0.15]
+
+
+@pytest.mark.parametrize("names", ["ionization,ionization.seed", "ionization.seed,ionization"])
+@pytest.mark.parametrize("cells", ["null,null", "1,1"])
+def test_ions_are_not_given_in_two_ways(tmp_path: Path, names: str, cells: str) -> None:
+    columns = ",".join(f"system.{name}" for name in names.split(","))
+    ((_, _, reason),) = _problems(_rows(tmp_path, f"{MIXED},{columns}", f"mixedbox,O,5,{cells}"))
+    assert reason.startswith("system.ionization: is given as a whole and by its fields")
+
+
+@pytest.mark.parametrize("cell", ["true", "none", "0"])
+def test_ions_are_null_or_false_or_have_columns(tmp_path: Path, cell: str) -> None:
+    rows = _rows(tmp_path, f"{MIXED},system.ionization", f"mixedbox,O,5,{cell}")
+    ((_, _, reason),) = _problems(rows)
+    assert reason == f"system.ionization: is not a mapping of keys to values (got {cell!r})"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "problem"),
+    [
+        ("disulfide_bonds", "CYS6", "disulfide_bonds.0.1: is missing"),
+        ("disulfide_bonds", "CYS6-127", "disulfide_bonds.0.1: is missing"),
+        ("disulfide_bonds", "CYS6-CYS7-CYS8", "disulfide_bonds.0: "),
+        ("disulfide_bonds", "CYS6-CYS7;", "disulfide_bonds: has an empty entry"),
+        ("chains", "A;;B", "chains: has an empty entry"),
+        ("protonation_states", "HIE", "protonation_states: is not a mapping"),
+        ("count", "2", "count: "),
+    ],
+)
+def test_an_invalid_cell_of_a_protein_is_a_problem(
+    tmp_path: Path, column: str, cell: str, problem: str
+) -> None:
+    rows = _rows(tmp_path, f"{PROTEIN},system.protein.{column}", f"{BOX},/1aki.pdb,{cell}")
+    ((_, _, reason),) = _problems(rows)
+    assert reason.startswith(f"system.protein.{problem}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "path"),
+    [
+        ("1aki.pdb", "{real}/1aki.pdb"),
+        ("./x/../1aki.pdb", "{real}/1aki.pdb"),
+        ("~/1aki.pdb", "{real}/~/1aki.pdb"),
+        ("other/../1aki.pdb", "{above}/1aki.pdb"),  # beside what the link points to
+        ("/data//./1aki.pdb", "/data/1aki.pdb"),
+        ("/data/../1aki.pdb", "/data/../1aki.pdb"),
+    ],
+)
+def test_a_relative_structure_is_beside_the_file(tmp_path: Path, cell: str, path: str) -> None:
+    real = tmp_path / "real" / "folder"
+    real.mkdir(parents=True)
+    elsewhere = tmp_path / "above" / "below"
+    elsewhere.mkdir(parents=True)
+    (real / "other").symlink_to(elsewhere)
+    (tmp_path / "link").symlink_to(real)
+    build = _build_input(tmp_path / "link", PROTEIN, f"{BOX},{cell}")
+    expected = path.format(real=real.resolve(), above=elsewhere.parent.resolve())
+    assert build.system.protein.pdb_path == expected  # type: ignore[attr-defined]
+
+
+def test_a_relative_structure_is_resolved_from_any_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "table").mkdir()
+    file = _file(tmp_path / "table", PROTEIN, f"{BOX},1aki.pdb")
+    monkeypatch.chdir(tmp_path)
+    (row,) = read_rows(Path("table") / file.name).rows
+    assert row.build_input.system.protein.pdb_path == str(tmp_path.resolve() / "table/1aki.pdb")  # type: ignore[attr-defined]
+
+
+def test_a_structure_with_nul_is_a_problem(tmp_path: Path) -> None:
+    ((_, _, reason),) = _problems(_rows(tmp_path, PROTEIN, f"{BOX},a\0.pdb"))
+    assert "null" in reason
+    assert reason.startswith("system.protein.pdb_path: ")
+
+
+def test_tags_are_columns_whose_keys_may_have_dots(tmp_path: Path) -> None:
+    header = f"{MIXED},tags.b,tags.a.b,tags.a,tags.species,tags.species.x, tags.c "
+    rows = _rows(tmp_path, header, "mixedbox,O,5, x ,5,2024-01-01,true,,")
+    assert rows.warnings == ()
+    assert rows.rows[0].build_input.tags == {
+        "a": "2024-01-01",
+        "a.b": "5",
+        "b": "x",
+        "species": "true",
+    }
+
+
+def test_rows_that_differ_in_tags_only_are_the_same_simulation(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, f"{MIXED},tags.a", "mixedbox,O,5,1", "mixedbox,O,5,2")
+    assert _problems(rows) == [(2, 3, "the same simulation as row 1")]
+
+
+def test_tags_need_a_key(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"the column 'tags\.' ends with a dot"):
+        _rows(tmp_path, f"{MIXED},tags.", "mixedbox,O,5,1")
+    ((_, _, reason),) = _problems(_rows(tmp_path, f"{MIXED},tags", "mixedbox,O,5,1"))
+    assert reason == "tags: is not a mapping of keys to values (got '1')"

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.prepare import prepare
 from mdfactory.campaign.scan_index import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, read_simulation
 from mdfactory.errors import BuildInputError, SourceError
@@ -96,3 +97,15 @@ def test_the_index_keeps_the_tags(tmp_path: Path) -> None:
             found = read_simulation(str(folder), listing, reading=Reading(index=index))
         assert found == read
     assert read.build_input.tags == {"a": "1", "b": "2"}
+
+
+def test_prepared_folders_have_the_tags_of_their_rows(tmp_path: Path) -> None:
+    file = tmp_path / "tagged.csv"
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count,tags.b.c,tags.a"
+    file.write_text(f"{header}\nmixedbox,O,5,1.5e3,x\nmixedbox,O,6,,\n", encoding="utf-8")
+    tagged, plain = prepare(file, tmp_path / "out").created
+    assert tagged.name == BUILT.hash
+    values = yaml.safe_load((tagged / f"{tagged.name}.yaml").read_text(encoding="utf-8"))
+    assert values["tags"] == {"a": "x", "b.c": "1.5e3"}
+    assert Simulation.open(tagged).build_input.tags == values["tags"]
+    assert "tags" not in (plain / f"{plain.name}.yaml").read_text(encoding="utf-8")

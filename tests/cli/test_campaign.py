@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .conftest import on
 
 Program = Callable[..., Any]
 BAD = "simulation_type,system.total_count\nplasma,1\nmixedbox,many\n"
@@ -74,6 +77,100 @@ def test_a_campaign_from_table_to_store(
     assert (pushed.code, pushed.json["counts"]["inserted"]) == (0, 8)
     rows = store("sync", "pull", "systems", "--json", "--sort", "hash").json["rows"]
     assert [row["directory"] for row in rows] == [str(tmp_path / "new" / name) for name in hashes]
+
+
+EVERY_TYPE = """\
+simulation_type,parametrization,system.species.SOL.smiles,system.species.SOL.count,\
+system.species.SOL.concentration,system.species.DEC.smiles,system.species.DEC.count,\
+system.radius,system.core.species.DEC.smiles,system.core.species.DEC.fraction,\
+system.shell.species.DEC.smiles,system.shell.species.DEC.fraction,system.protein.resname,\
+system.protein.pdb_path,system.protein.disulfide_bonds,system.protein.protonation_states.HIS15,\
+system.sizing.type,system.sizing.box_size,system.ionization,tags.project,tags.lab
+mixedbox,smirnoff,O,90,,,,,,,,,,,,,,,null,solvents,
+bilayer,,,,,CCCCCCCCCCO,64,,,,,,,,,,,,,,B 2
+lnp,,,,,,,75,CCCCCCCCCCO,1,CCCCCCCCCCO,1,,,,,,,false,,
+proteinbox,pdb2gmx,,,,,,,,,,,LYZ,1aki.pdb,CYS6-CYS127;CYS30-CYS115,HIE,,,,lysozyme,B 2
+protein_mixedbox,charmm,O,,55,,,,,,,,LYZ,1aki.pdb,,,fixed_box,70,null,lysozyme,
+protein_mixedbox,charmm,O,900,,,,,,,,,LYZ,/data/1aki.pdb,,,count_density,,,,
+"""
+
+
+@on("sqlite", "csv")
+@pytest.mark.usefixtures("kind")
+def test_a_campaign_of_every_type_from_table_to_store(
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("all.csv").write_text(EVERY_TYPE, encoding="utf-8")
+    checked = mdfactory("check-csv", "all.csv", "--json").json["rows"]
+    types = [row["simulation_type"] for row in checked]
+    assert mdfactory("prepare-build", "all.csv", "out").code == 0
+    assert mdfactory("prepare-build", "all.csv", "out").err == ""
+    assert mdfactory("sync", "init", "all").code == 0
+    pushed = mdfactory("sync", "push", "all", "--csv", "all.csv", "--json")
+    assert (pushed.err, pushed.code, pushed.json["counts"]["inserted"]) == ("", 0, 6)
+    for source in ("out", "out/all.yaml"):
+        again = mdfactory("sync", "push", "all", source, "--update")
+        assert (again.code, again.out) == (0, "0 inserted, 0 updated, 6 unchanged, 0 skipped\n")
+        assert mdfactory("sync", "status", source, "--exit-code").code == 0
+    assert mdfactory("sync", "verify").code == 0
+    records = mdfactory("sync", "pull", "systems", "--json", "--full").json["rows"]
+    stored = {record["hash"]: record for record in records}
+    assert [stored[row["hash"]]["simulation_type"] for row in checked] == types
+    tags = [json.loads(stored[row["hash"]]["input_data"]).get("tags") for row in checked]
+    assert tags == [
+        {"project": "solvents"},
+        {"lab": "B 2"},
+        None,
+        {"lab": "B 2", "project": "lysozyme"},
+        {"project": "lysozyme"},
+        None,
+    ]
+    for option, value, number in (
+        ("--simulation-type", "proteinbox", 1),
+        ("--simulation-type", "protein_mixedbox", 2),
+        ("--parametrization", "pdb2gmx", 1),
+        ("--parametrization", "charmm", 2),
+    ):
+        assert (
+            len(mdfactory("sync", "pull", "systems", option, value, "--json").json["rows"])
+            == number
+        )
+    missing = mdfactory("sync", "pull", "analysis", "--json").json["rows"]
+    names = {row["item_name"] for row in missing if row["simulation_type"] == "proteinbox"}
+    assert names == {"system_chemistry"}
+
+
+def test_a_row_whose_hash_depends_on_the_place_of_the_file_says_so(
+    store: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.csv"
+    file.write_text(EVERY_TYPE, encoding="utf-8")
+    assert store("prepare-build", file, tmp_path / "out").code == 0
+    moved = tmp_path / "elsewhere" / "all.csv"
+    moved.parent.mkdir()
+    file.rename(moved)
+    result = store("sync", "push", "systems", "--csv", moved, "--csv-root", tmp_path / "out")
+    assert (result.code, result.err.count("skipped: ")) == (3, 2)
+    hint = (
+        "; the hash depends on the folder of the file, because system.protein.pdb_path is "
+        f"relative to it: 1aki.pdb in {moved.parent}"
+    )
+    assert result.err.count(hint) == 2
+
+
+def test_the_tags_of_an_existing_folder_are_left_with_a_warning(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.csv"
+    file.write_text(EVERY_TYPE, encoding="utf-8")
+    assert mdfactory("prepare-build", file, tmp_path / "out").code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*/*.yaml")}
+    file.write_text(EVERY_TYPE.replace("B 2", "B 3"), encoding="utf-8")
+    result = mdfactory("prepare-build", file, tmp_path / "out")
+    assert result.code == 0
+    assert result.err.startswith(f"warning: {file}: 2 folders left with other tags than the row ")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*/*.yaml")} == before
 
 
 def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campaign: Path) -> None:

@@ -7,28 +7,28 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.errors import BuildInputError, SourceError
-from mdfactory.files import UnreadableError, open_regular_file
-
-SPECIES_COLUMN: Final = re.compile(
-    r"((?:(?!species\.)[^.]*\.)*species)\.([^.]+)\.(smiles|count|fraction)"
+from mdfactory.campaign.campaign_columns import (
+    IONIZATION,
+    PDB_PATH,
+    Column,
+    is_relative_path,
+    parse_header,
+    read_cell,
 )
-"""Column of a species, such as ``system.species.SOL.count``: list, resname and field. A list of
-species is not part of another one."""
+from mdfactory.errors import BuildInputError, SourceError
+from mdfactory.files import UnreadableError, absolute_path, escape_undecoded, open_regular_file
 
 MAX_LINE_CHARACTERS: Final = 2**20
 """Length of a line; a row of a campaign has a few hundred characters."""
 
-MAX_COLUMN_LEVELS: Final = 16
-"""Levels of a column's path; the deepest path of a BuildInput has five."""
-
 NUMBERED_SPECIES: Final = re.compile(r"((?:\w+\.)*species)\.(\d+)")
 """Part of a field name that gives a species by its position, such as ``system.species.0``."""
+
+BOTH_GIVEN: Final = "is given as a whole and by its fields; leave one of them blank in this row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,14 @@ class Row:
         Line of the file where the row ends.
     build_input
         BuildInput of the row.
+    hint
+        For the message that no folder has its hash: why it may have another one; may be empty.
     """
 
     number: int
     line: int
     build_input: BuildInput
+    hint: str = ""
 
 
 class RowProblem(NamedTuple):
@@ -108,7 +111,8 @@ def read_rows(file: Path) -> Rows:
         with os.fdopen(handle, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(_read_lines(stream), strict=True)
             header = [name.strip() for name in next(reader, [])]
-            rows = _parse_rows(reader, len(header), _parse_header(file, header))
+            columns = parse_header(file, header)
+            rows = _parse_rows(reader, len(header), columns, absolute_path(file.parent))
     except UnreadableError as error:
         raise SourceError(str(file), f"cannot be read as CSV: it {error}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -127,55 +131,9 @@ def _read_lines(stream: TextIO) -> Iterator[str]:
         yield line
 
 
-def _parse_header(file: Path, header: Sequence[str]) -> dict[int, str]:
-    """Return position -> dotted path of each column.
-
-    Without the columns that pandas names ``Unnamed``, and its index: a first column without a name.
-    """
-    columns = {
-        position: _normalise_column(name)
-        for position, name in enumerate(header)
-        if not name.startswith("Unnamed") and (name or position)
-    }
-    names = list(columns.values())
-    if "simulation_type" not in names:
-        hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
-        raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
-    if problem := _header_problem(names):
-        raise SourceError(str(file), problem)
-    return columns
-
-
-def _header_problem(names: Sequence[str]) -> str:
-    """Return why the dotted paths of the columns are invalid, or an empty text."""
-    for name in names:
-        if not name:
-            return "a column without a name in the header"
-        if name.count(".") >= MAX_COLUMN_LEVELS:
-            return f"the column {name!r:.80} nests more than {MAX_COLUMN_LEVELS} levels"
-        if "species" in name.split(".") and not SPECIES_COLUMN.fullmatch(name):
-            return (
-                f"invalid column {name!r}; the columns of a species are "
-                "system.species.<RESNAME>.<smiles|count|fraction>"
-            )
-    # Sorted by their parts, a path comes right before the paths below it.
-    for path, next_path in pairwise(sorted(name.split(".") for name in names)):
-        name = ".".join(path)
-        if path == next_path:
-            return f"duplicate column {name!r:.200} in the header"
-        if path == next_path[: len(path)]:
-            below = next(other for other in names if other.startswith(f"{name}."))
-            return f"conflicting columns {name!r} and {below!r}: one contains the other"
-    return ""
-
-
-def _normalise_column(name: str) -> str:
-    """Return a column's path with its resname in upper case."""
-    species = SPECIES_COLUMN.fullmatch(name)
-    return f"{species[1]}.{species[2].upper()}.{species[3]}" if species else name
-
-
-def _parse_rows(reader: Iterator[list[str]], width: int, columns: Mapping[int, str]) -> Rows:
+def _parse_rows(
+    reader: Iterator[list[str]], width: int, columns: Mapping[int, Column], folder: str
+) -> Rows:
     rows: dict[str, Row] = {}
     problems: list[RowProblem] = []
     cells: list[str]
@@ -186,33 +144,42 @@ def _parse_rows(reader: Iterator[list[str]], width: int, columns: Mapping[int, s
         number += 1
         line = reader.line_num  # type: ignore[attr-defined]  # of csv.reader
         try:
-            row = Row(number, line, _parse_row(cells, width, columns))
+            given = _take_cells(cells, width, columns)
+            row = Row(number, line, _parse_row(given, folder), _hint(given, folder))
         except BuildInputError as error:
             problems.append(RowProblem(number, line, str(error)))
             continue
         if (earlier := rows.setdefault(row.build_input.hash, row)) is not row:
             reason = f"the same simulation as row {earlier.number}"
             problems.append(RowProblem(number, line, reason))
-    unknown = {path.partition(".")[0] for path in columns.values()} - set(BuildInput.model_fields)
+    unknown = {column.path[0] for column in columns.values()} - set(BuildInput.model_fields)
     warnings = (f"ignored unknown columns: {', '.join(sorted(unknown))}",) if unknown else ()
     return Rows(tuple(rows.values()), tuple(problems), warnings)
 
 
-def _parse_row(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> BuildInput:
+def _take_cells(
+    cells: Sequence[str], width: int, columns: Mapping[int, Column]
+) -> dict[Column, str]:
+    """Return the cells of a row that are not blank, without outer blanks."""
     if len(cells) != width:
         raise BuildInputError([("", f"{len(cells)} values, but the header has {width} columns")])
+    stripped = ((column, cells[position].strip()) for position, column in columns.items())
+    return {column: cell for column, cell in stripped if cell}
+
+
+def _parse_row(cells: Mapping[Column, str], folder: str) -> BuildInput:
+    """Return the BuildInput of a row, given its cells that are not blank."""
     values: dict[str, Any] = {}
     lists: dict[str, dict[str, dict[str, str]]] = {}  # path -> resname -> fields of the species
-    for position, path in columns.items():
-        cell = cells[position].strip()
-        if cell and (column := SPECIES_COLUMN.fullmatch(path)):
-            list_path, resname, name = column.groups()
+    for column, cell in cells.items():
+        if column.species:
+            list_path, resname, name = column.species
             species = lists.setdefault(list_path, {})
             species.setdefault(resname, {"resname": resname})[name] = cell
-        elif cell:
-            _set_value(values, path, cell)
+        else:
+            _set_value(values, column.path, read_cell(column, cell, folder))
     for list_path, species in lists.items():
-        _set_value(values, list_path, list(species.values()))
+        _set_value(values, list_path.split("."), list(species.values()))
 
     def name_species(match: re.Match[str]) -> str:
         return f"{match[1]}.{list(lists[match[1]])[int(match[2])]}"
@@ -226,8 +193,23 @@ def _parse_row(cells: Sequence[str], width: int, columns: Mapping[int, str]) -> 
         raise BuildInputError(problems) from error
 
 
-def _set_value(values: dict[str, Any], path: str, value: object) -> None:
-    *parents, name = path.split(".")
+def _set_value(values: dict[str, Any], path: Sequence[str], value: object) -> None:
+    *parents, name = path
     for parent in parents:
         values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise BuildInputError([(IONIZATION, BOTH_GIVEN)])
+    if name in values:
+        raise BuildInputError([(IONIZATION, BOTH_GIVEN)])
     values[name] = value
+
+
+def _hint(cells: Mapping[Column, str], folder: str) -> str:
+    """Return the reason why the hash of a row depends on the folder of its file, if it does."""
+    paths = [cell for column, cell in cells.items() if is_relative_path(column, cell)]
+    if not paths:
+        return ""
+    return (
+        f"; the hash depends on the folder of the file, because {PDB_PATH} is relative to it: "
+        f"{paths[0]} in {escape_undecoded(folder)}"
+    )

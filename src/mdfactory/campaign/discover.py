@@ -292,7 +292,8 @@ def _walk_for_rows(
             yield discovery
     for hash_, row in missing.items():
         reason = f"no simulation with hash {hash_} below {root}{skipped_reasons.get(hash_, '')}"
-        yield Skipped(f"{source.file}: row {row.number} (line {row.line})", reason)
+        name = f"{source.file}: row {row.number} (line {row.line})"
+        yield Skipped(name, f"{reason}{row.hint}")
 
 
 def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple[str, ...]]:
