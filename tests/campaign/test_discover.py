@@ -293,6 +293,19 @@ def test_discover_skips_listed_folders_that_are_missing_or_no_simulations(tmp_pa
     assert len(list(discover(str(summary)))) == 4
 
 
+@pytest.mark.parametrize("name", ["campaign.yaml", "build.yaml", "other.yaml"])
+def test_discover_takes_no_summary_for_a_build_input_whatever_its_keys(
+    tmp_path: Path, name: str
+) -> None:
+    """A newer version may write more keys into a summary."""
+    folder = tmp_path / "campaign"
+    simulation = _make_simulation(folder / "good")
+    values = {"system_directory": ["good"], "simulation_type": ["membrane"], "system": {"x": 1}}
+    (folder / name).write_text(json.dumps(values | {"format": 2}), encoding="utf-8")
+    for source in (folder, folder / name):
+        assert _folders(source) == [simulation]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands import LEAVES
-from mdfactory import Records, open_store
+from mdfactory import Records, Simulation, open_store
 from mdfactory.config import load
 from mdfactory.errors import QueryError, StoreVersionError
 from mdfactory.records.query import Query
@@ -363,6 +363,27 @@ def test_a_newer_format_is_refused_by_each_command_in_one_line(
     for name in METHODS:
         with pytest.raises(StoreVersionError):
             getattr(open_store(), name)(*["contacts"] * (name in {"analysis", "artifact"}))
+
+
+def test_newer_registries_and_summaries_are_pushed(
+    mdfactory: Program, campaign: Path, hashes: list[str]
+) -> None:
+    folder = next(campaign / name for name in hashes if (campaign / name / ".analysis").is_dir())
+    registry = folder / ".analysis" / "metadata.json"
+    values = json.loads(registry.read_bytes())
+    for entry in values["analyses"].values():
+        entry["stored_as"] = {"format": "parquet"}
+    newer_keys = {"schema_version": "2.0", "trajectories": {"whole": {"files": ["a.xtc"]}}}
+    registry.write_text(json.dumps(values | newer_keys), encoding="utf-8")
+    summary = campaign / "summary.yaml"
+    known = {"system_directory": [str(folder)], "simulation_type": ["membrane"]}
+    summary.write_text(json.dumps(known | {"system": {}, "format": 2}), encoding="utf-8")
+    mdfactory("sync", "init", "all")
+    pushed = _done(mdfactory("sync", "push", "all", summary, "--json")).json
+    assert pushed["counts"]["inserted"] == 1 + len(values["analyses"]) + len(values["artifacts"])
+    _done(mdfactory("sync", "verify", summary))
+    Simulation.open(folder).results.record_analysis("own", pd.DataFrame({"x": [1]}))
+    assert json.loads(registry.read_bytes()).items() >= newer_keys.items()
 
 
 def test_all_commands_and_methods_are_in_the_tables() -> None:

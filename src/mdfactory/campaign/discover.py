@@ -316,7 +316,7 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
             pairs = _parse_summary(Path(path), values)
         except UnreadableError as error:
             raise SourceError(source, f"not a build summary: {error}") from error
-        if index and "system" not in values:  # otherwise it may also be a BuildInput
+        if index:
             index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
     parent = os.path.dirname(path)
     return [

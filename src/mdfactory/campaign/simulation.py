@@ -48,8 +48,8 @@ HASH_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{40}")
 BUILD_INPUT_KEYS: Final = re.compile(rb"^(simulation_type|system)\s*:", re.MULTILINE)
 """Top-level keys by which a BuildInput is recognised in a file that is not valid YAML."""
 
-SUMMARY_OR_INPUT_KEYS: Final = re.compile(rb"^(system_directory|system)\s*:", re.MULTILINE)
-"""Top-level keys that tell a build summary (``system_directory``) from a BuildInput."""
+SUMMARY_KEY: Final = re.compile(rb"^system_directory\s*:", re.MULTILINE)
+"""Top-level key of a build summary. A BuildInput never has it."""
 
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -507,7 +507,7 @@ def _is_summary(path: str) -> bool:
 
     with suppress(UnreadableError):
         raw, _ = read_file(path, MAX_SUMMARY_BYTES)
-        return set(SUMMARY_OR_INPUT_KEYS.findall(raw)) == {b"system_directory"}
+        return SUMMARY_KEY.search(raw) is not None
     return False
 
 
@@ -515,9 +515,9 @@ def _claims_to_be_build_input(values: Any, *, own: bool) -> bool:
     """Whether a file should be a BuildInput, given its content; `own` as in `_Folder.read`."""
     if not isinstance(values, Mapping):
         return own
-    if own:
-        return "system" in values or "system_directory" not in values
-    return "simulation_type" in values and "system" in values
+    if "system_directory" in values:  # a newer build summary may have any other keys
+        return False
+    return own or ("simulation_type" in values and "system" in values)
 
 
 def _unknown_value_hint(values: Any) -> str:
