@@ -24,7 +24,7 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import FORMAT_VERSION, Namespace, format_table
 from newer import INTERNAL, MEMBRANE, OTHER_TABLES, UNKNOWN, Newer, make_newer
 
-from .conftest import Program, Result, on, on_each
+from .conftest import Program, Result, Screen, on, on_each
 from .test_history import state
 
 BOX = "24BD07"
@@ -199,6 +199,19 @@ METHODS: dict[str, Callable[[Records, Newer], None]] = {
     "artifact": _artifact,
 }
 """Method of the notebook's records -> function that checks what it returns."""
+
+
+@on("sqlite")
+@pytest.mark.usefixtures("newer")
+def test_a_terminal_shows_it(kind: str, terminal: Callable[..., Screen]) -> None:
+    for name, marks in (("analysis", {"✓", "·"}), ("artifacts", {"✓"})):
+        screen = terminal("sync", "pull", name)
+        assert screen.code == 0, kind
+        [line] = [line for line in screen.text.splitlines() if UNKNOWN["simulation_type"] in line]
+        hash_, _, *shown = line.split()
+        assert MEMBRANE.startswith(hash_)
+        assert set(shown) == marks
+    assert UNKNOWN["status"] in terminal("sync", "pull", "systems").text
 
 
 @on("sqlite", "csv", "postgres")
