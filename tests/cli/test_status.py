@@ -20,6 +20,7 @@ from mdfactory.config import load
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import open_store
 from mdfactory.sync.status import EDITED_TEXT
 
@@ -147,6 +148,29 @@ def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> N
     assert result.code == 3
     assert f"skipped: {pushed_all / BUILD}: " in result.err
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_status_leaves_out_the_records_of_a_folder_of_an_unknown_type(
+    mdfactory: Program, pushed_all: Path, end: str
+) -> None:
+    """Other programs may end a directory with a slash."""
+    folder = pushed_all / BUILD
+    values = {"simulation_type": "membrane", "system": {}}
+    (folder / f"{BUILD}.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with open_store(load()).transaction(write=True) as transaction:
+        query = Query((OneOf("hash", (BUILD,)),))
+        [record] = [
+            row for rows in transaction.read(SIMULATIONS, query) for row in rows.to_pylist()
+        ]
+        record["directory"] += end
+        rows = batch([tuple(record.values())], SIMULATIONS.schema)
+        transaction.write([(SIMULATIONS, rows)], ConflictMode.force)
+    for source in ([], [pushed_all], [folder]):
+        result = mdfactory("sync", "status", *source, "--exit-code")
+        assert result.code == 3
+        assert f"skipped: {folder}" in result.err
+        assert result.out.splitlines()[-1] == "in step, apart from what was skipped"
 
 
 def test_status_names_the_unused_folder_of_a_simulation_in_two_folders(

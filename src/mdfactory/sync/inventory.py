@@ -67,7 +67,7 @@ class Inventory:
             if isinstance(item, Skipped):
                 self.add_skipped(item)
                 if isinstance(item, UnknownSimulation):
-                    self.unknown_folders.add(item.path)
+                    self.unknown_folders.add(item.path.rstrip("/"))
                 continue
             folder = (-item.status.rank, item.path, item.identity.simulation_type)
             self.folders.setdefault(item.hash, []).append(folder)
