@@ -21,22 +21,24 @@ def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[ob
     header
         Headings of the columns.
     """
-    head = "".join(_cell("th", value) for value in header)
-    lines = (
-        _cell("th", first) + "".join(_cell("td", value) for value in others)
-        for first, *others in rows
+    cells = [list(row) for row in rows]
+    # A heading is aligned as the numbers or texts below it.
+    below = cells[0] if cells else header
+    head = "".join(map(_cell, ["th"] * len(header), header, below))
+    body = "".join(
+        f"<tr>{''.join(map(_cell, ['th', *['td'] * (len(row) - 1)], row, row))}</tr>"
+        for row in cells
     )
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return (
         f"<p><b>{_text(title)}</b></p>"
         f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
     )
 
 
-def _cell(tag: str, value: object) -> str:
-    is_number = isinstance(value, int)
-    text = f"{value:,}" if is_number else _text(value)
-    return f'<{tag} style="text-align: {"right" if is_number else "left"}">{text}</{tag}>'
+def _cell(tag: str, value: object, aligned_as: object) -> str:
+    side = "right" if isinstance(aligned_as, int) else "left"
+    text = f"{value:,}" if isinstance(value, int) else _text(value)
+    return f'<{tag} style="text-align: {side}">{text}</{tag}>'
 
 
 def _text(value: object) -> str:
