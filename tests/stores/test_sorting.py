@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from mdfactory.records.query import Sort
+from mdfactory.stores.backend import BATCH_ROWS
 from mdfactory.stores.sorting import sort_rows
 
 SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string())])
@@ -13,14 +14,16 @@ SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string())])
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("max_memory_bytes", [2**10, 2**30])
+@pytest.mark.parametrize("block", [1, 16, 6_007])  # rows that follow each other before and after
 def test_sort_rows_sorts_many_batches_and_keeps_the_order_of_equal_rows(
-    max_memory_bytes: int, *, descending: bool
+    max_memory_bytes: int, block: int, *, descending: bool
 ) -> None:
-    numbers = [index * 7919 % 601 for index in range(6_007)]  # each number about ten times
+    numbers = [index // block * 7919 % 601 for index in range(6_007)]  # about ten times each
     rows = pa.table([numbers, [str(index) for index in range(6_007)]], schema=SCHEMA)
     batches = rows.to_batches(max_chunksize=100)
     sort = Sort("number", descending=descending)
-    answer = sort_rows(batches, sort, max_memory_bytes=max_memory_bytes)
+    answer = list(sort_rows(batches, sort, max_memory_bytes=max_memory_bytes))
+    assert all(0 < len(batch) <= BATCH_ROWS for batch in answer)
     sorted_rows = [tuple(row.values()) for batch in answer for row in batch.to_pylist()]
     expected = [(number, str(index)) for index, number in enumerate(numbers)]
     assert sorted_rows == sorted(expected, key=lambda row: -row[0] if descending else row[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Final
 
@@ -78,18 +78,46 @@ def sort_rows(
     column = pa.Table.from_batches(batches).select([sort.column])
     order = pc.sort_indices(column, sort_keys=[sort.key])
     # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
-    starts = list(accumulate((len(batch) for batch in batches), initial=0))
     sorted_rows: list[pa.RecordBatch] = []
-    size = 0
-    for count, position in enumerate((index.as_py() for index in order), start=1):
-        number = bisect_right(starts, position) - 1
-        row = batches[number].slice(position - starts[number], 1)
-        sorted_rows.append(row)
-        size += row.nbytes
-        is_full = len(sorted_rows) == BATCH_ROWS or size > MAX_BATCH_BYTES
-        if is_full or count == len(order):
-            yield pa.Table.from_batches(sorted_rows).combine_chunks().to_batches()[0]
-            sorted_rows, size = [], 0
+    count = size = 0
+    for run in _runs((index.as_py() for index in order), batches):
+        sorted_rows.append(run)
+        count += run.num_rows
+        size += run.nbytes
+        if count >= BATCH_ROWS or size > MAX_BATCH_BYTES:
+            yield from _joined(sorted_rows)
+            sorted_rows, count, size = [], 0, 0
+    yield from _joined(sorted_rows)
+
+
+def _runs(order: Iterable[int], batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield rows in an order, as slices: rows that also follow each other in a batch are together.
+
+    Parameters
+    ----------
+    order
+        Positions of the rows in all batches together.
+    batches
+        The rows.
+    """
+    starts = list(accumulate(map(len, batches), initial=0))
+    number = first = length = 0
+    for position in order:
+        if length and first + length == position < starts[number + 1]:
+            length += 1
+            continue
+        if length:
+            yield batches[number].slice(first - starts[number], length)
+        number, first, length = bisect_right(starts, position) - 1, position, 1
+    if length:
+        yield batches[number].slice(first - starts[number], length)
+
+
+def _joined(rows: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield rows as batches of bounded length."""
+    if rows:
+        table = pa.Table.from_batches(rows).combine_chunks()
+        yield from table.to_batches(max_chunksize=BATCH_ROWS)
 
 
 def _collect_batches(rows: Iterable[pa.RecordBatch], max_memory_bytes: int) -> list[pa.RecordBatch]:
