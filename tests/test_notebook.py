@@ -118,8 +118,8 @@ def test_the_overview_is_filtered(records: Records) -> None:
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"status": "complete"}, "status='complete': no status is called that; did you mean 'comp"),
-        ({"simulation_type": "mixbox"}, "simulation_type='mixbox': .* did you mean 'mixedbox'"),
+        ({"status": "complete"}, "status='complete': no status is called that .did you mean 'comp"),
+        ({"simulation_type": "mixbox"}, "simulation_type='mixbox': .*did you mean 'mixedbox'"),
         ({"hash": "xyz"}, "hash='xyz' is not a hash prefix"),
         ({"hash": ""}, "hash= is empty"),
     ],
@@ -286,7 +286,7 @@ def test_metadata_of_others_that_pandas_cannot_read_is_named(
 def test_errors_list_the_valid_names(records: Records) -> None:
     with pytest.raises(UnknownNameError, match="rdf_oxygen"):
         records.analysis("rdf")
-    with pytest.raises(QueryError, match="item_type='plot': .* There are analysis, artifact"):
+    with pytest.raises(QueryError, match="item_type='plot': .* there are analysis, artifact"):
         records.overview(item_type="plot")
 
 

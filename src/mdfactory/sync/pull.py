@@ -103,8 +103,8 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
             similar = get_close_matches(value, sorted(known | stored), 1)
             raise QueryError(
                 f"{_option(column)} {value!r:.60}: no {column} is called that"
-                + (f"; did you mean '{similar[0]}'?" if similar else ".")
-                + f" There are {', '.join(enumerations[column])}"
+                + (f" (did you mean '{similar[0]}'?)" if similar else "")
+                + f"; there are {', '.join(enumerations[column])}"
                 + (f", and in the store {others}" if others else "")
             )
 
