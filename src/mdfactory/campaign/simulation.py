@@ -232,7 +232,7 @@ class Simulation:
             "parametrization": identity.parametrization.value,
             "engine": identity.engine.value,
         }
-        return simulation_html(self.path, values, identity.canonical_json)
+        return simulation_html(self.path, values, identity.input_data)
 
     @property
     def directory(self) -> Path:
