@@ -192,7 +192,20 @@ def _artifact(records: Records, _: Newer) -> None:
     assert list(frame["files"]) == [["artifacts/movie/movie.mp4"]]
 
 
+def _analyses(records: Records, _: Newer) -> None:
+    counts = records.analyses(simulation_type=UNKNOWN["simulation_type"]).set_index("name")
+    assert counts["completed"]["contacts"] == 1
+
+
+def _artifacts(records: Records, _: Newer) -> None:
+    counts = records.artifacts(simulation_type=UNKNOWN["simulation_type"], hash=MEMBRANE[:9])
+    assert list(counts["name"]) == ["movie"]
+    assert list(counts["completed"]) == [1]
+
+
 METHODS: dict[str, Callable[[Records, Newer], None]] = {
+    "analyses": _analyses,
+    "artifacts": _artifacts,
     "systems": _systems,
     "overview": _overview,
     "analysis": _analysis,
