@@ -283,9 +283,9 @@ class Terminal:
                 for row in batch.to_pylist():
                     print(separator, _to_json(row), sep="", end="")
                     separator = ",\n"
-        except OSError:  # of the output, most likely
-            raise
         except Exception as error:
+            if isinstance(error, OSError) and not isinstance(error, MDFactoryError):
+                raise  # the output cannot be written, most likely
             print(f'], "error": {_to_json(_describe(error))}}}')
             self.json = False  # the object is complete: the error is not printed as another one
             raise

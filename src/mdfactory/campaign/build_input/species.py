@@ -118,12 +118,7 @@ def _normalise_resname(given: str) -> str:
     return resname
 
 
-def _normalise_smiles(given: str) -> str:
-    # Only ASCII blanks: an escape of YAML such as "\\N" also gives a blank for str.strip.
-    return canonical_smiles(given.strip(" \t\r\n"))
-
-
-Smiles = Annotated[str, AfterValidator(_normalise_smiles)]
+Smiles = Annotated[str, AfterValidator(canonical_smiles)]
 Resname = Annotated[str, AfterValidator(_normalise_resname)]
 Atoms = Annotated[
     tuple[Integer, ...],
