@@ -140,8 +140,11 @@ def test_the_store_is_that_of_the_url_or_the_configuration(campaign: Path, tmp_p
     assert (
         mdfactory.push(campaign, mode="update", url=f"csv:///{tmp_path}/lab").counts.unchanged == 33
     )
-    with pytest.raises(NotInitialisedError, match="Run: mdfactory sync init all"):
+    with pytest.raises(NotInitialisedError, match="Run: mdfactory sync init all$"):
         mdfactory.push(campaign)
+    config.write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    with pytest.raises(NotInitialisedError, match=f"sync init all --config {config}$"):
+        mdfactory.push(campaign, config=config)
 
 
 def test_a_push_can_be_found_in_the_log(source: Path) -> None:

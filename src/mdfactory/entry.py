@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Final, ParamSpec, TypeVar
 
 from mdfactory.campaign.catalogue import Catalogue
@@ -57,13 +58,21 @@ def open_named(url: str | None, config: str | Path | None, wait: float) -> tuple
 
 
 @contextmanager
-def argument_names() -> Iterator[None]:
-    """Let the errors of the block name arguments of Python, in place of options."""
+def argument_names(config: str | Path | None = None) -> Iterator[None]:
+    """Let the errors of the block name arguments of Python, in place of options.
+
+    Parameters
+    ----------
+    config
+        Configuration file of the store, which the command of an error needs, too.
+    """
     try:
         yield
     except MDFactoryError as error:
         message, *others = error.args
         error.args = (OPTION.sub(_to_argument, message), *others)
+        if config and error.command.startswith("mdfactory "):
+            error.command += f" --config {quote(str(config))}"
         raise
 
 

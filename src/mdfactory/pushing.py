@@ -98,7 +98,7 @@ def push(
     >>> mdfactory.push("mdfactory-demo/water_methanol", mode="update", config=ini)
     <Pushed: 0 inserted, 0 updated, 33 unchanged, 0 skipped>
     """
-    with argument_names():
+    with argument_names(None if url else config):
         scope = scope_of(_known("kind", kind, SCOPE_BY_KIND), _names(kind, names))
         chosen = MODES[_known("mode", mode, MODES)]
         store, catalogue = open_named(url, config, wait)
