@@ -87,8 +87,8 @@ class Expectations:
         Parameters
         ----------
         simulation_type, status
-            Type and status of the simulation. If the status is not known (None), a simulation that
-            has some results can have the others, too.
+            Type and status of the simulation; None if the status is not known. A simulation that
+            has some results can have the others, too, whatever its status is.
         done
             Its results in the store, in lower case.
 
@@ -97,7 +97,7 @@ class Expectations:
         dict of ResultId to bool
             As in `SimulationResults`.
         """
-        can_have_results = status in RUN_STATUSES or (status is None and bool(done))
+        can_have_results = bool(done) or status in RUN_STATUSES
         expected = self.results.get(simulation_type, ()) if can_have_results else ()
         return {
             self.names.get(result, result): result in done for result in sorted({*done, *expected})
