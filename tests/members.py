@@ -115,7 +115,9 @@ def _run_as(user: int, umask: int, rule: str, script: str, *arguments: str) -> i
     _become(user, umask)
     try:
         _run(script, *arguments)
-    except BaseException:  # noqa: BLE001  # as Python does at the end of a script
+    except SystemExit as error:  # as Python does at the end of a script
+        return int(error.code or 0)
+    except BaseException:  # noqa: BLE001
         traceback.print_exc()
         return 1
     finally:

@@ -317,4 +317,4 @@ def test_a_url_is_needed_for_postgres(mdfactory: Program, tmp_path: Path) -> Non
         result = mdfactory("sync", "pull", "systems", "--config", config)
         assert result.code == 1
         assert said in result.err
-        assert "mdfactory config edit" in result.err
+        assert f"mdfactory --config {config} config edit" in result.err
