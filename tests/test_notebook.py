@@ -34,7 +34,9 @@ from mdfactory.errors import (
     StoreError,
     UnknownNameError,
 )
+from mdfactory.frames.extras import extras_of
 from mdfactory.records.arrow import batch
+from mdfactory.records.query import Prefix
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores import store_at
@@ -255,7 +257,7 @@ def test_an_error_shows_names_of_others_in_printable_characters(records: Records
     with closing(sqlite3.connect(data / "runs.db")) as runs, runs:
         runs.execute("UPDATE RUN_DATABASE SET input_data = ?", (json.dumps({"\x1b[31m": 1}),))
     with pytest.raises(QueryError, match=r"the first has '\\x1b\[31m'"):
-        records.systems(fields=["engine"])
+        records.systems(fields=["system.absent"])
 
 
 RANGE = {"kind": "range", "name": None, "start": 0, "stop": 3, "step": 1}
@@ -320,7 +322,7 @@ def test_the_example_of_the_documents_runs(tmp_path: Path, pytestconfig: pytest.
     assert run(["demo", str(tmp_path / "mdfactory-demo")]) == 0
     text = (MAIN / "docs" / "notebooks.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     environment = os.environ | {"MPLBACKEND": "agg"}
     warnings = ["error", *(pytestconfig.getoption("pythonwarnings") or ())]
     subprocess.run(
@@ -341,3 +343,140 @@ def test_an_empty_filter_is_an_error_and_selects_nothing(
 def test_an_empty_type_of_result_is_an_error(records: Records) -> None:
     with pytest.raises(QueryError, match="item_type= is empty"):
         records.overview(item_type="")
+
+
+def record_everywhere(campaign: Path, count: int, frame: pd.DataFrame, **own: Any) -> list[str]:
+    """Record a frame as analysis ``own`` of the first simulations; return their hashes."""
+    folders = sorted(campaign.iterdir())[:count]
+    for number, folder in enumerate(folders):
+        given = {key: value(number) if callable(value) else value for key, value in own.items()}
+        Simulation.open(folder).results.record_analysis("own", frame, **given)
+    return [folder.name for folder in folders]
+
+
+def test_labels_that_are_numbers_come_back_beside_an_index_of_hashes(
+    records: Records, campaign: Path
+) -> None:
+    states = pd.MultiIndex.from_tuples([(0.0, 0.5), (1.0, 0.5)], names=["time", "fep-lambda"])
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=[0.0, 0.25], index=states)
+    hashes = record_everywhere(campaign, 2, frame)
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    read = records.analysis("own")
+    assert read.index.names == ["hash", "time", "fep-lambda"]
+    for hash_ in hashes:
+        assert_frame_equal(read.xs(hash_), frame, check_exact=True)
+    assert_frame_equal(records.analysis("own", hash=hashes[0]).droplevel("hash"), frame)
+    with_field = records.analysis("own", fields=["system.target_density"])
+    assert list(with_field) == [0.0, 0.25, "system.target_density"]
+    assert with_field.index.equals(read.index)
+
+
+def test_units_and_extras_are_attributes(records: Records, campaign: Path) -> None:
+    frame = pd.DataFrame([[1.0, 2.0]], columns=[0.0, 0.25], index=pd.Index([0.5], name="time"))
+    frame.attrs = {"temperature": 300}
+    units = {0.0: "kT", 0.25: "kT", "time": "ps"}
+    hashes = record_everywhere(campaign, 2, frame, units=units, extras={"by": "us"})
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    for hash_ in (None, hashes[0]):
+        read = records.analysis("own", hash=hash_)
+        assert read.attrs == {"temperature": 300, "units": units, "extras": {"by": "us"}}
+        assert [read.attrs["units"][label] for label in read.columns] == ["kT", "kT"]
+
+
+def test_units_and_extras_that_differ_are_left_out_with_warnings(
+    records: Records, campaign: Path
+) -> None:
+    frame = pd.DataFrame({"x": [1.0], "y": [2.0]})
+    record_everywhere(
+        campaign,
+        2,
+        frame,
+        units=lambda number: {"x": "nm", "y": ["nm", "pm"][number]},
+        extras=lambda number: {"by": "us"} | ({"only": 1} if number else {}),
+    )
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    with pytest.warns(UserWarning, match="left out") as caught:
+        read = records.analysis("own")
+    assert read.attrs == {"units": {"x": "nm"}, "extras": {"by": "us"}}
+    assert [str(warning.message) for warning in caught] == [
+        "extra only: differs between simulations, left out",
+        "unit of y: differs between simulations, left out",
+    ]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "",
+        "[]",
+        '{"extras": 5}',
+        '{"extras": {"units": [1]}}',
+        '{"extras": {"units": {"x": {}, "y": null}}}',
+        "[" * 5000,
+    ],
+)
+def test_units_of_other_programs_that_are_no_units_are_left_out(entry: str) -> None:
+    assert extras_of(entry) == ({}, {})
+
+
+def test_fields_stand_beside_columns_of_several_levels(records: Records, campaign: Path) -> None:
+    frame = pd.DataFrame({"res": [1, 1, 2], "rg": [1.0, 2.0, 3.0]})
+    record_everywhere(campaign, 1, frame.groupby("res").agg({"rg": ["mean", "std"]}))
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    read = records.analysis("own", fields=["system.target_density"])
+    assert list(read) == [("rg", "mean"), ("rg", "std"), ("system.target_density", "")]
+    assert read["system.target_density"].notna().all()
+
+
+def test_a_field_is_shown_once_and_never_hides_a_column(records: Records, campaign: Path) -> None:
+    systems = records.systems(fields=["engine", "system.target_density", "system.target_density"])
+    assert list(systems.columns)[-2:] == ["timestamp_utc", "system.target_density"]
+    frame = pd.DataFrame({"engine": [1, 2], "engine_1": [3, 4]}, index=[5, 7])
+    record_everywhere(campaign, 1, frame)
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    read = records.analysis("own", fields=["engine"])
+    assert list(read) == ["hash", "engine", "engine_1", "engine_2"]
+    assert list(read["engine_2"]) == ["gromacs", "gromacs"]
+    assert list(read["engine"]) == [1, 2]
+    assert list(read.index) == [5, 7]
+
+
+def test_counts_of_species_that_some_simulations_lack_stay_integers(
+    records: Records, campaign: Path
+) -> None:
+    water = campaign / "water"
+    water.mkdir()
+    text = "simulation_type: mixedbox\nparametrization: smirnoff\nsystem:\n  target_density: 1.0\n"
+    species = "  species: [{resname: SOL, smiles: O, count: 5}]\n"
+    (water / "build.yaml").write_text(text + species, encoding="utf-8")
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    systems = records.systems(fields=["system.species"])
+    counts = systems["system.species.MEO.count"]
+    assert (str(counts.dtype), counts.isna().sum()) == ("Int64", 1)
+    assert str(systems["system.species.SOL.count"].dtype) == "int64"
+
+
+def test_results_without_simulation_have_no_fields(records: Records) -> None:
+    records.store.delete(SIMULATIONS, (Prefix("hash", FIRST),))
+    read = records.analysis("rdf_oxygen", fields=["system.species.SOL.count"])
+    assert read[read["hash"] == FIRST]["system.species.SOL.count"].isna().all()
+    assert str(read["system.species.SOL.count"].dtype) == "Int64"
+    assert read[read["hash"] != FIRST]["system.species.SOL.count"].notna().all()
+
+
+def test_units_of_the_registry_win_over_attributes(records: Records, campaign: Path) -> None:
+    frame = pd.DataFrame({"x": [1.0]})
+    frame.attrs = {"units": {"x": "old"}}
+    record_everywhere(campaign, 2, frame, units=lambda number: {"x": ["nm", "pm"][number]})
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    with pytest.warns(UserWarning, match="unit of x: differs"):
+        assert records.analysis("own").attrs == {}
+    with pytest.warns(UserWarning, match="unit of x: differs"):
+        records.analysis("own", fields=["engine"])
+
+
+def test_a_unit_of_half_a_character_is_read(records: Records, campaign: Path) -> None:
+    record_everywhere(campaign, 1, pd.DataFrame({"x": [1.0]}), units={"x": "\ud800"})
+    push(records.store, str(campaign), ConflictMode.skip, ALL)
+    assert records.analysis("own").attrs["units"] == {"x": "\ud800"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,9 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.display import records_html
 from mdfactory.entry import naming_arguments, naming_arguments_inside, open_named
 from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
+from mdfactory.frames.extras import CommonExtras
 from mdfactory.frames.groups import displayed
+from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to_pandas
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table, text_schema
@@ -189,7 +192,8 @@ class Records:
         frame = pa.Table.from_batches(rows, SIMULATIONS.schema).to_pandas()
         if not fields:
             return frame
-        return frame.merge(_field_columns(frame, fields), on="hash", how="left")
+        shown = [field for field in fields if field not in frame.columns]
+        return _with_fields(frame, _field_columns(frame, shown))
 
     def overview(
         self,
@@ -370,8 +374,17 @@ class Records:
         Returns
         -------
         DataFrame
-            The rows of all tables. The columns are ``hash``, then those of the tables, with dtypes
-            and index as recorded, and then `fields`.
+            The rows of all tables. The columns are ``hash``, then those of the tables, with labels,
+            dtypes and index as recorded, and then `fields`. If labels are not text, or have several
+            levels, ``hash`` is the first level of the index instead. ``attrs["units"]`` has the
+            units of columns and index levels, ``attrs["extras"]`` what else was recorded, as far as
+            all simulations agree.
+
+        Warns
+        -----
+        UserWarning
+            If something is left out because the simulations differ, such as a unit, or the index
+            and dtypes of pandas; if `union` changes types; if types are inferred from text.
 
         Raises
         ------
@@ -410,11 +423,13 @@ class Records:
             self.store, name, hash_prefix=hash, equal=equal, sort=sort, limit=limit, union=union
         ) as frames:
             table = pa.Table.from_batches(frames.batches(), frames.schema)
+        for note in frames.notes:
+            warnings.warn(note, stacklevel=2)
         frame = _to_pandas(table, name)
+        frame.attrs = _attributes(frame, frames.common, labels_by_name(table, frame))
         if not fields:
             return frame
-        columns = _field_columns(self._read_inputs(frames.keys), fields).set_index("hash")
-        return frame.join(columns, on="hash") if len(columns.columns) else frame
+        return _with_fields(frame, _field_columns(self._read_inputs(frames.keys), fields))
 
     def artifact(
         self,
@@ -476,7 +491,7 @@ class Records:
         return frame
 
     def _read_inputs(self, keys: Sequence[Key]) -> pd.DataFrame:
-        """Return hash and BuildInput of the simulations with these keys."""
+        """Return hash and BuildInput of the simulations with these keys, missing if not stored."""
         columns = ("hash", "input_data")
         with self.store.transaction() as transaction:
             batches = [
@@ -487,7 +502,53 @@ class Records:
                 )
             ]
         schema = Query(columns=columns).schema(SIMULATIONS)
-        return pa.Table.from_batches(batches, schema).to_pandas()
+        inputs = pa.Table.from_batches(batches, schema).to_pandas().set_index("hash")
+        return inputs.reindex([key[0] for key in keys]).rename_axis("hash").reset_index()
+
+
+def _attributes(
+    frame: pd.DataFrame, common: CommonExtras, labels: Mapping[str, Any]
+) -> dict[Any, Any]:
+    """Return the attributes of a frame with units, by its labels, and extras.
+
+    The units of the registry win over those that the frame had as an attribute.
+    """
+    units = {labels.get(name, name): unit for name, unit in common.units.items()}
+    recorded = {"units": units, "extras": common.extras}
+    own: dict[Any, Any] = dict(frame.attrs)
+    if common.has_units:
+        own.pop("units", None)
+    return own | {name: value for name, value in recorded.items() if value}
+
+
+def _with_fields(frame: pd.DataFrame, fields: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with fields of the BuildInput as further columns, by the hash of each row.
+
+    Parameters
+    ----------
+    frame
+        The frame, with the hash as column or as first level of the index.
+    fields
+        A row for each simulation: its hash, and its fields.
+    """
+    import pandas as pd
+
+    hashes, levels = pd.Index(fields.pop("hash")), frame.columns.nlevels
+    if not len(fields.columns):
+        return frame
+    is_level = "hash" in frame.index.names
+    own = frame.index.get_level_values("hash") if is_level else pd.Index(frame["hash"])
+    labels = [*frame.columns]
+    for name in fields.columns:
+        names = chain([name], (f"{name}_{number}" for number in count(1)))
+        taken = {*labels}
+        free = ((text, *[""] * (levels - 1)) if levels > 1 else text for text in names)
+        labels.append(next(label for label in free if label not in taken))
+    added = fields.take(hashes.get_indexer(own)).set_axis(frame.index)
+    joined = pd.concat([frame.set_axis(range(frame.shape[1]), axis=1), added], axis=1)
+    joined.columns = pd.Index(labels, tupleize_cols=levels > 1)
+    joined.columns.names, joined.attrs = frame.columns.names, frame.attrs
+    return joined
 
 
 def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
@@ -499,14 +560,11 @@ def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
         If pandas cannot read them, since another program has changed the metadata, for example.
     """
     try:
-        return table.to_pandas()
+        return numbered(to_pandas(table))
     except MemoryError:  # that of Arrow is an ArrowException, too
         raise
     # pandas and the classes of its extension types check little, and raise errors of many kinds
-    except (
-        *(ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError),
-        *(TypeError, ValueError, pa.ArrowException),
-    ) as error:
+    except FOREIGN_ERRORS as error:
         raise FrameCorruptError(
             f"{name}: pandas cannot read the stored tables: {one_line(error)}"
         ) from error
@@ -515,6 +573,13 @@ def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
 def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
     """Return the hashes of simulations, and a column for each of the given fields.
 
+    Parameters
+    ----------
+    simulations
+        Hash and BuildInput of each simulation; the BuildInput is missing if the store lacks it.
+    fields
+        Dotted paths.
+
     Raises
     ------
     QueryError
@@ -522,20 +587,32 @@ def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataF
     """
     import pandas as pd
 
-    fields = tuple(fields)
     texts = zip(simulations["hash"], simulations["input_data"], strict=True)
-    inputs = [_parse(text, f"input_data of {hash_}", _values_by_path) for hash_, text in texts]
-    rows = [
-        {"hash": hash_}
-        | {path: values[path] for field in fields for path in values if _is_within(path, field)}
-        for hash_, values in zip(simulations["hash"], inputs, strict=True)
+    inputs: list[dict[str, Any]] = [
+        _parse(text, f"input_data of {hash_}", _values_by_path) if isinstance(text, str) else {}
+        for hash_, text in texts
     ]
-    frame = pd.DataFrame(rows, columns=None if rows else ["hash"])
-    for field in fields:
-        if rows and not any(_is_within(column, field) for column in frame.columns):
-            known = ", ".join(map(displayed, islice(inputs[0], MAX_NAMED_FIELDS)))
+    columns: dict[str, Any] = {}
+    for field in dict.fromkeys(fields):
+        paths = dict.fromkeys(
+            path for values in inputs for path in values if _is_within(path, field)
+        )
+        if any(inputs) and not paths:
+            first = next(filter(None, inputs))
+            known = ", ".join(map(displayed, islice(first, MAX_NAMED_FIELDS)))
             raise QueryError(f"no simulation has a field {field!r}; the first has {known}")
-    return frame
+        columns |= {path: _column([values.get(path) for values in inputs]) for path in paths}
+    return pd.DataFrame({"hash": simulations["hash"], **columns})
+
+
+def _column(values: Sequence[Any]) -> pd.Series[Any]:
+    """Return values as a column; integers and booleans stay what they are if some are missing."""
+    import pandas as pd
+
+    kinds = {type(value) for value in values}
+    nullable = {frozenset({int}): "Int64", frozenset({bool}): "boolean"}
+    dtype = nullable.get(frozenset(kinds - {type(None)})) if type(None) in kinds else None
+    return pd.Series(values, dtype=dtype)
 
 
 def _parse(text: str, what: str, read: Callable[[str], Any] = json.loads) -> Any:

@@ -95,7 +95,7 @@ def test_load_analysis_returns_the_recorded_frame(results: Results, frame: Any) 
 def test_record_analysis_again_keeps_created_at(results: Results) -> None:
     results.record_analysis("a", FRAME)
     first = _read_document(results)["analyses"]["a"]
-    results.record_analysis("a", FRAME.head(1), note="shorter")
+    results.record_analysis("a", FRAME.head(1), extras={"note": "shorter"})
     second = _read_document(results)["analyses"]["a"]
     assert results.load_analysis("a").num_rows == second["row_count"] == 1
     assert second["created_at"] == first["created_at"] < second["updated_at"]
@@ -212,9 +212,9 @@ def test_a_failed_recording_changes_no_file(results: Results, tmp_path: Path) ->
     results.record_analysis("a", FRAME)
     before = {path: path.read_bytes() for path in results.folder.rglob("*") if path.is_file()}
     with pytest.raises(ResultError, match="JSON"):
-        results.record_analysis("a", FRAME, units=object())
+        results.record_analysis("a", FRAME, extras={"by": object()})
     with pytest.raises(ResultError, match="JSON"):
-        results.record_analysis("a", FRAME, factor=float("nan"))
+        results.record_analysis("a", FRAME, extras={"factor": float("nan")})
     with pytest.raises(ResultError, match="analysis a"):
         results.record_analysis("a", pd.DataFrame({"x": [1, "a", object()]}))
     with pytest.raises(ResultError, match=r"missing\.png"):
@@ -410,10 +410,10 @@ def test_a_killed_script_leaves_files_that_match_the_registry(
 
 def test_a_frame_that_cannot_be_written_leaves_the_earlier_result(results: Results) -> None:
     results.record_analysis("keep", pa.table({"x": [1]}))
-    results.record_analysis("keep", pa.table({"x": [1, 2]}), note="half a character: \ud800")
+    results.record_analysis("keep", pa.table({"x": [1, 2]}), extras={"note": "half: \ud800"})
     assert results.registry().analyses["keep"].entry["extras"]["note"][-1] == "\ud800"
-    with pytest.raises(ResultError, match="expected a pandas DataFrame or Arrow table, got list"):
-        results.record_analysis("keep", [1, 2])  # type: ignore[arg-type]
+    with pytest.raises(ResultError, match="expected a pandas or polars DataFrame .*, got list"):
+        results.record_analysis("keep", [1, 2])
     assert results.load_analysis("keep").num_rows == 2
     assert results.check() == []
 

@@ -180,9 +180,10 @@ def _overview(records: Records, _: Newer) -> None:
 
 
 def _analysis(records: Records, _: Newer) -> None:
-    frame = records.analysis(
-        "contacts", simulation_type=UNKNOWN["simulation_type"], fields=["engine"]
-    )
+    with pytest.warns(UserWarning, match="the types of 1 frame are inferred from text"):
+        frame = records.analysis(
+            "contacts", simulation_type=UNKNOWN["simulation_type"], fields=["engine"]
+        )
     assert list(frame["contacts"]) == [0.5, 1.5]
     assert set(frame["engine"]) == {UNKNOWN["engine"]}
 

@@ -119,6 +119,47 @@ def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) ->
     ]  # fmt: skip
 
 
+def test_units_and_extras_are_the_last_columns(
+    mdfactory: Program, pushed: Path, tmp_path: Path
+) -> None:
+    results = Simulation.open(pushed / FIRST).results
+    frame = pa.table({"x": [1], "t": [2]})
+    results.record_analysis("own", frame, units={"x": "nm"}, extras={"by": ["a\tb"]})
+    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    pull = ("sync", "pull", "analysis", "--analysis-name", "own")
+    plain = list(_table(mdfactory(*pull).out)[0])
+    (row,) = mdfactory(*pull, "--json").json["rows"]
+    assert list(row) == [*plain, "units", "extras"]
+    assert (json.loads(row["units"]), json.loads(row["extras"])) == ({"x": "nm"}, {"by": ["a\tb"]})
+    (full,) = _table(mdfactory(*pull, "--full").out)
+    assert list(full)[-3:] == ["timestamp_utc", "units", "extras"]
+    assert full["units"] == '{"x": "nm"}'
+    mdfactory(*pull, "--output", tmp_path / "own.parquet")
+    assert pq.read_schema(tmp_path / "own.parquet").names[-1] == "timestamp_utc"
+    mdfactory(*pull, "--full", "--output", tmp_path / "own.parquet")
+    assert pq.read_table(tmp_path / "own.parquet")["units"].to_pylist() == ['{"x": "nm"}']
+    _execute(mdfactory, "UPDATE ANALYSIS_own SET timestamp_utc = '2026-01-01T00:00:00+00:00'")
+    assert mdfactory(*pull, "--json").json["rows"][0]["units"] == "{}"
+
+
+def test_units_are_metadata_of_the_fields(mdfactory: Program, pushed: Path, tmp_path: Path) -> None:
+    folders = [Simulation.open(folder).results for folder in sorted(pushed.iterdir())[:2]]
+    for results, unit in zip(folders, ("nm", "pm"), strict=True):
+        frame = pa.table({"x": [1], "t": [2], "hash": [3]})
+        units = {"x": unit, "t": "ps", "hash": "1"}
+        results.record_analysis("own", frame, units=units, extras={"run": unit, "by": "us"})
+    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
+    result = mdfactory(*pull, "--output", tmp_path / "own.parquet")
+    assert result.err.splitlines() == [
+        "extra run: differs between simulations, left out",
+        "unit of x: differs between simulations, left out",
+    ]
+    schema = pq.read_schema(tmp_path / "own.parquet")
+    units = {field.name: (field.metadata or {}).get(b"unit") for field in schema}
+    assert units == {"hash": None, "x": None, "t": b"ps", "hash_1": b"1"}
+
+
 def test_records_are_written_with_all_columns(
     mdfactory: Program, pushed: Path, tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -
 def test_status_lists_changes(mdfactory: Program, pushed_all: Path) -> None:
     results = Simulation.open(pushed_all / DONE).results
     frame = pq.read_table(pushed_all / DONE / ".analysis" / "rdf_oxygen.parquet")
-    results.record_analysis("rdf_oxygen", frame, unit="nm")
+    results.record_analysis("rdf_oxygen", frame, extras={"by": "nm"})
     picture = pushed_all / DONE / ".analysis" / "picture.png"
     picture.write_bytes(b"another")
     results.record_artifact("density_plot", picture, move=True)

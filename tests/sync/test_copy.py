@@ -50,7 +50,7 @@ FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 def source(tmp_path: Path, campaign: Path) -> Store:
     """A store with the campaign, and with a frame that CSV cannot represent."""
     frame = pa.table({"x": [float("nan"), None, 1.0], "y": [[1], None, []]})
-    Simulation.open(campaign / FIRST).results.record_analysis("own", frame, unit="nm")
+    Simulation.open(campaign / FIRST).results.record_analysis("own", frame, extras={"by": "nm"})
     store = _sqlite(tmp_path / "source")
     initialise(store, simulations=True, results=list(ResultType))
     push(store, str(campaign), scope=ALL)

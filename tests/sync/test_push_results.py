@@ -214,7 +214,7 @@ def test_an_update_leaves_unchanged_records(store: Store, campaign: Path) -> Non
     [
         (pa.table({"x": [1, 3]}), {}),
         (pa.table({"x": pa.array([1, 2], pa.int8())}), {}),  # the same text
-        (pa.table({"x": [1, 2]}), {"units": "nm"}),
+        (pa.table({"x": [1, 2]}), {"units": {"x": "nm"}}),
     ],
 )
 def test_an_update_writes_changed_values_types_and_extras(
@@ -225,7 +225,7 @@ def test_an_update_writes_changed_values_types_and_extras(
     push(store, str(campaign), scope=ANALYSES)
     results.record_analysis("own", pa.table({"x": [1, 2]}))  # another time, the same result
     assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(unchanged=20)
-    results.record_analysis("own", frame, **extras)
+    results.record_analysis("own", frame, extras=extras)
     assert push(store, str(campaign), ConflictMode.update, ANALYSES).counts == Counts(
         updated=1, unchanged=19
     )

@@ -21,6 +21,7 @@ from typing import Final
 import pyarrow as pa
 from pyarrow.parquet import ColumnChunkMetaData, FileMetaData, ParquetFile
 
+from mdfactory.campaign.parquet_types import restored
 from mdfactory.errors import FrameTooLargeError
 from mdfactory.frames.size import min_characters
 from mdfactory.records.ipc import SPARE_BYTES
@@ -77,7 +78,7 @@ def read_frame(path: Path, limit: int) -> pa.Table:
             _check_text_size(path, file.metadata, limit)
         frame = file.read()
     frame.schema.names  # noqa: B018  # raises an error if a name is not UTF-8
-    return frame
+    return restored(frame)
 
 
 def read_frame_footer(path: Path) -> FileMetaData:

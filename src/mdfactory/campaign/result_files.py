@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
 from mdfactory.files import UnreadableError, copy_file, create_folder, sync_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 
@@ -70,14 +68,6 @@ def make_folder(path: Path) -> None:
         raise ResultError(f"{path} cannot be created: {error.strerror}") from error
 
 
-def check_extras(name: str, extras: Mapping[str, Any]) -> None:
-    """Raise a `ResultError` if the extras of a result cannot be written as JSON."""
-    try:
-        json.dumps(extras, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ResultError(f"{name}: extras cannot be written as JSON: {error}") from error
-
-
 def check_sources(name: str, sources: list[Path]) -> None:
     """Raise a `ResultError` if no files are given, one is missing, or two have the same name."""
     if not sources:
@@ -91,47 +81,35 @@ def check_sources(name: str, sources: list[Path]) -> None:
         raise ResultError(f"artifact {name}: two of its files have the name {duplicates[0]}")
 
 
-def to_arrow(name: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
-    """Convert the frame of an analysis; raise a `ResultError` if that is impossible."""
+def write_parquet(name: str, table: pa.Table, path: Path) -> None:
+    """Write the frame of an analysis to the disk as a Parquet file.
+
+    Raises
+    ------
+    ResultError
+        If Parquet cannot store the type of a column.
+    """
     import pyarrow as pa
+    from pyarrow.parquet import write_table
 
-    if isinstance(frame, pa.Table):
-        return frame
-    try:
-        return pa.Table.from_pandas(frame)
-    except AttributeError as error:
-        raise ResultError(
-            f"analysis {name}: expected a pandas DataFrame or Arrow table, "
-            f"got {type(frame).__name__}"
-        ) from error
-    except OverflowError as error:
-        large = [column for column in frame if _has_large_integer(frame[column])]
-        raise ResultError(
-            f"analysis {name}: column {', '.join(map(repr, large))} has an integer of more than 64 "
-            "bits, which Parquet cannot store. Convert it to text: frame[column].astype(str)"
-        ) from error
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise ResultError(f"analysis {name}: {one_line(error)}") from error
-
-
-def _has_large_integer(column: pd.Series[Any]) -> bool:
-    import pyarrow as pa
+    from mdfactory.campaign.parquet_types import storable
 
     try:
-        with suppress(pa.ArrowException, TypeError, ValueError):  # for another reason
-            pa.array(column)
-    except OverflowError:
-        return True
-    return False
+        write_table(storable(table), path)
+    except pa.ArrowException as error:
+        refused = [field for field in table.schema if not _is_storable(field)]
+        columns = ", ".join(f"column {field.name!r} ({field.type})" for field in refused)
+        reason = f"Parquet cannot store {columns}" if columns else one_line(error)
+        raise ResultError(f"analysis {name}: {reason}") from error
+    sync_file(path)
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file to the disk; raise a `ResultError` if Parquet cannot store a type."""
+def _is_storable(field: pa.Field[pa.DataType]) -> bool:
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
     try:
-        write_table(table, path)
-    except pa.ArrowException as error:
-        raise ResultError(f"{path}: {one_line(error)}") from error
-    sync_file(path)
+        write_table(pa.schema([field]).empty_table(), pa.BufferOutputStream())
+    except pa.ArrowException:
+        return False
+    return True

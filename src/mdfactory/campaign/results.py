@@ -8,13 +8,15 @@ any two of these steps, each entry of the registry still describes files that ex
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from mdfactory.campaign.recording import check_extras, extras_of_analysis, to_arrow
 from mdfactory.campaign.registry import (
     REGISTRY_FILE,
     RESULTS_FOLDER,
@@ -31,13 +33,11 @@ from mdfactory.campaign.registry import (
     resolve_result_path,
 )
 from mdfactory.campaign.result_files import (
-    check_extras,
     check_sources,
     copy_result,
     file_sha256,
     make_folder,
     temporary_path,
-    to_arrow,
     write_parquet,
 )
 from mdfactory.campaign.summary import count_results, results_html
@@ -280,7 +280,16 @@ class Results:
             if not is_file:
                 raise ResultError(f"{file} is missing")
 
-    def record_analysis(self, name: str, frame: pd.DataFrame | pa.Table, **extras: Any) -> None:
+    def record_analysis(
+        self,
+        name: str,
+        frame: pd.DataFrame | pa.Table | Any,
+        *,
+        units: Mapping[Any, str] | None = None,
+        length_unit: str | None = None,
+        plot: Mapping[str, Any] | None = None,
+        extras: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Record an analysis, or replace the one of the same name.
 
         Parameters
@@ -289,18 +298,27 @@ class Results:
             Name of the analysis: a letter, then letters, digits and underscores; at most 48
             characters.
         frame
-            Table of the analysis, as a pandas DataFrame or Arrow table.
+            Table of the analysis: a pandas DataFrame, an Arrow table, or a table of another library
+            that speaks the Arrow interchange, such as a polars DataFrame. Its ``attrs`` are kept
+            as plain values.
+        units
+            Unit of each column or index level, by its label. Default: ``frame.attrs["units"]``.
+        length_unit
+            Unit of all columns that are lengths.
+        plot
+            What to plot: ``kind``, ``x``, ``y``, ``groups`` and ``entity``, which are labels, or
+            lists of labels.
         extras
-            Additional information for the registry entry, such as units; values must be
-            serialisable as JSON.
+            Additional information for the registry entry; plain values, arrays, paths and times.
 
         Raises
         ------
         InvalidNameError
             If `name` cannot be the name of a table.
         ResultError
-            If `frame` cannot be written as Parquet, `extras` cannot be written as JSON, or `name`
-            differs from an existing one only in case.
+            If `frame` cannot be restored exactly from Parquet: the message names the column and
+            what to type instead. If a unit is given for a column that the frame lacks, `extras`
+            cannot be written as JSON, or `name` differs from an existing one only in case.
         RegistryError
             If the registry cannot be read.
 
@@ -312,14 +330,17 @@ class Results:
         >>> from mdfactory import Results
         >>> campaign = "mdfactory-demo/water_methanol"
         >>> results = Results(f"{campaign}/0BDC04CC155D827D3BEE561E9C8A023DAF3A3226")
-        >>> results.record_analysis("energy", pd.DataFrame({"potential": [-1.5]}), unit="kJ/mol")
+        >>> energy = pd.DataFrame({"potential": [-1.5]})
+        >>> results.record_analysis("energy", energy, units={"potential": "kJ/mol"})
         >>> results.registry().analyses["energy"].entry["extras"]
-        {'unit': 'kJ/mol'}
+        {'units': {'potential': 'kJ/mol'}}
         >>> results.remove_analysis("energy")
         """
         check_name(name)
-        check_extras(name, extras)
         table = to_arrow(name, frame)
+        checked = extras_of_analysis(
+            name, frame, table, extras, units=units, length_unit=length_unit, plot=plot
+        )
         filename = f"{name}.parquet"
         # A Parquet file without columns has no rows, whatever the length of the frame.
         row_count = table.num_rows if table.num_columns else 0
@@ -327,8 +348,8 @@ class Results:
         self._make_folder()
         with temporary_path(self.folder, filename) as temporary:
             os.close(create_file(temporary, replaces=self.folder / filename))
-            write_parquet(table, temporary)
-            with replace_entry(self.directory, ResultType.analysis, name, values, extras):
+            write_parquet(name, table, temporary)
+            with replace_entry(self.directory, ResultType.analysis, name, values, checked):
                 temporary.replace(self.folder / filename)
                 sync_folder(self.folder)
 
@@ -399,7 +420,7 @@ class Results:
         >>> results.remove_artifact("topology")
         """
         check_name(name)
-        check_extras(name, extras)
+        extras = check_extras(name, extras)
         sources = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
         check_sources(name, sources)
         self._make_folder()

@@ -39,21 +39,13 @@ def schema_differences(groups: Sequence[SchemaGroup]) -> list[Description]:
 
 
 def _traits(group: SchemaGroup, order: str) -> dict[Trait, str]:
-    """Describe each column, the index, the names of the column levels, and the column order."""
+    """Describe each column, and the column order."""
     texts: defaultdict[Trait, list[str]] = defaultdict(list)  # several columns may have one name
-    columns = zip(group.schema, group.layout.columns, group.ordered, strict=True)
-    for column, (name, dtype), categories in columns:
-        notes = [f"pandas {dtype}"] * bool(dtype) + [f"named {name}"] * bool(name)
-        notes += [f"in the order {categories}"] * bool(categories)
-        note = f" ({', '.join(notes)})" if notes else ""
+    for column, categories in zip(group.schema, group.ordered, strict=True):
+        note = f" (in the order {categories})" if categories else ""
         texts["column", column.name].append(f"{displayed(column.name)} {column.type}{note}")
     traits = {trait: ", ".join(parts) for trait, parts in texts.items()}
-    index, levels = group.layout.index, group.layout.levels
-    return traits | {
-        ("index", ""): f"index {', '.join(map(displayed, index))}" if index else "no index",
-        ("levels", ""): f"columns named {levels}" if levels else "columns without a name",
-        ("order", ""): order,
-    }
+    return traits | {("order", ""): order}
 
 
 def _column_orders(groups: Sequence[SchemaGroup]) -> list[str]:
@@ -139,21 +131,10 @@ def describe_promotions(groups: Sequence[SchemaGroup], schema: pa.Schema) -> Ite
         yield "the order of columns differs: the columns have the order of the first simulation"
 
 
-def describe_dropped(groups: Sequence[SchemaGroup], dropped: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each piece of metadata that is dropped, and one for range indexes.
-
-    Parameters
-    ----------
-    groups
-        The groups.
-    dropped
-        Names of metadata that the frames don't share.
-    """
-    sentences = [f"{name}: differs between simulations, dropped" for name in sorted(dropped)]
-    is_single = sum(len(group.hashes) for group in groups) == 1
-    if any(group.has_custom_range for group in groups) and not is_single:
-        sentences.append("an index that is a range of numbers: dropped, rows are numbered from 0")
-    return tuple(sentences)
+def describe_dropped(dropped: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for each piece of metadata that the frames don't share."""
+    own = {*dropped} - {"PANDAS_ATTRS"}  # pandas stores its attributes there a second time
+    return tuple(f"{name}: differs between simulations, dropped" for name in sorted(own))
 
 
 def _merged(texts: Iterable[tuple[SchemaGroup, Iterable[str]]]) -> list[Description]:

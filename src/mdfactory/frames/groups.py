@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ from mdfactory.frames.pandas_metadata import (
     PandasLayout,
     PandasMetadata,
     has_custom_range,
+    level_name,
     pandas_layout,
+    ranges_of,
     read_pandas_metadata,
-    with_common_attributes,
 )
 
 
@@ -41,8 +43,12 @@ class SchemaGroup:
         Hashes of the simulations.
     dropped
         Names of metadata that the frames don't share.
+    agrees
+        Whether pandas reads the columns of all frames alike.
     has_custom_range
         Whether a frame has an index with a range of numbers other than 0, 1, 2, ...
+    range_columns
+        The index level that is a column of some frames, and a range of numbers in the others.
     """
 
     schema: pa.Schema
@@ -51,17 +57,42 @@ class SchemaGroup:
     ordered: tuple[str, ...]
     hashes: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
+    agrees: bool = True
     has_custom_range: bool = False
+    range_columns: tuple[str, ...] = ()
 
-    def add(self, hash_: str, schema: pa.Schema, pandas: PandasMetadata) -> None:
+    def add(
+        self, hash_: str, schema: pa.Schema, pandas: PandasMetadata, layout: PandasLayout
+    ) -> None:
         """Add a simulation, and drop the metadata that its frame does not share."""
         self.hashes.append(hash_)
-        self.pandas = with_common_attributes(self.pandas, pandas, self.dropped)
-        self.has_custom_range |= has_custom_range(pandas.get("index_columns", ()))
+        self.agrees &= layout == self.layout
+        self.has_custom_range |= has_custom_range(pandas)
+        self._keep_common(schema, pandas)
+
+    def join(self, other: SchemaGroup) -> None:
+        """Add the simulations of a group whose frames only lack the last column."""
+        self.hashes += other.hashes
+        self.dropped |= other.dropped
+        self.range_columns = tuple(self.schema.names[-1:])
+        self._keep_common(other.schema.append(self.schema.field(-1)), other.pandas)
+
+    def _keep_common(self, schema: pa.Schema, pandas: PandasMetadata) -> None:
+        """Drop the metadata that another frame does not share."""
+        self._keep_common_attributes(pandas)
         if not schema.equals(self.schema, check_metadata=True):
             fields = zip(self.schema, schema, strict=True)
             metadata = common_metadata([self.schema.metadata, schema.metadata], self.dropped)
             self.schema = pa.schema([merge_fields(pair, self.dropped) for pair in fields], metadata)
+
+    def _keep_common_attributes(self, pandas: PandasMetadata) -> None:
+        """Keep the attributes that another frame has, too."""
+        own, others = (part.get("attributes") or {} for part in (self.pandas, pandas))
+        self.pandas = self.pandas or pandas
+        if own != others:
+            common = common_items(own, others)
+            self.dropped |= {f"attribute {displayed(name)}" for name in {*own, *others} - {*common}}
+            self.pandas = {**self.pandas, "attributes": common}
 
 
 def group_by_schema(frames: Iterable[tuple[str, pa.Table]]) -> list[SchemaGroup]:
@@ -79,7 +110,7 @@ def group_by_schema(frames: Iterable[tuple[str, pa.Table]]) -> list[SchemaGroup]
         ordered = tuple(map(_categories_in_order, frame.columns))
         # a list, not a dictionary: equal types, such as list<item> and list<element>, may have
         # different Python hashes
-        key = (frame.schema.names, layout, ordered, frame.schema.types)
+        key = (frame.schema.names, ordered, frame.schema.types)
         metadata = {**(frame.schema.metadata or {})}
         metadata.pop(PANDAS_KEY, None)
         schema = frame.schema.with_metadata(metadata)
@@ -87,8 +118,37 @@ def group_by_schema(frames: Iterable[tuple[str, pa.Table]]) -> list[SchemaGroup]
         if group is None:
             group = SchemaGroup(schema, pandas, layout, ordered)
             groups.append((key, group))
-        group.add(hash_, schema, pandas)
-    return [group for _, group in groups]
+        group.add(hash_, schema, pandas, layout)
+    return _join_ranges([group for _, group in groups])
+
+
+def _join_ranges(groups: list[SchemaGroup]) -> list[SchemaGroup]:
+    """Join frames whose index is a range of numbers with those that store the same level.
+
+    pandas stores the index as a column only after rows were removed, for example.
+    """
+    for group in groups if len(groups) > 1 else ():
+        others = [other for other in groups if group.agrees and _is_range_of(other, group)]
+        for other in others:
+            group.join(other)
+        groups = [own for own in groups if own not in others]
+    return groups
+
+
+def _is_range_of(group: SchemaGroup, stored: SchemaGroup) -> bool:
+    """Whether frames differ from others only in that their index is a range of numbers."""
+    index, names = group.pandas.get("index_columns", ()), stored.schema.names
+    own, layout = group.layout, stored.layout
+    return (
+        group.agrees
+        and len(index) == len(ranges_of(group.pandas)) == 1
+        and layout.index == (*names[-1:],)
+        and stored.schema.types[-1:] == [pa.int64()]
+        and (names[:-1], stored.schema.types[:-1]) == (group.schema.names, group.schema.types)
+        and (stored.ordered[:-1], layout.columns[:-1]) == (group.ordered, own.columns)
+        and layout.labels == own.labels
+        and level_name(stored.pandas, names[-1]) == index[0].get("name")
+    )
 
 
 def _categories_in_order(column: pa.ChunkedArray[Any]) -> str:
@@ -115,6 +175,15 @@ def without_hash(names: Sequence[str], taken: Iterable[str]) -> list[str]:
     numbered = (f"{HASH_COLUMN}_{number}" for number in count(1))
     free = (name for name in numbered if name not in unavailable)
     return [next(free) if name == HASH_COLUMN else name for name in names]
+
+
+def common_items(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the items that two mappings share; values from JSON are compared as JSON."""
+    return {
+        key: value
+        for key, value in first.items()
+        if key in second and json.dumps(value) == json.dumps(second[key])
+    }
 
 
 def common_metadata(

@@ -7,8 +7,9 @@ through Arrow, because that takes half a second; see `frames.codec`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any, Final
 
 import pyarrow as pa
@@ -31,11 +32,25 @@ from mdfactory.frames.groups import (
     merge_fields,
     without_hash,
 )
-from mdfactory.frames.pandas_metadata import HASH_COLUMN, PANDAS_KEY, stacked_metadata
+from mdfactory.frames.pandas_metadata import (
+    HASH_COLUMN,
+    PANDAS_KEY,
+    range_values,
+    ranges_of,
+    read_pandas_metadata,
+    stacked_metadata,
+)
 from mdfactory.records.arrow import Column, array, null_bytes, nulls
 from mdfactory.records.ipc import max_bytes
 
 HASH_FIELD: Final = pa.field(HASH_COLUMN, pa.string(), nullable=False)
+
+PANDAS_NOTE: Final = (
+    "the index, dtypes and column names of pandas: dropped, because the frames differ"
+)
+
+UNIT_KEY: Final = b"unit"
+"""Key of the unit in the metadata of a field."""
 
 MAX_HASH_CHARACTERS: Final = 64
 """Upper bound of the length of a hash; those of this package have 40 digits."""
@@ -58,12 +73,16 @@ class Stack:
         Names of the columns in the frames.
     by_name
         Whether the columns of a frame are matched by their names; else by their positions.
+    range_columns
+        Names of the last columns, which have the numbers of index levels that are ranges. They are
+        no columns of the frames, or not of all.
     """
 
     schema: pa.Schema
     changes: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     by_name: bool = False
+    range_columns: tuple[str, ...] = ()
 
     def conform(self, hash_: str, frame: pa.Table) -> pa.Table:
         """Return the rows of a frame in the schema of the stack.
@@ -82,6 +101,7 @@ class Stack:
         FrameCorruptError
             If the frame does not have the schema that was given for it, or `hash_` is no hash.
         """
+        frame = self._with_ranges(frame)
         names, types = without_hash(frame.schema.names, self.names), frame.schema.types
         columns: Sequence[Column] = frame.columns
         if self.by_name:
@@ -99,12 +119,38 @@ class Stack:
         hashes = _hash_column(hash_, frame.num_rows)
         return pa.Table.from_arrays([hashes, *columns], schema=self.schema)
 
+    def with_units(self, units: Mapping[str, str]) -> Stack:
+        """Return the stack with units in the metadata of its fields.
+
+        Parameters
+        ----------
+        units
+            Name of a column in the stack -> its unit.
+        """
+        fields = [
+            _with_unit(field, units[field.name]) if field.name in units else field
+            for field in self.schema
+        ]
+        return replace(self, schema=pa.schema(fields, self.schema.metadata))  # type: ignore[arg-type]  # the stubs: bytes or text
+
+    def _with_ranges(self, frame: pa.Table) -> pa.Table:
+        """Return a frame with the numbers of those index levels that are ranges as columns."""
+        if frame.num_columns + len(self.range_columns) >= len(self.schema):
+            return frame
+        levels = ranges_of(read_pandas_metadata(frame.schema)) or [{}]
+        for name, level in zip(self.range_columns, levels, strict=False):
+            frame = frame.append_column(
+                name, array(range_values(level, frame.num_rows), pa.int64())
+            )
+        return frame
+
 
 def stack(frames: Iterable[tuple[str, pa.Table]], *, union: bool = False) -> Stack:
     """Decide the schema of a stack of frames.
 
     The schemas of frames are the same if their columns have the same names and types in the same
-    order, and pandas reads them alike. Ordered categories must have the same order.
+    order. Ordered categories must have the same order. If pandas does not read them alike, the
+    stack has no pandas metadata.
 
     Parameters
     ----------
@@ -132,15 +178,45 @@ def stack(frames: Iterable[tuple[str, pa.Table]], *, union: bool = False) -> Sta
         schema, changes = _union(groups)
         return Stack(schema, tuple(changes), names, by_name=True)
     (group,) = groups
+    return _stack_of_group(group, names)
+
+
+def _stack_of_group(group: SchemaGroup, names: frozenset[str]) -> Stack:
+    """Return the stack of frames whose columns are the same; they have these names."""
     metadata: dict[bytes | str, bytes | str] = dict((group.schema.metadata or {}).items())
-    if group.pandas:
-        (column,) = without_hash([HASH_COLUMN], names)
-        (label,) = without_hash([HASH_COLUMN], {*names, *group.schema.names})
+    changes, columns = describe_dropped(group.dropped), [*group.schema]
+    range_columns = group.range_columns
+    if not group.agrees:
+        changes = (*changes, PANDAS_NOTE)
+    elif group.pandas:
+        taken = {*names, *group.schema.names}
+        (column,), (label,) = without_hash([HASH_COLUMN], names), without_hash([HASH_COLUMN], taken)
         is_single = len(group.hashes) == 1
-        pandas = stacked_metadata(group.pandas, column, label, is_single=is_single)
+        if group.has_custom_range and not is_single:
+            range_columns = _range_columns(group, taken)
+            columns += [pa.field(name, pa.int64()) for name in range_columns]
+        kept = None if is_single else range_columns
+        pandas = stacked_metadata(group.pandas, column, label, kept)
         metadata[PANDAS_KEY] = json.dumps(pandas).encode()
-    schema = pa.schema([HASH_FIELD, *group.schema], metadata or None)
-    return Stack(schema, describe_dropped(groups, group.dropped), names)
+    schema = pa.schema([HASH_FIELD, *columns], metadata or None)
+    return Stack(schema, changes, names, range_columns=range_columns)
+
+
+def _range_columns(group: SchemaGroup, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of no other columns for the numbers of index levels that are ranges."""
+    taken, columns = {*names, HASH_COLUMN, "None"}, []
+    for level in ranges_of(group.pandas):
+        numbered = (f"__index_level_{number}__" for number in count())
+        names = chain([str(level.get("name"))], numbered)
+        columns.append(next(name for name in names if name not in taken))
+        taken.add(columns[-1])
+    return tuple(columns)
+
+
+def _with_unit(field: pa.Field[pa.DataType], unit: str) -> pa.Field[pa.DataType]:
+    metadata: dict[bytes | str, bytes | str] = dict((field.metadata or {}).items())
+    # JSON may have half a character, which has no UTF-8
+    return field.with_metadata(metadata | {UNIT_KEY: unit.encode(errors="replace")})
 
 
 def _hash_column(hash_: str, rows: int) -> pa.ChunkedArray[Any]:
@@ -203,11 +279,9 @@ def _union(groups: Sequence[SchemaGroup]) -> tuple[pa.Schema, list[str]]:
     dropped = {name for group in groups for name in group.dropped}
     metadata = common_metadata([group.schema.metadata for group in groups], dropped)
     schema = pa.schema([HASH_FIELD, *_union_columns(groups, dropped)], metadata)
-    changes = [*describe_promotions(groups, schema), *describe_dropped(groups, dropped)]
-    if not all(group.layout.is_default for group in groups):
-        changes.append(
-            "the index, dtypes and column names of pandas: dropped, because the frames differ"
-        )
+    changes = [*describe_promotions(groups, schema), *describe_dropped(dropped)]
+    if not all(group.agrees and group.layout.is_default for group in groups):
+        changes.append(PANDAS_NOTE)
     return schema, changes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted
 from mdfactory.frames.codec import Frame, decode, empty_table, infer, sidecar_digest
+from mdfactory.frames.extras import CommonExtras, extras_of
+from mdfactory.frames.groups import without_hash
 from mdfactory.frames.stack import Stack, stack
-from mdfactory.records.arrow import texts
+from mdfactory.records.arrow import append_columns, texts
 from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
 from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of
@@ -24,6 +26,10 @@ from mdfactory.sync.results import require_result
 
 BATCH_ROWS: Final = 65_536
 """Maximum number of rows of a batch of a frame."""
+
+
+EXTRA_COLUMNS: Final = ("units", "extras")
+"""Columns of records that are read from the registry entry in the sidecar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Frames:
         Hash and time of each selected record, in order.
     stacked
         The common schema, to which each frame is converted.
+    common
+        The units and extras that all frames share; the names of units are those of the stack.
     notes
         Notes for the user about the stacked table, one line each.
     """
@@ -53,11 +61,12 @@ class Frames:
     sort: Sort | None
     keys: list[Key]
     stacked: Stack
+    common: CommonExtras
     notes: tuple[str, ...]
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the stacked table; ``hash`` is its first column."""
+        """The schema of the stacked table; ``hash`` is its first column, fields have units."""
         return self.stacked.schema
 
     def batches(self) -> Generator[pa.RecordBatch]:
@@ -138,31 +147,41 @@ def pull_frames(
         check_values(transaction, table, equal or {})
         keys = [key for rows in transaction.read(table, query) for key in keys_of(rows, columns)]
         inferred: list[str] = []
-        stacked = stack(_read_schemas(transaction, table, keys, inferred), union=union)
-        notes = stacked.changes
+        common = CommonExtras()
+        stacked = stack(_read_schemas(transaction, table, keys, inferred, common), union=union)
+        names = without_hash([*common.units], stacked.names)
+        common.units = dict(zip(names, common.units.values(), strict=True))
+        stacked = stacked.with_units(common.units)
+        notes = (*stacked.changes, *common.notes)
         if inferred:
             frames = counted(len(inferred), "frame")
             how = f"the types of {frames} are inferred from text: another program wrote the data"
             notes = (*notes, how)
-        yield Frames(transaction, table, order, keys, stacked, notes)
+        yield Frames(transaction, table, order, keys, stacked, common, notes)
 
 
 def _read_schemas(
-    transaction: Transaction, table: Table, keys: Sequence[Key], inferred: list[str]
+    transaction: Transaction,
+    table: Table,
+    keys: Sequence[Key],
+    inferred: list[str],
+    common: CommonExtras,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield the hash of each record, and an empty table with the schema of its frame.
 
     A record that another program wrote has no sidecar. Its schema is inferred from all rows, its
-    whole frame is yielded, and its hash is added to `inferred`.
+    whole frame is yielded, and its hash is added to `inferred`. Extras are added to `common`.
     """
     for keys_batch in key_batches(keys):
         record_keys = [key[:-1] for key in keys_batch]
-        sidecars = transaction.sidecars(table, record_keys, ("arrow_schema",))
+        sidecars = transaction.sidecars(table, record_keys, ("arrow_schema", "entry"))
         for key in keys_batch:
             hash_ = key[0]
+            arrow_schema, entry = sidecars.get(key, ("", ""))
+            common.add(entry)
             if key in sidecars:
                 with _record_named(table, hash_):
-                    frame = empty_table(*sidecars[key])
+                    frame = empty_table(arrow_schema)
                 yield hash_, frame
                 continue
             inferred.append(hash_)
@@ -172,6 +191,37 @@ def _read_schemas(
                     with _record_named(table, hash_):
                         frame = infer(text)
                     yield hash_, frame
+
+
+def with_extras(
+    transaction: Transaction, table: Table, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Yield records of an analysis with two further columns, `EXTRA_COLUMNS`.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        The table of the analysis.
+    batches
+        Its records, with at least their hash and time.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        The records. Units and extras are JSON objects, empty if another program wrote the record.
+    """
+    for rows in batches:
+        sidecars = transaction.sidecars(table, keys_of(rows, table.key), ("entry",))
+        entries = (sidecars.get(key, ("",))[0] for key in keys_of(rows, (*table.key, table.time)))
+        values = (tuple(map(json.dumps, extras_of(entry))) for entry in entries)
+        yield append_columns(rows, values, extended_schema(rows.schema))
+
+
+def extended_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of records with `EXTRA_COLUMNS`."""
+    return pa.schema([*schema, *((name, pa.string()) for name in EXTRA_COLUMNS)])
 
 
 def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -118,6 +118,8 @@ def pull(
     columns: tuple[str, ...] | None = None,
     sort: str | None = None,
     limit: int | None = None,
+    extend: Callable[[Transaction, Table, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+    | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Stream records of one table.
 
@@ -135,11 +137,13 @@ def pull(
         Column to sort by; ``-column`` for descending order. Default: no particular order.
     limit
         Maximum number of records.
+    extend
+        Function that adds columns to the records, such as `sync.frames.with_extras`.
 
     Yields
     ------
     pyarrow.RecordBatch
-        Records with the given columns.
+        Records with the given columns, and those of `extend`.
 
     Raises
     ------
@@ -155,7 +159,8 @@ def pull(
     with store.transaction() as transaction:
         require_result(transaction, table)
         check_values(transaction, table, equal or {})
-        yield from transaction.read(table, query)
+        rows = transaction.read(table, query)
+        yield from extend(transaction, table, rows) if extend else rows
 
 
 def sort_order(sort: str | None) -> Sort | None:

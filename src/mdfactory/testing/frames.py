@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MODERATE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 """Hypothesis settings for tests that take some milliseconds for each example."""
@@ -230,3 +234,40 @@ def assert_same(actual: pa.Table, expected: pa.Table) -> None:
         assert column.equals(expected_column) or bits(column) == bits(expected_column)
         if pa.types.is_floating(column.type):  # `equals` takes 0.0 for -0.0
             assert bits(column) == bits(expected_column)
+
+
+def pandas_frames() -> dict[str, pd.DataFrame]:
+    """Return DataFrames as analyses of simulations make them, by name."""
+    import numpy as np
+    import pandas as pd
+
+    times = pd.array([0.0, 0.2, 0.4, 0.6], "Float64")
+    states = pd.MultiIndex.from_arrays(
+        [times, [0.0, 0.0, 0.25, 0.25]], names=["time", "fep-lambda"]
+    )
+    numbers = np.arange(8.0).reshape(4, 2) / 3
+    tuples = pd.Index([("0.0", "0.5"), ("0.5", "1.0")], tupleize_cols=False)
+    reduced = pd.DataFrame(numbers, columns=pd.Index([0.0, 0.25], dtype=object), index=states)
+    reduced.attrs = {"temperature": 300, "energy_unit": "kT"}
+    residues = pd.DataFrame({"res": [1, 1, 2], "rg": [1.0, 2.0, 3.0]})
+    energies = pd.DataFrame({"potential": [-1.5, None]}, index=pd.Index([0.0, 2.0], name="time"))
+    energies.attrs = {"units": {"time": "ps", "potential": "kJ/mol"}}
+    return {
+        "u_nk": reduced,
+        "u_nk_of_tuples": reduced.set_axis(tuples, axis=1),
+        "dhdl": pd.DataFrame({"fep": numbers[:, 0]}, index=states),
+        "energies": energies,
+        "matrix": pd.DataFrame(numbers),
+        "aggregated": residues.groupby("res").agg({"rg": ["mean", "std"]}),
+        "flags": pd.DataFrame(
+            numbers, columns=[True, False], index=pd.RangeIndex(2, 10, 2, name="f")
+        ),
+        "days": pd.DataFrame(numbers, columns=[date(2024, 1, 1), date(2024, 1, 2)]),
+        "categories": pd.DataFrame(
+            {"resid": pd.Categorical([2, 1, None], [3, 2, 1], ordered=True), "x": [1, 2, 3]}
+        ),
+        "seconds": pd.DataFrame(
+            {"at": pd.date_range("2024", periods=2, unit="s", tz="Europe/Berlin")}
+        ),
+        "nullable": pd.DataFrame({"n": pd.array([1, None], "Int8"), "b": pd.array([True, None])}),
+    }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
+from mdfactory.campaign.collect import Scope
+from mdfactory.campaign.results import Results
 from mdfactory.errors import ConflictError
 from mdfactory.frames.codec import Frame, decode, encode
+from mdfactory.notebook import Records
 from mdfactory.records.arrow import array, batch, texts
 from mdfactory.records.digests import content_digests, record_digest
 from mdfactory.records.merge import Counts, Resolution
@@ -23,9 +27,11 @@ from mdfactory.records.tables import (
     Table,
     digest_table,
 )
-from mdfactory.records.vocabulary import ConflictMode
+from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.store import Store
-from mdfactory.testing.frames import MODERATE, assert_same, tables
+from mdfactory.sync.initialise import initialise
+from mdfactory.sync.push import push
+from mdfactory.testing.frames import MODERATE, assert_same, pandas_frames, tables
 from mdfactory.testing.operations import FRESH
 from mdfactory.testing.raw import StoreUnderTest, read_hashes, read_rows, write_records
 from mdfactory.testing.records import (
@@ -62,6 +68,13 @@ OTHER_TAGS: Final = [
     (f'{UNTAGGED},"tags":{{"a":"1","b":"ä","c":""}}}}', TAGGED),
 ]
 """Pairs of texts of BuildInputs with different tags."""
+
+
+BUILD: Final = """
+simulation_type: mixedbox
+parametrization: smirnoff
+system: {species: [{resname: SOL, smiles: O, count: 10}], target_density: 1.0}
+"""
 
 
 class WriteTests(StoreUnderTest):
@@ -367,3 +380,23 @@ class WriteTests(StoreUnderTest):
         sizes = [rows.num_rows for rows in store.read(DENSITY)]
         assert sum(sizes) == 8
         assert max(sizes) <= 4
+
+    def test_frames_of_pandas_are_pulled_as_they_were_recorded(
+        self, empty: Store, tmp_path: Path
+    ) -> None:
+        pandas = pytest.importorskip("pandas")
+        (tmp_path / "build.yaml").write_text(BUILD, encoding="utf-8")
+        frames = pandas_frames()
+        for name, frame in frames.items():
+            Results(tmp_path).record_analysis(name, frame)
+        initialise(empty, simulations=True, results=list(ResultType))
+        scope = Scope(simulations=True, results=list(ResultType))
+        push(empty, str(tmp_path), scope=scope)
+        for name, frame in frames.items():
+            read = Records(empty).analysis(name)
+            if "hash" in read.index.names:
+                read = read.droplevel("hash")
+            else:
+                del read["hash"]
+            pandas.testing.assert_frame_equal(read, frame, check_exact=True, check_freq=False)
+            assert read.attrs == frame.attrs, name

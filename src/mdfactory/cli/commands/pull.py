@@ -55,7 +55,7 @@ class PullOptions:
     limit
         Maximum number of records.
     full
-        Show all columns.
+        Show all columns, and of analyses their units and extras, also with --output.
     output
         Write all columns to this file: .json and .jsonl as JSON lines, .parquet as Parquet,
         .csv.gz as compressed CSV, other names as CSV. Endings of other formats, such as .xlsx,
@@ -239,6 +239,11 @@ def _show_records(
 
     terminal = session.terminal
     columns = table.columns if options.output else terminal.columns(table, full=options.full)
+    schema, extend = table.schema, None
+    if table.sidecar and (options.full or (terminal.json and not options.output)):
+        from mdfactory.sync.frames import extended_schema, with_extras
+
+        schema, extend = extended_schema(schema), with_extras
     batches = pull(
         session.store,
         table,
@@ -247,8 +252,10 @@ def _show_records(
         columns=columns,
         sort=options.sort,
         limit=options.limit,
+        extend=extend,
     )
-    _show(session, batches, table.schema, columns, options.output)
+    columns = (*columns, *schema.names[len(table.columns) :])
+    _show(session, batches, schema, columns, options.output)
 
 
 def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
