@@ -486,6 +486,25 @@ def test_a_result_that_is_recorded_again_meanwhile_is_read_again(campaign: Path)
     ]
 
 
+def test_a_frame_never_gets_the_entry_of_an_earlier_one(campaign: Path) -> None:
+    simulation = Simulation.open(campaign / WITHOUT_BONDS)
+    results = simulation.results
+    results.record_analysis("energy", pa.table({"x": [1]}), units={"x": "kcal/mol"})
+    registry = results.folder / "metadata.json"
+    document = json.loads(registry.read_text(encoding="utf-8"))
+    registry.write_text(json.dumps(document | {"artifacts": {"energy": 0}}))
+    scope = Scope(results=list(ResultType), names=frozenset({"energy"}))
+
+    def record_again(_: Skipped) -> None:
+        """Record the analysis in other units after the registry was read, before the file is."""
+        results.record_analysis("energy", pa.table({"x": [4]}), units={"x": "kJ/mol"})
+
+    ((_, rows),) = collect([simulation], scope, "2026-01-01T00:00:00+00:00", record_again)
+    (row,) = rows.to_pylist()
+    assert row["data_csv"] == "x\n4\n"
+    assert json.loads(row["entry"])["extras"] == {"units": {"x": "kJ/mol"}}
+
+
 def test_tables_in_upper_case_are_found_and_extended(existing: Store, campaign: Path) -> None:
     before = {table.name for table in existing.tables()}
     pushed = push(existing, str(campaign), ConflictMode.skip, ALL)

@@ -46,8 +46,8 @@ CELL_CHARACTERS: Final = 12
 Row = tuple[str | int, ...]
 """Values of a record in its table's ``schema_with_digests``, or of a digest row."""
 
-_Result = tuple[Simulation, Analysis | Artifact]
-"""A result: its simulation and its entry in the registry."""
+_Result = tuple[Simulation, Analysis | Artifact, str]
+"""A result: its simulation, its entry in the registry, and the key of the registry's state."""
 
 _Buffers = dict[tuple[str, bool], tuple[Table, list[Row]]]
 """Id of a table, and whether these are digest rows -> the table, and rows for its next batch."""
@@ -143,7 +143,7 @@ def _take_batch(buffers: _Buffers, key: tuple[str, bool]) -> tuple[Table, pa.Rec
 
 def _estimate_bytes(result: _Result) -> int:
     """Return the approximate size of the record of a result."""
-    _, entry = result
+    _, entry, _ = result
     if isinstance(entry, Artifact):
         return 0
     columns = entry.entry.get("columns")
@@ -195,7 +195,7 @@ class _Collector:
                 if self.scope.includes_result(entry.result_type, entry.name):
                     table = result_table(entry.result_type, entry.name)
                     if self.scope.includes_record(table, simulation):
-                        yield simulation, entry
+                        yield simulation, entry, registry.state_key
 
     def _read_registry(self, simulation: Simulation) -> tuple[Simulation, Registry | Skipped]:
         path = simulation.path
@@ -211,9 +211,9 @@ class _Collector:
 
         A result that is wrong may have been recorded again after its registry was read.
         """
-        simulation, entry = result
+        simulation, entry, state_key = result
         for _ in range(MAX_READS):
-            row = self._read_entry(simulation, entry)
+            row = self._read_entry(simulation, entry, state_key)
             if not isinstance(row, Skipped):
                 break
             _, registry = self._read_registry(simulation)
@@ -226,17 +226,17 @@ class _Collector:
                 return None
             if current == entry:
                 break
-            entry = current
+            entry, state_key = current, registry.state_key
         return row
 
     def _read_entry(
-        self, simulation: Simulation, entry: Analysis | Artifact
+        self, simulation: Simulation, entry: Analysis | Artifact, state_key: str
     ) -> tuple[Table, Row] | Skipped:
         table = result_table(entry.result_type, entry.name)
         try:
             if isinstance(entry, Artifact):
                 return table, self._artifact_row(table, simulation, entry)
-            return table, self._analysis_row(table, simulation, entry)
+            return table, self._analysis_row(table, simulation, entry, state_key)
         except ResultError as error:
             reason = str(error)
         except MemoryError:
@@ -249,7 +249,9 @@ class _Collector:
             return _digest_row(simulation, simulation.digest)
         return *simulation.content, self.time, digest(simulation.content)
 
-    def _analysis_row(self, table: Table, simulation: Simulation, analysis: Analysis) -> Row:
+    def _analysis_row(
+        self, table: Table, simulation: Simulation, analysis: Analysis, state_key: str
+    ) -> Row:
         """Return the record of an analysis, or its digest row if its file has not changed.
 
         An index entry of a Parquet file has three texts: a digest of all inputs of the record
@@ -265,10 +267,27 @@ class _Collector:
             return _digest_row(simulation, *indexed.texts[1:])
         state = file_state_at(path) if index else None  # before the file is read
         values = _frame_values(simulation, analysis, registry_entry)
+        self._require_current(simulation, analysis, state_key)
         row = self._row(table, simulation, values)
         if index and state:
             index.add(path, state, [inputs_digest, str(row[-1]), str(values["digest"])])
         return row
+
+    def _require_current(self, simulation: Simulation, analysis: Analysis, state_key: str) -> None:
+        """Raise a `ResultError` unless the frame that was read is that of the registry entry.
+
+        An entry is removed before its file is replaced. So if the registry still has the entry,
+        the file was that of the entry, too.
+        """
+        state = file_state_at(f"{simulation.path}/{RESULTS_FOLDER}/{REGISTRY_FILE}")
+        if state and state.key == state_key:
+            return
+        _, registry = self._read_registry(simulation)
+        if (
+            isinstance(registry, Skipped)
+            or registry.find(analysis.result_type, analysis.name) != analysis
+        ):
+            raise ResultError("was recorded again each time that it was read")
 
     def _artifact_row(self, table: Table, simulation: Simulation, artifact: Artifact) -> Row:
         simulation.results.require(artifact)

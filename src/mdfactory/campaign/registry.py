@@ -12,7 +12,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -140,11 +140,14 @@ class Registry:
         Name -> valid entry.
     problems
         The invalid entries.
+    state_key
+        Key of the state of the file when it was read; empty if there was none.
     """
 
     analyses: dict[str, Analysis]
     artifacts: dict[str, Artifact]
     problems: tuple[RegistryProblem, ...]
+    state_key: str = field(default="", compare=False)
 
     @property
     def results(self) -> list[Analysis | Artifact]:
@@ -178,20 +181,24 @@ def read_registry(directory: Path, index: ScanIndex | None = None) -> Registry:
     """
     path = directory / RESULTS_FOLDER / REGISTRY_FILE
     cached = index.find(str(path)) if index else None
-    document = json.loads(cached.texts[0]) if cached else _read_document(path, index)
-    return _parse_registry(document)
+    if cached:
+        return _parse_registry(json.loads(cached.texts[0]), cached.state.key)
+    return _parse_registry(*_read_document(path, index))
 
 
-def _parse_registry(document: Mapping[str, Any]) -> Registry:
+def _parse_registry(document: Mapping[str, Any], state_key: str = "") -> Registry:
     problems: list[RegistryProblem] = []
     taken = dict(OWN_FILES)
     analyses = _parse_section(document, ResultType.analysis, _parse_analysis, problems, taken)
     artifacts = _parse_section(document, ResultType.artifact, _parse_artifact, problems, taken)
-    return Registry(analyses, artifacts, tuple(problems))
+    return Registry(analyses, artifacts, tuple(problems), state_key)
 
 
-def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
-    """Return the JSON object of a registry, empty without a file, and add it to the index."""
+def _read_document(path: Path, index: ScanIndex | None) -> tuple[dict[str, Any], str]:
+    """Return the JSON object of a registry and the key of its state, and add it to the index.
+
+    Both are empty without a file.
+    """
     try:
         content, status = read_file(path, MAX_REGISTRY_BYTES)
         state = file_state(status)
@@ -200,12 +207,12 @@ def _read_document(path: Path, index: ScanIndex | None) -> dict[str, Any]:
         if isinstance(error.__cause__, FileNotFoundError):
             # A dangling symlink is an error: the disk of its target may be unmounted.
             if not (os.path.islink(path) or os.path.islink(path.parent)):
-                return {}
+                return {}, ""
             error = UnreadableError("cannot be read: it is a dangling symlink")
         raise RegistryError(f"{path}: {error}") from error
     if index:
         index.add(str(path), state, [json.dumps(document)])
-    return document
+    return document, state.key
 
 
 def _parse_document(content: bytes) -> dict[str, Any]:
@@ -591,7 +598,7 @@ def _require_replaceable(directory: Path, file: str, others: Mapping[str, str]) 
 def _read_sections(directory: Path) -> dict[str, Any]:
     """Return the JSON object of a registry, with both sections."""
     path = directory / RESULTS_FOLDER / REGISTRY_FILE
-    document = {"schema_version": SCHEMA_VERSION, **_read_document(path, None)}
+    document = {"schema_version": SCHEMA_VERSION, **_read_document(path, None)[0]}
     for section in SECTION_BY_RESULT_TYPE.values():
         if not isinstance(document.setdefault(section, {}), dict):
             raise RegistryError(f"{path}: {section} is not a mapping")
