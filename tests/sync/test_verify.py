@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.errors import NotInitialisedError, QueryError, SourceError, UsageError
 from mdfactory.records.arrow import array, batch
@@ -32,6 +33,8 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
+from mdfactory.sync.verify.disk import RECORD_AGAIN
+from mdfactory.sync.verify.finding import PUSH_UPDATE
 from mdfactory.sync.verify.verification import verify
 from mdfactory.testing.records import records, run
 
@@ -278,6 +281,36 @@ def test_results_that_are_lost_on_disk_are_found(store: Store, campaign: Path) -
     assert "has another checksum" in findings[2].problem
     quick = verify(store, quick=True).findings
     assert [finding.table for finding in quick] == [SIMULATIONS.name, RDF.name]
+
+
+def test_a_result_that_was_changed_on_purpose_need_not_be_recorded_again(
+    store: Store, campaign: Path
+) -> None:
+    results = Simulation.open(campaign / DONE).results
+    results.record_analysis("rdf_oxygen", pa.table({"r": [1.0]}))
+    results.record_artifact("density_plot", campaign / "campaign.csv")
+    results.remove_analysis("system_chemistry")
+    results.remove_artifact("last_frame_pdb")
+    findings = {finding.table: finding for finding in verify(store).findings}
+    clear = "if it was removed, mdfactory sync clear analysis --"
+    assert {name: finding.remedy for name, finding in findings.items()} == {
+        name: PUSH_UPDATE
+        if table in (RDF, PLOT)
+        else f"{RECORD_AGAIN}; {clear}{table.result_type}-name {table.result_name} --hash {DONE}"
+        for table in (
+            RDF,
+            PLOT,
+            analysis_table("system_chemistry"),
+            artifact_table("last_frame_pdb"),
+        )
+        for name in [table.name]
+    }
+    assert findings[RDF.name].problem.endswith("rdf_oxygen was recorded again after it was pushed")
+    push(store, str(campaign), ConflictMode.update, ALL)
+    assert {finding.table for finding in verify(store).findings} == {
+        "ANALYSIS_system_chemistry",
+        "ARTIFACT_last_frame_pdb",
+    }
 
 
 def test_only_records_inside_the_source_are_checked(store: Store, campaign: Path) -> None:

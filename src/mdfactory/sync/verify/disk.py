@@ -7,11 +7,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, resolve_result_path
+from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, Artifact, resolve_result_path
 from mdfactory.campaign.result_files import file_sha256
 from mdfactory.campaign.results import Results
 from mdfactory.campaign.simulation import NO_BUILD_INPUT, Simulation
-from mdfactory.errors import ResultError, SourceError, UnknownSimulationError, one_line
+from mdfactory.errors import (
+    RegistryError,
+    ResultError,
+    SourceError,
+    UnknownSimulationError,
+    one_line,
+)
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.verify.content import is_known_input, parse_json
@@ -70,10 +76,8 @@ def find_on_disk(
             problems = [Problem(f"there is no folder {directory}", RELOCATE)]
         elif table.id == SIMULATIONS.id:
             problems = _check_simulation(row)
-        elif table.result_type is ResultType.analysis:
-            problems = _check_analysis(table, row, quick=quick)
-        elif table.result_type is ResultType.artifact:
-            problems = _check_artifact(row, quick=quick)
+        elif table.result_type:
+            problems = _check_result(table, row, table.result_type, quick=quick)
         for text, remedy, is_error in problems:
             yield Finding(table.name, row["hash"], text, remedy), is_error
 
@@ -90,6 +94,42 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
     else:
         if hash_ != row["hash"]:
             yield Problem(f"{row['directory']} holds another simulation, {hash_}", RELOCATE)
+
+
+def _check_result(
+    table: Table, row: Row, result_type: ResultType, *, quick: bool
+) -> Iterable[Problem]:
+    """Check the files of a result; the registry tells whether it was changed since its push."""
+    if result_type is ResultType.analysis:
+        problems = list(_check_analysis(table, row, quick=quick))
+    else:
+        problems = list(_check_artifact(row, quick=quick))
+    if not problems:
+        return ()
+    directory, name = row["directory"], table.result_name
+    try:
+        registry = Results(directory).registry()
+    except RegistryError:
+        return problems
+    entries = (entry for entry in registry.results if entry.result_type is result_type)
+    entry = next((entry for entry in entries if entry.name.lower() == name.lower()), None)
+    if entry is None:
+        clear = f"mdfactory sync clear analysis --{result_type}-name {name} --hash {row['hash']}"
+        remedy = f"{RECORD_AGAIN}; if it was removed, {clear}"
+        return [problem._replace(remedy=remedy) for problem in problems]
+    if _is_recorded(entry, row):
+        return problems
+    text = f"{directory}: {result_type} {entry.name} was recorded again after it was pushed"
+    return [Problem(text, PUSH_UPDATE)]
+
+
+def _is_recorded(entry: Analysis | Artifact, row: Row) -> bool:
+    """Whether a record has the same files and number of rows as a registry entry."""
+    if isinstance(entry, Artifact):
+        return bool(parse_json(row["checksums"], dict) == entry.checksums)
+    path = f"{RESULTS_FOLDER}/{entry.filename}"
+    recorded: tuple[str, int] = row["data_path"], row["row_count"]
+    return recorded == (path, entry.row_count)
 
 
 def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]:
