@@ -16,7 +16,7 @@ import pytest
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.config import FoundryPaths
-from mdfactory.errors import ConflictError, NotInitialisedError, UsageError
+from mdfactory.errors import ConflictError, NotInitialisedError, StoreError, UsageError
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import OneOf
 from mdfactory.records.tables import (
@@ -159,6 +159,16 @@ def test_a_store_of_another_installation_is_copied(data: Path, tmp_path: Path) -
     assert copy(SqliteStore(folder / "runs.db", folder / "analysis.db"), target).identical
     assert target.count(SIMULATIONS) == 8
     assert target.count(OVERVIEW) == 56
+
+
+@pytest.mark.parametrize("name", ["runs.db", "analysis.db"])
+def test_a_source_that_lacks_one_of_its_files_is_an_error(
+    source: Store, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "source" / name).unlink()
+    with pytest.raises(StoreError, match="is missing, although operation 1 of the log"):
+        copy(source, _sqlite(tmp_path / "target"))
+    assert not list((tmp_path / "target").iterdir())
 
 
 def test_a_store_without_tables_is_an_error(tmp_path: Path) -> None:

@@ -171,6 +171,9 @@ OVERVIEW = _new_table(
     command="mdfactory sync init analysis",
 )
 
+FIRST_TABLES = {Namespace.runs: SIMULATIONS, Namespace.results: OVERVIEW}
+"""Namespace -> the table that each initialised one has."""
+
 FRAME_SIDECARS = _new_table(
     "_mdfactory_frame",
     "record_table hash timestamp_utc arrow_schema entry csv_sha256 arrow_ipc digest",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import product
 from operator import add
 
-from mdfactory.errors import UsageError
+from mdfactory.errors import StoreError, UsageError
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, Namespace, Table, is_internal
+from mdfactory.records.tables import FIRST_TABLES, OVERVIEW, Namespace, Table, is_internal
 from mdfactory.records.vocabulary import ConflictMode
+from mdfactory.stores.history.entries import lost_namespaces
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.overview import write_rows, wrong_rows
@@ -101,6 +103,8 @@ def copy(
     ------
     NotInitialisedError
         If the source has no tables.
+    StoreError
+        If one of two files of the source is missing.
     UsageError
         If both are one store, or have a file in common.
     ConflictError
@@ -109,8 +113,11 @@ def copy(
     _check_distinct(source, target)
     now = datetime.now(UTC).isoformat()
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
-    with source.transaction() as reader, opened as writer:
+    with ExitStack() as stack:
+        reader = stack.enter_context(source.transaction())
         tables = require_tables(reader)
+        _require_complete(reader)
+        writer = stack.enter_context(opened)  # makes the files of the target
         merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
             writer.create(table)
@@ -125,6 +132,17 @@ def copy(
                 write_rows(writer, rows, now)
         left_out = tuple(_other_tables(reader))
     return Copied(counts, {} if dry_run else _compare(source, target, watch), left_out)
+
+
+def _require_complete(reader: Transaction) -> None:
+    """Raise a StoreError if the log tells of a file that is missing: its records would be lost."""
+    for namespace, operation in lost_namespaces(reader).items():
+        table = FIRST_TABLES[namespace]
+        raise StoreError(
+            f"{reader.location}: table {table.name} is missing, although operation {operation} of "
+            "the log has changed it. Restore its file from a backup, or create the table anew",
+            command=table.command,
+        )
 
 
 def _other_tables(reader: Transaction) -> list[str]:

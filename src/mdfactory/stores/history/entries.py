@@ -72,6 +72,23 @@ def read_entries(
     )
 
 
+def lost_namespaces(transaction: Transaction) -> dict[Namespace, int]:
+    """Return the namespaces that an operation has changed, but that are not in the store now.
+
+    Returns
+    -------
+    dict
+        Namespace whose file, folder or schema is missing -> number of the last such operation.
+    """
+    lost = [namespace for namespace in Namespace if not transaction.has(log_table(namespace))]
+    return {
+        namespace: entry.operation
+        for entry in (read_entries(transaction) if lost else ())
+        for namespace in lost
+        if namespace in entry.namespaces
+    }
+
+
 def _read_rows(transaction: Transaction, query: Query) -> Iterator[tuple[Table, dict[str, Any]]]:
     """Yield the rows of both log tables, each with its table."""
     for table in map(log_table, Namespace):

@@ -21,16 +21,16 @@ from mdfactory.errors import SourceError, StoreError, UsageError, counted, one_l
 from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
+    FIRST_TABLES,
     OVERVIEW,
     SIMULATIONS,
     Namespace,
     Table,
     digest_table,
-    log_table,
     result_table,
     table_named,
 )
-from mdfactory.stores.history.entries import read_entries
+from mdfactory.stores.history.entries import lost_namespaces
 from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -282,13 +282,10 @@ class _Verification:
         self, transaction: Transaction, digest_tables: Iterable[Table]
     ) -> None:
         """Report tables that do not exist, but to which digests, the log or results refer."""
-        reasons: dict[str, str] = {}
-        lost = [namespace for namespace in Namespace if not transaction.has(log_table(namespace))]
-        for entry in read_entries(transaction) if lost else ():
-            for namespace in lost:
-                if namespace in entry.namespaces:
-                    first = SIMULATIONS if namespace is Namespace.runs else OVERVIEW
-                    reasons[first.id] = f"operation {entry.operation} of the log has changed it"
+        reasons = {
+            FIRST_TABLES[namespace].id: f"operation {operation} of the log has changed it"
+            for namespace, operation in lost_namespaces(transaction).items()
+        }
         for digests in digest_tables:
             with self._report_unreadable(digests):
                 query = Query(columns=("record_table",))
