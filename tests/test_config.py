@@ -13,6 +13,7 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config.edit import save
 from mdfactory.config.passwords import has_password, mask_password, with_password
 from mdfactory.config.settings import Settings, active_file, cache_folder, load, template
+from mdfactory.config.stems import DEFAULT_STEMS
 from mdfactory.errors import ConfigError
 from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.stores import open_store, store_at
@@ -89,6 +90,8 @@ def test_later_files_override_earlier_ones_key_by_key(
         "foundry.ARTIFACT_DB_PATH": ("/Group Functions/mdfactory/artifacts", "default"),
         "history.OPERATIONS": ("10", "default"),
         "history.SIZE": ("1 GB", "default"),
+        "adopt.PRODUCTION": (", ".join(DEFAULT_STEMS.production), "default"),
+        "adopt.EQUILIBRATED": (", ".join(DEFAULT_STEMS.equilibrated), "default"),
         **{
             f"catalogue.{simulation_type}_{key}": ("", "default")
             for simulation_type in map(str.upper, SimulationType)

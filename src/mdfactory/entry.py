@@ -11,6 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import load
+from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.errors import MDFactoryError
 from mdfactory.stores import open_store, store_at
 from mdfactory.stores.store import Store
@@ -34,8 +35,10 @@ OPTION: Final = re.compile(r"(?<![\w-])(--[a-z][a-z-]*(?: SECONDS)?)( (?='))?")
 """An option in a message; the blank between an option and its value is dropped in Python."""
 
 
-def open_named(url: str | None, config: str | Path | None, wait: float) -> tuple[Store, Catalogue]:
-    """Return a store, and the catalogue of the results that are expected in it.
+def open_named(
+    url: str | None, config: str | Path | None, wait: float
+) -> tuple[Store, Catalogue, StemPatterns]:
+    """Return a store, the catalogue of its expected results, and the stems of adopted runs.
 
     Parameters
     ----------
@@ -52,9 +55,9 @@ def open_named(url: str | None, config: str | Path | None, wait: float) -> tuple
         If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
     """
     if url is not None:
-        return store_at(url, wait=wait), Catalogue()
+        return store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS
     settings = load(Path(config) if config else None)
-    return open_store(settings, wait=wait), Catalogue(settings.catalogue)
+    return open_store(settings, wait=wait), Catalogue(settings.catalogue), settings.stems
 
 
 @contextmanager

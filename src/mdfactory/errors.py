@@ -22,6 +22,12 @@ SAME_HASH_HINT = (
 )
 """Why a simulation may be in several folders, and how to record each of them."""
 
+SAME_NAME_HINT = (
+    "Adopted simulations differ by system.name: adopt folders of different roots with --prefix. If "
+    "a folder was copied to start a replica, delete the build.yaml of the copy, and adopt it again"
+)
+"""The same of adopted simulations."""
+
 MAX_REASON_CHARACTERS = 400
 """Length at which `one_line` truncates a reason."""
 
@@ -193,15 +199,17 @@ class DuplicateSimulationError(MDFactoryError, ValueError):
     ----------
     folders
         Hash of the simulation -> paths of its folders.
+    hint
+        Why that may be, and what to do.
     """
 
-    def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, folders: Mapping[str, Sequence[str]], hint: str = SAME_HASH_HINT) -> None:
         lines = [f"{hash_}: {', '.join(paths)}" for hash_, paths in folders.items()]
         total = counted(len(folders), "simulation")
         head = f"{total} found in more than one folder; nothing was written:"
         self.folders = {hash_: tuple(paths) for hash_, paths in folders.items()}
         super().__init__(
-            "\n  ".join([head, *listed(lines)]) + f"\n{SAME_HASH_HINT}. To push the most advanced "
+            "\n  ".join([head, *listed(lines)]) + f"\n{hint}. To push the most advanced "
             "folder of each simulation, repeat with --update, --diff or --force.",
             folders=self.folders,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields as dataclass_fields
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from mdfactory.campaign.catalogue import Catalogue
+from mdfactory.campaign.gromacs.runs import Progress
+from mdfactory.campaign.progress import read_progress
+from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.display import records_html
 from mdfactory.entry import naming_arguments, naming_arguments_inside, open_named
 from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
@@ -92,6 +97,8 @@ class Records:
         The store to read from; see `open_store`.
     catalogue : Catalogue
         The results that are expected of each type of simulation.
+    stems : StemPatterns
+        Stems of the files of adopted simulations.
 
     Examples
     --------
@@ -108,9 +115,11 @@ class Records:
         self,
         store: Store,
         catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+        stems: StemPatterns = DEFAULT_STEMS,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
+        self.stems = stems
 
     def __repr__(self) -> str:
         return f"<Records of the {self.store.location}>"
@@ -127,6 +136,7 @@ class Records:
         parametrization: str | None = None,
         engine: str | None = None,
         fields: Sequence[str] = (),
+        progress: bool = False,
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
@@ -148,6 +158,10 @@ class Records:
             Fields of the BuildInput to add as columns, as dotted paths, as in a campaign CSV:
             ``system.target_density``, ``system.species.SOL.fraction``. A field with subfields,
             such as ``system.species``, adds a column for each of them.
+        progress : bool
+            Whether to read the progress of production runs from the logs in the directories, as
+            `Simulation.progress` does, and to add it as columns ``progress_log``,
+            ``progress_step``, ``progress_time_ps``, ``progress_end``, ...
         sort : str, optional
             Column to sort by; ``-column`` for descending order.
         limit : int, optional
@@ -158,7 +172,8 @@ class Records:
         DataFrame
             A row for each simulation, with the columns ``hash``, ``engine``, ``parametrization``,
             ``simulation_type``, ``input_data`` (the BuildInput as JSON), ``input_data_type``,
-            ``directory``, ``status`` and ``timestamp_utc``, and then `fields`.
+            ``directory``, ``status`` and ``timestamp_utc``, then those of `progress`, and then
+            `fields`.
 
         Raises
         ------
@@ -190,6 +205,8 @@ class Records:
         }
         rows = pull(self.store, SIMULATIONS, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
         frame = pa.Table.from_batches(rows, SIMULATIONS.schema).to_pandas()
+        if progress:
+            frame = frame.join(_progress_columns(frame, self.stems))
         if not fields:
             return frame
         shown = [field for field in fields if field not in frame.columns]
@@ -568,6 +585,23 @@ def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
         raise FrameCorruptError(
             f"{name}: pandas cannot read the stored tables: {one_line(error)}"
         ) from error
+
+
+def _progress_columns(simulations: pd.DataFrame, stems: StemPatterns) -> pd.DataFrame:
+    """Return a column for each figure of the progress of simulations; empty without a log."""
+    import pandas as pd
+
+    names = [field.name for field in dataclass_fields(Progress)]
+    rows = []
+    for directory, simulation_type in simulations[["directory", "simulation_type"]].to_numpy():
+        progress = None
+        with suppress(OSError):  # there is no such folder here
+            progress = read_progress(directory, simulation_type, stems=stems)
+        rows.append([getattr(progress, name, None) for name in names])
+    frame = pd.DataFrame(rows, simulations.index, names)
+    steps = dict.fromkeys(("step", "steps_wanted"), "Int64")
+    numbers = ("time_ps", "time_wanted_ps", "ns_per_day", "hours_since_written")
+    return frame.astype({**steps, **dict.fromkeys(numbers, "float64")}).add_prefix("progress_")
 
 
 def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:

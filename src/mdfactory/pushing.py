@@ -101,8 +101,8 @@ def push(
     with argument_names(None if url else config):
         scope = scope_of(_known("kind", kind, SCOPE_BY_KIND), _names(kind, names))
         chosen = MODES[_known("mode", mode, MODES)]
-        store, catalogue = open_named(url, config, wait)
-        with indexed_reading() as reading:
+        store, catalogue, stems = open_named(url, config, wait)
+        with indexed_reading(stems=stems) as reading:
             pushed = push_to_store(
                 store,
                 _source(source, csv_root),

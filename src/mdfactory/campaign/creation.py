@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +58,14 @@ def create_simulation_folder(folder: Path, build: BuildInput) -> None:
     write_yaml(folder / f"{folder.name}.yaml", json.loads(build.input_data))
 
 
-def write_yaml(path: Path, values: dict[str, Any]) -> None:
+def write_yaml(path: Path, values: Mapping[str, Any], *, sort_keys: bool = True) -> None:
     """Write a YAML file, in place of an existing one."""
     with replacing(path) as file:
-        yaml.dump(values, file, Dumper=_Dumper, allow_unicode=True, encoding="utf-8")
+        yaml.dump(
+            values,
+            file,
+            Dumper=_Dumper,
+            allow_unicode=True,
+            encoding="utf-8",
+            sort_keys=sort_keys,
+        )

@@ -7,13 +7,14 @@ import glob
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mdfactory.campaign.gromacs.runs import is_run
 from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
 from mdfactory.campaign.simulation import (
@@ -35,12 +36,30 @@ from mdfactory.files import (
     is_storable,
     list_folder,
 )
+from mdfactory.records.vocabulary import SimulationType
 
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Rows
 
-Discovery = Simulation | Skipped
-"""A simulation, or a folder or row that should be one and is not."""
+
+@dataclass(frozen=True, slots=True)
+class PlainRun:
+    """A folder with a GROMACS run, but without a BuildInput.
+
+    Parameters
+    ----------
+    path
+        Absolute path of the folder.
+    files
+        Names of the files in it.
+    """
+
+    path: str
+    files: Collection[str]
+
+
+Discovery = Simulation | Skipped | PlainRun
+"""A simulation; a folder or row that should be one and is not; or a run without a BuildInput."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +107,8 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
     ----------
     source
         A folder: the folder itself if it is a simulation, and every simulation below it, in the
-        order of a walk. Below the simulations that the walk finds nothing is searched. A glob
+        order of a walk. Below the simulations that the walk finds nothing is searched, but below
+        adopted ones. A glob
         pattern: for each folder that matches it, the simulation or those below it. A build
         summary YAML: the folders that it lists, in its order. A campaign CSV: the folders of its
         rows, found in one walk. `Folders`: these folders, sorted by path.
@@ -97,9 +117,9 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
 
     Yields
     ------
-    Simulation or Skipped
-        Each simulation, and each folder that claims to be a simulation but is not one, with
-        the reason.
+    Simulation, Skipped or PlainRun
+        Each simulation; each folder that claims to be a simulation but is not one, with the
+        reason; and each folder that a walk finds with a run but without a BuildInput.
 
     Raises
     ------
@@ -249,12 +269,20 @@ def _walk(roots: Iterable[str], reading: Reading, *, searched: str = "") -> Iter
                 discovery, listing = visits.get(directory)
                 if discovery:
                     yield discovery
-                    if isinstance(discovery, Simulation) and directory != searched:
+                    if _ends_search(discovery) and directory != searched:
                         continue
                 prefix = directory if directory.endswith("/") else f"{directory}/"
                 names = [name for name in listing.folders if not name.startswith(".")]
                 stack += [(prefix + name, f"{real_path}/{name}") for name in reversed(names)]
                 links += [prefix + name for name in listing.links if not name.startswith(".")]
+
+
+def _ends_search(discovery: Discovery) -> bool:
+    """Whether nothing is searched below a folder; people put adopted runs below others."""
+    return (
+        isinstance(discovery, Simulation)
+        and discovery.identity.simulation_type is not SimulationType.adopted
+    )
 
 
 def _visit(
@@ -268,10 +296,14 @@ def _visit(
         return Skipped(directory, f"the folder cannot be read: {reason}"), Listing()
     if not is_storable(directory):
         return Skipped(escape_undecoded(directory), f"its path {UNSTORABLE}"), Listing()
+    discovery: Discovery | None
     try:
-        return read_simulation(directory, listing, required=required, reading=reading), listing
+        discovery = read_simulation(directory, listing, required=required, reading=reading)
     except MemoryError:
-        return Skipped(directory, OUT_OF_MEMORY), listing
+        discovery = Skipped(directory, OUT_OF_MEMORY)
+    if discovery is None and is_run(listing.files):
+        discovery = PlainRun(directory, listing.files)
+    return discovery, listing
 
 
 def _walk_for_rows(
@@ -287,7 +319,7 @@ def _walk_for_rows(
         if isinstance(discovery, Skipped):
             name = os.path.basename(discovery.path).upper()  # the hash, if the folder has its name
             skipped_reasons[name] = f"; {discovery.path}: {discovery.reason}"
-        elif discovery.hash in hashes:
+        elif isinstance(discovery, Simulation) and discovery.hash in hashes:
             missing.pop(discovery.hash, None)
             yield discovery
     for hash_, row in missing.items():
@@ -365,6 +397,8 @@ def _read_listed(
     def read(folders: Sequence[str]) -> tuple[str | None, Discovery | None]:
         for folder in folders:
             discovery, _ = _visit(folder, reading, required=bool(missing))
+            if isinstance(discovery, PlainRun):
+                discovery = None
             # The check follows the read, so that a folder that exists needs no extra system call.
             if not isinstance(discovery, Skipped) or os.path.isdir(folder):
                 return folder, discovery

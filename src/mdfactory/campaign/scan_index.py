@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from mdfactory.config.settings import cache_folder
+from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.files import find_lock_problem
 from mdfactory.version import __version__
 
@@ -89,6 +90,16 @@ class FileState(NamedTuple):
 
     key: str
     age: int
+
+    @property
+    def size(self) -> int:
+        """Size of the file, in bytes."""
+        return int(self.key.split()[0])
+
+    @property
+    def changed_ns(self) -> int:
+        """Time of the last change of its content, in nanoseconds since 1970."""
+        return int(self.key.split()[1])
 
 
 class IndexEntry(NamedTuple):
@@ -309,11 +320,14 @@ class Reading:
     digests_only
         Whether to read only the digests (`records.tables.DIGEST_ROW_SCHEMA`) of simulations
         and analyses whose files have not changed since they were indexed.
+    stems
+        Stems of the files of plain GROMACS runs.
     """
 
     index: ScanIndex | None = None
     jobs: int | None = None
     digests_only: bool = False
+    stems: StemPatterns = DEFAULT_STEMS
 
 
 DEFAULT_READING: Final = Reading(jobs=1)
@@ -321,22 +335,24 @@ DEFAULT_READING: Final = Reading(jobs=1)
 
 
 @contextmanager
-def indexed_reading(jobs: int | None = None, *, use_index: bool = True) -> Iterator[Reading]:
+def indexed_reading(
+    jobs: int | None = None, *, use_index: bool = True, stems: StemPatterns = DEFAULT_STEMS
+) -> Iterator[Reading]:
     """Open the user's index of earlier scans for the block of a ``with`` statement.
 
     Parameters
     ----------
-    jobs
+    jobs, stems
         As for `Reading`.
     use_index
         Whether to use an index; there is none, either, if the user has no folder for caches.
     """
     folder = cache_folder() if use_index else None
     if folder is None:
-        yield Reading(None, jobs)
+        yield Reading(None, jobs, stems=stems)
         return
     with ScanIndex(folder / "scan.db") as index:
-        yield Reading(index, jobs)
+        yield Reading(index, jobs, stems=stems)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

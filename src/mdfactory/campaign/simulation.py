@@ -42,6 +42,7 @@ from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStat
 
 if TYPE_CHECKING:
     from mdfactory.campaign.build_input import BuildInput
+    from mdfactory.campaign.gromacs.runs import Progress
 
 HASH_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{40}")
 
@@ -280,6 +281,29 @@ class Simulation:
         """Its analyses and artifacts."""
         return Results(self.path)
 
+    def progress(self) -> Progress | None:
+        """Read how far the production run is, and how it ended, from its newest log.
+
+        The log of an adopted simulation has a stem of ``[adopt] PRODUCTION`` in the configuration,
+        that of any other is ``prod.log``. Its first and last 256 kB are read.
+
+        Returns
+        -------
+        Progress or None
+            None if there is no log that GROMACS wrote.
+
+        Raises
+        ------
+        SourceError
+            If the folder cannot be read.
+        """
+        from mdfactory.campaign.progress import read_progress
+
+        try:
+            return read_progress(self.path, self.identity.simulation_type)
+        except OSError as error:
+            raise SourceError(self.path, f"cannot be read: {error.strerror}") from error
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -366,7 +390,7 @@ def read_simulation(
     # A file with one of these names must be a BuildInput or a build summary.
     own_names = (f"{directory.rpartition('/')[2]}.yaml", "build.yaml")
     bare = RESULTS_FOLDER not in others and RESULTS_FOLDER not in files
-    folder = _Folder(directory, status_of(files), bare, reading)
+    folder = _Folder(directory, files, bare, reading)
     problems = [
         Skipped(directory, f"{name}: is not a file that can be read")
         for name in own_names
@@ -395,16 +419,26 @@ class _Folder(NamedTuple):
 
     Parameters
     ----------
-    path, status, bare
-        What its listing shows, as in `Simulation`.
+    path, bare
+        As in `Simulation`.
+    files
+        Names of the files in it.
     reading
         Options for reading it.
     """
 
     path: str
-    status: SimulationStatus
+    files: Collection[str]
     bare: bool
     reading: Reading
+
+    def status(self, simulation_type: SimulationType) -> SimulationStatus:
+        """Return the status of a simulation of a type in this folder."""
+        if simulation_type is not SimulationType.adopted:
+            return status_of(self.files)
+        from mdfactory.campaign.gromacs.runs import Run
+
+        return Run(self.path, self.files, self.reading.stems, self.reading.index).status()
 
     def read(self, name: str, *, own: bool) -> Outcome:
         """Read one YAML file, or take its content from the index.
@@ -475,7 +509,8 @@ class _Folder(NamedTuple):
                 f"{self.path}: the folder is named after another hash; its BuildInput has "
                 f"{identity.hash}"
             )
-        return Simulation(self.path, identity, self.status, tuple(warnings), self.bare)
+        status = self.status(identity.simulation_type)
+        return Simulation(self.path, identity, status, tuple(warnings), self.bare)
 
     def _from_index(self, path: str, entry: IndexEntry, index: ScanIndex) -> Simulation | None:
         """Return the simulation that `_add_to_index` has added, with the current status.
@@ -484,19 +519,20 @@ class _Folder(NamedTuple):
         result is None if the content is needed and the index does not have it.
         """
         hash_, type_, engine, parametrization, status, content_digest, warnings_json = entry.texts
-        is_digest_enough = self.reading.digests_only and status == self.status
+        # The name of a member equals its value. To find it by name is faster.
+        types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
+        current_status = self.status(types[0])
+        is_digest_enough = self.reading.digests_only and status == current_status
         input_data = None if is_digest_enough else index.find_long_text(path, entry.state)
         if not (is_digest_enough or input_data):
             return None
-        # The name of a member equals its value. To find it by name is faster.
-        types = SimulationType[type_], Engine[engine], Parametrization[parametrization]
         identity = Identity(hash_, *types, input_data or "")
         warnings = () if warnings_json == "[]" else tuple(json.loads(warnings_json))
         content_digest = content_digest if is_digest_enough else ""
         simulation = Simulation(
-            self.path, identity, self.status, warnings, self.bare, content_digest
+            self.path, identity, current_status, warnings, self.bare, content_digest
         )
-        if status != self.status:
+        if status != current_status:
             _add_to_index(simulation, path, entry.state, index)
         return simulation
 

@@ -209,6 +209,7 @@ def _report_output(terminal: Terminal, error: OSError) -> int:
 
 
 COMMANDS: Final = {
+    "adopt": "adopt:app",
     "check-csv": "campaign:check",
     "demo": "demo:app",
     "prepare-build": "campaign:prepare",

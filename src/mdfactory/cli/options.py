@@ -18,6 +18,7 @@ from mdfactory.records.vocabulary import ConflictMode, SimulationType
 if TYPE_CHECKING:
     from mdfactory.campaign.discover import Source
     from mdfactory.campaign.scan_index import Reading
+    from mdfactory.cli.session import Session
 
 
 class Command(App):
@@ -134,11 +135,12 @@ class ReadingOptions:
     no_cache: bool = False
 
     @contextmanager
-    def opened(self) -> Iterator[Reading]:
+    def opened(self, session: Session) -> Iterator[Reading]:
         """Open the index of earlier scans, unless ``--no-cache`` is given."""
         from mdfactory.campaign.scan_index import indexed_reading
 
-        with indexed_reading(self.jobs, use_index=not self.no_cache) as reading:
+        stems = session.settings.stems
+        with indexed_reading(self.jobs, use_index=not self.no_cache, stems=stems) as reading:
             yield reading
 
 

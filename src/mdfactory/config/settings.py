@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.config.passwords import has_password, is_connection_with_password, mask_password
+from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.errors import ConfigError, InvalidNameError, one_line
 from mdfactory.files import UnreadableError, absolute_path, expand_home, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
@@ -39,6 +40,8 @@ DEFAULT_VALUES: Final = {
     ("foundry", "ARTIFACT_DB_PATH"): "artifacts",
     ("history", "OPERATIONS"): "10",
     ("history", "SIZE"): "1 GB",
+    ("adopt", "PRODUCTION"): ", ".join(DEFAULT_STEMS.production),
+    ("adopt", "EQUILIBRATED"): ", ".join(DEFAULT_STEMS.equilibrated),
     **{
         ("catalogue", f"{simulation_type}_{key}".upper()): ""
         for simulation_type in SimulationType
@@ -190,6 +193,8 @@ class Settings:
         names.
     retention
         How much history a store keeps to undo operations.
+    stems
+        Stems of the files of adopted simulations.
     values
         Every setting with its source.
     warnings
@@ -203,6 +208,7 @@ class Settings:
     foundry: FoundryPaths
     catalogue: Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]
     retention: Retention
+    stems: StemPatterns
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
 
@@ -264,6 +270,9 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         foundry=_resolve_foundry_paths(settings),
         catalogue=_parse_catalogue(settings),
         retention=Retention(int(operations[0]), int(float(size["number"]) * unit_bytes)),
+        stems=StemPatterns.parse(
+            settings["adopt", "PRODUCTION"].value, settings["adopt", "EQUILIBRATED"].value
+        ),
         values=tuple(settings.values()),
         warnings=tuple(warnings),
     )

@@ -55,6 +55,7 @@ class SimulationType(StrEnum):
     lnp = "lnp"
     proteinbox = "proteinbox"
     protein_mixedbox = "protein_mixedbox"
+    adopted = "adopted"
 
 
 class Parametrization(StrEnum):
@@ -64,6 +65,7 @@ class Parametrization(StrEnum):
     smirnoff = "smirnoff"
     pdb2gmx = "pdb2gmx"
     charmm = "charmm"
+    external = "external"
 
 
 class Engine(StrEnum):

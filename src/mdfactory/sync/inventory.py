@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
-from mdfactory.campaign.discover import Discovery
+from mdfactory.campaign.discover import Discovery, PlainRun
 from mdfactory.campaign.simulation import Simulation, Skipped, UnknownSimulation
-from mdfactory.errors import SAME_HASH_HINT, DuplicateSimulationError, counted
+from mdfactory.errors import (
+    SAME_HASH_HINT,
+    SAME_NAME_HINT,
+    DuplicateSimulationError,
+    counted,
+)
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
 from mdfactory.sync.progress import ProgressCallback
+
+log = logging.getLogger(__name__)
 
 CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
 
@@ -49,6 +58,8 @@ class Inventory:
         Folders that are not used, because another folder of the same simulation is.
     unknown_folders
         Folders of simulations that this version does not know, see `UnknownSimulation`.
+    plain_runs
+        Number of runs without a BuildInput.
     """
 
     folders: dict[str, list[tuple[int, str, SimulationType]]] = field(default_factory=dict)
@@ -57,6 +68,7 @@ class Inventory:
     warnings: list[str] = field(default_factory=list)
     unused_folders: set[str] = field(default_factory=set)
     unknown_folders: set[str] = field(default_factory=set)
+    plain_runs: int = 0
 
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
@@ -68,6 +80,10 @@ class Inventory:
                 self.add_skipped(item)
                 if isinstance(item, UnknownSimulation):
                     self.unknown_folders.add(item.path.rstrip("/"))
+                continue
+            if isinstance(item, PlainRun):
+                self.plain_runs += 1
+                log.info("no BuildInput: %s", item.path)
                 continue
             folder = (-item.status.rank, item.path, item.identity.simulation_type)
             self.folders.setdefault(item.hash, []).append(folder)
@@ -145,17 +161,33 @@ class Inventory:
             if len(folders) > 1
         }
         if duplicates and mode is ConflictMode.refuse:
-            raise DuplicateSimulationError(duplicates)
+            raise DuplicateSimulationError(duplicates, self._duplicate_hint(duplicates))
         if duplicates:
             self.warnings.append(
                 f"{counted(len(duplicates), 'simulation')} found in more than one folder; the most "
-                f"advanced folder of each is used. {SAME_HASH_HINT}"
+                f"advanced folder of each is used. {self._duplicate_hint(duplicates)}"
             )
         for hash_, (used, *unused) in duplicates.items():
             reason = f"simulation {hash_} is also in {used}, which is used"
             for path in unused:
                 self.add_skipped(Skipped(path, reason))
             self.unused_folders.update(unused)
+
+    def _duplicate_hint(self, hashes: Iterable[str]) -> str:
+        """Return why simulations are in several folders, and what to do."""
+        types = {type_ for hash_ in hashes for _, _, type_ in self.folders[hash_]}
+        hints = [SAME_HASH_HINT] * bool(types - {SimulationType.adopted})
+        hints += [SAME_NAME_HINT] * (SimulationType.adopted in types)
+        return ". ".join(hints)
+
+    def warn_of_plain_runs(self, source: str) -> None:
+        """Warn of runs without a BuildInput, which no command but ``adopt`` looks at."""
+        if self.plain_runs:
+            runs = counted(self.plain_runs, "GROMACS run")
+            self.warnings.append(
+                f"{runs} without a BuildInput left out. To adopt them, run: mdfactory adopt "
+                f"{quote(source)}"
+            )
 
     def warn_of_simulations_below(self, source: str) -> None:
         """Warn if a SOURCE folder is a simulation, and others were found below it.

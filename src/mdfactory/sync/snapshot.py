@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from shlex import quote
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Folders, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
-from mdfactory.errors import SourceError
+from mdfactory.errors import SourceError, counted
 from mdfactory.files import expand_home
 from mdfactory.records.arrow import texts
 from mdfactory.records.merge import Counts
@@ -189,9 +190,10 @@ def take_snapshot(
         brief = replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
         snapshot.collect(inventory.first_pass(discover(source, brief), watch), scope, brief)
         if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
-            raise SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
+            raise _no_simulations(source, inventory.plain_runs)
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
+        inventory.warn_of_plain_runs(str(source))
         if isinstance(source, str) and os.path.isdir(expand_home(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
@@ -199,6 +201,16 @@ def take_snapshot(
             kinds = " or ".join(PLURALS[result_type] for result_type in scope.results)
             inventory.warnings.append(f"no simulation has {kinds} to push")
         yield snapshot
+
+
+def _no_simulations(source: Source, plain_runs: int) -> SourceError:
+    """Return the error if nothing was found; it leads to ``adopt`` if there are runs."""
+    error = SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
+    if plain_runs:
+        runs = counted(plain_runs, "GROMACS run")
+        error = SourceError(str(source), f"no simulations found, but {runs} without a BuildInput")
+        error.command = f"mdfactory adopt {quote(str(source))}"
+    return error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -21,6 +22,8 @@ import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Folders, Source, roots
+from mdfactory.campaign.gromacs.runs import Progress
+from mdfactory.campaign.progress import read_progress
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import one_line
@@ -104,6 +107,8 @@ class CampaignStatus:
         Folders and results on disk that are invalid or missing.
     warnings
         Warnings for the user, one line each.
+    progress
+        Folder -> progress of its production run, of each simulation that has a log of it.
     """
 
     counts: dict[str, Counter[State]] = field(
@@ -112,6 +117,7 @@ class CampaignStatus:
     differences: list[Difference] = field(default_factory=list)
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    progress: dict[str, Progress] = field(default_factory=dict)
 
     @property
     def in_step(self) -> bool:
@@ -131,6 +137,7 @@ def status(
     store: Store,
     source: Source | None,
     *,
+    progress: bool = False,
     reading: Reading = DEFAULT_READING,
     watch: ProgressCallback = lambda *_: None,
 ) -> CampaignStatus:
@@ -142,6 +149,8 @@ def status(
         The store.
     source
         The campaign. Default: the directories of all records in the store.
+    progress
+        Whether to read the progress of production runs from their logs.
     reading
         How folders are read.
     watch
@@ -175,11 +184,28 @@ def status(
             changed = {row.hash for row in compared.differences if row.table == SIMULATIONS.name}
             for difference in _edited_simulations(transaction, snapshot, changed):
                 compared.add(SIMULATIONS, [difference], unchanged=-1)
+    if progress:
+        compared.progress = dict(_read_progress(snapshot, watch))
     compared.skipped = tuple(snapshot.inventory.skipped)
     compared.warnings = tuple(snapshot.inventory.warnings)
     if isinstance(source, Folders) and not source.paths:
         compared.warnings = ("the store has no records, so nothing was compared; give a SOURCE",)
     return compared
+
+
+def _read_progress(
+    snapshot: CampaignSnapshot, watch: ProgressCallback
+) -> Iterator[tuple[str, Progress]]:
+    """Yield folder and progress of each simulation that has a log of its production run."""
+    index, stems = snapshot.reading.index, snapshot.reading.stems
+    for number, simulation in enumerate(snapshot.inventory.visited(), start=1):
+        watch("reading logs", number)
+        with suppress(OSError):  # the folder was removed meanwhile
+            progress = read_progress(
+                simulation.directory, simulation.simulation_type, stems=stems, index=index
+            )
+            if progress:
+                yield simulation.directory, progress
 
 
 def _differences(

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from mdfactory.campaign.build_input.adopted import AdoptedSystem
 from mdfactory.campaign.build_input.base import Model, TextByText
 from mdfactory.campaign.build_input.composition import Bilayer, Lnp, MixedBox
 from mdfactory.campaign.build_input.parametrization import ParametrizationConfig, ProteinForceField
@@ -39,13 +40,14 @@ class BuildInput(Model):
     Attributes
     ----------
     simulation_type
-        Type of the simulation: ``mixedbox``, ``bilayer``, ``lnp``, ``proteinbox`` or
-        ``protein_mixedbox``.
+        Type of the simulation: ``mixedbox``, ``bilayer``, ``lnp``, ``proteinbox``,
+        ``protein_mixedbox`` or ``adopted``.
     system
         The molecules and their arrangement.
     parametrization
         Source of the force-field parameters: ``pdb2gmx`` for a proteinbox, ``charmm`` for a
-        protein_mixedbox, ``cgenff`` (the default) or ``smirnoff`` for all others.
+        protein_mixedbox, ``external`` for an adopted simulation, ``cgenff`` (the default) or
+        ``smirnoff`` for all others.
     parametrization_config
         Options of the source of the parameters.
     engine
@@ -223,12 +225,20 @@ class ProteinMixedBoxInput(ProteinInput):
     parametrizations = (Parametrization.charmm,)
 
 
+class AdoptedInput(BuildInput):
+    """The BuildInput of a simulation that was adopted."""
+
+    system: AdoptedSystem
+    parametrizations = (Parametrization.external,)
+
+
 MODEL_BY_SIMULATION_TYPE: Final[dict[str, type[BuildInput]]] = {
     SimulationType.mixedbox: MixedBoxInput,
     SimulationType.bilayer: BilayerInput,
     SimulationType.lnp: LnpInput,
     SimulationType.proteinbox: ProteinBoxInput,
     SimulationType.protein_mixedbox: ProteinMixedBoxInput,
+    SimulationType.adopted: AdoptedInput,
 }
 
 MAX_SHOWN_DIGITS: Final = 20

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.base import Model, Text
 
 WATER_MODELS: Final = ("tip3p", "spc", "spce")
 """Water models that a protein can be simulated in."""
@@ -84,4 +84,22 @@ class Charmm(ProteinForceField):
     water_model: Literal["tip3p"] = "tip3p"
 
 
-ParametrizationConfig = Annotated[Cgenff | Smirnoff | Pdb2gmx | Charmm, Field(discriminator="type")]
+class External(Model):
+    """Parameters that came with a GROMACS topology.
+
+    Parameters
+    ----------
+    forcefield
+        Name of the force field's folder, without ``.ff``; None if it is not known.
+    water_model
+        Name of the water topology; None if it is not known.
+    """
+
+    type: Literal["external"] = "external"
+    forcefield: Text | None = None
+    water_model: Text | None = None
+
+
+ParametrizationConfig = Annotated[
+    Cgenff | Smirnoff | Pdb2gmx | Charmm | External, Field(discriminator="type")
+]

@@ -118,11 +118,7 @@ def _normalise_resname(given: str) -> str:
     return resname
 
 
-def _normalise_smiles(given: str) -> str:
-    return canonical_smiles(given.rstrip("\r\n"))  # a block of YAML ends with a line break
-
-
-Smiles = Annotated[str, AfterValidator(_normalise_smiles)]
+Smiles = Annotated[str, AfterValidator(canonical_smiles)]
 Resname = Annotated[str, AfterValidator(_normalise_resname)]
 Atoms = Annotated[
     tuple[Integer, ...],

@@ -142,7 +142,7 @@ def _push(
     from mdfactory.sync.push import push, scope_of
 
     source, scope = source_of(path, options.table), scope_of(kind, names)
-    with session.terminal.progress() as watch, options.reading.opened() as reading:
+    with session.terminal.progress() as watch, options.reading.opened(session) as reading:
         pushed = push(
             session.store,
             source,

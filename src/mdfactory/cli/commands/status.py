@@ -19,6 +19,7 @@ from mdfactory.cli.session import CurrentSession, Exit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mdfactory.campaign.gromacs.runs import Progress
     from mdfactory.sync.status import CampaignStatus
 
 app = Command(name="status")
@@ -47,7 +48,8 @@ def status(
         A folder to search at any depth, a quoted glob pattern of folders, or a build summary
         YAML. Default without --csv: the directories of all records in the store.
     long
-        List each record that differs, and its differences.
+        List each record that differs, and its differences; and the progress of each simulation
+        whose production has a log.
     exit_code
         Exit with code 4 if disk and store differ.
 
@@ -62,10 +64,10 @@ def status(
 
     campaign = source_of(source, table or CsvOptions()) if source or table else None
     reading = reading or ReadingOptions()
-    with session.terminal.progress() as watch, reading.opened() as index:
-        compared = status(session.store, campaign, reading=index, watch=watch)
+    with session.terminal.progress() as watch, reading.opened(session) as index:
+        compared = status(session.store, campaign, progress=long, reading=index, watch=watch)
     session.terminal.problems(compared.warnings, compared.skipped)
-    lines = [*_count_lines(compared), *(_difference_lines(compared) if long else ())]
+    lines = [*_count_lines(compared), *(_long_lines(compared) if long else ())]
     given = shell_words(*source_words(source, table))
     steps = map(session.next_command, _next_steps(compared, given or "SOURCE"))
     session.terminal.result(
@@ -77,6 +79,7 @@ def status(
                 for kind, counts in compared.counts.items()
             },
             "rows": [asdict(difference) for difference in compared.differences],
+            **({"progress": _progress_rows(compared)} if long else {}),
             "skipped": [asdict(skipped) for skipped in compared.skipped],
             "warnings": list(compared.warnings),
         },
@@ -95,6 +98,32 @@ def _count_lines(compared: CampaignStatus) -> Iterator[str]:
     for kind, counts in compared.counts.items():
         cells = (f"{counts[state]:>{len(state)},}" for state in State)
         yield "  ".join([f"{kind:{width}}", *cells])
+
+
+def _long_lines(compared: CampaignStatus) -> Iterator[str]:
+    """Yield a line for each record that differs, then one for each run that has a log."""
+    yield from _difference_lines(compared)
+    if compared.progress:
+        yield ""
+    for directory, progress in compared.progress.items():
+        yield f"{_progress_text(progress)}  {directory}"
+
+
+def _progress_text(progress: Progress) -> str:
+    """Return text such as ``running     12.5 of 100 ns   85.2 ns/day``."""
+    time = "" if progress.time_ps is None else f"{progress.time_ps / 1000:,.6g}"
+    # An extended run has a log that keeps what was asked for first.
+    is_known = (progress.time_wanted_ps or 0) >= (progress.time_ps or 0) > 0
+    wanted = f" of {(progress.time_wanted_ps or 0) / 1000:,.6g}" if is_known else ""
+    speed = "" if progress.ns_per_day is None else f"{progress.ns_per_day:,.4g} ns/day"
+    return f"{progress.end:15}  {time and f'{time}{wanted} ns':18}  {speed:14}"
+
+
+def _progress_rows(compared: CampaignStatus) -> list[dict[str, object]]:
+    return [
+        {"directory": directory, **asdict(progress)}
+        for directory, progress in compared.progress.items()
+    ]
 
 
 def _difference_lines(compared: CampaignStatus) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Plain GROMACS runs: topologies, run parameters, logs, and what a folder of files is."""
