@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -334,6 +335,20 @@ default_pool_size = 2
         assert pooler.poll() is None, pooler.stderr and pooler.stderr.read()
         yield url
         pooler.terminate()
+
+
+@NEEDS_PGBOUNCER
+def test_who_waits_behind_a_pooler_leaves_no_settings(pooled: str, database: str) -> None:
+    _push(PostgresStore(pooled), "0")
+    with psycopg.connect(database) as holder:
+        holder.execute('LOCK TABLE "RUN_DATABASE" IN ACCESS EXCLUSIVE MODE')
+        with pytest.raises(StoreError, match=f"process {holder.info.backend_pid}"):
+            PostgresStore(pooled, wait=2.5).count(SIMULATIONS)
+    with ExitStack() as stack:  # all connections that the pooler has
+        for _ in range(2):
+            other = stack.enter_context(psycopg.connect(pooled))
+            (path,) = other.execute("SHOW search_path").fetchone() or ("",)
+            assert "public" in path
 
 
 @NEEDS_PGBOUNCER

@@ -253,8 +253,12 @@ class PostgresStore(Store):
             is_active = database.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
             if is_active and was_active:
                 # The holder is for messages only, which are not worth an error.
-                with suppress(psycopg.Error), closing(self._connect()) as other:
-                    other.execute("SET search_path = pg_catalog")
+                with (
+                    suppress(psycopg.Error),
+                    closing(self._connect()) as other,
+                    other.transaction(),  # a pooler lends the same server connection to others
+                ):
+                    other.execute("SET LOCAL search_path = pg_catalog")
                     found = other.execute(BLOCKER_QUERY.encode(), (session.process,)).fetchall()
                     holder = _describe_holder(found) if found else session.holder
                     if holder != session.holder and not ended.is_set():
