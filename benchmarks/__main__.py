@@ -21,6 +21,7 @@ from benchmarks.stores import opened
 GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "start": lambda bench, _: rows.start(bench),
     "systems": lambda bench, given: rows.systems(bench, given.sizes),
+    "adopt": lambda bench, given: rows.adopt(bench, given.runs),
     "few": lambda bench, given: rows.few(bench, given.many, given.rows, given.table),
     "append": lambda bench, given: rows.append(bench, given.many),
     "results": lambda bench, given: rows.results(bench, given.simulations, given.rows),
@@ -38,7 +39,7 @@ OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}
 """Groups that have a table of their own -> its columns; the others are in that of the store."""
 
 STORES = {
-    "sqlite": ("start", "systems", "few", "results", "pull", "memory", "growth", "slow"),
+    "sqlite": ("start", "systems", "adopt", "few", "results", "pull", "memory", "growth", "slow"),
     "csv": ("systems", "append", "results", "memory"),
     "postgres": ("systems", "few", "results", "pull", "memory"),
 }
@@ -101,6 +102,7 @@ def _options() -> argparse.Namespace:
     add("--write", type=Path, nargs="?", const=PAGE, metavar="PAGE", help=renew)
     add = parser.add_argument_group("sizes").add_argument
     add("--sizes", type=int, nargs="+", default=[2_000, 8_000], help="folders of campaigns")
+    add("--runs", type=int, default=500, help="plain folders to adopt")
     add("--many", type=int, default=100_000, help="records of a large store")
     add("--simulations", type=int, default=260, help="simulations with five analyses each")
     add("--rows", type=int, default=1_000, help="rows of each of their frames")

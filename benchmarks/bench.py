@@ -115,6 +115,10 @@ class Bench:
         """Return a campaign with `megabytes` of large frames."""
         return self._made("bulk", self.root / f"bulk_{megabytes}", megabytes)
 
+    def plain(self, count: int) -> Path:
+        """Return `count` plain GROMACS folders."""
+        return self._made("plain", self.root / f"plain_{count}", count)
+
     def records(self, count: int) -> str:
         """Prepare a store with `count` records, and return its name."""
         command = [*CAMPAIGNS, "store", self.stores.url(STORE), str(count)]

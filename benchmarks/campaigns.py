@@ -1,6 +1,6 @@
 """Synthetic campaigns: the real format, with a realistic variety of molecules.
 
-``python -m benchmarks.campaigns make|results|bulk FOLDER SIZE...`` and ``store URL SIZE``: a
+``python -m benchmarks.campaigns make|results|bulk|plain FOLDER SIZE...`` and ``store URL SIZE``: a
 process of its own, because the memory of the one that measures counts as that of the processes
 it starts.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import cycle
@@ -28,7 +29,9 @@ from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode, SimulationStatus
 from mdfactory.stores import store_at
 
-LIPIDS = Path(__file__).parent.parent / "tests" / "data" / "lipid_annotations.json"
+DATA = Path(__file__).parent.parent / "tests" / "data"
+LIPIDS = DATA / "lipid_annotations.json"
+STOPPED_RUN = DATA / "adopt" / "eth25_sigterm.tar.gz"
 SOLVENTS = {
     "SOL": "O",
     "MEO": "CO",
@@ -132,6 +135,29 @@ def bulk(campaign: str, megabytes: int) -> None:
             return
 
 
+def plain(lab: str, count: int) -> None:
+    """Make `count` plain GROMACS folders: twenty compositions, five temperatures, replicas."""
+    with tarfile.open(STOPPED_RUN) as archive:
+        files = {member.name: _read(archive, member) for member in archive if member.isfile()}
+    for number in range(count):
+        composition, temperature, replica = (
+            number % 20,
+            280 + 10 * (number // 20 % 5),
+            number // 100,
+        )
+        folder = Path(lab, f"c{composition:02}", f"T{temperature}", f"rep{number // 100}")
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            text = content.replace(b"ETH   14", b"ETH   %d" % (10 + composition))
+            text = text.replace(b"ref-t:      298.15", b"ref-t:      %d" % temperature)
+            (folder / Path(name).name).write_bytes(text)
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return file.read() if file else b""
+
+
 def record(folder: Path, frames: Mapping[str, pa.Table]) -> None:
     """Record analyses in the folder of a simulation."""
     analyses = {}
@@ -175,6 +201,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "make": make,
     "results": results,
     "bulk": bulk,
+    "plain": plain,
     "store": store,
 }
 

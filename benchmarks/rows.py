@@ -66,6 +66,12 @@ def results(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
     yield _unchanged(bench, work, campaign, there, push(campaign, "--update", what="all"))
 
 
+def adopt(bench: Bench, runs: int) -> Iterator[Row]:
+    """Measure a first look at plain GROMACS folders."""
+    ours = bench.ours("adopt", str(bench.plain(runs)))
+    yield bench.alone(f"adopt, {runs:,} plain folders", "30 s", ours)
+
+
 def few(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
     """Compare pushes of a few records into many with those into none."""
     hundred = push(bench.campaign(HUNDREDTH))

@@ -27,14 +27,27 @@ from mdfactory.stores import store_at
 ROOT = Path(__file__).parent.parent
 
 TINY = [
-    *("--repeats", "1", "--sizes", "100", "--many", "30", "--simulations", "10", "--rows", "5"),
+    *(
+        "--repeats",
+        "1",
+        "--sizes",
+        "100",
+        "--runs",
+        "3",
+        "--many",
+        "30",
+        "--simulations",
+        "10",
+        "--rows",
+        "5",
+    ),
     *("--table", "1", "--gigabytes", "0.001", "--records", "30"),
 ]
 """Small, and so that rows share what is made for them."""
 
 ROWS = [
     ("sqlite", {"start": 3}),
-    ("sqlite", {"systems": 8, "few": 2, "results": 2, "pull": 3, "memory": 2}),
+    ("sqlite", {"systems": 8, "adopt": 1, "few": 2, "results": 2, "pull": 3, "memory": 2}),
     ("csv", {"append": 1}),
     ("postgres", {"pull": 3}),
 ]
