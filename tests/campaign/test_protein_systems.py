@@ -135,7 +135,7 @@ CONFIG = "parametrization_config"
         (MIXED, f"{SPECIES}.count", 0, 0),
         (MIXED, f"{SPECIES}.fraction", None, None),
         (MIXED, f"{SPECIES}.concentration", None, None),
-        (MIXED, f"{SPECIES}.smiles", " [OH2] ", "O"),
+        (MIXED, f"{SPECIES}.smiles", "[OH2]", "O"),
     ],
 )
 def test_a_value_is_normalised(
