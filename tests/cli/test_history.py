@@ -131,6 +131,18 @@ def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_p
     assert str(pushed_all) in str(after)
 
 
+def test_a_copy_names_both_stores(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target in ("relative", f"{tmp_path}/absolute"):
+        command = ("sync", "copy", "--from", "sqlite", "--to", f"csv:///{target}")
+        for arguments in (("--dry-run",), ()):
+            copied = mdfactory(*command, *arguments)
+            assert f"runs.db to CSV store {tmp_path / target}/runs.csv:\n" in copied.out
+        assert mdfactory(*command, "--diff", "--json").json["to"].endswith(f"{target}/runs.csv")
+
+
 def test_a_copy_into_an_empty_store_is_undone_and_redone(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:

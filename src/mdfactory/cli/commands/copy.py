@@ -37,7 +37,8 @@ def copy(
     Parameters
     ----------
     from_
-        Store to copy: sqlite, csv, postgres or foundry as configured, or a URL.
+        Store to copy: sqlite, csv, postgres or foundry as configured, or a URL. After three
+        slashes a path is relative to the current folder, after four it is absolute.
     to
         Store to copy to, given in the same way. Its missing tables are created.
 
@@ -62,12 +63,15 @@ def copy(
         session.terminal.note(f"not copied: {tables_text} of other programs: {names}")
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
     lines = change_lines(tables) or ["no records to copy"]
+    lines.insert(0, f"from {source.location} to {target.location}:")
     if dry_run:
         lines.insert(0, "dry run, nothing was written. Without --dry-run:")
     session.terminal.result(
         "\n".join([*lines, *_proof_lines(copied)]),
         {
             "dry_run": dry_run,
+            "from": source.location,
+            "to": target.location,
             "counts": asdict(copied.counts),
             "tables": tables,
             "left_out": copied.left_out,
