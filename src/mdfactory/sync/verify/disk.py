@@ -119,8 +119,10 @@ def _check_result(
         return [problem._replace(remedy=remedy) for problem in problems]
     if _is_recorded(entry, row):
         return problems
-    text = f"{directory}: {result_type} {entry.name} was recorded again after it was pushed"
-    return [Problem(text, PUSH_UPDATE)]
+    text = (
+        f"{result_type} {entry.name} is not as pushed: it was recorded again, or the record changed"
+    )
+    return [Problem(f"{directory}: {text}", PUSH_UPDATE)]
 
 
 def _is_recorded(entry: Analysis | Artifact, row: Row) -> bool:
