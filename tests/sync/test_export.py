@@ -124,7 +124,10 @@ def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path,
     assert str(tmp_path / name) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.XLS", "a.gz", "a.json.gz", "a.csv.zip", "a.h5"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.xlsx", "a.XLS", "a.gz", "a.json.gz", "a.csv.zip", "a.h5", "a.tsv", "a.pq", "a.ndjson"],
+)
 def test_the_ending_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"\.csv\.gz, \.json, \.jsonl or \.parquet"):
         export([records(SIMULATIONS, *ROWS)], SIMULATIONS.schema, tmp_path / name)

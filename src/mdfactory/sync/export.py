@@ -19,7 +19,8 @@ OTHER_FORMATS: Final = (
     *(".xls", ".xlsx", ".xlsm", ".ods", ".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5"),
     *(".hdf", ".hdf5", ".nc", ".npy", ".npz", ".pkl", ".pickle", ".db", ".sqlite", ".sqlite3"),
     *(".xml", ".html", ".yaml", ".yml", ".toml", ".pdf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
-    *(".tar", ".tgz", ".7z"),
+    *(".tar", ".tgz", ".7z", ".lz4", ".tsv", ".tab", ".ndjson", ".pq", ".htm", ".md", ".tex"),
+    *(".rds", ".rdata", ".mat", ".dta", ".duckdb", ".xlsb"),
 )
 """Endings of formats that are not written; a CSV file of such a name would mislead."""
 
