@@ -59,4 +59,4 @@ print(repr(user_name()))
 """
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert (result.stdout, result.stderr) == ("''\n", "")
+    assert (result.stdout, result.stderr) == ("'user 54321'\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mdfactory.errors import UnsupportedPlatformError
@@ -28,10 +29,10 @@ def require_posix(platform: str = sys.platform) -> None:
 
 
 def user_name() -> str:
-    """Return the name of the user; empty if the user has none, as in some containers."""
+    """Return the name of the user, or the number of one without a name, as in some containers."""
     import getpass
 
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return ""
+        return f"user {os.getuid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +48,19 @@ def _yaml_paths(campaign: Path) -> list[str]:
 
 def _build_input(folder: Path) -> Path:
     return next(iter(folder.glob("*.yaml")))
+
+
+def test_an_index_in_a_folder_of_a_group_belongs_to_the_group(file: Path) -> None:
+    file.parent.parent.chmod(0o770)
+    umask = os.umask(0o077)
+    try:
+        ScanIndex(file).__exit__()
+    finally:
+        os.umask(umask)
+    assert [stat.filemode(path.stat().st_mode)[4:7] for path in (file.parent, file)] == [
+        "rwx",
+        "rw-",
+    ]
 
 
 def test_unchanged_files_are_not_read_again(campaign: Path, file: Path) -> None:

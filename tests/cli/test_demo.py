@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 import subprocess
 import sys
 from collections import Counter
@@ -54,6 +55,20 @@ def test_the_demo_can_be_repeated(mdfactory: Program, tmp_path: Path) -> None:
     assert first.code == second.code == 0
     assert first.out == second.out
     assert "33 unchanged" in second.err
+
+
+def test_the_demo_in_a_folder_of_a_group_belongs_to_the_group(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o770)
+    umask = os.umask(0o077)
+    try:
+        assert mdfactory("demo", tmp_path / "tour").code == 0
+    finally:
+        os.umask(umask)
+    made = list((tmp_path / "tour").rglob("*"))
+    assert len(made) > 50
+    assert [path for path in made if not path.stat().st_mode & stat.S_IWGRP] == []
 
 
 def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path: Path) -> None:

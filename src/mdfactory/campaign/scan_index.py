@@ -34,7 +34,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from mdfactory.config.settings import cache_folder
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
-from mdfactory.files import find_lock_problem
+from mdfactory.files import create_file, create_folder, find_lock_problem
 from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,10 @@ class ScanIndex:
         return None
 
     def _connect(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(self._file.parent)
+        if not self._file.exists():  # SQLite would not share it with a group
+            with suppress(FileExistsError):
+                os.close(create_file(self._file))
         database = sqlite3.connect(
             self._file, timeout=0, isolation_level=None, check_same_thread=False
         )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import OutputError
-from mdfactory.files import UNSTORABLE, absolute_path, create_folder, is_storable, replacing
+from mdfactory.files import (
+    UNSTORABLE,
+    absolute_path,
+    create_file,
+    create_folder,
+    is_storable,
+    replacing,
+)
 
 CAMPAIGN_NAME: Final = "water_methanol"
 
@@ -61,9 +68,22 @@ def unpack(directory: Path) -> Example:
     try:
         create_folder(directory)
         with as_file(files("mdfactory") / "examples" / CAMPAIGN_NAME) as source:
-            shutil.copytree(source, example.campaign, dirs_exist_ok=True)
+            _copy(source, example.campaign)
         with replacing(example.config) as file:
             file.write(CONFIG_TEXT.encode())
     except OSError as error:
         raise OutputError(f"{directory} cannot be written: {error.strerror or error}") from error
     return example
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder; a group that can write the parent of the copy can write all of it."""
+    create_folder(target)
+    for original in source.iterdir():
+        copy = target / original.name
+        if original.is_dir():
+            _copy(original, copy)
+            continue
+        copy.unlink(missing_ok=True)
+        with os.fdopen(create_file(copy), "wb") as file:
+            file.write(original.read_bytes())

@@ -111,6 +111,7 @@ def _draw(config: str, path: Path) -> Path | None:
     try:
         from matplotlib.figure import Figure
 
+        from mdfactory.files import replacing
         from mdfactory.notebook import open_store
 
         densities = open_store(config=config).analysis(DENSITY_ANALYSIS, fields=[METHANOL_FIELD])
@@ -125,5 +126,6 @@ def _draw(config: str, path: Path) -> Path | None:
     axes.set_xlabel("mole fraction of methanol")
     axes.set_ylabel("density (g/cm³)")
     axes.set_title("Water and methanol: mean and fluctuation of each run")
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=150)
     return path
