@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -338,20 +337,6 @@ default_pool_size = 2
 
 
 @NEEDS_PGBOUNCER
-def test_who_waits_behind_a_pooler_leaves_no_settings(pooled: str, database: str) -> None:
-    _push(PostgresStore(pooled), "0")
-    with psycopg.connect(database) as holder:
-        holder.execute('LOCK TABLE "RUN_DATABASE" IN ACCESS EXCLUSIVE MODE')
-        with pytest.raises(StoreError, match=f"process {holder.info.backend_pid}"):
-            PostgresStore(pooled, wait=2.5).count(SIMULATIONS)
-    with ExitStack() as stack:  # all connections that the pooler has
-        for _ in range(2):
-            other = stack.enter_context(psycopg.connect(pooled))
-            (path,) = other.execute("SHOW search_path").fetchone() or ("",)
-            assert "public" in path
-
-
-@NEEDS_PGBOUNCER
 def test_writers_behind_a_pooler_exclude_each_other(pooled: str, database: str) -> None:
     """More writers than the pooler has connections, which it lends for one transaction each."""
     _push(PostgresStore(pooled), "0")
@@ -365,6 +350,33 @@ def test_writers_behind_a_pooler_exclude_each_other(pooled: str, database: str) 
     with psycopg.connect(pooled) as other:  # nothing of our sessions is left
         (path,) = other.execute("SHOW search_path").fetchone() or ("",)
         assert "public" in path
+
+
+@NEEDS_PGBOUNCER
+def test_a_wait_behind_a_pooler_leaves_its_connections_as_they_were(
+    pooled: str, database: str
+) -> None:
+    store = PostgresStore(pooled, wait=2)
+    _push(store, "0")
+    with psycopg.connect(database) as holder:
+        holder.execute('LOCK TABLE "RUN_DATABASE" IN ACCESS EXCLUSIVE MODE')
+        with pytest.raises(StoreLockedError, match="server process"):
+            store.count(SIMULATIONS)
+    with psycopg.connect(pooled) as first, psycopg.connect(pooled) as second:
+        for other in (first, second):  # all that the pooler has
+            assert other.execute("SHOW search_path").fetchone() == ('"$user", public',)
+
+
+@NEEDS_PGBOUNCER
+def test_the_wait_for_a_connection_of_a_pooler_ends(pooled: str) -> None:
+    store = PostgresStore(pooled, wait=0)
+    _push(store, "0")
+    with psycopg.connect(pooled) as first, psycopg.connect(pooled) as second:
+        for other in (first, second):  # all that the pooler has
+            other.execute("SELECT 1")
+        with pytest.raises(StoreLockedError, match="other programs, or its server does not answer"):
+            store.count(SIMULATIONS)
+    assert PostgresStore(pooled, wait=float("inf")).count(SIMULATIONS) == 1
 
 
 @pytest.mark.long

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -75,6 +77,9 @@ OR EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
 """
 """Finds tables of other roles that run code of their owner when they are read or written."""
 
+MIN_REPLY_SECONDS: Final = 2
+"""How long to wait at least for a reply of the server, which may be far away."""
+
 MAX_TIMEOUT_MILLISECONDS: Final = 2**31 - 1
 
 ENCODINGS: Final = {"UTF8", "SQL_ASCII"}
@@ -105,12 +110,15 @@ class Session:
         The process of the server that executes the transaction.
     holder
         For whom the transaction waits, or waited last.
+    overdue
+        Whether the server, or a pooler before it, did not begin the transaction in time.
     """
 
     schema: str = ""
     role: str = ""
     process: int = 0
     holder: str = "another program"
+    overdue: bool = False
 
 
 class PostgresStore(Store):
@@ -182,21 +190,26 @@ class PostgresStore(Store):
                 poolclass=sa.NullPool,
                 paramstyle="format",
             )
-            # SQLAlchemy's first queries, in a transaction that it rolls back.
-            database.execute("SET LOCAL search_path = pg_catalog")
-            with engine.connect() as connection:
-                self._begin(connection, session, write=write)
+            with self._limit(database, session):
+                # SQLAlchemy's first queries, in a transaction that it rolls back.
+                database.execute("SET LOCAL search_path = pg_catalog")
+                opened = engine.connect()
+            with opened as connection:
+                self._begin(connection, database, session, write=write)
                 schemas = dict.fromkeys(Namespace, session.schema)
                 yield PostgresBackend(connection, schemas, self.location, translate_error)
                 if write:
                     self._commit(connection)
 
-    def _begin(self, connection: sa.Connection, session: Session, *, write: bool) -> None:
+    def _begin(
+        self, connection: sa.Connection, database: Connection, session: Session, *, write: bool
+    ) -> None:
         """Begin a transaction; that of a writer has the lock of all writers."""
         wait = LockWait(self.location, self.wait)
-        timeout = str(min(max(1, int(self.wait * 1000)), MAX_TIMEOUT_MILLISECONDS))
+        timeout = str(int(min(max(1, self.wait * 1000), MAX_TIMEOUT_MILLISECONDS)))
         while True:
-            begun = connection.exec_driver_sql(BEGIN_QUERY, (timeout,)).one()
+            with self._limit(database, session):
+                begun = connection.exec_driver_sql(BEGIN_QUERY, (timeout,)).one()
             session.schema, session.role, session.process = begun[:3]
             if not session.schema:
                 raise StoreError(f"{self.location}: no schema in search_path exists")
@@ -228,11 +241,26 @@ class PostgresStore(Store):
         return psycopg.connect(
             self._url,
             autocommit=True,
-            connect_timeout=max(2, int(min(self.wait, 30))),
+            connect_timeout=max(MIN_REPLY_SECONDS, int(min(self.wait, 30))),
             application_name="mdfactory",
             client_encoding="utf8",
             prepare_threshold=None,
         )
+
+    @contextmanager
+    def _limit(self, database: Connection, session: Session) -> Iterator[None]:
+        """Limit the time of the block, which begins a transaction.
+
+        A pooler whose connections are all in use answers nothing, not even to a cancel request.
+        """
+        seconds = min(max(MIN_REPLY_SECONDS, self.wait), threading.TIMEOUT_MAX)
+        timer = threading.Timer(seconds, _interrupt, (database, session))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def _watch(self, database: Connection, session: Session) -> Iterator[None]:
@@ -256,9 +284,9 @@ class PostgresStore(Store):
                 with (
                     suppress(psycopg.Error),
                     closing(self._connect()) as other,
-                    other.transaction(),  # a pooler lends the same server connection to others
+                    other.transaction(),
                 ):
-                    other.execute("SET LOCAL search_path = pg_catalog")
+                    other.execute("SET LOCAL search_path = pg_catalog")  # see BEGIN_QUERY
                     found = other.execute(BLOCKER_QUERY.encode(), (session.process,)).fetchall()
                     holder = _describe_holder(found) if found else session.holder
                     if holder != session.holder and not ended.is_set():
@@ -268,7 +296,7 @@ class PostgresStore(Store):
 
     def _store_error(self, error: BaseException, *, session: Session, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database; the password is masked."""
-        if isinstance(error, psycopg.errors.LockNotAvailable):
+        if session.overdue or isinstance(error, psycopg.errors.LockNotAvailable):
             return lock_error(self.location, self.wait, session.holder)
         reason = one_line(error)
         if self._password:
@@ -356,6 +384,13 @@ def _incoming(
     text: sa.BindParameter[str] = sa.bindparam("rows", json.dumps(rows, ensure_ascii=False))
     incoming = sa.func.json_to_recordset(sa.cast(text, postgresql.JSON()))
     return incoming.table_valued(*columns).render_derived("incoming", with_types=True)
+
+
+def _interrupt(database: Connection, session: Session) -> None:
+    """Let a thread that waits for the server go on, with an error."""
+    session.overdue, session.holder = True, "other programs, or its server does not answer"
+    with suppress(OSError), socket.socket(fileno=os.dup(database.pgconn.socket)) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _grant(session: Session, reason: str) -> str:
