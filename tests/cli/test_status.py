@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,20 @@ def test_commands_of_messages_work_as_printed(
     for words in ("status", "verify"):
         hint = mdfactory("sync", words, "--config", config).out
         assert hint.count("mdfactory ") == hint.count("mdfactory --config $'") > 0
+
+
+def test_paths_that_begin_with_a_hyphen_are_no_options_of_printed_commands(
+    mdfactory: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(campaign.parent)
+    campaign.rename("-camp")
+    Path("-my.ini").write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    config = ("--config", "./-my.ini")
+    mdfactory("sync", "init", "all", *config)
+    for source in (["./-camp"], ["--csv", "./-camp/campaign.csv", "--csv-root", "./-camp"]):
+        out = mdfactory("sync", "status", *source, *config).out
+        command = out.partition("changed records: mdfactory ")[2].splitlines()[0]
+        assert mdfactory(*shlex.split(command), "--dry-run").code == 0, command
 
 
 def test_status_ignores_records_of_folders_outside_the_source(

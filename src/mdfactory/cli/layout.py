@@ -13,6 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from mdfactory.files import escape_undecoded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
 HASH_DIGITS: Final = 12
@@ -157,6 +159,11 @@ def printable(text: str) -> str:
 def shell_words(*words: object) -> str:
     """Return words as a shell reads them; those with control characters in the form of bash."""
     return " ".join(map(_shell_word, map(str, words)))
+
+
+def path_word(path: Path) -> str:
+    """Return a path as an argument; one that begins with a hyphen would be an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _shell_word(word: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, ArgumentCollection, Group, Parameter, Token, validators
 
+from mdfactory.cli.layout import path_word
 from mdfactory.errors import UsageError
 from mdfactory.files import expand_home
 from mdfactory.records.vocabulary import ConflictMode, SimulationType
@@ -183,8 +184,8 @@ def source_of(source: Path | None, table: CsvOptions) -> Source:
     return str(source)
 
 
-def source_words(source: Path | None, table: CsvOptions | None) -> list[object]:
+def source_words(source: Path | None, table: CsvOptions | None) -> list[str]:
     """Return the words of a command line that give this source again."""
     given = {"--csv": table and table.csv, "--csv-root": table and table.csv_root}
-    options = [word for option in given.items() if option[1] for word in option]
-    return [*([source] if source else []), *options]
+    options = [word for name, path in given.items() if path for word in (name, path_word(path))]
+    return [*([path_word(source)] if source else []), *options]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
-from mdfactory.cli.layout import shell_words
+from mdfactory.cli.layout import path_word, shell_words
 from mdfactory.cli.render import Terminal
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Session:
         """Return a text with commands to run next, with the ``--config`` of this one in each."""
         if not self.config:
             return command
-        with_config = f"mdfactory --config {shell_words(self.config)} "
+        with_config = f"mdfactory --config {shell_words(path_word(self.config))} "
         return NEXT_COMMAND.sub(lambda _: with_config, command)
 
     @cached_property

@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.cli.layout import format_counts
+from mdfactory.cli.layout import format_counts, path_word
 from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.records.vocabulary import ConflictMode, ResultType
@@ -58,7 +58,9 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     store = Session(terminal, example.config, session.wait).store
     initialise(store, simulations=True, results=list(ResultType))
     scope = Scope(simulations=True, results=list(ResultType))
-    pushed = push(store, str(example.campaign), ConflictMode.update, scope)
+    pushed = push(
+        store, str(example.campaign), ConflictMode.update, scope, command=session.command_line
+    )
     counts = asdict(pushed.counts)
     terminal.complete = True
     terminal.note(
@@ -76,8 +78,9 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
         if picture
         else "\nTo draw the density of each mixture: pip install 'mdfactory[notebook]'"
     )
-    paths = {"config": quote(str(example.config)), "campaign": quote(str(example.campaign))}
-    terminal.note(NEXT_COMMANDS.format(program=_program(), **paths))
+    paths = {"config": example.config, "campaign": example.campaign}
+    words = {name: quote(path_word(path)) for name, path in paths.items()}
+    terminal.note(NEXT_COMMANDS.format(program=_program(), **words))
 
 
 def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> None:
