@@ -166,8 +166,19 @@ def test_a_source_that_lacks_one_of_its_files_is_an_error(
     source: Store, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "source" / name).unlink()
-    with pytest.raises(StoreError, match="is missing, although operation 1 of the log"):
+    with pytest.raises(StoreError, match="is missing, although"):
         copy(source, _sqlite(tmp_path / "target"))
+    assert not list((tmp_path / "target").iterdir())
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "analysis/ANALYSIS_rdf_oxygen.csv"])
+def test_a_source_that_lacks_a_table_is_an_error(source: Store, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "csv"
+    store = CsvStore(folder / "runs.csv", folder / "analysis")
+    copy(source, store)
+    (folder / name).unlink()
+    with pytest.raises(StoreError, match="is missing, although the store has"):
+        copy(store, _sqlite(tmp_path / "target"))
     assert not list((tmp_path / "target").iterdir())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +15,11 @@ from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
 from mdfactory.records.query import Query
-from mdfactory.records.tables import FIRST_TABLES, OVERVIEW, Namespace, Table, is_internal
+from mdfactory.records.tables import OVERVIEW, Namespace, Table, is_internal
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.stores.history.entries import lost_namespaces
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
+from mdfactory.sync.lost import lost_tables
 from mdfactory.sync.overview import write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
@@ -104,7 +104,7 @@ def copy(
     NotInitialisedError
         If the source has no tables.
     StoreError
-        If one of two files of the source is missing.
+        If a table of the source is missing to which its digests, log or results refer.
     UsageError
         If both are one store, or have a file in common.
     ConflictError
@@ -116,7 +116,7 @@ def copy(
     with ExitStack() as stack:
         reader = stack.enter_context(source.transaction())
         tables = require_tables(reader)
-        _require_complete(reader)
+        _require_complete(reader, tables)
         writer = stack.enter_context(opened)  # makes the files of the target
         merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
@@ -134,14 +134,12 @@ def copy(
     return Copied(counts, {} if dry_run else _compare(source, target, watch), left_out)
 
 
-def _require_complete(reader: Transaction) -> None:
-    """Raise a StoreError if the log tells of a file that is missing: its records would be lost."""
-    for namespace, operation in lost_namespaces(reader).items():
-        table = FIRST_TABLES[namespace]
+def _require_complete(reader: Transaction, tables: Collection[Table]) -> None:
+    """Raise a StoreError if a table was lost: the copy would lack its records."""
+    for table, reason in lost_tables(reader, tables):
         raise StoreError(
-            f"{reader.location}: table {table.name} is missing, although operation {operation} of "
-            "the log has changed it. Restore its file from a backup, or create the table anew",
-            command=table.command,
+            f"{reader.location}: table {table.name} is missing, although {reason}. Restore it "
+            f"from a backup, or push its records again, after {table.command}"
         )
 
 

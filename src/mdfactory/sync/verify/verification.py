@@ -21,20 +21,17 @@ from mdfactory.errors import SourceError, StoreError, UsageError, counted, one_l
 from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
-    FIRST_TABLES,
     OVERVIEW,
     SIMULATIONS,
     Namespace,
     Table,
     digest_table,
-    result_table,
-    table_named,
 )
-from mdfactory.stores.history.entries import lost_namespaces
 from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import hashes_in_csv, is_inside, records_inside
+from mdfactory.sync.lost import lost_tables
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import parse_hash_prefix
@@ -196,7 +193,9 @@ class _Verification:
         with store.transaction() as transaction:
             self._tables = require_tables(transaction)
             digest_tables = list(filter(transaction.has, map(digest_table, Namespace)))
-            self._report_missing_tables(transaction, digest_tables)
+            for table, reason in lost_tables(transaction, self._tables, self._report_unreadable):
+                remedy = f"restore it from a backup, or {table.command}, then {PUSH_UPDATE}"
+                self._report(table, (), f"the table is missing, although {reason}", remedy)
             for table in self._tables if folders is not None else (*self._tables, *digest_tables):
                 with self._report_unreadable(table):
                     rows: Iterable[Values] = (
@@ -278,30 +277,6 @@ class _Verification:
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
-    def _report_missing_tables(
-        self, transaction: Transaction, digest_tables: Iterable[Table]
-    ) -> None:
-        """Report tables that do not exist, but to which digests, the log or results refer."""
-        reasons = {
-            FIRST_TABLES[namespace].id: f"operation {operation} of the log has changed it"
-            for namespace, operation in lost_namespaces(transaction).items()
-        }
-        for digests in digest_tables:
-            with self._report_unreadable(digests):
-                query = Query(columns=("record_table",))
-                for (name,), number in Counter(transaction.values(digests, query)).items():
-                    reasons[name] = f"the store has digests of {counted(number, 'record')} in it"
-        if not transaction.has(SIMULATIONS):
-            results = [table for table in self._tables if table.result_type]
-            if any(transaction.count(table, limit=1) for table in results):
-                reasons[SIMULATIONS.id] = "the store has results of simulations"
-        for name in sorted(reasons.keys() - {table.id for table in self._tables}):
-            table = _usual_table(name)
-            if table is not None:
-                problem = f"the table is missing, although {reasons[name]}"
-                remedy = f"restore it from a backup, or {table.command}, then {PUSH_UPDATE}"
-                self._report(table, (), problem, remedy)
-
     def _report_lone_results(
         self,
         transaction: Transaction,
@@ -352,14 +327,3 @@ class _Verification:
 
     def _report(self, table: Table, key: Iterable[str], problem: str, remedy: str) -> None:
         self._verified.findings.append(Finding(table.name, " ".join(key), problem, remedy))
-
-
-def _usual_table(name: str) -> Table | None:
-    """Return the record table of this name, in its usual spelling; None if there is none."""
-    for usual in (SIMULATIONS, OVERVIEW):
-        if usual.id == name.lower():
-            return usual
-    table = table_named(name, Namespace.results)
-    if table is None or table.result_type is None:
-        return None
-    return result_table(table.result_type, table.result_name)
