@@ -374,7 +374,7 @@ def test_the_wait_for_a_connection_of_a_pooler_ends(pooled: str) -> None:
     with psycopg.connect(pooled) as first, psycopg.connect(pooled) as second:
         for other in (first, second):  # all that the pooler has
             other.execute("SELECT 1")
-        with pytest.raises(StoreLockedError, match="other programs, or its server does not answer"):
+        with pytest.raises(StoreLockedError, match="or its server does not answer; waited 2 s"):
             store.count(SIMULATIONS)
     assert PostgresStore(pooled, wait=float("inf")).count(SIMULATIONS) == 1
 

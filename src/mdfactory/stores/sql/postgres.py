@@ -297,7 +297,8 @@ class PostgresStore(Store):
     def _store_error(self, error: BaseException, *, session: Session, write: bool) -> StoreError:
         """Return the `StoreError` for an error of the database; the password is masked."""
         if session.overdue or isinstance(error, psycopg.errors.LockNotAvailable):
-            return lock_error(self.location, self.wait, session.holder)
+            waited = max(MIN_REPLY_SECONDS, self.wait) if session.overdue else self.wait
+            return lock_error(self.location, waited, session.holder)
         reason = one_line(error)
         if self._password:
             reason = reason.replace(self._password, "***")
