@@ -62,7 +62,8 @@ class MDFactoryError(Exception):
 
     def __str__(self) -> str:
         message = super().__str__()
-        return f"{message}. Run: {self.command}" if self.command else message
+        end = "" if message.endswith("?") else "."
+        return f"{message}{end} Run: {self.command}" if self.command else message
 
 
 class ConfigError(MDFactoryError, ValueError):

@@ -498,7 +498,7 @@ def test_an_empty_value_is_a_usage_error_and_selects_nothing(
     before = mdfactory("sync", "pull", "systems").out
     result = mdfactory("sync", *arguments)
     assert result.code == 2
-    assert "is empty; is a variable unset?" in result.err
+    assert "is empty; is a variable unset? Run: mdfactory" in result.err
     assert mdfactory("sync", "pull", "systems").out == before
     assert len(mdfactory("sync", "log", "--json").json["operations"]) == 1
 
