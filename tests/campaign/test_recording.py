@@ -147,7 +147,8 @@ def test_a_type_that_parquet_cannot_store_is_named_by_its_column(results: Result
 
 
 def test_polars_frames_are_taken(results: Results) -> None:
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     frame = pl.DataFrame(
         {"t": [0.5, 1.5], "name": ["a", None], "kind": pl.Series(["x", "y"], dtype=pl.Categorical)}
     )
