@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -124,10 +125,13 @@ def test_the_overview_is_filtered(records: Records) -> None:
         ({"simulation_type": "mixbox"}, "simulation_type='mixbox': .*did you mean 'mixedbox'"),
         ({"hash": "xyz"}, "hash='xyz' is not a hash prefix"),
         ({"hash": ""}, "hash= is empty"),
+        ({"hash": 5}, "hash= takes one text, not 5"),
+        ({"status": 3}, "status= takes one text, not 3"),
+        ({"simulation_type": ["lnp"]}, r"simulation_type= takes one text, not \['lnp'\]"),
     ],
 )
 def test_a_misspelt_filter_is_an_error_that_names_the_argument(
-    records: Records, filters: dict[str, str], message: str
+    records: Records, filters: dict[str, Any], message: str
 ) -> None:
     for read in (records.systems, records.overview):
         with pytest.raises(QueryError, match=message) as caught:
@@ -137,6 +141,30 @@ def test_a_misspelt_filter_is_an_error_that_names_the_argument(
         for read in (records.analyses, records.artifacts, partial(records.analysis, "rdf_oxygen")):
             with pytest.raises(QueryError, match=message):
                 read(**filters)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"limit": "3"}, "the limit must be a whole number of rows, 0 or more, not '3'"),
+        ({"limit": 2.5}, "0 or more, not 2.5"),
+        ({"limit": -1}, "0 or more, not -1"),
+        ({"sort": 3}, "sort= takes the name of a column, not 3"),
+        ({"sort": ["hash"]}, r"sort= takes the name of a column, not \['hash'\]"),
+    ],
+)
+def test_a_limit_or_order_of_another_type_is_an_error(
+    records: Records, own: dict[str, Any], message: str
+) -> None:
+    analysis = partial(records.analysis, "rdf_oxygen")
+    artifact = partial(records.artifact, "density_plot")
+    for read in (records.systems, records.overview, analysis, artifact):
+        with pytest.raises(QueryError, match=message):
+            read(**own)
+
+
+def test_a_limit_may_be_a_number_of_numpy(records: Records) -> None:
+    assert len(records.systems(limit=np.int64(3))) == 3  # type: ignore[arg-type]
 
 
 def test_a_filter_takes_values_that_only_the_store_knows(records: Records) -> None:

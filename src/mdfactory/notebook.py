@@ -88,8 +88,10 @@ def open_store(
 class Records:
     """The records of a store, as DataFrames.
 
-    The filters are the same as those of ``mdfactory sync pull``. Each call reads the store. If no
-    record matches the filters, the DataFrame has no rows.
+    The filters are the same as those of ``mdfactory sync pull``. They take the values of
+    `mdfactory.records.vocabulary`, and others that the store has; the error for any other value
+    lists both. Each call reads the store. If no record matches the filters, the DataFrame has no
+    rows.
 
     Parameters
     ----------
@@ -146,11 +148,11 @@ class Records:
         ----------
         hash : str, optional
             First digits of the hash, in upper or lower case.
-        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+        simulation_type : SimulationType or str, optional
             Type of the simulation.
         status : {"build", "equilibrated", "production", "completed"}, optional
             How far the simulation has come.
-        parametrization : {"cgenff", "smirnoff"}, optional
+        parametrization : Parametrization or str, optional
             Source of the force-field parameters.
         engine : {"gromacs"}, optional
             Program that runs the simulation.
@@ -230,7 +232,7 @@ class Records:
             Type of the result. Default: both.
         hash : str, optional
             First digits of the hash, in upper or lower case.
-        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+        simulation_type : SimulationType or str, optional
             Type of the simulation.
         status : {"completed", "not_yet_run"}, optional
             Whether the result is in the store.
@@ -285,7 +287,7 @@ class Records:
         ----------
         hash : str, optional
             First digits of the hash, in upper or lower case.
-        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+        simulation_type : SimulationType or str, optional
             Type of the simulation.
 
         Returns
@@ -376,7 +378,7 @@ class Records:
             Name of the analysis.
         hash : str, optional
             First digits of the hash, in upper or lower case.
-        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+        simulation_type : SimulationType or str, optional
             Type of the simulation.
         fields : sequence of str
             Fields of the BuildInput to add as columns; see `systems`.
@@ -465,7 +467,7 @@ class Records:
             Name of the artifact.
         hash : str, optional
             First digits of the hash, in upper or lower case.
-        simulation_type : {"mixedbox", "bilayer", "lnp"}, optional
+        simulation_type : SimulationType or str, optional
             Type of the simulation.
         sort : str, optional
             Column to sort by; ``-column`` for descending order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, TypeVar
 
 import pyarrow as pa
@@ -67,15 +68,17 @@ class Query:
     limit: int | None = None
 
     def check(self, table: Table) -> None:
-        """Check that the table has all columns of the query, and that the limit is not negative.
+        """Check that the table has all columns of the query, and that the limit is valid.
 
         Raises
         ------
         QueryError
-            If the table lacks a column, or the limit is negative.
+            If the table lacks a column, or the limit is negative or no whole number.
         """
-        if self.limit is not None and self.limit < 0:
-            raise QueryError(f"the limit must be 0 or more rows, not {self.limit}")
+        if self.limit is not None and not _is_count(self.limit):
+            raise QueryError(
+                f"the limit must be a whole number of rows, 0 or more, not {self.limit!r:.60}"
+            )
         columns = [condition.column for condition in self.where]
         columns += self.columns or ()
         columns += [self.sort.column] if self.sort else []
@@ -94,6 +97,11 @@ class Query:
         if self.sort is None or self.sort.column in schema.names:
             return schema
         return schema.append(table.schema.field(self.sort.column))
+
+
+def _is_count(value: object) -> bool:
+    """Return whether a value is a whole number, 0 or more; those of numpy are no ``int``."""
+    return isinstance(value, Integral) and int(value) >= 0
 
 
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)

@@ -31,14 +31,16 @@ def conditions(hash_prefix: str | None, equal: Mapping[str, str | None]) -> tupl
     Raises
     ------
     QueryError
-        If `hash_prefix` is not hexadecimal, or if a filter is empty: it would select everything
-        where a variable was forgotten.
+        If `hash_prefix` is not hexadecimal, or if a filter is no text, or empty: it would select
+        everything where a variable was forgotten.
     """
     given = {name: value for name, value in equal.items() if value is not None}
-    filters = given if hash_prefix is None else {"hash": hash_prefix, **given}
-    empty = [name for name, value in filters.items() if not value]
-    if empty:
-        raise QueryError(f"{_option(empty[0])} is empty. Leave it out to select all records")
+    filters: Mapping[str, object] = given if hash_prefix is None else {"hash": hash_prefix, **given}
+    for name, value in filters.items():
+        if not value:
+            raise QueryError(f"{_option(name)} is empty. Leave it out to select all records")
+        if not isinstance(value, str):
+            raise QueryError(f"{_option(name)} takes one text, not {value!r:.60}")
     prefix = (Prefix("hash", parse_hash_prefix(hash_prefix)),) if hash_prefix else ()
     return prefix + tuple(OneOf(name, (value,)) for name, value in given.items())
 
@@ -164,5 +166,16 @@ def pull(
 
 
 def sort_order(sort: str | None) -> Sort | None:
-    """Parse ``column`` (ascending) or ``-column`` (descending)."""
-    return Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None
+    """Parse ``column`` (ascending) or ``-column`` (descending).
+
+    Raises
+    ------
+    QueryError
+        If it is no text.
+    """
+    if not sort:
+        return None
+    given: object = sort
+    if not isinstance(given, str):
+        raise QueryError(f"{_option('sort')} takes the name of a column, not {given!r:.60}")
+    return Sort(given.removeprefix("-"), given.startswith("-"))
