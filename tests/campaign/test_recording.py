@@ -110,7 +110,10 @@ REFUSED: dict[str, tuple[pd.DataFrame, str]] = {
         pd.DataFrame({"x": [1]}, index=pd.Index([1], name=("a", "b"))),
         "names of the index levels.*rename_axis",
     ),
-    "huge integers in the index": (pd.DataFrame({"x": [1]}, index=[2**70]), "the index has an int"),
+    "huge integers in the index": (
+        pd.DataFrame({"x": [1]}, index=[2**70]),
+        "index level 0 has an int",
+    ),
     "huge integers in lists": (pd.DataFrame({"x": [[2**70]]}), "'x' has an integer of more than"),
 }
 
@@ -141,6 +144,38 @@ def test_a_type_that_parquet_cannot_store_is_named_by_its_column(results: Result
     ):
         results.record_analysis("a", table)
     assert not results.registry().analyses
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, "a"], "values of the types int, str"),
+        ([None, True, 1], "values of the types bool, int"),
+        (["a", b"b"], "values of the types str, bytes"),  # Arrow would store bytes
+        ([pd.Timestamp(0), 1], r"values of the types \S+Timestamp, int"),  # and a time here
+        ([{"a": 1}, 2], "values of the types dict, int"),
+        ([{"a": 1}, [2]], "values of the types dict, list"),
+        ([PurePath("a")], r"values of the types pathlib\S+Path"),
+        ([2**64], "an integer of more than 64 bits"),
+    ],
+)
+def test_objects_that_parquet_cannot_store_are_named_by_their_column(
+    results: Results, values: list[Any], kind: str
+) -> None:
+    objects = pd.Series(values, dtype=object)
+    kind += ", which Parquet cannot store. Type instead: "
+    with pytest.raises(ResultError, match=rf"^analysis a: column 'x' has {kind}frame\['x'\]\.as"):
+        results.record_analysis("a", pd.DataFrame({"n": [0] * len(values), "x": objects}))
+    recorded(results, objects.astype(str).to_frame("x"))
+    with pytest.raises(ResultError, match=rf"index level 'x' has {kind}frame\.index\.get_level"):
+        results.record_analysis("a", pd.DataFrame(index=pd.Index(objects, name="x")))
+
+
+def test_objects_of_one_type_are_restored(results: Results) -> None:
+    for values in (["a", None], [np.arange(2), [1]], [{"a": 1}, {"a": 2}], [date(2024, 1, 1)]):
+        objects = pd.Series(values, dtype=object)
+        restored = recorded(results, pd.DataFrame({"x": objects}))["x"]
+        assert [*map(str, restored.dropna())] == [*map(str, objects.dropna())]
 
 
 # Tables of other libraries

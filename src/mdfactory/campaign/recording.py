@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,9 @@ OWN_EXTRAS: Final = ("units", "length_unit", "plot")
 """Extras that `record_analysis` has parameters for."""
 
 SCALARS: Final = str | int | float | None
+
+CONTAINERS: Final = frozenset({"dict", "list", "numpy.ndarray", "tuple"})
+"""Types that may stand in one column; Arrow says whether it can convert what is in them."""
 
 MAX_LISTED_LABELS: Final = 12
 
@@ -110,8 +113,8 @@ def _from_pandas(frame: pd.DataFrame | pd.Series[Any]) -> pa.Table:
     is_kept = frame.index.nlevels > 1 or frame.index.name is not None or None
     try:
         table = pa.Table.from_pandas(plain, preserve_index=is_kept)
-    except OverflowError as error:
-        raise _large_integer_error(frame) from error
+    except (OverflowError, pa.ArrowException, TypeError, ValueError) as error:
+        raise _conversion_error(frame, error) from error
     metadata = json.loads(table.schema.metadata[PANDAS_KEY])
     if is_flat:
         metadata[OWN_KEY] = {"flat": True}
@@ -199,25 +202,44 @@ def _as_text(columns: pd.Index) -> str:
 
 
 def _check_kinds(frame: pd.DataFrame) -> None:
-    """Refuse columns and index levels of dtypes that Parquet cannot store."""
-    for what, values, dtype in _dtypes(frame):
-        kind, instead = _refused_kind(dtype)
+    """Refuse columns and index levels with values that Parquet cannot store."""
+    for what, expression, values in _parts(frame):
+        kind, instead = _refused_kind(values.dtype)
+        if not kind:
+            kind, instead = _mixed_types(values), "{}.astype(str)"
         if kind:
-            raise ResultError(
-                f"{what} has {kind}, which Parquet cannot store. Type instead: "
-                f"{instead.format(values)}"
-            )
+            raise _refusal(what, kind, instead.format(expression))
 
 
-def _dtypes(frame: pd.DataFrame) -> Iterator[tuple[str, str, Any]]:
-    """Yield for each column and index level its name, an expression for its values, its dtype."""
-    for label, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        yield f"column {_listed([label])}", f"frame[{_listed([label])}]", dtype
+def _refusal(what: str, kind: str, instead: str) -> ResultError:
+    return ResultError(f"{what} has {kind}, which Parquet cannot store. Type instead: {instead}")
+
+
+def _parts(frame: pd.DataFrame) -> Iterator[tuple[str, str, Any]]:
+    """Yield for each column and index level its name, an expression for its values, its values."""
+    for number, label in enumerate(frame.columns):
+        yield f"column {_listed([label])}", f"frame[{_listed([label])}]", frame.iloc[:, number]
     for number, name in enumerate(frame.index.names):
         which = number if name is None else _listed([name])
-        level = getattr(frame.index, "levels", [frame.index])[number]
         values = f"frame.index.get_level_values({which}).to_series()"
-        yield f"index level {which}", values, level.dtype
+        yield f"index level {which}", values, frame.index.get_level_values(number)
+
+
+def _mixed_types(values: Any) -> str:
+    """Return the types of objects that Arrow refuses, or converts to one type; else empty."""
+    from pandas.api.types import infer_dtype
+
+    if values.dtype != object or infer_dtype(values) not in {"mixed", "mixed-integer"}:
+        return ""
+    kinds = _kinds(values)
+    return (
+        f"values of the types {', '.join(kinds)}" if len(kinds) > 1 and kinds - CONTAINERS else ""
+    )
+
+
+def _kinds(values: Any) -> KeysView[str]:
+    """Return the types of the values that are not missing."""
+    return dict.fromkeys(map(_kind, values.dropna())).keys()
 
 
 def _refused_kind(dtype: Any) -> tuple[str, str]:
@@ -236,25 +258,21 @@ def _refused_kind(dtype: Any) -> tuple[str, str]:
     return "", ""
 
 
-def _large_integer_error(frame: pd.DataFrame) -> ResultError:
-    """Return the error for integers that Arrow cannot hold; it names their columns."""
-    large = [f"column {label!r}" for label, values in frame.items() if _has_large_integer(values)]
-    which = ", ".join(large) or "the index"
-    return ResultError(
-        f"{which} has an integer of more than 64 bits, which Parquet cannot store. Convert it to "
-        "text: frame[column].astype(str)"
-    )
-
-
-def _has_large_integer(column: pd.Series[Any]) -> bool:
+def _conversion_error(frame: pd.DataFrame, error: Exception) -> ResultError:
+    """Return the error for values that Arrow cannot convert; it names their column."""
     import pyarrow as pa
 
-    try:
-        with suppress(pa.ArrowException, TypeError, ValueError):  # for another reason
-            pa.array(column)
-    except OverflowError:
-        return True
-    return False
+    for what, expression, values in _parts(frame):
+        kind = ""
+        try:
+            pa.array(values)
+        except OverflowError:
+            kind = "an integer of more than 64 bits"
+        except (pa.ArrowException, TypeError, ValueError):
+            kind = f"values of the types {', '.join(_kinds(values))}"
+        if kind:
+            return _refusal(what, kind, f"{expression}.astype(str)")
+    return ResultError(one_line(error))
 
 
 def _check_restored(table: pa.Table, frame: pd.DataFrame) -> None:
