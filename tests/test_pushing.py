@@ -164,6 +164,9 @@ def test_a_push_can_be_found_in_the_log(source: Path) -> None:
         ({"names": ["a b"], "kind": "analysis"}, InvalidNameError, "not a valid name"),
         ({"source": "nowhere"}, SourceError, "there is no such folder"),
         ({"source": ""}, SourceError, "is an empty text"),
+        ({"source": ["a", "b"]}, UsageError, r"source=\['a', 'b'\]: expected one path or pattern"),
+        ({"source": None}, UsageError, "source=None: expected one path or pattern"),
+        ({"kind": ["systems"]}, UsageError, r"kind=\['systems'\]: expected one of all, systems"),
     ],
 )
 def test_a_wrong_argument_is_an_error_and_nothing_is_written(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
+from os import fspath
 from pathlib import Path
 from typing import Final, Literal
 
@@ -85,7 +86,7 @@ def push(
     InvalidNameError
         If one of the names cannot be the name of a result.
     UsageError
-        If `kind` or `mode` is unknown, or `names` are given with another kind.
+        If `kind` or `mode` is unknown, `names` are given with another kind, or `source` is no path.
     ConfigError
         If the store cannot be opened; see `open_store`.
 
@@ -99,13 +100,14 @@ def push(
     <Pushed: 0 inserted, 0 updated, 33 unchanged, 0 skipped>
     """
     with argument_names(None if url else config):
+        found = _source(source, csv_root)
         scope = scope_of(_known("kind", kind, SCOPE_BY_KIND), _names(kind, names))
         chosen = MODES[_known("mode", mode, MODES)]
         store, catalogue, stems = open_named(url, config, wait)
         with indexed_reading(stems=stems) as reading:
             pushed = push_to_store(
                 store,
-                _source(source, csv_root),
+                found,
                 chosen,
                 scope,
                 catalogue=catalogue,
@@ -122,7 +124,7 @@ def push(
 
 def _known(argument: str, value: str, known: Collection[str]) -> str:
     """Return the value of an argument; raise a `UsageError` if it is not one of the known ones."""
-    if value not in known:
+    if value not in [*known]:  # a list, since the value may be unhashable
         raise UsageError(f"{argument}={value!r:.60}: expected one of {', '.join(known)}")
     return value
 
@@ -135,6 +137,11 @@ def _names(kind: str, names: str | Collection[str]) -> Collection[str]:
 
 
 def _source(source: str | Path, csv_root: str | Path | None) -> Source:
+    try:
+        fspath(source)
+    except TypeError as error:
+        message = f"source={source!r:.60}: expected one path or pattern; push them one by one"
+        raise UsageError(message) from error
     if csv_root is None:
         return str(source)
     return CsvSource(Path(expand_home(source)), Path(expand_home(csv_root)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from mdfactory import BuildInput
 from mdfactory.campaign.discover import CsvSource, discover
 from mdfactory.campaign.prepare import PreparedFolders, _back_up, _write_summary, prepare
 from mdfactory.campaign.simulation import Simulation, Skipped
-from mdfactory.errors import InvalidRowsError, OutputError, SourceError
+from mdfactory.errors import InvalidRowsError, OutputError, SourceError, UsageError
 
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 LIPID = "CCCCCCCCCCO"
@@ -274,6 +275,14 @@ def test_create_refuses_a_folder_with_other_content(
     with pytest.raises(OutputError, match=f"{FIRST} exists, but does not contain its BuildInput"):
         Simulation.create(tmp_path, build_input)
     assert list(other.parent.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("given", [{"simulation_type": "mixedbox"}, "build.yaml", None])
+def test_create_refuses_what_is_no_build_input(tmp_path: Path, given: Any) -> None:
+    message = rf"is a {type(given).__name__}. Type: BuildInput\.parse\(\.\.\.\)"
+    with pytest.raises(UsageError, match=message):
+        Simulation.create(tmp_path, given)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_create_refuses_a_link_and_names_what_cannot_be_written(

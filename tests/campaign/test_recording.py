@@ -261,7 +261,7 @@ def test_types_of_other_programs_that_do_not_fit_are_left_out(results: Results, 
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ([1, 2], "got list"),
+        ([1, 2], r"got list. Type: pandas\.DataFrame"),
         ({"x": [1]}, "got dict"),
         (pd.Series([1], name="x"), r"Series\. Type: series\.to_frame\(\)"),
         (None, "NoneType"),
@@ -313,6 +313,8 @@ def test_units_of_the_frame_count_if_none_are_given(results: Results) -> None:
         ({"plot": "x"}, "plot is a str"),
         ({"units": {"x": "nm"}, "extras": {"units": {}}}, "units is also in extras"),
         ({"extras": {"units": {"y": "nm"}}}, "no column or index level 'y'"),
+        ({"extras": "by us"}, "extras is a str; expected a value by name"),
+        ({"extras": None}, "extras is a NoneType; expected a value by name"),
         ({"extras": {"by": object()}}, "cannot be written as JSON: it contains object"),
         ({"extras": {"factor": float("nan")}}, "cannot be written as JSON"),
     ],

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.errors import OutputError
+from mdfactory.errors import OutputError, UsageError
 from mdfactory.files import (
     UNSTORABLE,
     absolute_path,
@@ -50,6 +50,14 @@ def refuse_links(paths: Iterable[Path]) -> None:
     """Raise an `OutputError` if one of the paths is a link: somebody else may have put it there."""
     for path in filter(os.path.islink, paths):
         raise OutputError(f"{path} is a symbolic link; remove it, or choose another folder")
+
+
+def require_build_input(given: object) -> None:
+    """Raise a `UsageError` for anything but a BuildInput, such as the dict to make one from."""
+    if not isinstance(given, BuildInput):
+        raise UsageError(
+            f"the BuildInput is a {type(given).__name__}. Type: BuildInput.parse(...) of it"
+        )
 
 
 def create_simulation_folder(folder: Path, build: BuildInput) -> None:

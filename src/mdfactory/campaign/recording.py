@@ -81,8 +81,9 @@ def _from_interchange(frame: Any) -> pa.Table:
         return converted
     kind = _kind(frame)
     raise ResultError(
-        f"expected a pandas or polars DataFrame or an Arrow table, got {kind}. If it has such a "
-        "method, type: frame.to_arrow() or frame.to_pandas()"
+        f"expected a pandas or polars DataFrame or an Arrow table, got {kind}. Type: "
+        "pandas.DataFrame(data), or what it has of data.collect(), data.to_arrow() and "
+        "data.to_pandas()"
     )
 
 
@@ -389,6 +390,7 @@ def extras_of_analysis(
         If one is given twice, is invalid, or names a column or index level that the frame lacks.
     """
     given = {key: value for key, value in own.items() if value is not None}
+    _require_mapping(name, extras)
     if twice := given.keys() & extras.keys():
         raise ResultError(f"analysis {name}: {', '.join(sorted(twice))} is also in extras")
     values = {**given, **extras}
@@ -407,6 +409,14 @@ def extras_of_analysis(
     except ResultError as error:
         raise ResultError(f"analysis {name}: {error}") from error
     return check_extras(name, values)
+
+
+def _require_mapping(name: str, extras: object) -> None:
+    if not isinstance(extras, Mapping):
+        raise ResultError(
+            f"analysis {name}: extras is a {_kind(extras)}; expected a value by name, such as "
+            'extras={"thermostat": "v-rescale"}'
+        )
 
 
 def _names_by_label(frame: Any, table: pa.Table) -> dict[Any, str]:

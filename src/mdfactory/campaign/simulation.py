@@ -193,6 +193,8 @@ class Simulation:
         OutputError
             If the folder exists and has other content, its path is not UTF-8, or it cannot be
             written.
+        UsageError
+            If `build_input` is something else, such as a dict.
 
         Examples
         --------
@@ -207,9 +209,11 @@ class Simulation:
             create_simulation_folder,
             output_errors,
             refuse_links,
+            require_build_input,
             storable_path,
         )
 
+        require_build_input(build_input)
         folder = storable_path(parent) / build_input.hash
         with output_errors(folder):
             if find_prepared(folder, build_input) is None:
