@@ -316,6 +316,9 @@ def test_metadata_of_others_that_pandas_cannot_read_is_named(
 def test_errors_list_the_valid_names(records: Records) -> None:
     with pytest.raises(UnknownNameError, match="rdf_oxygen"):
         records.analysis("rdf")
+    meant = r"no analysis named 'rdf_oxigen' \(did you mean 'rdf_oxygen'\?\); it has "
+    with pytest.raises(UnknownNameError, match=meant):
+        records.analysis("rdf_oxigen")
     with pytest.raises(QueryError, match="item_type='plot': .* there are analysis, artifact"):
         records.overview(item_type="plot")
 

@@ -5,7 +5,7 @@ This module catches and prints nothing. Only the command line catches `MDFactory
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 MAX_LISTED = 3
 """Number of entries of a list that a message names."""
@@ -313,7 +313,10 @@ class UnknownNameError(MDFactoryError, LookupError):
     """
 
     def __init__(self, kind: str, name: str, location: str, names: Sequence[str]) -> None:
-        super().__init__(f"{location} has no {kind} named {name!r}; it has {', '.join(names)}")
+        super().__init__(
+            f"{location} has no {kind} named {name!r}{suggestion(name, names)}; "
+            f"it has {', '.join(names)}"
+        )
         self.names = tuple(names)
 
 
@@ -344,6 +347,14 @@ def one_line(reason: object) -> str:
     if len(line) <= MAX_REASON_CHARACTERS:
         return line
     return f"{line[:MAX_REASON_CHARACTERS]}…"
+
+
+def suggestion(given: str, known: Iterable[str]) -> str:
+    """Return in parentheses which of the known texts was meant; nothing if none is similar."""
+    from difflib import get_close_matches
+
+    similar = get_close_matches(given, sorted(known), 1)
+    return f" (did you mean '{similar[0]}'?)" if similar else ""
 
 
 def listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:

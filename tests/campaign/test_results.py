@@ -121,6 +121,12 @@ def test_remove_analysis_removes_entry_and_file(results: Results) -> None:
         results.load_analysis("a")
 
 
+def test_the_error_for_an_unknown_name_suggests_a_known_one(results: Results) -> None:
+    results.record_analysis("density", FRAME)
+    with pytest.raises(ResultError, match=r"'densty' \(did you mean 'density'\?\); it has density"):
+        results.load_analysis("densty")
+
+
 @pytest.mark.parametrize("move", [False, True])
 def test_record_artifact_stores_files_and_checksums(
     results: Results, tmp_path: Path, *, move: bool

@@ -41,7 +41,7 @@ from mdfactory.campaign.result_files import (
     write_parquet,
 )
 from mdfactory.campaign.summary import count_results, results_html
-from mdfactory.errors import FrameTooLargeError, ResultError, one_line
+from mdfactory.errors import FrameTooLargeError, ResultError, one_line, suggestion
 from mdfactory.files import create_file, create_folder, escape_undecoded, sync_folder
 from mdfactory.records.vocabulary import ResultType, check_name
 
@@ -547,6 +547,8 @@ class Results:
             return entry
         if entry:
             raise invalid_entry_error(self.directory, entry)
-        names = (item.name for item in registry.results if isinstance(item, result))
-        known = ", ".join(names) or "none"
-        raise ResultError(f"{self.directory} has no {result.result_type} {name!r}; it has {known}")
+        names = [item.name for item in registry.results if isinstance(item, result)]
+        raise ResultError(
+            f"{self.directory} has no {result.result_type} {name!r}{suggestion(name, names)}; "
+            f"it has {', '.join(names) or 'none'}"
+        )

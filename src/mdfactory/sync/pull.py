@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import QueryError
+from mdfactory.errors import QueryError, suggestion
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, enumerations_of
 from mdfactory.stores.store import Store
@@ -99,13 +99,10 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
             for (text,) in transaction.values(source, query)
         }
         if value not in stored:
-            from difflib import get_close_matches
-
             others = ", ".join(sorted(stored - known))
-            similar = get_close_matches(value, sorted(known | stored), 1)
             raise QueryError(
                 f"{_option(column)} {value!r:.60}: no {column} is called that"
-                + (f" (did you mean '{similar[0]}'?)" if similar else "")
+                + suggestion(value, known | stored)
                 + f"; there are {', '.join(enumerations[column])}"
                 + (f", and in the store {others}" if others else "")
             )
