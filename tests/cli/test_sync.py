@@ -449,3 +449,11 @@ def test_an_invalid_number_of_jobs_is_refused(store: Program, campaign: Path, jo
     result = store("sync", "push", "systems", campaign, "--jobs", jobs)
     assert result.code == 2
     assert "jobs" in result.err
+
+
+def test_the_error_for_an_unknown_command_lists_some_and_says_that_there_are_more(
+    mdfactory: Program,
+) -> None:
+    result = mdfactory("sync", "chekc")
+    assert result.code == 2
+    assert "relocate and others. Run: mdfactory sync --help" in result.err

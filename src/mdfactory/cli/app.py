@@ -182,7 +182,7 @@ def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) 
 
 def _report_usage(terminal: Terminal, error: Exception) -> int:
     """Print an error of the command line, and return its exit code."""
-    message = str(error)
+    message = str(error).replace(", ...", " and others")  # commands
     if isinstance(error, UnusedCliTokensError):
         message += " (put a glob pattern in quotes, so that the shell does not expand it)"
     help_command = " ".join(["mdfactory", *terminal.command.split(), "--help"])
