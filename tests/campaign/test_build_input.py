@@ -106,6 +106,9 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
     assert BuildInput.parse(values | {"comment": "x"}).hash == BuildInput.parse(values).hash
 
 
+BOX = _box({**WATER, "count": 1})
+
+
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
@@ -118,6 +121,12 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
             "'plasma' is not one of mixedbox, bilayer, lnp, proteinbox, protein_mixedbox$",
         ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
+        (BOX | {"parametrization": "amber"}, r"^parametrization: [^;]*'amber'\)$"),
+        (BOX | {"parametrization": None}, r"^parametrization: [^;]*$"),
+        (
+            BOX | {"parametrization_config": {"type": "amber"}},
+            "^parametrization_config: its type is 'amber', not one of 'cgenff', 'smirnoff', ",
+        ),
         (_box(), "has no molecules"),
         (_box({**WATER, "count": 0}), "has no molecules"),
         (_box({**WATER, "fraction": 1.0}), "total_count"),
@@ -188,22 +197,22 @@ def test_unknown_keys_at_the_top_do_not_change_the_hash() -> None:
             "system.total_count: Input should be less than or equal to 9223372036854775807",
         ),
         (_box({**WATER, "count": 1}) | {"engine": "namd"}, "engine.*gromacs.*'namd'"),
-        (_box({**WATER, "count": 1}) | {"parametrization": "amber"}, "parametrization: .*cgenff"),
+        (BOX | {"parametrization": "amber"}, "parametrization: .*cgenff"),
         (
-            _box({**WATER, "count": 1}) | {"parametrization_config": {"type": "smirnoff"}},
+            BOX | {"parametrization_config": {"type": "smirnoff"}},
             "its type is smirnoff, but the parametrization is cgenff",
         ),
-        (_box({**WATER, "count": 1}) | {"parametrization_config": []}, "config: is not a mapping"),
+        (BOX | {"parametrization_config": []}, "config: is not a mapping"),
         (
-            _box({**WATER, "count": 1}) | {"parametrization": "pdb2gmx"},
+            BOX | {"parametrization": "pdb2gmx"},
             "parametrization: a mixedbox needs cgenff or smirnoff, not pdb2gmx",
         ),
         (
-            _box({**WATER, "count": 1}) | {"parametrization": "charmm"},
+            BOX | {"parametrization": "charmm"},
             "parametrization: a mixedbox needs cgenff or smirnoff, not charmm",
         ),
         (
-            _box({**WATER, "count": 1}) | {"parametrization_config": {"water_model": "tip3p"}},
+            BOX | {"parametrization_config": {"water_model": "tip3p"}},
             r"parametrization_config\.water_model: is not a field",
         ),
     ],

@@ -341,9 +341,13 @@ def test_ions_are_null_or_false_or_have_columns(tmp_path: Path, cell: str) -> No
 @pytest.mark.parametrize(
     ("column", "cell", "problem"),
     [
-        ("disulfide_bonds", "CYS6", "disulfide_bonds.0.1: is missing"),
-        ("disulfide_bonds", "CYS6-127", "disulfide_bonds.0.1: is missing"),
-        ("disulfide_bonds", "CYS6-CYS7-CYS8", "disulfide_bonds.0: "),
+        (
+            "disulfide_bonds",
+            "CYS6",
+            "disulfide_bonds.0: is not a pair of residues, such as CYS6 and CYS127",
+        ),
+        ("disulfide_bonds", "CYS6-127", "disulfide_bonds.0: is not a pair of residues"),
+        ("disulfide_bonds", "CYS6-CYS7-CYS8", "disulfide_bonds.0: is not a pair of residues"),
         ("disulfide_bonds", "CYS6-CYS7;", "disulfide_bonds: has an empty entry"),
         ("chains", "A;;B", "chains: has an empty entry"),
         ("protonation_states", "HIE", "protonation_states: is not a mapping"),

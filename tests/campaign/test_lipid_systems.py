@@ -251,7 +251,10 @@ def test_input_fractions_have_the_order_of_the_species() -> None:
         (_lnp(BOTH, BOTH, padding=-1), "system.padding"),
         (_lnp([], BOTH), "system.core: species: the fractions sum to 0"),
         (_lnp(BOTH, [_half(DECANOL)]), "system.shell: species: the fractions sum to 0.5"),
-        (_lnp(BOTH, [{**DECANOL, "count": 5}]), "system.shell: species: DEC without fraction"),
+        (
+            _lnp(BOTH, [{**DECANOL, "count": 5}]),
+            "system.shell: species: DEC without fraction; give every species a fraction: ",
+        ),
         (
             _lnp([_half(DECANOL), _half(DECANOL)], BOTH),
             "core: species: duplicate resname DEC",

@@ -139,7 +139,7 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("ions that are true", BOX, "system.ionization", True, "ionization: is not a mapping"),
     ("a protein for CGenFF", PROTEIN_BOX, "parametrization", "cgenff", "needs pdb2gmx, not cgenff"),
     ("a path that is a list", PROTEIN_BOX, "system.protein.pdb_path", ["a"], "is not a text"),
-    ("half a bond", PROTEIN_BOX, "system.protein.disulfide_bonds", [["CYS6"]], "is missing"),
+    ("half a bond", PROTEIN_BOX, "system.protein.disulfide_bonds", [["CYS6"]], "is not a pair"),
     ("chains without order", PROTEIN_BOX, "system.protein.chains", {"A", "B"}, "has no order"),
     ("tags that are numbers", PROTEIN_BOX, "tags.project", 1, "tags.project: is not a text"),
     ("tags that are a list", PROTEIN_BOX, "tags", ["x"], "tags: is not a mapping"),

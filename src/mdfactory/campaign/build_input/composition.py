@@ -52,7 +52,8 @@ class Composition(Model):
     def _normalise_composition(self) -> Self:
         counts = [molecule.count for molecule in self.species if molecule.count is not None]
         if len(counts) < len(self.species):
-            fractions = _check_fractions(self.species)
+            either = "give every species a count, or every species a fraction"
+            fractions = _check_fractions(self.species, either)
             if not self.total_count:
                 raise ValueError("total_count: required with fractions")
             # Truncation may lose molecules. The hashes of existing simulations depend on it.
@@ -121,7 +122,8 @@ class Bilayer(Composition):
 
 def _set_input_fractions(part: Part) -> Part:
     """Set the field `input_fractions`, in the order of the species."""
-    fractions = _check_fractions(part.species)
+    remedy = "give every species a fraction: the counts are computed"
+    fractions = _check_fractions(part.species, remedy)
     resnames = [molecule.resname for molecule in part.species]
     duplicates = [resname for resname in resnames if resnames.count(resname) > 1]
     if duplicates:
@@ -248,8 +250,8 @@ class Lnp(Model):
         return self
 
 
-def _check_fractions(species: Sequence[Species]) -> list[float]:
-    """Return the fractions of all species.
+def _check_fractions(species: Sequence[Species], remedy: str) -> list[float]:
+    """Return the fractions of all species; the error for a missing one ends with the remedy.
 
     Raises
     ------
@@ -258,10 +260,7 @@ def _check_fractions(species: Sequence[Species]) -> list[float]:
     """
     missing = [molecule.resname for molecule in species if molecule.fraction is None]
     if missing:
-        raise ValueError(
-            f"species: {', '.join(missing)} without fraction; give every species a count, or "
-            "every species a fraction"
-        )
+        raise ValueError(f"species: {', '.join(missing)} without fraction; {remedy}")
     fractions = [molecule.fraction for molecule in species if molecule.fraction is not None]
     if abs(sum(fractions) - 1) > FRACTION_SUM_TOLERANCE:
         raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1")

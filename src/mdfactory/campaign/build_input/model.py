@@ -122,7 +122,7 @@ class BuildInput(Model):
         try:
             return MODEL_BY_SIMULATION_TYPE[simulation_type].model_validate(values)
         except ValidationError as error:
-            problems = [_to_problem(details) for details in error.errors(include_url=False)]
+            problems = [*map(_to_problem, _own_errors(error))]
             raise BuildInputError(problems) from error
         except ArithmeticError as error:
             raise BuildInputError([("system", f"its numbers are out of range: {error}")]) from error
@@ -264,12 +264,25 @@ UNION_FIELDS: Final = frozenset({"parametrization_config", "sizing"})
 """Fields with a model for each ``type``; pydantic adds the type to the path of their fields."""
 
 
+def _own_errors(error: ValidationError) -> list[ErrorDetails]:
+    """Return the errors of pydantic without those that only repeat another.
+
+    The type of a config without one is the parametrization.
+    """
+    errors = error.errors(include_url=False)
+    is_invalid = any(details["loc"] == ("parametrization",) for details in errors)
+    repeated = ("parametrization_config",) if is_invalid else None
+    return [details for details in errors if details["loc"] != repeated]
+
+
 def _to_problem(error: ErrorDetails) -> tuple[str, str]:
     """Return the field and the reason of a pydantic error."""
     path = error["loc"]
     parts = (part for parent, part in pairwise(("", *path)) if parent not in UNION_FIELDS)
     field = ".".join(map(str, parts))
     reason = REASON_BY_ERROR_TYPE.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if error["type"] == "union_tag_invalid":
+        reason = "its type is {tag!r:.60}, not one of {expected_tags}".format(**error["ctx"])
     # The messages of our own validators ("value_error") contain the value where it is useful.
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):
         reason = f"{reason} (got {_format_value(error['input'])})"

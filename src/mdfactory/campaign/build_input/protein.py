@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from mdfactory.campaign.build_input.base import (
     Integer,
@@ -29,7 +30,13 @@ def _check_single(number: float) -> float:
     return number
 
 
-Bond = Annotated[tuple[Text, Text], BeforeValidator(check_order)]
+def _check_pair(value: object) -> object:
+    if isinstance(value, list | tuple) and len(value) != 2:  # noqa: PLR2004
+        raise PydanticCustomError("pair", "is not a pair of residues, such as CYS6 and CYS127")
+    return check_order(value)
+
+
+Bond = Annotated[tuple[Text, Text], BeforeValidator(_check_pair)]
 Length = Annotated[Real, Field(ge=0)]
 Steps = Annotated[Integer, Field(ge=0)]
 
