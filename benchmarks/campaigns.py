@@ -145,7 +145,7 @@ def plain(lab: str, count: int) -> None:
             280 + 10 * (number // 20 % 5),
             number // 100,
         )
-        folder = Path(lab, f"c{composition:02}", f"T{temperature}", f"rep{number // 100}")
+        folder = Path(lab, f"c{composition:02}", f"T{temperature}", f"rep{replica}")
         folder.mkdir(parents=True)
         for name, content in files.items():
             text = content.replace(b"ETH   14", b"ETH   %d" % (10 + composition))
