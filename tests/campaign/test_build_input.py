@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.build_input.species import canonical_smiles
 from mdfactory.errors import BuildInputError
+from mdfactory.records.vocabulary import SimulationType
 
 WATER = {"smiles": "O", "resname": "SOL"}
 METHANOL = {"smiles": "CO", "resname": "MEO"}
@@ -118,7 +119,7 @@ BOX = _box({**WATER, "count": 1})
         ({"simulation_type": ["mixedbox"]}, "simulation_type: .*is not one of"),
         (
             {"simulation_type": "plasma"},
-            "'plasma' is not one of mixedbox, bilayer, lnp, proteinbox, protein_mixedbox$",
+            f"'plasma' is not one of {', '.join(SimulationType)}$",
         ),
         ({"simulation_type": "mixedbox"}, "system: is missing"),
         (BOX | {"parametrization": "amber"}, r"^parametrization: [^;]*'amber'\)$"),
