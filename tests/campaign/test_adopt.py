@@ -63,6 +63,23 @@ def test_without_write_nothing_is_written(root: Path) -> None:
     assert _contents(root) == before
 
 
+def test_a_build_yaml_that_is_a_build_summary_is_left_as_it_is(root: Path) -> None:
+    (root / "b" / "build.yaml").write_text("system_directory: [longer]\n")
+    before = _contents(root)
+    for write in (False, True):
+        adoption = adopt(root, write=write)
+        assert [(Path(item.path).name, item.reason) for item in adoption.skipped] == [
+            ("b", "build.yaml is no BuildInput, and is left as it is")
+        ]
+    assert before.items() <= _contents(root).items()
+
+
+def test_production_stems_may_have_digits_of_any_kind(root: Path) -> None:
+    for name in ("md_1\N{SUPERSCRIPT TWO}2.mdp", "md_\N{ARABIC-INDIC DIGIT THREE}.mdp"):
+        shutil.copy(root / "b" / "md.mdp", root / "b" / name)
+    assert not adopt(root).skipped
+
+
 def test_write_adds_a_build_input_to_each_run_and_a_list_of_all(root: Path) -> None:
     before = _contents(root)
     adoption = adopt(root, write=True)

@@ -148,8 +148,11 @@ def _adopt(run: Run, name: str, *, write: bool) -> AdoptedRun:
     build_input = BuildInput.parse(values)
     if not os.access(run.directory, os.W_OK | os.X_OK):
         raise UnreadableError("the folder cannot be written")
+    path = Path(run.directory, BUILD_FILE)
+    if os.path.lexists(path):  # a build summary, or a file that has just been added
+        raise UnreadableError(f"{BUILD_FILE} is no BuildInput, and is left as it is")
     if write:
-        _write(Path(run.directory, BUILD_FILE), values)
+        _write(path, values)
     return AdoptedRun(run.directory, build_input, run.status())
 
 
@@ -283,7 +286,7 @@ def _parameters(run: Run, *, is_logged: bool) -> dict[str, str]:
 
 def _natural_order(name: str) -> list[tuple[int, str]]:
     """Key that sorts ``step7_2`` before ``step7_10``."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _topology(run: Run, parameters: Mapping[str, str]) -> Topology:
