@@ -59,6 +59,7 @@ def test_parse_log_reads_all_figures() -> None:
         (STARTED + FINISHED, "reached the end"),
         (STARTED + WALLTIME + FINISHED, "stopped"),
         (STARTED + SIGNAL + FINISHED, "stopped"),
+        (STARTED + SIGNAL.replace("TERM", "second INT/TERM") + FINISHED, "stopped"),
         (STARTED + SIGNAL + FATAL, "failed"),
         (FATAL, "failed"),
         (STARTED + ENERGIES.format("-nan"), "failed"),
@@ -82,6 +83,22 @@ def test_parse_log_does_not_take_the_performance_of_an_earlier_section() -> None
 
 
 @pytest.mark.parametrize(
+    ("header", "figures", "performance"),
+    [
+        ("(ns/day)    (hour/ns)", "26.631        0.901", 26.631),
+        ("(Mnbf/s)   (GFlops)   (ns/day)  (hour/ns)", "24.123  1.234  12.345  1.944", 12.345),
+        ("(ns/day)  (hour/ns)  (ms/step)", "26.631  0.901  0.1", 26.631),
+        ("(steps/hour)", "123.4", None),
+    ],
+)
+def test_parse_log_takes_the_figure_in_ns_per_day(
+    header: str, figures: str, performance: float | None
+) -> None:
+    text = f"{STARTED}                 {header}\nPerformance:       {figures}\n"
+    assert parse_log(HEAD + text).ns_per_day == performance
+
+
+@pytest.mark.parametrize(
     ("line", "version"),
     [
         ("GROMACS version:    2022.5-Debian_2022.5_2", "2022.5-Debian_2022.5_2"),
@@ -101,14 +118,19 @@ def test_parse_log_reads_the_names_of_old_versions() -> None:
         "   integrator           = md\n"
         "   nsteps               = 50\n"
         "   init_step            = 0\n"
+        "   init_t               = 1\n"
         "   delta_t              = 0.004\n"
         "   etc                  = V-rescale\n"
         "   epc                  = Parrinello-Rahman\n"
-        "   epctype              = Isotropic\n"
+        "   epctype              = Semiisotropic\n"
         "   ref_p (3x3):\n"
         "      ref_p[    0]={ 1.01325e+00,  0.00000e+00,  0.00000e+00}\n"
         "      ref_p[    1]={ 0.00000e+00,  1.01325e+00,  0.00000e+00}\n"
-        "      ref_p[    2]={ 0.00000e+00,  0.00000e+00,  1.01325e+00}\n"
+        "      ref_p[    2]={ 0.00000e+00,  0.00000e+00,  5.00000e+00}\n"
+        "   compress (3x3):\n"
+        "      compress[    0]={ 4.50000e-05,  0.00000e+00,  0.00000e+00}\n"
+        "      compress[    1]={ 0.00000e+00,  4.50000e-05,  0.00000e+00}\n"
+        "      compress[    2]={ 0.00000e+00,  0.00000e+00,  0.00000e+00}\n"
         "grpopts:\n"
         "   ref_t:         300         300\n"
         "\n"
@@ -117,10 +139,12 @@ def test_parse_log_reads_the_names_of_old_versions() -> None:
         "             25        0.10000        0.00000\n"
     )
     assert log.conditions == Conditions(300.0, 1.01325)
-    assert (log.time_wanted_ps, log.time_ps, log.started) == (0.2, 0.1, "2011-01-10T10:00:00")
+    assert (log.time_wanted_ps, log.time_ps, log.started) == (1.2, 0.1, "2011-01-10T10:00:00")
 
 
-@pytest.mark.parametrize(("steps", "wanted"), [("-1", None), ("0", 500), ("junk", None)])
+@pytest.mark.parametrize(
+    ("steps", "wanted"), [("-1", None), ("0", 500), ("junk", None), ("1e30", None)]
+)
 def test_parse_log_has_no_end_of_an_endless_run(steps: str, wanted: int | None) -> None:
     assert parse_log(HEAD.replace("= 1000", f"= {steps}") + STARTED).steps_wanted == wanted
 
@@ -150,6 +174,15 @@ def test_read_log_reads_the_whole_of_a_short_log(tmp_path: Path) -> None:
     path.write_text(HEAD + STARTED + "x" * READ_BYTES + "\n" + STEP.format(700, 101.4) + SIGNAL)
     assert read_log(str(path))[0].step == 700
     assert read_log(str(path))[0].end == "stopped"
+
+
+def test_read_log_reads_windows_line_ends_where_the_two_parts_meet(tmp_path: Path) -> None:
+    path, windows_end = tmp_path / "md.log", b"\r\n"
+    version, parameters = HEAD.encode().replace(b"\n", windows_end).split(b"Input", 1)
+    first_line = b"Input Parameters:\r"
+    blanks = b" " * (READ_BYTES - len(version + windows_end + first_line))
+    path.write_bytes(version + blanks + windows_end + b"Input" + parameters)
+    assert read_log(str(path))[0].conditions == Conditions(298.15)
 
 
 @given(text=st.text(alphabet=" -+.0123456789naninfe\n={}[]:Strtedp", max_size=300))

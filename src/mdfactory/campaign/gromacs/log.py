@@ -26,6 +26,9 @@ from mdfactory.files import open_regular_file
 READ_BYTES: Final = 256 * 1024
 """Number of bytes that are read at the start of a log, and at its end."""
 
+MAX_STEPS: Final = 10**18
+"""Number of steps that GROMACS can count to, and tables can hold."""
+
 MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 
 VERSION: Final = re.compile(
@@ -41,15 +44,16 @@ SECTION_START: Final = re.compile(r"^(?:Started mdrun|Restarting from checkpoint
 PARAMETERS: Final = re.compile(r"^Input Parameters:\n((?:.+\n)+)", re.MULTILINE)
 PARAMETER: Final = re.compile(r"^ +([A-Za-z][\w-]*) *= *(.*)$|^ +(ref[-_]t):(.*)$", re.MULTILINE)
 DIAGONAL: Final = re.compile(
-    r"^ +(ref[-_]p|compressibility)\[ *([012])\]=\{([^,}\n]*),([^,}\n]*),([^}\n]*)\}", re.MULTILINE
+    r"^ +(ref[-_]p|compress(?:ibility)?)\[ *([012])\]=\{([^,}\n]*),([^,}\n]*),([^}\n]*)\}",
+    re.MULTILINE,
 )
 STEP: Final = re.compile(
     r"^ +Step +Time(?: +Lambda)? *\n +(\d{1,18}) +(-?\d[\d.]*)\b", re.MULTILINE
 )
-PERFORMANCE: Final = re.compile(r"^Performance: +(\S+)", re.MULTILINE)
+PERFORMANCE: Final = re.compile(r"^(?: +(\(.*\)) *\n)?Performance:(.*)", re.MULTILINE)
 FATAL_ERROR: Final = re.compile(r"^Fatal error", re.MULTILINE)
 NAN_ENERGIES: Final = re.compile(r"^(?=.*nan)(?: +(?:-?nan|-?inf|[\d.e+-]+))+ *$", re.MULTILINE)
-STOPPED: Final = re.compile(r"Run time exceeded|Received the \S+ signal")
+STOPPED: Final = re.compile(r"Run time exceeded|Received the (?:\S+ ){1,3}signal")
 FINISHED: Final = re.compile(r"^Finished mdrun", re.MULTILINE)
 
 
@@ -113,10 +117,8 @@ def read_log(path: str) -> tuple[Log, os.stat_result]:
         rest = max(READ_BYTES, status.st_size - READ_BYTES)
         file.seek(rest)
         tail = file.read(READ_BYTES)
-    is_whole = rest == READ_BYTES
-    texts = [part.decode(errors="replace").replace("\r\n", "\n") for part in (head, tail)]
-    if is_whole:
-        return parse_log("".join(texts)), status
+    parts = [head + tail] if rest == READ_BYTES else [head, tail]
+    texts = [part.decode(errors="replace").replace("\r\n", "\n") for part in parts]
     return parse_log(*texts), status
 
 
@@ -141,7 +143,6 @@ def parse_log(head: str, tail: str = "") -> Log:
     if integrator(parameters) in MINIMISERS:  # its log has step numbers in place of times
         time_ps = time_wanted_ps = None
     section = _last_section(tail or head)
-    performance = PERFORMANCE.findall(section)
     return Log(
         version=next(filter(None, version.groups())),
         integrator=integrator(parameters) if parameters else None,
@@ -151,7 +152,7 @@ def parse_log(head: str, tail: str = "") -> Log:
         time_ps=_number(time_ps),
         steps_wanted=steps_wanted,
         time_wanted_ps=time_wanted_ps,
-        ns_per_day=_number(performance[-1]) if performance else None,
+        ns_per_day=_ns_per_day(section),
         end=_end(parameters, section),
     )
 
@@ -180,9 +181,21 @@ def _wanted(parameters: Mapping[str, str]) -> tuple[int | None, float | None]:
     if steps is None or steps < 0:
         return None, None
     last_step = int(steps + (first_step or 0))
+    if last_step >= MAX_STEPS:
+        return None, None
     if interval is None:
         return last_step, None
-    return last_step, round((first_time or 0) + last_step * interval, 6)
+    return last_step, _number(round((first_time or 0) + last_step * interval, 6))
+
+
+def _ns_per_day(section: str) -> float | None:
+    """Return the performance; its header tells which of the figures it is."""
+    lines = PERFORMANCE.findall(section)
+    if not lines:
+        return None
+    header, figures = lines[-1]
+    by_unit = dict(zip(header.split() or ["(ns/day)"], figures.split(), strict=False))
+    return _number(by_unit.get("(ns/day)"))
 
 
 def _last_section(text: str) -> str:
@@ -213,7 +226,7 @@ def _end(parameters: Mapping[str, str], section: str) -> str | None:
     return "reached the end" if FINISHED.search(section) else None
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | float | None) -> float | None:
     """Return the finite number of a text; None if it is none."""
     with suppress(TypeError, ValueError):
         number = float(text)  # type: ignore[arg-type]

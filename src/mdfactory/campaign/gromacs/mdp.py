@@ -25,7 +25,9 @@ OLD_NAMES: Final = {
     "etc": "tcoupl",
     "epc": "pcoupl",
     "epctype": "pcoupltype",
+    "init-t": "tinit",
     "delta-t": "dt",
+    "compress": "compressibility",
 }
 """Names of parameters in the logs of GROMACS before version 5 -> their names in ``.mdp`` files."""
 
@@ -166,10 +168,6 @@ def _conditions(parameters: Mapping[str, str], pressures: Sequence[float]) -> Co
         _common(temperatures) if has_thermostat else None,
         _common(pressures) if has_barostat else None,
     )
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    return f"no {unit}" if value is None else f"{value} {unit}"
 
 
 def _is_on(value: str) -> bool:
