@@ -80,6 +80,28 @@ def test_production_stems_may_have_digits_of_any_kind(root: Path) -> None:
     assert not adopt(root).skipped
 
 
+@pytest.mark.parametrize(
+    "topology", [b"[ molecules ]\nA\xe9 1\n", b'#include "\xe9.ff/a.itp"\n[ molecules ]\nA 1\n']
+)
+def test_names_in_a_topology_that_are_no_utf8_are_refused(root: Path, topology: bytes) -> None:
+    (root / "b" / "topol.top").write_bytes(topology)
+    assert [Path(item.path).name for item in adopt(root, write=True).skipped] == ["b"]
+    assert not (root / "b" / "build.yaml").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_topology_that_is_no_file_is_named(root: Path, kind: str) -> None:
+    topology = root / "b" / "topol.top"
+    topology.unlink()
+    if kind == "link":
+        topology.symlink_to("moved_away.top")
+    else:
+        os.mkfifo(topology)
+    assert [(Path(item.path).name, item.reason) for item in adopt(root).skipped] == [
+        ("b", "its .top is not a file that can be read")
+    ]
+
+
 def test_write_adds_a_build_input_to_each_run_and_a_list_of_all(root: Path) -> None:
     before = _contents(root)
     adoption = adopt(root, write=True)

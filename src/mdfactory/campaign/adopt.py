@@ -292,8 +292,10 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
 def _topology(run: Run, parameters: Mapping[str, str]) -> Topology:
     """Return the topology of a run."""
     names = sorted(name for name in run.names if name.lower().endswith(".top"))
-    if not names:
+    if not names and any(name.lower().endswith(".tpr") for name in run.names):
         raise UnreadableError("has a .tpr and no .top file, which this version cannot read")
+    if not names:  # such as a symlink whose target has gone
+        raise UnreadableError("its .top is not a file that can be read")
     if DEFAULT_TOPOLOGY in names:
         names = [DEFAULT_TOPOLOGY]
     macros = mdp.macros(parameters)

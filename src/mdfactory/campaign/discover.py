@@ -301,9 +301,14 @@ def _visit(
         discovery = read_simulation(directory, listing, required=required, reading=reading)
     except MemoryError:
         discovery = Skipped(directory, OUT_OF_MEMORY)
-    if discovery is None and is_run(listing.files):
+    if discovery is None and is_run(_names_of_files(listing)):
         discovery = PlainRun(directory, listing.files)
     return discovery, listing
+
+
+def _names_of_files(listing: Listing) -> Collection[str]:
+    """Return the names of files, and of dangling symlinks and pipes, which should be files."""
+    return {*listing.files, *listing.others}.difference(listing.folders, listing.links)
 
 
 def _walk_for_rows(

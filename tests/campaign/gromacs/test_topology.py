@@ -36,6 +36,7 @@ def _molecules(folder: Path, text: str, **options: str) -> dict[str, int]:
         ("[ molecules ]\nSOL 0\nNA 2\n", {"NA": 2}),
         ("[ molecules ]\nSO\\\nL 2\nNA \\\n 3", {"NA": 3, "SO": 0}),
         ("#define N 7\n[ molecules ]\nSOL N\n", {"SOL": 7}),
+        ("#define N M\n#define M 7\n[ molecules ]\nSOL N\n", {"SOL": 7}),
         ("#define N 7\n#undef N\n#define N 8\n[ molecules ]\nSOL N\n", {"SOL": 8}),
         ("[ molecules ]\n#ifdef BIG\nSOL 9\n#else\nSOL 8\n#endif\n", {"SOL": 8}),
         ("[ molecules ]\n#ifndef BIG\nSOL 9\n#else\nSOL 8\n#endif\n", {"SOL": 9}),
@@ -72,6 +73,20 @@ def test_read_topology_follows_includes(tmp_path: Path) -> None:
     assert topology == Topology({"SOL": 4, "ETH": 1}, "oplsaa", "spce")
 
 
+def test_read_topology_follows_includes_from_a_linked_folder(tmp_path: Path) -> None:
+    (tmp_path / "shared" / "toppar").mkdir(parents=True)
+    (tmp_path / "shared" / "all.itp").write_text(MOLECULES)
+    (tmp_path / "shared" / "toppar" / "first.itp").write_text('#include "../all.itp"\n')
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "toppar").symlink_to("../shared/toppar")
+    assert _molecules(tmp_path / "run", '#include "toppar/first.itp"\n') == {"SOL": 10}
+
+
+def test_read_topology_keeps_names_that_are_no_utf8_apart(tmp_path: Path) -> None:
+    (tmp_path / "topol.top").write_bytes(b"; \xe9\n[ molecules ]\nA\xe9 1\nA\xe8 2\n")
+    assert list(read_topology(str(tmp_path / "topol.top")).molecules.values()) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("includes", "forcefield", "water_model"),
     [
@@ -100,6 +115,7 @@ def test_read_topology_takes_the_force_field_of_the_first_include(
         ("[ molecules ]\nSOL -1\n", "topol.top, line 2: expected"),
         ("[ molecules ]\nSOL 1.5\n", "topol.top, line 2: expected"),
         ("[ molecules ]\nSOL N\n", "topol.top, line 2: expected"),
+        ("#define N M\n#define M N\n[ molecules ]\nSOL N\n", "topol.top, line 4: expected"),
         ("[ molecules ]\nSOL 1 2\n", "topol.top, line 2: expected"),
         ("[ molecules ]\nSOL ٣\n", "topol.top, line 2: expected"),
         ("#ifdef A\n" + MOLECULES, "topol.top: #ifdef without #endif"),

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from mdfactory.campaign.build_input.base import Model, Text
+from mdfactory.campaign.build_input.adopted import Name
+from mdfactory.campaign.build_input.base import Model
 
 WATER_MODELS: Final = ("tip3p", "spc", "spce")
 """Water models that a protein can be simulated in."""
@@ -96,8 +97,8 @@ class External(Model):
     """
 
     type: Literal["external"] = "external"
-    forcefield: Text | None = None
-    water_model: Text | None = None
+    forcefield: Name | None = None
+    water_model: Name | None = None
 
 
 ParametrizationConfig = Annotated[

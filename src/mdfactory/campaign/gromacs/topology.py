@@ -11,6 +11,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import chain
 from typing import Final
 
 from mdfactory.files import UnreadableError, read_file
@@ -102,10 +104,19 @@ def read_topology(
 def _parse_molecules(line: str, macros: Mapping[str, str], place: str) -> tuple[str, int]:
     """Return the molecule type and the count of a line of ``[ molecules ]``."""
     name, *rest = line.split()
-    count = macros.get(rest[0], rest[0]).strip() if rest else ""
+    count = _expand(rest[0], macros) if rest else ""
     if len(rest) != 1 or not COUNT.fullmatch(count):
         raise UnreadableError(f"{place}: expected a molecule type and its count in [ molecules ]")
     return name, int(count)
+
+
+def _expand(word: str, macros: Mapping[str, str]) -> str:
+    """Return what a word stands for; macros may be defined by others, and even by themselves."""
+    expanded = set[str]()
+    while word in macros and word not in expanded:
+        expanded.add(word)
+        word = macros[word].strip()
+    return word
 
 
 def _forcefield(includes: Sequence[str]) -> str | None:
@@ -154,10 +165,11 @@ class _Reader:
         path
             The file.
         parents
-            The files that include it.
+            Real paths of the files that include it.
         """
         name = os.path.relpath(path, self.folder)
-        if path in parents:
+        real_path = os.path.realpath(path)
+        if real_path in parents:
             raise UnreadableError(f"{name}: includes itself")
         if len(parents) > MAX_INCLUDE_DEPTH:
             raise UnreadableError(f"{name}: includes are nested more than {MAX_INCLUDE_DEPTH} deep")
@@ -169,7 +181,9 @@ class _Reader:
                     yield place, line
             elif match := INCLUDE.match(line[1:].strip()):
                 if all(conditions):
-                    yield from self._include(match[1] or match[2], path, place, parents)
+                    yield from self._include(
+                        match[1] or match[2], path, place, (*parents, real_path)
+                    )
             else:
                 self._apply(line[1:].split(None, 2), conditions, place)
         if conditions:
@@ -184,16 +198,17 @@ class _Reader:
         self.unread_bytes -= len(content)
         if b"\0" in content:
             raise UnreadableError(f"{name} is not a text file")
-        pending = ""
-        lines = content.decode(errors="replace").split("\n")
-        for number, raw in enumerate([*lines, ""], 1):  # the last one may be continued
+        pending = bytearray()
+        lines = chain(BytesIO(content), [b""])  # the last one may be continued
+        for number, raw in enumerate(lines, 1):
             line = raw.rstrip()
-            if line.endswith("\\"):
-                pending += line[:-1] + " "
+            if line.endswith(b"\\"):
+                pending += line[:-1] + b" "
                 continue
-            text, pending = (pending + line).partition(";")[0].strip(), ""
-            if text:
-                yield number, text
+            text = (pending + line).partition(b";")[0].strip()
+            pending.clear()
+            if text:  # comments need not be UTF-8; other names than that are refused later
+                yield number, text.decode(errors="surrogateescape")
 
     def _include(
         self, target: str, path: str, place: str, parents: tuple[str, ...]
@@ -203,9 +218,9 @@ class _Reader:
         if len(self.includes) > MAX_INCLUDES:
             raise UnreadableError(f"{place}: more than {MAX_INCLUDES:,} includes")
         folders = (os.path.dirname(path), *self.include_folders, self.folder)
-        for candidate in (os.path.normpath(os.path.join(folder, target)) for folder in folders):
-            if "\0" not in candidate and os.path.exists(candidate):
-                yield from self.lines(candidate, (*parents, path))
+        for candidate in (os.path.join(folder, target) for folder in folders):
+            if os.path.exists(candidate):
+                yield from self.lines(candidate, parents)
                 return
         self.missing.append(target)
 

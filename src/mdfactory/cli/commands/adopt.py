@@ -116,6 +116,8 @@ def _closing_lines(
         f"{counted(len(adoption.runs), 'run')} {verb}, {adoption.existing:,} already have a "
         f"BuildInput, {len(adoption.skipped):,} skipped"
     )
+    if not (adoption.runs or adoption.existing):
+        return
     if write or not adoption.runs:
         yield session.next_command(f"To push them: mdfactory sync push all {shell_words(root)}")
         return
