@@ -231,7 +231,7 @@ def test_the_error_has_all_problems_and_its_message_the_first_few() -> None:
     assert len(caught.value.problems) == 6
 
 
-@pytest.mark.parametrize("smiles", [" CO", "CO ", "CO\n", "\tCO", "C O"])
+@pytest.mark.parametrize("smiles", [" CO", "CO ", "CO \n", "\nCO", "\tCO", "C O"])
 def test_a_smiles_with_a_blank_is_refused(smiles: str) -> None:
     with pytest.raises(BuildInputError, match="where RDKit would stop"):
         BuildInput.parse(_box({"smiles": smiles, "resname": "MEO", "count": 1}))

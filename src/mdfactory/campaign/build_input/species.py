@@ -118,7 +118,11 @@ def _normalise_resname(given: str) -> str:
     return resname
 
 
-Smiles = Annotated[str, AfterValidator(canonical_smiles)]
+def _normalise_smiles(given: str) -> str:
+    return canonical_smiles(given.rstrip("\r\n"))  # a block of YAML ends with a line break
+
+
+Smiles = Annotated[str, AfterValidator(_normalise_smiles)]
 Resname = Annotated[str, AfterValidator(_normalise_resname)]
 Atoms = Annotated[
     tuple[Integer, ...],
