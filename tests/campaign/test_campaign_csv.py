@@ -13,6 +13,7 @@ import pytest
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.campaign_csv import Rows, read_rows
 from mdfactory.errors import SourceError
+from mdfactory.records.vocabulary import SimulationType
 
 LIPID = "CCCCCCCCCCO"
 MIXED = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
@@ -160,7 +161,7 @@ def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> N
     )
     assert [row.number for row in rows.rows] == [1, 4]
     number = "expected a whole number in digits without leading zeros, such as 450 (got 'many')"
-    types = "mixedbox, bilayer, lnp, proteinbox, protein_mixedbox"
+    types = ", ".join(SimulationType)
     assert _problems(rows) == [
         (2, 4, f"simulation_type: 'plasma' is not one of {types}"),
         (3, 5, f"system.species.SOL.count: {number}"),

@@ -372,8 +372,9 @@ def test_a_newer_format_is_refused_by_each_command_in_one_line(
     tmp_path: Path,
 ) -> None:
     assert mdfactory("sync", "init", "all").code == 0
-    plant(format_table(Namespace(namespace)), [(FORMAT_VERSION + 1,)])
     other = f"sqlite:///{tmp_path / 'other.db'}"
+    assert mdfactory("sync", "copy", "--from", kind, "--to", other).code == 0
+    plant(format_table(Namespace(namespace)), [(FORMAT_VERSION + 1,)])
     commands = [
         (*name.split(), *ARGUMENTS.get(name, ()), *([campaign] if "push" in name else ()))
         for name in READ.keys() | WRITE.keys()
