@@ -10,7 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 from functools import partial
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -248,6 +248,26 @@ def test_html_is_escaped_and_loads_nothing(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_read_shows_why(tmp_path: Path) -> None:
     records = mdfactory.open_store(f"sqlite:///{tmp_path}")
     assert "Run: mdfactory sync init systems" in records._repr_html_()
+
+
+def test_the_command_of_an_error_is_for_the_store_that_was_opened(tmp_path: Path) -> None:
+    """Without its configuration, it would create tables in another store."""
+    config = tmp_path / "my lab.ini"
+    config.write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    opened = {
+        f"--config '{config}'": mdfactory.open_store(config=config),
+        "--config FILE": mdfactory.open_store(f"sqlite:///{tmp_path}/lab"),
+    }
+    for options, store in opened.items():
+        with pytest.raises(NotInitialisedError, match=f"Run: .* init systems {options}$"):
+            store.systems()
+        with pytest.raises(NotInitialisedError, match=f"Run: .* init analysis {options}$"):
+            store.analysis("rdf_oxygen")
+        with pytest.raises(NotInitialisedError, match=f"Run: .* {options}$"):
+            store.analyses()
+        assert options in unescape(store._repr_html_())
+    with pytest.raises(NotInitialisedError, match="Run: mdfactory sync init systems$"):
+        mdfactory.open_store().systems()
 
 
 def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:

@@ -36,7 +36,7 @@ def records_html(
         Largest number of simulations whose results are counted.
     """
     try:
-        with argument_names():
+        with argument_names(store.command_options):
             return "".join(_tables(store, catalogue, max_simulations))
     except MDFactoryError as error:
         return f"<p><b>{escape(store.location)}</b></p><p>{escape(str(error))}</p>"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import load
@@ -55,48 +55,64 @@ def open_named(
         If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
     """
     if url is not None:
-        return store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS
-    settings = load(Path(config) if config else None)
-    return open_store(settings, wait=wait), Catalogue(settings.catalogue), settings.stems
+        store, catalogue, stems = store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS
+    else:
+        settings = load(Path(config) if config else None)
+        store, stems = open_store(settings, wait=wait), settings.stems
+        catalogue = Catalogue(settings.catalogue)
+    store.command_options = command_options(url, config)
+    return store, catalogue, stems
+
+
+def command_options(url: str | None, config: str | Path | None) -> str:
+    """Return the options with which a command reaches a store; see `open_named`.
+
+    A command takes no URL. Without a configuration of that store it would change another one.
+    """
+    if url is not None:
+        return "--config FILE"
+    return f"--config {quote(str(config))}" if config else ""
 
 
 @contextmanager
-def argument_names(config: str | Path | None = None) -> Iterator[None]:
+def argument_names(options: str = "") -> Iterator[None]:
     """Let the errors of the block name arguments of Python, in place of options.
 
     Parameters
     ----------
-    config
-        Configuration file of the store, which the command of an error needs, too.
+    options
+        Options that the command of an error needs; see `Store.command_options`.
     """
     try:
         yield
     except MDFactoryError as error:
         message, *others = error.args
         error.args = (OPTION.sub(_to_argument, message), *others)
-        if config and error.command.startswith("mdfactory "):
-            error.command += f" --config {quote(str(config))}"
+        if options and error.command.startswith("mdfactory "):
+            error.command += f" {options}"
         raise
 
 
-def naming_arguments(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+def naming_arguments(
+    function: Callable[Concatenate[Store, P], Iterator[T]],
+) -> Callable[Concatenate[Store, P], Iterator[T]]:
     """Return a generator whose errors name arguments of Python; see `argument_names`."""
 
-    def generate(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        with argument_names():
-            yield from function(*args, **kwargs)
+    def generate(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        with argument_names(store.command_options):
+            yield from function(store, *args, **kwargs)
 
     return generate
 
 
 def naming_arguments_inside(
-    function: Callable[P, AbstractContextManager[T]],
-) -> Callable[P, AbstractContextManager[T]]:
+    function: Callable[Concatenate[Store, P], AbstractContextManager[T]],
+) -> Callable[Concatenate[Store, P], AbstractContextManager[T]]:
     """Return a context manager; errors in its block name arguments of Python."""
 
     @contextmanager
-    def opened(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        with argument_names(), function(*args, **kwargs) as value:
+    def opened(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        with argument_names(store.command_options), function(store, *args, **kwargs) as value:
             yield value
 
     return opened

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from mdfactory.campaign.discover import CsvSource, Source
 from mdfactory.campaign.scan_index import indexed_reading
 from mdfactory.config.passwords import mask_password
-from mdfactory.entry import argument_names, open_named
+from mdfactory.entry import argument_names, command_options, open_named
 from mdfactory.errors import MAX_LISTED, UsageError, counted
 from mdfactory.files import expand_home
 from mdfactory.records.vocabulary import ConflictMode
@@ -99,7 +99,7 @@ def push(
     >>> mdfactory.push("mdfactory-demo/water_methanol", mode="update", config=ini)
     <Pushed: 0 inserted, 0 updated, 33 unchanged, 0 skipped>
     """
-    with argument_names(None if url else config):
+    with argument_names(command_options(url, config)):
         found = _source(source, csv_root)
         scope = scope_of(_known("kind", kind, SCOPE_BY_KIND), _names(kind, names))
         chosen = MODES[_known("mode", mode, MODES)]

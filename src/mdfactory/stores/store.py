@@ -47,6 +47,9 @@ class Store(ABC):
     retention: Retention = Retention()
     """Limits of the history: how many operations, and how many bytes, can be undone."""
 
+    command_options: str = ""
+    """Options that a command needs to reach this store: it may not be the configured one."""
+
     @abstractmethod
     def _open(
         self, *, write: bool, create: Collection[Namespace]
