@@ -29,6 +29,7 @@ from mdfactory.display import records_html
 from mdfactory.errors import (
     ConfigError,
     FrameCorruptError,
+    InvalidNameError,
     NotInitialisedError,
     QueryError,
     SchemasDifferError,
@@ -250,6 +251,15 @@ def test_a_store_that_cannot_be_read_shows_why(tmp_path: Path) -> None:
     assert "Run: mdfactory sync init systems" in records._repr_html_()
 
 
+def test_without_pandas_the_error_names_the_extra() -> None:
+    script = "import sys; sys.modules['pandas'] = None; import mdfactory; mdfactory.open_store()"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert "needs pandas, which is not installed" in result.stderr
+    assert "Run: pip install 'mdfactory[notebook]'" in result.stderr
+
+
 def test_the_command_of_an_error_is_for_the_store_that_was_opened(tmp_path: Path) -> None:
     """Without its configuration, it would create tables in another store."""
     config = tmp_path / "my lab.ini"
@@ -339,6 +349,8 @@ def test_errors_list_the_valid_names(records: Records) -> None:
     meant = r"no analysis named 'rdf_oxigen' \(did you mean 'rdf_oxygen'\?\); it has "
     with pytest.raises(UnknownNameError, match=meant):
         records.analysis("rdf_oxigen")
+    with pytest.raises(InvalidNameError, match="5 is not a valid name of an analysis"):
+        records.analysis(5)  # type: ignore[arg-type]
     with pytest.raises(QueryError, match="item_type='plot': .* there are analysis, artifact"):
         records.overview(item_type="plot")
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields as dataclass_fields
+from importlib.util import find_spec
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from mdfactory.campaign.progress import read_progress
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.display import records_html
 from mdfactory.entry import naming_arguments, naming_arguments_inside, open_named
-from mdfactory.errors import FrameCorruptError, QueryError, StoreError, one_line
+from mdfactory.errors import ConfigError, FrameCorruptError, QueryError, StoreError, one_line
 from mdfactory.frames.extras import CommonExtras
 from mdfactory.frames.groups import displayed
 from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to_pandas
@@ -69,7 +70,8 @@ def open_store(
     Raises
     ------
     ConfigError
-        If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
+        If `url` is not a URL of a store, if the configuration cannot be read or is invalid, or if
+        pandas is not installed.
 
     Examples
     --------
@@ -82,6 +84,11 @@ def open_store(
     >>> len(records.systems(status="completed"))
     4
     """
+    if find_spec("pandas") is None:  # it is imported when it is needed
+        raise ConfigError(
+            "a store in Python needs pandas, which is not installed",
+            command="pip install 'mdfactory[notebook]'",
+        )
     return Records(*open_named(url, config, wait))
 
 

@@ -23,14 +23,15 @@ def check_name(name: str) -> str:
     InvalidNameError
         If the name is invalid.
     """
-    if name.lower() == "overview":
-        raise InvalidNameError("'overview' is reserved for the table of all results")
-    if not RESULT_NAME_PATTERN.fullmatch(name):
+    given: object = name
+    if not isinstance(given, str) or not RESULT_NAME_PATTERN.fullmatch(given):
         raise InvalidNameError(
             f"{name!r} is not a valid name of an analysis or artifact: a name is a letter, "
             "then letters, digits and underscores, at most 48 characters"
         )
-    return name
+    if given.lower() == "overview":
+        raise InvalidNameError("'overview' is reserved for the table of all results")
+    return given
 
 
 class SimulationStatus(StrEnum):
