@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mdfactory.campaign.registry import read_registry
-from mdfactory.campaign.results import ResultProblem, Results
+from mdfactory.campaign.result_problems import ResultProblem
+from mdfactory.campaign.results import Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
 from members import ANN, BEN, GROUP, NEEDS_MEMBERS, group_folder, run_as
 from tracing import NEEDS_STRACE, traced

@@ -8,9 +8,8 @@ any two of these steps, each entry of the registry still describes files that ex
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mdfactory.campaign.recording import check_extras, extras_of_analysis, to_arrow
 from mdfactory.campaign.registry import (
-    REGISTRY_FILE,
     RESULTS_FOLDER,
     Analysis,
     Artifact,
@@ -35,11 +33,11 @@ from mdfactory.campaign.registry import (
 from mdfactory.campaign.result_files import (
     check_sources,
     copy_result,
-    file_sha256,
     make_folder,
     temporary_path,
     write_parquet,
 )
+from mdfactory.campaign.result_problems import ResultProblem, find_problems
 from mdfactory.campaign.summary import count_results, results_html
 from mdfactory.errors import FrameTooLargeError, ResultError, one_line, suggestion
 from mdfactory.files import create_file, create_folder, escape_undecoded, sync_folder
@@ -59,23 +57,6 @@ MAX_FILENAME_CHARACTERS: Final = 80
 """Length at which a message truncates the name of a file."""
 
 Parquet = TypeVar("Parquet", "pa.Table", "FileMetaData")
-
-
-@dataclass(frozen=True, slots=True)
-class ResultProblem:
-    """A difference between the registry and the files of a simulation.
-
-    Parameters
-    ----------
-    item
-        Name of the analysis or artifact, or path of a file that no entry lists. If a whole
-        section of the registry is invalid: ``metadata.json``.
-    problem
-        Description of the problem, in one line.
-    """
-
-    item: str
-    problem: str
 
 
 class Results:
@@ -274,7 +255,7 @@ class Results:
         """
         for file in artifact.files:
             try:
-                is_file = self._artifact_path(file).is_file()
+                is_file = resolve_result_path(self.directory, file, ResultType.artifact).is_file()
             except (OSError, ValueError) as error:
                 raise ResultError(one_line(error)) from error
             if not is_file:
@@ -487,9 +468,6 @@ class Results:
             raise ResultError(f"{self.directory} does not exist")
         make_folder(self.folder)
 
-    def _artifact_path(self, file: str) -> Path:
-        return resolve_result_path(self.directory, file, ResultType.artifact)
-
     def check(self) -> list[ResultProblem]:
         """Compare the registry with the files.
 
@@ -505,39 +483,7 @@ class Results:
         RegistryError
             If the registry cannot be read.
         """
-        registry = self.registry()
-        problems = [
-            ResultProblem(problem.name or REGISTRY_FILE, problem.reason)
-            for problem in registry.problems
-        ]
-        for analysis in registry.analyses.values():
-            try:
-                self.check_rows(analysis)
-            except ResultError as error:
-                problems.append(ResultProblem(analysis.name, str(error)))
-        for artifact in registry.artifacts.values():
-            problems += self._check_artifact(artifact)
-        folder = self.folder.resolve()
-        listed = listed_locations(self.directory, registry)
-        return problems + [
-            ResultProblem(str(path.relative_to(folder)), "is not in the registry")
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and str(path) not in listed
-        ]
-
-    def _check_artifact(self, artifact: Artifact) -> Iterator[ResultProblem]:
-        for file, recorded in artifact.checksums.items():
-            try:
-                checksum = file_sha256(self._artifact_path(file))
-            except FileNotFoundError:
-                problem = "is missing"
-            except (OSError, ValueError) as error:
-                problem = f"cannot be read: {one_line(error)}"
-            else:
-                if checksum == recorded.lower():
-                    continue
-                problem = "has changed: its checksum differs from the registry"
-            yield ResultProblem(artifact.name, f"{file} {problem}")
+        return [*find_problems(self.directory, self.registry(), self.check_rows)]
 
     def _find(self, result: type[Result], name: str) -> Result:
         """Return the valid entry of a name."""
