@@ -1,0 +1,214 @@
+"""Conditions on fields: ``system.species.MEO.fraction > 0.3``, parsed and evaluated."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from mdfactory.errors import QueryError
+from mdfactory.records.fields import LACKING, Field, is_number, parse_field
+
+OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "~": lambda value, text: text.casefold() in value.casefold(),
+}
+"""Operator -> its function. ``!=`` is the opposite of ``=``."""
+
+WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
+
+FIELD_PART: Final = re.compile(r"""(?:"[^"]*"|'[^']*'|[^=!<>~"'])*""")
+OPERATOR: Final = re.compile(r"!=|<=|>=|[=<>~]")
+NUMBER: Final = re.compile(
+    r"[+-]?(\d+(?P<fraction>\.\d*)?|(?P<point>\.\d+))(?P<exponent>[eE][+-]?\d+)?"
+)
+
+MAX_INTEGER_DIGITS: Final = 400
+"""Digits of a whole number in a condition; Python refuses those of some thousands."""
+
+KINDS: Final = {
+    "number": "a number",
+    "text": "a text",
+    "bool": "true or false",
+    "null": "null",
+    "group": "a group of fields",
+    "list": "a list",
+}
+"""Kind of a value -> what messages call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A condition on a field.
+
+    Parameters
+    ----------
+    text
+        The condition as it was given.
+    field
+        The field that is compared.
+    operator
+        One of ``= != < <= > >= ~``.
+    value
+        A number, text, bool or None; a text for ``~``.
+    position
+        Position of the value in `text`.
+    """
+
+    text: str
+    field: Field
+    operator: str
+    value: float | str | bool | None
+    position: int
+
+    def is_met(self, values: Sequence[Any]) -> bool:
+        """Return whether a simulation meets the condition.
+
+        Parameters
+        ----------
+        values
+            The values of the field in the simulation; see `fields.values_of`.
+        """
+        if self.operator == "!=":
+            return not any(self._holds("=", value) for value in values)
+        return any(self._holds(self.operator, value) for value in values)
+
+    def _holds(self, operator: str, value: Any) -> bool:
+        if value is LACKING:
+            value = 0
+        return kind_of(value) == kind_of(self.value) and OPERATORS[operator](value, self.value)
+
+    def accepts(self, kind: str) -> bool:
+        """Return whether a value of this kind can be compared; anything can be null."""
+        return self.value is None or kind == kind_of(self.value)
+
+    def check_kinds(self, kinds: Collection[str]) -> None:
+        """Check that the field can be compared with the value.
+
+        Parameters
+        ----------
+        kinds
+            The kinds of the values that simulations have; see `kind_of`.
+
+        Raises
+        ------
+        QueryError
+            If they are all of other kinds than the value.
+        """
+        others = [kind for kind in KINDS if kind in kinds and kind != "null"]
+        if not others or any(map(self.accepts, kinds)):
+            return
+        kind = others[0]
+        is_what = " or ".join(KINDS[name] for name in others)
+        if kind in {"group", "list"}:
+            _fail(self.text, 0, f"{self.field.text} is {is_what}, which cannot be compared")
+        value = self.text[self.position :].strip()
+        hint = f'; write "{value}" in quotes to compare texts' if kind == "text" else ""
+        if kind == "number" and value.endswith("%"):
+            hint = "; write 30 % as 0.3"
+        needed = KINDS[kind_of(self.value)]
+        _fail(
+            self.text,
+            self.position,
+            f"{self.field.text} is {is_what}, and {value} is {needed}{hint}",
+        )
+
+
+def kind_of(value: object) -> str:
+    """Return the kind of a value of JSON, a key of `KINDS`."""
+    if is_number(value):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, bool):
+        return "bool"
+    if value is None:
+        return "null"
+    return "list" if isinstance(value, list) else "group"
+
+
+def parse_comparison(text: str) -> Comparison:
+    """Return the condition of an expression ``FIELD OP VALUE``.
+
+    Parameters
+    ----------
+    text
+        The expression. Blanks round the operator are optional. Names and texts may be in quotes.
+
+    Raises
+    ------
+    QueryError
+        If the expression is incomplete; the message has the position of the fault.
+
+    Examples
+    --------
+    >>> from mdfactory.records.where import parse_comparison
+    >>> condition = parse_comparison("system.species.MEO.fraction > 0.3")
+    >>> condition.field.parts[-2:], condition.operator, condition.value
+    (('MEO', 'fraction'), '>', 0.3)
+    """
+    match = FIELD_PART.match(text)
+    end = match.end() if match else 0
+    given = OPERATOR.match(text, end)
+    if not given:
+        expected = "a closing quote" if text[end:][:1] in {'"', "'"} else "one of = != < <= > >= ~"
+        _fail(text, end, f"expected {expected}")
+    field = _parse_field(text, end)
+    rest = text[given.end() :]
+    position = given.end() + len(rest) - len(rest.lstrip())
+    value = _parse_value(text, position, is_text=given[0] == "~")
+    if (value is None or isinstance(value, bool)) and given[0] not in {"=", "!="}:
+        _fail(text, end, "true, false and null are compared with = and != only")
+    return Comparison(text, field, given[0], value, position)
+
+
+def _parse_field(text: str, end: int) -> Field:
+    """Return the field before the operator, which is at `end`."""
+    start = len(text) - len(text.lstrip())
+    try:
+        return parse_field(text[start:end].rstrip())
+    except ValueError as error:
+        reason, position = error.args
+        _fail(text, start + position, str(reason))
+
+
+def _parse_value(text: str, position: int, *, is_text: bool) -> float | str | bool | None:
+    """Return the value after the operator."""
+    value = text[position:].rstrip()
+    if not value:
+        _fail(text, position, "expected a value")
+    if value[0] in "\"'":
+        end = value.find(value[0], 1)
+        if end != len(value) - 1 or end == 0:
+            expected = "a closing quote" if end <= 0 else "the end after the closing quote"
+            _fail(text, position + (len(value) if end <= 0 else end + 1), f"expected {expected}")
+        return value[1:-1]
+    if is_text:
+        return value
+    if given := OPERATOR.match(value):
+        _fail(text, position, f"expected a value, not {given[0]}; write a text in quotes")
+    if value in WORDS:
+        return WORDS[value]
+    return _to_number(value)
+
+
+def _to_number(value: str) -> float | str:
+    """Return the number that a text is; otherwise the text."""
+    match = NUMBER.fullmatch(value)
+    if not match or not value.isascii():
+        return value
+    if not any(match.group("fraction", "point", "exponent")):
+        return int(value) if len(value) < MAX_INTEGER_DIGITS else value
+    number = float(value)
+    return number if math.isfinite(number) else value
+
+
+def _fail(text: str, position: int, reason: str) -> NoReturn:
+    raise QueryError(f"--where {text!r:.200}, character {position + 1}: {reason}")
