@@ -19,11 +19,14 @@ from mdfactory.stores.store import Store
 P = ParamSpec("P")
 T = TypeVar("T")
 
-NAMES: Final = "engine hash item-type limit parametrization simulation-type sort status"
+NAMES: Final = (
+    "contains engine hash item-type limit parametrization simulation-type sort status tag where"
+)
 
 ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.split()} | {
     "--csv": "csv_root=",
     "--diff": 'mode="diff"',
+    "--field": "fields=",
     "--force": 'mode="force"',
     "--union": "union=True",
     "--update": 'mode="update"',

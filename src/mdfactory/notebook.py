@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields as dataclass_fields
 from importlib.util import find_spec
-from itertools import chain, count, islice
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,31 +19,23 @@ from mdfactory.campaign.gromacs.runs import Progress
 from mdfactory.campaign.progress import read_progress
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.display import records_html
-from mdfactory.entry import naming_arguments, naming_arguments_inside, open_named
-from mdfactory.errors import ConfigError, FrameCorruptError, QueryError, StoreError, one_line
+from mdfactory.entry import argument_names, naming_arguments, naming_arguments_inside, open_named
+from mdfactory.errors import ConfigError, FrameCorruptError, one_line
 from mdfactory.frames.extras import CommonExtras
-from mdfactory.frames.groups import displayed
 from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to_pandas
 from mdfactory.records.arrow import batch
-from mdfactory.records.query import Query
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, artifact_table, text_schema
+from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table, text_schema
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.stores.keys import Key, hash_condition, key_batches
 from mdfactory.stores.store import Store
 from mdfactory.sync import frames as sync_frames
 from mdfactory.sync import pull as sync_pull
 from mdfactory.sync.completeness import count_results, read_completeness
+from mdfactory.sync.search import Search, parse_search, reading_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_PATH_CHARACTERS: Final = 256
-"""Length of the dotted path of a field of a BuildInput. Those of this package are much shorter."""
-
-MAX_NAMED_FIELDS: Final = 100
-"""Maximum number of fields that an error names."""
-
-pull = naming_arguments(sync_pull.pull)
+open_pull = naming_arguments_inside(sync_pull.open_pull)
 pull_frames = naming_arguments_inside(sync_frames.pull_frames)
 
 
@@ -144,6 +136,9 @@ class Records:
         status: str | None = None,
         parametrization: str | None = None,
         engine: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
         fields: Sequence[str] = (),
         progress: bool = False,
         sort: str | None = None,
@@ -163,10 +158,18 @@ class Records:
             Source of the force-field parameters.
         engine : {"gromacs"}, optional
             Program that runs the simulation.
+        where : sequence of str
+            Conditions on fields of the BuildInput or on columns, such as
+            ``system.species.MEO.fraction > 0.3``; all must be met.
+        contains : sequence of str
+            SMILES, or ``smarts:...``, each of which a species of the simulation contains.
+        tag : sequence of str
+            Tags that the simulation has: ``KEY=VALUE`` or ``KEY``.
         fields : sequence of str
             Fields of the BuildInput to add as columns, as dotted paths, as in a campaign CSV:
             ``system.target_density``, ``system.species.SOL.fraction``. A field with subfields,
-            such as ``system.species``, adds a column for each of them.
+            such as ``system.species``, adds a column for each of them. ``composition`` is the text
+            of all species.
         progress : bool
             Whether to read the progress of production runs from the logs in the directories, as
             `Simulation.progress` does, and to add it as columns ``progress_log``,
@@ -212,14 +215,11 @@ class Records:
             "parametrization": parametrization,
             "engine": engine,
         }
-        rows = pull(self.store, SIMULATIONS, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
-        frame = pa.Table.from_batches(rows, SIMULATIONS.schema).to_pandas()
+        search = _parse_search(where, contains, tag, fields)
+        frame = _nullable(self._pull(SIMULATIONS, hash, equal, search, sort, limit))
         if progress:
             frame = frame.join(_progress_columns(frame, self.stems))
-        if not fields:
-            return frame
-        shown = [field for field in fields if field not in frame.columns]
-        return _with_fields(frame, _field_columns(frame, shown))
+        return frame
 
     def overview(
         self,
@@ -228,6 +228,10 @@ class Records:
         hash: str | None = None,  # noqa: A002  # the column's name
         simulation_type: str | None = None,
         status: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
+        fields: Sequence[str] = (),
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
@@ -243,6 +247,8 @@ class Records:
             Type of the simulation.
         status : {"completed", "not_yet_run"}, optional
             Whether the result is in the store.
+        where, contains, tag, fields : sequence of str
+            Conditions on the BuildInput, and its fields to add as columns; see `systems`.
         sort : str, optional
             Column to sort by; ``-column`` for descending order.
         limit : int, optional
@@ -279,14 +285,17 @@ class Records:
         4     system_chemistry    completed          2
         """
         equal = {"item_type": item_type, "simulation_type": simulation_type, "status": status}
-        rows = pull(self.store, OVERVIEW, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
-        return pa.Table.from_batches(rows, OVERVIEW.schema).to_pandas()
+        search = _parse_search(where, contains, tag, fields)
+        return self._pull(OVERVIEW, hash, equal, search, sort, limit).to_pandas()
 
     def analyses(
         self,
         *,
         hash: str | None = None,  # noqa: A002  # the column's name
         simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
     ) -> pd.DataFrame:
         """Return the names of analyses, and of how many simulations they are in the store.
 
@@ -296,6 +305,8 @@ class Records:
             First digits of the hash, in upper or lower case.
         simulation_type : SimulationType or str, optional
             Type of the simulation.
+        where, contains, tag : sequence of str
+            Conditions on the BuildInput; see `systems`.
 
         Returns
         -------
@@ -326,13 +337,17 @@ class Records:
         3           rdf_oxygen          4        1
         4     system_chemistry          4        1
         """
-        return self._count_results(ResultType.analysis, hash, simulation_type)
+        search = _parse_search(where, contains, tag)
+        return self._count_results(ResultType.analysis, hash, simulation_type, search)
 
     def artifacts(
         self,
         *,
         hash: str | None = None,  # noqa: A002  # the column's name
         simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
     ) -> pd.DataFrame:
         """Return the names of artifacts, and of how many simulations they are in the store.
 
@@ -349,10 +364,37 @@ class Records:
         0    density_plot          3        2
         1  last_frame_pdb          3        2
         """
-        return self._count_results(ResultType.artifact, hash, simulation_type)
+        search = _parse_search(where, contains, tag)
+        return self._count_results(ResultType.artifact, hash, simulation_type, search)
+
+    def _pull(  # noqa: PLR0917  # all from the arguments of one call
+        self,
+        table: Table,
+        hash_prefix: str | None,
+        equal: Mapping[str, str | None],
+        search: Search,
+        sort: str | None,
+        limit: int | None,
+    ) -> pa.Table:
+        """Return the records of a table; notes are warnings."""
+        with open_pull(
+            self.store,
+            table,
+            hash_prefix=hash_prefix,
+            equal=equal,
+            search=search,
+            sort=sort,
+            limit=limit,
+            note=warnings.warn,
+        ) as found:
+            return pa.Table.from_batches(found.batches, found.schema)
 
     def _count_results(
-        self, item_type: ResultType, hash_prefix: str | None, simulation_type: str | None
+        self,
+        item_type: ResultType,
+        hash_prefix: str | None,
+        simulation_type: str | None,
+        search: Search,
     ) -> pd.DataFrame:
         """Return a row for each name of a type of results; see `analyses`."""
         completeness = naming_arguments(read_completeness)(
@@ -361,6 +403,8 @@ class Records:
             item_type=item_type,
             hash_prefix=hash_prefix,
             simulation_type=simulation_type,
+            search=search,
+            note=warnings.warn,
         )
         counts = count_results(completeness)
         rows = [(name, count.completed, count.missing) for (_, name), count in counts.items()]
@@ -372,6 +416,9 @@ class Records:
         *,
         hash: str | None = None,  # noqa: A002  # the column's name
         simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
         fields: Sequence[str] = (),
         union: bool = False,
         sort: str | None = None,
@@ -387,8 +434,8 @@ class Records:
             First digits of the hash, in upper or lower case.
         simulation_type : SimulationType or str, optional
             Type of the simulation.
-        fields : sequence of str
-            Fields of the BuildInput to add as columns; see `systems`.
+        where, contains, tag, fields : sequence of str
+            Conditions on the BuildInput, and its fields to add as columns; see `systems`.
         union : bool
             Whether to join tables whose columns or types differ, by Arrow's rules of promotion.
         sort : str, optional
@@ -446,16 +493,22 @@ class Records:
         """
         equal = {"simulation_type": simulation_type}
         with pull_frames(
-            self.store, name, hash_prefix=hash, equal=equal, sort=sort, limit=limit, union=union
+            self.store,
+            name,
+            hash_prefix=hash,
+            equal=equal,
+            search=_parse_search(where, contains, tag, fields),
+            sort=sort,
+            limit=limit,
+            union=union,
+            note=warnings.warn,
         ) as frames:
             table = pa.Table.from_batches(frames.batches(), frames.schema)
         for note in frames.notes:
             warnings.warn(note, stacklevel=2)
         frame = _to_pandas(table, name)
         frame.attrs = _attributes(frame, frames.common, labels_by_name(table, frame))
-        if not fields:
-            return frame
-        return _with_fields(frame, _field_columns(self._read_inputs(frames.keys), fields))
+        return _with_fields(frame, _nullable(frames.fields))
 
     def artifact(
         self,
@@ -463,6 +516,10 @@ class Records:
         *,
         hash: str | None = None,  # noqa: A002  # the column's name
         simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
+        fields: Sequence[str] = (),
         sort: str | None = None,
         limit: int | None = None,
     ) -> pd.DataFrame:
@@ -476,6 +533,8 @@ class Records:
             First digits of the hash, in upper or lower case.
         simulation_type : SimulationType or str, optional
             Type of the simulation.
+        where, contains, tag, fields : sequence of str
+            Conditions on the BuildInput, and its fields to add as columns; see `systems`.
         sort : str, optional
             Column to sort by; ``-column`` for descending order.
         limit : int, optional
@@ -509,27 +568,12 @@ class Records:
         """
         equal = {"simulation_type": simulation_type}
         table = artifact_table(name)
-        rows = pull(self.store, table, hash_prefix=hash, equal=equal, sort=sort, limit=limit)
-        frame = pa.Table.from_batches(rows, table.schema).to_pandas()
+        search = _parse_search(where, contains, tag, fields)
+        frame = self._pull(table, hash, equal, search, sort, limit).to_pandas()
         for column in ("files", "checksums"):
             texts = zip(frame["hash"], frame[column], strict=True)
             frame[column] = [_parse(text, f"{column} of {hash_}") for hash_, text in texts]
         return frame
-
-    def _read_inputs(self, keys: Sequence[Key]) -> pd.DataFrame:
-        """Return hash and BuildInput of the simulations with these keys, missing if not stored."""
-        columns = ("hash", "input_data")
-        with self.store.transaction() as transaction:
-            batches = [
-                batch
-                for keys_batch in key_batches(keys)
-                for batch in transaction.read(
-                    SIMULATIONS, Query((hash_condition(keys_batch),), columns)
-                )
-            ]
-        schema = Query(columns=columns).schema(SIMULATIONS)
-        inputs = pa.Table.from_batches(batches, schema).to_pandas().set_index("hash")
-        return inputs.reindex([key[0] for key in keys]).rename_axis("hash").reset_index()
 
 
 def _attributes(
@@ -577,6 +621,30 @@ def _with_fields(frame: pd.DataFrame, fields: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
+def _parse_search(
+    where: Sequence[str],
+    contains: Sequence[str],
+    tag: Sequence[str],
+    fields: Sequence[str] = (),
+) -> Search:
+    """Return the search of some arguments, which errors name."""
+    with argument_names():
+        return parse_search(where, contains, tag, fields)
+
+
+def _nullable(table: pa.Table) -> pd.DataFrame:
+    """Return a table; integers and booleans stay what they are if some are missing."""
+    import pandas as pd
+
+    frame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        is_boolean = pa.types.is_boolean(column.type)
+        if column.null_count and (is_boolean or pa.types.is_integer(column.type)):
+            values: list[Any] = column.to_pylist()
+            frame[name] = pd.Series(values, dtype="boolean" if is_boolean else "Int64")
+    return frame
+
+
 def _to_pandas(table: pa.Table, name: str) -> pd.DataFrame:
     """Return the stacked tables of an analysis, as the pandas metadata in them says.
 
@@ -613,90 +681,7 @@ def _progress_columns(simulations: pd.DataFrame, stems: StemPatterns) -> pd.Data
     return frame.astype({**steps, **dict.fromkeys(numbers, "float64")}).add_prefix("progress_")
 
 
-def _field_columns(simulations: pd.DataFrame, fields: Iterable[str]) -> pd.DataFrame:
-    """Return the hashes of simulations, and a column for each of the given fields.
-
-    Parameters
-    ----------
-    simulations
-        Hash and BuildInput of each simulation; the BuildInput is missing if the store lacks it.
-    fields
-        Dotted paths.
-
-    Raises
-    ------
-    QueryError
-        If a field is in none of the BuildInputs.
-    """
-    import pandas as pd
-
-    texts = zip(simulations["hash"], simulations["input_data"], strict=True)
-    inputs: list[dict[str, Any]] = [
-        _parse(text, f"input_data of {hash_}", _values_by_path) if isinstance(text, str) else {}
-        for hash_, text in texts
-    ]
-    columns: dict[str, Any] = {}
-    for field in dict.fromkeys(fields):
-        paths = dict.fromkeys(
-            path for values in inputs for path in values if _is_within(path, field)
-        )
-        if any(inputs) and not paths:
-            first = next(filter(None, inputs))
-            known = ", ".join(map(displayed, islice(first, MAX_NAMED_FIELDS)))
-            raise QueryError(f"no simulation has a field {field!r}; the first has {known}")
-        columns |= {path: _column([values.get(path) for values in inputs]) for path in paths}
-    return pd.DataFrame({"hash": simulations["hash"], **columns})
-
-
-def _column(values: Sequence[Any]) -> pd.Series[Any]:
-    """Return values as a column; integers and booleans stay what they are if some are missing."""
-    import pandas as pd
-
-    kinds = {type(value) for value in values}
-    nullable = {frozenset({int}): "Int64", frozenset({bool}): "boolean"}
-    dtype = nullable.get(frozenset(kinds - {type(None)})) if type(None) in kinds else None
-    return pd.Series(values, dtype=dtype)
-
-
-def _parse(text: str, what: str, read: Callable[[str], Any] = json.loads) -> Any:
-    """Return what `read` reads from a JSON text of a record.
-
-    Raises
-    ------
-    StoreError
-        If another program has stored a text that is not JSON.
-    """
-    try:
-        return read(text)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(
-            f"{what} cannot be read as JSON: {one_line(error)}", command="mdfactory sync verify"
-        ) from error
-
-
-def _is_within(path: str, field: str) -> bool:
-    """Return whether a dotted path is a field, or one of its subfields."""
-    return path == field or path.startswith(f"{field}.")
-
-
-def _values_by_path(text: str) -> dict[str, Any]:
-    """Return the values of a BuildInput by their dotted paths, as in a campaign CSV."""
-    return dict(_flatten("", json.loads(text)))
-
-
-def _flatten(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield values with their dotted paths."""
-    if len(path) > MAX_PATH_CHARACTERS:  # each field inside would repeat it
-        raise ValueError(f"the path of a field has more than {MAX_PATH_CHARACTERS} characters")
-    if isinstance(value, Mapping):
-        for name, child in value.items():
-            yield from _flatten(f"{path}.{name}" if path else name, child)
-    elif isinstance(value, list) and all(
-        isinstance(entry, dict) and "resname" in entry for entry in value
-    ):
-        # A list of species: the path contains the residue name of each.
-        for species in value:
-            rest = {name: child for name, child in species.items() if name != "resname"}
-            yield from _flatten(f"{path}.{species['resname']}", rest)
-    else:
-        yield path, value
+def _parse(text: str, what: str) -> Any:
+    """Return the value of a JSON text of a record."""
+    with reading_json(what):
+        return json.loads(text)

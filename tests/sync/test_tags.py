@@ -23,7 +23,7 @@ from mdfactory.sync.copy import copy
 from mdfactory.sync.export import export
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.log import history
-from mdfactory.sync.pull import pull
+from mdfactory.sync.pull import open_pull
 from mdfactory.sync.push import push
 from mdfactory.sync.relocate import relocate
 from mdfactory.sync.status import status
@@ -168,7 +168,8 @@ def test_tags_survive_every_other_operation(
     assert status(target, str(new)).in_step
     assert verify(target).findings == []
     file = tmp_path / "pulled.jsonl"
-    export(pull(target, SIMULATIONS), SIMULATIONS.schema, file)
+    with open_pull(target, SIMULATIONS) as found:
+        export(found.batches, found.schema, file)
     assert json.loads(file.read_text(encoding="utf-8"))["input_data"] == _text(tags)
     clear(target, select(target, simulations=True))
     assert _inputs(target) == []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mdfactory.campaign.discover import Source
     from mdfactory.campaign.scan_index import Reading
     from mdfactory.cli.session import Session
+    from mdfactory.sync.search import Search
 
 
 class Command(App):
@@ -64,11 +65,49 @@ HashPrefix = Annotated[
         help="First digits of the hash, in upper or lower case.",
     ),
 ]
+Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
 Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
 Names = Annotated[tuple[str, ...], Parameter(negative=())]
 SortColumn = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 TypeFilter = Annotated[SimulationType | str | None, Parameter(group=FILTER_GROUP)]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Filters by the BuildInputs of simulations.
+
+    Parameters
+    ----------
+    where
+        Condition 'FIELD OP VALUE': FIELD is a dotted path of the BuildInput, as in a campaign CSV,
+        or a column; OP is one of = != < <= > >= ~ (~: contains). The option may be repeated.
+    contains
+        SMILES, or smarts:PATTERN, that a species of the simulation contains. The option may be
+        repeated.
+    tag
+        Tag of the simulation: KEY=VALUE or KEY. The option may be repeated.
+    """
+
+    where: Texts = ()
+    contains: Texts = ()
+    tag: Texts = ()
+
+    def search(self, fields: Sequence[str] = ()) -> Search:
+        """Return the search of these options, with fields to add as columns."""
+        from mdfactory.sync.search import parse_search
+
+        return parse_search(self.where, self.contains, self.tag, fields)
+
+    @property
+    def words(self) -> list[str]:
+        """The words of a command line that give these options again."""
+        given = {"--where": self.where, "--contains": self.contains, "--tag": self.tag}
+        return [word for name, texts in given.items() for text in texts for word in (name, text)]
+
+
+NO_SEARCH: Final = SearchOptions()
 
 
 def _refuse_two_modes(arguments: ArgumentCollection) -> None:

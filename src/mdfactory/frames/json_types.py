@@ -29,12 +29,12 @@ def to_json_types(rows: pa.RecordBatch, *, as_text: bool = False) -> pa.RecordBa
     """
     if not rows.num_columns:
         return rows
-    names = rows.schema.names if as_text else _unique(rows.schema.names)
+    names = rows.schema.names if as_text else unique_names(rows.schema.names)
     convert = _stored_text if as_text else _to_json_type
     return pa.RecordBatch.from_arrays(list(map(convert, rows.columns)), names=names)
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Return unique names; a JSON object would hold only the last of several equal names."""
     taken, seen = {*names}, set[str]()
     numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))

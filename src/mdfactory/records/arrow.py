@@ -73,6 +73,27 @@ def array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
     return pa.Array.from_buffers(data_type, len(values), buffers)
 
 
+def nullable_array(values: Sequence[Any], data_type: pa.DataType) -> pa.Array[Any]:
+    """Return an Arrow array of strings, 64-bit integers, doubles or booleans, None as null.
+
+    Like `array`, it does not import pandas.
+    """
+    filler = "" if data_type == pa.string() else 0
+    filled: list[Any] = [filler if value is None else value for value in values]
+    if data_type == pa.float64():
+        doubles = pa.py_buffer(c_array("d", filled))
+        column: pa.Array[Any] = pa.Array.from_buffers(data_type, len(values), [None, doubles])
+    elif data_type == pa.bool_():
+        column = array(filled, pa.int64()).cast(data_type)
+    else:
+        column = array(filled, data_type)
+    if None not in values:
+        return column
+    flags = [value is not None for value in values]
+    is_valid: Any = array(flags, pa.int64()).cast(pa.bool_())  # the stubs have two types of it
+    return if_else(is_valid, column, nulls(len(values), data_type))
+
+
 def texts(column: Column) -> list[str]:
     """Return the values of a string column without nulls, such as a column of a record."""
     values: list[Any] = column.to_pylist()

@@ -149,7 +149,8 @@ def _walk(value: Any, parts: Sequence[str]) -> Iterator[Any]:
             for molecule in value:
                 if _is_named(molecule, name):
                     is_there = True
-                    yield from _walk(molecule, parts[end:])
+                    rest = parts[end:]
+                    yield from _walk(molecule if rest else _without_name(molecule), rest)
         if not is_there and len(parts) > 1 and parts[-1] in QUANTITIES:
             yield LACKING
 
@@ -171,6 +172,11 @@ def _is_named(molecule: Mapping[str, Any], name: str) -> bool:
 
 def _name(molecule: Mapping[str, Any]) -> str:
     return str(molecule.get("resname", molecule.get("name")))
+
+
+def _without_name(molecule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a molecule but its name, which is part of their paths."""
+    return {key: child for key, child in molecule.items() if key not in {"resname", "name"}}
 
 
 def _lists(value: Any, name: str = "") -> Iterator[list[Any]]:
@@ -204,8 +210,7 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif value and is_molecules(value):
         for molecule in value:
             named = _joined(path, _name(molecule))
-            rest = {key: child for key, child in molecule.items() if key not in {"resname", "name"}}
-            yield from flatten(rest, named)
+            yield from flatten(_without_name(molecule), named)
     else:
         yield path, value
 

@@ -36,7 +36,7 @@ from mdfactory.stores.comparison import (
     read_digests,
     read_sidecars,
 )
-from mdfactory.stores.keys import Key, Values, key_batches, keys_of, take_rows
+from mdfactory.stores.keys import Key, Values, hash_condition, key_batches, keys_of, take_rows
 from mdfactory.stores.recorder import Recorder
 
 Batches = Iterable[tuple[Table, pa.RecordBatch]]
@@ -340,6 +340,31 @@ class Transaction:
         if self.recorder:
             self.recorder.count(table, {"removed": len(keys)})
         return len(keys)
+
+    def delete_keys(self, table: Table, keys: Sequence[Key]) -> int:
+        """Remove the records with some keys; as `delete` otherwise."""
+        self.require(table)
+        self.lock_table(table)
+        removed = 0
+        for keys_batch in key_batches(keys):
+            removed += self._delete_batch(table, keys_batch)
+        if self.recorder:
+            self.recorder.count(table, {"removed": removed})
+        return removed
+
+    def _delete_batch(self, table: Table, keys: Sequence[Key]) -> int:
+        """Remove the records with keys of one batch, and return their number."""
+        given, stored = set(keys), list[Key]()
+        records = self.recorder is not None and self.recorder.keeps_before_images
+        query = Query((hash_condition(keys),), None if records else table.key)
+        for rows in list(self.read(table, query)):
+            own = keys_of(rows, table.key)
+            positions = [position for position, key in enumerate(own) if key in given]
+            stored += [own[position] for position in positions]
+            if self.recorder and records:
+                self.recorder.before_removal(table, take_rows(rows, positions))
+        self.remove_records(table, stored)
+        return len(stored)
 
     def remove_records(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove records with their digests and sidecars, without a call of the recorder."""

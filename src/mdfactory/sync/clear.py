@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mdfactory.errors import StoreChangedError, counted
+from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Note, find, matching_hashes, no_note
 from mdfactory.sync.overview import mark_as_cleared
 from mdfactory.sync.pull import conditions
 from mdfactory.sync.results import require_result, require_results
+from mdfactory.sync.search import EVERYTHING, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,13 @@ class Selection:
         Table -> number of its records to be removed.
     hash_prefix
         First digits of the simulations' hashes; all simulations if None.
+    search
+        How to narrow these records.
     """
 
     tables: dict[Table, int]
     hash_prefix: str | None
+    search: Search = EVERYTHING
 
     def __str__(self) -> str:
         return ", ".join(self.lines) or "no records"
@@ -36,6 +44,7 @@ class Selection:
     def lines(self) -> list[str]:
         """One line for each table that has records to be removed, with their number."""
         filter_text = f" with hash {self.hash_prefix.upper()}..." if self.hash_prefix else ""
+        filter_text += " that meet the conditions" if self.search.narrows else ""
         return [
             f"{counted(number, 'record')} of {table.name}{filter_text}"
             for table, number in self.tables.items()
@@ -56,6 +65,8 @@ def select(
     result_types: Collection[ResultType] = (),
     tables: Collection[Table] = (),
     hash_prefix: str | None = None,
+    search: Search = EVERYTHING,
+    note: Note = no_note,
 ) -> Selection:
     """Count the records that `clear` would remove.
 
@@ -71,6 +82,11 @@ def select(
         Tables of single analyses and artifacts.
     hash_prefix
         First digits of the simulations' hashes; all simulations if None.
+    search
+        How to narrow these records. Where simulations are selected, too, their own records decide
+        which results are.
+    note
+        Function that is called with each note about the search.
 
     Raises
     ------
@@ -95,12 +111,17 @@ def select(
         for table in tables:
             require_result(transaction, table)
         selected_ids = {table.id for table in (*selected, *tables)}
-        counts = {
-            table: transaction.count(table, where)
+        chosen = [
+            table
             for table in transaction.tables()
             if table.id in selected_ids or table.result_type in result_types
-        }
-        return Selection(counts, hash_prefix)
+        ]
+        if search.narrows:
+            keys = _find_keys(transaction, chosen, where, search, note)
+            counts = {table: len(keys[table]) for table in chosen}
+        else:
+            counts = {table: transaction.count(table, where) for table in chosen}
+        return Selection(counts, hash_prefix, search)
 
 
 def clear(
@@ -132,15 +153,49 @@ def clear(
     StoreChangedError
         If the numbers of records are no longer those of the selection. Nothing was removed.
     """
-    where = conditions(selection.hash_prefix, {})
+    where, search = conditions(selection.hash_prefix, {}), selection.search
     with store.operation(command, purge=purge) as transaction:
-        removed = {table: transaction.delete(table, where) for table in selection.tables}
+        if search.narrows:
+            # All keys are found before the first record is removed: simulations decide on results.
+            keys = _find_keys(transaction, selection.tables, where, search)
+            removed = {
+                table: transaction.delete_keys(table, keys[table]) for table in selection.tables
+            }
+        else:
+            removed = {table: transaction.delete(table, where) for table in selection.tables}
         if removed != selection.tables:
-            current = Selection(removed, selection.hash_prefix)
+            current = Selection(removed, selection.hash_prefix, search)
             raise StoreChangedError(
                 f"the store has changed: the selection is now {current}; nothing was cleared"
             )
         result_tables = [table for table in removed if table.result_type]
         if result_tables and OVERVIEW not in selection.tables:
-            mark_as_cleared(transaction, where, result_tables)
+            mark_as_cleared(transaction, where, result_tables, keys if search.narrows else None)
     return {table.name: number for table, number in removed.items()}
+
+
+def _find_keys(
+    transaction: Transaction,
+    tables: Iterable[Table],
+    where: tuple[Condition, ...],
+    search: Search,
+    note: Note = no_note,
+) -> dict[Table, list[Key]]:
+    """Return the keys of the records that meet a search, by table."""
+    tables = list(tables)
+    if SIMULATIONS.id not in {table.id for table in tables}:
+        return {
+            table: [
+                key
+                for rows in find(transaction, table, Query(where, table.key), search, note).batches
+                for key in keys_of(rows, table.key)
+            ]
+            for table in tables
+        }
+    hashes = set(matching_hashes(transaction, search, where, note))
+    return {
+        table: [
+            key for key in transaction.values(table, Query(where, table.key)) if key[0] in hashes
+        ]
+        for table in tables
+    }

@@ -24,10 +24,13 @@ from mdfactory.records.vocabulary import (
     SimulationStatus,
     SimulationType,
 )
+from mdfactory.stores.keys import keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Note, find, no_note
 from mdfactory.sync.overview import fold_name
 from mdfactory.sync.pull import check_values, conditions
+from mdfactory.sync.search import EVERYTHING, Search
 
 RUN_STATUSES: Final = frozenset({SimulationStatus.production, SimulationStatus.completed})
 """Statuses of simulations that have run, and so can have results."""
@@ -156,6 +159,8 @@ def read_completeness(
     hash_prefix: str | None = None,
     simulation_type: str | None = None,
     status: str | None = None,
+    search: Search = EVERYTHING,
+    note: Note = no_note,
 ) -> Iterator[SimulationResults]:
     """Stream the simulations of the overview, each with its results.
 
@@ -174,6 +179,10 @@ def read_completeness(
         Select simulations; see `sync.pull.conditions`.
     status
         Select results that are in the store (``completed``) or missing (``not_yet_run``).
+    search
+        How to narrow the simulations.
+    note
+        Function that is called with each note about the search.
 
     Yields
     ------
@@ -194,7 +203,13 @@ def read_completeness(
         transaction.require(OVERVIEW)
         check_values(transaction, OVERVIEW, equal)
         expectations = _read_expectations(transaction, catalogue)
-        for simulation in _judge_all(transaction, expectations, where):
+        for simulation in _judge_all(
+            transaction,
+            expectations,
+            where,
+            _read_runs(transaction, where, search, note),
+            only_stored=search.narrows,
+        ):
             results = {
                 result: done
                 for result, done in simulation.results.items()
@@ -211,20 +226,42 @@ def _read_expectations(transaction: Transaction, catalogue: Catalogue) -> Expect
     return expect(catalogue, Counter(transaction.values(OVERVIEW, query)))
 
 
+def _read_runs(
+    transaction: Transaction, where: tuple[Condition, ...], search: Search, note: Note
+) -> Iterator[tuple[str, ...]]:
+    """Yield hash and status of the simulations that meet a search, by their hashes."""
+    if transaction.has(SIMULATIONS):
+        query = Query(where, ("hash", "status"), Sort("hash"))
+        for rows in find(transaction, SIMULATIONS, query, search, note).batches:
+            yield from keys_of(rows, ("hash", "status"))
+
+
 def _judge_all(
-    transaction: Transaction, expectations: Expectations, where: tuple[Condition, ...]
+    transaction: Transaction,
+    expectations: Expectations,
+    where: tuple[Condition, ...],
+    runs: Iterable[tuple[str, ...]],
+    *,
+    only_stored: bool,
 ) -> Iterator[SimulationResults]:
-    """Yield each simulation of the overview with all of its results."""
+    """Yield each simulation of the overview with all of its results.
+
+    Parameters
+    ----------
+    runs
+        Hash and status of simulations, in the order of their hashes.
+    only_stored
+        Whether to leave out simulations that are not among these.
+    """
     columns = ("hash", "simulation_type", "item_type", "item_name", "status")
     rows = transaction.values(OVERVIEW, Query(where, columns, Sort("hash")))
-    runs: Iterable[tuple[str, ...]] = ()
-    if transaction.has(SIMULATIONS):
-        runs = transaction.values(SIMULATIONS, Query(where, ("hash", "status"), Sort("hash")))
     remaining = iter(runs)
     hash_, status = "", None
     for own_hash, group in groupby(rows, key=itemgetter(0)):
         while hash_ < own_hash and (run := next(remaining, None)):
             hash_, status = run
+        if only_stored and hash_ != own_hash:
+            continue
         own_rows = list(group)
         done = {
             fold_name((ResultType(item_type), name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,15 +14,18 @@ from mdfactory.errors import FrameCorruptError, counted
 from mdfactory.frames.codec import Frame, decode, empty_table, infer, sidecar_digest
 from mdfactory.frames.extras import CommonExtras, extras_of
 from mdfactory.frames.groups import without_hash
+from mdfactory.frames.json_types import unique_names
 from mdfactory.frames.stack import Stack, stack
-from mdfactory.records.arrow import append_columns, texts
+from mdfactory.records.arrow import append_columns, array, texts
 from mdfactory.records.query import OneOf, Query, Sort
 from mdfactory.records.tables import FRAME_SIDECARS, Table, analysis_table
 from mdfactory.stores.keys import Key, hash_condition, key_batches, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Found, Note, find, no_note
 from mdfactory.sync.pull import check_values, conditions, sort_order
 from mdfactory.sync.results import require_result
+from mdfactory.sync.search import EVERYTHING, Search
 
 BATCH_ROWS: Final = 65_536
 """Maximum number of rows of a batch of a frame."""
@@ -52,6 +55,8 @@ class Frames:
         The common schema, to which each frame is converted.
     common
         The units and extras that all frames share; the names of units are those of the stack.
+    fields
+        The hash of each of these records, and the fields to add; no columns without fields.
     notes
         Notes for the user about the stacked table, one line each.
     """
@@ -62,12 +67,34 @@ class Frames:
     keys: list[Key]
     stacked: Stack
     common: CommonExtras
+    fields: pa.Table
     notes: tuple[str, ...]
 
     @property
     def schema(self) -> pa.Schema:
         """The schema of the stacked table; ``hash`` is its first column, fields have units."""
         return self.stacked.schema
+
+    @property
+    def schema_with_fields(self) -> pa.Schema:
+        """The schema of the stacked table, then the columns of the fields."""
+        added = list(self.fields.schema)[1:]
+        return pa.schema([*self.schema, *added]).with_metadata(self.schema.metadata or {})
+
+    def batches_with_fields(self) -> Generator[pa.RecordBatch]:
+        """Stream the rows as `batches` does, with the columns of the fields."""
+        schema, values = self.schema_with_fields, self.fields.columns[1:]
+        if not values:
+            yield from self.batches()
+            return
+        positions = {hash_: index for index, hash_ in enumerate(texts(self.fields["hash"]))}
+        for rows in self.batches():
+            if not rows.num_rows:
+                continue
+            position = positions[rows.column(0)[0].as_py()]  # one simulation has all rows
+            indices = array([position] * rows.num_rows, pa.int64())
+            added = [column.take(indices).combine_chunks() for column in values]
+            yield pa.RecordBatch.from_arrays([*rows.columns, *added], schema=schema)
 
     def batches(self) -> Generator[pa.RecordBatch]:
         """Stream the rows of the stacked table, simulation by simulation.
@@ -82,8 +109,11 @@ class Frames:
         FrameCorruptError
             If a stored frame was changed or damaged.
         """
-        for keys in key_batches(self.keys):
-            query = Query((hash_condition(keys),), sort=self.sort)
+        # A store sorts by columns only: in the order of a field, records are read one by one.
+        is_column = self.sort is None or self.sort.column in self.table.columns
+        sort = self.sort if is_column else None
+        for keys in key_batches(self.keys) if is_column else ([key] for key in self.keys):
+            query = Query((hash_condition(keys),), sort=sort)
             for rows in self.transaction.read_with_sidecars(self.table, query):
                 for row in rows.to_pylist():
                     part = self.stacked.conform(row["hash"], frame_of(self.table, row))
@@ -97,9 +127,11 @@ def pull_frames(
     *,
     hash_prefix: str | None = None,
     equal: Mapping[str, str | None] | None = None,
+    search: Search = EVERYTHING,
     sort: str | None = None,
     limit: int | None = None,
     union: bool = False,
+    note: Note = no_note,
 ) -> Iterator[Frames]:
     """Open the frames of an analysis; use it in a ``with`` statement.
 
@@ -111,12 +143,17 @@ def pull_frames(
         Name of the analysis.
     hash_prefix, equal
         Filters of the simulations; see `sync.pull.conditions`.
+    search
+        How to narrow these simulations, and which fields to add.
     sort
-        Column of the records by which to sort the simulations; ``-column`` for descending order.
+        Column of the records, or field, by which to sort the simulations; ``-column`` for
+        descending order.
     limit
         Maximum number of simulations.
     union
         Whether to stack frames whose columns or types differ.
+    note
+        Function that is called with each note about the search.
 
     Yields
     ------
@@ -145,7 +182,9 @@ def pull_frames(
     with store.transaction() as transaction:
         require_result(transaction, table)
         check_values(transaction, table, equal or {})
-        keys = [key for rows in transaction.read(table, query) for key in keys_of(rows, columns)]
+        found = find(transaction, table, query, search, note)
+        records = pa.Table.from_batches(found.batches, found.schema)
+        keys = keys_of(records, columns)
         inferred: list[str] = []
         common = CommonExtras()
         stacked = stack(_read_schemas(transaction, table, keys, inferred, common), union=union)
@@ -157,7 +196,10 @@ def pull_frames(
             frames = counted(len(inferred), "frame")
             how = f"the types of {frames} are inferred from text: another program wrote the data"
             notes = (*notes, how)
-        yield Frames(transaction, table, order, keys, stacked, common, notes)
+        taken = stacked.schema.names
+        added = unique_names([*taken, *found.schema.names[len(columns) :]])[len(taken) :]
+        fields = records.drop_columns(list(columns[1:])).rename_columns(["hash", *added])
+        yield Frames(transaction, table, order, keys, stacked, common, fields, notes)
 
 
 def _read_schemas(
@@ -193,35 +235,23 @@ def _read_schemas(
                     yield hash_, frame
 
 
-def with_extras(
-    transaction: Transaction, table: Table, batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    """Yield records of an analysis with two further columns, `EXTRA_COLUMNS`.
+def extend_with_extras(transaction: Transaction, table: Table, found: Found) -> Found:
+    """Add `EXTRA_COLUMNS` to the records of an analysis, which have at least their hash and time.
 
-    Parameters
-    ----------
-    transaction
-        A transaction of the store.
-    table
-        The table of the analysis.
-    batches
-        Its records, with at least their hash and time.
-
-    Yields
-    ------
-    pyarrow.RecordBatch
-        The records. Units and extras are JSON objects, empty if another program wrote the record.
+    Units and extras are JSON objects, empty if another program wrote the record.
     """
-    for rows in batches:
+    schema = pa.schema([*found.schema, *((name, pa.string()) for name in EXTRA_COLUMNS)])
+    return Found(schema, _with_extras(transaction, table, found, schema))
+
+
+def _with_extras(
+    transaction: Transaction, table: Table, found: Found, schema: pa.Schema
+) -> Generator[pa.RecordBatch]:
+    for rows in found.batches:
         sidecars = transaction.sidecars(table, keys_of(rows, table.key), ("entry",))
         entries = (sidecars.get(key, ("",))[0] for key in keys_of(rows, (*table.key, table.time)))
         values = (tuple(map(json.dumps, extras_of(entry))) for entry in entries)
-        yield append_columns(rows, values, extended_schema(rows.schema))
-
-
-def extended_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of records with `EXTRA_COLUMNS`."""
-    return pa.schema([*schema, *((name, pa.string()) for name in EXTRA_COLUMNS)])
+        yield append_columns(rows, values, schema)
 
 
 def frame_of(table: Table, row: Mapping[str, Any]) -> pa.Table:

@@ -24,7 +24,7 @@ from mdfactory.records.vocabulary import (
     ResultType,
     SimulationType,
 )
-from mdfactory.stores.keys import Values
+from mdfactory.stores.keys import Key, Values
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.inventory import Inventory, VisitedSimulation
 from mdfactory.sync.results import result_tables
@@ -78,7 +78,10 @@ def outdated_rows(
 
 
 def mark_as_cleared(
-    transaction: Transaction, where: tuple[Condition, ...], cleared: Collection[Table]
+    transaction: Transaction,
+    where: tuple[Condition, ...],
+    cleared: Collection[Table],
+    keys: Mapping[Table, Collection[Key]] | None = None,
 ) -> None:
     """Mark results as not yet run after their records were removed.
 
@@ -90,19 +93,25 @@ def mark_as_cleared(
         Conditions that select the simulations.
     cleared
         Tables of results whose records were removed.
+    keys
+        Table -> the keys of these records; all of the simulations if None.
     """
     if not transaction.has(OVERVIEW):
         return
     now = datetime.now(UTC).isoformat()
     completed = OneOf("status", (ResultStatus.completed.value,))
-    results = {(table.result_type, table.result_name.lower()) for table in cleared}
+    results = {
+        (table.result_type, table.result_name.lower()): keys
+        and {hash_ for hash_, *_ in keys[table]}
+        for table in cleared
+    }
     # All rows are read before the first is written: both are in the same table.
     for rows in list(transaction.read(OVERVIEW, Query((*where, completed)))):
-        changed = [
-            row | NOT_IN_STORE
-            for row in rows.to_pylist()
-            if (row["item_type"], row["item_name"].lower()) in results
-        ]
+        changed = []
+        for row in rows.to_pylist():
+            hashes = results.get((row["item_type"], row["item_name"].lower()), ())
+            if hashes is None or row["hash"] in hashes:
+                changed.append(row | NOT_IN_STORE)
         write_rows(transaction, changed, now)
 
 

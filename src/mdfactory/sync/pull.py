@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Final
-
-import pyarrow as pa
 
 from mdfactory.errors import QueryError, suggestion
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, enumerations_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Found, Note, find, no_note
 from mdfactory.sync.results import require_result
+from mdfactory.sync.search import EVERYTHING, Search
 
 HASH_PREFIX: Final = re.compile("[0-9A-Fa-f]{1,40}")
 
@@ -108,19 +109,21 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
             )
 
 
-def pull(
+@contextmanager
+def open_pull(
     store: Store,
     table: Table,
     *,
     hash_prefix: str | None = None,
     equal: Mapping[str, str | None] | None = None,
+    search: Search = EVERYTHING,
     columns: tuple[str, ...] | None = None,
     sort: str | None = None,
     limit: int | None = None,
-    extend: Callable[[Transaction, Table, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-    | None = None,
-) -> Iterator[pa.RecordBatch]:
-    """Stream records of one table.
+    extend: Callable[[Transaction, Table, Found], Found] | None = None,
+    note: Note = no_note,
+) -> Iterator[Found]:
+    """Open records of one table; use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -130,19 +133,23 @@ def pull(
         The table to read.
     hash_prefix, equal
         Filters of the records; see `conditions`.
+    search
+        How to narrow these records by their simulations, and which fields to add as columns.
     columns
         Columns to return, in this order; all if None.
     sort
-        Column to sort by; ``-column`` for descending order. Default: no particular order.
+        Column or field to sort by; ``-column`` for descending order. Default: no particular order.
     limit
         Maximum number of records.
     extend
-        Function that adds columns to the records, such as `sync.frames.with_extras`.
+        Function that adds columns to the records, such as `sync.frames.extend_with_extras`.
+    note
+        Function that is called with each note for the user.
 
     Yields
     ------
-    pyarrow.RecordBatch
-        Records with the given columns, and those of `extend`.
+    Found
+        The records, valid inside the block.
 
     Raises
     ------
@@ -152,14 +159,15 @@ def pull(
         If the store has other analyses or artifacts, but none of this name.
     QueryError
         If `hash_prefix` is not hexadecimal, a filter has an unknown value, the table lacks a column
-        of the query, or the limit is negative.
+        of the query, the limit is negative, or no simulation has a field of the search.
     """
     query = Query(conditions(hash_prefix, equal or {}), columns, sort_order(sort), limit)
     with store.transaction() as transaction:
         require_result(transaction, table)
         check_values(transaction, table, equal or {})
-        rows = transaction.read(table, query)
-        yield from extend(transaction, table, rows) if extend else rows
+        found = find(transaction, table, query, search, note)
+        with closing(found.batches):  # before the transaction, also after an error
+            yield extend(transaction, table, found) if extend else found
 
 
 def sort_order(sort: str | None) -> Sort | None:

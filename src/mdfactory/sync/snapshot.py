@@ -65,6 +65,8 @@ class CampaignSnapshot:
         The same for digest rows of records that an earlier scan read, and this one did not.
     read_again
         Table id -> folders whose records were read later, so that their digest rows are obsolete.
+    selected
+        Hashes of the simulations whose records and digest rows are used; all if None.
     """
 
     scope: Scope
@@ -76,17 +78,29 @@ class CampaignSnapshot:
     records: list[tuple[Table, int]] = field(default_factory=list)
     digest_rows: list[tuple[Table, int]] = field(default_factory=list)
     read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    selected: Collection[str] | None = None
 
     def record_batches(self) -> Batches:
         """Yield the whole records, without those of unused folders."""
         for table, position in self.records:
-            yield table, _without_folders(self.spool.read(position), self.inventory.unused_folders)
+            paths = self.inventory.unused_folders
+            yield table, self._select(self.spool.read(position), paths)
 
     def digest_batches(self) -> Batches:
         """Yield the digest rows, without those of unused folders and of records read later."""
         for table, position in self.digest_rows:
             paths = self.inventory.unused_folders | self.read_again[table.id]
-            yield table, _without_folders(self.spool.read(position), paths)
+            yield table, self._select(self.spool.read(position), paths)
+
+    def _select(self, rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:
+        """Return the rows of selected simulations whose directory is not in `paths`."""
+        pairs = zip(texts(rows["hash"]), texts(rows["directory"]), strict=True)
+        positions = [
+            position
+            for position, (hash_, path) in enumerate(pairs)
+            if path not in paths and (self.selected is None or hash_ in self.selected)
+        ]
+        return take_rows(rows, positions)
 
     def plan(
         self, transaction: Transaction, mode: ConflictMode
@@ -248,9 +262,3 @@ def planned_transaction(
                 yield transaction, counts
                 return
         snapshot.read(snapshot.known_folders() if attempt else unread)
-
-
-def _without_folders(rows: pa.RecordBatch, paths: Collection[str]) -> pa.RecordBatch:
-    """Return the rows whose directory is not in `paths`."""
-    directories = enumerate(texts(rows["directory"]))
-    return take_rows(rows, [position for position, path in directories if path not in paths])

@@ -37,9 +37,11 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Note, matching_hashes, no_note
 from mdfactory.sync.folders import hashes_in_csv, records_inside
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS, require_tables
+from mdfactory.sync.search import EVERYTHING, Search
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
 FULL_SCOPE: Final = Scope(simulations=True, results=tuple(ResultType))
@@ -139,6 +141,8 @@ def status(
     *,
     progress: bool = False,
     reading: Reading = DEFAULT_READING,
+    search: Search = EVERYTHING,
+    note: Note = no_note,
     watch: ProgressCallback = lambda *_: None,
 ) -> CampaignStatus:
     """Compare a campaign with a store.
@@ -153,6 +157,11 @@ def status(
         Whether to read the progress of production runs from their logs.
     reading
         How folders are read.
+    search
+        How to narrow the simulations. Those that are not in the store are judged by their
+        BuildInputs on disk.
+    note
+        Function that is called with each note about the search.
     watch
         Called with the current step and the number of items done.
 
@@ -172,7 +181,11 @@ def status(
     with take_snapshot(source, FULL_SCOPE, ConflictMode.update, reading, watch) as snapshot:
         watch("comparing", 0)
         compared = CampaignStatus()
-        with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, known):
+        with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, all_known):
+            known = all_known
+            if search.narrows:
+                snapshot.selected = _matching(transaction, snapshot, search, note)
+                known, _ = snapshot.plan(transaction, ConflictMode.update)
             for table, counts in known.items():
                 compared.add(table, (), counts.unchanged)
             for table, rows in snapshot.record_batches():
@@ -206,6 +219,25 @@ def _read_progress(
             )
             if progress:
                 yield simulation.directory, progress
+
+
+def _matching(
+    transaction: Transaction, snapshot: CampaignSnapshot, search: Search, note: Note
+) -> set[str]:
+    """Return the hashes of the simulations that meet a search, in the store and on disk."""
+    stored = set[str]()
+    if transaction.has(SIMULATIONS):
+        query = Query(columns=("hash",))
+        stored = {hash_ for (hash_,) in transaction.values(SIMULATIONS, query)}
+    # Records that the store lacks were read as a whole.
+    new = [
+        row
+        for table, rows in snapshot.record_batches()
+        if table.id == SIMULATIONS.id
+        for row in rows.to_pylist()
+        if row["hash"] not in stored
+    ]
+    return {*matching_hashes(transaction, search, note=note, others=new)}
 
 
 def _differences(
@@ -314,6 +346,7 @@ def _store_only(
             if directory.rstrip("/") in unknown:
                 continue
             belongs = listed is None or hash_ in listed
+            belongs &= snapshot.selected is None or hash_ in snapshot.selected
             if belongs and hash_ not in hashes_on_disk[table.id]:
                 state = State.extra if is_folder(directory) else State.gone
                 yield table, Difference(state, table.name, hash_, directory)

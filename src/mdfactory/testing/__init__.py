@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"mdfactory.testing.{module}" for module in ("history", "raw", "stores", "writes"))
+    *(f"mdfactory.testing.{module}" for module in ("find", "history", "raw", "stores", "writes"))
 )
 
 from mdfactory.testing.history import HistoryTests  # noqa: E402

@@ -30,6 +30,7 @@ from mdfactory.records.tables import (
 )
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
+from mdfactory.testing.find import FindTests
 from mdfactory.testing.history import HistoryTests
 from mdfactory.testing.raw import read_hashes, read_rows, write_records
 from mdfactory.testing.records import (
@@ -277,7 +278,7 @@ class RecordTests(WriteTests):
         write_records(self.opened(wait=0.2), SIMULATIONS, run("A"))
 
 
-class StoreTests(RecordTests, HistoryTests):
+class StoreTests(RecordTests, FindTests, HistoryTests):
     """The contract suite. Every store passes all of its tests."""
 
 

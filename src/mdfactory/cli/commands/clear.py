@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cyclopts import Parameter
 
-from mdfactory.cli.options import Command, HashPrefix, Names, Yes
+from mdfactory.cli.options import NO_SEARCH, Command, HashPrefix, Names, SearchOptions, Yes
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import UsageError, counted
 from mdfactory.records.vocabulary import ResultType
@@ -35,6 +35,7 @@ class ClearOptions:
     """
 
     hash_: HashPrefix = None
+    search: SearchOptions = NO_SEARCH
     yes: Yes = False
     purge: bool = False
 
@@ -50,6 +51,7 @@ def systems(*, options: ClearOptions = DEFAULTS, session: CurrentSession) -> Non
     --------
     mdfactory sync clear systems
     mdfactory sync clear systems --hash 24BD07 --yes
+    mdfactory sync clear systems --where 'status = build' --tag project=trial
     """
     _clear(session, options, simulations=True)
 
@@ -140,6 +142,8 @@ def _clear(
         result_types=result_types,
         tables=tables,
         hash_prefix=options.hash_,
+        search=options.search.search(),
+        note=session.terminal.note,
     )
     if selection.total and not options.yes:
         _confirm(session, store, selection, options)

@@ -88,11 +88,11 @@ def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> No
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.records.tables import SIMULATIONS
     from mdfactory.sync.completeness import read_completeness
-    from mdfactory.sync.pull import pull
+    from mdfactory.sync.pull import open_pull
 
     columns = SIMULATIONS.summary
-    simulations = pull(store, SIMULATIONS, columns=columns, sort="status")
-    session.terminal.rows(simulations, columns, values)
+    with open_pull(store, SIMULATIONS, columns=columns, sort="status") as found:
+        session.terminal.rows(found.batches, columns, values)
     if not session.terminal.interactive:
         return
     session.terminal.note("\nResults in the store:\n")

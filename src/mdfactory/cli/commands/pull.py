@@ -12,9 +12,12 @@ from cyclopts import Parameter
 
 from mdfactory.cli.options import (
     FILTER_GROUP,
+    NO_SEARCH,
     Command,
     HashPrefix,
     Limit,
+    Names,
+    SearchOptions,
     SortColumn,
     TypeFilter,
     UserPath,
@@ -50,8 +53,11 @@ class PullOptions:
     ----------
     simulation_type
         Type of the simulation.
+    field
+        Field of the BuildInput to add as a column: a dotted path, as in a campaign CSV, or
+        composition. The option may be repeated.
     sort
-        Column to sort by; -COLUMN for descending order.
+        Column or field to sort by; -COLUMN for descending order.
     limit
         Maximum number of records.
     full
@@ -64,6 +70,8 @@ class PullOptions:
 
     hash_: HashPrefix = None
     simulation_type: TypeFilter = None
+    search: SearchOptions = NO_SEARCH
+    field: Names = ()
     sort: SortColumn = None
     limit: Limit = None
     full: bool = False
@@ -96,6 +104,8 @@ def systems(
     Examples
     --------
     mdfactory sync pull systems --status completed --simulation-type bilayer
+    mdfactory sync pull systems --where 'system.species.MEO.fraction > 0.3' --field composition
+    mdfactory sync pull systems --contains 'C[C@H](O)CO' --tag project=x
     mdfactory sync pull systems --sort -timestamp_utc --limit 10
     mdfactory sync pull systems --full --output systems.json
     """
@@ -210,7 +220,9 @@ def _show_overview(
     from mdfactory.sync.completeness import DONE_BY_STATUS, read_completeness
 
     # A matrix has no columns, order, limit or file, and only the statuses that this version knows.
+    # Conditions may be on columns of the overview, which it does not show.
     is_plain = not (options.sort or options.full or options.output) and options.limit is None
+    is_plain &= not (options.field or options.search.words)
     if session.terminal.interactive and is_plain and status in DONE_BY_STATUS:
         completeness = read_completeness(
             session.store,
@@ -235,27 +247,28 @@ def _show_records(
     equal
         Column -> the value that it must have; None for any.
     """
-    from mdfactory.sync.pull import pull
+    from mdfactory.sync.pull import open_pull
 
     terminal = session.terminal
     columns = table.columns if options.output else terminal.columns(table, full=options.full)
-    schema, extend = table.schema, None
+    extend = None
     if table.sidecar and (options.full or (terminal.json and not options.output)):
-        from mdfactory.sync.frames import extended_schema, with_extras
+        from mdfactory.sync.frames import extend_with_extras
 
-        schema, extend = extended_schema(schema), with_extras
-    batches = pull(
+        extend = extend_with_extras
+    with open_pull(
         session.store,
         table,
         hash_prefix=options.hash_,
         equal={"simulation_type": options.simulation_type, **equal},
+        search=options.search.search(options.field),
         columns=columns,
         sort=options.sort,
         limit=options.limit,
         extend=extend,
-    )
-    columns = (*columns, *schema.names[len(table.columns) :])
-    _show(session, batches, schema, columns, options.output)
+        note=terminal.note,
+    ) as found:
+        _show(session, found.batches, found.schema, found.schema.names, options.output)
 
 
 def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
@@ -269,18 +282,21 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
         name,
         hash_prefix=options.hash_,
         equal={"simulation_type": options.simulation_type},
+        search=options.search.search(options.field),
         sort=options.sort,
         limit=options.limit,
         union=union,
+        note=terminal.note,
     ) as frames:
         for note in frames.notes:
             terminal.note(note)
         # The batches read from a transaction, and are closed before it, also after an error.
-        with closing(frames.batches()) as batches:
+        with closing(frames.batches_with_fields()) as batches:
             rows = batches
             if options.output is None:
                 rows = (to_json_types(batch, as_text=not terminal.json) for batch in batches)
-            _show(session, rows, frames.schema, frames.schema.names, options.output)
+            schema = frames.schema_with_fields
+            _show(session, rows, schema, schema.names, options.output)
 
 
 def _show(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from mdfactory.cli.layout import shell_words
 from mdfactory.cli.options import (
+    NO_SEARCH,
     Command,
     CsvOptions,
     ReadingOptions,
+    SearchOptions,
     UserPath,
     source_of,
     source_words,
@@ -34,6 +36,7 @@ def status(
     reading: ReadingOptions | None = None,
     long: bool = False,
     exit_code: bool = False,
+    search: SearchOptions = NO_SEARCH,
     session: CurrentSession,
 ) -> int:
     """Show which records are new, changed or gone on disk, compared with the store.
@@ -65,7 +68,15 @@ def status(
     campaign = source_of(source, table or CsvOptions()) if source or table else None
     reading = reading or ReadingOptions()
     with session.terminal.progress() as watch, reading.opened(session) as index:
-        compared = status(session.store, campaign, progress=long, reading=index, watch=watch)
+        compared = status(
+            session.store,
+            campaign,
+            progress=long,
+            reading=index,
+            search=search.search(),
+            note=session.terminal.note,
+            watch=watch,
+        )
     session.terminal.problems(compared.warnings, compared.skipped)
     lines = [*_count_lines(compared), *(_long_lines(compared) if long else ())]
     given = shell_words(*source_words(source, table))

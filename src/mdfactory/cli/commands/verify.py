@@ -6,7 +6,15 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from mdfactory.cli.layout import shell_words
-from mdfactory.cli.options import Command, CsvOptions, UserPath, source_of, source_words
+from mdfactory.cli.options import (
+    NO_SEARCH,
+    Command,
+    CsvOptions,
+    SearchOptions,
+    UserPath,
+    source_of,
+    source_words,
+)
 from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import counted
 
@@ -25,6 +33,7 @@ def verify(
     table: CsvOptions | None = None,
     quick: bool = False,
     since: str | None = None,
+    search: SearchOptions = NO_SEARCH,
     session: CurrentSession,
 ) -> int:
     """Check that the records are as they were written, and that they agree with the disk.
@@ -55,12 +64,22 @@ def verify(
     verified = Verified()
     try:
         with session.terminal.progress() as watch:
-            verify(session.store, campaign, quick=quick, since=since, into=verified, watch=watch)
+            verify(
+                session.store,
+                campaign,
+                quick=quick,
+                since=since,
+                search=search.search(),
+                note=session.terminal.note,
+                into=verified,
+                watch=watch,
+            )
     except KeyboardInterrupt:
         _report(verified, session)
         if verified.reached:
             words = ["mdfactory sync verify", shell_words(*source_words(source, table))]
             words += ["--quick"] * quick + ["--since", verified.reached]
+            words.append(shell_words(*search.words))
             command = " ".join(filter(None, words))
             session.terminal.note(f"To continue: {session.next_command(command)}")
         raise

@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.campaign.discover import Source, roots
-from mdfactory.errors import SourceError, StoreError, UsageError, counted, one_line
+from mdfactory.errors import QueryError, SourceError, StoreError, UsageError, counted, one_line
 from mdfactory.records.digests import RecordDigests, content_digests
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
@@ -30,12 +30,14 @@ from mdfactory.records.tables import (
 from mdfactory.stores.keys import Key, Values, hash_condition, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.find import Note, matching_hashes, no_note
 from mdfactory.sync.folders import hashes_in_csv, is_inside, records_inside
 from mdfactory.sync.lost import lost_tables
 from mdfactory.sync.overview import wrong_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import parse_hash_prefix
 from mdfactory.sync.results import require_tables
+from mdfactory.sync.search import EVERYTHING, Search
 from mdfactory.sync.verify.content import damage_of, problems_of, unknown_values
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
@@ -99,6 +101,8 @@ def verify(
     *,
     quick: bool = False,
     since: str | None = None,
+    search: Search = EVERYTHING,
+    note: Note = no_note,
     into: Verified | None = None,
     watch: ProgressCallback = lambda *_: None,
 ) -> Verified:
@@ -116,6 +120,10 @@ def verify(
         number of rows of Parquet files.
     since
         The hash to begin at, or its first digits; see `Verified.reached`. Default: the first one.
+    search
+        How to narrow the simulations.
+    note
+        Function that is called with each note about the search.
     into
         The object to fill and return; it keeps the findings if the verification is interrupted.
         Default: a new object.
@@ -151,6 +159,8 @@ def verify(
             f"{missing}the store has no records of simulations in it. Records are found by the "
             "path that they were pushed with, which mdfactory sync pull systems shows",
         )
+    if search.narrows:
+        verification.narrow(search, note)
     hashes = sorted(hash_ for hash_ in verification.hashes if hash_ >= first)
     if first and not hashes:
         raise UsageError(f"--since: no hash to check is {first} or comes after it")
@@ -204,6 +214,27 @@ class _Verification:
                         else records_inside(transaction, table, folders)
                     )
                     self.hashes.update(hash_ for hash_, *_ in rows)
+
+    def narrow(self, search: Search, note: Note) -> None:
+        """Keep only the simulations that meet a search.
+
+        Raises
+        ------
+        QueryError
+            If none does: a verification of nothing would be a false assurance.
+        """
+        with self._store.transaction() as transaction:
+            matching = set(matching_hashes(transaction, search, note=note))
+            simulations = set[str]()
+            if transaction.has(SIMULATIONS):
+                query = Query(columns=("hash",))
+                simulations = {hash_ for (hash_,) in transaction.values(SIMULATIONS, query)}
+        if lone := len(self.hashes - simulations):
+            number = counted(lone, "simulation")
+            note(f"results of {number} left out, whose own record is not in the store")
+        if simulations and not self.hashes & matching:
+            raise QueryError("no simulation meets the conditions, so nothing was checked")
+        self.hashes &= matching
 
     def check_simulations(self, hashes: Sequence[str]) -> None:
         """Check the records of the given simulations in the store, then on disk."""
