@@ -41,7 +41,7 @@ def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) ->
     lines = shown.text.splitlines()
     assert shown.code == 0
     assert lines[0].split() == ["hash", "simulation_type", "parametrization", "status", "directory"]
-    assert len(lines) == 9
+    assert lines[9:] == ["8 simulations: 2 build, 1 equilibrated, 1 production, 4 completed"]
     assert max(map(len, lines)) <= 100
     first = lines[1].split()
     assert first[0] == "0BDC04CC155D"
@@ -63,7 +63,18 @@ def test_columns_that_are_too_wide_for_a_line_get_a_line_each(
     lines = dict(line.split(maxsplit=1) for line in shown.text.splitlines() if line)
     assert lines["hash"] == "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
     assert lines["directory"] == str(pushed / lines["hash"])
-    assert len(lines) == 8
+    assert lines["1"] == "simulation: 1 completed"
+    assert len(lines) == 9
+
+
+def test_totals_are_a_note_of_a_terminal(
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+) -> None:
+    totals = "8 simulations: "
+    assert totals not in terminal("sync", "pull", "systems", "--quiet").text
+    assert totals not in terminal("sync", "pull", "systems", "--json").text
+    assert totals not in terminal("sync", "pull", "systems", "--output", pushed / "all.csv").text
+    assert mdfactory("sync", "pull", "systems").err == ""
 
 
 def test_a_long_name_of_a_column_does_not_make_each_line_as_long() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from mdfactory.cli.layout import format_counts
 from mdfactory.cli.options import (
     FILTER_GROUP,
     NO_SEARCH,
@@ -247,6 +249,7 @@ def _show_records(
     equal
         Column -> the value that it must have; None for any.
     """
+    from mdfactory.records.tables import SIMULATIONS
     from mdfactory.sync.pull import open_pull
 
     terminal = session.terminal
@@ -268,7 +271,30 @@ def _show_records(
         extend=extend,
         note=terminal.note,
     ) as found:
-        _show(session, found.batches, found.schema, found.schema.names, options.output)
+        statuses: Counter[str] = Counter()
+        batches = _count_statuses(found.batches, statuses)
+        _show(session, batches, found.schema, found.schema.names, options.output)
+    if table is SIMULATIONS and terminal.interactive and not options.output and statuses:
+        totals = format_counts({status: statuses[status] for status in _in_order(statuses)})
+        terminal.note(f"{counted(statuses.total(), 'simulation')}: {totals}")
+
+
+def _count_statuses(
+    batches: Iterable[pa.RecordBatch], statuses: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield records, and count their statuses, if they have any."""
+    from mdfactory.records.arrow import texts
+
+    for rows in batches:
+        if "status" in rows.schema.names:
+            statuses.update(texts(rows["status"]))
+        yield rows
+
+
+def _in_order(statuses: Collection[str]) -> list[str]:
+    """Return statuses in the order of progress; those of newer versions come last."""
+    known = [status for status in SimulationStatus if status in statuses]
+    return [*known, *sorted(set(statuses) - set(known))]
 
 
 def _show_frames(session: Session, name: str, options: PullOptions, *, union: bool) -> None:
