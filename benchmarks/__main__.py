@@ -26,6 +26,7 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "append": lambda bench, given: rows.append(bench, given.many),
     "results": lambda bench, given: rows.results(bench, given.simulations, given.rows),
     "pull": lambda bench, given: rows.pull(bench, given.many, given.rows, given.table),
+    "find": lambda bench, given: rows.find(bench, given.many),
     "memory": lambda bench, given: rows.memory(bench, given.gigabytes, given.records),
     "growth": lambda bench, given: growth.growth(
         bench, given.growth, given.growth_records, given.growth_repeats, _keeper(given)
@@ -39,9 +40,12 @@ OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}
 """Groups that have a table of their own -> its columns; the others are in that of the store."""
 
 STORES = {
-    "sqlite": ("start", "systems", "adopt", "few", "results", "pull", "memory", "growth", "slow"),
-    "csv": ("systems", "append", "results", "memory"),
-    "postgres": ("systems", "few", "results", "pull", "memory"),
+    "sqlite": (
+        *("start", "systems", "adopt", "few", "results", "pull", "find", "memory"),
+        *("growth", "slow"),
+    ),
+    "csv": ("systems", "append", "results", "find", "memory"),
+    "postgres": ("systems", "few", "results", "pull", "find", "memory"),
 }
 """Kind of store -> the groups that it has."""
 

@@ -108,6 +108,21 @@ def pull(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
     yield bench.compare(work, "1.1", of_many, of_few)
 
 
+def find(bench: Bench, many: int) -> Iterator[Row]:
+    """Compare answers to conditions that all records meet with the same pull without them."""
+    pull = ("sync", "pull", "systems")
+    store = bench.records(many)
+    for options in (
+        ("--where", "system.ionization.concentration >= 0"),
+        ("--where", "species.SOL.count >= 0"),
+        ("--contains", "C"),
+        ("--field", "composition"),
+    ):
+        found = bench.reads(*pull, *options, store=store)
+        work = f"pull systems {' '.join(options)}, of {many:,} records, to without it"
+        yield bench.compare(work, "3", found, bench.reads(*pull, store=store))
+
+
 def memory(bench: Bench, gigabytes: float, records: int) -> Iterator[Row]:
     """Measure the peak memory of a large push and of a large answer."""
     large = push(bench.bulk(round(1000 * gigabytes)), what="analysis")

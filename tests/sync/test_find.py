@@ -12,7 +12,7 @@ from rdkit import Chem
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.substructure import substructure_matcher
 from mdfactory.errors import QueryError, StoreError
-from mdfactory.records.query import Query
+from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.store import Store
@@ -29,6 +29,7 @@ from mdfactory.testing.records import overview, run
 
 ALL = Scope(simulations=True, results=list(ResultType))
 RICH = ["24BD07FDFF267DCC30C3B24D924351B4BE4D4E84", "2071DE6353CF75B3049856E059488D3CE307F956"]
+DONE = "FD017140D9BF9DC3E566983C44C59E634D032C4D"
 FRAGMENTS = [
     *("C(=O)O", "CC=CC", "C[C@H](O)CO", "smarts:[NX3;H0]", "smarts:[OX2H]"),
     "smarts:[#6]1~[#6]~[#6]~[#6]~[#6]~[#6]1",
@@ -122,6 +123,15 @@ def test_status_judges_folders_that_were_not_pushed_by_their_build_inputs(campai
     assert [row.hash for row in compared.differences] == [RICH[1]]
     with pytest.raises(QueryError, match="no simulation has a field"):
         status(store, str(campaign), search=parse_search(where=["system.species.ETO.count > 1"]))
+
+
+def test_status_counts_results_without_a_simulation(pushed: Store, campaign: Path) -> None:
+    pushed.delete(SIMULATIONS, (OneOf("hash", (DONE,)),))
+    shutil.rmtree(campaign / DONE)
+    notes: list[str] = []
+    search = parse_search(where=["status = completed"])
+    assert status(pushed, str(campaign), search=search, note=notes.append).in_step
+    assert notes == ["7 records left out, whose simulation is not in the store"]
 
 
 def test_verify_checks_the_simulations_that_a_search_finds(pushed: Store, campaign: Path) -> None:

@@ -145,9 +145,10 @@ def _walk(value: Any, parts: Sequence[str]) -> Iterator[Any]:
     elif is_molecules(value):
         is_there = False
         for end in range(1, len(parts) + 1):
-            name = ".".join(parts[:end])
+            name = parts[0] if end == 1 else ".".join(parts[:end])
+            upper = name.upper()
             for molecule in value:
-                if _is_named(molecule, name):
+                if _is_named(molecule, name, upper):
                     is_there = True
                     rest = parts[end:]
                     yield from _walk(molecule if rest else _without_name(molecule), rest)
@@ -157,16 +158,20 @@ def _walk(value: Any, parts: Sequence[str]) -> Iterator[Any]:
 
 def is_molecules(value: Any) -> bool:
     """Whether a value is a list of molecules, by its shape; an empty list is one."""
-    return isinstance(value, list) and all(
-        isinstance(entry, dict) and isinstance(entry.get("resname", entry.get("name")), str)
-        for entry in value
-    )
+    if not isinstance(value, list):
+        return False
+    for entry in value:  # a loop: it is called for each record, and faster than `all`
+        if not isinstance(entry, dict):
+            return False
+        if not isinstance(entry.get("resname", entry.get("name")), str):
+            return False
+    return True
 
 
-def _is_named(molecule: Mapping[str, Any], name: str) -> bool:
+def _is_named(molecule: Mapping[str, Any], name: str, upper: str) -> bool:
     """Whether a molecule has this name; residue names are upper case, others are as written."""
     if "resname" in molecule:
-        return bool(molecule["resname"] in {name, name.upper()})
+        return bool(molecule["resname"] == name or molecule["resname"] == upper)
     return bool(molecule["name"] == name)
 
 
@@ -179,13 +184,13 @@ def _without_name(molecule: Mapping[str, Any]) -> dict[str, Any]:
     return {key: child for key, child in molecule.items() if key not in {"resname", "name"}}
 
 
-def _lists(value: Any, name: str = "") -> Iterator[list[Any]]:
-    """Yield all lists of molecules in a BuildInput, at any depth."""
-    if isinstance(value, dict):
-        for key, child in value.items():
-            yield from _lists(child, key)
-    elif isinstance(value, list) and (value or name in MOLECULE_LISTS) and is_molecules(value):
-        yield value
+def _lists(document: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Yield all lists of molecules in a BuildInput, at any depth of its objects."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _lists(value)
+        elif isinstance(value, list) and (value or name in MOLECULE_LISTS) and is_molecules(value):
+            yield value
 
 
 def smiles_of(document: Mapping[str, Any]) -> set[str]:
@@ -242,7 +247,7 @@ def composition(document: Mapping[str, Any]) -> str | None:
     molecules = [*_single_molecules(system), *chain.from_iterable(own)]
     texts = [_list_text(molecules)] if molecules else []
     for name, part in system.items():
-        if isinstance(part, dict) and (inner := list(_lists(part, name))):
+        if isinstance(part, dict) and (inner := list(_lists(part))):
             texts.append(f"{name}: {_list_text(chain.from_iterable(inner))}")
     return " | ".join(texts) or None
 

@@ -1,16 +1,15 @@
 """Transactions: conflict modes, digests and sidecars, on the raw operations of a backend.
 
-The rules in this module are the same for all stores.
-
-Each record that mdfactory writes has a row in the digest table of its namespace, by which a
-change of its content is detected (`records.digests`). A record of an analysis may also have a
-sidecar: a row in another table, with data that the record's own columns cannot hold.
+The rules in this module are the same for all stores. Each record that mdfactory writes has a row in
+the digest table of its namespace, by which a change of its content is detected (`records.digests`).
+A record of an analysis may also have a sidecar: a row in another table, with data that the record's
+own columns cannot hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 
@@ -303,7 +302,9 @@ class Transaction:
         """
         return self._merge(batches, mode, write=False)
 
-    def delete(self, table: Table, where: tuple[Condition, ...] = ()) -> int:
+    def delete(
+        self, table: Table, where: tuple[Condition, ...] = (), only: Sequence[Key] | None = None
+    ) -> int:
         """Remove records, with their digests and sidecars.
 
         Parameters
@@ -312,6 +313,8 @@ class Transaction:
             The table of the records.
         where
             Conditions that the records meet; without conditions, all records are removed.
+        only
+            Keys of the records; any keys if None.
 
         Returns
         -------
@@ -331,7 +334,7 @@ class Transaction:
         query = Query(where=where, columns=None if keeps_before_images else table.key)
         keys: list[Key] = []
         # Read to the end first: not every store can remove rows from a table that it streams.
-        for rows in self.read(table, query):
+        for rows in self._read_only(table, query, only):
             keys += keys_of(rows, table.key)
             if self.recorder and keeps_before_images:
                 self.recorder.before_removal(table, rows)
@@ -341,30 +344,18 @@ class Transaction:
             self.recorder.count(table, {"removed": len(keys)})
         return len(keys)
 
-    def delete_keys(self, table: Table, keys: Sequence[Key]) -> int:
-        """Remove the records with some keys; as `delete` otherwise."""
-        self.require(table)
-        self.lock_table(table)
-        removed = 0
-        for keys_batch in key_batches(keys):
-            removed += self._delete_batch(table, keys_batch)
-        if self.recorder:
-            self.recorder.count(table, {"removed": removed})
-        return removed
-
-    def _delete_batch(self, table: Table, keys: Sequence[Key]) -> int:
-        """Remove the records with keys of one batch, and return their number."""
-        given, stored = set(keys), list[Key]()
-        records = self.recorder is not None and self.recorder.keeps_before_images
-        query = Query((hash_condition(keys),), None if records else table.key)
-        for rows in list(self.read(table, query)):
-            own = keys_of(rows, table.key)
-            positions = [position for position, key in enumerate(own) if key in given]
-            stored += [own[position] for position in positions]
-            if self.recorder and records:
-                self.recorder.before_removal(table, take_rows(rows, positions))
-        self.remove_records(table, stored)
-        return len(stored)
+    def _read_only(
+        self, table: Table, query: Query, only: Sequence[Key] | None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the records of a query; unless `only` is None, those with such keys."""
+        if only is None:
+            yield from self.read(table, query)
+            return
+        for given in map(set, key_batches(only)):
+            where = (*query.where, hash_condition(given))
+            for rows in self.read(table, replace(query, where=where)):
+                keys = enumerate(keys_of(rows, table.key))
+                yield take_rows(rows, [position for position, key in keys if key in given])
 
     def remove_records(self, table: Table, keys: Sequence[Key]) -> None:
         """Remove records with their digests and sidecars, without a call of the recorder."""

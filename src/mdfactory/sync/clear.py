@@ -159,7 +159,7 @@ def clear(
             # All keys are found before the first record is removed: simulations decide on results.
             keys = _find_keys(transaction, selection.tables, where, search)
             removed = {
-                table: transaction.delete_keys(table, keys[table]) for table in selection.tables
+                table: transaction.delete(table, where, keys[table]) for table in selection.tables
             }
         else:
             removed = {table: transaction.delete(table, where) for table in selection.tables}

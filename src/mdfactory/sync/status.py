@@ -26,7 +26,7 @@ from mdfactory.campaign.gromacs.runs import Progress
 from mdfactory.campaign.progress import read_progress
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
-from mdfactory.errors import one_line
+from mdfactory.errors import counted, one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.merge import Resolution
@@ -237,6 +237,15 @@ def _matching(
         for row in rows.to_pylist()
         if row["hash"] not in stored
     ]
+    known = stored | snapshot.inventory.folders.keys()
+    tables = [table for table in transaction.tables() if table.result_type]
+    lone = sum(
+        hash_ not in known
+        for table in tables
+        for (hash_,) in transaction.values(table, Query(columns=("hash",)))
+    )
+    if lone:
+        note(f"{counted(lone, 'record')} left out, whose simulation is not in the store")
     return {*matching_hashes(transaction, search, note=note, others=new)}
 
 

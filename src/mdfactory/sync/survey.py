@@ -23,6 +23,7 @@ from mdfactory.records.fields import (
 )
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import SIMULATIONS, Table
+from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.records.where import Comparison, kind_of
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.search import Judge, Search, Subject
@@ -114,6 +115,7 @@ def survey(
         If no simulation has a field, or a field is compared with a value of another kind.
     """
     surveyor = _Surveyor(transaction, table, others)
+    surveyor.needed |= {comparison.field.text for comparison in search.where}
     surveyor.check_comparisons(search.where)
     if order is not None:
         surveyor.check_order(order)
@@ -137,6 +139,7 @@ class _Surveyor:
         self, transaction: Transaction, table: Table, others: Sequence[Subject] = ()
     ) -> None:
         self._others = others
+        self.needed = {"hash", INPUT_COLUMN}
         self._transaction = transaction
         self._table = table
 
@@ -177,8 +180,11 @@ class _Surveyor:
         self, fields: Sequence[Field], search: Search, where: tuple[Condition, ...]
     ) -> dict[str, dict[str, set[str]]]:
         """Return field -> path of each of its subfields, or its own -> kinds of the values."""
-        by_path = [field for field in fields if not self._column_kind(field)]
-        kinds: dict[str, dict[str, set[str]]] = {field.text: {} for field in by_path}
+        kinds: dict[str, dict[str, set[str]]] = {COMPOSITION: {COMPOSITION: {"text"}}}
+        by_path = [
+            field for field in fields if not (self._column_kind(field) or field.text in kinds)
+        ]
+        kinds |= {field.text: {} for field in by_path}
         if not by_path:
             return kinds
         own = self._table.columns if self._table.id != SIMULATIONS.id else ()
@@ -220,8 +226,8 @@ class _Surveyor:
         yield from self._others
         if not self._transaction.has(SIMULATIONS):
             return
-        names = SIMULATIONS.columns
-        for row in self._transaction.values(SIMULATIONS, Query(where)):
+        names = tuple(name for name in SIMULATIONS.columns if name in self.needed)
+        for row in self._transaction.values(SIMULATIONS, Query(where, names)):
             yield Subject(dict(zip(names, row, strict=True)))
 
     def _is_known(self, field: Field, *, if_empty: bool = True) -> bool:
