@@ -14,6 +14,7 @@ from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.discover import PlainRun, discover
 from mdfactory.campaign.simulation import Simulation, Skipped
 from mdfactory.errors import BuildInputError, SourceError
+from members import ANN, NEEDS_MEMBERS, group_folder, run_as
 
 TOPOLOGY = '#include "oplsaa.ff/forcefield.itp"\n[ molecules ]\nSOL 10\n'
 BUILD = {
@@ -22,6 +23,22 @@ BUILD = {
     "system": {"name": "T298/rep2", "molecules": [{"name": "SOL", "count": 10}]},
 }
 BUILT = "simulation_type: mixedbox\nsystem: {species: [{smiles: O, resname: SOL, count: 450}]}\n"
+
+
+ADOPT_UNWRITABLE = """
+import sys
+from pathlib import Path
+from mdfactory.campaign.adopt import adopt
+
+root = Path(sys.argv[1], "root")
+(root / "run").mkdir(parents=True)
+(root / "run" / "topol.top").write_text("[ molecules ]\\nSOL 10\\n")
+(root / "run" / "md.mdp").touch()
+(root / sys.argv[2]).chmod(0o555)
+for write in (False, True):
+    for skipped in adopt(root, write=write).skipped:
+        print(f"{Path(skipped.path).name}: {skipped.reason}")
+"""
 
 
 def _make_run(folder: Path, topology: str = TOPOLOGY) -> Path:
@@ -154,6 +171,29 @@ def test_names_are_relative_to_the_root_behind_the_prefix(root: Path) -> None:
     assert names == ["lab 1/a/T298", "lab 1/b", "lab 1/b/longer"]
     own = _make_run(root.parent / "own")
     assert [run.build_input.system.name for run in adopt(own).runs] == ["own"]  # type: ignore[attr-defined]
+
+
+@NEEDS_MEMBERS
+@pytest.mark.parametrize(
+    ("unwritable", "named"), [("run", "run"), (".", SUMMARY_FILE)], ids=["run", "root"]
+)
+def test_a_folder_that_cannot_be_written_is_named_without_write_too(
+    unwritable: str, named: str
+) -> None:
+    with group_folder(0o777) as folder:
+        done = run_as(ANN, 0o022, ADOPT_UNWRITABLE, folder, unwritable)
+    assert done.stdout.splitlines() == [f"{named}: the folder cannot be written"] * 2, done.stderr
+
+
+def test_two_adoptions_at_once_complete_each_other(root: Path) -> None:
+    def adopt_meanwhile(step: str, number: int) -> None:
+        if number == 1:
+            adopt(root, write=True)
+
+    adoption = adopt(root, write=True, watch=adopt_meanwhile)
+    assert adoption.skipped == []
+    summary = yaml.safe_load((root / SUMMARY_FILE).read_text())
+    assert summary["system_directory"] == ["a/T298", "b", "b/longer"]
 
 
 @pytest.mark.parametrize("content", ["a: 1\n", "system_directory: [x]\ninput: x.csv\n", "{", ""])

@@ -11,20 +11,21 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.creation import write_yaml
-from mdfactory.campaign.discover import PlainRun, discover
+from mdfactory.campaign.discover import Discovery, PlainRun, discover
 from mdfactory.campaign.gromacs import mdp
 from mdfactory.campaign.gromacs.runs import Run, newest
 from mdfactory.campaign.gromacs.topology import Topology, read_topology
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
-from mdfactory.campaign.simulation import Skipped
+from mdfactory.campaign.simulation import Skipped, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.files import UnreadableError, absolute_path
+from mdfactory.files import UnreadableError, absolute_path, list_folder
 from mdfactory.records.vocabulary import SimulationStatus, SimulationType
 
 DEFAULT_TOPOLOGY: Final = "topol.top"
@@ -104,7 +105,8 @@ def adopt(
     if not os.path.isdir(top):
         raise SourceError(str(root), "there is no such folder")
     adoption, hashes = Adoption(), dict[str, str]()
-    for number, item in enumerate(discover(top, reading), start=1):
+    found = map(partial(_read_again, reading), discover(top, reading))
+    for number, item in enumerate(found, start=1):
         watch("reading folders", number)
         if isinstance(item, Skipped):
             adoption.skipped.append(item)
@@ -131,6 +133,14 @@ def adopt(
     return adoption
 
 
+def _read_again(reading: Reading, item: Discovery) -> Discovery:
+    """Return what a run is if it has a ``build.yaml``; somebody may just have adopted it."""
+    if not (isinstance(item, PlainRun) and os.path.lexists(f"{item.path}/{BUILD_FILE}")):
+        return item
+    found = read_simulation(item.path, list_folder(item.path), reading=reading)
+    return found or Skipped(item.path, f"{BUILD_FILE} is no BuildInput, and is left as it is")
+
+
 def _name(path: str, top: str) -> str:
     """Return the name of a run: its path relative to the top folder."""
     return os.path.basename(path) if path == top else os.path.relpath(path, top)
@@ -146,14 +156,15 @@ def _adopt(run: Run, name: str, *, write: bool) -> AdoptedRun:
     """
     values = describe(run, name)
     build_input = BuildInput.parse(values)
-    if not os.access(run.directory, os.W_OK | os.X_OK):
-        raise UnreadableError("the folder cannot be written")
-    path = Path(run.directory, BUILD_FILE)
-    if os.path.lexists(path):  # a build summary, or a file that has just been added
-        raise UnreadableError(f"{BUILD_FILE} is no BuildInput, and is left as it is")
+    _require_writable(run.directory)
     if write:
-        _write(path, values)
+        _write(Path(run.directory, BUILD_FILE), values)
     return AdoptedRun(run.directory, build_input, run.status())
+
+
+def _require_writable(folder: str | Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UnreadableError("the folder cannot be written")
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
@@ -184,7 +195,10 @@ def _write_summary(top: Path, hashes: Mapping[str, str], *, write: bool) -> None
         earlier, _ = load_summary(path)
         if not isinstance(earlier, Mapping) or earlier.keys() != summary.keys():
             raise UnreadableError("is no list of adopted simulations, and is left as it is")
-    if write and summary != earlier and (folders or earlier):
+    if summary == earlier or not (folders or earlier):
+        return
+    _require_writable(top)
+    if write:
         _write(path, summary)
 
 
