@@ -223,13 +223,16 @@ class ConflictError(MDFactoryError, ValueError):
     ----------
     conflicts
         Table name -> keys of the records that exist, each as text.
+    hint
+        Why they may exist, and what to do.
     """
 
-    def __init__(self, conflicts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, conflicts: Mapping[str, Sequence[str]], hint: str = "") -> None:
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
         super().__init__(
             "some records are already in the store; nothing was written:"
             + _record_lines(conflicts)
+            + (f"\n{hint}." if hint else "")
             + "\nRepeat with --diff to add only the missing records, --update to also replace "
             "changed records, or --force to overwrite all.",
             conflicts=self.conflicts,

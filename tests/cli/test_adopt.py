@@ -113,6 +113,21 @@ def test_a_copied_folder_is_a_conflict_that_tells_what_to_do(mdfactory: Program,
     assert store("sync", "push", "all", lab).code == 0
 
 
+def test_a_folder_of_the_same_name_in_another_root_is_a_conflict_that_tells_what_to_do(
+    mdfactory: Program, lab: Path, tmp_path: Path
+) -> None:
+    store = _initialised(mdfactory)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        shutil.copytree(lab / "walltime", root / "walltime")
+        store("adopt", root, "--write")
+    assert store("sync", "push", "systems", first).code == 0
+    failed = store("sync", "push", "systems", second)
+    assert failed.code == 1
+    assert "1 record" in failed.err
+    assert "adopt folders of different roots with --prefix" in failed.err
+
+
 def test_exit_codes(mdfactory: Program, lab: Path, tmp_path: Path) -> None:
     (lab / "walltime" / "topol.top").write_text("")
     assert mdfactory("adopt", lab).code == 3

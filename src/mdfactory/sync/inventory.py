@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from shlex import quote
 from typing import Final, NamedTuple
@@ -16,11 +17,12 @@ from mdfactory.campaign.simulation import Simulation, Skipped, UnknownSimulation
 from mdfactory.errors import (
     SAME_HASH_HINT,
     SAME_NAME_HINT,
+    ConflictError,
     DuplicateSimulationError,
     counted,
 )
 from mdfactory.records.arrow import texts
-from mdfactory.records.tables import Table
+from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
 from mdfactory.sync.progress import ProgressCallback
 
@@ -179,6 +181,18 @@ class Inventory:
         hints = [SAME_HASH_HINT] * bool(types - {SimulationType.adopted})
         hints += [SAME_NAME_HINT] * (SimulationType.adopted in types)
         return ". ".join(hints)
+
+    @contextmanager
+    def explaining_conflicts(self) -> Iterator[None]:
+        """Say in a conflict what tells adopted simulations apart, if one of them is in it."""
+        try:
+            yield
+        except ConflictError as error:
+            hashes = error.conflicts.get(SIMULATIONS.name, ())
+            types = {type_ for hash_ in hashes for _, _, type_ in self.folders.get(hash_, ())}
+            if SimulationType.adopted not in types:
+                raise
+            raise ConflictError(error.conflicts, SAME_NAME_HINT) from error
 
     def warn_of_plain_runs(self, source: str) -> None:
         """Warn of runs without a BuildInput, which no command but ``adopt`` looks at."""

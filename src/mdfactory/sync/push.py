@@ -134,7 +134,10 @@ def push(
     """
     with store.transaction() as transaction:
         _require(transaction, scope)
-    with take_snapshot(source, scope, mode, reading, watch) as snapshot:
+    with (
+        take_snapshot(source, scope, mode, reading, watch) as snapshot,
+        snapshot.inventory.explaining_conflicts(),
+    ):
         watch("writing", 0)
         if dry_run:
             with planned_transaction(store, snapshot, mode) as (transaction, known):
