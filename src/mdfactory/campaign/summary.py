@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mdfactory.campaign.registry import read_registry
 from mdfactory.errors import RegistryError, counted
 from mdfactory.markup import html_table
+from mdfactory.records.fields import composition
 
 
 def count_results(directory: Path) -> str:
@@ -53,22 +53,8 @@ def simulation_html(directory: str, values: Mapping[str, str], canonical_json: s
     build_input = json.loads(canonical_json) if canonical_json else {}
     rows = {
         **values,
-        **dict(_compositions("system", build_input.get("system"))),
+        "composition": composition(build_input) or "",
         "results": count_results(Path(directory)),
         "directory": directory,
     }
     return html_table("Simulation", rows.items())
-
-
-def _compositions(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each list of species, such as ``SOL 405 + MEO 45``."""
-    if isinstance(value, Mapping):
-        for name, child in value.items():
-            yield from _compositions(f"{path}.{name}", child)
-    elif isinstance(value, list) and value and all("resname" in species for species in value):
-        yield path, " + ".join(map(_amount, value))
-
-
-def _amount(species: Mapping[str, Any]) -> str:
-    count = species.get("count")
-    return f"{species['resname']} {species.get('fraction') if count is None else count}"

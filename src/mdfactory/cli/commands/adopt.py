@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -92,11 +93,13 @@ def _rows(runs: list[AdoptedRun]) -> pa.RecordBatch:
 
 def _values(run: AdoptedRun) -> dict[str, Any]:
     """Return what the table shows of a run: column -> value."""
+    from mdfactory.records.fields import composition
+
     build: Any = run.build_input
     system, config = build.system, build.parametrization_config
     return {
         "name": system.name,
-        "molecules": " + ".join(f"{part.name} {part.count}" for part in system.molecules),
+        "molecules": composition(json.loads(build.canonical_json)),
         "temperature": system.temperature,
         "pressure": system.pressure,
         "forcefield": config.forcefield,
