@@ -99,6 +99,13 @@ def test_a_single_text_is_one_condition() -> None:
     assert not parse_search()
 
 
+@pytest.mark.parametrize("name", ["where", "contains", "tag", "fields"])
+@pytest.mark.parametrize(("value", "reason"), [("", "is empty"), (" ", "is empty"), (3, "a text")])
+def test_what_is_empty_or_no_text_selects_nothing(name: str, value: object, reason: str) -> None:
+    with pytest.raises(QueryError, match=reason):
+        parse_search(**{name: [value]})  # type: ignore[arg-type]
+
+
 def test_status_compares_the_simulations_that_a_search_finds(pushed: Store, campaign: Path) -> None:
     shutil.rmtree(campaign / RICH[0])
     rich = parse_search(where=["system.species.MEO.fraction > 0.5"])

@@ -74,7 +74,8 @@ def parse_search(
     QueryError
         If one of them cannot be read.
     """
-    where, contains, tag, fields = map(_as_tuple, (where, contains, tag, fields))
+    where, contains, tag = _texts("where", where), _texts("contains", contains), _texts("tag", tag)
+    fields = _texts("field", fields)
     if contains:
         from mdfactory.campaign.substructure import substructure_matcher
 
@@ -87,9 +88,21 @@ def parse_search(
     )
 
 
-def _as_tuple(given: Sequence[str]) -> tuple[str, ...]:
-    """Return texts as a tuple; a single text is one of them, not a sequence of characters."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def _texts(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Return texts as a tuple; a single text is one of them, not a sequence of characters.
+
+    Raises
+    ------
+    QueryError
+        If one is empty, as that of an unset variable: it would select everything; or is no text.
+    """
+    texts = (given,) if isinstance(given, str) else tuple(given)
+    for text in texts:
+        if not isinstance(text, str):
+            raise QueryError(f"--{option} {text!r:.80}: expected a text")
+        if not text.strip():
+            raise QueryError(f"--{option} is empty. Leave it out to select all records")
+    return texts
 
 
 def _parse_tag(text: str) -> tuple[str, str | None]:
