@@ -65,7 +65,7 @@ def test_substructures_are_those_of_rdkit(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "smarts:", "C(", "CO CC", "smarts:[", "smarts:C C", "C" * 6_000, "Grüße"]
+    "text", ["smarts:", "C(", "CO CC", "smarts:[", "smarts:C C", "C" * 6_000, "Grüße"]
 )
 def test_a_fragment_that_rdkit_cannot_read_is_an_error(text: str) -> None:
     with pytest.raises(QueryError, match="--contains .* RDKit cannot read this SM"):
@@ -80,9 +80,7 @@ def test_a_smiles_of_others_that_rdkit_cannot_read_contains_nothing() -> None:
     ("arguments", "message"),
     [
         ({"tag": ["=x"]}, "--tag '=x': expected KEY=VALUE or KEY"),
-        ({"tag": [""]}, "expected KEY=VALUE"),
         ({"fields": ["a..b"]}, "--field 'a..b', character 3: expected a name"),
-        ({"fields": [""]}, "expected a name"),
         ({"where": ["a >"]}, "--where 'a >', character 4"),
     ],
 )
