@@ -149,6 +149,12 @@ def test_parse_log_has_no_end_of_an_endless_run(steps: str, wanted: int | None) 
     assert parse_log(HEAD.replace("= 1000", f"= {steps}") + STARTED).steps_wanted == wanted
 
 
+def test_parse_log_has_no_pressure_that_is_no_number() -> None:
+    rows = "".join(f"      ref-p[    {axis}]={{ junk, junk, junk}}\n" for axis in range(3))
+    head = HEAD.replace("pcoupl                         = No\n", f"pcoupl = Berendsen\n{rows}")
+    assert parse_log(head + STARTED).conditions == Conditions(298.15, None)
+
+
 def test_parse_log_takes_no_parameters_from_a_list_that_is_cut_off() -> None:
     assert parse_log(HEAD[: HEAD.index("grpopts")]).conditions is None
 

@@ -175,8 +175,8 @@ def _is_on(value: str) -> bool:
 
 
 def _common(values: Sequence[float]) -> float | None:
-    """Return the value that all have; None if they differ, or there is none."""
-    return values[0] if len(set(values)) == 1 else None
+    """Return the number that all are; None if they differ, or there is none."""
+    return values[0] if len(set(values)) == 1 and math.isfinite(values[0]) else None
 
 
 def _numbers(text: str) -> list[float]:
