@@ -544,3 +544,24 @@ def test_a_unit_of_half_a_character_is_read(records: Records, campaign: Path) ->
     record_everywhere(campaign, 1, pd.DataFrame({"x": [1.0]}), units={"x": "\ud800"})
     push(records.store, str(campaign), ConflictMode.skip, ALL)
     assert records.analysis("own").attrs["units"] == {"x": "\ud800"}
+
+
+def test_each_method_narrows_by_composition(records: Records) -> None:
+    rich = ["species.MEO.fraction > 0.4"]
+    systems = records.systems(where=rich, fields=["composition"], sort="-species.MEO.fraction")
+    assert list(systems["composition"])[-1] == "SOL 225 + MEO 225"
+    assert len(systems) == 3
+    done = set(systems[systems["status"] == "completed"]["hash"])
+    assert set(records.overview(where=[*rich, "status = completed"])["hash"]) == done
+    assert set(records.analysis("rdf_oxygen", where=rich)["hash"]) == done
+    assert set(records.artifact("density_plot", where=rich, contains=["CO"])["hash"]) == done
+    counts = records.analyses(where=rich).set_index("name")
+    assert (counts["completed"]["rdf_oxygen"], counts["missing"]["rdf_oxygen"]) == (1, 0)
+    assert set(records.artifacts(tag=["project"])["name"]) == set()
+
+
+def test_errors_of_a_search_name_the_argument(records: Records) -> None:
+    with pytest.raises(QueryError, match=r"^where='species.MEO.count > x', character 21: "):
+        records.systems(where=["species.MEO.count > x"])
+    with pytest.raises(QueryError, match=r"^contains='C\(': RDKit cannot read"):
+        records.analyses(contains=["C("])

@@ -76,9 +76,12 @@ class Comparison:
         values
             The values of the field in the simulation; see `fields.values_of`.
         """
-        if self.operator == "!=":
-            return not any(self._holds("=", value) for value in values)
-        return any(self._holds(self.operator, value) for value in values)
+        is_opposite = self.operator == "!="
+        operator = "=" if is_opposite else self.operator
+        for value in values:  # a loop: it is called for each record, and faster than `any`
+            if self._holds(operator, value):
+                return not is_opposite
+        return is_opposite
 
     def _holds(self, operator: str, value: Any) -> bool:
         if value is LACKING:

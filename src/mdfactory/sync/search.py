@@ -157,7 +157,7 @@ class Subject:
         self.columns = columns
         self.simulation = simulation
         self._document: dict[str, Any] | None = None
-        self._values: dict[str, list[Any]] = {}
+        self._values: dict[str, list[Any]] | None = None
 
     @property
     def hash(self) -> str:
@@ -185,9 +185,15 @@ class Subject:
         """Return the values of a column or field; see `records.fields.values_of`."""
         if field.text in self.columns:
             return [self.columns[field.text]]
-        if self.simulation is not None:
-            return self.simulation.values(field)
-        if field.text not in self._values:  # a simulation has many results
+        if self.simulation is None:
+            return values_of(self.document, field)
+        return self.simulation._values_for_results(field)  # noqa: SLF001  # of this class
+
+    def _values_for_results(self, field: Field) -> list[Any]:
+        """Return the values of a field, and keep them: a simulation has many results."""
+        if self._values is None:
+            self._values = {}
+        if field.text not in self._values:
             self._values[field.text] = values_of(self.document, field)
         return self._values[field.text]
 
