@@ -52,7 +52,7 @@ class MDFactoryError(Exception):
     ...     mdfactory.open_store("sqlite:///empty").systems()
     ... except mdfactory.MDFactoryError as error:
     ...     print(error.command)
-    mdfactory sync init systems
+    mdfactory sync init systems --config FILE
     """
 
     def __init__(self, message: str, *, command: str = "", **details: object) -> None:

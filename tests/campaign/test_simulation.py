@@ -397,7 +397,7 @@ def test_a_simulation_shows_what_it_is_and_how_far(campaign: Path) -> None:
     rows = _html_rows(simulation._repr_html_())
     assert rows["hash"] == [FIRST]
     assert rows["status"] == ["production"]
-    assert rows["system.species"] == ["SOL 315 + MEO 135"]
+    assert rows["composition"] == ["SOL 315 + MEO 135"]
     assert rows["results"] == ["5 analyses, 0 artifacts"]
 
 

@@ -45,8 +45,8 @@ COMMANDS = """
 0 0 ++ sync pull systems --output {odd}/systems.csv
 0 0 ++ sync pull systems --output {odd}/systems.csv --json
 1 1 ++ sync pull systems --output {odd}/missing/systems.csv
-0 0 -- sync copy --from sqlite --to sqlite:///{odd}/copied
-0 0 -- sync copy --from sqlite --to csv:///{odd}/csv
+0 0 ++ sync copy --from sqlite --to sqlite:///{odd}/copied
+0 0 ++ sync copy --from sqlite --to csv:///{odd}/csv
 0 0 +- sync log
 0 0 +- sync log --json
 0 1 ++ demo {odd}/demo
