@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import App, ArgumentCollection, Group, Parameter, Token, validators
 
@@ -65,6 +65,51 @@ HashPrefix = Annotated[
         help="First digits of the hash, in upper or lower case.",
     ),
 ]
+FieldName = Literal[
+    "composition",
+    "engine",
+    "parametrization",
+    "parametrization_config.charge_method",
+    "parametrization_config.forcefield",
+    "parametrization_config.ignore_hydrogens",
+    "parametrization_config.merge_all",
+    "parametrization_config.type",
+    "parametrization_config.water_model",
+    "simulation_type",
+    "system.concentration_volume_basis",
+    "system.core.replication_factor",
+    "system.core.target_density",
+    "system.ionization.concentration",
+    "system.ionization.min_distance",
+    "system.ionization.neutralize",
+    "system.ionization.seed",
+    "system.monolayer",
+    "system.name",
+    "system.padding",
+    "system.partial_specific_volume",
+    "system.pressure",
+    "system.protein.count",
+    "system.protein.fraction",
+    "system.protein.pdb_path",
+    "system.protein.resname",
+    "system.radius",
+    "system.relax_steps",
+    "system.shell.area_per_lipid",
+    "system.shell.z0",
+    "system.shell_thickness",
+    "system.sizing.box_size",
+    "system.sizing.target_density",
+    "system.sizing.type",
+    "system.target_density",
+    "system.temperature",
+    "system.total_count",
+    "system.z_padding",
+]
+"""Fields of a BuildInput that the completion of a shell offers; not those of molecules, which have
+any names."""
+
+Fields = Annotated[tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False)]
+Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP)]
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
 Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
 Names = Annotated[tuple[str, ...], Parameter(negative=())]
@@ -90,7 +135,7 @@ class SearchOptions:
         Tag of the simulation: KEY=VALUE or KEY. The option may be repeated.
     """
 
-    where: Texts = ()
+    where: Conditions = ()
     contains: Texts = ()
     tag: Texts = ()
 

@@ -16,9 +16,9 @@ from mdfactory.cli.options import (
     FILTER_GROUP,
     NO_SEARCH,
     Command,
+    Fields,
     HashPrefix,
     Limit,
-    Names,
     SearchOptions,
     SortColumn,
     TypeFilter,
@@ -73,7 +73,7 @@ class PullOptions:
     hash_: HashPrefix = None
     simulation_type: TypeFilter = None
     search: SearchOptions = NO_SEARCH
-    field: Names = ()
+    field: Fields = ()
     sort: SortColumn = None
     limit: Limit = None
     full: bool = False
