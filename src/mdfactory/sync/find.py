@@ -22,7 +22,6 @@ from mdfactory.records.query import Condition, Query, Sort
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.stores.keys import take_rows
-from mdfactory.stores.sorting import sort_rows
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.search import EVERYTHING, Judge, Search, Subject, parse_column
 from mdfactory.sync.survey import Survey, survey
@@ -184,6 +183,8 @@ class _Finder:
         rows = self._simulations() if self._table.id == SIMULATIONS.id else self._results()
         sort = self._query.sort
         if sort and not (self._is_sorted_by_store and self._table.id == SIMULATIONS.id):
+            from mdfactory.stores.sorting import sort_rows
+
             rows = sort_rows(rows, sort)
         names = self.schema.names
         remaining = sys.maxsize if self._query.limit is None else self._query.limit
