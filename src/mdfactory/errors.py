@@ -5,6 +5,7 @@ This module catches and prints nothing. Only the command line catches `MDFactory
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 MAX_LISTED = 3
@@ -350,6 +351,16 @@ def one_line(reason: object) -> str:
     if len(line) <= MAX_REASON_CHARACTERS:
         return line
     return f"{line[:MAX_REASON_CHARACTERS]}…"
+
+
+def displayed(name: str) -> str:
+    """Return a name as messages show it.
+
+    The name is quoted if it is empty, begins with a character that is no letter, digit or
+    underscore, or contains unprintable characters or unusual whitespace.
+    """
+    is_plain = re.fullmatch(r"[^\W](\S| \S)*", name) and name.isprintable()
+    return name if is_plain else repr(name)
 
 
 def suggestion(given: str, known: Iterable[str]) -> str:

@@ -9,8 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import counted
-from mdfactory.frames.groups import SchemaGroup, displayed, distinct_types, fields_by_name
+from mdfactory.errors import counted, displayed
+from mdfactory.frames.groups import SchemaGroup, distinct_types, fields_by_name
 
 SHOWN_DIFFERENCES: Final = 6
 """Maximum number of differences that a message names for each group."""

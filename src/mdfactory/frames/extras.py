@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mdfactory.frames.groups import common_items, displayed
+from mdfactory.errors import displayed
+from mdfactory.frames.groups import common_items
 
 
 @dataclass(slots=True)

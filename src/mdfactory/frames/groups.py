@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -11,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mdfactory.errors import displayed
 from mdfactory.frames.json_types import valid_text
 from mdfactory.frames.pandas_metadata import (
     HASH_COLUMN,
@@ -241,13 +241,3 @@ def distinct_types(fields: Iterable[pa.Field[pa.DataType]]) -> list[pa.DataType]
     for column in fields:
         types += [] if column.type in types else [column.type]
     return types
-
-
-def displayed(name: str) -> str:
-    """Return a name as messages show it.
-
-    The name is quoted if it is empty, begins with a character that is no letter, digit or
-    underscore, or contains unprintable characters or unusual whitespace.
-    """
-    is_plain = re.fullmatch(r"[^\W](\S| \S)*", name) and name.isprintable()
-    return name if is_plain else repr(name)

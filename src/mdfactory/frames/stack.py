@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.errors import FrameCorruptError, SchemasDifferError, counted
+from mdfactory.errors import FrameCorruptError, SchemasDifferError, counted, displayed
 from mdfactory.frames.differences import (
     describe_dropped,
     describe_promotions,
@@ -25,7 +25,6 @@ from mdfactory.frames.differences import (
 from mdfactory.frames.groups import (
     SchemaGroup,
     common_metadata,
-    displayed,
     distinct_types,
     fields_by_name,
     group_by_schema,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.errors import QueryError
+from mdfactory.errors import QueryError, displayed
 from mdfactory.records.fields import (
     COMPOSITION,
     LACKING,
@@ -241,8 +241,6 @@ class _Surveyor:
     def _fail(self, field: Field, prefix: str) -> None:
         """Raise an error that names the fields that are alike."""
         from difflib import get_close_matches
-
-        from mdfactory.frames.groups import displayed
 
         paths: dict[str, None] = {}
         first: list[str] = []
