@@ -34,6 +34,11 @@ def no_note(_: str) -> None:
     """Show no note."""
 
 
+def without_simulation(records: int) -> str:
+    """Return the note on a number of records that a search cannot judge."""
+    return f"{counted(records, 'record')} left out, whose simulation is not in the store"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The records that a search has found, as a stream.
@@ -206,8 +211,7 @@ class _Finder:
     def _notes(self) -> Iterator[str]:
         yield from self._judge.notes()
         if self._without_simulation and self._search.narrows:
-            number = counted(self._without_simulation, "record")
-            yield f"{number} left out, whose simulation is not in the store"
+            yield without_simulation(self._without_simulation)
 
     def _read_columns(self) -> tuple[str, ...]:
         """Return the columns of the table to read, those for conditions and order included."""

@@ -26,7 +26,7 @@ from mdfactory.campaign.gromacs.runs import Progress
 from mdfactory.campaign.progress import read_progress
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
-from mdfactory.errors import counted, one_line
+from mdfactory.errors import one_line
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests
 from mdfactory.records.merge import Resolution
@@ -37,7 +37,7 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 from mdfactory.stores.keys import hash_condition, keys_of, take_rows
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.find import Note, matching_hashes, no_note
+from mdfactory.sync.find import Note, matching_hashes, no_note, without_simulation
 from mdfactory.sync.folders import hashes_in_csv, records_inside
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS, require_tables
@@ -245,7 +245,7 @@ def _matching(
         for (hash_,) in transaction.values(table, Query(columns=("hash",)))
     )
     if lone:
-        note(f"{counted(lone, 'record')} left out, whose simulation is not in the store")
+        note(without_simulation(lone))
     return {*matching_hashes(transaction, search, note=note, others=new)}
 
 
