@@ -25,7 +25,7 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped, read_simulation
 from mdfactory.campaign.strict_yaml import load_summary
 from mdfactory.errors import BuildInputError, SourceError, one_line
-from mdfactory.files import UnreadableError, absolute_path, list_folder
+from mdfactory.files import UnreadableError, absolute_path, expand_home, list_folder
 from mdfactory.records.vocabulary import SimulationStatus, SimulationType
 
 DEFAULT_TOPOLOGY: Final = "topol.top"
@@ -101,7 +101,7 @@ def adopt(
     SourceError
         If the folder does not exist, or neither runs nor simulations are in or below it.
     """
-    top = absolute_path(os.path.expanduser(root))
+    top = absolute_path(expand_home(root))
     if not os.path.isdir(top):
         raise SourceError(str(root), "there is no such folder")
     adoption, hashes = Adoption(), dict[str, str]()
