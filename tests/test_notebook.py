@@ -519,6 +519,17 @@ def test_counts_of_species_that_some_simulations_lack_stay_integers(
     counts = systems["system.species.MEO.count"]
     assert (str(counts.dtype), counts.isna().sum()) == ("Int64", 1)
     assert str(systems["system.species.SOL.count"].dtype) == "int64"
+    overview = records.overview(fields=["system.species.MEO.count"])
+    assert str(overview["system.species.MEO.count"].dtype) == "Int64"
+
+
+def test_artifacts_without_simulation_have_no_fields(records: Records) -> None:
+    field = "system.species.SOL.count"
+    held = list(records.artifact("density_plot")["hash"])
+    records.store.delete(SIMULATIONS, (Prefix("hash", held[0]),))
+    counts = records.artifact("density_plot", fields=[field]).set_index("hash")[field]
+    assert str(counts.dtype) == "Int64"
+    assert counts.isna().to_dict() == {hash_: hash_ == held[0] for hash_ in held}
 
 
 def test_results_without_simulation_have_no_fields(records: Records) -> None:

@@ -216,7 +216,7 @@ class Records:
             "engine": engine,
         }
         search = _parse_search(where, contains, tag, fields)
-        frame = _nullable(self._pull(SIMULATIONS, hash, equal, search, sort, limit))
+        frame = self._pull(SIMULATIONS, hash, equal, search, sort, limit)
         if progress:
             frame = frame.join(_progress_columns(frame, self.stems))
         return frame
@@ -286,7 +286,7 @@ class Records:
         """
         equal = {"item_type": item_type, "simulation_type": simulation_type, "status": status}
         search = _parse_search(where, contains, tag, fields)
-        return self._pull(OVERVIEW, hash, equal, search, sort, limit).to_pandas()
+        return self._pull(OVERVIEW, hash, equal, search, sort, limit)
 
     def analyses(
         self,
@@ -375,7 +375,7 @@ class Records:
         search: Search,
         sort: str | None,
         limit: int | None,
-    ) -> pa.Table:
+    ) -> pd.DataFrame:
         """Return the records of a table; notes are warnings."""
         with open_pull(
             self.store,
@@ -387,7 +387,7 @@ class Records:
             limit=limit,
             note=warnings.warn,
         ) as found:
-            return pa.Table.from_batches(found.batches, found.schema)
+            return _nullable(pa.Table.from_batches(found.batches, found.schema))
 
     def _count_results(
         self,
@@ -569,7 +569,7 @@ class Records:
         equal = {"simulation_type": simulation_type}
         table = artifact_table(name)
         search = _parse_search(where, contains, tag, fields)
-        frame = self._pull(table, hash, equal, search, sort, limit).to_pandas()
+        frame = self._pull(table, hash, equal, search, sort, limit)
         for column in ("files", "checksums"):
             texts = zip(frame["hash"], frame[column], strict=True)
             frame[column] = [_parse(text, f"{column} of {hash_}") for hash_, text in texts]
