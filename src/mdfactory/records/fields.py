@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -114,9 +115,9 @@ def values_of(document: Mapping[str, Any], field: Field) -> list[Any]:
         return [] if text is None else [text]
     parts = field.parts
     if parts[0] == MOLECULE_LISTS[0] and parts[0] not in document:
-        found = list(chain.from_iterable(_walk(part, parts[1:]) for part in _lists(document)))
+        found = [value for part in _lists(document) for value in _of_molecules(part, parts[1:])]
     else:
-        found = list(_walk(document, parts))
+        found = _walk(document, parts)
     if len(found) == 1:
         return found
     values = [value for value in found if value is not LACKING]
@@ -133,27 +134,43 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _walk(value: Any, parts: Sequence[str]) -> Iterator[Any]:
-    """Yield what is at the end of a path; `LACKING` where a list lacks the molecule."""
+def _walk(value: Any, parts: tuple[str, ...]) -> list[Any]:
+    """Return what is at the end of a path; `LACKING` where a list lacks the molecule.
+
+    Lists, since generators cost more here, and this is called for each record.
+    """
     if not parts:
-        yield value
-    elif isinstance(value, dict):
-        for end in range(1, len(parts) + 1):
-            name = parts[0] if end == 1 else ".".join(parts[:end])
+        return [value]
+    if isinstance(value, dict):
+        found = []
+        for name, rest in _divisions(parts):
             if name in value:
-                yield from _walk(value[name], parts[end:])
-    elif is_molecules(value):
-        is_there = False
-        for end in range(1, len(parts) + 1):
-            name = parts[0] if end == 1 else ".".join(parts[:end])
-            upper = name.upper()
-            for molecule in value:
-                if _is_named(molecule, name, upper):
-                    is_there = True
-                    rest = parts[end:]
-                    yield from _walk(molecule if rest else _without_name(molecule), rest)
-        if not is_there and len(parts) > 1 and parts[-1] in QUANTITIES:
-            yield LACKING
+                found += _walk(value[name], rest)
+        return found
+    return _of_molecules(value, parts) if is_molecules(value) else []
+
+
+def _of_molecules(molecules: list[dict[str, Any]], parts: tuple[str, ...]) -> list[Any]:
+    """Return what is at the end of a path that begins with the name of a molecule."""
+    if not parts:
+        return [molecules]
+    found = []
+    is_there = False
+    for name, rest in _divisions(parts):
+        upper = name.upper()
+        for molecule in molecules:
+            if _is_named(molecule, name, upper):
+                is_there = True
+                found += _walk(molecule if rest else _without_name(molecule), rest)
+    if not is_there and len(parts) > 1 and parts[-1] in QUANTITIES:
+        return [LACKING]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _divisions(parts: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the names that a path may begin with, each with its rest; names may contain dots."""
+    return tuple((".".join(parts[:end]), parts[end:]) for end in range(1, len(parts) + 1))
 
 
 def is_molecules(value: Any) -> bool:
@@ -163,7 +180,7 @@ def is_molecules(value: Any) -> bool:
     for entry in value:  # a loop: it is called for each record, and faster than `all`
         if not isinstance(entry, dict):
             return False
-        if not isinstance(entry.get("resname", entry.get("name")), str):
+        if not isinstance(entry["resname"] if "resname" in entry else entry.get("name"), str):
             return False
     return True
 
@@ -171,7 +188,7 @@ def is_molecules(value: Any) -> bool:
 def _is_named(molecule: Mapping[str, Any], name: str, upper: str) -> bool:
     """Whether a molecule has this name; residue names are upper case, others are as written."""
     if "resname" in molecule:
-        return bool(molecule["resname"] == name or molecule["resname"] == upper)
+        return molecule["resname"] in (name, upper)
     return bool(molecule["name"] == name)
 
 
@@ -184,13 +201,17 @@ def _without_name(molecule: Mapping[str, Any]) -> dict[str, Any]:
     return {key: child for key, child in molecule.items() if key not in {"resname", "name"}}
 
 
-def _lists(document: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """Yield all lists of molecules in a BuildInput, at any depth of its objects."""
+def _lists(document: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return all lists of molecules in a BuildInput, at any depth of its objects."""
+    found = []
     for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _lists(value)
-        elif isinstance(value, list) and (value or name in MOLECULE_LISTS) and is_molecules(value):
-            yield value
+        kind = type(value)
+        if kind is list:
+            if (value or name in MOLECULE_LISTS) and is_molecules(value):
+                found.append(value)
+        elif kind is dict and value:
+            found += _lists(value)
+    return found
 
 
 def smiles_of(document: Mapping[str, Any]) -> set[str]:
