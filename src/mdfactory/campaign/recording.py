@@ -14,17 +14,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.errors import ResultError, one_line
+from mdfactory.frames.planning.recorded_plot import (
+    checked_plot,
+    column_named,
+    listed_labels,
+    plain_scalar,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-PLOT_KEYS: Final = ("kind", "x", "y", "groups", "entity")
-
-PLOT_KINDS: Final = (
-    *("timeseries", "profile", "map", "population", "bars", "scalars", "chemistry", "table"),
-    "empty",
-)
 
 OWN_EXTRAS: Final = ("units", "length_unit", "plot")
 """Extras that `record_analysis` has parameters for."""
@@ -33,8 +32,6 @@ SCALARS: Final = str | int | float | None
 
 CONTAINERS: Final = frozenset({"dict", "list", "numpy.ndarray", "tuple"})
 """Types that may stand in one column; Arrow says whether it can convert what is in them."""
-
-MAX_LISTED_LABELS: Final = 12
 
 
 def to_arrow(name: str, frame: Any) -> pa.Table:
@@ -106,7 +103,7 @@ def _from_pandas(frame: pd.DataFrame | pd.Series[Any]) -> pa.Table:
     if is_flat:
         tuples: Any = list(frame.columns)
         plain.columns = pd.MultiIndex.from_tuples(tuples)
-    names = [_scalar(column_name) for column_name in frame.columns.names]
+    names = [plain_scalar(column_name) for column_name in frame.columns.names]
     plain.columns = plain.columns.set_names(
         [*names, *[None] * (plain.columns.nlevels - len(names))]
     )
@@ -131,18 +128,13 @@ def _name_levels(metadata: dict[str, Any], names: Iterable[Any]) -> None:
     entries = {entry["field_name"]: entry for entry in metadata["columns"]}
     for level, name in zip(metadata["index_columns"], names, strict=True):
         entry = entries[level] if isinstance(level, str) else level
-        entry["name"] = _scalar(name)
+        entry["name"] = plain_scalar(name)
 
 
 def _is_flat(columns: pd.Index) -> bool:
     """Whether labels are tuples of the same length in an index of one level."""
     labels = list(columns) if columns.nlevels == 1 else []
     return bool(labels) and all(isinstance(label, tuple) and len(label) > 1 for label in labels)
-
-
-def _scalar(name: Any) -> Any:
-    """Return a name as JSON can hold it, if it is a number of numpy."""
-    return name.item() if hasattr(name, "item") else name
 
 
 def _level_texts(names: Iterable[Any]) -> list[str | None]:
@@ -167,7 +159,7 @@ def _check_labels(frame: pd.DataFrame) -> None:
     if not columns.is_unique:
         duplicates = list(dict.fromkeys(columns[columns.duplicated()]))
         raise ResultError(
-            f"{_listed(duplicates)}: several columns have this label. Give each its own: "
+            f"{listed_labels(duplicates)}: several columns have this label. Give each its own: "
             "frame.columns = [...]"
         )
     levels = [columns.get_level_values(number) for number in range(columns.nlevels)]
@@ -180,7 +172,8 @@ def _check_labels(frame: pd.DataFrame) -> None:
     for level in levels:
         if "mixed" in level.inferred_type or _has_other_missing(level):
             raise ResultError(
-                f"the labels of columns are of several types: {_listed(level)}. {_as_text(columns)}"
+                f"the labels of columns are of several types: {listed_labels(level)}. "
+                f"{_as_text(columns)}"
             )
 
 
@@ -219,9 +212,10 @@ def _refusal(what: str, kind: str, instead: str) -> ResultError:
 def _parts(frame: pd.DataFrame) -> Iterator[tuple[str, str, Any]]:
     """Yield for each column and index level its name, an expression for its values, its values."""
     for number, label in enumerate(frame.columns):
-        yield f"column {_listed([label])}", f"frame[{_listed([label])}]", frame.iloc[:, number]
-    for number, name in enumerate(frame.index.names):
-        which = number if name is None else _listed([name])
+        name = listed_labels([label])
+        yield f"column {name}", f"frame[{name}]", frame.iloc[:, number]
+    for number, level in enumerate(frame.index.names):
+        which = number if level is None else listed_labels([level])
         values = f"frame.index.get_level_values({which}).to_series()"
         yield f"index level {which}", values, frame.index.get_level_values(number)
 
@@ -280,9 +274,10 @@ def _check_restored(table: pa.Table, frame: pd.DataFrame) -> None:
     """Refuse labels that pandas and `frames.labels` do not restore."""
     from mdfactory.frames.labels import FOREIGN_ERRORS, to_pandas
 
-    if any(not isinstance(_scalar(name), SCALARS) for name in frame.index.names):
+    if any(not isinstance(plain_scalar(name), SCALARS) for name in frame.index.names):
+        names = listed_labels(frame.index.names)
         raise ResultError(
-            f"the names of the index levels, {_listed(frame.index.names)}, cannot be restored. "
+            f"the names of the index levels, {names}, cannot be restored. "
             "Type: frame = frame.rename_axis(index=[...]) with texts or numbers"
         )
     with suppress(*FOREIGN_ERRORS):
@@ -302,12 +297,6 @@ def _are_same(read: pd.Index, labels: pd.Index) -> bool:
         for index in (read, labels)
     ]
     return kinds[0] == kinds[1] and read.equals(labels) and [*read.names] == [*labels.names]
-
-
-def _listed(labels: Iterable[Any]) -> str:
-    shown = [repr(_scalar(label)) for label in labels]
-    more = ["..."] if len(shown) > MAX_LISTED_LABELS else []
-    return ", ".join([*shown[:MAX_LISTED_LABELS], *more])
 
 
 # Attributes and extras
@@ -403,7 +392,7 @@ def extras_of_analysis(
         if "units" in values:
             values["units"] = _units(values["units"], names)
         if "plot" in values:
-            values["plot"] = _plot(values["plot"], names)
+            values["plot"] = checked_plot(values["plot"], names)
         if "length_unit" in values:
             _require_text("length_unit", values["length_unit"])
     except ResultError as error:
@@ -435,34 +424,8 @@ def _units(units: Any, names: Mapping[Any, str]) -> dict[str, str]:
             'units={"time": "ps"}'
         )
     for label, unit in units.items():
-        _require_text(f"the unit of {_listed([label])}", unit)
-    return {_name_of(label, names, "units"): str(unit) for label, unit in units.items()}
-
-
-def _plot(plot: Any, names: Mapping[Any, str]) -> dict[str, Any]:
-    expected = f"expected a dictionary with some of {', '.join(PLOT_KEYS)}"
-    if not isinstance(plot, Mapping):
-        raise ResultError(f"plot is a {type(plot).__name__}; {expected}")
-    if unknown := [key for key in plot if key not in PLOT_KEYS]:
-        raise ResultError(f"plot has {_listed(unknown)}; {expected}")
-    values = dict(plot)
-    if "kind" in values and values["kind"] not in PLOT_KINDS:
-        raise ResultError(f"plot: no kind {values['kind']!r}; there are {', '.join(PLOT_KINDS)}")
-    for key in values.keys() - {"kind"}:
-        labels = values[key]
-        values[key] = (
-            [_name_of(label, names, f"plot: {key}") for label in labels]
-            if isinstance(labels, list)
-            else _name_of(labels, names, f"plot: {key}")
-        )
-    return values
-
-
-def _name_of(label: Any, names: Mapping[Any, str], what: str) -> str:
-    with suppress(TypeError, KeyError):  # lists are no keys
-        return names[label]
-    known = _listed(dict.fromkeys(names.values())) or "no columns"
-    raise ResultError(f"{what}: no column or index level {_listed([label])}; the frame has {known}")
+        _require_text(f"the unit of {listed_labels([label])}", unit)
+    return {column_named(label, names, "units"): str(unit) for label, unit in units.items()}
 
 
 def _require_text(what: str, value: Any) -> None:

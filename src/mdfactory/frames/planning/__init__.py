@@ -1,0 +1,1 @@
+"""Planning: from the columns of frames to what is drawn of them."""

@@ -1,0 +1,1 @@
+"""Reduction: from the rows of a frame to curves and figures."""
