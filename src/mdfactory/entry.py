@@ -20,7 +20,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 NAMES: Final = (
-    "contains engine hash item-type limit parametrization simulation-type sort status tag where"
+    "colour contains engine hash item-type limit parametrization simulation-type sort status tag"
+    " where"
 )
 
 ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.split()} | {
@@ -28,6 +29,7 @@ ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.
     "--diff": 'mode="diff"',
     "--field": "fields=",
     "--force": 'mode="force"',
+    "--from": "start=",
     "--union": "union=True",
     "--update": 'mode="update"',
     "--wait SECONDS": "wait=",

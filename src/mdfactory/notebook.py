@@ -26,6 +26,7 @@ from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to
 from mdfactory.records.arrow import batch
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table, text_schema
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.report.plot import Plot
 from mdfactory.stores.store import Store
 from mdfactory.sync import frames as sync_frames
 from mdfactory.sync import pull as sync_pull
@@ -509,6 +510,92 @@ class Records:
         frame = _to_pandas(table, name)
         frame.attrs = _attributes(frame, frames.common, labels_by_name(table, frame))
         return _with_fields(frame, _nullable(frames.fields))
+
+    def plot(
+        self,
+        name: str,
+        *,
+        hash: str | None = None,  # noqa: A002  # the column's name
+        simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
+        colour: str | None = None,
+        y: str | Sequence[str] | None = None,
+        start: str | None = None,
+    ) -> Plot:
+        """Plot one analysis of all simulations that match the filters.
+
+        A notebook shows the curves of the simulations, coloured by a field of the BuildInput, and
+        beside them a statistic of each simulation against this field. What is drawn follows from
+        the columns, the index and the units of the tables; `Results.record_analysis` can say it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the analysis.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : SimulationType or str, optional
+            Type of the simulation.
+        where, contains, tag : sequence of str
+            Conditions on the BuildInput; see `systems`.
+        colour : str, optional
+            Field of the BuildInput, or column of the simulations, that colours the curves.
+            Default: the number that has most values over these simulations; a fraction, if one
+            varies. An absent species counts as 0.
+        y : str or sequence of str, optional
+            Columns to show. Default: the first quantity, with those that share its plot.
+        start : str, optional
+            What statistics leave out as equilibration: a share of the time range, such as
+            ``20%``, or a time, such as ``200ps``.
+
+        Returns
+        -------
+        Plot
+            The plot, which a notebook shows. Its ``specification`` is a dict for Vega-Lite, and
+            ``save`` writes it as SVG, PNG, PDF, JSON or HTML. Tables of molecules, tables without
+            rows, and others that cannot be drawn are described by a text.
+
+        Raises
+        ------
+        ConfigError
+            If a library for plots is not installed.
+        InvalidNameError
+            If `name` cannot be the name of an analysis.
+        UnknownNameError
+            If the store has no analysis of this name.
+        NotInitialisedError
+            If the store was not initialised for analyses.
+        QueryError
+            If an argument is invalid, if no simulation has the field `colour`, or if the analysis
+            has no quantity `y`.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store("sqlite:///mdfactory-demo")
+        >>> density = records.plot("density_timeseries", colour="system.species.MEO.fraction")
+        >>> density
+        <Plot of density_timeseries: timeseries of density_g_cm3>
+        >>> density.save("density.pdf")
+        """
+        from mdfactory.report.analysis import plot_analysis
+
+        with argument_names(self.store.command_options):
+            return plot_analysis(
+                self.store,
+                name,
+                hash_prefix=hash,
+                equal={"simulation_type": simulation_type},
+                search=parse_search(where, contains, tag),
+                colour=colour,
+                y=y,
+                start=start,
+                note=warnings.warn,
+            )
 
     def artifact(
         self,

@@ -80,7 +80,7 @@ def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path
 
 def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -> None:
     script = (
-        "import sys; sys.modules['matplotlib.figure'] = None\n"
+        "import sys; sys.modules['vl_convert'] = None\n"
         "from mdfactory.cli.app import run\n"
         f"sys.exit(run(['demo', {str(tmp_path)!r}]))"
     )
@@ -88,7 +88,7 @@ def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0
-    assert "pip install 'mdfactory[notebook]'" in result.stderr
+    assert "pip install 'mdfactory[report]'" in result.stderr
     assert not (tmp_path / "density.png").exists()
 
 

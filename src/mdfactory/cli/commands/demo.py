@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mdfactory.cli.layout import format_counts, path_word
 from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession, Session
+from mdfactory.errors import ConfigError
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     terminal.note(
         f"The campaign is in {example.campaign}, its store next to it: {format_counts(counts)}.\n"
     )
-    picture = _draw(str(example.config), directory / "density.png")
+    picture = _draw(store, directory / "density.png")
     values = {
         "counts": counts,
         "campaign": str(example.campaign),
@@ -76,7 +77,7 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     terminal.note(
         f"\nThe density of each mixture, from the store: {picture}"
         if picture
-        else "\nTo draw the density of each mixture: pip install 'mdfactory[notebook]'"
+        else "\nTo draw the density of each mixture: pip install 'mdfactory[report]'"
     )
     paths = {"config": example.config, "campaign": example.campaign}
     words = {name: quote(path_word(path)) for name, path in paths.items()}
@@ -109,26 +110,12 @@ def _program() -> str:
     return quote(sys.argv[0])
 
 
-def _draw(config: str, path: Path) -> Path | None:
-    """Plot mean density against composition; return None if a library for it is missing."""
+def _draw(store: Store, path: Path) -> Path | None:
+    """Plot density over time and composition; return None if a library for it is missing."""
+    from mdfactory.report.analysis import plot_analysis
+
     try:
-        from matplotlib.figure import Figure
-
-        from mdfactory.files import replacing
-        from mdfactory.notebook import open_store
-
-        densities = open_store(config=config).analysis(DENSITY_ANALYSIS, fields=[METHANOL_FIELD])
-    except ImportError:
+        plot_analysis(store, DENSITY_ANALYSIS, colour=METHANOL_FIELD).save(path)
+    except ConfigError:
         return None
-    densities = densities.fillna({METHANOL_FIELD: 0.0})  # pure water has no such species
-    series = densities.groupby(["hash", METHANOL_FIELD])["density_g_cm3"]
-    mean = series.agg(["mean", "std"]).reset_index().sort_values(METHANOL_FIELD)
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.errorbar(mean[METHANOL_FIELD], mean["mean"], yerr=mean["std"], fmt="o", capsize=3)
-    axes.set_xlabel("mole fraction of methanol")
-    axes.set_ylabel("density (g/cm³)")
-    axes.set_title("Water and methanol: mean and fluctuation of each run")
-    with replacing(path) as file:
-        figure.savefig(file, dpi=150)
     return path

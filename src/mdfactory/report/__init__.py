@@ -1,0 +1,1 @@
+"""Plots of analyses, and the report of a store: frames become specifications and pictures."""
