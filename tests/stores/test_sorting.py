@@ -27,3 +27,14 @@ def test_sort_rows_sorts_many_batches_and_keeps_the_order_of_equal_rows(
     sorted_rows = [tuple(row.values()) for batch in answer for row in batch.to_pylist()]
     expected = [(number, str(index)) for index, number in enumerate(numbers)]
     assert sorted_rows == sorted(expected, key=lambda row: -row[0] if descending else row[0])
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_sort_rows_sorts_statuses_by_progress_and_nulls_last(*, descending: bool) -> None:
+    statuses = ["not_yet_run", "build", "equilibrated", "production", "completed", "a new", "late"]
+    schema = pa.schema([("status", pa.string())])
+    rows = pa.table([[None, *sorted(statuses), None]], schema=schema).to_batches()
+    answer = sort_rows(rows, Sort("status", descending=descending))
+    expected = statuses[::-1] if descending else statuses
+    sorted_rows = [row["status"] for batch in answer for row in batch.to_pylist()]
+    assert sorted_rows == [*expected, None, None]

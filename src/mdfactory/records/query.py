@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
 from mdfactory.errors import QueryError
 from mdfactory.records.arrow import Column, array
 from mdfactory.records.tables import Table
+from mdfactory.records.vocabulary import STATUSES_IN_ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,18 @@ Condition = OneOf | Prefix
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Order of rows: by the values of one column."""
+    """Order of rows: by the values of one column.
+
+    Numbers are sorted by value, statuses by progress, all other texts by their code points.
+    """
 
     column: str
     descending: bool = False
 
     @property
-    def key(self) -> tuple[str, Literal["ascending", "descending"]]:
-        """The column and direction, as `pyarrow.Table.sort_by` takes them."""
-        return self.column, "descending" if self.descending else "ascending"
+    def first_values(self) -> tuple[str, ...]:
+        """Values that come before all others, in their order: a status is sorted by progress."""
+        return STATUSES_IN_ORDER if self.column == "status" else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,31 @@ def matches(condition: Condition, column: Column) -> Column:
     return pc.is_in(column, value_set=array(condition.values, pa.string()))
 
 
+def sorted_indices(rows: pa.Table, sort: Sort) -> Column:
+    """Return the positions of rows in an order; rows with equal values keep theirs.
+
+    Parameters
+    ----------
+    rows
+        Rows with the column of the order.
+    sort
+        The order; nulls come last in both directions.
+    """
+    import pyarrow.compute as pc
+
+    values = rows[sort.column]
+    columns = {"value": values}
+    if sort.first_values:
+        known: Any = pc.index_in(values, value_set=array(sort.first_values, values.type))
+        ranks = pc.fill_null(known, len(sort.first_values))
+        columns = {"rank": pc.if_else(pc.is_valid(values), ranks, None), **columns}
+    direction: Literal["ascending", "descending"] = "descending" if sort.descending else "ascending"
+    keys = [(name, direction) for name in columns]
+    return pc.sort_indices(
+        pa.Table.from_arrays([*columns.values()], names=[*columns]), sort_keys=keys
+    )
+
+
 def select_rows(rows: Rows, where: Iterable[Condition]) -> Rows:
     """Return the rows that meet all conditions."""
     for condition in where:
@@ -127,7 +156,7 @@ def apply(query: Query, rows: pa.Table) -> pa.Table:
     """Evaluate a query on rows in memory. Stores must return what this function returns."""
     rows = select_rows(rows, query.where)
     if query.sort:
-        rows = rows.sort_by([query.sort.key])
+        rows = rows.take(sorted_indices(rows, query.sort))
     if query.limit is not None:
         rows = rows.slice(0, query.limit)
     return rows.select(list(query.columns)) if query.columns else rows

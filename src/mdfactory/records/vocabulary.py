@@ -93,6 +93,10 @@ class ResultStatus(StrEnum):
     not_yet_run = "not_yet_run"
 
 
+STATUSES_IN_ORDER: Final = (ResultStatus.not_yet_run, *SimulationStatus)
+"""Statuses of results and simulations in the order of progress; both can be ``completed``."""
+
+
 class ConflictMode(StrEnum):
     """What a write does with records whose keys are stored already.
 

@@ -102,7 +102,7 @@ class Backend(ABC):
         pyarrow.RecordBatch
             Rows in ``query.schema(table)``: at most a few thousand in a batch, and fewer if a
             column of ``table.large`` is among the columns. Texts are compared and sorted by their
-            code points.
+            code points, but the values of ``query.sort.first_values`` come first.
 
         Raises
         ------

@@ -10,9 +10,8 @@ from itertools import accumulate, chain
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mdfactory.records.query import Query, Sort
+from mdfactory.records.query import Query, Sort, sorted_indices
 from mdfactory.records.tables import Table
 from mdfactory.stores.backend import BATCH_ROWS
 
@@ -75,8 +74,7 @@ def sort_rows(
     batches = _collect_batches(rows, max_memory_bytes)
     if not batches:
         return
-    column = pa.Table.from_batches(batches).select([sort.column])
-    order = pc.sort_indices(column, sort_keys=[sort.key])
+    order = sorted_indices(pa.Table.from_batches(batches).select([sort.column]), sort)
     # Batch by batch: taking all rows in one step would hold all sorted rows in memory.
     sorted_rows: list[pa.RecordBatch] = []
     count = size = 0

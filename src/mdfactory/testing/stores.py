@@ -8,6 +8,7 @@ are tested separately.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -25,6 +26,7 @@ from mdfactory.records.tables import (
     OVERVIEW,
     SIMULATIONS,
     Namespace,
+    Table,
     analysis_table,
     format_table,
 )
@@ -74,7 +76,7 @@ class RecordTests(WriteTests):
             "delete": lambda: empty.delete(SIMULATIONS),
             "write": lambda: write_records(empty, SIMULATIONS, run("A")),
         }
-        with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
+        with pytest.raises(NotInitialisedError, match=r"No store yet.* mdfactory sync init all"):
             verbs[verb]()
 
     def test_a_new_store_has_no_tables(self, empty: Store) -> None:
@@ -199,6 +201,30 @@ class RecordTests(WriteTests):
         write_records(store, SIMULATIONS, *(run(hash_) for hash_ in hashes))
         answer = read_rows(store, SIMULATIONS, Query(columns=("hash",), sort=Sort("hash")))
         assert [row[0] for row in answer] == sorted(hashes)
+
+    @pytest.mark.parametrize(
+        ("table", "statuses"),
+        [
+            (SIMULATIONS, ["build", "equilibrated", "production", "completed", "a new", "late"]),
+            (OVERVIEW, ["not_yet_run", "completed", "a new"]),
+        ],
+    )
+    def test_statuses_are_sorted_by_progress(
+        self, store: Store, table: Table, statuses: list[str]
+    ) -> None:
+        record = run if table is SIMULATIONS else partial(overview, name="rdf")
+        rows = [record(f"A{number}", status=status) for number, status in enumerate(statuses)]
+        write_records(store, table, *reversed(rows))
+        for descending in (False, True):
+            expected = statuses[::-1] if descending else statuses
+            for columns in (("status",), ("status", "hash"), ("hash",)):
+                query = Query(columns=columns, sort=Sort("status", descending), limit=3)
+                order = [f"A{statuses.index(status)}" for status in expected[:3]]
+                found = read_rows(store, table, query)
+                assert found == [
+                    tuple({"status": status, "hash": hash_}[name] for name in columns)
+                    for status, hash_ in zip(expected, order, strict=False)
+                ]
 
     @pytest.mark.parametrize(
         "query",

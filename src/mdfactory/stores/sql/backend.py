@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.records.arrow import batch
-from mdfactory.records.query import Condition, Prefix, Query
+from mdfactory.records.query import Condition, Prefix, Query, Sort
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.keys import Key, Values
@@ -139,8 +139,10 @@ class SqlBackend(Backend):
         select = sa.select(*(source.c[name] for name in names))
         select = select.where(*(_build_clause(source, condition) for condition in query.where))
         if query.sort:
-            column = source.c[query.sort.column]
-            select = select.order_by(column.desc() if query.sort.descending else column)
+            keys = _sort_keys(source.c[query.sort.column], query.sort)
+            select = select.order_by(
+                *(key.desc() if query.sort.descending else key for key in keys)
+            )
         if query.limit is not None:
             select = select.limit(min(query.limit, MAX_LIMIT))
         has_large_cells = not set(table.large).isdisjoint(names)
@@ -237,6 +239,14 @@ def _build_clause(source: sa.Table, condition: Condition) -> sa.ColumnElement[bo
     # One expanding parameter for all values: SQLAlchemy would process many parameters in Python.
     values: sa.BindParameter[Any] = sa.bindparam(None, condition.values, expanding=True)
     return column.in_(values)
+
+
+def _sort_keys(column: sa.ColumnElement[Any], sort: Sort) -> Iterator[sa.ColumnElement[Any]]:
+    """Yield what to order by: the rank of the values that come first, and the values."""
+    ranks = {str(value): rank for rank, value in enumerate(sort.first_values)}
+    if ranks:
+        yield sa.case(ranks, value=column, else_=len(ranks))
+    yield column
 
 
 def _end_of_prefix(prefix: str) -> str:

@@ -196,7 +196,10 @@ class SqliteStore(Store):
         """Return the `StoreError` for an error of the database or its files."""
         files = ", ".join(dict.fromkeys(str(path) for path in self._paths.values()))
         action = "written; nothing was changed" if write else "read"
-        reasons = filter(None, [str(error), self._find_obstacle()])
+        reason = str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            reason = f"{error.filename}: {error.strerror}"
+        reasons = filter(None, [reason, self._find_obstacle()])
         return StoreError(f"{files}: the SQLite store cannot be {action}: {'. '.join(reasons)}")
 
     def _find_obstacle(self) -> str:
