@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 import os
 import shutil
 import signal
@@ -88,6 +89,7 @@ def _own_settings(
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
     monkeypatch.setenv("MDFACTORY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("COLUMNS", "120")
+    logging.getLogger("mdfactory").setLevel(logging.NOTSET)  # a quiet program may have set it
 
 
 @contextmanager

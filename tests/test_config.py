@@ -198,10 +198,23 @@ def test_load_ignores_sections_of_other_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("section", "meant"), [("Database", "database"), ("databse", "database"), ("SQLITE", "sqlite")]
+)
+def test_load_warns_of_a_misspelt_section(tmp_path: Path, section: str, meant: str) -> None:
+    file = _write(tmp_path / "c.ini", f"[{section}]\nTYPE = csv\n[databases]\na = b\n[slurm]\n")
+    assert load(file).warnings == (f"{file}: [{section}] is not read (did you mean [{meant}]?)",)
+
+
+def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"No such file .* Run: mdfactory config init$"):
+        load(tmp_path / "missing.ini")
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         (b"TYPE = sqlite\n", r"c\.ini cannot be read: line 1 is neither"),
-        (b"[database]\nTYPE = a\nTYPE = b\n", "c.ini.*line 3.*already exists"),
+        (b"[database]\nTYPE = a\nTYPE = b\n", "c.ini.*line 3.*repeats"),
         (b"[database]\n???\n", "c.ini"),
         (b"[database]\nTYPE = \xff\n", "c.ini.*not UTF-8"),
     ],

@@ -17,6 +17,9 @@ MAX_LISTED_GROUPS = 8
 HASH_PREFIX_DIGITS = 12
 """Digits of a hash in a message."""
 
+HASH_AT_BEGIN = re.compile(r"^([0-9A-F]{12})[0-9A-F]{28}\b")
+"""The hash at the beginning of a key; the group has the first digits."""
+
 SAME_HASH_HINT = (
     "Independent runs of one composition have one hash, unless something in their BuildInputs "
     "differs, such as system.ionization.seed"
@@ -28,6 +31,23 @@ SAME_NAME_HINT = (
     "a folder was copied to start a replica, delete the build.yaml of the copy, and adopt it again"
 )
 """The same of adopted simulations."""
+
+NOTHING_NEW = "there is nothing new: all records are already in the store, unchanged"
+
+REPEATED_PUSH = (
+    "To push again and again, add --update: it writes new and changed records, and is no error if "
+    "there are none. (--diff: only new records; --force: all)"
+)
+"""What to do if there is nothing to push."""
+
+CONFLICT_MODES = (
+    "Repeat with --diff to add only the missing records, --update to also replace changed records, "
+    "or --force to overwrite all."
+)
+"""What to do if some records are in the store."""
+
+NO_STORE = "No store yet"
+"""Beginning of the message if a store has no record tables."""
 
 MAX_REASON_CHARACTERS = 400
 """Length at which `one_line` truncates a reason."""
@@ -53,7 +73,7 @@ class MDFactoryError(Exception):
     ...     mdfactory.open_store("sqlite:///empty").systems()
     ... except mdfactory.MDFactoryError as error:
     ...     print(error.command)
-    mdfactory sync init systems --config FILE
+    mdfactory sync init all --config FILE
     """
 
     def __init__(self, message: str, *, command: str = "", **details: object) -> None:
@@ -226,16 +246,21 @@ class ConflictError(MDFactoryError, ValueError):
         Table name -> keys of the records that exist, each as text.
     hint
         Why they may exist, and what to do.
+    nothing_new
+        Whether all records exist, and none has changed.
     """
 
-    def __init__(self, conflicts: Mapping[str, Sequence[str]], hint: str = "") -> None:
+    def __init__(
+        self, conflicts: Mapping[str, Sequence[str]], hint: str = "", *, nothing_new: bool = False
+    ) -> None:
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
+        self.nothing_new = nothing_new
+        head = NOTHING_NEW if nothing_new else "some records are already in the store"
+        remedy = REPEATED_PUSH if nothing_new else CONFLICT_MODES
         super().__init__(
-            "some records are already in the store; nothing was written:"
-            + _record_lines(conflicts)
+            f"{head}; nothing was written:{_record_lines(conflicts)}"
             + (f"\n{hint}." if hint else "")
-            + "\nRepeat with --diff to add only the missing records, --update to also replace "
-            "changed records, or --force to overwrite all.",
+            + f"\n{remedy}",
             conflicts=self.conflicts,
         )
 
@@ -272,21 +297,24 @@ class StoreError(MDFactoryError, OSError):
 
 
 class NotInitialisedError(StoreError, LookupError):
-    """A record table is missing from the store.
+    """A record table is missing from the store, or the store has none at all.
 
     Parameters
     ----------
     table
-        Name of the missing table.
+        Name of the missing table; empty if the store has no record table.
     location
         Path or URL of the store, without a password.
     command
-        Shell command that creates the table.
+        Shell command that creates the table; not used if the store has no record table.
     """
 
-    def __init__(self, table: str, location: str, command: str) -> None:
-        super().__init__(f"{location} has no table {table}", command=command)
+    def __init__(self, table: str, location: str, command: str = "") -> None:
+        problem = f"{location} has no table"
+        message = f"{problem} {table}" if table else f"{NO_STORE}: {problem}s"
+        super().__init__(message, command=command if table else "mdfactory sync init all")
         self.table = table
+        self.location = location
 
 
 class StoreChangedError(StoreError):
@@ -385,10 +413,10 @@ def _group_line(hashes: Sequence[str], columns: str) -> str:
 
 
 def _record_lines(keys_by_table: Mapping[str, Sequence[str]]) -> str:
-    """Return a line for each table: its number of records, and the first keys."""
+    """Return a line for each table: its number of records, and the first keys, shortened."""
     lines = []
     for table, keys in keys_by_table.items():
         more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
-        listed = ", ".join(keys[:MAX_LISTED])
+        listed = ", ".join(HASH_AT_BEGIN.sub(r"\1", key) for key in keys[:MAX_LISTED])
         lines.append(f"\n  {table}: {counted(len(keys), 'record')}: {listed}{more}")
     return "".join(lines)

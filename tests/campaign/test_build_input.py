@@ -195,7 +195,7 @@ BOX = _box({**WATER, "count": 1})
         ),
         (
             _box({**WATER, "fraction": 1}, total_count=10**400),
-            "system.total_count: Input should be less than or equal to 9223372036854775807",
+            "system.total_count: must be at most 9223372036854775807",
         ),
         (_box({**WATER, "count": 1}) | {"engine": "namd"}, "engine.*gromacs.*'namd'"),
         (BOX | {"parametrization": "amber"}, "parametrization: .*cgenff"),

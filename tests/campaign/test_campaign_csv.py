@@ -170,7 +170,7 @@ def test_a_problem_has_the_number_line_and_field_of_its_row(tmp_path: Path) -> N
         (
             7,
             10,
-            "system.species.SOL.count: Input should be greater than or equal to 0 (got '-1')",
+            "system.species.SOL.count: must be at least 0 (got '-1')",
         ),
         (8, 11, "the same simulation as row 1"),
     ]

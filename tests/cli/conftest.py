@@ -132,10 +132,11 @@ def plant(
 
 @dataclass(frozen=True)
 class Screen:
-    """Text on a terminal, without colours, and the exit code of the program."""
+    """Text on a terminal without colours, the exit code of the program, and the text as it came."""
 
     code: int
     text: str
+    raw: str
 
 
 def on_a_terminal(
@@ -173,7 +174,7 @@ def on_a_terminal(
         program.wait()
         os.close(controller)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    return Screen(code, plain.replace("\r\n", "\n"))
+    return Screen(code, plain.replace("\r\n", "\n"), shown)
 
 
 @pytest.fixture

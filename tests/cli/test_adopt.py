@@ -49,7 +49,8 @@ def test_plain_folders_are_adopted_pushed_and_found_on_each_store(
     store = _initialised(mdfactory)
     failed = store("sync", "push", "all", lab)
     assert failed.code == 1
-    assert "no simulations found, but 15 GROMACS runs without a BuildInput. Run: " in failed.err
+    searched = "17 folders searched, none has a BuildInput YAML, but 15 GROMACS runs without one"
+    assert f"no simulations found: {searched}. Run: mdfactory adopt " in failed.err
     dry = store("adopt", lab, "--json").json
     assert (dry["written"], dry["counts"]) == (False, {"adopted": 15, "existing": 0, "skipped": 0})
     assert {row["name"]: row["status"] for row in dry["rows"]} == STATUSES

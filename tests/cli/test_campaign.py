@@ -72,6 +72,11 @@ def test_a_campaign_from_table_to_store(
     )
     again = store("prepare-build", file, tmp_path / "new", "--json").json
     assert (again["made"], len(again["kept"]), again["backup"]) == ([], 8, None)
+    assert again["rows"][0] == {
+        "row": 1,
+        "hash": "CC4D89E0997487E23A5CA417BC302361B5440904",
+        "composition": "SOL 432 + MEO 18",
+    }
     monkeypatch.chdir(tmp_path / "new")
     pushed = store("sync", "push", "systems", "--csv", file, "--json")
     assert (pushed.code, pushed.json["counts"]["inserted"]) == (0, 8)
@@ -111,7 +116,8 @@ def test_a_campaign_of_every_type_from_table_to_store(
     assert (pushed.err, pushed.code, pushed.json["counts"]["inserted"]) == ("", 0, 6)
     for source in ("out", "out/all.yaml"):
         again = mdfactory("sync", "push", "all", source, "--update")
-        assert (again.code, again.out) == (0, "0 inserted, 0 updated, 6 unchanged, 0 skipped\n")
+        counts, *_ = again.out.splitlines()
+        assert (again.code, counts) == (0, "0 inserted, 0 updated, 6 unchanged, 0 skipped")
         assert mdfactory("sync", "status", source, "--exit-code").code == 0
     assert mdfactory("sync", "verify").code == 0
     records = mdfactory("sync", "pull", "systems", "--json", "--full").json["rows"]
@@ -185,9 +191,11 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
         campaign / "CC4D89E0997487E23A5CA417BC302361B5440904",
     )
     assert result.code == 3
-    assert result.out == (
-        "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid, not found or duplicate)\n"
+    counts, *_, skipped, _ = result.out.splitlines()
+    assert counts == (
+        "1 inserted, 0 updated, 0 unchanged, 7 skipped (7 invalid, not found or duplicate)"
     )
+    assert skipped == "skipped: 7 items, named above"
     assert result.err.count("skipped: ") == 7
     assert (
         f"{file}: row 2 (line 3): no simulation with hash 0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
@@ -203,3 +211,26 @@ def test_exactly_one_source_is_taken(store: Program, arguments: list[str]) -> No
     result = store("sync", "push", "systems", *arguments)
     assert (result.code, result.out) == (2, "")
     assert "--csv" in result.err
+
+
+def test_prepare_build_shows_the_hash_and_composition_of_each_row_on_a_terminal(
+    terminal: Callable[..., Any], campaign: Path, tmp_path: Path
+) -> None:
+    shown = terminal("prepare-build", campaign / "campaign.csv", tmp_path / "new")
+    lines = shown.text.splitlines()
+    assert lines[0].split() == ["row", "hash", "composition"]
+    assert [line.split()[0] for line in lines[1:9]] == list("12345678")
+    assert lines[1].split(maxsplit=2)[1:] == ["CC4D89E09974", "SOL 432 + MEO 18"]
+    assert lines[9].startswith("8 folders created, 0 already existed")
+
+
+def test_prepare_build_shows_forty_rows_on_a_terminal(
+    terminal: Callable[..., Any], tmp_path: Path
+) -> None:
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count\n"
+    rows = "".join(f"mixedbox,O,{count}\n" for count in range(1, 43))
+    (tmp_path / "water.csv").write_text(header + rows, encoding="utf-8")
+    shown = terminal("prepare-build", tmp_path / "water.csv", tmp_path / "new")
+    assert "\n40   " in shown.text
+    assert "\n41   " not in shown.text
+    assert "... and 2 more (--json lists all)" in shown.text

@@ -12,6 +12,8 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from mdfactory.cli.wizard import ADVICE
+
 Program = Callable[..., Any]
 
 
@@ -99,6 +101,56 @@ def test_init_asks_and_writes_and_creates_the_store(
         f"[csv]\nANALYSIS_DB_PATH = {tmp_path}/results\n"
     )
     assert mdfactory("sync", "init", "check", "--config", file).code == 0
+
+
+def test_init_says_when_to_take_which_store_and_lets_the_second_path_follow_the_first(
+    terminal: Callable[..., Any], mdfactory: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    screen = terminal(
+        *("config", "init", "--config", file),
+        typed=[
+            ("Which store?", "\r"),
+            ("File of the simulations", f"\x15{tmp_path}/lab/runs.db\r"),
+            ("File of the analyses and artifacts", "\r"),
+            ("Create the missing tables now?", "\r"),
+        ],
+        env={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
+    assert screen.code == 0, screen.text
+    for kind, advice in ADVICE.items():
+        assert f"{kind:8}  {advice}" in screen.text
+        assert len(f" » {kind:8}  {advice}") <= 60
+    settings = mdfactory("config", "show", "--config", file, "--json").json["settings"]
+    values = {f"{row['section']}.{row['key']}": row["value"] for row in settings}
+    assert values["sqlite.RUN_DB_PATH"] == f"{tmp_path}/lab/runs.db"
+    assert values["sqlite.ANALYSIS_DB_PATH"] == f"{tmp_path}/lab/analysis.db"
+    assert screen.text.endswith(
+        f"written to {file}\n"
+        f"File of the simulations: {tmp_path}/lab/runs.db\n"
+        f"File of the analyses and artifacts: {tmp_path}/lab/analysis.db\n"
+        f"18 tables created in the SQLite store {tmp_path}/lab/runs.db. "
+        f"Run: mdfactory --config {file} sync push all SOURCE\n"
+    )
+    assert mdfactory("sync", "init", "check", "--config", file).code == 0
+
+
+def test_init_ends_with_the_next_command(mdfactory: Program) -> None:
+    init = ("config", "init", "--type", "csv", "--yes")
+    assert mdfactory(*init, "--no-initialise").out.endswith(
+        "Run: mdfactory sync init check, then mdfactory sync init all\n"
+    )
+    assert mdfactory(*init).out.startswith("18 tables created in the CSV store ")
+    again = mdfactory(*init).out
+    assert again.startswith("All tables exist in the CSV store ")
+    assert again.endswith("Run: mdfactory sync push all SOURCE\n")
+
+
+def test_init_without_questions_keeps_the_second_path(mdfactory: Program, tmp_path: Path) -> None:
+    file = tmp_path / "lab.ini"
+    init = ("config", "init", "--config", file, "--type", "sqlite", "--yes")
+    assert mdfactory(*init, "--run-db-path", tmp_path / "runs.db").code == 0
+    assert "\nANALYSIS_DB_PATH" not in file.read_text(encoding="utf-8")
 
 
 def test_init_does_not_show_a_password(
@@ -195,7 +247,10 @@ def test_init_is_driven_by_options_alone(mdfactory: Program, tmp_path: Path) -> 
     assert len(result.json["made"]) == 18
     assert runs.exists()
     result = mdfactory(*init, "--run-db-path", tmp_path / "s.db", "--no-initialise")
-    assert (result.code, result.out) == (0, f"Run: mdfactory --config {file} sync init check\n")
+    assert result.code == 0
+    assert result.out.startswith(
+        f"No tables were created in the SQLite store {tmp_path}/s.db. Run: "
+    )
     assert not (tmp_path / "s.db").exists()
     assert file.read_text(encoding="utf-8").count("\nRUN_DB_PATH") == 1
     assert mdfactory(*init, "--yes", "--json").json["made"] == ["RUN_DATABASE"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
+import re
 import stat
 import subprocess
 import sys
@@ -29,25 +29,39 @@ def test_the_demo_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
 
-def test_the_commands_to_try_next_work(
-    mdfactory: Program, tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    lines = mdfactory("demo").err.splitlines()
-    commands = [shlex.split(line)[1:] for line in lines[lines.index("Try next:") + 1 :]]
-    assert len(commands) == 3
-    assert [mdfactory(*command).code for command in commands] == [0, 0, 0]
-
-
-def test_the_commands_to_try_next_are_those_of_a_module_that_was_run(tmp_path: Path) -> None:
-    """The commands work without ``mdfactory`` on the path."""
+def test_the_hints_at_the_end_work_as_they_are(tmp_path: Path) -> None:
+    """The shell selects the store once; the commands work without ``mdfactory`` on the path."""
     environment = os.environ | {"PATH": "/usr/bin:/bin"}
     demo = subprocess.run(
         [sys.executable, "-m", "mdfactory", "demo", tmp_path / "my tour"],
         capture_output=True, text=True, check=True, env=environment,
     )  # fmt: skip
-    command = demo.stderr.splitlines()[-1].strip()
-    assert subprocess.run(["sh", "-c", command], check=False, env=environment).returncode == 0
+    _, _, hints = demo.stderr.partition("Try next")
+    tried, _, own = hints.partition("Then use your own")
+    commands = [line.strip() for line in tried.splitlines() if line.startswith("  ")]
+    assert len(commands) == 4
+    assert commands[0].startswith("export MDFACTORY_CONFIG=")
+    assert not any("--config" in command for command in commands)
+    script = "set -e; cd /; " + "; ".join(commands)
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    names = [line.split(" -m mdfactory ")[-1].split("#")[0].split() for line in own.splitlines()]
+    assert [" ".join(name) for name in names if name][-3:] == [
+        "config init",
+        "adopt FOLDER",
+        "sync push all FOLDER",
+    ]
+
+
+def test_the_demo_explains_its_numbers(terminal: Callable[..., Any], tmp_path: Path) -> None:
+    text = terminal("demo", tmp_path).text
+    assert "33 inserted (8 simulations, 19 analyses, 6 artifacts)" in text
+    assert "SOL 405 + MEO 45" in text
+    assert "5 of the simulations have run" in text
+    tables = re.split(r"^hash .*$", text, flags=re.MULTILINE)[1:]
+    hashes = [re.findall(r"^([0-9A-F]{12})  ", table, re.MULTILINE) for table in tables]
+    assert hashes == [sorted(hashes[0])] * 3
+    assert len(hashes[0]) == 8
 
 
 def test_the_demo_can_be_repeated(mdfactory: Program, tmp_path: Path) -> None:
@@ -73,7 +87,7 @@ def test_the_demo_in_a_folder_of_a_group_belongs_to_the_group(
 
 def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path: Path) -> None:
     text = terminal("demo", tmp_path).text
-    assert text.count("✓") == 19 + 1  # and one in the legend
+    assert text.count("✓") == 19 + 6 + 2  # and one in each legend
     assert "3 of 5" in text
     assert f"{tmp_path}/density.png" in text
 

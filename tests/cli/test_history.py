@@ -13,6 +13,8 @@ from mdfactory import __version__
 from mdfactory.cli.render import Terminal
 from mdfactory.cli.session import Session
 from mdfactory.config import load
+from mdfactory.records.arrow import batch
+from mdfactory.records.history import Entry
 from mdfactory.records.query import Query
 from mdfactory.records.tables import (
     FRAME_SIDECARS,
@@ -20,6 +22,7 @@ from mdfactory.records.tables import (
     Namespace,
     analysis_table,
     digest_table,
+    log_table,
 )
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores import open_store, store_at
@@ -191,6 +194,62 @@ def test_the_log_on_a_terminal(pushed_all: Path, terminal: Callable[..., Screen]
     assert "undone by 2" in shown.text
 
 
+def test_the_undo_of_an_undo_is_called_redo(
+    mdfactory: Program, pushed_all: Path, terminal: Callable[..., Screen]
+) -> None:
+    assert pushed_all
+    first, second, third = (mdfactory("sync", "undo") for _ in range(3))
+    assert first.err == "operation 2; to redo operation 1: mdfactory sync undo 2\n"
+    assert second.out.startswith(
+        "operation 2 undone, which redoes operation 1: mdfactory sync undo"
+    )
+    assert second.err == "operation 3; to undo operation 1 again: mdfactory sync undo 3\n"
+    assert third.out.startswith("operation 3 undone, which undoes operation 1 again: mdfactory ")
+    blocks = terminal("sync", "log").text.strip().split("\n\n")
+    ends = [block.splitlines()[-1].strip() for block in blocks]
+    assert ends == ["undo of 1", "redo of 1, undone by 4", "undo of 1, undone by 3", "undone by 4"]
+    mdfactory("sync", "undo")
+    assert "undone by 2, redone by 5\n" in terminal("sync", "log").text
+
+
+def test_the_log_on_a_terminal_leaves_out_what_changed_nothing(
+    mdfactory: Program, pushed_all: Path, terminal: Callable[..., Screen]
+) -> None:
+    """An entry of a version that logged operations without changes."""
+    assert pushed_all
+    table = log_table(Namespace.runs)
+    entry = Entry(2, "runs", ("runs",), "2020-01-01T00:00:00+00:00", "me", "here", "0", "nothing")
+    with open_store(load()).transaction(write=True) as transaction:
+        transaction.backend.put(table, batch([entry.to_row()], table.schema))
+    shown = terminal("sync", "log").text
+    assert "nothing\n" not in shown
+    assert shown.endswith("1 operation that changed nothing left out; --all shows all\n")
+    assert "changed nothing\n" in terminal("sync", "log", "--all").text
+    assert [row[0] for row in mdfactory("sync", "log").rows] == ["operation", "2", "1"]
+    assert len(mdfactory("sync", "log", "--json").json["operations"]) == 2
+
+
+@pytest.mark.parametrize("words", ["clear all --yes", "init all --force", "push all {} --force"])
+def test_a_command_says_how_to_undo_it(mdfactory: Program, pushed_all: Path, words: str) -> None:
+    done = mdfactory("sync", *words.format(pushed_all).split())
+    assert "operation 2; to undo it: mdfactory sync undo 2\n" in done.out + done.err
+    assert mdfactory("sync", "undo", 2).code == 0
+    assert len(mdfactory("sync", "pull", "systems").rows) == 9
+
+
+def test_a_command_that_cannot_be_undone_says_so(mdfactory: Program, pushed_all: Path) -> None:
+    assert pushed_all
+    done = mdfactory("sync", "clear", "all", "--yes", "--purge")
+    assert done.err == "operation 2; it cannot be undone\n"
+    assert mdfactory("sync", "clear", "all", "--yes").err == ""
+
+
+@pytest.mark.parametrize("words", ["push all {} --force", "clear all --yes", "init all --force"])
+def test_quiet_commands_print_nothing(mdfactory: Program, pushed_all: Path, words: str) -> None:
+    done = mdfactory("sync", *words.format(pushed_all).split(), "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
 def test_passwords_are_masked_in_the_log() -> None:
     arguments = ("sync", "copy", "--from", "postgresql://me:hunter2@host/db", "--to", "sqlite")
     command_line = Session(Terminal(), arguments=arguments).command_line
@@ -213,7 +272,7 @@ def test_undo_names_and_keeps_later_changes_of_another_program(
     result = mdfactory("sync", "undo")
     assert result.code == 1
     assert "some records have changed since operation 2; nothing was undone" in result.err
-    assert f"RUN_DATABASE: 1 record: {row['hash']}" in result.err
+    assert f"RUN_DATABASE: 1 record: {row['hash'][:12]}" in result.err
     assert "Traceback" not in result.err
     error = mdfactory("sync", "undo", "--json").json
     assert error["changed"] == {"RUN_DATABASE": [row["hash"]]}

@@ -33,7 +33,7 @@ COMMANDS = """
 0 0 -- prepare-build {odd}/campaign.csv {plain}/built
 0 1 ++ prepare-build {plain}/campaign.csv {odd}/built
 0 1 ++ prepare-build {plain}/campaign.csv {odd}/built --json
-0 3 -+ sync push all {odd}/campaign --update
+0 3 ++ sync push all {odd}/campaign --update
 1 1 ++ sync push all {odd}/missing
 1 1 ++ sync push all {odd}/campaign.csv --json
 0 3 -+ sync status {odd}/campaign

@@ -100,7 +100,7 @@ def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Pat
     assert compared["counts"]["systems"] == NONE | {"unchanged": 7, "gone_from_disk": 1}
     assert {row[2] for row in _rows(compared)} == {DONE}
     assert _status(mdfactory)["counts"] == compared["counts"]
-    assert "mdfactory sync relocate OLD NEW" in mdfactory("sync", "status").out
+    assert f"mdfactory sync relocate {pushed_all / DONE} NEW" in mdfactory("sync", "status").out
 
 
 def test_commands_of_messages_work_as_printed(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mdfactory.cli.app import SYNC_COMMANDS
 from mdfactory.testing.records import run
 from opened import opened
 
@@ -58,13 +59,40 @@ def test_without_init_the_error_names_the_command_to_run(
     arguments = {"push": [campaign], "pull": [], "clear": ["--yes"]}[verb]
     result = mdfactory("sync", verb, "systems", *arguments)
     assert (result.code, result.out) == (1, "")
-    assert result.err.endswith("Run: mdfactory sync init systems\n")
+    assert result.err.startswith("error: No store yet. Run: mdfactory config init, or for the ")
+    assert result.err.endswith("runs.db): mdfactory sync init all\n")
+
+
+def test_a_store_that_a_file_chooses_is_named_without_a_choice(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.ini"
+    config.write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    result = mdfactory("sync", "log", "--config", config)
+    data = Path(os.environ["MDFACTORY_DATA_DIR"])
+    location = f"CSV store {data}/runs.csv has no tables"
+    command = f"mdfactory --config {config} sync init all"
+    assert result.err == f"error: No store yet: {location}. Run: {command}\n"
+
+
+def test_a_store_with_some_tables_names_what_it_lacks(store: Program, campaign: Path) -> None:
+    for kind, table in (("analysis", "ANALYSIS_OVERVIEW"), ("all", "ANALYSIS_OVERVIEW")):
+        result = store("sync", "push", kind, campaign)
+        assert f" has no table {table}. Run: mdfactory sync init {kind}\n" in result.err
+
+
+def test_copying_from_an_empty_store_names_it_and_no_command(
+    store: Program, tmp_path: Path
+) -> None:
+    result = store("sync", "copy", "--from", tmp_path / "typo", "--to", "sqlite")
+    location = f"SQLite store {tmp_path}/typo/runs.db has no tables"
+    assert (result.code, result.err) == (1, f"error: No store yet: {location}\n")
 
 
 def test_push_reports_counts(store: Program, campaign: Path) -> None:
     result = store("sync", "push", "systems", campaign / "campaign.yaml")
     assert (result.code, result.err) == (0, "")
-    assert result.out == "8 inserted, 0 updated, 0 unchanged, 0 skipped\n"
+    assert result.out.startswith("8 inserted, 0 updated, 0 unchanged, 0 skipped\n")
 
 
 @pytest.mark.parametrize(
@@ -82,13 +110,19 @@ def test_push_again_does_what_the_flag_says(
     store("sync", "push", "systems", campaign)
     result = store("sync", "push", "systems", campaign, flag, "--json")
     assert result.code == 0
+    store_path = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
     assert result.json == {
         "command": "sync push systems",
         "dry_run": False,
         "counts": ZERO | counts,
         "tables": {"RUN_DATABASE": ZERO | counts},
+        "simulations": {"build": 2, "equilibrated": 1, "production": 1, "completed": 4},
+        "results": [],
+        "completed_without_results": [],
+        "operation": 2 if counts.get("updated") else None,
         "skipped": [],
         "warnings": [],
+        "store": f"SQLite store {store_path}",
     }
 
 
@@ -98,7 +132,8 @@ def test_push_again_without_a_flag_writes_nothing_and_names_the_flags(
     store("sync", "push", "systems", campaign / FIRST)
     result = store("sync", "push", "systems", campaign)
     assert (result.code, result.out) == (1, "")
-    for word in (FIRST, "--diff", "--update", "--force", "nothing was written"):
+    assert "nothing new" not in result.err
+    for word in (FIRST[:12], "--diff", "--update", "--force", "nothing was written"):
         assert word in result.err
     assert len(store("sync", "pull", "systems", "--json").json["rows"]) == 1
 
@@ -115,7 +150,7 @@ def test_an_invalid_folder_is_named_with_exit_code_3(store: Program, campaign: P
     broken = _break(campaign)
     result = store("sync", "push", "systems", campaign)
     assert result.code == 3
-    assert result.out == (
+    assert result.out.startswith(
         "7 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid, not found or duplicate)\n"
     )
     assert result.err == f"skipped: {broken}: {FIRST}.yaml: system: is missing\n"
@@ -199,7 +234,8 @@ def test_filters_choose_records(
     result = store("sync", "pull", "systems", *filters)
     assert result.code == 0
     assert len(result.rows) == 1 + expected
-    assert result.err == ("" if expected else "no records\n")
+    reason = "" if "--limit" in filters else " match the filters"
+    assert result.err == ("" if expected else f"no records{reason}\n")
 
 
 def test_sort_orders_in_both_directions(store: Program, campaign: Path, hashes: list[str]) -> None:
@@ -353,7 +389,8 @@ def test_the_command_to_run_next_has_the_same_config(mdfactory: Program, tmp_pat
     config = tmp_path / "own settings.ini"
     config.touch()
     result = mdfactory("sync", "pull", "systems", "--config", config)
-    assert result.err.endswith(f"Run: mdfactory --config '{config}' sync init systems\n")
+    assert f"Run: mdfactory --config '{config}' config init, or " in result.err
+    assert result.err.endswith(f": mdfactory --config '{config}' sync init all\n")
 
 
 @pytest.mark.parametrize(
@@ -451,9 +488,11 @@ def test_an_invalid_number_of_jobs_is_refused(store: Program, campaign: Path, jo
     assert "jobs" in result.err
 
 
-def test_the_error_for_an_unknown_command_lists_some_and_says_that_there_are_more(
-    mdfactory: Program,
-) -> None:
-    result = mdfactory("sync", "chekc")
+def test_the_error_for_an_unknown_command_lists_all(mdfactory: Program) -> None:
+    result = mdfactory("sync", "nowhere")
     assert result.code == 2
-    assert "relocate and others. Run: mdfactory sync --help" in result.err
+    head, _, names = result.err.partition("; there are ")
+    assert head == "error: there is no command 'sync nowhere'"
+    names, _, rest = names.partition(". ")
+    assert {*names.split(", ")} == {*SYNC_COMMANDS.split()}
+    assert rest == "Run: mdfactory sync --help\n"

@@ -80,7 +80,7 @@ def test_totals_are_a_note_of_a_terminal(
 def test_a_long_name_of_a_column_does_not_make_each_line_as_long() -> None:
     names = ["x" * 100_000, "y"]
     rows = pa.record_batch([pa.array(["1"] * 1_000)] * 2, names=names)
-    lines = list(table_lines([rows], names, 80, colour=False))
+    lines = list(table_lines([rows], names, 80, colour=False, blocks=True))
     assert lines[:3] == [f"{names[0]}  1", f"{'y':40}  1", ""]
 
 
@@ -89,7 +89,7 @@ def test_names_of_columns_are_printable_on_a_terminal(width: int) -> None:
     """The names of a frame's columns are those of a file, or of whoever has changed the store."""
     names = ["\x1b]0;evil\x07", "\x9b2J\n\u202e"]
     rows = pa.record_batch([pa.array(["1"])] * 2, names=names)
-    lines = list(table_lines([rows], names, width, colour=False))
+    lines = list(table_lines([rows], names, width, colour=False, blocks=True))
     assert all(map(str.isprintable, lines))
     assert any(r"\x1b]0;evil\x07" in line for line in lines)
 
@@ -132,7 +132,7 @@ def test_clear_refuses_records_that_were_added_after_the_question(
 
 def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed: Path) -> None:
     shown = terminal("sync", "pull", "systems", "--hash", "FFFF")
-    assert (shown.code, shown.text) == (0, "no records\n")
+    assert (shown.code, shown.text) == (0, "no records match the filters\n")
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,30 @@ def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
             command, capture_output=True, text=True, env=environment, check=True
         )
     assert json.loads(result.stdout)["rows"][0]["directory"] == str(folder)
+
+
+def test_errors_and_warnings_have_colour_where_there_is_colour(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "c.ini").write_text("[sqlite]\nRUN_DB_PATHS = r.db\n", encoding="utf-8")
+    words = ["sync", "pull", "systems", "--config", tmp_path / "c.ini"]
+    shown = terminal(*words).raw
+    assert "\x1b[1;31merror: \x1b[0m" in shown
+    assert "\x1b[33mwarning: \x1b[0m" in shown
+    for plain in ({"TERM": "dumb"}, {"TERM": ""}, {"NO_COLOR": "1"}):
+        shown = terminal(*words, env=plain).raw
+        assert "error: " in shown
+        assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("plain", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=str)
+def test_a_terminal_without_colours_shows_plain_tables(
+    terminal: Terminal, pushed: Path, plain: dict[str, str]
+) -> None:
+    assert pushed.exists()
+    assert "\x1b[32m" in terminal("sync", "pull", "systems").raw
+    for words in ("pull systems", "pull analysis", "status"):
+        assert "\x1b[" not in terminal("sync", *words.split(), env=plain).raw
 
 
 @pytest.mark.parametrize("terminal_type", [{"TERM": "dumb"}, {}], ids=str)

@@ -65,7 +65,8 @@ def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: 
         f"ANALYSIS_rdf_oxygen {DONE}: {pushed_all / DONE}: rdf_oxygen.parquet is missing"
         in result.out
     )
-    assert "Remedy: Record it again, then mdfactory sync push all SOURCE --update" in result.out
+    command = f"mdfactory sync push all {pushed_all / DONE} --update"
+    assert f"Remedy: Record it again, then {command}" in result.out
     assert result.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 

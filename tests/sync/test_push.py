@@ -145,7 +145,7 @@ def test_the_conflict_mode_decides_what_happens_to_stored_records(
 def test_by_default_one_conflict_refuses_the_whole_push(store: Store, campaign: Path) -> None:
     push(store, str(campaign / FIRST))
     for dry_run in (True, False):
-        with pytest.raises(ConflictError, match=FIRST):
+        with pytest.raises(ConflictError, match=FIRST[:12]):
             push(store, str(campaign), dry_run=dry_run)
     assert list(_stored(store)) == [FIRST]
 
@@ -205,8 +205,58 @@ def test_a_source_without_simulations_is_an_error(store: Store, tmp_path: Path) 
     assert str(tmp_path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("files", "message", "command"),
+    [
+        (
+            ["a/b/notes.txt"],
+            "3 folders searched, none has a BuildInput YAML or a file of GROMACS",
+            "",
+        ),
+        (["a/md.xtc", "b/x.gro"], "2 folders with GROMACS files, but without the topology", ""),
+        (
+            ["run/topol.top", "run/md.mdp"],
+            "2 folders searched, none has a BuildInput YAML, but 1 GROMACS run without one",
+            "mdfactory adopt {}",
+        ),
+        (
+            ["tables/z.csv", "tables/a.csv"],
+            "A campaign CSV becomes folders by prepare-build",
+            "mdfactory prepare-build {}/tables/a.csv",
+        ),
+    ],
+)
+def test_the_error_says_what_is_there_instead_of_simulations(
+    store: Store, tmp_path: Path, files: list[str], message: str, command: str
+) -> None:
+    source = tmp_path / "source"
+    for file in files:
+        (source / file).parent.mkdir(parents=True, exist_ok=True)
+        (source / file).touch()
+    for pattern in (str(source), f"{tmp_path}/s*ce"):
+        with pytest.raises(SourceError, match=message) as caught:
+            push(store, pattern)
+    with pytest.raises(SourceError) as caught:
+        push(store, str(source))
+    assert caught.value.command == command.format(source)
+
+
+def test_a_summary_without_folders_is_an_error(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("system_directory: []\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="no simulations found: it lists no folders"):
+        push(store, str(tmp_path / "empty.yaml"))
+
+
+def test_a_misspelt_source_names_the_one_that_was_meant(store: Store, campaign: Path) -> None:
+    for typed, meant in (("campain", "campaign"), ("campaign/campain.yaml", "campaign.yaml")):
+        with pytest.raises(SourceError, match=rf"\(did you mean '{meant}'\?\)"):
+            push(store, str(campaign.parent / typed))
+    with pytest.raises(SourceError, match=f"build summary or pattern in {campaign.parent}$"):
+        push(store, str(campaign.parent / "zzz"))
+
+
 def test_a_store_that_is_not_initialised_is_refused_before_the_campaign_is_read() -> None:
-    with pytest.raises(NotInitialisedError, match="mdfactory sync init systems"):
+    with pytest.raises(NotInitialisedError, match=r"No store yet.* mdfactory sync init all"):
         push(MemoryStore(), "/there/is/no/such/folder")
 
 

@@ -159,6 +159,9 @@ def test_a_store_that_was_not_initialised_names_the_command(
     tmp_path: Path, campaign: Path, scope: Scope
 ) -> None:
     store = SqliteStore(tmp_path / "r.db", tmp_path / "a.db")
+    with pytest.raises(NotInitialisedError, match="mdfactory sync init all$"):
+        push(store, str(campaign), scope=scope)
+    store.create(SIMULATIONS)
     name = "all" if scope.simulations else "analysis" if scope == ANALYSES else "artifacts"
     with pytest.raises(NotInitialisedError, match=f"mdfactory sync init {name}$"):
         push(store, str(campaign), scope=scope)

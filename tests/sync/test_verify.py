@@ -33,8 +33,10 @@ from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
+from mdfactory.sync.relocate import relocate
 from mdfactory.sync.verify.disk import RECORD_AGAIN
 from mdfactory.sync.verify.finding import PUSH_UPDATE
+from mdfactory.sync.verify.moved import merge_missing
 from mdfactory.sync.verify.verification import verify
 from mdfactory.testing.records import records, run
 
@@ -283,6 +285,73 @@ def test_results_that_are_lost_on_disk_are_found(store: Store, campaign: Path) -
     assert [finding.table for finding in quick] == [SIMULATIONS.name, RDF.name]
 
 
+def test_folders_that_were_moved_together_are_one_finding(store: Store, campaign: Path) -> None:
+    moved = campaign.rename(campaign.parent / "moved")
+    findings = verify(store).findings
+    assert len(findings) == 8
+    command = f"mdfactory sync relocate {campaign} NEW"
+    assert {finding.remedy for finding in findings} == {f"{command}, if it was moved"}
+    (merged,) = merge_missing(findings)
+    assert merged.problem == f"8 simulations: there is no folder {campaign}"
+    relocate(store, *command.replace("NEW", str(moved)).split()[3:])
+    assert not verify(store).findings
+
+
+def test_some_folders_of_a_campaign_that_were_moved_are_one_finding(
+    store: Store, campaign: Path, tmp_path: Path
+) -> None:
+    folders = sorted(campaign.glob("[0-9A-F]*"))
+    new = tmp_path / "new"
+    new.mkdir()
+    for folder in folders[:4]:
+        folder.rename(new / folder.name)
+    findings = verify(store).findings
+    assert len(findings) == 4
+    assert f"relocate {folders[0]} NEW" in findings[0].remedy
+    (merged,) = merge_missing(findings)
+    names = ", ".join(folder.name for folder in folders[:3])
+    assert (
+        merged.problem == f"4 simulations: there are no folders {names}, and 1 more in {campaign}"
+    )
+    assert merged.remedy == "mdfactory sync push all NEW --update, if they were moved to NEW"
+    push(store, str(new), ConflictMode.update, ALL)
+    assert not verify(store).findings
+
+
+def test_a_campaign_whose_folders_were_all_moved_can_be_relocated(
+    store: Store, campaign: Path
+) -> None:
+    moved = campaign.rename(campaign.parent / "moved")
+    campaign.mkdir()
+    (merged,) = merge_missing(verify(store).findings)
+    assert merged.remedy == f"mdfactory sync relocate {campaign} NEW, if they were moved to NEW"
+    relocate(store, str(campaign), str(moved))
+    assert not verify(store).findings
+
+
+def test_few_folders_that_were_moved_are_named(store: Store, campaign: Path) -> None:
+    shutil.rmtree(campaign / DONE)
+    findings = verify(store).findings
+    assert merge_missing(findings) == findings
+    assert findings[0].problem == f"there is no folder {campaign / DONE}"
+
+
+@pytest.mark.parametrize("content", [None, "simulation_type: mixedbox\nsystem: {}\n"])
+def test_a_build_input_that_is_lost_or_invalid_can_be_written_back(
+    store: Store, campaign: Path, content: str | None
+) -> None:
+    file = campaign / DONE / f"{DONE}.yaml"
+    file.unlink()
+    if content:
+        file.write_text(content, encoding="utf-8")
+    (finding,) = verify(store, quick=True).findings
+    command = f"mdfactory prepare-build --from-store {DONE} {file.parent}"
+    assert finding.remedy.endswith(command)
+    assert finding.remedy.startswith(
+        "Mend the file; or move it away, then " if content else command
+    )
+
+
 def test_a_result_that_was_changed_on_purpose_need_not_be_recorded_again(
     store: Store, campaign: Path
 ) -> None:
@@ -294,9 +363,10 @@ def test_a_result_that_was_changed_on_purpose_need_not_be_recorded_again(
     findings = {finding.table: finding for finding in verify(store).findings}
     clear = "if it was removed, mdfactory sync clear analysis --"
     assert {name: finding.remedy for name, finding in findings.items()} == {
-        name: PUSH_UPDATE
+        name: PUSH_UPDATE.replace("SOURCE", str(campaign / DONE))
         if table in (RDF, PLOT)
-        else f"{RECORD_AGAIN}; {clear}{table.result_type}-name {table.result_name} --hash {DONE}"
+        else RECORD_AGAIN.replace("SOURCE", str(campaign / DONE))
+        + f"; {clear}{table.result_type}-name {table.result_name} --hash {DONE}"
         for table in (
             RDF,
             PLOT,

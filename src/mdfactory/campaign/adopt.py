@@ -103,7 +103,8 @@ def adopt(
     """
     top = absolute_path(expand_home(root))
     if not os.path.isdir(top):
-        raise SourceError(str(root), "there is no such folder")
+        problem = "is a file, not a folder" if os.path.exists(top) else "there is no such folder"
+        raise SourceError(str(root), problem)
     adoption, hashes = Adoption(), dict[str, str]()
     found = map(partial(_read_again, reading), discover(top, reading))
     for number, item in enumerate(found, start=1):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mdfactory.errors import BuildInputError, SourceError
+from mdfactory.errors import BuildInputError, SourceError, suggestion
 
 SPECIES_COLUMN: Final = re.compile(
     r"((?:(?!species\.)[^.]*\.)*species)\.([^.]+)\.(smiles|count|fraction|concentration)"
@@ -27,6 +27,9 @@ PDB_PATH: Final = "system.protein.pdb_path"
 
 BOND: Final = re.compile(r"\s*-\s*(?=[^\W\d_])")
 """The hyphen of a disulfide bond: that before a letter, not that of a negative residue number."""
+
+SPREADSHEETS: Final = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+"""Suffixes of files that must be saved as CSV first."""
 
 MAX_COLUMN_LEVELS: Final = 16
 """Levels of a column's path; the deepest path of a BuildInput has five."""
@@ -63,7 +66,11 @@ def parse_header(file: Path, header: Sequence[str]) -> dict[int, Column]:
         If the header is invalid.
     """
     if "simulation_type" not in header:
-        hint = "; its values are separated by ';', not ','" if ";" in "".join(header) else ""
+        hint = suggestion("simulation_type", header)
+        if file.suffix.lower() in SPREADSHEETS:
+            hint = "; it is a spreadsheet, save it as CSV"
+        elif ";" in "".join(header):
+            hint = "; its values are separated by ';', not ','"
         raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
     try:
         columns = {

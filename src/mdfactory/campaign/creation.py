@@ -66,14 +66,15 @@ def create_simulation_folder(folder: Path, build: BuildInput) -> None:
     write_yaml(folder / f"{folder.name}.yaml", json.loads(build.input_data))
 
 
+def dump_yaml(values: Mapping[str, Any], *, sort_keys: bool = True) -> bytes:
+    """Return the content of a YAML file, in UTF-8."""
+    content: bytes = yaml.dump(
+        values, Dumper=_Dumper, allow_unicode=True, encoding="utf-8", sort_keys=sort_keys
+    )
+    return content
+
+
 def write_yaml(path: Path, values: Mapping[str, Any], *, sort_keys: bool = True) -> None:
     """Write a YAML file, in place of an existing one."""
     with replacing(path) as file:
-        yaml.dump(
-            values,
-            file,
-            Dumper=_Dumper,
-            allow_unicode=True,
-            encoding="utf-8",
-            sort_keys=sort_keys,
-        )
+        file.write(dump_yaml(values, sort_keys=sort_keys))

@@ -8,13 +8,13 @@ import json
 import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from mdfactory.campaign.gromacs.runs import is_run
+from mdfactory.campaign.gromacs.runs import RUN_SUFFIXES, is_run
 from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
 from mdfactory.campaign.simulation import (
@@ -25,7 +25,7 @@ from mdfactory.campaign.simulation import (
     Skipped,
     read_simulation,
 )
-from mdfactory.errors import ConfigError, SourceError
+from mdfactory.errors import ConfigError, SourceError, suggestion
 from mdfactory.files import (
     UNSTORABLE,
     Listing,
@@ -56,6 +56,37 @@ class PlainRun:
 
     path: str
     files: Collection[str]
+
+
+GROMACS_SUFFIXES: Final = RUN_SUFFIXES | {".top", ".tpr"}
+"""Suffixes of files by which a folder is known to be of GROMACS."""
+
+
+@dataclass(slots=True)
+class Searched:
+    """What a walk has seen, for the message if it finds no simulation.
+
+    Parameters
+    ----------
+    folders
+        Number of folders that were searched.
+    gromacs
+        Number of those with files of GROMACS.
+    tables
+        Names of CSV files, which may be campaign CSVs; the first one is used.
+    """
+
+    folders: int = 0
+    gromacs: int = 0
+    tables: list[str] = field(default_factory=list)
+
+    def add(self, directory: str, files: Iterable[str]) -> None:
+        """Add a folder in which nothing was found, given the names of its files."""
+        suffixes = {os.path.splitext(name)[1].lower() for name in files}
+        self.gromacs += not suffixes.isdisjoint(GROMACS_SUFFIXES)
+        if ".csv" in suffixes and not self.tables:
+            names = sorted(name for name in files if name.lower().endswith(".csv"))
+            self.tables += [os.path.join(directory, name) for name in names]
 
 
 Discovery = Simulation | Skipped | PlainRun
@@ -100,7 +131,9 @@ class Folders:
 Source = str | CsvSource | Folders
 
 
-def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Discovery]:
+def discover(
+    source: Source, reading: Reading = DEFAULT_READING, searched: Searched | None = None
+) -> Iterator[Discovery]:
     """Find the simulations of a SOURCE.
 
     Parameters
@@ -114,6 +147,8 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
         rows, found in one walk. `Folders`: these folders, sorted by path.
     reading
         Options for reading the folders.
+    searched
+        Object that counts the folders of a walk, if they are to be counted.
 
     Yields
     ------
@@ -138,16 +173,29 @@ def discover(source: Source, reading: Reading = DEFAULT_READING) -> Iterator[Dis
         return _read_listed(((path,) for path in sorted(set(source.paths))), reading)
     path = _source_path(source)
     if os.path.isdir(path):  # False for an impossible path, where pathlib raises
-        return _walk([path], reading, searched=path)
+        return _walk([path], reading, searched, top=path)
     if os.path.isfile(path):
         missing = f"listed in {os.path.basename(path)}, but there is no such folder"
         return _read_listed(_read_summary(source, path, reading.index), reading, missing)
     if glob.has_magic(source):
         folders = _match_folders(source)
         if folders:
-            return _walk(folders, reading)
+            return _walk(folders, reading, searched)
         raise SourceError(source, "no folder matches this pattern")
-    raise SourceError(source, "there is no such folder, build summary or pattern")
+    problem = "there is no such folder, build summary or pattern"
+    raise SourceError(source, f"{problem}{_similar_name(path)}")
+
+
+def _similar_name(path: str) -> str:
+    """Return in parentheses what was meant by a path that does not exist; else where it is."""
+    parent, name = os.path.split(path)
+    try:
+        files, _, folders, links = list_folder(parent)
+    except OSError:
+        return ""
+    summaries = [file for file in files if file.endswith((".yaml", ".yml"))]
+    names = [other for other in (*folders, *links, *summaries) if not other.startswith(".")]
+    return suggestion(name, names) or f" in {parent}"
 
 
 def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:
@@ -238,7 +286,9 @@ def _match_part(folder: Path, part: str) -> list[Path]:
     return [folder / name for name in names if part[0] == "." or name[0] != "."]
 
 
-def _walk(roots: Iterable[str], reading: Reading, *, searched: str = "") -> Iterator[Discovery]:
+def _walk(
+    roots: Iterable[str], reading: Reading, searched: Searched | None = None, *, top: str = ""
+) -> Iterator[Discovery]:
     """Yield the simulations in or below folders, each real folder once.
 
     Symlinks are followed last. So a simulation has its own path rather than that of a symlink to
@@ -251,6 +301,8 @@ def _walk(roots: Iterable[str], reading: Reading, *, searched: str = "") -> Iter
     reading
         Options for reading the folders.
     searched
+        Object that counts the folders; see `discover`.
+    top
         The folder below which simulations are searched even if it is a simulation itself.
     """
     visited: set[str] = set()
@@ -267,9 +319,13 @@ def _walk(roots: Iterable[str], reading: Reading, *, searched: str = "") -> Iter
                     continue
                 visited.add(real_path)
                 discovery, listing = visits.get(directory)
+                if searched is not None:
+                    searched.folders += 1
+                    if discovery is None:
+                        searched.add(directory, listing.files)
                 if discovery:
                     yield discovery
-                    if _ends_search(discovery) and directory != searched:
+                    if _ends_search(discovery) and directory != top:
                         continue
                 prefix = directory if directory.endswith("/") else f"{directory}/"
                 names = [name for name in listing.folders if not name.startswith(".")]
@@ -320,7 +376,7 @@ def _walk_for_rows(
     missing = {row.build_input.hash: row for row in rows.rows}
     hashes = frozenset(missing)
     skipped_reasons: dict[str, str] = {}
-    for discovery in _walk([root], reading, searched=root):
+    for discovery in _walk([root], reading, top=root):
         if isinstance(discovery, Skipped):
             name = os.path.basename(discovery.path).upper()  # the hash, if the folder has its name
             skipped_reasons[name] = f"; {discovery.path}: {discovery.reason}"
@@ -352,7 +408,10 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
             values, status = load_summary(path)
             pairs = _parse_summary(Path(path), values)
         except UnreadableError as error:
-            raise SourceError(source, f"not a build summary: {error}") from error
+            reason = str(error)
+            if not path.lower().endswith((".yaml", ".yml", ".json", ".csv")):
+                reason = f"no YAML file. Give a folder, such as {os.path.dirname(source) or '.'}"
+            raise SourceError(source, f"not a build summary: {reason}") from error
         if index:
             index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
     parent = os.path.dirname(path)

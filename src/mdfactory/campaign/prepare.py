@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mdfactory.campaign.build_input import BuildInput
-from mdfactory.campaign.campaign_csv import Rows, read_rows
+from mdfactory.campaign.campaign_csv import Row, Rows, read_rows
 from mdfactory.campaign.creation import (
     create_simulation_folder,
     output_errors,
@@ -47,6 +47,8 @@ class PreparedFolders:
         content was the same.
     warnings
         One-line warnings about the campaign CSV, and about folders that have other tags than it.
+    rows
+        The rows of the campaign CSV; each has the hash that is the name of its folder.
     """
 
     summary: Path
@@ -54,6 +56,7 @@ class PreparedFolders:
     existing: tuple[Path, ...]
     backup: Path | None
     warnings: tuple[str, ...]
+    rows: tuple[Row, ...]
 
 
 def read_valid_rows(file: Path) -> Rows:
@@ -121,7 +124,7 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         backup = _write_summary(summary, values)
     existing = {folder: simulation for folder, simulation in found.items() if simulation}
     warnings = (*rows.warnings, *_tag_warnings(existing, builds))
-    return PreparedFolders(summary, tuple(missing), tuple(existing), backup, warnings)
+    return PreparedFolders(summary, tuple(missing), tuple(existing), backup, warnings, rows.rows)
 
 
 def _tag_warnings(

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from inspect import BoundArguments
 from typing import Annotated, Any, Final
 
-from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError, validators
+from cyclopts import CycloptsError, Group, Parameter, validators
 
 from mdfactory import __version__
-from mdfactory.cli.options import Command, UserPath, format_examples
+from mdfactory.cli.command_help import COMMON_OPTIONS_TITLE, CommandHelp
+from mdfactory.cli.completion import COMPLETE_COMMAND, complete
+from mdfactory.cli.options import (
+    Command,
+    UserPath,
+    format_examples,
+)
 from mdfactory.cli.render import Terminal, discard_output
 from mdfactory.cli.session import Exit, Session
 from mdfactory.config.passwords import is_connection_with_password
@@ -29,15 +35,29 @@ CONNECTION_OPTIONS: Final = {"--from", "--to", "--url"}
 app = Command(
     name="mdfactory",
     help="The registry of a lab's molecular-dynamics campaigns.",
-    help_epilogue=format_examples("mdfactory demo", "mdfactory sync push systems --help"),
+    help_epilogue=format_examples(
+        "mdfactory demo",
+        "mdfactory config init",
+        "mdfactory sync push all /path/to/simulations",
+        "mdfactory sync pull systems --status completed",
+    ),
     version=__version__,
     version_format="plaintext",
     default_parameter=Parameter(negative=(), show_default=False),
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    help_formatter=CommandHelp(fold=False),
 )
-sync = App(name="sync", help="Push campaigns into the store, and pull records from it.")
+sync = Command(
+    name="sync",
+    help="Push campaigns into the store, and pull records from it.",
+    help_epilogue=format_examples(
+        "mdfactory sync push all /path/to/simulations --update",
+        "mdfactory sync status",
+        "mdfactory sync pull systems --status completed --field composition",
+    ),
+)
 app.register_install_completion_command(add_to_startup=False)
 
 
@@ -54,6 +74,8 @@ def run(arguments: Sequence[str]) -> int:
     int
         The exit code; see `Exit`.
     """
+    if arguments[:1] == [COMPLETE_COMMAND]:
+        return complete(app, arguments)
     try:
         _check_values(arguments)
         if HELP_FLAGS & set(arguments):
@@ -88,7 +110,7 @@ def _check_values(arguments: Sequence[str]) -> None:
             )
 
 
-@Parameter(name="*", group=Group("Options of every command", sort_key=9))
+@Parameter(name="*", group=Group(COMMON_OPTIONS_TITLE, sort_key=9))
 @dataclass(frozen=True, slots=True)
 class CommonOptions:
     """Options of every command.
@@ -102,7 +124,7 @@ class CommonOptions:
     json
         Print one JSON object on standard output.
     quiet
-        Print no progress, notes or warnings.
+        Print no progress, notes or warnings, and no report of what was written.
     verbose
         Print informational messages on standard error.
     debug
@@ -164,7 +186,7 @@ def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) 
         terminal.error("interrupted; nothing was written in part")
         return Exit.interrupted
     except MDFactoryError as error:
-        error.command = session.next_command(error.command)
+        session.lead_on(error)
         terminal.error(error)
         # An InvalidNameError is one of the command line: other sources raise other errors.
         usage = isinstance(error, UsageError | InvalidNameError)
@@ -182,11 +204,9 @@ def _call(command: Callable[..., Any], bound: BoundArguments, session: Session) 
 
 def _report_usage(terminal: Terminal, error: Exception) -> int:
     """Print an error of the command line, and return its exit code."""
-    message = str(error).replace(", ...", " and others")  # commands
-    if isinstance(error, UnusedCliTokensError):
-        message += " (put a glob pattern in quotes, so that the shell does not expand it)"
-    help_command = " ".join(["mdfactory", *terminal.command.split(), "--help"])
-    terminal.error(UsageError(message.rstrip("."), command=help_command))
+    from mdfactory.cli.usage import usage_error
+
+    terminal.error(usage_error(error, terminal.command, app))
     return Exit.usage
 
 
@@ -209,21 +229,23 @@ def _report_output(terminal: Terminal, error: OSError) -> int:
 
 
 COMMANDS: Final = {
-    "adopt": "adopt:app",
-    "check-csv": "campaign:check",
     "demo": "demo:app",
+    "config": "config:app",
+    "check-csv": "campaign:check",
     "prepare-build": "campaign:prepare",
+    "adopt": "adopt:app",
 }
-"""Command -> its app in `commands`, imported when it is called or its help is shown."""
+"""Command -> its app in `commands`, imported when it is called or its help is shown.
 
-CONFIG_HELP: Final = "Show and edit the configuration."
+These and the commands of ``sync`` are in the order of use.
+"""
 
-SYNC_COMMANDS: Final = "init push pull status verify clear copy relocate log undo"
+SYNC_COMMANDS: Final = "init push status pull log undo verify relocate copy clear"
 """The commands of ``sync``; the module of each has its name."""
 
-for name, location in COMMANDS.items():
-    app.command(f"mdfactory.cli.commands.{location}", name=name)
-app.command("mdfactory.cli.commands.config:app", name="config", help=CONFIG_HELP)
+for position, (name, location) in enumerate(COMMANDS.items()):
+    app.command(f"mdfactory.cli.commands.{location}", name=name, sort_key=position)
+sync.sort_key = len(COMMANDS)
 app.command(sync)
-for name in SYNC_COMMANDS.split():
-    sync.command(f"mdfactory.cli.commands.{name}:app", name=name)
+for position, name in enumerate(SYNC_COMMANDS.split()):
+    sync.command(f"mdfactory.cli.commands.{name}:app", name=name, sort_key=position)

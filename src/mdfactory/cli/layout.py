@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
+from mdfactory.cli.columns import (
+    COLUMN_GAP,
+    HASH_DIGITS,
+    Column,
+    fit_columns,
+    fit_with_short_paths,
+    measure,
+)
 from mdfactory.files import escape_undecoded
 
 if TYPE_CHECKING:
@@ -17,33 +25,21 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-HASH_DIGITS: Final = 12
-"""Digits of a hash in a table on a terminal."""
-
 BOLD: Final = "1"
 GREEN: Final = "32"
+RED: Final = "1;31"
+YELLOW: Final = "33"
 
 STATUS_COLOURS: Final[Mapping[str, str]] = {
     "completed": GREEN,
-    "production": "33",
+    "production": YELLOW,
     "equilibrated": "36",
     "build": "2",
 }
 """Status of a simulation -> its style, a code of ECMA-48 (Select Graphic Rendition)."""
 
-COLUMN_GAP: Final = "  "
-
-MIN_COLUMN_WIDTHS: Final = {"status": max(map(len, STATUS_COLOURS))}
-"""Column -> its minimum width: values of later batches may be longer than those of the first."""
-
-SHRUNK_COLUMN_WIDTHS: Final = {
-    "directory": 16,
-    "files": 16,
-    "checksums": 16,
-    "columns": 16,
-    "data_path": 16,
-}
-"""Column that may be narrower than its values -> its minimum width."""
+FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+"""Name of a column that is a dotted path."""
 
 MAX_NAME_WIDTH: Final = 40
 """Width to which the names are padded that stand before values: one may have a megabyte."""
@@ -97,11 +93,19 @@ def tsv_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iter
 
 
 def table_lines(
-    batches: Iterable[pa.RecordBatch], columns: Sequence[str], width: int, *, colour: bool
+    batches: Iterable[pa.RecordBatch],
+    columns: Sequence[str],
+    width: int,
+    *,
+    colour: bool,
+    required: Collection[str] = (),
+    wanted: Collection[str] = (),
+    blocks: bool = False,
+    leave_out: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> Iterator[str]:
-    """Yield the lines of a table that is no wider than a terminal.
+    """Yield the lines of a table that is no wider than a terminal: a line for each record.
 
-    If the columns are too wide for one line, each value gets a line of its own.
+    Columns that do not fit are shortened, then left out.
 
     Parameters
     ----------
@@ -113,6 +117,14 @@ def table_lines(
         Characters in a line of the terminal.
     colour
         Whether to use colours.
+    required
+        Names of columns that are never left out.
+    wanted
+        Names of columns that are left out after all others.
+    blocks
+        Whether each value gets a line of its own if the columns do not fit.
+    leave_out
+        Function that is called at the end with the names of the columns that were left out.
 
     Yields
     ------
@@ -124,16 +136,23 @@ def table_lines(
     if first is None:
         return
     columns = list(map(printable, columns))
-    widths = _fit_widths(columns, list(_text_rows(first)), width)
-    if widths is None:
+    measured = [
+        measure(index, name, values)
+        for index, (name, values) in enumerate(zip(columns, _text_columns(first), strict=True))
+    ]
+    if blocks and not fit_with_short_paths(measured, width):
         yield from _value_lines(chain([first], batches), columns)
         return
+    fitted = fit_columns(measured, width, required, wanted)
     header_styles = dict.fromkeys(columns, BOLD) if colour else {}
     styles = STATUS_COLOURS if colour else {}
-    yield _table_line(columns, widths, header_styles)
+    yield _table_line(columns, fitted, header_styles)
     for batch in chain([first], batches):
         for row in _text_rows(batch):
-            yield _table_line(row, widths, styles)
+            yield _table_line(row, fitted, styles)
+    left_out = [column.name for column in measured if column not in dict(fitted)]
+    if left_out:
+        leave_out(left_out)
 
 
 def _value_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[str]:
@@ -175,6 +194,11 @@ def _shell_word(word: str) -> str:
 
 def _text_rows(batch: pa.RecordBatch, *, shorten: bool = True) -> Iterator[list[str]]:
     """Yield the values of each record as texts, by default with shortened hashes."""
+    yield from map(list, zip(*_text_columns(batch, shorten=shorten), strict=True))
+
+
+def _text_columns(batch: pa.RecordBatch, *, shorten: bool = True) -> list[list[str]]:
+    """Return the values of each column as texts, by default with shortened hashes."""
     columns = [
         ["" if value is None else printable(str(value)) for value in column.to_pylist()]
         for column in batch.columns
@@ -184,40 +208,30 @@ def _text_rows(batch: pa.RecordBatch, *, shorten: bool = True) -> Iterator[list[
             columns[index] = [value[:HASH_DIGITS] for value in columns[index]]
         if name == "directory":
             columns[index] = [HASH_FOLDER.sub(r"\1…", value) for value in columns[index]]
-    yield from map(list, zip(*columns, strict=True))
+    return columns
 
 
-def _fit_widths(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
-) -> list[int] | None:
-    """Return a width for each column, or None if the columns do not fit in a line."""
-    widths = [
-        max(MIN_COLUMN_WIDTHS.get(name, 0), len(name), *(cell_len(row[index]) for row in rows))
-        for index, name in enumerate(columns)
-    ]
-    excess = sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) - width
-    for index, name in enumerate(columns):
-        if excess > 0 and name in SHRUNK_COLUMN_WIDTHS:
-            shrunk = max(SHRUNK_COLUMN_WIDTHS[name], widths[index] - excess)
-            excess -= widths[index] - shrunk
-            widths[index] = shrunk
-    return None if excess > 0 else widths
-
-
-def _table_line(cells: Sequence[str], widths: Sequence[int], styles: Mapping[str, str]) -> str:
+def _table_line(
+    cells: Sequence[str], fitted: Iterable[tuple[Column, int]], styles: Mapping[str, str]
+) -> str:
     """Return one line; `styles` maps the text of a cell to its style."""
-    padded = (
-        _cell(text, width, styles.get(text, "")) for text, width in zip(cells, widths, strict=True)
-    )
-    return COLUMN_GAP.join(padded).rstrip()
+    line = []
+    for column, width in fitted:
+        text = cells[column.index]
+        # A short hash is a prefix of the hash, so it ends without a sign.
+        cut = text[:width] if column.name == "hash" else _cut(text, width)
+        cell = set_cell_size(cut, width)
+        style = styles.get(text, "")
+        line.append(styled(cell, style) if style else cell)
+    return COLUMN_GAP.join(line).rstrip()
 
 
-def _cell(text: str, width: int, style: str) -> str:
-    """Pad or cut a text to the width of its column; paths are cut at the beginning."""
-    if cell_len(text) > width:
-        text = f"…{text[1 - width :]}" if text.startswith("/") else f"{text[: width - 1]}…"
-    text = set_cell_size(text, width)
-    return styled(text, style) if style else text
+def _cut(text: str, width: int) -> str:
+    """Shorten a text to a width; the end of a path tells more, be it of a folder or a field."""
+    if cell_len(text) <= width:
+        return text
+    is_path = text.startswith("/") or FIELD_PATH.fullmatch(text)
+    return f"…{text[1 - width :]}" if is_path else f"{text[: width - 1]}…"
 
 
 def styled(text: str, style: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mdfactory.cli.layout import BOLD, COLUMN_GAP, GREEN, HASH_DIGITS, printable, styled
+from mdfactory.cli.columns import COLUMN_GAP, HASH_DIGITS
+from mdfactory.cli.layout import BOLD, GREEN, printable, styled
 from mdfactory.errors import counted
 
 if TYPE_CHECKING:

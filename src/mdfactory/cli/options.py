@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import cleandoc
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import App, ArgumentCollection, Group, Parameter, Token, validators
 
+from mdfactory.cli.command_help import CommandHelp
+from mdfactory.cli.completion import hash_prefixes, result_names
 from mdfactory.cli.layout import path_word
 from mdfactory.errors import UsageError
 from mdfactory.files import expand_home
@@ -23,14 +26,26 @@ if TYPE_CHECKING:
     from mdfactory.sync.search import Search
 
 
+POSITIONS: Final = count(1)
+"""Positions of commands in the help of their group."""
+
+
 class Command(App):
-    """A command or a group of commands; a help ends with the examples of the docstring."""
+    """A command or a group of commands.
+
+    A help ends with the examples of the docstring. The commands of a group are listed in the order
+    of their functions.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"help_formatter": CommandHelp(), **kwargs})
 
     def default(self, obj: Any = None, *, validator: Any = None) -> Any:
         """Register the function of a command; see `App.default`."""
         _, heading, examples = cleandoc(obj.__doc__ or "").partition("Examples\n--------\n")
         if heading:
             self.help_epilogue = format_examples(*examples.splitlines())
+            self.sort_key = next(POSITIONS)
         return super().default(obj, validator=validator)
 
 
@@ -50,6 +65,14 @@ def _expand(_: type, tokens: Sequence[Token]) -> Path:
     return Path(expand_home(tokens[0].value))
 
 
+def _whole_number(_: type, tokens: Sequence[Token]) -> int:
+    """Return a number, such as that of ``--limit``; the parser's own rule would round 2.5."""
+    try:
+        return int(tokens[0].value)
+    except ValueError as error:
+        raise ValueError("expected a whole number") from error
+
+
 UserPath = Annotated[Path, Parameter(converter=_expand)]
 """A path that a user gives; the shell does not expand ``~`` in ``--output=~/x``."""
 
@@ -62,6 +85,7 @@ HashPrefix = Annotated[
     Parameter(
         name="--hash",
         group=FILTER_GROUP,
+        completer=hash_prefixes,
         help="First digits of the hash, in upper or lower case.",
     ),
 ]
@@ -111,8 +135,9 @@ any names."""
 Fields = Annotated[tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False)]
 Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP)]
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
-Limit = Annotated[int | None, Parameter(converter=lambda _, tokens: int(tokens[0].value))]
-Names = Annotated[tuple[str, ...], Parameter(negative=())]
+Limit = Annotated[int | None, Parameter(converter=_whole_number)]
+ResultName = Annotated[str | None, Parameter(completer=result_names)]
+ResultNames = Annotated[tuple[str, ...], Parameter(negative=(), completer=result_names)]
 SortColumn = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 TypeFilter = Annotated[SimulationType | str | None, Parameter(group=FILTER_GROUP)]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]

@@ -10,14 +10,15 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mdfactory.cli.layout import printable, table_lines, tsv_lines
+from mdfactory.cli.layout import RED, YELLOW, printable, styled, table_lines, tsv_lines
 from mdfactory.cli.matrix import ASCII_MARKS, MARKS, matrix_lines
 from mdfactory.config.passwords import mask_password
 from mdfactory.errors import DeclinedError, MDFactoryError, one_line
@@ -84,6 +85,11 @@ class Terminal:
         """Whether standard output is a terminal that shows tables."""
         return not self.json and sys.stdout.isatty()
 
+    @property
+    def width(self) -> int:
+        """Characters in a line of the terminal; without a terminal, more than any text has."""
+        return _width() if self.interactive else sys.maxsize
+
     def result(self, text: str, values: Mapping[str, Any], *, complete: bool = False) -> None:
         """Print the result of a command: as text, or with ``--json`` as an object of `values`.
 
@@ -94,13 +100,14 @@ class Terminal:
         text, values
             The result.
         complete
-            Whether the command has written what it was asked to write.
+            Whether the command has written what it was asked to write. With ``--quiet`` the text
+            is then not printed.
         """
         self.complete |= complete
         with suppress(BrokenPipeError), _flushed():
             if self.json:
                 self._print_object(values)
-            elif text:
+            elif text and not (complete and self._quiet):
                 print(_printable_lines(text))
 
     def columns(self, table: Table, *, full: bool) -> tuple[str, ...]:
@@ -133,7 +140,7 @@ class Terminal:
         lines = matrix_lines(
             completeness,
             _width(),
-            colour=_has_colour(),
+            colour=_has_colour(sys.stdout),
             marks=marks,
             is_selection=status is not None,
         )
@@ -151,6 +158,11 @@ class Terminal:
         batches: Iterable[pa.RecordBatch],
         columns: Sequence[str],
         values: Mapping[str, Any] | None = None,
+        *,
+        required: Collection[str] = ("hash",),
+        wanted: Collection[str] = (),
+        full: bool | None = None,
+        empty: str = "no records",
     ) -> None:
         """Print records: a fitted table on a terminal, tab-separated values in a pipe.
 
@@ -164,6 +176,15 @@ class Terminal:
             Names of the columns of `batches`.
         values
             Further members of the JSON object.
+        required
+            Names of columns that every terminal shows.
+        wanted
+            Names of columns that a narrow terminal leaves out after all others.
+        full
+            Whether a narrow terminal shows all columns, in lines of their own; None if the command
+            has no such option.
+        empty
+            Text of the note.
         """
         batches = iter(batches)
         # An error before the first record is raised here, before anything is printed.
@@ -175,9 +196,18 @@ class Terminal:
         elif not self.interactive:
             _print_lines(tsv_lines(batches, columns))
         else:
-            _print_lines(table_lines(batches, columns, _width(), colour=_has_colour()))
+            colour = _has_colour(sys.stdout)
+            table = partial(table_lines, batches, columns, _width(), colour=colour)
+            hint = "" if full is None else ". --full shows all columns"
+            lines = table(
+                required=required,
+                wanted=wanted,
+                blocks=bool(full),
+                leave_out=lambda names: self.note(f"{LEFT_OUT}: {', '.join(names)}{hint}"),
+            )
+            _print_lines(lines)
         if first is None:
-            self.note("no records")
+            self.note(empty)
 
     def note(self, text: str) -> None:
         """Print a note, which is no part of the result, on standard error."""
@@ -187,7 +217,7 @@ class Terminal:
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
         if not self._quiet:
-            _print_error(f"warning: {text}")
+            _print_error(text, "warning: ", YELLOW)
 
     def error(self, error: MDFactoryError | str) -> None:
         """Print an error on standard error, and with ``--json`` an object on standard output."""
@@ -197,7 +227,7 @@ class Terminal:
                 self._print_object({"error": str(error), **details})
         if self._debug and isinstance(error, MDFactoryError):
             logging.getLogger("mdfactory").debug("failed", exc_info=error)
-        _print_error(f"error: {error}")
+        _print_error(str(error), "error: ", RED)
 
     def bug(self, error: Exception) -> None:
         """Print an error that nobody expected: one line, and with ``--debug`` the traceback."""
@@ -211,7 +241,7 @@ class Terminal:
         for warning in warnings:
             self.warn(warning)
         for item in skipped:
-            _print_error(f"skipped: {printable(item.path)}: {item.reason}")
+            _print_error(f"{printable(item.path)}: {item.reason}", "skipped: ", YELLOW)
 
     def confirm(self, question: str, outcome: str, *, context: str = "") -> None:
         """Ask a yes-or-no question, whose default is no.
@@ -302,7 +332,7 @@ def report_lost(lost: Any) -> None:
     """
     if isinstance(lost.exc_value, Exception):
         logging.getLogger("mdfactory").debug("failed", exc_info=lost.exc_value)
-        _print_error(f"warning: {_describe(lost.exc_value)}")
+        _print_error(_describe(lost.exc_value), "warning: ", YELLOW)
 
 
 def discard_output() -> None:
@@ -348,8 +378,10 @@ def _is_in_locale(text: str) -> bool:
     return True
 
 
-def _has_colour() -> bool:
-    return "NO_COLOR" not in os.environ
+def _has_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours, and the user wants them."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in {None, "", "dumb", "unknown"}
+    return not plain and stream.isatty()
 
 
 def _print_lines(lines: Iterable[str]) -> None:
@@ -357,13 +389,24 @@ def _print_lines(lines: Iterable[str]) -> None:
         print(line)
 
 
-def _print_error(text: str) -> None:
+def _print_error(text: str, label: str = "", style: str = "") -> None:
     """Print on standard error; control characters, such as those of file names, are escaped.
 
     If standard error cannot be written, the exit code alone tells the outcome.
+
+    Parameters
+    ----------
+    text
+        The text.
+    label
+        Beginning of the first line, such as ``error: ``.
+    style
+        Style of the label where there are colours.
     """
     with suppress(OSError):
-        print(_printable_lines(text), file=sys.stderr)
+        if label and _has_colour(sys.stderr):
+            label = styled(label, style)
+        print(f"{label}{_printable_lines(text)}", file=sys.stderr)
 
 
 def _printable_lines(text: str) -> str:
@@ -396,6 +439,9 @@ def _to_json(value: object) -> str:
         text = json.dumps(json.loads(escape_undecoded(unescaped, "\\\\")))
     return text.replace("\x7f", "\\u007f")
 
+
+LEFT_OUT: Final = "columns left out, because the terminal is too narrow"
+"""Beginning of the note on columns that do not fit."""
 
 PROGRESS_DELAY_SECONDS: Final = 1.0
 """Time before progress is shown: a short command shows none."""

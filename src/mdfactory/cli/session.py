@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from mdfactory.cli.layout import path_word, shell_words
 from mdfactory.cli.render import Terminal
+from mdfactory.errors import NO_STORE, MDFactoryError, NotInitialisedError
 
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mdfactory.stores.store import Store
 
 
-NEXT_COMMAND: Final = re.compile(r"\bmdfactory (?=sync|config)")
+NEXT_COMMAND: Final = re.compile(r"\bmdfactory (?=sync|config|prepare-build --from-store)")
 """Beginning of a command in a message."""
 
 
@@ -70,6 +71,28 @@ class Session:
             return command
         with_config = f"mdfactory --config {shell_words(path_word(self.config))} "
         return NEXT_COMMAND.sub(lambda _: with_config, command)
+
+    def lead_on(self, error: MDFactoryError) -> None:
+        """Complete the command of an error; without any store, offer also to choose one."""
+        if (
+            isinstance(error, NotInitialisedError)
+            and not error.table
+            and error.command
+            and self._is_unconfigured
+            and error.location == self.store.location  # not another store, such as that of --to
+        ):
+            error.args = (NO_STORE,)
+            error.command = (
+                f"mdfactory config init, or for the default ({error.location}): {error.command}"
+            )
+        error.command = self.next_command(error.command)
+
+    @property
+    def _is_unconfigured(self) -> bool:
+        """Whether no file chooses the store: its kind and paths are the defaults."""
+        sections = {"database", self.settings.kind}
+        own = (setting for setting in self.settings.values if setting.section in sections)
+        return all(setting.source == "default" for setting in own)
 
     @cached_property
     def settings(self) -> Settings:

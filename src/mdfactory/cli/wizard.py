@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -26,6 +26,14 @@ from mdfactory.files import UnreadableError, absolute_path, expand_home, read_fi
 StoreKind = Literal["sqlite", "csv", "postgres", "foundry"]
 STORE_KINDS: Final[tuple[str, ...]] = get_args(StoreKind)
 
+ADVICE: Final[dict[str, str]] = {
+    "sqlite": "two files: one person, or a group on one disk",
+    "csv": "plain tables that every program reads",
+    "postgres": "a database server: groups on several machines",
+    "foundry": "datasets of a company on Palantir Foundry",
+}
+"""Kind of the store -> when to choose it, in one line of a narrow terminal."""
+
 QUESTIONS: Final[dict[SettingKey, str]] = {
     ("sqlite", "RUN_DB_PATH"): "File of the simulations",
     ("sqlite", "ANALYSIS_DB_PATH"): "File of the analyses and artifacts",
@@ -39,6 +47,9 @@ QUESTIONS: Final[dict[SettingKey, str]] = {
     ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
 }
 """Setting -> the question that asks for it; the section is the kind of the store."""
+
+LOCAL_KINDS: Final = frozenset({"sqlite", "csv"})
+"""Stores whose paths are files of this machine."""
 
 MAX_PASSWORD_FILE_BYTES: Final = 2**20
 
@@ -112,6 +123,16 @@ class Prompter:
         prompt = getattr(questionary, kind)
         return prompt(question, default=default, output=output, **options).unsafe_ask()
 
+    def choose(self, question: str, default: str, advice: Mapping[str, str]) -> str:
+        """Return one of several values; `advice` says in a line when to choose which."""
+        if self.silent:
+            return default
+        from questionary import Choice
+
+        width = max(map(len, advice))
+        choices = [Choice(f"{value:{width}}  {text}", value) for value, text in advice.items()]
+        return str(self.ask("select", question, default, choices=choices))
+
 
 def ask_settings(
     answers: Answers, settings: Settings, prompter: Prompter, folder: Path
@@ -144,18 +165,25 @@ def ask_settings(
     given = answers.given
     in_effect = {(setting.section, setting.key): setting for setting in settings.values}
     default_kind = settings.kind if settings.kind in STORE_KINDS else STORE_KINDS[0]
-    kind = given.pop("TYPE", None) or prompter.ask(
-        "select", "Which store?", default_kind, choices=STORE_KINDS
-    )
+    kind = given.pop("TYPE", None) or prompter.choose("Which store?", default_kind, ADVICE)
     _check_options(given, kind)
     changed = {("database", "TYPE"): kind}
     for setting in [setting for setting in QUESTIONS if setting[0] == kind]:
         default = _default(setting, in_effect)
-        value = _answer(setting, given, default, prompter, folder)
+        offered = default if prompter.silent else _beside_simulations(setting, changed, in_effect)
+        value = _answer(setting, given, offered or default, prompter, folder)
         if value != default:
             changed[setting] = value
             in_effect[setting] = Setting(*setting, value, "the answer")
     return changed
+
+
+def answered(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each question on the store of some settings, and its answer without secrets."""
+    values = {(setting.section, setting.key): setting for setting in settings.values}
+    for setting, question in QUESTIONS.items():
+        if setting[0] == settings.kind:
+            yield question, values[setting].masked_value
 
 
 def _check_options(given: Mapping[str, str], kind: str) -> None:
@@ -178,6 +206,18 @@ def _default(setting: SettingKey, in_effect: Mapping[SettingKey, Setting]) -> st
         return in_effect[setting].value
     base, name = (in_effect[kind, each].value for each in ("BASE_PATH", "ANALYSIS_NAME"))
     return str(getattr(FoundryPaths.below(base, name=name), FOUNDRY_PATHS[key]))
+
+
+def _beside_simulations(
+    setting: SettingKey, changed: Mapping[SettingKey, str], in_effect: Mapping[SettingKey, Setting]
+) -> str:
+    """Return the path of the results next to that of the simulations, if only the latter is new."""
+    simulations = changed.get((setting[0], "RUN_DB_PATH"))
+    is_local = setting[0] in LOCAL_KINDS and setting[1] == "ANALYSIS_DB_PATH"
+    if not is_local or not simulations or in_effect[setting].source != "default":
+        return ""
+    folder, name = os.path.dirname(simulations), os.path.basename(in_effect[setting].value)
+    return os.path.join(folder, name)
 
 
 def _answer(
@@ -208,7 +248,7 @@ def _answer(
 
 def _value(setting: SettingKey, answer: str, folder: Path) -> str:
     """Return the value to write: a path in the file is relative to its folder, not to ours."""
-    is_local = setting[0] in {"sqlite", "csv"}
+    is_local = setting[0] in LOCAL_KINDS
     if not is_local or not answer or answer.startswith(("~", "$")) or folder == Path.cwd():
         return answer
     return absolute_path(answer)

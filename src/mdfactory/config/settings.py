@@ -10,12 +10,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from mdfactory.config.passwords import has_password, is_connection_with_password, mask_password
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
-from mdfactory.errors import ConfigError, InvalidNameError, one_line
+from mdfactory.errors import ConfigError, InvalidNameError
 from mdfactory.files import UnreadableError, absolute_path, expand_home, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
@@ -59,6 +60,12 @@ QUOTED_PART: Final = re.compile(r"/(['\"])[^/]*\1/|\\ ")
 
 MAX_FILE_BYTES: Final = 2**20
 """Size of the largest configuration file that is read; most have less than a thousand bytes."""
+
+OTHER_SECTIONS: Final = frozenset({"cgenff", "databases", "slurm", "storage"})
+"""Sections of other programs in the same file."""
+
+SIMILARITY: Final = 0.8
+"""Least similarity of an unknown section to a known one, from 0 to 1, for a warning."""
 
 FOUNDRY_PATHS: Final = {
     "BASE_PATH": "base",
@@ -408,7 +415,8 @@ def read_ini(file: Path) -> configparser.ConfigParser:
         raw, _ = read_file(file, MAX_FILE_BYTES)
         text = io.StringIO(raw.decode("utf-8-sig"), newline=None).read()
     except UnreadableError as error:
-        raise ConfigError(f"the configuration {file} {error}") from error
+        command = "" if os.path.lexists(file) else "mdfactory config init"
+        raise ConfigError(f"the configuration {file} {error}", command=command) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the configuration {file} cannot be read: it is not UTF-8") from error
     return parse_ini(text, file)
@@ -435,8 +443,12 @@ def parse_ini(text: str, file: Path) -> configparser.ConfigParser:
             f"the configuration {file} cannot be read: line {number} is neither [SECTION] nor "
             "NAME = VALUE in a section"
         ) from None
-    except configparser.Error as error:
-        raise ConfigError(f"the configuration {file} cannot be read: {one_line(error)}") from error
+    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
+        option = getattr(error, "option", "").upper()
+        raise ConfigError(
+            f"the configuration {file} cannot be read: line {error.lineno} repeats "
+            f"{f'{option} of ' if option else ''}[{error.section}]"
+        ) from error
     return parser
 
 
@@ -475,7 +487,12 @@ def _match(setting: Setting, pattern: str, expected: str) -> re.Match[str]:
 
 def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
     """Yield a warning for each unknown key; sections of other programs are ignored."""
-    for section in dict.fromkeys(section for section, _ in DEFAULT_VALUES):
+    sections = dict.fromkeys(section for section, _ in DEFAULT_VALUES)
+    for section in parser.sections():
+        meant = get_close_matches(section.lower(), sections, 1, SIMILARITY)
+        if meant and section not in {*sections, *OTHER_SECTIONS}:
+            yield f"{file}: [{section}] is not read (did you mean [{meant[0]}]?)"
+    for section in sections:
         known = [key for owner, key in DEFAULT_VALUES if owner == section]
         for key in parser.options(section) if parser.has_section(section) else ():
             if key.upper() not in known:

@@ -5,15 +5,15 @@ These modules depend on the record tables, and not on campaigns or the command l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mdfactory.config import FoundryPaths
-from mdfactory.config.passwords import mask_password
 from mdfactory.errors import ConfigError
-from mdfactory.files import absolute_path, expand_home
+from mdfactory.stores.urls import is_sqlite_file, parse_store_url
 
 if TYPE_CHECKING:
     from mdfactory.config import Settings
@@ -48,16 +48,17 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
     return store
 
 
-def store_at(url: str, *, wait: float = 60.0) -> Store:
-    """Return the store at a URL; nothing is opened or created yet.
+def store_at(url: str | os.PathLike[str], *, wait: float = 60.0) -> Store:
+    """Return the store at a URL or path; nothing is opened or created yet.
 
     Parameters
     ----------
     url
         One of:
 
+        - a path of a folder or file: the store that is in it, else a new SQLite store
         - ``sqlite:///folder``, which contains the files ``runs.db`` and ``analysis.db``
-        - ``sqlite:///file``, a file with all tables
+        - ``sqlite:///file.db``, a file with all tables
         - ``csv:///folder``, which contains ``runs.csv`` and the folder ``analysis``
         - ``postgresql://user@host/database``
         - ``foundry:///Project/folder``, which contains datasets with their default names
@@ -70,25 +71,20 @@ def store_at(url: str, *, wait: float = 60.0) -> Store:
     Raises
     ------
     ConfigError
-        If the URL is not one of these, or a library that the store needs is not installed.
+        If the URL is not one of these, if its path is probably meant to be absolute, if a path
+        holds two stores or something else, or if a library that the store needs is not installed.
     """
-    if url.startswith(("postgresql://", "postgres://")):
-        return _postgres(url, wait)
-    kind, _, location = url.partition(":///")
-    if kind == "foundry" and location:
-        return _foundry(FoundryPaths.below(f"/{location}"), wait)
-    if kind not in {"sqlite", "csv"} or not location:
-        raise ConfigError(
-            f"{mask_password(url)!r} is neither a kind of store ({', '.join(OPENER_BY_KIND)}) nor "
-            "the URL of a store (sqlite:///folder or csv:///folder or "
-            "postgresql://user@host/database or foundry:///Project/folder)"
-        )
-    path = Path(absolute_path(expand_home(location)))
+    text = os.fspath(url)
+    if text.startswith(("postgresql://", "postgres://")):
+        return _postgres(text, wait)
+    kind, path = parse_store_url(text, OPENER_BY_KIND)
+    if kind == "foundry":
+        return _foundry(FoundryPaths.below(path), wait)
     if kind == "csv":
-        return _csv(path / "runs.csv", path / "analysis", wait)
-    if path.is_file():
-        return _sqlite(path, path, wait)
-    return _sqlite(path / "runs.db", path / "analysis.db", wait)
+        return _csv(Path(path, "runs.csv"), Path(path, "analysis"), wait)
+    if is_sqlite_file(path):
+        return _sqlite(Path(path), Path(path), wait)
+    return _sqlite(Path(path, "runs.db"), Path(path, "analysis.db"), wait)
 
 
 def _sqlite(runs: Path, results: Path, wait: float) -> Store:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
 from mdfactory.records.digests import RecordDigests
 from mdfactory.records.tables import Table
 from mdfactory.stores.keys import Key
+
+
+class Logged(NamedTuple):
+    """An operation in the log: its number, and whether it can be undone."""
+
+    operation: int
+    can_be_undone: bool
 
 
 class Recorder(Protocol):

@@ -15,7 +15,7 @@ from mdfactory.records.tables import Namespace, Table
 from mdfactory.records.vocabulary import ConflictMode, Retention
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.history.journal import Journal
-from mdfactory.stores.recorder import Recorder
+from mdfactory.stores.recorder import Logged, Recorder
 from mdfactory.stores.transaction import Batches, Transaction
 
 
@@ -46,6 +46,9 @@ class Store(ABC):
 
     retention: Retention = Retention()
     """Limits of the history: how many operations, and how many bytes, can be undone."""
+
+    logged: Logged | None = None
+    """The last operation on this object; None if it has changed nothing."""
 
     command_options: str = ""
     """Options that a command needs to reach this store: it may not be the configured one."""
@@ -179,6 +182,7 @@ class Store(ABC):
         transaction.recorder = journal
         yield journal
         journal.close()
+        self.logged = journal.logged
 
     def tables(self) -> list[Table]:
         """Return the record tables that exist; see `Transaction.tables`."""

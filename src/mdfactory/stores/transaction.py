@@ -94,7 +94,8 @@ class Transaction:
             If the table does not exist; the message names the command that creates it.
         """
         if not self.has(table):
-            raise NotInitialisedError(table.name, self.location, table.command)
+            name = table.name if self.tables() else ""
+            raise NotInitialisedError(name, self.location, table.command)
 
     def check_format(self) -> None:
         """Check that no newer version of mdfactory has written the store.

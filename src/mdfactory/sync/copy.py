@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from functools import reduce
 from itertools import product
 from operator import add
 
-from mdfactory.errors import StoreError, UsageError
+from mdfactory.errors import NotInitialisedError, StoreError, UsageError
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
@@ -115,8 +115,7 @@ def copy(
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
     with ExitStack() as stack:
         reader = stack.enter_context(source.transaction())
-        tables = require_tables(reader)
-        _require_complete(reader, tables)
+        tables = _tables_to_copy(reader)
         writer = stack.enter_context(opened)  # makes the files of the target
         merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
@@ -134,13 +133,27 @@ def copy(
     return Copied(counts, {} if dry_run else _compare(source, target, watch), left_out)
 
 
-def _require_complete(reader: Transaction, tables: Collection[Table]) -> None:
-    """Raise a StoreError if a table was lost: the copy would lack its records."""
+def _tables_to_copy(reader: Transaction) -> list[Table]:
+    """Return the record tables of the source.
+
+    Raises
+    ------
+    NotInitialisedError
+        If it has none; no command is named, since nobody wants to copy an empty store.
+    StoreError
+        If one was lost: the copy would lack its records.
+    """
+    try:
+        tables = require_tables(reader)
+    except NotInitialisedError as error:
+        error.command = ""
+        raise
     for table, reason in lost_tables(reader, tables):
         raise StoreError(
             f"{reader.location}: table {table.name} is missing, although {reason}. Restore it "
             f"from a backup, or push its records again, after {table.command}"
         )
+    return tables
 
 
 def _other_tables(reader: Transaction) -> list[str]:

@@ -23,10 +23,17 @@ from mdfactory.errors import (
 )
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import SIMULATIONS, Table
-from mdfactory.records.vocabulary import ConflictMode, ResultId, SimulationType
+from mdfactory.records.vocabulary import (
+    ConflictMode,
+    ResultId,
+    SimulationStatus,
+    SimulationType,
+)
 from mdfactory.sync.progress import ProgressCallback
 
 log = logging.getLogger(__name__)
+
+STATUSES: Final = tuple(SimulationStatus)
 
 CHANGED_REASON: Final = "the folder has changed while the campaign was read. Push it again"
 
@@ -37,6 +44,7 @@ class VisitedSimulation(NamedTuple):
     hash: str
     simulation_type: SimulationType
     directory: str
+    status: SimulationStatus
 
 
 @dataclass(slots=True)
@@ -143,8 +151,9 @@ class Inventory:
     def visited(self) -> Iterator[VisitedSimulation]:
         """Yield each simulation once, with the folder that is used for it."""
         for hash_, folders in self.folders.items():
-            _, path, simulation_type = min(folders)
-            yield VisitedSimulation(hash_, simulation_type, path)
+            rank, path, simulation_type = min(folders)
+            status = STATUSES[-rank]
+            yield VisitedSimulation(hash_, simulation_type, path, status)
 
     def choose_folders(self, mode: ConflictMode) -> None:
         """Choose one folder of each simulation that was found in several.
@@ -190,7 +199,7 @@ class Inventory:
         except ConflictError as error:
             hashes = error.conflicts.get(SIMULATIONS.name, ())
             types = {type_ for hash_ in hashes for _, _, type_ in self.folders.get(hash_, ())}
-            if SimulationType.adopted not in types:
+            if error.nothing_new or SimulationType.adopted not in types:
                 raise
             raise ConflictError(error.conflicts, SAME_NAME_HINT) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mdfactory.records.history import ChangeCounts, Entry, changes_records
@@ -24,11 +25,23 @@ class Operation:
         Its log entries, one for each namespace that it changed.
     undone_by
         Number of the latest operation that undid it; 0 if none did.
+    origin
+        Of an undo, the number of the operation that was undone first; 0 if it is no undo.
+    is_redo
+        Whether it is the undo of an undo of `origin`.
+    latest
+        Number of the latest undo or redo of this operation; 0 if there is none.
+    is_redone
+        Whether the latest one is a redo.
     """
 
     number: int
     entries: tuple[Entry, ...]
     undone_by: int = 0
+    origin: int = 0
+    is_redo: bool = False
+    latest: int = 0
+    is_redone: bool = False
 
     @property
     def changes(self) -> ChangeCounts:
@@ -84,7 +97,30 @@ def operations(transaction: Transaction) -> list[Operation]:
     for entry in read_entries(transaction):
         entries_by_operation[entry.operation, entry.time].append(entry)
         undone_by[entry.undoes] = entry.operation  # in order: the latest undo is kept
+    undoes = {number: entry.undoes for (number, _), (entry, *_) in entries_by_operation.items()}
     return [
-        Operation(number, tuple(entries_by_operation[number, time]), undone_by.get(number, 0))
+        Operation(
+            number,
+            tuple(entries_by_operation[number, time]),
+            undone_by.get(number, 0),
+            *_origin(number, undoes),
+            *_latest(number, undone_by),
+        )
         for number, time in sorted(entries_by_operation, reverse=True)
     ]
+
+
+def _origin(number: int, undoes: Mapping[int, int]) -> tuple[int, bool]:
+    """Return the operation that an undo goes back to, and whether it is a redo."""
+    origin, is_redo = 0, True
+    while number := undoes.get(number, 0):
+        origin, is_redo = number, not is_redo
+    return origin, bool(origin) and is_redo
+
+
+def _latest(number: int, undone_by: Mapping[int, int]) -> tuple[int, bool]:
+    """Return the latest undo or redo of an operation, and whether it is a redo."""
+    latest, is_redo = 0, True
+    while number := undone_by.get(number, 0):
+        latest, is_redo = number, not is_redo
+    return latest, bool(latest) and is_redo

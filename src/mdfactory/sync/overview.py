@@ -8,7 +8,7 @@ case, unless the documentation of a parameter says otherwise.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -22,6 +22,7 @@ from mdfactory.records.vocabulary import (
     ResultId,
     ResultStatus,
     ResultType,
+    SimulationStatus,
     SimulationType,
 )
 from mdfactory.stores.keys import Key, Values
@@ -40,9 +41,18 @@ NOT_IN_STORE: Final = {"status": ResultStatus.not_yet_run.value, "row_count": 0,
 
 Row = dict[str, Any]
 
+SeeResults = Callable[[str, SimulationType, SimulationStatus, Iterable[ResultId]], None]
+"""Function that is called with hash, type and status of a simulation, and its results in the store.
+
+The names of these results are spelt as in the overview.
+"""
+
 
 def outdated_rows(
-    transaction: Transaction, inventory: Inventory, catalogue: Catalogue
+    transaction: Transaction,
+    inventory: Inventory,
+    catalogue: Catalogue,
+    see: SeeResults = lambda *_: None,
 ) -> Iterator[list[Row]]:
     """Yield the missing and the outdated overview rows of the visited simulations, corrected.
 
@@ -62,6 +72,8 @@ def outdated_rows(
         The simulations and results that the push has found.
     catalogue
         The results that are expected of each type of simulation.
+    see
+        Called with each visited simulation and its results in the store.
 
     Yields
     ------
@@ -72,7 +84,7 @@ def outdated_rows(
     if not transaction.has(OVERVIEW):
         return
     remaining = inventory.visited()
-    overview = _OverviewRows(transaction, inventory, catalogue)
+    overview = _OverviewRows(transaction, inventory, catalogue, see)
     while simulations := list(islice(remaining, BATCH_SIMULATIONS)):
         yield list(overview.outdated(simulations))
 
@@ -163,9 +175,14 @@ class _OverviewRows:
     """Derives the rows that the overview must have, and compares them with the stored ones."""
 
     def __init__(
-        self, transaction: Transaction, inventory: Inventory, catalogue: Catalogue
+        self,
+        transaction: Transaction,
+        inventory: Inventory,
+        catalogue: Catalogue,
+        see: SeeResults,
     ) -> None:
         self._transaction = transaction
+        self._see = see
         self._tables = _filled_tables(transaction)
         pushed, listed = inventory.results, list(catalogue.all_results())
         # Later names replace earlier ones: the spelling of the catalogue takes precedence, then
@@ -199,6 +216,9 @@ class _OverviewRows:
         """
         hashes = OneOf("hash", tuple(simulation.hash for simulation in simulations))
         counts = _read_counts(self._transaction, self._tables, hashes)
+        for hash_, simulation_type, _, status in simulations:
+            recorded = ((result[0], self._spelling[result]) for result in counts.get(hash_, ()))
+            self._see(hash_, simulation_type, status, recorded)
         # All columns but the last one, the time.
         query = Query((hashes,), OVERVIEW.columns[:-1])
         stored_values = set(self._transaction.values(OVERVIEW, query))
@@ -206,7 +226,7 @@ class _OverviewRows:
         if not differing:
             return
         stored = _read_rows(self._transaction, OneOf("hash", tuple(differing)))
-        for hash_, simulation_type, directory in simulations:
+        for hash_, simulation_type, directory, _ in simulations:
             if hash_ not in differing:
                 continue
             own = stored[hash_]
@@ -234,7 +254,7 @@ class _OverviewRows:
         the name, and additional rows. `outdated` compares their simulations row by row.
         """
         usual: set[Values] = set()
-        for hash_, simulation_type, directory in simulations:
+        for hash_, simulation_type, directory, _ in simulations:
             values_by_result = self._expected[simulation_type]
             if hash_ in counts:
                 recorded = counts[hash_].items()

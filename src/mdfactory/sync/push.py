@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Final
@@ -13,12 +15,21 @@ from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Source
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
-from mdfactory.errors import NotInitialisedError
+from mdfactory.errors import ConflictError, NotInitialisedError
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import SIMULATIONS, Table
-from mdfactory.records.vocabulary import ConflictMode, ResultType, check_name
+from mdfactory.records.vocabulary import (
+    ConflictMode,
+    ResultId,
+    ResultType,
+    SimulationStatus,
+    check_name,
+)
+from mdfactory.stores.recorder import Logged
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.completeness import ResultCounts
+from mdfactory.sync.coverage import Coverage
 from mdfactory.sync.overview import outdated_rows, write_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
@@ -49,12 +60,28 @@ class Pushed:
         Warnings for the user, one line each.
     dry_run
         Whether nothing was written.
+    statuses
+        Status -> number of simulations that were found, in the order of progress.
+    results
+        Result -> number of these simulations that have it in the store, and that miss it; empty
+        for a dry run, and if the store has no overview.
+    without_results
+        Hashes of the completed simulations that have no result in the store.
+    plain_runs
+        Number of runs without a BuildInput, which are ignored.
+    logged
+        The operation in the log; None if nothing was written.
     """
 
     tables: Mapping[str, Counts]
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
     dry_run: bool = False
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[ResultId, ResultCounts] = field(default_factory=dict)
+    without_results: tuple[str, ...] = ()
+    plain_runs: int = 0
+    logged: Logged | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number:,} {name}" for name, number in asdict(self.counts).items())
@@ -137,6 +164,7 @@ def push(
     with (
         take_snapshot(source, scope, mode, reading, watch) as snapshot,
         snapshot.inventory.explaining_conflicts(),
+        _recognising_repetition(store, snapshot),
     ):
         watch("writing", 0)
         if dry_run:
@@ -148,10 +176,10 @@ def push(
                 known, unread = snapshot.plan(transaction, mode)
                 if not unread:
                     written = transaction.plan(snapshot.record_batches(), mode)
-                    pushed = _pushed(snapshot, known, written)
-                    outdated = outdated_rows(transaction, snapshot.inventory, catalogue)
+                    pushed, seen = _pushed(snapshot, known, written), Coverage()
+                    outdated = outdated_rows(transaction, snapshot.inventory, catalogue, seen.add)
                     if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):
-                        return pushed
+                        return _with_coverage(pushed, seen, catalogue)
             snapshot.read(unread)
         with (
             planned_transaction(store, snapshot, mode, write=True) as (transaction, known),
@@ -161,10 +189,24 @@ def push(
                 recorder.count(table, asdict(counts))
             for table in dict.fromkeys(table for table, _ in snapshot.records):
                 transaction.create(table)
-            written = transaction.write(snapshot.record_batches(), mode)
-            for rows in outdated_rows(transaction, snapshot.inventory, catalogue):
+            written, seen = transaction.write(snapshot.record_batches(), mode), Coverage()
+            for rows in outdated_rows(transaction, snapshot.inventory, catalogue, seen.add):
                 write_rows(transaction, rows, snapshot.time)
-        return _pushed(snapshot, known, written)
+        pushed = replace(_pushed(snapshot, known, written), logged=store.logged)
+        return _with_coverage(pushed, seen, catalogue)
+
+
+@contextmanager
+def _recognising_repetition(store: Store, snapshot: CampaignSnapshot) -> Iterator[None]:
+    """Say in a conflict of the block that there is nothing new, if all records are unchanged."""
+    try:
+        yield
+    except ConflictError as error:
+        with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, _):
+            planned = transaction.plan(snapshot.record_batches(), ConflictMode.update).values()
+        if any(counts.inserted or counts.updated for counts in planned):
+            raise
+        raise ConflictError(error.conflicts, nothing_new=True) from error
 
 
 def _pushed(
@@ -187,10 +229,21 @@ def _pushed(
     # sorted by table name, with the table of simulations first
     names = sorted(counts, key=lambda name: (name != SIMULATIONS.name, name))
     inventory = snapshot.inventory
+    statuses = Counter(simulation.status for simulation in inventory.visited())
+    ordered = filter(statuses.get, SimulationStatus)
     return Pushed(
         {name: counts[name] for name in names},
         tuple(inventory.skipped),
         tuple(inventory.warnings),
+        statuses={status.value: statuses[status] for status in ordered},
+        plain_runs=inventory.plain_runs,
+    )
+
+
+def _with_coverage(pushed: Pushed, seen: Coverage, catalogue: Catalogue) -> Pushed:
+    """Return the outcome of a push with what it has seen of the results in the store."""
+    return replace(
+        pushed, results=seen.counts(catalogue), without_results=tuple(seen.without_results)
     )
 
 

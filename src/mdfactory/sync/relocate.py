@@ -89,7 +89,8 @@ def relocate(
         raise UsageError(f"OLD and NEW are the same folder: {before}")
     with store.transaction() if dry_run else store.operation(command) as transaction:
         counts: dict[str, int] = {}
-        for table in require_tables(transaction):
+        tables = require_tables(transaction)
+        for table in tables:
             if not dry_run:
                 transaction.lock_table(table)
             hashes = [hash_ for hash_, _ in records_inside(transaction, table, {before})]
@@ -104,7 +105,10 @@ def relocate(
                     moved = _moved_rows(rows, before, after)
                     transaction.write([(table, moved)], ConflictMode.force)
         if not any(counts.values()):
-            raise SourceError(before, "the store has no records of this folder, nor below it")
+            reason = "the store has no records of this folder, nor below it"
+            if any(any(records_inside(transaction, table, {after})) for table in tables):
+                reason += f"; it has some of {after}. OLD comes first, then NEW"
+            raise SourceError(before, reason)
     return Relocated(before, after, counts)
 
 

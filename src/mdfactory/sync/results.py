@@ -6,7 +6,7 @@ from typing import Final
 
 from mdfactory.errors import NotInitialisedError, UnknownNameError
 from mdfactory.records.query import OneOf
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, result_table
+from mdfactory.records.tables import OVERVIEW, Table, result_table
 from mdfactory.records.vocabulary import ResultId, ResultType
 from mdfactory.stores.transaction import Transaction
 
@@ -28,7 +28,7 @@ def require_tables(transaction: Transaction) -> list[Table]:
     """
     tables = transaction.tables()
     if not tables:
-        raise NotInitialisedError(SIMULATIONS.name, transaction.location, "mdfactory sync init all")
+        raise NotInitialisedError("", transaction.location)
     return tables
 
 
@@ -42,6 +42,7 @@ def require_results(transaction: Transaction, result_type: ResultType) -> None:
     """
     example = result_table(result_type, "name")
     if not transaction.has(OVERVIEW):
+        require_tables(transaction)
         raise NotInitialisedError(OVERVIEW.name, transaction.location, example.command)
     if not any(table.result_type is result_type for table in transaction.tables()):
         name = example.name.replace("name", "<name>")

@@ -20,7 +20,7 @@ from shlex import quote
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Folders, Source, discover, roots
+from mdfactory.campaign.discover import Folders, Searched, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError, counted
@@ -202,9 +202,11 @@ def take_snapshot(
     with snapshot.spool:
         inventory = snapshot.inventory
         brief = replace(reading, digests_only=mode in {ConflictMode.update, ConflictMode.skip})
-        snapshot.collect(inventory.first_pass(discover(source, brief), watch), scope, brief)
+        searched = Searched()
+        items = discover(source, brief, searched)
+        snapshot.collect(inventory.first_pass(items, watch), scope, brief)
         if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
-            raise _no_simulations(source, inventory.plain_runs)
+            raise _no_simulations(source, searched, inventory.plain_runs)
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
         inventory.warn_of_plain_runs(str(source))
@@ -217,13 +219,29 @@ def take_snapshot(
         yield snapshot
 
 
-def _no_simulations(source: Source, plain_runs: int) -> SourceError:
-    """Return the error if nothing was found; it leads to ``adopt`` if there are runs."""
-    error = SourceError(str(source), "no simulations found: no folder has a BuildInput YAML")
+def _no_simulations(source: Source, searched: Searched, plain_runs: int) -> SourceError:
+    """Return the error if nothing was found: what is there instead, and what to run."""
+    folders = counted(searched.folders, "folder")
+    reason = f"no simulations found: {folders} searched, none has a BuildInput YAML"
+    if not searched.folders:
+        reason = "no simulations found: it lists no folders"
+    command = ""
     if plain_runs:
-        runs = counted(plain_runs, "GROMACS run")
-        error = SourceError(str(source), f"no simulations found, but {runs} without a BuildInput")
-        error.command = f"mdfactory adopt {quote(str(source))}"
+        reason += f", but {counted(plain_runs, 'GROMACS run')} without one"
+        command = f"mdfactory adopt {quote(str(source))}"
+    elif searched.gromacs:
+        owners = counted(searched.gromacs, "folder")
+        reason += (
+            f". {owners} with GROMACS files, but without the topology (.top) that mdfactory adopt "
+            "reads"
+        )
+    elif searched.tables:
+        reason += ". A campaign CSV becomes folders by prepare-build"
+        command = f"mdfactory prepare-build {quote(searched.tables[0])}"
+    elif searched.folders:
+        reason += " or a file of GROMACS"
+    error = SourceError(str(source), reason)
+    error.command = command
     return error
 
 

@@ -245,6 +245,8 @@ MAX_SHOWN_DIGITS: Final = 20
 MAX_SHOWN_CHARACTERS: Final = 60
 
 NOT_A_MAPPING: Final = "is not a mapping of keys to values"
+TRUE_OR_FALSE: Final = "must be true or false"
+WHOLE_NUMBER: Final = "must be a whole number"
 
 REASON_BY_ERROR_TYPE: Final = {
     "missing": "is missing",
@@ -257,8 +259,24 @@ REASON_BY_ERROR_TYPE: Final = {
     "list_type": "is not a list",
     "tuple_type": "is not a list",
     "none_required": "must be absent or null",
+    "bool_type": TRUE_OR_FALSE,
+    "bool_parsing": TRUE_OR_FALSE,
+    "int_type": WHOLE_NUMBER,
+    "int_from_float": WHOLE_NUMBER,
+    "int_parsing": WHOLE_NUMBER,
+    "int_parsing_size": "is too large",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "its type is {tag!r:.60}, not one of {expected_tags}",
 }
-"""Error type of pydantic -> reason that is clearer than pydantic's message."""
+"""Error type of pydantic -> reason in our words, with the values of its context in braces."""
 
 UNION_FIELDS: Final = frozenset({"parametrization_config", "sizing"})
 """Fields with a model for each ``type``; pydantic adds the type to the path of their fields."""
@@ -280,9 +298,9 @@ def _to_problem(error: ErrorDetails) -> tuple[str, str]:
     path = error["loc"]
     parts = (part for parent, part in pairwise(("", *path)) if parent not in UNION_FIELDS)
     field = ".".join(map(str, parts))
-    reason = REASON_BY_ERROR_TYPE.get(error["type"], error["msg"].removeprefix("Value error, "))
-    if error["type"] == "union_tag_invalid":
-        reason = "its type is {tag!r:.60}, not one of {expected_tags}".format(**error["ctx"])
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] in REASON_BY_ERROR_TYPE:
+        reason = REASON_BY_ERROR_TYPE[error["type"]].format(**error.get("ctx", {}))
     # The messages of our own validators ("value_error") contain the value where it is useful.
     if error["type"] != "value_error" and isinstance(error["input"], str | int | float):
         reason = f"{reason} (got {_format_value(error['input'])})"

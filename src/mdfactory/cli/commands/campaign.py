@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
+from cyclopts import Parameter
+
+from mdfactory.cli.completion import hash_prefixes
 from mdfactory.cli.options import Command, UserPath
-from mdfactory.cli.session import CurrentSession
-from mdfactory.errors import counted
+from mdfactory.cli.session import CurrentSession, Session
+from mdfactory.errors import UsageError, counted
+
+if TYPE_CHECKING:
+    from mdfactory.campaign.campaign_csv import Row
 
 check = Command(name="check-csv")
 prepare = Command(name="prepare-build")
+
+MAX_SHOWN_ROWS: Final = 40
+"""Number of rows of a campaign CSV that a terminal shows."""
 
 
 @check.default
@@ -51,30 +64,69 @@ def check_csv(file: UserPath, /, *, session: CurrentSession) -> None:
 
 
 @prepare.default
-def prepare_build(file: UserPath, out: UserPath = Path(), /, *, session: CurrentSession) -> None:
+def prepare_build(
+    file: UserPath | None = None,
+    out: UserPath | None = None,
+    /,
+    *,
+    from_store: Annotated[
+        str | None, Parameter(name="--from-store", completer=hash_prefixes)
+    ] = None,
+    session: CurrentSession,
+) -> None:
     """Create a folder for each row of a campaign CSV, and a build summary.
 
     Existing folders are not changed. An earlier summary is kept as a backup. If a row is
-    invalid, nothing is written.
+    invalid, nothing is written. With --from-store, no FILE is given: the BuildInput of one
+    simulation is written back into its folder OUT.
 
     Parameters
     ----------
     file
         Campaign CSV, with a row for each simulation and a column for each field.
     out
-        Folder in which to create the folders and the summary. Default: the current folder.
+        Folder in which to create the folders and the summary. Default: the current folder. With
+        --from-store, the folder of the simulation. Default: the directory of its record.
+    from_store
+        First digits of the hash of a simulation in the store.
 
     Examples
     --------
     mdfactory prepare-build campaign.csv
     mdfactory prepare-build campaign.csv /scratch/campaign
+    mdfactory prepare-build --from-store 24BD07 /scratch/campaign/half_methanol
     """
+    if from_store is not None:
+        if out is not None:
+            raise UsageError("--from-store takes OUT, the folder of the simulation, and no FILE")
+        _write_back(session, from_store, file)
+        return
+    if file is None:
+        raise UsageError("FILE is missing: give a campaign CSV, or --from-store HASH")
+    _prepare(session, file, out or Path())
+
+
+def _write_back(session: Session, from_store: str, out: Path | None) -> None:
+    """Write the BuildInput of a simulation into its folder again."""
+    from mdfactory.sync.write_back import write_back
+
+    written = write_back(session.store, from_store, out)
+    verb = "already has the BuildInput of" if written.existed else "written, the BuildInput of"
+    session.terminal.result(
+        f"{written.file}: {verb} {written.hash}", asdict(written), complete=True
+    )
+
+
+def _prepare(session: Session, file: Path, out: Path) -> None:
+    """Create the folders of a campaign CSV."""
     from mdfactory.campaign.prepare import prepare
 
     prepared = prepare(file, out)
     session.terminal.problems(f"{file}: {warning}" for warning in prepared.warnings)
     if prepared.backup:
         session.terminal.note(f"backup of the earlier summary: {prepared.backup}")
+    if session.terminal.interactive:
+        _show_rows(session, prepared.rows)
     session.terminal.result(
         f"{counted(len(prepared.created), 'folder')} created, "
         f"{len(prepared.existing):,} already existed; build summary: {prepared.summary}",
@@ -84,6 +136,31 @@ def prepare_build(file: UserPath, out: UserPath = Path(), /, *, session: Current
             "made": [str(folder) for folder in prepared.created],
             "kept": [str(folder) for folder in prepared.existing],
             "warnings": list(prepared.warnings),
+            "rows": list(_composed_rows(prepared.rows)),
         },
         complete=True,
     )
+
+
+def _show_rows(session: Session, rows: Sequence[Row]) -> None:
+    """Print the row, hash and composition of each new simulation."""
+    import pyarrow as pa
+
+    shown = pa.RecordBatch.from_pylist(list(_composed_rows(rows[:MAX_SHOWN_ROWS])))
+    names = shown.schema.names
+    session.terminal.rows([shown], names, required=("row", "hash"), wanted=["composition"])
+    if len(rows) > MAX_SHOWN_ROWS:
+        session.terminal.note(f"... and {len(rows) - MAX_SHOWN_ROWS:,} more (--json lists all)")
+
+
+def _composed_rows(rows: Iterable[Row]) -> Iterator[dict[str, object]]:
+    """Yield the number of each row, and the hash and composition of its simulation."""
+    from mdfactory.records.fields import composition
+
+    for row in rows:
+        document = json.loads(row.build_input.canonical_json)
+        yield {
+            "row": row.number,
+            "hash": row.build_input.hash,
+            "composition": composition(document),
+        }

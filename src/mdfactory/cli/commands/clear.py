@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from cyclopts import Parameter
 
-from mdfactory.cli.options import NO_SEARCH, Command, HashPrefix, Names, SearchOptions, Yes
+from mdfactory.cli.logged import note_operation
+from mdfactory.cli.options import (
+    NO_SEARCH,
+    Command,
+    HashPrefix,
+    ResultNames,
+    SearchOptions,
+    Yes,
+    format_examples,
+)
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import UsageError, counted
 from mdfactory.records.vocabulary import ResultType
@@ -18,7 +27,14 @@ if TYPE_CHECKING:
     from mdfactory.stores.store import Store
     from mdfactory.sync.clear import Selection
 
-app = Command(name="clear", help="Remove records from the store.")
+app = Command(
+    name="clear",
+    help="Remove records from the store.",
+    help_epilogue=format_examples(
+        "mdfactory sync clear systems --hash 24BD07",
+        "mdfactory sync clear analysis --analysis-name area_per_lipid",
+    ),
+)
 
 
 @Parameter(name="*")
@@ -59,8 +75,8 @@ def systems(*, options: ClearOptions = DEFAULTS, session: CurrentSession) -> Non
 @app.command
 def analysis(
     *,
-    analysis_name: Names = (),
-    artifact_name: Names = (),
+    analysis_name: ResultNames = (),
+    artifact_name: ResultNames = (),
     overview: bool = False,
     analyses: bool = False,
     artifacts: bool = False,
@@ -155,6 +171,7 @@ def _clear(
     ]
     text = "\n".join(lines) or "no records to remove"
     session.terminal.result(text, {"removed": removed}, complete=True)
+    note_operation(session)
 
 
 def _confirm(session: Session, store: Store, selection: Selection, options: ClearOptions) -> None:

@@ -6,20 +6,27 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from mdfactory.cli.options import Command, Yes
+from mdfactory.cli.options import Command, Yes, format_examples
 from mdfactory.cli.session import CurrentSession
-from mdfactory.cli.wizard import Answers, Prompter, ask_settings
+from mdfactory.cli.wizard import Answers, Prompter, answered, ask_settings
 from mdfactory.config.edit import save
 from mdfactory.config.settings import active_file, load
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
 
-app = Command(name="config")
+app = Command(
+    name="config",
+    help="Choose the store, and show the configuration.",
+    help_epilogue=format_examples(
+        "mdfactory config init", "mdfactory config show", "EDITOR=nano mdfactory config edit"
+    ),
+)
 
 
 @app.command
@@ -72,13 +79,23 @@ def init(
             store, simulations=True, results=list(ResultType), catalogue=session.catalogue
         )
         created = [table.table for table in tables if not table.existed]
-    next_step = f"Run: {session.next_command('mdfactory sync init check')}"
-    if created:
-        outcome = f"{counted(len(created), 'table')} created in the {store.location}"
-        next_step = f"{outcome}. Run: {session.next_command('mdfactory sync push all SOURCE')}"
+    for question, value in answered(session.settings):
+        session.terminal.note(f"{question}: {value}")
+    next_step = session.next_command(_next_step(store.location, created, initialised=initialise))
     session.terminal.result(
         next_step, {"path": str(file), "store": store.location, "made": created}, complete=True
     )
+
+
+def _next_step(location: str, created: Collection[str], *, initialised: bool) -> str:
+    """Return what was made, and the command to run next."""
+    if not initialised:
+        return (
+            f"No tables were created in the {location}. "
+            "Run: mdfactory sync init check, then mdfactory sync init all"
+        )
+    outcome = f"{counted(len(created), 'table')} created" if created else "All tables exist"
+    return f"{outcome} in the {location}. Run: mdfactory sync push all SOURCE"
 
 
 @app.command

@@ -37,8 +37,8 @@ def copy(
     Parameters
     ----------
     from_
-        Store to copy: sqlite, csv, postgres or foundry as configured, or a URL. After three
-        slashes a path is relative to the current folder, after four it is absolute.
+        Store to copy: sqlite, csv, postgres or foundry as configured, a path, or a URL. In a URL,
+        a path is relative to the current folder after three slashes, and absolute after four.
     to
         Store to copy to, given in the same way. Its missing tables are created.
 

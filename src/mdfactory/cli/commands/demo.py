@@ -15,18 +15,46 @@ from mdfactory.cli.layout import format_counts, path_word
 from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import ConfigError
+from mdfactory.files import absolute_path
 from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
+    from mdfactory.sync.push import Pushed
 
 app = Command(name="demo")
 
+PUSHED: Final = """\
+{simulations} simulations of water and methanol, and results of those that have run:
+{campaign}
+Each simulation and each result now has a record in a store next to it:
+{counts} ({kinds})
+"""
+
+KINDS: Final = {"simulations": "RUN_", "analyses": "ANALYSIS_", "artifacts": "ARTIFACT_"}
+"""What the records of a table are -> beginning of its name."""
+
+TITLES: Final = {
+    ResultType.analysis: (
+        "Analyses in the store. 5 of the simulations have run, so that they can have\n"
+        "results; 4 of 5 says that the store has the result of 4 of them:"
+    ),
+    ResultType.artifact: "Artifacts: the store has their checksums, the files stay on disk:",
+}
+"""Type of results -> title of the table that shows which of them the store has."""
+
 NEXT_COMMANDS: Final = """
-Try next:
-  {program} sync pull systems --status completed --config {config}
-  {program} sync pull analysis --analysis-name density_timeseries --data --config {config}
-  {program} sync push all {campaign} --update --config {config}"""
+Try next (the first line selects the store of the demo):
+  export MDFACTORY_CONFIG={config}
+  {program} sync pull systems --where 'species.MEO.fraction > 0.3' --field composition
+  {program} sync pull analysis --analysis-name density_timeseries --data
+  {program} sync push all {campaign} --update
+
+Then use your own folder of simulations, with a store of your own:
+  unset MDFACTORY_CONFIG
+  {program} config init
+  {program} adopt FOLDER       # only if its GROMACS folders have no BuildInput
+  {program} sync push all FOLDER"""
 
 DENSITY_ANALYSIS: Final = "density_timeseries"
 METHANOL_FIELD: Final = "system.species.MEO.fraction"
@@ -64,9 +92,7 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     )
     counts = asdict(pushed.counts)
     terminal.complete = True
-    terminal.note(
-        f"The campaign is in {example.campaign}, its store next to it: {format_counts(counts)}.\n"
-    )
+    terminal.note(_pushed_text(pushed, example.campaign))
     picture = _draw(store, directory / "density.png")
     values = {
         "counts": counts,
@@ -79,26 +105,46 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
         if picture
         else "\nTo draw the density of each mixture: pip install 'mdfactory[report]'"
     )
-    paths = {"config": example.config, "campaign": example.campaign}
+    config = Path(absolute_path(example.config))
+    paths = {"config": config, "campaign": example.campaign}
     words = {name: quote(path_word(path)) for name, path in paths.items()}
     terminal.note(NEXT_COMMANDS.format(program=_program(), **words))
 
 
+def _pushed_text(pushed: Pushed, campaign: Path) -> str:
+    """Return how many records of what were pushed."""
+    numbers = {table: counts.inserted + counts.unchanged for table, counts in pushed.tables.items()}
+    kinds = {
+        kind: sum(number for table, number in numbers.items() if table.startswith(start))
+        for kind, start in KINDS.items()
+    }
+    return PUSHED.format(
+        simulations=kinds["simulations"],
+        campaign=campaign,
+        counts=format_counts(asdict(pushed.counts)),
+        kinds=format_counts(kinds),
+    )
+
+
 def _show_store(session: Session, store: Store, values: Mapping[str, Any]) -> None:
-    """Print the simulations, and on a terminal the overview of their analyses."""
+    """Print the simulations, and on a terminal which of their results the store has."""
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.records.tables import SIMULATIONS
     from mdfactory.sync.completeness import read_completeness
     from mdfactory.sync.pull import open_pull
+    from mdfactory.sync.search import parse_search
 
-    columns = SIMULATIONS.summary
-    with open_pull(store, SIMULATIONS, columns=columns, sort="status") as found:
-        session.terminal.rows(found.batches, columns, values)
-    if not session.terminal.interactive:
+    terminal, search = session.terminal, parse_search(fields=["composition"])
+    with open_pull(
+        store, SIMULATIONS, columns=SIMULATIONS.summary, search=search, sort="hash"
+    ) as found:
+        names = found.schema.names
+        terminal.rows(found.batches, names, values, required=("hash", "status"), wanted=names[-1:])
+    if not terminal.interactive:
         return
-    session.terminal.note("\nResults in the store:\n")
-    analyses = read_completeness(store, Catalogue(), item_type=ResultType.analysis)
-    session.terminal.matrix(analyses)
+    for result_type, title in TITLES.items():
+        terminal.note(f"\n{title}\n")
+        terminal.matrix(read_completeness(store, Catalogue(), item_type=result_type))
 
 
 def _program() -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mdfactory.cli.options import Command
+from mdfactory.cli.logged import note_operation
+from mdfactory.cli.options import Command, format_examples
 from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import counted
 from mdfactory.records.vocabulary import ResultType
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from mdfactory.sync.check import Checked
     from mdfactory.sync.initialise import Initialised
 
-app = Command(name="init", help="Create and check the tables of the store.")
+app = Command(
+    name="init",
+    help="Create and check the tables of the store.",
+    help_epilogue=format_examples(
+        "mdfactory sync init all",
+        "mdfactory sync init check",
+    ),
+)
 
 Reset = Annotated[bool, Parameter(name=("--force", "--reset"))]
 
@@ -149,6 +157,7 @@ def _initialise(
         {"tables": [asdict(table) for table in tables]},
         complete=True,
     )
+    note_operation(session)
 
 
 def _outcome(table: Initialised, *, force: bool) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
 
 from mdfactory.cli.layout import change_lines, format_time
 from mdfactory.cli.options import Command, Limit
 from mdfactory.cli.session import CurrentSession, Session
-from mdfactory.errors import one_line
+from mdfactory.errors import counted, one_line
 
 if TYPE_CHECKING:
     from mdfactory.sync.log import Operation
@@ -22,15 +24,23 @@ ENTRY_FIELDS: Final = ("time", "who", "host", "version", "command")
 
 
 @app.default
-def log(*, limit: Limit = None, session: CurrentSession) -> None:
+def log(
+    *,
+    limit: Limit = None,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    session: CurrentSession,
+) -> None:
     """List the operations on the store: time, user, command, and records changed per table.
 
-    Operations are push, clear, init --force, copy, relocate and undo. The latest comes first.
+    Operations are push, clear, init --force, copy, relocate and undo. The latest comes first. The
+    undo of an undo is a redo.
 
     Parameters
     ----------
     limit
         Maximum number of operations to show.
+    all_
+        On a terminal, also show operations that changed nothing. A pipe and --json get them always.
 
     Examples
     --------
@@ -44,7 +54,9 @@ def log(*, limit: Limit = None, session: CurrentSession) -> None:
 
     Query(limit=limit).check(SIMULATIONS)
     operations = history(session.store)
-    shown = operations[:limit]
+    is_short = session.terminal.interactive and not all_
+    listed = [operation for operation in operations if operation.changed or not is_short]
+    shown = listed[:limit]
     if session.terminal.json:
         session.terminal.result("", {"operations": list(map(_json_values, shown))})
     elif not operations:
@@ -52,6 +64,9 @@ def log(*, limit: Limit = None, session: CurrentSession) -> None:
     elif session.terminal.interactive:
         blocks = ["\n".join(_lines(operation)) for operation in shown]
         session.terminal.result("\n\n".join(blocks), {})
+        if hidden := len(operations) - len(listed):
+            number = counted(hidden, "operation")
+            session.terminal.note(f"{number} that changed nothing left out; --all shows all")
     else:
         _print_rows(session, shown)
 
@@ -82,9 +97,20 @@ def _lines(operation: Operation) -> Iterator[str]:
     user = " on ".join(filter(None, (entry.who, entry.host)))
     yield f"{operation.number:>4}  {format_time(entry.time)}  {user}"
     yield f"      {one_line(entry.command)}"
-    for line in (*change_lines(operation.changes, *_tables(operation)), _state(operation)):
+    lines = [*change_lines(operation.changes, *_tables(operation)), _history(operation)]
+    for line in lines:
         if line:
             yield f"      {line}"
+
+
+def _history(operation: Operation) -> str:
+    """Return what an undo goes back to, and whether an operation is in effect."""
+    if operation.origin:
+        kind = f"{'redo' if operation.is_redo else 'undo'} of {operation.origin}"
+        return ", ".join(filter(None, (kind, _state(operation))))
+    if operation.is_redone:
+        return f"undone by {operation.undone_by}, redone by {operation.latest}"
+    return f"undone by {operation.latest}" if operation.latest else _state(operation)
 
 
 def _tables(operation: Operation) -> tuple[list[str], list[str]]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
@@ -19,10 +18,12 @@ from mdfactory.cli.options import (
     Fields,
     HashPrefix,
     Limit,
+    ResultName,
     SearchOptions,
     SortColumn,
     TypeFilter,
     UserPath,
+    format_examples,
 )
 from mdfactory.cli.session import CurrentSession, Session
 from mdfactory.errors import OutputError, UsageError, counted
@@ -39,7 +40,15 @@ if TYPE_CHECKING:
 
     from mdfactory.records.tables import Table
 
-app = Command(name="pull", help="Show records of the store, or write them to files.")
+app = Command(
+    name="pull",
+    help="Show records of the store, or write them to files.",
+    help_epilogue=format_examples(
+        "mdfactory sync pull systems --status completed --field composition",
+        "mdfactory sync pull analysis",
+        "mdfactory sync pull analysis --analysis-name area_per_lipid --data --output apl.parquet",
+    ),
+)
 
 StatusFilter = Annotated[
     ResultStatus | str | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
@@ -79,6 +88,9 @@ class PullOptions:
     full: bool = False
     output: UserPath | None = None
 
+
+RESULT_COLUMNS: Final = ("hash", "item_name", "status")
+"""Columns of results that every terminal shows; tables of one result have only the first."""
 
 DEFAULTS: Final = PullOptions()
 
@@ -121,7 +133,7 @@ def systems(
 def analysis(
     *,
     overview: bool = False,
-    analysis_name: str | None = None,
+    analysis_name: ResultName = None,
     data: bool = False,
     union: bool = False,
     status: StatusFilter = None,
@@ -166,7 +178,7 @@ def analysis(
 def artifacts(
     *,
     overview: bool = False,
-    artifact_name: str | None = None,
+    artifact_name: ResultName = None,
     status: StatusFilter = None,
     options: PullOptions = DEFAULTS,
     session: CurrentSession,
@@ -273,10 +285,26 @@ def _show_records(
     ) as found:
         statuses: Counter[str] = Counter()
         batches = _count_statuses(found.batches, statuses)
-        _show(session, batches, found.schema, found.schema.names, options.output)
+        required = SIMULATIONS.summary if table is SIMULATIONS else RESULT_COLUMNS
+        added = found.schema.names[len(columns) :]
+        empty = _empty_note(table, options, equal)
+        _show(session, batches, found.schema, options, required=required, wanted=added, empty=empty)
     if table is SIMULATIONS and terminal.interactive and not options.output and statuses:
         totals = format_counts({status: statuses[status] for status in _in_order(statuses)})
         terminal.note(f"{counted(statuses.total(), 'simulation')}: {totals}")
+
+
+def _empty_note(table: Table, options: PullOptions, equal: Mapping[str, str | None]) -> str:
+    """Return the note if there are no records: whether filters or an empty table are the reason."""
+    from mdfactory.records.tables import SIMULATIONS
+
+    filters = (options.hash_, options.simulation_type, *options.search.words)
+    own = (value for name, value in equal.items() if name != "item_type")
+    if any(filters) or any(own):
+        return "no records match the filters"
+    if table is SIMULATIONS and options.limit != 0:
+        return "no records. To push simulations: mdfactory sync push all SOURCE"
+    return "no records"
 
 
 def _count_statuses(
@@ -321,20 +349,33 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
             rows = batches
             if options.output is None:
                 rows = (to_json_types(batch, as_text=not terminal.json) for batch in batches)
-            schema = frames.schema_with_fields
-            _show(session, rows, schema, schema.names, options.output)
+            _show(session, rows, frames.schema_with_fields, options, wanted=options.field)
 
 
 def _show(
     session: Session,
     batches: Iterable[pa.RecordBatch],
     schema: pa.Schema,
-    columns: Sequence[str],
-    output: Path | None,
+    options: PullOptions,
+    *,
+    required: Sequence[str] = ("hash",),
+    wanted: Sequence[str],
+    empty: str = "no records",
 ) -> None:
-    """Print records of the store, or write them to a file."""
+    """Print records of the store, or write them to a file; `empty` is the note if there are none.
+
+    `required` and `wanted` are the names of columns that a narrow terminal shows before others.
+    """
+    output = options.output
     if output is None:
-        session.terminal.rows(batches, columns)
+        session.terminal.rows(
+            batches,
+            schema.names,
+            required=required,
+            wanted=wanted,
+            full=options.full,
+            empty=session.next_command(empty),
+        )
         return
     from mdfactory.sync.export import export
 
@@ -342,7 +383,7 @@ def _show(
         raise OutputError(f"{output} is a file of the store; write to another file")
     written = export(batches, schema, output)
     if not written:
-        session.terminal.note("no records")
+        session.terminal.note(empty)
     session.terminal.result(
         f"{counted(written, 'record')} written to {output}",
         {"output": str(output), "written": written},

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from time import monotonic
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from mdfactory.cli.layout import change_lines, format_counts
+from mdfactory.cli.layout import shell_words
 from mdfactory.cli.options import (
     Command,
     ConflictOptions,
     CsvOptions,
     DryRun,
-    Names,
     ReadingOptions,
+    ResultNames,
     UserPath,
+    format_examples,
     source_of,
+    source_words,
 )
+from mdfactory.cli.push_report import json_values, report_lines
 from mdfactory.cli.session import CurrentSession, Exit, Session
 
-if TYPE_CHECKING:
-    from mdfactory.sync.push import Pushed
-
-app = Command(name="push", help="Push records of simulation folders into the store.")
+app = Command(
+    name="push",
+    help="Push records of simulation folders into the store.",
+    help_epilogue=format_examples(
+        "mdfactory sync push all /path/to/simulations",
+        "mdfactory sync push all /path/to/simulations --update",
+    ),
+)
 
 SourceArgument = Annotated[
     UserPath | None,
@@ -71,7 +79,7 @@ def analysis(
     source: SourceArgument = None,
     /,
     *,
-    analysis_name: Names = (),
+    analysis_name: ResultNames = (),
     options: PushOptions = DEFAULTS,
     session: CurrentSession,
 ) -> int:
@@ -96,7 +104,7 @@ def artifacts(
     source: SourceArgument = None,
     /,
     *,
-    artifact_name: Names = (),
+    artifact_name: ResultNames = (),
     options: PushOptions = DEFAULTS,
     session: CurrentSession,
 ) -> int:
@@ -142,6 +150,7 @@ def _push(
     from mdfactory.sync.push import push, scope_of
 
     source, scope = source_of(path, options.table), scope_of(kind, names)
+    begin = monotonic()
     with session.terminal.progress() as watch, options.reading.opened(session) as reading:
         pushed = push(
             session.store,
@@ -154,28 +163,17 @@ def _push(
             reading=reading,
             watch=watch,
         )
-    return _report(pushed, session, dry_run=options.dry_run)
-
-
-def _report(pushed: Pushed, session: Session, *, dry_run: bool) -> int:
-    """Print the counts of a push, and each folder and result that it skipped."""
+    seconds = monotonic() - begin
+    words = shell_words("mdfactory", "sync", "push", "all", *source_words(path, options.table))
     session.terminal.problems(pushed.warnings, pushed.skipped)
-    text = format_counts(asdict(pushed.counts), zeros=True)
-    if pushed.skipped:
-        text += f" ({len(pushed.skipped):,} invalid, not found or duplicate)"
-    tables = {table: asdict(counts) for table, counts in pushed.tables.items()}
-    lines = change_lines(tables) if len(tables) > 1 else []
-    if dry_run:
-        text = f"dry run, nothing was written. Without --dry-run: {text}"
+    lines = report_lines(pushed, session.store.location, seconds, f"{words} --update")
     session.terminal.result(
-        "\n  ".join([text, *lines]),
+        session.next_command("\n".join(lines)),
         {
-            "dry_run": dry_run,
-            "counts": asdict(pushed.counts),
-            "tables": tables,
-            "skipped": [asdict(skipped) for skipped in pushed.skipped],
-            "warnings": list(pushed.warnings),
+            "dry_run": pushed.dry_run,
+            **json_values(pushed),
+            "store": session.store.location,
         },
-        complete=not dry_run,
+        complete=not pushed.dry_run,
     )
     return Exit.skipped if pushed.skipped else Exit.done

@@ -78,7 +78,10 @@ def status(
             watch=watch,
         )
     session.terminal.problems(compared.warnings, compared.skipped)
-    lines = [*_count_lines(compared), *(_long_lines(compared) if long else ())]
+    lines = [
+        *_count_lines(compared, session.terminal.width),
+        *(_long_lines(compared) if long else ()),
+    ]
     given = shell_words(*source_words(source, table))
     steps = map(session.next_command, _next_steps(compared, given or "SOURCE"))
     session.terminal.result(
@@ -100,15 +103,27 @@ def status(
     return Exit.skipped if compared.skipped else Exit.done
 
 
-def _count_lines(compared: CampaignStatus) -> Iterator[str]:
-    """Yield a line for each kind of record, with a column for each state."""
+def _count_lines(compared: CampaignStatus, width: int) -> Iterator[str]:
+    """Yield a line for each kind of record, with a column for each state.
+
+    On a narrow terminal, the heading of a column has a line for each word.
+    """
     from mdfactory.sync.status import State
 
-    width = max(map(len, compared.counts))
-    yield "  ".join([" " * width, *map(_state_text, State)])
+    label_width = max(map(len, compared.counts))
+    headings = [[_state_text(state)] for state in State]
+    if label_width + sum(2 + len(text) for [text] in headings) > width:
+        headings = [text.split() for [text] in headings]
+    widths = [max(map(len, heading)) for heading in headings]
+    height = max(map(len, headings))
+    for line in range(height):
+        # Headings of fewer words are aligned at the bottom, next to the numbers.
+        words = ([*[""] * (height - len(heading)), *heading][line] for heading in headings)
+        cells = (word.rjust(size) for word, size in zip(words, widths, strict=True))
+        yield "  ".join([" " * label_width, *cells])
     for kind, counts in compared.counts.items():
-        cells = (f"{counts[state]:>{len(state)},}" for state in State)
-        yield "  ".join([f"{kind:{width}}", *cells])
+        numbers = (f"{counts[state]:>{size},}" for state, size in zip(State, widths, strict=True))
+        yield "  ".join([f"{kind:{label_width}}", *numbers])
 
 
 def _long_lines(compared: CampaignStatus) -> Iterator[str]:
@@ -152,6 +167,7 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
     `source` has the words of its SOURCE.
     """
     from mdfactory.sync.status import State
+    from mdfactory.sync.verify.moved import missing_top, relocate_command
 
     states = {difference.state for difference in compared.differences}
     if not states:
@@ -165,7 +181,10 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
             f"mdfactory sync push systems {source} --force"
         )
     if State.gone in states:
-        yield "If folders were moved: mdfactory sync relocate OLD NEW"
+        gone = {row.directory for row in compared.differences if row.state is State.gone}
+        tops = {*map(missing_top, gone)}
+        command = "mdfactory sync relocate OLD NEW"
+        yield f"If folders were moved: {relocate_command(*tops) if len(tops) == 1 else command}"
     if State.extra in states:
         yield "To remove records that are only in the store: mdfactory sync clear ... --hash PREFIX"
 

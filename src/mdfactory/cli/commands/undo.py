@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mdfactory.cli.layout import change_lines, format_time
+from mdfactory.cli.logged import note_operation
 from mdfactory.cli.options import Command, DryRun
 from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import one_line
@@ -23,7 +24,7 @@ def undo(
 
     Records become what they were before the operation, including their times. Files on disk are
     not touched. If one of the records has changed since the operation, nothing is undone, and the
-    record is named. An undo is an operation, too: to undo it, run the command again.
+    record is named. An undo is an operation, too: run the command again to redo what it has undone.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ def undo(
         },
         complete=not dry_run,
     )
+    note_operation(session, _reverse_effect(undone))
 
 
 def _headline(undone: Undone, *, dry_run: bool) -> str:
@@ -62,6 +64,18 @@ def _headline(undone: Undone, *, dry_run: bool) -> str:
     entry = undone.operation.entries[0]
     command = f"{one_line(entry.command)} ({format_time(entry.time)})"
     outcome = "would be undone" if dry_run else "undone"
+    if undone.operation.origin:
+        origin = f"operation {undone.operation.origin}"
+        is_redo = not undone.operation.is_redo
+        outcome += f", which redoes {origin}" if is_redo else f", which undoes {origin} again"
     if not undone.changed:
         outcome = "is already undone, nothing to change"
     return f"operation {undone.operation.number} {outcome}: {command}"
+
+
+def _reverse_effect(undone: Undone) -> str:
+    """Return what an undo of this undo does."""
+    operation = undone.operation
+    if operation.origin and not operation.is_redo:  # this one was a redo
+        return f"undo operation {operation.origin} again"
+    return f"redo operation {operation.origin or operation.number}"

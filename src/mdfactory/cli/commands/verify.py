@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from mdfactory.cli.completion import hash_prefixes
 from mdfactory.cli.layout import shell_words
 from mdfactory.cli.options import (
     NO_SEARCH,
@@ -32,7 +35,7 @@ def verify(
     *,
     table: CsvOptions | None = None,
     quick: bool = False,
-    since: str | None = None,
+    since: Annotated[str | None, Parameter(completer=hash_prefixes)] = None,
     search: SearchOptions = NO_SEARCH,
     session: CurrentSession,
 ) -> int:
@@ -89,12 +92,14 @@ def verify(
 
 def _report(verified: Verified, session: Session) -> None:
     """Print the findings, and the number of records that were checked."""
+    from mdfactory.sync.verify.moved import merge_missing
+
     findings = [
         replace(finding, remedy=session.next_command(finding.remedy))
         for finding in verified.findings
     ]
     notes = verified.all_notes
-    lines = [_line(finding) for finding in findings]
+    lines = [_line(finding) for finding in merge_missing(findings)]
     lines += [f"note: {_line(note)}" for note in notes]
     counts = [
         f"{counted(verified.total, 'record')} checked",
@@ -110,8 +115,8 @@ def _report(verified: Verified, session: Session) -> None:
             "sound": not verified.findings,
             "checked": verified.checked,
             "unverifiable": verified.unverifiable,
-            "rows": [asdict(finding) for finding in findings],
-            "notes": [asdict(note) for note in notes],
+            "rows": [finding.values for finding in findings],
+            "notes": [note.values for note in notes],
             "reached": verified.reached,
         },
     )

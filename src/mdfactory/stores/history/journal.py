@@ -23,6 +23,7 @@ from mdfactory.stores.comparison import sidecar_digests
 from mdfactory.stores.history.before_images import before_images_of, read_before_images
 from mdfactory.stores.history.entries import EntrySummary, read_entries, read_summaries
 from mdfactory.stores.keys import Key, keys_of, take_rows
+from mdfactory.stores.recorder import Logged
 from mdfactory.stores.transaction import Transaction
 from mdfactory.version import __version__
 
@@ -70,7 +71,14 @@ class Journal:
         too large, it stores none.
     undoes
         Number of the operation that this one undoes; 0 if it is no undo.
+
+    Attributes
+    ----------
+    logged : Logged or None
+        The operation, once `close` has written its log entries.
     """
+
+    logged: Logged | None = None
 
     def __init__(
         self, transaction: Transaction, command: str, retention: Retention, *, undoes: int = 0
@@ -211,6 +219,8 @@ class Journal:
         entries = self._new_entries()
         if not any(entry.has_changes for entry in entries):
             entries = []
+        if entries:
+            self.logged = Logged(self._operation, self.keeps_before_images)
         for entry in [*self._expire_operations(entries), *entries]:
             table = log_table(Namespace(entry.namespace))
             if not self._backend.has(table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, Artifact, resolve_result_path
@@ -22,6 +23,7 @@ from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.verify.content import is_known_input, parse_json
 from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
+from mdfactory.sync.verify.moved import IF_MOVED, missing_folder, relocate_command
 
 
 class Problem(NamedTuple):
@@ -42,7 +44,6 @@ class Problem(NamedTuple):
     is_error: bool = True
 
 
-RELOCATE: Final = "mdfactory sync relocate OLD NEW, if it was moved"
 RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
 
@@ -73,13 +74,14 @@ def find_on_disk(
         problems: Iterable[Problem] = ()
         if not os.path.isdir(directory):
             missing.add(directory)
-            problems = [Problem(f"there is no folder {directory}", RELOCATE)]
+            yield missing_folder(table.name, row["hash"], directory), True
         elif table.id == SIMULATIONS.id:
             problems = _check_simulation(row)
         elif table.result_type:
             problems = _check_result(table, row, table.result_type, quick=quick)
         for text, remedy, is_error in problems:
-            yield Finding(table.name, row["hash"], text, remedy), is_error
+            step = remedy.replace("SOURCE", quote(directory))
+            yield Finding(table.name, row["hash"], text, step), is_error
 
 
 def _check_simulation(row: Row) -> Iterator[Problem]:
@@ -89,11 +91,21 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
         yield Problem(one_line(error), is_error=False)
     except SourceError as error:
         # A record that this version cannot read has a folder that it cannot read.
-        can_check = error.reason == NO_BUILD_INPUT or is_known_input(row["input_data"])
-        yield Problem(one_line(error), PUSH_UPDATE if can_check else "", can_check)
+        is_lost, is_known = error.reason == NO_BUILD_INPUT, is_known_input(row["input_data"])
+        write_back = f"mdfactory prepare-build --from-store {row['hash']} SOURCE"
+        remedies = {
+            (True, True): write_back,
+            (True, False): "Restore its YAML file from a backup",
+            (False, True): f"Mend the file; or move it away, then {write_back}",
+        }
+        remedy = remedies.get((is_lost, is_known), "")
+        if not os.access(row["directory"], os.R_OK | os.X_OK):
+            remedy = "Get the permission to read it"
+        yield Problem(one_line(error), remedy, is_lost or is_known)
     else:
         if hash_ != row["hash"]:
-            yield Problem(f"{row['directory']} holds another simulation, {hash_}", RELOCATE)
+            problem = f"{row['directory']} holds another simulation, {hash_}"
+            yield Problem(problem, f"{relocate_command(row['directory'])}, {IF_MOVED}")
 
 
 def _check_result(

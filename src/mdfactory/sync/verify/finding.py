@@ -27,9 +27,17 @@ class Finding:
         What is wrong, in one line.
     remedy
         The command or step that solves the problem; empty if there is none.
+    folder
+        The directory of the record, if it is missing; else empty.
     """
 
     table: str
     hash: str
     problem: str
     remedy: str
+    folder: str = ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The finding as an object of ``--json``."""
+        return {name: getattr(self, name) for name in ("table", "hash", "problem", "remedy")}

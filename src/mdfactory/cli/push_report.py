@@ -1,0 +1,117 @@
+"""The report at the end of a push: what is in the store now, how to undo it, and what is next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from mdfactory.cli.layout import change_lines, format_counts
+from mdfactory.cli.logged import logged_line
+from mdfactory.errors import HASH_PREFIX_DIGITS, MAX_LISTED, counted, listed
+from mdfactory.records.vocabulary import ResultType
+
+if TYPE_CHECKING:
+    from mdfactory.sync.push import Pushed
+
+PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
+
+MINUTE_SECONDS: Final = 60
+
+
+def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) -> list[str]:
+    """Return the lines of a report, at most eight; of a dry run also one for each table.
+
+    Parameters
+    ----------
+    pushed
+        The outcome of the push.
+    location
+        The store.
+    seconds
+        Time that the push took.
+    next_push
+        Command that pushes the same source again.
+    """
+    counts = format_counts(asdict(pushed.counts), zeros=True)
+    if pushed.skipped:
+        counts += f" ({len(pushed.skipped):,} invalid, not found or duplicate)"
+    if pushed.dry_run:
+        tables = {table: asdict(numbers) for table, numbers in pushed.tables.items()}
+        lines = change_lines(tables) if len(tables) > 1 else []
+        head = f"dry run, nothing was written. Without --dry-run: {counts}"
+        return [head, *(f"  {line}" for line in lines)]
+    return [
+        counts,
+        _written(pushed, location, seconds),
+        *_contents(pushed),
+        *_next(pushed, next_push),
+    ]
+
+
+def json_values(pushed: Pushed) -> dict[str, Any]:
+    """Return the outcome of a push as an object of ``--json``."""
+    return {
+        "counts": asdict(pushed.counts),
+        "tables": {table: asdict(counts) for table, counts in pushed.tables.items()},
+        "simulations": dict(pushed.statuses),
+        "results": [
+            {"item_type": result_type.value, "item_name": name, **asdict(counts)}
+            for (result_type, name), counts in pushed.results.items()
+        ],
+        "completed_without_results": list(pushed.without_results),
+        "operation": pushed.logged and pushed.logged.operation,
+        "skipped": [asdict(skipped) for skipped in pushed.skipped],
+        "warnings": list(pushed.warnings),
+    }
+
+
+def _written(pushed: Pushed, location: str, seconds: float) -> str:
+    """Return where the push has written to, how long it took, and how to undo it."""
+    place = f"{location}, {_duration(seconds)}"
+    if pushed.logged is None:
+        return f"{place}: nothing had to be written"
+    return f"{place}, {logged_line(pushed.logged)}"
+
+
+def _contents(pushed: Pushed) -> Iterator[str]:
+    """Yield what the pushed simulations are, and which results of them are in the store."""
+    if pushed.statuses:
+        total = counted(sum(pushed.statuses.values()), "simulation")
+        yield f"{total}: {format_counts(pushed.statuses)}"
+    for result_type, plural in PLURALS.items():
+        numbers = [
+            f"{name} {counts.completed:,} of {counts.completed + counts.missing:,}"
+            for (own_type, name), counts in pushed.results.items()
+            if own_type is result_type
+        ]
+        if numbers:
+            yield f"{plural}: {', '.join(numbers)}"
+    if pushed.without_results:
+        hashes = [hash_[:HASH_PREFIX_DIGITS] for hash_ in pushed.without_results]
+        total = counted(len(hashes), "simulation")
+        yield f"completed without results: {total} ({', '.join(listed(hashes, MAX_LISTED))})"
+
+
+def _next(pushed: Pushed, next_push: str) -> Iterator[str]:
+    """Yield what was skipped and ignored, and the next command."""
+    left_out = []
+    if pushed.skipped:
+        left_out.append(f"skipped: {counted(len(pushed.skipped), 'item')}, named above")
+    if pushed.plain_runs:
+        left_out.append(
+            f"ignored: {counted(pushed.plain_runs, 'GROMACS run')} without a BuildInput"
+        )
+    if left_out:
+        yield "; ".join(left_out)
+    is_missing = any(counts.missing for counts in pushed.results.values())
+    look = "mdfactory sync pull analysis" if is_missing else "mdfactory sync pull systems"
+    yield f"next: {look}; to push changes on disk: {next_push}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time such as ``0.8 s`` or ``3 min 20 s``."""
+    if seconds < MINUTE_SECONDS:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), MINUTE_SECONDS)
+    return f"{minutes} min {rest} s"
