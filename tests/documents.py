@@ -18,6 +18,8 @@ PAGES = {
 
 EXCERPT = re.compile(r"<!-- excerpt: (\S.*?) -->")
 
+TITLE = re.compile(r'\btitle="([^"/]+)"')
+
 
 @dataclass(frozen=True)
 class Block:
@@ -29,6 +31,9 @@ class Block:
         Line of the page where its text begins.
     language
         The language that the fence names, empty if there is none.
+    title
+        The name of the file that the block shows, from ``title="..."`` after the language; empty if
+        there is none.
     text
         The code.
     excerpt
@@ -38,6 +43,7 @@ class Block:
 
     line: int
     language: str
+    title: str
     text: str
     excerpt: str
 
@@ -48,6 +54,8 @@ def blocks(page: str) -> Iterator[Block]:
     for token in MarkdownIt().parse(page):
         if token.type in {"fence", "code_block"}:
             line = token.map[0] + (2 if token.type == "fence" else 1)
-            yield Block(line, token.info.strip(), token.content, excerpt)
+            title = TITLE.search(token.info)
+            language = TITLE.sub("", token.info).strip()
+            yield Block(line, language, title[1] if title else "", token.content, excerpt)
         comment = EXCERPT.fullmatch(token.content.strip()) if token.type == "html_block" else None
         excerpt = comment[1] if comment else ""

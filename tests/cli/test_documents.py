@@ -67,6 +67,8 @@ class Runner:
             if block.excerpt:
                 continue
             assert block.language in rules, f"block at line {block.line}: neither run nor marked"
+            if block.title:
+                Path(block.title).write_text(block.text, encoding="utf-8")
             try:
                 rules[block.language](block)
             except Exception as error:
@@ -197,7 +199,14 @@ mdfactory config init --type csv \\
 mdfactory sync pull nothing       # exit code 2
 ```
 
+```csv title="water.csv"
+simulation_type,system.species.SOL.smiles,system.species.SOL.count
+mixedbox,O,450
+```
+
 ```console
+$ mdfactory check-csv water.csv
+water.csv: 1 valid row (1 mixedbox)
 $ mdfactory config path
 …/here/mine.ini
 $ mdfactory config show
