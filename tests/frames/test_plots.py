@@ -853,6 +853,42 @@ EXTRAS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("name", ["replica", "copy"])
+def test_a_small_integer_that_completes_the_key_is_a_group(name: str) -> None:
+    series = plan_of(grid("rmsd", **{name: range(3), "time_ps": range(20)}))
+    assert (series.kind, series.x, series.groups) == ("timeseries", ("time_ps",), (name,))
+    profile = plan_of(grid("msd", **{name: range(3), "lag_ps": range(20)}))
+    assert (profile.kind, profile.x, profile.groups) == ("profile", ("lag_ps",), (name,))
+    assert (series.y, profile.y) == (("rmsd",), ("msd",))
+
+
+def test_a_count_beside_times_that_repeat_is_no_group() -> None:
+    counts = np.random.default_rng(3).integers(0, 5, 50)
+    planned = plan_of(trace(n=counts, time_ps=np.repeat(np.arange(25.0), 2)))
+    assert planned.groups == ()
+    assert {*planned.y} == {"rmsd", "n"}
+
+
+@pytest.mark.parametrize("levels", [{}, {"time_ps": range(3)}])
+def test_a_grid_in_three_dimensions_is_a_table_with_the_reason(levels: Levels) -> None:
+    planned = plan_of(grid("density", **levels, x=range(5), y=range(6), z=range(7)))
+    assert planned.kind == "table"
+    assert planned.notes == ("a grid in three dimensions: x, y, z",)
+
+
+def test_a_column_of_a_matrix_is_no_axis() -> None:
+    distances = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
+    planned = plan_of(pd.DataFrame(distances, columns=[*map(str, range(6))]))
+    assert (planned.kind, planned.x) == ("profile", ())
+    assert len(planned.y) == 6
+
+
+def test_three_lengths_over_time_are_no_grid() -> None:
+    times = np.arange(40.0)
+    frame = pd.DataFrame({"time_ps": times, "x": times % 2, "y": times % 3, "z": times % 5})
+    assert plan_of(frame).kind == "timeseries"
+
+
 @MODERATE
 @given(analyses(), st.lists(EXTRAS, max_size=3), TEXT)
 def test_any_tables_have_a_plan(

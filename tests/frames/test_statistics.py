@@ -12,12 +12,22 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_equal
 
 from frames.plotted import planned
 from mdfactory.errors import QueryError
+from mdfactory.frames.curves import draw
 from mdfactory.frames.planning.plan import Plan, PlotKind
+from mdfactory.frames.plots import plan
 from mdfactory.frames.reduction.blocks import error_of_mean
-from mdfactory.frames.statistics import Start, Statistic, parse_start, start_note, summarise
+from mdfactory.frames.statistics import (
+    Start,
+    Statistic,
+    draw_and_summarise,
+    parse_start,
+    start_note,
+    summarise,
+)
 from mdfactory.testing.frames import MODERATE
 
 SERIES = Plan(PlotKind.timeseries, x=("time",), y=("y",), units={"time": "ps"})
@@ -273,6 +283,23 @@ def test_summarise_of_a_profile_in_time_takes_the_mean_after_the_start() -> None
     assert only(plan, "500ps", **columns).maximum == 3
     assert only(plan, "50%", **columns).maximum == 3
     assert only(plan, **columns).maximum == 5
+
+
+def test_summarise_of_a_profile_over_the_rows_has_its_mean() -> None:
+    values = [3.0, 1.0, 2.0, 2.0]
+    frame = pa.table({"rg": values})
+    (statistic,) = summarise(plan("rg", [frame]), frame)
+    assert (statistic.mean, statistic.minimum, statistic.maximum) == (2.0, 1.0, 3.0)
+    assert statistic.integral is None
+
+
+@pytest.mark.parametrize("start", ["0", "50%"])
+def test_draw_and_summarise_returns_what_both_return(start: str) -> None:
+    frame = pa.table({"time_ps": np.arange(100.0), "v": np.arange(100.0) ** 2})
+    own = plan("v", [frame])
+    drawing, statistics = draw_and_summarise(own, frame, parse_start(start))
+    assert statistics == summarise(own, frame, parse_start(start))
+    assert_equal(drawing.curves[0].y, draw(own, frame).curves[0].y)
 
 
 def test_summarise_of_a_map_is_over_its_cells() -> None:

@@ -135,6 +135,20 @@ def test_the_start_is_left_out_of_the_statistics_and_said(records: Records) -> N
     assert any("20 ps" in note for note in meta(plot)["notes"])
 
 
+def test_a_start_without_effect_leaves_nothing_out(records: Records) -> None:
+    notes = records.plot("hydrogen_bonds", start="10ps").specification["usermeta"]["mdfactory"]
+    assert any("has no effect" in note for note in notes["notes"])
+    assert not any("leave out" in note for note in notes["notes"])
+
+
+def test_no_simulation_with_the_analysis_is_said(records: Records) -> None:
+    others = {*records.systems()["hash"]} - {*records.analysis("density_timeseries")["hash"]}
+    for hash_ in sorted(others)[:1]:
+        drawn = records.plot("density_timeseries", hash=hash_).specification
+        assert "No simulation that is selected has this analysis." in json.dumps(drawn)
+        assert "no rows" not in json.dumps(drawn)
+
+
 def test_frames_that_differ_or_are_corrupt_are_named_and_all_else_is_drawn(
     records: Records, campaign: Path, hashes: list[str]
 ) -> None:
@@ -234,8 +248,13 @@ def test_a_file_that_cannot_be_written_is_named(records: Records, tmp_path: Path
         records.plot("system_chemistry").save(tmp_path / "nowhere" / "a.svg")
 
 
-def test_all_stores_give_the_same_plot(records: Records, campaign: Path, tmp_path: Path) -> None:
-    store = store_at(f"csv:///{tmp_path}/store")
+@pytest.mark.parametrize("kind", ["csv", "postgres"])
+def test_all_stores_give_the_same_plot(
+    records: Records, campaign: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    is_csv = kind == "csv"
+    url = f"csv:///{tmp_path}/store" if is_csv else request.getfixturevalue("database_url")
+    store = store_at(url)
     initialise(store, simulations=True, results=list(ResultType))
     push(store, str(campaign), scope=ALL)
     for name in KINDS:

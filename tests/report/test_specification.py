@@ -157,13 +157,19 @@ def test_times_are_drawn_in_the_shown_unit() -> None:
     view, made = filled("temperature", frames)
     assert view.x_title == "time (ns)"
     assert made["datasets"]["curves"][0]["x"] == [0.0, 5.0, 10.0]
+    frames = [pa.table({"time_ns": [0.0, 1.0], "temperature": [1.0, 2.0]})]
+    view, made = filled("temperature", frames)
+    assert (view.x_title, view.ticks) == ("time (ps)", ((),))
+    assert ">600<" in to_svg(themed(made))
 
 
 def test_a_constant_has_an_axis_of_one_percent() -> None:
     frames = [pa.table({"time_ps": [0.0, 1.0, 2.0], "temperature": [300.0] * 3}) for _ in range(2)]
     view, made = filled("temperature", frames)
-    assert view.y_domain == pytest.approx((297, 303))
-    assert {"domain": list(view.y_domain or ()), "nice": False, "zero": False} in [*parts(made)]
+    panel = view.panels[0]
+    assert (panel.y_range.low, panel.y_range.high) == pytest.approx((297, 303))
+    domain = [panel.y_range.low, panel.y_range.high]
+    assert {"domain": domain, "nice": False, "zero": False} in [*parts(made)]
 
 
 def test_above_120_curves_there_are_bands_and_the_farthest_curves() -> None:
@@ -411,7 +417,160 @@ def test_gaps_are_nulls_and_numbers_that_json_lacks_are_not_written() -> None:
 
 
 def test_a_unit_that_is_not_recorded_is_said() -> None:
-    view, made = filled("count", [pa.table({"frame": [0, 1, 2], "count": [1, 3, 2]})] * 2)
-    assert "unit not recorded: count" in view.notes
-    assert "unit not recorded: count" in made["title"]["subtitle"]
-    assert "unit not recorded: count" in made["usermeta"]["mdfactory"]["notes"]
+    view, made = filled("energy", [pa.table({"frame": [0, 1, 2], "energy": [1.0, 3.0, 2.0]})] * 2)
+    assert "unit not recorded: energy" in view.notes
+    assert "unit not recorded: energy" in made["title"]["subtitle"]
+    assert "unit not recorded: energy" in made["usermeta"]["mdfactory"]["notes"]
+
+
+@pytest.mark.parametrize("name", ["count", "g_r", "n_lipids", "is_bound", "order_parameter"])
+def test_a_quantity_that_has_no_unit_lacks_none(name: str) -> None:
+    values = [True, False, True] if name == "is_bound" else [1.0, 3.0, 2.0]
+    view, _ = filled("any", [pa.table({"frame": [0, 1, 2], name: values})] * 2)
+    assert not [note for note in view.notes if "unit" in note]
+
+
+def test_equal_values_are_not_rounded_to_a_whole_number() -> None:
+    frames = [pa.table({"v": [1.5], "x": [0.4]}) for _ in range(3)]
+    view, made = filled("scalars", frames)
+    svg = to_svg(themed(made))
+    assert ">1.500<" in svg
+    assert ">0.400<" in svg
+    assert [panel.statistic_range.low for panel in view.panels] == pytest.approx([1.485, 0.396])
+
+
+@pytest.mark.parametrize("size", [1e-310, 0.0, 1e300])
+def test_values_of_any_size_have_an_axis(size: float) -> None:
+    values = CHANCE.normal(size=20) * size
+    frames = [pa.table({"time_ps": np.arange(20.0), "v": values}) for _ in range(2)]
+    _, made = filled("size", frames)
+    assert to_svg(themed(made)).count("<path") > 4
+
+
+def test_recorded_errors_that_are_not_drawn_do_not_stretch_the_axis() -> None:
+    rows = {"time_ps": np.arange(20.0), "v": np.ones(20), "v_err": np.full(20, 1e6)}
+    few, _ = filled("v", [pa.table(rows)] * 3)
+    many, _ = filled("v", [pa.table(rows)] * 4)
+    assert few.has_spread
+    assert "bands: the recorded error" in few.notes
+    assert not many.has_spread
+    assert any("are left out" in note for note in many.notes)
+    assert many.panels[0].y_range.high == pytest.approx(1.01)
+
+
+def numbered(values: Sequence[float]) -> pa.Table:
+    """Return series of some values of a number that divides them."""
+    times = np.tile(np.arange(10.0), len(values))
+    rows = {"time_ps": times, "v": CHANCE.normal(size=len(times))}
+    return pa.table(rows | {"window_index": np.repeat([*map(int, values)], 10)})
+
+
+def test_groups_of_numbers_are_in_their_order_and_have_the_name_of_their_column() -> None:
+    view, _ = filled("v", [numbered([10, 2, 7])] * 2)
+    assert [panel.title for panel in view.panels] == [f"window index {n}" for n in (2, 7, 10)]
+
+
+def test_the_groups_that_are_shown_are_the_largest() -> None:
+    rows = {
+        "time_ps": [0.0, *np.tile(np.arange(5.0), 12)],
+        "species": ["small", *np.repeat([f"large {n}" for n in range(12)], 5)],
+    }
+    frame = pa.table(rows | {"apl": CHANCE.normal(size=61)})
+    extras = [{"plot": {"kind": "timeseries", "groups": ["species"]}}] * 2
+    view, _ = filled("area", [frame] * 2, extras=extras)
+    assert "small" not in [panel.title for panel in view.panels]
+    assert "12 of 13 groups are shown" in view.notes
+
+
+def test_quantities_that_are_left_out_are_counted() -> None:
+    columns = {str(n): CHANCE.normal(size=20) for n in range(16)}
+    frames = [pa.table({"time_ps": np.arange(20.0), **columns})] * 2
+    view, made = filled("windows", frames)
+    assert len(view.panels) == 12
+    assert "12 of 16 quantities are shown" in view.notes
+    assert to_svg(themed(made))
+    with pytest.raises(QueryError, match="at most 12"):
+        shown_quantities(plan("windows", frames), [*columns])
+
+
+def test_names_are_points_that_no_line_joins() -> None:
+    names = [f"R{n:02}" for n in range(40)]
+    frames = [pa.table({"resname": names, "contacts": CHANCE.normal(size=40)}) for _ in range(3)]
+    view, made = filled("contacts", frames)
+    assert view.names == 40
+    curves = made["hconcat"][0]
+    assert {layer["mark"]["type"] for layer in curves["layer"]} == {"rule", "point"}
+    axes = [part["x"]["axis"] for part in encodings(curves)]
+    assert {axis["labelAngle"] for axis in axes} == {-90}
+
+
+def test_each_group_of_a_simulation_has_its_name_on_the_axis() -> None:
+    frames = [lipids(["POPC", "CHOL", "DPPE"])]
+    svg = to_svg(themed(filled("area", frames)[1]))
+    for name in ("POPC", "CHOL", "DPPE"):
+        assert svg.count(f">upper · {name}<") == svg.count(f">lower · {name}<") == 2
+
+
+def test_a_boolean_is_a_curve_of_steps() -> None:
+    frames = [pa.table({"time_ps": np.arange(6.0), "is_bound": [True, False] * 3})] * 2
+    _, made = filled("bound", frames)
+    lines = [part for part in parts(made["hconcat"][0]) if part.get("type") == "line"]
+    assert {line["interpolate"] for line in lines} == {"step-after"}
+
+
+def test_a_counter_has_ticks_at_whole_numbers() -> None:
+    frames = [pa.table({"frame": [0, 1, 2], "energy": [100.0, 300.0, 200.0]})] * 2
+    view, made = filled("energy", frames, [7.0, 9.0])
+    assert view.ticks == ((0, 1, 2),)
+    svg = to_svg(themed(made | {"hconcat": made["hconcat"][:1]}))
+    assert ">1<" in svg
+    assert ">0.5<" not in svg
+
+
+def test_large_numbers_have_an_exponent() -> None:
+    frames = [pa.table({"time_ps": np.arange(5.0), "energy": np.arange(5.0) * 2e9})] * 2
+    svg = to_svg(themed(filled("energy", frames)[1]))
+    assert ">8e9<" in svg
+    assert ",000,000<" not in svg
+
+
+def test_error_bars_of_values_that_are_never_negative_end_at_zero() -> None:
+    x, y = (part.ravel() for part in np.meshgrid(np.arange(5.0), np.arange(5.0)))
+    counts = np.where(x == y, 20.0, 0.0)
+    extras = [{"plot": {"kind": "map", "x": ["x", "y"], "y": ["count"]}}] * 2
+    frames = [pa.table({"x": x, "y": y, "count": counts})] * 2
+    _, made = filled("contacts", frames, extras=extras)
+    (panel,) = [part for part in made["vconcat"] if part.get("data") == {"name": "statistics"}]
+    rule = panel["layer"][0]
+    assert rule["mark"]["clip"]
+    assert rule["encoding"]["y"]["scale"]["domainMin"] == 0
+
+
+def test_a_map_of_averaged_cells_says_so() -> None:
+    x, y = (part.ravel() for part in np.meshgrid(np.arange(100.0), np.arange(50.0)))
+    extras = [{"plot": {"kind": "map", "x": ["x", "y"], "y": ["z"]}}]
+    view, _ = filled("map", [pa.table({"x": x, "y": y, "z": x})], extras=extras)
+    assert "each cell is the mean of 3 x 2 cells" in view.notes
+
+
+def test_a_profile_over_the_rows_shows_its_mean() -> None:
+    frames = [pa.table({"rg": CHANCE.normal(size=20)}) for _ in range(3)]
+    view, made = filled("rg", frames)
+    assert view.statistic == "mean {}"
+    values = [row["y"] for row in made["datasets"]["statistics"]]
+    assert_allclose(values, [frame["rg"].to_numpy().mean() for frame in frames])
+
+
+def test_points_of_bars_need_no_zero() -> None:
+    frames = [pa.table({"pair": [f"p{n:03}" for n in range(12)], "energy": np.arange(12) + 900.0})]
+    view, made = filled("interaction", frames * 2, [0.5, 0.7])
+    assert view.kind is PlotKind.bars
+    assert ">0<" not in to_svg(themed(made))
+
+
+def test_titles_of_panels_are_cut_at_their_width() -> None:
+    names = [f"{'G' * 70}{n}" for n in range(4)]
+    view, made = filled("area", [lipids(names)] * 2)
+    assert len(view.panels) == 8
+    titles = [part["title"] for part in parts(made) if isinstance(part.get("title"), dict)]
+    assert {title["limit"] for title in titles if "limit" in title} == {170}

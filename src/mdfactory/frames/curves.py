@@ -112,9 +112,43 @@ def draw(plan: Plan, frame: pa.Table, points: int = MAX_POINTS) -> Drawing:
         Maximum number of points of a curve, at least `frames.reduction.thinning.MIN_POINTS`. Maps
         keep all cells.
     """
+    return drawing_of(plan, *reduced(plan, frame), points)
+
+
+def reduced(
+    plan: Plan, frame: pa.Table, kept: np.ndarray | None = None
+) -> tuple[pa.Table, Layout, list[Values]]:
+    """Return a frame with its levels, where its rows belong, and the values of all quantities.
+
+    Parameters
+    ----------
+    plan, frame
+        As for `draw`.
+    kept
+        For each row, whether it is used; None for all.
+    """
     frame = with_levels(frame)
-    places = layout(plan, frame)
-    values = [values_of(plan, frame, places, quantity) for quantity in plan.y if places.groups]
+    places = layout(plan, frame, kept)
+    names = plan.y if places.groups else ()
+    return frame, places, [values_of(plan, frame, places, quantity) for quantity in names]
+
+
+def drawing_of(
+    plan: Plan,
+    frame: pa.Table,
+    places: Layout,
+    values: Sequence[Values],
+    points: int = MAX_POINTS,
+) -> Drawing:
+    """Return what a plan draws of a frame that is `reduced`.
+
+    Parameters
+    ----------
+    plan, points
+        As for `draw`.
+    frame, places, values
+        What `reduced` returns.
+    """
     curves = [curve for part in values for curve in curves_of(part, places)]
     notes = [*places.notes, *_remarks(values, places)]
     longest = max((len(curve.y) for curve in curves), default=0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import ResultError, displayed, listed, one_line
-from mdfactory.frames.planning.axes import Axes, axes_of
+from mdfactory.frames.planning.axes import Axes, axes_of, grid_of_three
 from mdfactory.frames.planning.keys import codes_of
 from mdfactory.frames.planning.kinds import columns_of, kind_of, level_labels, with_levels
 from mdfactory.frames.planning.names import has_no_part_in_a_key
@@ -105,6 +105,8 @@ def _with_notes(drawn: Plan, notes: Sequence[str]) -> Plan:
 def _guessed(name: str, sample: Sample, roles: Roles) -> Plan:
     if has_smiles(sample, roles):
         return Plan(PlotKind.chemistry)
+    if grid := grid_of_three(sample, roles):
+        return Plan(PlotKind.table, notes=(f"a grid in three dimensions: {_names(grid)}",))
     for axes in axes_of(sample, roles):
         if y := quantities_of(sample, roles, axes):
             return _finished(name, sample, axes, y)

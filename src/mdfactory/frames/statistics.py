@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from mdfactory.errors import QueryError, displayed
-from mdfactory.frames.curves import Curve, curves_of, scalar_values, values_of
+from mdfactory.frames.curves import (
+    Curve,
+    Drawing,
+    Values,
+    curves_of,
+    drawing_of,
+    reduced,
+    scalar_values,
+)
 from mdfactory.frames.numeric import coded, numbers
 from mdfactory.frames.planning.kinds import with_levels
 from mdfactory.frames.planning.plan import Plan, PlotKind
 from mdfactory.frames.reduction.cells import cell_means
 from mdfactory.frames.reduction.figures import Figures, of_profile, of_series, of_value, of_values
-from mdfactory.frames.reduction.layout import WITHOUT_AXIS, Layout, layout
+from mdfactory.frames.reduction.layout import WITHOUT_AXIS, Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +89,8 @@ class Statistic:
     levelled
         Whether the error no longer grew with the size of the blocks.
     last, minimum, maximum
-        Of a series; `minimum` and `maximum` of maps, `maximum` of profiles, too.
+        Of a series; `minimum` and `maximum` of maps, `maximum` of profiles, too. A profile over
+        the number of the row has the figures of values without an order, as maps have.
     drift
         Slope of a series, times its length, divided by the deviation.
     maximum_at, first_minimum, first_minimum_at, integral
@@ -185,15 +194,45 @@ def summarise(plan: Plan, frame: pa.Table, start: Start = WHOLE) -> list[Statist
     list of Statistic
         One for each quantity and group, then one for each column of `Plan.scalars` and group.
     """
+    kept = _kept_rows(plan, with_levels(frame), start)
+    return statistics_of(plan, *reduced(plan, frame, kept))
+
+
+def draw_and_summarise(
+    plan: Plan, frame: pa.Table, start: Start = WHOLE
+) -> tuple[Drawing, list[Statistic]]:
+    """Return what `frames.curves.draw` and `summarise` return, from one look at the values.
+
+    Parameters
+    ----------
+    plan, frame, start
+        As for `summarise`.
+    """
+    parts = reduced(plan, frame)
+    kept = _kept_rows(plan, parts[0], start)
+    own = parts if kept is None else reduced(plan, frame, kept)
+    return drawing_of(plan, *parts), statistics_of(plan, *own)
+
+
+def statistics_of(
+    plan: Plan, frame: pa.Table, places: Layout, values: Sequence[Values]
+) -> list[Statistic]:
+    """Return the statistics of a frame of which `frames.curves.reduced` made layout and values.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    frame, places, values
+        What `frames.curves.reduced` returns.
+    """
     import numpy as np
 
-    frame = with_levels(frame)
-    places = layout(plan, frame, _kept_rows(plan, frame, start))
     if not places.groups:
         return []
     scalars = scalar_values(plan, frame, places).items()
     with np.errstate(all="ignore"):  # values near the largest float: the figure is left out
-        figures = [*_figures(plan, frame, places)]
+        figures = [*_figures(plan, frame, places, values)]
     return [
         *(Statistic(quantity, group, **values) for quantity, group, values in figures),
         *(Statistic(quantity, group, mean=value) for (quantity, group), value in scalars),
@@ -233,25 +272,24 @@ def _exponent(plan: Plan, frame: pa.Table, time: str) -> int | None:
 
 
 def _figures(
-    plan: Plan, frame: pa.Table, places: Layout
+    plan: Plan, frame: pa.Table, places: Layout, values: Sequence[Values]
 ) -> Iterator[tuple[str, tuple[str, ...], Figures]]:
-    for quantity in plan.y:
+    for part in values:
         if plan.kind == PlotKind.population:
-            yield from _of_members(plan, frame, places, quantity)
+            yield from _of_members(plan, frame, places, part.quantity)
             continue
-        values = values_of(plan, frame, places, quantity)
-        errors = [None] * len(values.y) if values.error is None else values.error.tolist()
-        for number, curve in enumerate(curves_of(values, places)):
+        errors = [None] * len(part.y) if part.error is None else part.error.tolist()
+        for number, curve in enumerate(curves_of(part, places)):
             if plan.kind in WITHOUT_AXIS:
-                yield quantity, curve.group, of_value(float(curve.y[0]), errors[number])
+                yield part.quantity, curve.group, of_value(float(curve.y[0]), errors[number])
             else:
-                yield quantity, curve.group, _of_curve(plan, curve)
+                yield part.quantity, curve.group, _of_curve(plan, curve)
 
 
 def _of_curve(plan: Plan, curve: Curve) -> Figures:
     if plan.kind == PlotKind.timeseries:
         return of_series(curve.x[0], curve.y)
-    if plan.kind == PlotKind.profile:
+    if plan.kind == PlotKind.profile and plan.x:
         return of_profile(curve.x[0], curve.y)
     return of_values(curve.y)
 

@@ -83,8 +83,9 @@ def plot_analysis(
     view = view_of(
         name, reading.plan, reading.members, field, reading.quantities, is_date=reading.is_date
     )
-    skipped = f"statistics leave out the first {first}" if first != WHOLE else ""
-    view = replace(view, notes=(*view.notes, *reading.notes, *([skipped] if skipped else [])))
+    view = replace(view, notes=(*view.notes, *reading.notes))
+    if not keys:
+        view = replace(view, lines=("No simulation that is selected has this analysis.",), notes=())
 
     def make(limits: Limits) -> dict[str, Any]:
         rows = fill(view, reading.members, field, compositions, limits)

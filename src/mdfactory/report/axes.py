@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mdfactory.frames.curves import Curve
@@ -32,8 +33,33 @@ CONSTANT_MARGIN: Final = 0.01
 MIN_ASPECT: Final = 0.4
 MAX_ASPECT: Final = 1.6
 
+SMALLEST: Final = 1e-290
+"""Numbers below this one are shown as 0: the steps between the ticks of an axis would be lost."""
+
+MAX_CELLS: Final = 40
+"""Maximum number of cells of a map along an axis; of more, the means of blocks are shown."""
+
+MAX_WHOLE_TICKS: Final = 10
+"""Length of an axis of whole numbers up to which each has a tick; longer ones have no others."""
+
 NEAR_ZERO: Final = 0.1
 """An axis whose first value is below this part of its last one begins at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Range of an axis; None for an end that follows from the values."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+OWN_RANGE: Final = Range()
+"""The range that follows from the values."""
+
+
+FROM_ZERO: Final = Range(0.0)
+"""The range of values that are never negative, but whose error bars would be."""
 
 
 def time_scale(unit: str, longest: float) -> tuple[str, float]:
@@ -101,28 +127,94 @@ def aspect_of(curves: Sequence[Curve]) -> float:
     return min(max(height / width if width else 1.0, MIN_ASPECT), MAX_ASPECT)
 
 
-def constant_domain(
-    curves: Iterable[Curve], quantities: Sequence[str]
-) -> tuple[float, float] | None:
-    """Return the range of an axis whose values are all the same; None if they differ."""
+def constant_range(arrays: Iterable[np.ndarray]) -> Range:
+    """Return the range of an axis whose values are all the same; its own range if they differ.
+
+    Parameters
+    ----------
+    arrays
+        The values.
+    """
     import numpy as np
 
     low, high = np.inf, -np.inf
-    ends = (
-        values
-        for curve in curves
-        if curve.quantity in quantities
-        for values in (curve.y, curve.low, curve.high)
-        if values is not None
-    )
-    for values in ends:
+    for values in arrays:
         finite = values[np.isfinite(values)]
         if not len(finite):
             continue
         low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-        if high - low > CONSTANT_SPREAD * max(abs(low), abs(high)):
-            return None
+        largest = max(abs(low), abs(high))
+        if high - low > CONSTANT_SPREAD * largest and largest > SMALLEST:
+            return OWN_RANGE
     if low > high:
-        return None
-    margin = CONSTANT_MARGIN * (max(abs(low), abs(high)) or 1.0)
-    return low - margin, high + margin
+        return OWN_RANGE
+    largest = max(abs(low), abs(high))
+    margin = CONSTANT_MARGIN * (largest if largest > SMALLEST else 1.0)
+    return Range(low - margin, high + margin)
+
+
+def statistic_range(
+    values: Sequence[float], errors: Sequence[float], *, is_positive: bool
+) -> Range:
+    """Return the range of the axis of a statistic.
+
+    Error bars of values that are never negative end at 0.
+
+    Parameters
+    ----------
+    values
+        The statistic of each simulation.
+    errors
+        The errors, of those that have one.
+    is_positive
+        Whether no value of the quantity is negative.
+    """
+    import numpy as np
+
+    if not errors:
+        return constant_range([np.array(values)])
+    lowest = min(values, default=0.0) - max(errors)
+    if is_positive and lowest < 0:
+        return FROM_ZERO
+    ends = [np.array(values) + sign * max(errors) for sign in (1, -1)]
+    return constant_range(ends)
+
+
+def whole_ticks(arrays: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """Return the ticks of an axis of a few whole numbers; none for an axis of other numbers.
+
+    Ticks between the numbers of a counter would say nothing.
+    """
+    import numpy as np
+
+    low, high = np.inf, -np.inf
+    for array in arrays:
+        if array.dtype.kind not in "fiub":
+            return ()
+        finite = array[np.isfinite(array)]
+        if not len(finite):
+            continue
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        if high - low > MAX_WHOLE_TICKS or (np.rint(finite) != finite).any():
+            return ()
+    return tuple(range(int(low), int(high) + 1)) if high > low else ()
+
+
+def averaged_note(curves: Sequence[Curve]) -> str:
+    """Return how many cells of maps one shown cell is the mean of; empty if it is one."""
+    import numpy as np
+
+    sizes = [
+        [-(-len(np.unique(places)) // MAX_CELLS) for places in _numbered(curve)] for curve in curves
+    ]
+    across, up = map(max, zip(*sizes, strict=True)) if sizes else (1, 1)
+    return f"each cell is the mean of {across} x {up} cells" if across * up > 1 else ""
+
+
+def _numbered(curve: Curve) -> list[np.ndarray]:
+    """Return the axes of the finite values of a map; texts as they are."""
+    import numpy as np
+
+    finite = np.isfinite(curve.y)
+    axes = [places[finite] for places in curve.x]
+    return [places if places.dtype.kind in "fiub" else places.astype(str) for places in axes]

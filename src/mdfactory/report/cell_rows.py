@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mdfactory.frames.curves import Curve
+from mdfactory.report.axes import MAX_CELLS
 from mdfactory.report.paint import Row
 from mdfactory.report.panels import Member
 from mdfactory.report.view import View
 
 if TYPE_CHECKING:
     import numpy as np
-
-MAX_CELLS: Final = 40
-"""Maximum number of cells of a map along an axis; of more, the means of blocks are shown."""
 
 
 def cell_rows(view: View, members: Sequence[Member]) -> list[Row]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from mdfactory.frames.plots import Plan
-from mdfactory.report.encodings import Json, colour, field_axis, tooltip, value_axis, x_axis
+from mdfactory.report.axes import FROM_ZERO
+from mdfactory.report.encodings import (
+    NUMBER_AXIS,
+    Json,
+    colour,
+    field_axis,
+    tooltip,
+    value_axis,
+    whole,
+    x_axis,
+)
 from mdfactory.report.texts import axis_title
 from mdfactory.report.view import View
 
@@ -15,6 +25,8 @@ AREA: Final[Json] = {"type": "area", "fillOpacity": 0.17}
 RULE: Final[Json] = {"type": "rule", "strokeWidth": 1.4}
 
 POINT: Final[Json] = {"type": "point", "size": 45, "opacity": 1, "strokeWidth": 1.6}
+FILLED: Final[Json] = {"filled": True}
+SMALL_POINT: Final[Json] = {"type": "point", "size": 8, "filled": True}
 MANY_POINTS: Final[Json] = {
     "type": "point",
     "size": 16,
@@ -28,6 +40,12 @@ OVERLAP: Final = 0.04
 
 BAR_TICKS: Final = 6
 """Approximate number of ticks of the axis of bars."""
+
+BARS_WIDTH: Final = 480
+FEW_BARS: Final = 12
+BAR_STEP: Final = 40
+SMALL_BAR_STEP: Final = 26
+"""Distance of the rows of bars: of few of them, and of more."""
 
 LINE_HEIGHT: Final = 22
 """Height of a line of text."""
@@ -47,7 +65,9 @@ def curves_panel(view: View, number: int, size: Json, *, has_title: bool = True)
     has_title
         Whether the axis of the values has a title.
     """
-    y = value_axis(view, view.panels[number].y_title if has_title else None)
+    panel = view.panels[number]
+    title = panel.y_title if has_title else None
+    y = value_axis(title, panel.y_range, size, panel.ticks)
     x = x_axis(view, size["width"])
     line = {"x": x, "y": {"field": "y", **y}, **colour(view)}
     band = {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}}
@@ -56,16 +76,21 @@ def curves_panel(view: View, number: int, size: Json, *, has_title: bool = True)
     bin_ = {"detail": {"field": "bin", "type": "nominal"}}
     thin, strong = {"strokeWidth": 0.5}, {"strokeWidth": 2.4}
     style = {"strokeWidth": 1.3, "point": view.has_points}
+    path = LINE | ({"interpolate": "step-after"} if panel.is_boolean else {})
+    marks = [AREA, path | thin, path | strong, path | style]
+    if view.x_type == "nominal":  # between names is nothing
+        marks = [RULE, SMALL_POINT, POINT | FILLED, POINT | FILLED]
     told = {"tooltip": tooltip(view)}
     layers = [
-        _band_layer("bands", number) | {"mark": AREA, "encoding": band | bin_},
-        _line_layer("far", number) | {"mark": LINE | thin, "encoding": line | curve},
-        _line_layer("bands", number) | {"mark": LINE | strong, "encoding": line | bin_},
-        _line_layer("curves", number) | {"mark": LINE | style, "encoding": line | curve | told},
+        _band_layer("bands", number) | {"mark": marks[0], "encoding": band | bin_},
+        _line_layer("far", number) | {"mark": marks[1], "encoding": line | curve},
+        _line_layer("bands", number) | {"mark": marks[2], "encoding": line | bin_},
+        _line_layer("curves", number) | {"mark": marks[3], "encoding": line | curve | told},
     ]
     if view.has_spread:
-        layers.insert(3, _band_layer("curves", number) | {"mark": AREA, "encoding": band | curve})
-    return size | _title(view, number) | {"layer": layers}
+        own = _band_layer("curves", number) | {"mark": marks[0], "encoding": band | curve}
+        layers.insert(3, own)
+    return size | _title(view, number, size["width"]) | {"layer": layers}
 
 
 def _line_layer(name: str, number: int) -> Json:
@@ -95,21 +120,23 @@ def statistics_panel(
     has_legend
         Whether the colours have a legend.
     """
-    title = view.statistic.format(view.panels[number].y_title)
-    y = value_axis(view, title if has_title else None)
+    panel = view.panels[number]
+    title = view.statistic.format(panel.y_title) if has_title else None
+    y = value_axis(title, panel.statistic_range, size)
     point: Json = {"x": field_axis(view), "y": {"field": "y", **y}}
     point |= {"tooltip": [*tooltip(view), {"field": "text", "title": "composition"}]}
     rule = {"x": field_axis(view), "y": {"field": "low", **y}, "y2": {"field": "high"}}
     point |= colour(view, has_legend=has_legend)
     rule |= colour(view, has_legend=has_legend)
     mark = MANY_POINTS if view.has_many else POINT
+    bar = RULE | ({"clip": True} if panel.statistic_range == FROM_ZERO else {})
     layers = [
-        _filtered("isNumber(datum.low)") | {"mark": RULE, "encoding": rule},
-        _filtered("datum.level") | {"mark": mark | {"filled": True}, "encoding": point},
+        _filtered("isNumber(datum.low)") | {"mark": bar, "encoding": rule},
+        _filtered("datum.level") | {"mark": mark | FILLED, "encoding": point},
         _filtered("!datum.level") | {"mark": mark | {"filled": False}, "encoding": point},
     ]
     data = {"data": {"name": "statistics"}, "transform": [_of_panel(number)], "layer": layers}
-    return size | _title(view, number) | data
+    return size | _title(view, number, size["width"]) | data
 
 
 def map_panel(plan: Plan, view: View, number: int, size: Json) -> Json:
@@ -131,8 +158,9 @@ def map_panel(plan: Plan, view: View, number: int, size: Json) -> Json:
             "type": "quantitative",
             "title": axis_title(column, plan.units.get(column, "")),
             "scale": scale,
+            "axis": whole(ticks) | NUMBER_AXIS,
         }
-        for name, column in zip("xy", plan.x, strict=True)
+        for name, column, ticks in zip("xy", plan.x, view.ticks, strict=True)
     }
     encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}, "color": z}
     encoding |= {"tooltip": [{"field": "z", "title": title, "format": ".4~g"}]}
@@ -143,7 +171,7 @@ def map_panel(plan: Plan, view: View, number: int, size: Json) -> Json:
         for end in "xy"
     ]
     data = {"data": {"name": "cells"}, "transform": [_of_panel(number), *overlaps]}
-    return size | _title(view, number) | data | {"mark": mark, "encoding": encoding}
+    return size | _title(view, number, size["width"]) | data | {"mark": mark, "encoding": encoding}
 
 
 def bars_panel(view: View, number: int) -> Json:
@@ -154,9 +182,10 @@ def bars_panel(view: View, number: int) -> Json:
     view, number
         As for `curves_panel`.
     """
-    scale = {"zero": True}
-    x: Json = {"type": "quantitative", "title": view.panels[number].y_title, "scale": scale}
-    x |= {"axis": {"tickCount": BAR_TICKS}}
+    panel = view.panels[number]
+    x = value_axis(panel.y_title, panel.y_range, {"height": BARS_WIDTH})
+    x["axis"] |= {"tickCount": BAR_TICKS}
+    step = BAR_STEP if len(view.bar_groups) <= FEW_BARS else SMALL_BAR_STEP
     place = {
         "y": {"field": "group", "type": "nominal", "title": None, "sort": None},
         "yOffset": {"field": "offset", "type": "nominal"},
@@ -166,13 +195,13 @@ def bars_panel(view: View, number: int) -> Json:
     rule = {"x": {"field": "low", **x}, "x2": {"field": "high"}, **place, **colour(view)}
     layers = [
         _filtered("isNumber(datum.low)") | {"mark": RULE, "encoding": rule},
-        {"mark": POINT | {"filled": True}, "encoding": point},
+        {"mark": POINT | FILLED, "encoding": point},
     ]
     return {
         "data": {"name": "bars"},
         "transform": [_of_panel(number)],
-        "width": 480,
-        "height": {"step": 40, "for": "position"},
+        "width": BARS_WIDTH,
+        "height": {"step": step, "for": "position"},
         "layer": layers,
     }
 
@@ -199,8 +228,8 @@ def _of_panel(number: int) -> Json:
     return {"filter": f"datum.panel === {number}"}
 
 
-def _title(view: View, number: int) -> Json:
-    """Return the title of a panel, if there is one."""
+def _title(view: View, number: int, width: int) -> Json:
+    """Return the title of a panel, if there is one; it is cut at the width of the panel."""
     title = view.panels[number].title
-    style = {"fontSize": 12, "fontWeight": "normal", "offset": 6, "frame": "group"}
+    style = {"limit": width, "fontSize": 12, "fontWeight": "normal", "offset": 6, "frame": "group"}
     return {"title": {"text": title, **style}} if title else {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 from mdfactory.errors import QueryError, displayed, suggestion
 from mdfactory.frames.curves import Drawing
 from mdfactory.frames.plots import Plan, PlotKind
 from mdfactory.frames.statistics import Statistic
+from mdfactory.report.axes import OWN_RANGE, Range
 from mdfactory.report.colour import Colour
-from mdfactory.report.texts import axis_title, clean_title
+from mdfactory.report.texts import axis_title, clean_title, quantity_name
 
 MAX_PANELS: Final = 12
 """Maximum number of small multiples."""
@@ -63,6 +65,12 @@ class Panel:
         The quantity with its unit.
     hash
         The simulation that it shows alone, in a plot of maps.
+    y_range, statistic_range
+        Ranges of the axes of the curves and of the statistics.
+    is_boolean
+        Whether the values are 0 and 1.
+    ticks
+        Ticks of the axis of the curves, if the values are a few whole numbers.
     """
 
     quantity: str
@@ -70,6 +78,10 @@ class Panel:
     title: str = ""
     y_title: str = ""
     hash: str = ""
+    y_range: Range = OWN_RANGE
+    statistic_range: Range = OWN_RANGE
+    is_boolean: bool = False
+    ticks: tuple[int, ...] = ()
 
     def has(self, quantity: str, group: Group) -> bool:
         """Whether the panel shows a group of a quantity."""
@@ -99,14 +111,34 @@ def shown_quantities(plan: Plan, y: str | Sequence[str] | None = None) -> tuple[
                 f"y={name!r:.200}: the analysis has no such quantity"
                 f"{suggestion(str(name), known)}; it has {quantities}"
             )
-    return tuple(dict.fromkeys(given))[:MAX_PANELS]
+    chosen = tuple(dict.fromkeys(given))
+    if len(chosen) > MAX_PANELS:
+        raise QueryError(f"y has {len(chosen)} quantities: a plot shows at most {MAX_PANELS}")
+    return chosen
+
+
+def hidden_note(plan: Plan, quantities: Sequence[str]) -> str:
+    """Return how many of the quantities that share a plot are shown; empty if all are.
+
+    Parameters
+    ----------
+    plan
+        The plan of the analysis.
+    quantities
+        Those that are shown.
+    """
+    shown = {*quantities}
+    parts = [plan.y] if plan.kind in {PlotKind.bars, PlotKind.scalars} else plan.together
+    limits = {MAX_VALUES, MAX_PANELS}
+    cut = (part for part in parts if shown < {*part} and len(shown) in limits)
+    return next((f"{len(shown)} of {len(part)} quantities are shown" for part in cut), "")
 
 
 def panels_of(
     plan: Plan,
     kind: PlotKind,
     quantities: Sequence[str],
-    groups: Sequence[Group],
+    groups: Mapping[Group, int],
     *,
     by_group: bool,
 ) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
@@ -121,17 +153,21 @@ def panels_of(
     quantities
         The quantities to show.
     groups
-        All groups, in order.
+        All groups, in order, with the number of their points. If some are not shown, they are those
+        with fewest points.
     by_group
         Whether the groups are told apart by colours, and so share a panel.
     """
     if by_group or kind is PlotKind.bars:
         return tuple(_panel(plan, quantity, None, "") for quantity in quantities), ()
-    shown, notes = _first_groups(plan, groups)
+    all_shown, notes = _first_groups(plan, [*groups])
     room = max(1, MAX_PANELS // len(quantities))
-    if len(shown) > room:
-        notes.append(f"{room} of {len(shown)} groups are shown")
-    titles = {group: group_text(group) if len(shown) > 1 else "" for group in shown[:room]}
+    largest = sorted(all_shown, key=lambda group: -groups[group])[:room]
+    shown = [group for group in all_shown if group in largest]
+    if len(shown) < len(all_shown):
+        notes.append(f"{room} of {len(all_shown)} groups are shown")
+    has_several = len(all_shown) > 1
+    titles = {group: group_title(plan, group) if has_several else "" for group in shown}
     panels = tuple(
         _panel(plan, quantity, group, titles[group]) for quantity in quantities for group in titles
     )
@@ -170,6 +206,40 @@ def map_panels(
 def group_text(group: Group) -> str:
     """Return the values of a group as one text."""
     return clean_title(" · ".join(group)) or "all"
+
+
+def group_title(plan: Plan, group: Group) -> str:
+    """Return the values of a group; those that say nothing alone have the name of their column."""
+    names = plan.groups[: len(group)]
+    parts = [_named_value(plan, *pair) for pair in zip(names, group, strict=True)]
+    return clean_title(" · ".join(parts)) or "all"
+
+
+def _named_value(plan: Plan, name: str, value: str) -> str:
+    has_words = _number(value) is None and value not in {"true", "false"}
+    if has_words:
+        return value
+    unit = plan.units.get(name, "")
+    return f"{quantity_name(name, unit)} {value}{f' {unit}' if unit else ''}"
+
+
+def sorted_groups(groups: Iterable[Group]) -> list[Group]:
+    """Return groups in the order of the numbers in them; texts stay in their order."""
+    different = list(dict.fromkeys(groups))
+    for place in reversed(range(min(map(len, different), default=0))):
+        numbers = {group: _number(group[place]) for group in different}
+        ranks = {group: number for group, number in numbers.items() if number is not None}
+        if len(ranks) == len(different):
+            different.sort(key=ranks.__getitem__)
+    return different
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def _panel(plan: Plan, quantity: str, group: Group | None, title: str) -> Panel:

@@ -11,10 +11,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mdfactory.errors import FrameCorruptError, counted, one_line
-from mdfactory.frames.curves import draw
 from mdfactory.frames.extras import extras_of
 from mdfactory.frames.plots import Plan, misfit, plan
-from mdfactory.frames.statistics import WHOLE, Start, start_note, summarise
+from mdfactory.frames.statistics import WHOLE, Start, draw_and_summarise, start_note
 from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.report.panels import Member, shown_quantities
@@ -172,9 +171,10 @@ def _restricted(planned: Plan, quantities: Sequence[str]) -> Plan:
 
 def _member(shown: Plan, record: _Record, start: Start) -> tuple[Member, Sequence[str]]:
     """Return what is drawn of a frame, and notes about it."""
-    drawing = draw(shown, record.frame)
-    statistics = summarise(shown, record.frame, start)
+    drawing, statistics = draw_and_summarise(shown, record.frame, start)
     note = start_note(shown, record.frame, start)
+    if start.value and not note:
+        note = f"statistics leave out the first {start}"
     notes = (*drawing.notes, *([note] if note else []))
     return Member(record.hash, drawing, statistics), notes
 

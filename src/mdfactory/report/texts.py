@@ -30,7 +30,7 @@ UNIT_SUFFIX: Final = re.compile(
 )
 """Suffixes of names that are units."""
 
-UNIT_IN_BRACKETS: Final = re.compile(r"\s+[\[(][^\[\]()]*[\])]$")
+UNIT_IN_BRACKETS: Final = re.compile(r"\s*[\[(][^\[\]()]*[\])]$")
 
 LABEL: Final = re.compile(r"'([^']*)'")
 LABELS: Final = re.compile(r"\('[^']*'(?:, '[^']*')+\)")
@@ -38,6 +38,12 @@ LABELS: Final = re.compile(r"\('[^']*'(?:, '[^']*')+\)")
 
 RADIAL_DISTRIBUTION: Final = frozenset({"g_r", "gr"})
 """Names of the radial distribution function, which is written g(r)."""
+
+WITHOUT_UNIT: Final = re.compile(
+    "(.*_)?(g_r|gr|rdf|counts?|number|n|n_.*|probability|fractions?|ratio|occupancy|order_parameter"
+    "|scd|(auto)?correlation)"
+)
+"""Names of quantities that have no unit."""
 
 
 def clean(text: object, limit: int = MAX_CHARACTERS) -> str:
@@ -95,6 +101,11 @@ def quantity_name(column: str, unit: str = "") -> str:
     if stem.lower() in RADIAL_DISTRIBUTION:
         return "g(r)"
     return clean_title(stem.replace("_", " "))
+
+
+def has_no_unit(column: str) -> bool:
+    """Whether a quantity has no unit by its name: a number of things, a share of them."""
+    return bool(WITHOUT_UNIT.fullmatch(column.lower()[:MAX_CHARACTERS]))
 
 
 def _sentence(text: str) -> str:

@@ -11,7 +11,7 @@ from mdfactory.report.bands import quantiles
 from mdfactory.report.curve_rows import Limits, NamedCurve, curves_in
 from mdfactory.report.paint import Paint, Row
 from mdfactory.report.panels import Group, Member, group_text
-from mdfactory.report.view import FIGURES, View
+from mdfactory.report.view import View
 
 
 def statistic_rows(view: View, members: Sequence[Member], paint: Paint) -> list[Row]:
@@ -39,14 +39,14 @@ def statistic_rows(view: View, members: Sequence[Member], paint: Paint) -> list[
 
 def _statistic(view: View, hash_: str, part: Statistic, paint: Paint) -> Iterator[Row]:
     """Yield the row of a statistic, if it has a figure."""
-    figure, error, _ = FIGURES[view.kind]
-    y: float | None = getattr(part, figure)
+    y: float | None = getattr(part, view.figure)
     if y is None:
         return
-    spread: float | None = getattr(part, error) if error and not view.has_many else None
+    has_bar = view.error and not view.has_many
+    spread: float | None = getattr(part, view.error) if has_bar else None
     row: Row = {"value": paint.value(hash_, part.group), "y": y}
     if spread is not None:
-        row |= {"low": y - spread, "high": y + spread}
+        row |= {"low": number_or_none(y - spread), "high": number_or_none(y + spread)}
     level = view.has_many or part.levelled is not False
     yield row | {"level": level, "text": paint.composition(hash_)}
 

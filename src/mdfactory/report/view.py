@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mdfactory.errors import displayed
+from mdfactory.frames.curves import Curve
 from mdfactory.frames.plots import Plan, PlotKind
 from mdfactory.report.axes import (
     aspect_of,
+    averaged_note,
     axis_of,
     axis_type,
-    constant_domain,
     has_lone_point,
+    whole_ticks,
 )
 from mdfactory.report.colour import Colour
+from mdfactory.report.panel_axes import PanelAxes, with_axes
 from mdfactory.report.panels import (
     HASH_DIGITS,
+    MAX_MAPS,
     Group,
     Member,
     Panel,
     group_text,
+    hidden_note,
     map_panels,
     panels_of,
+    sorted_groups,
 )
-from mdfactory.report.texts import axis_title, clean, clean_title
+from mdfactory.report.remarks import error_notes, lines_of, spread_notes, unit_notes
+from mdfactory.report.texts import axis_title, clean, clean_title, quantity_name
 from mdfactory.report.themes import CATEGORIES
 
-MAX_LEGEND_VALUES: Final = 6
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_LEGEND_VALUES: Final = 8
 """Maximum number of different values that a legend shows as symbols, and not as a scale."""
 
 MAX_BARS: Final = 40
-"""Maximum number of rows in a plot of bars."""
+"""Maximum number of rows in a plot of bars, of all quantities."""
+
+MIN_BARS: Final = 12
+"""Maximum number of rows of each of many quantities."""
 
 MAX_ERROR_BARS: Final = 120
 """Maximum number of simulations whose statistics have error bars."""
-
-MAX_SPREADS: Final = 8
-"""Maximum number of simulations whose curves have bands or error bars."""
 
 NO_PLOT: Final = frozenset({PlotKind.chemistry, PlotKind.table, PlotKind.empty})
 """Kinds that are described by a text."""
@@ -55,14 +65,8 @@ FIGURES: Final[Mapping[PlotKind, tuple[str, str, str]]] = {
 """Kind -> statistic of a simulation that is shown, its error, and the title of its axis."""
 
 
-ERROR_WORDS: Final[Mapping[PlotKind, str]] = {
-    PlotKind.timeseries: "error of the mean by blocks",
-    PlotKind.map: "standard deviation of the cells",
-    PlotKind.population: "standard deviation of the members",
-    PlotKind.bars: "as recorded",
-    PlotKind.scalars: "as recorded",
-}
-"""Kind -> what its error bars are."""
+ROW_FIGURES: Final = ("mean", "deviation", "mean {}")
+"""As in `FIGURES`, of a profile over the number of the row, whose maximum says little."""
 
 
 class ColourKind(StrEnum):
@@ -87,6 +91,8 @@ class View:
         The small multiples.
     x_title, colour_title
         Titles of the axis and of the legend.
+    figure, error
+        Statistic of each simulation, and its error; empty if it has none.
     statistic
         Title of the axis of a statistic; ``{}`` stands for the quantity.
     x_type
@@ -95,8 +101,10 @@ class View:
         Factor from the unit of the column to that of the axis.
     has_zero
         Whether the axis begins at 0.
-    y_domain
-        Range of the values, if all are the same; None for their own range.
+    ticks
+        For each axis, its ticks if the places on it are a few whole numbers.
+    names
+        Number of different texts on the axis.
     colour_kind
         What the colours mean.
     by_group
@@ -130,11 +138,14 @@ class View:
     panels: tuple[Panel, ...] = ()
     x_title: str = ""
     colour_title: str = ""
+    figure: str = "mean"
+    error: str = ""
     statistic: str = "{}"
     x_type: str = "quantitative"
     x_factor: float = 1.0
     has_zero: bool = False
-    y_domain: tuple[float, float] | None = None
+    ticks: tuple[tuple[int, ...], ...] = ((),)
+    names: int = 0
     colour_kind: ColourKind = ColourKind.none
     by_group: bool = False
     bar_groups: tuple[Group, ...] = ()
@@ -178,69 +189,91 @@ def view_of(
     """
     title = clean_title(name)
     if plan.kind in NO_PLOT or not (members and quantities):
-        return View(title, plan.kind, lines=_lines(plan, title))
+        return View(title, plan.kind, lines=lines_of(plan, title))
     kind = plan.kind if set(quantities) & set(plan.y) else PlotKind.scalars
     groups = _groups(members, quantities)
     own = _tell_apart(colour, members)
     view = View(title, kind, by_group=_are_coloured(kind, members, groups))
     view = _with_panels(view, plan, own, quantities, groups)
-    view = _with_axes(view, plan, members, quantities, is_date=is_date)
+    view = _with_axes(view, plan, members, quantities, groups, is_date=is_date)
     view = _with_colours(view, plan, own, groups)
-    return _with_statistics(view, plan, members, own, quantities)
+    view = _with_statistics(view, plan, members, own, quantities)
+    error = "" if view.has_many else view.error
+    axes = PanelAxes(view.figure, error, shares_y=view.shares_y, has_spread=view.has_spread)
+    return replace(view, panels=with_axes(axes, plan, members, view.panels))
 
 
-def _are_coloured(kind: PlotKind, members: Sequence[Member], groups: Sequence[Group]) -> bool:
+def _are_coloured(kind: PlotKind, members: Sequence[Member], groups: Collection[Group]) -> bool:
     """Whether the groups of one simulation are told apart by colours."""
     is_single = len(members) == 1 and kind not in {PlotKind.map, PlotKind.bars}
     return is_single and 1 < len(groups) <= len(CATEGORIES)
 
 
 def _with_panels(
-    view: View, plan: Plan, colour: Colour, quantities: Sequence[str], groups: Sequence[Group]
+    view: View,
+    plan: Plan,
+    colour: Colour,
+    quantities: Sequence[str],
+    groups: Mapping[Group, int],
 ) -> View:
     """Return a view with its small multiples."""
     if view.kind is PlotKind.map:
-        panels, notes = map_panels(plan, [*colour.values], colour, quantities[0], groups)
+        panels, notes = map_panels(plan, [*colour.values], colour, quantities[0], [*groups])
     else:
         panels, notes = panels_of(plan, view.kind, quantities, groups, by_group=view.by_group)
-    bars = tuple(groups[:MAX_BARS]) if view.kind is PlotKind.bars else ()
+    room = max(MIN_BARS, MAX_BARS // len(quantities))
+    bars = tuple(groups)[:room] if view.kind is PlotKind.bars else ()
     if bars and len(bars) < len(groups):
         notes += (f"{len(bars)} of {len(groups):,} groups are shown",)
+    if hidden := hidden_note(plan, quantities):
+        notes += (hidden,)
     return replace(view, panels=panels, bar_groups=bars, notes=notes)
 
 
 def _with_axes(
-    view: View, plan: Plan, members: Sequence[Member], quantities: Sequence[str], *, is_date: bool
+    view: View,
+    plan: Plan,
+    members: Sequence[Member],
+    quantities: Sequence[str],
+    groups: Collection[Group],
+    *,
+    is_date: bool,
 ) -> View:
     """Return a view with the axes of its curves."""
     curves = [curve for member in members for curve in member.drawing.curves]
     unit, factor, has_zero = axis_of(plan, curves)
+    ticks = tuple(whole_ticks(_places(curves, axis)) for axis in range(max(len(plan.x), 1)))
     x_type = "temporal" if is_date else axis_type(view.kind, curves)
-    has_spread = any(curve.low is not None for curve in curves)
-    notes = view.notes
-    if has_spread and len(members) > MAX_SPREADS:
-        has_spread = False
-        notes += (f"bands of the curves are drawn of at most {MAX_SPREADS} simulations",)
+    number = len(groups) if view.by_group else len(members)
+    has_spread, notes = spread_notes(view.kind, curves, number)
+    if view.kind is PlotKind.map:
+        notes += tuple(filter(None, [averaged_note(curves[:MAX_MAPS])]))
     return replace(
         view,
         x_title=axis_title(plan.x[0], unit) if plan.x else "row",
         x_type=x_type,
         x_factor=factor,
         has_zero=has_zero,
-        y_domain=constant_domain(curves, quantities),
+        ticks=ticks if factor == 1 and not is_date else ((),),
+        names=len({text for x in _places(curves) for text in x}) if x_type == "nominal" else 0,
         shares_y=_shares_y(plan, quantities),
         aspect=aspect_of(curves) if view.kind is PlotKind.map else 1.0,
         has_spread=has_spread,
         has_points=x_type == "nominal" or any(map(has_lone_point, curves)),
-        notes=notes,
+        notes=(*view.notes, *notes),
     )
 
 
-def _with_colours(view: View, plan: Plan, colour: Colour, groups: Sequence[Group]) -> View:
+def _places(curves: Sequence[Curve], axis: int = 0) -> Iterator[np.ndarray]:
+    """Yield the places of curves on an axis."""
+    return (curve.x[axis] for curve in curves if len(curve.x) > axis)
+
+
+def _with_colours(view: View, plan: Plan, colour: Colour, groups: Collection[Group]) -> View:
     """Return a view with its colours: of groups, or of the field."""
     if view.by_group:
-        title = clean_title(" · ".join(plan.groups))
-        texts = tuple(map(group_text, groups))
+        title = clean_title(" · ".join(map(quantity_name, plan.groups)))
+        texts = tuple(map(group_text, groups))  # as in the rows of the curves
         return replace(view, colour_kind=ColourKind.category, colour_title=title, categories=texts)
     kind, categories, values = colour_scale(colour)
     title = clean_title(colour.title)
@@ -253,17 +286,21 @@ def _with_statistics(
     view: View, plan: Plan, members: Sequence[Member], colour: Colour, quantities: Sequence[str]
 ) -> View:
     """Return a view with its statistics, and notes about units and errors."""
-    figure, _, title = FIGURES[view.kind]
+    is_row = view.kind is PlotKind.profile and not plan.x
+    figure, error, title = ROW_FIGURES if is_row else FIGURES[view.kind]
     has_statistics = _has_figure(figure, members) and (view.by_group or colour.varies)
     has_many = len(members) > MAX_ERROR_BARS
-    notes = view.notes
-    unitless = [displayed(name) for name in quantities if not plan.units.get(name)]
-    if unitless:
-        notes += (f"unit not recorded: {', '.join(unitless)}",)
+    notes = (*view.notes, *unit_notes(plan, quantities))
     if has_statistics and not has_many:
-        notes += _error_notes(view.kind, members, quantities)
+        notes += error_notes(view.kind, error, members, quantities)
     return replace(
-        view, statistic=title, has_statistics=has_statistics, has_many=has_many, notes=notes
+        view,
+        figure=figure,
+        error=error,
+        statistic=title,
+        has_statistics=has_statistics,
+        has_many=has_many,
+        notes=notes,
     )
 
 
@@ -294,14 +331,15 @@ def _tell_apart(colour: Colour, members: Sequence[Member]) -> Colour:
     return Colour(colour.field, values, is_number=colour.is_number)
 
 
-def _groups(members: Sequence[Member], quantities: Sequence[str]) -> list[Group]:
-    """Return all groups of the shown quantities, in the order in which they are seen."""
-    groups: dict[Group, None] = {}
+def _groups(members: Sequence[Member], quantities: Sequence[str]) -> dict[Group, int]:
+    """Return all groups of the shown quantities, in order, and the number of their points."""
+    sizes: Counter[Group] = Counter()
     for member in members:
-        curves, statistics = member.drawing.curves, member.statistics
-        groups |= {curve.group: None for curve in curves if curve.quantity in quantities}
-        groups |= {part.group: None for part in statistics if part.quantity in quantities}
-    return [*groups]
+        for curve in member.drawing.curves:
+            sizes[curve.group] += len(curve.y) if curve.quantity in quantities else 0
+        groups = (part.group for part in member.statistics if part.quantity in quantities)
+        sizes.update(dict.fromkeys(groups, 0))
+    return {group: sizes[group] for group in sorted_groups(sizes)}
 
 
 def _shares_y(plan: Plan, quantities: Sequence[str]) -> bool:
@@ -312,32 +350,3 @@ def _has_figure(figure: str, members: Sequence[Member]) -> bool:
     return any(
         getattr(part, figure) is not None for member in members for part in member.statistics
     )
-
-
-def _error_notes(
-    kind: PlotKind, members: Sequence[Member], quantities: Sequence[str]
-) -> tuple[str, ...]:
-    """Return what error bars and open symbols mean."""
-    error = FIGURES[kind][1]
-    parts = [
-        part
-        for member in members
-        for part in member.statistics
-        if part.quantity in quantities and error and getattr(part, error) is not None
-    ]
-    if not parts:
-        return ()
-    note = f"error bars: {ERROR_WORDS[kind]}"
-    is_open = any(part.levelled is False for part in parts)
-    return (f"{note}; open symbols: it has not levelled off" if is_open else note,)
-
-
-def _lines(plan: Plan, title: str) -> tuple[str, ...]:
-    """Return what is said of an analysis that is not drawn."""
-    reasons = {
-        PlotKind.empty: "The tables of this analysis have no rows.",
-        PlotKind.chemistry: "This analysis is a table of molecules.",
-        PlotKind.table: "This analysis has no plot.",
-    }
-    reason = reasons.get(plan.kind, "No simulation could be drawn.")
-    return (reason, f"To read its tables: open_store().analysis({title})")

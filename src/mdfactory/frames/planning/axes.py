@@ -13,6 +13,8 @@ from mdfactory.frames.planning.plan import MAX_AXES, PlotKind
 from mdfactory.frames.planning.roles import MAX_GROUPS, Roles
 from mdfactory.frames.planning.samples import Sample
 
+GRID_AXES: Final = frozenset({"x", "y", "z"})
+
 RECURRENCE: Final = 1.5
 """Rows for each value of a grid, at least. The places of moving atoms hardly recur."""
 
@@ -58,7 +60,18 @@ def _with_time(sample: Sample, roles: Roles) -> Iterator[Axes]:
             if _completes(sample, series, axes):
                 yield axes
         yield from completing(sample, roles)
+        yield from _numbered_curves(sample, roles, series)
     yield series
+
+
+def _numbered_curves(sample: Sample, roles: Roles, series: Axes) -> Iterator[Axes]:
+    """Yield curves whose groups are a small integer that occurs at most places of the axis."""
+    for name in roles.numbers:
+        is_small = sample.column(name).is_integer and sample.values(name) <= MAX_GROUPS
+        axes = replace(series, groups=(*series.groups, name))
+        is_axis = is_small and name not in series.x and sample.half_fills([series.x[0], name])
+        if is_axis and sample.is_key(axes.used):
+            yield axes
 
 
 def _few_curves(sample: Sample, roles: Roles) -> Iterator[tuple[str, ...]]:
@@ -74,13 +87,31 @@ def _without_time(sample: Sample, roles: Roles) -> Iterator[Axes]:
         yield replace(rows, kind=PlotKind.bars)
     yield from completing(sample, roles)
     measured = [name for name in roles.numbers if name not in roles.errors]
-    for name in (*roles.rows, *measured):
+    named = [name for name in measured if sample.column(name).base.strip("0123456789_")]
+    for name in (*roles.rows, *named):
         if sample.is_monotone(name, rows.groups):
             yield replace(rows, x=(name,))
+    for name in roles.coordinates:
+        yield from _numbered_curves(sample, roles, replace(rows, x=(name,)))
     for pair in combinations(measured[:MAX_GROUPS], 2):
         if sample.fills_grid(pair):
             yield _map(rows, pair)
     yield rows
+
+
+def grid_of_three(sample: Sample, roles: Roles) -> tuple[str, ...]:
+    """Return the three columns ``x, y, z`` that only together complete the key; else nothing."""
+    columns = {column.base: column for column in sample.columns if column.is_numeric}
+    if not GRID_AXES.issubset(columns):
+        return ()
+    names = tuple(sorted(columns[base].name for base in GRID_AXES))
+    base = [*roles.groups, *filter(None, [roles.time])]
+    if base and sample.is_nearly_key(base):
+        return ()
+    recur = all(sample.recurs([*base, name], RECURRENCE) for name in names)
+    pairs = (sample.completes(base, pair) for pair in combinations(names, MAX_AXES))
+    is_grid = recur and not any(pairs) and sample.completes(base, names)
+    return names if is_grid else ()
 
 
 def completing(sample: Sample, roles: Roles) -> Iterator[Axes]:

@@ -163,6 +163,12 @@ class Sample:
         areas = [a * b if min(a, b) > 1 else -1 for a, b in zip(first, second, strict=True)]
         return areas == self.rows and self.is_key(names)
 
+    def half_fills(self, names: Sequence[str]) -> bool:
+        """Whether at least half of the pairs of the values of two columns have a row."""
+        first, second = (self.counts([name]) for name in names)
+        parts = zip(self.rows, first, second, strict=True)
+        return all(2 * rows >= a * b and b > 1 for rows, a, b in parts)
+
     def is_monotone(self, name: str, groups: Sequence[str] = ()) -> bool:
         """Whether a column rises or falls strictly, within groups, in all frames."""
         return all(

@@ -50,17 +50,19 @@ def of_series(x: np.ndarray, y: np.ndarray) -> Figures:
     x, y = _finite(x, y)
     if not len(y):
         return {}
-    deviation = _deviation(y)
+    mean = y.mean()
+    from_mean = y - mean
+    deviation = _deviation(from_mean)
     error, levelled = error_of_mean(y) or (None, None)
     return Figures(
-        mean=_figure(y.mean()),
+        mean=_figure(mean),
         deviation=_figure(deviation),
         error=_figure(error),
         levelled=levelled,
         last=float(y[-1]),
         minimum=float(y.min()),
         maximum=float(y.max()),
-        drift=_drift(x, y, deviation),
+        drift=_drift(x, from_mean, deviation, max(abs(float(y.max())), abs(float(y.min())))),
     )
 
 
@@ -80,7 +82,7 @@ def of_values(y: np.ndarray, *, extremes: bool = True) -> Figures:
     minimum, maximum = (float(y.min()), float(y.max())) if extremes else (None, None)
     return Figures(
         mean=_figure(y.mean()),
-        deviation=_figure(_deviation(y)),
+        deviation=_figure(_deviation(y - y.mean())),
         minimum=minimum,
         maximum=maximum,
     )
@@ -162,16 +164,17 @@ def _finite(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (x, y) if finite.all() else (x[finite], y[finite])
 
 
-def _deviation(y: np.ndarray) -> float | None:
-    if len(y) < 2:  # noqa: PLR2004 - ddof 1
+def _deviation(from_mean: np.ndarray) -> float | None:
+    if len(from_mean) < 2:  # noqa: PLR2004 - ddof 1
         return None
-    from_mean = y - y.mean()
-    return sqrt(float(from_mean @ from_mean) / (len(y) - 1))
+    return sqrt(float(from_mean @ from_mean) / (len(from_mean) - 1))
 
 
-def _drift(x: np.ndarray, y: np.ndarray, deviation: float | None) -> float | None:
-    """Return slope (least squares) times length, in deviations; None of a constant."""
-    largest = max(abs(float(y.max())), abs(float(y.min())))
+def _drift(x: np.ndarray, y: np.ndarray, deviation: float | None, largest: float) -> float | None:
+    """Return slope (least squares) times length, in deviations; None of a constant.
+
+    `y` are distances from their mean, `largest` is the largest absolute value.
+    """
     if x.dtype == object:
         return None
     if not deviation or float(y.max() - y.min()) <= CONSTANT_SPREAD * largest:
@@ -180,7 +183,7 @@ def _drift(x: np.ndarray, y: np.ndarray, deviation: float | None) -> float | Non
     spread = float(from_mean @ from_mean)
     if not spread:
         return None
-    slope = float(from_mean @ (y - y.mean())) / spread
+    slope = float(from_mean @ y) / spread
     return _figure(slope * float(x.max() - x.min()) / deviation)
 
 

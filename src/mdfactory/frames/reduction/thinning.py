@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _number_of_buckets(missing: np.ndarray, points: int) -> int:
     return max((points - 2 - gaps) // 2, (points - 3) // 4)
 
 
+@lru_cache(maxsize=4)  # the curves of many simulations are of one length
 def _bucket_rows(count: int, buckets: int) -> np.ndarray:
     """Return the numbers of the inner points of each bucket, the last of each repeated.
 
