@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from mdfactory.report.fill import PICTURE, SCREEN, fill
 from mdfactory.report.panels import Member, shown_quantities
 from mdfactory.report.render import to_svg
 from mdfactory.report.specification import specification, with_data
-from mdfactory.report.themes import themed
+from mdfactory.report.themes import OTHER, themed
 from mdfactory.report.view import ColourKind, View, hash_colour, view_of
 
 CHANCE = np.random.default_rng(7)
@@ -574,3 +575,13 @@ def test_titles_of_panels_are_cut_at_their_width() -> None:
     assert len(view.panels) == 8
     titles = [part["title"] for part in parts(made) if isinstance(part.get("title"), dict)]
     assert {title["limit"] for title in titles if "limit" in title} == {170}
+
+
+@pytest.mark.parametrize("values", [(0.1, None, 0.5), ("a", None, "b")])
+def test_simulations_without_the_field_of_the_colour_are_grey_and_counted(
+    values: Sequence[float | str | None],
+) -> None:
+    view, made = filled("density_timeseries", density(3), values)
+    assert "grey: 1 of 3 simulations without MEO fraction" in view.notes
+    drawn = re.findall(rf'<path [^>]*d="M[^"]+L[^>]*stroke="{OTHER}"', to_svg(themed(made)))
+    assert len(drawn) == 1

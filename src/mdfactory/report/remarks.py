@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from mdfactory.errors import listed
+from mdfactory.errors import counted, listed
 from mdfactory.frames.curves import Curve
 from mdfactory.frames.planning.plan import ColumnKind
 from mdfactory.frames.plots import Plan, PlotKind
@@ -67,6 +67,22 @@ def _lacks_unit(plan: Plan, name: str) -> bool:
     """Whether the unit of a quantity is missing; numbers of things have none."""
     is_plain = plan.columns.get(name) is ColumnKind.boolean or has_no_unit(name)
     return not (plan.units.get(name) or is_plain)
+
+
+def colour_notes(title: str, values: Collection[object]) -> tuple[str, ...]:
+    """Return how many simulations have no value of the field that colours them.
+
+    Parameters
+    ----------
+    title
+        The field in words.
+    values
+        Its value for each simulation; None if it has none.
+    """
+    lacking = sum(value is None for value in values)
+    if not lacking:
+        return ()
+    return (f"grey: {lacking:,} of {counted(len(values), 'simulation')} without {title}",)
 
 
 def error_notes(

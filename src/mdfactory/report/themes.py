@@ -72,6 +72,8 @@ def config(theme: Theme) -> dict[str, Any]:
             "offset": 12,
         },
         "text": {"color": text},
+        # Otherwise a line without a number for its colour is not drawn.
+        "scale": {"invalid": {"color": {"value": OTHER}}},
         "range": {
             "category": list(CATEGORIES),
             "ramp": scale,

@@ -32,7 +32,7 @@ from mdfactory.report.panels import (
     panels_of,
     sorted_groups,
 )
-from mdfactory.report.remarks import error_notes, lines_of, spread_notes, unit_notes
+from mdfactory.report.remarks import colour_notes, error_notes, lines_of, spread_notes, unit_notes
 from mdfactory.report.texts import axis_title, clean, clean_title, quantity_name
 from mdfactory.report.themes import CATEGORIES
 
@@ -277,8 +277,14 @@ def _with_colours(view: View, plan: Plan, colour: Colour, groups: Collection[Gro
         return replace(view, colour_kind=ColourKind.category, colour_title=title, categories=texts)
     kind, categories, values = colour_scale(colour)
     title = clean_title(colour.title)
+    has_colours = kind is not ColourKind.none
     return replace(
-        view, colour_kind=kind, colour_title=title, categories=categories, legend_values=values
+        view,
+        colour_kind=kind,
+        colour_title=title,
+        categories=categories,
+        legend_values=values,
+        notes=view.notes + (colour_notes(title, colour.values.values()) if has_colours else ()),
     )
 
 
