@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import figures, growth, rows, slow
+from benchmarks import figures, growth, reports, rows, slow
 from benchmarks.bench import COLUMNS, Bench
 from benchmarks.page import PAGE, table
 from benchmarks.plot import draw
@@ -26,6 +26,8 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "append": lambda bench, given: rows.append(bench, given.many),
     "results": lambda bench, given: rows.results(bench, given.simulations, given.rows),
     "pull": lambda bench, given: rows.pull(bench, given.many, given.rows, given.table),
+    "plots": lambda bench, given: rows.plots(bench, given.plotted, given.points),
+    "report": lambda bench, given: reports.report(bench, given.plotted, given.points, given.many),
     "find": lambda bench, given: rows.find(bench, given.many),
     "memory": lambda bench, given: rows.memory(bench, given.gigabytes, given.records),
     "growth": lambda bench, given: growth.growth(
@@ -41,8 +43,8 @@ OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}
 
 STORES = {
     "sqlite": (
-        *("start", "systems", "adopt", "few", "results", "pull", "find", "memory"),
-        *("growth", "slow"),
+        *("start", "systems", "adopt", "few", "results", "pull", "plots", "report", "find"),
+        *("memory", "growth", "slow"),
     ),
     "csv": ("systems", "append", "results", "find", "memory"),
     "postgres": ("systems", "few", "results", "pull", "find", "memory"),
@@ -111,6 +113,8 @@ def _options() -> argparse.Namespace:
     add("--simulations", type=int, default=260, help="simulations with five analyses each")
     add("--rows", type=int, default=1_000, help="rows of each of their frames")
     add("--table", type=int, default=5_000, help="records of a large analysis")
+    add("--plotted", type=int, default=2_000, help="simulations in a plot")
+    add("--points", type=int, default=500, help="rows of each of their frames")
     add("--gigabytes", type=float, default=0.5, help="frames to push in little memory")
     add("--records", type=int, default=200_000, help="records to write in little memory")
     add("--growth", type=int, nargs="+", default=GROWTH, help="folders of growing campaigns")

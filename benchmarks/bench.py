@@ -97,6 +97,12 @@ class Bench:
         command = [*arguments, "--output", str(self.output)]
         return self._work(command, store, lambda: None, known=True)
 
+    def notebook(self, call: str, store: str) -> Work:
+        """Return a process that calls a method of a prepared store, as a notebook does."""
+        script = f"import mdfactory; mdfactory.open_store().{call}"
+        environment = self._environment | self.stores.environment(store)
+        return Work([sys.executable, "-c", script], lambda: None, environment)
+
     def floor(self, name: str, *arguments: object) -> Work:
         """Return a floor; a database that it makes is not there yet."""
         command = [*FLOOR, name, *map(str, arguments), *self.stores.libraries]

@@ -16,6 +16,9 @@ ANALYSES = 5
 ANALYSIS = "area_per_lipid"
 """The first of them."""
 
+PLOTTED = {"area_per_lipid": ["upper"], "box_size_timeseries": ["Lx", "Ly", "Lz"]}
+"""The first analyses -> quantities of their plots."""
+
 HUNDREDTH = 100
 """Records of a small push; how many times smaller a small table is than a large one."""
 
@@ -106,6 +109,17 @@ def pull(bench: Bench, many: int, rows: int, table: int) -> Iterator[Row]:
     yield bench.compare(f"pull analysis --hash, of {table:,} records", "1.5", of_many, floor)
     work = f"pull analysis --hash, of {table:,}, to of {small:,}"
     yield bench.compare(work, "1.1", of_many, of_few)
+
+
+def plots(bench: Bench, simulations: int, rows: int) -> Iterator[Row]:
+    """Compare plots of one and of three quantities with the table of the same frames."""
+    campaign = bench.results(simulations, len(PLOTTED), rows)
+    store = bench.pushed(campaign, "all", bench.empty())
+    for name, quantities in PLOTTED.items():
+        ours = bench.notebook(f'plot("{name}", y={quantities!r})', store)
+        floor = bench.notebook(f'analysis("{name}")', store)
+        work = f"plot {name}, {simulations:,} frames of {rows:,} rows, to their table"
+        yield bench.compare(work, "2", ours, floor)
 
 
 def find(bench: Bench, many: int) -> Iterator[Row]:

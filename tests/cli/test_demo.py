@@ -26,6 +26,7 @@ def test_the_demo_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None
     }
     assert "33 inserted" in result.err
     assert (tmp_path / "tour" / "density.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "tour" / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
 
@@ -90,6 +91,7 @@ def test_a_terminal_shows_the_results_too(terminal: Callable[..., Any], tmp_path
     assert text.count("✓") == 19 + 6 + 2  # and one in each legend
     assert "3 of 5" in text
     assert f"{tmp_path}/density.png" in text
+    assert f"{tmp_path}/report.html" in text
 
 
 def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -> None:
@@ -104,6 +106,7 @@ def test_without_the_libraries_the_demo_runs_and_draws_nothing(tmp_path: Path) -
     assert result.returncode == 0
     assert "pip install 'mdfactory[report]'" in result.stderr
     assert not (tmp_path / "density.png").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_folder_with_other_files_is_not_changed(mdfactory: Program, tmp_path: Path) -> None:

@@ -204,6 +204,11 @@ def _artifacts(records: Records, _: Newer) -> None:
     assert list(counts["completed"]) == [1]
 
 
+def _plot(records: Records, _: Newer) -> None:
+    made = records.plot("contacts", simulation_type=UNKNOWN["simulation_type"])
+    assert made.specification["usermeta"]["mdfactory"]["y"] == ["contacts"]
+
+
 METHODS: dict[str, Callable[[Records, Newer], None]] = {
     "analyses": _analyses,
     "artifacts": _artifacts,
@@ -211,6 +216,7 @@ METHODS: dict[str, Callable[[Records, Newer], None]] = {
     "overview": _overview,
     "analysis": _analysis,
     "artifact": _artifact,
+    "plot": _plot,
 }
 """Method of the notebook's records -> function that checks what it returns."""
 
@@ -235,6 +241,8 @@ def test_each_command_reads_what_a_newer_installation_wrote(
     before = state()
     for check in READ.values():
         check(mdfactory, newer, tmp_path)
+    report = mdfactory("report", tmp_path / "report.html", "--hash", MEMBRANE, "--json")
+    assert _done(report).json["counts"]["simulations"] == 1
     for method in METHODS.values():
         method(open_store(), newer)
     assert state() == before
@@ -390,7 +398,7 @@ def test_a_newer_format_is_refused_by_each_command_in_one_line(
         assert result.err.count("\n") <= 1
     for name in METHODS:
         with pytest.raises(StoreVersionError):
-            getattr(open_store(), name)(*["contacts"] * (name in {"analysis", "artifact"}))
+            getattr(open_store(), name)(*["contacts"] * (name in {"analysis", "artifact", "plot"}))
 
 
 def test_newer_registries_and_summaries_are_pushed(

@@ -11,12 +11,12 @@ import numpy as np
 from mdfactory.frames.curves import Curve, Drawing
 from mdfactory.frames.plots import Plan, PlotKind
 from mdfactory.frames.statistics import Statistic
-from mdfactory.report.colour import Colour
-from mdfactory.report.curve_data import PackedCurve, pack_curves
-from mdfactory.report.panels import Member
+from mdfactory.report.drawn.curve_data import PackedCurve, pack_curves
 from mdfactory.report.payload import encode, to_column, to_json
-from mdfactory.report.specification import specification
-from mdfactory.report.view import View, view_of
+from mdfactory.report.plots.colour import Colour
+from mdfactory.report.plots.panels import Member
+from mdfactory.report.plots.specification import specification
+from mdfactory.report.plots.view import View, view_of
 
 FIELD = "system.species.MEO.fraction"
 STATUSES = ["build", "equilibrated", "production", "completed"]

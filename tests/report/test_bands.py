@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose
 
-from mdfactory.report.bands import bands_of, farthest, grid_of, on_grid, quantile_bins, quantiles
+from mdfactory.report.plots.bands import (
+    bands_of,
+    farthest,
+    grid_of,
+    on_grid,
+    quantile_bins,
+    quantiles,
+)
 
 NUMBERS = st.floats(allow_infinity=False, width=32)
 

@@ -12,7 +12,7 @@ from mdfactory.records.fields import parse_field
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.report.colour import Colour, choose_field, field_title, read_colour
+from mdfactory.report.plots.colour import Colour, choose_field, field_title, read_colour
 from mdfactory.stores import store_at
 from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise

@@ -16,13 +16,13 @@ from frames.plotted import planned
 from mdfactory.frames.curves import draw
 from mdfactory.frames.plots import Plan, misfit, plan
 from mdfactory.frames.statistics import summarise
-from mdfactory.report.colour import Colour
-from mdfactory.report.fill import PICTURE, fill
-from mdfactory.report.panels import Member, shown_quantities
-from mdfactory.report.render import to_png, to_svg
-from mdfactory.report.specification import specification
-from mdfactory.report.themes import Theme, themed
-from mdfactory.report.view import view_of
+from mdfactory.report.plots.colour import Colour
+from mdfactory.report.plots.fill import PICTURE, fill
+from mdfactory.report.plots.panels import Member, shown_quantities
+from mdfactory.report.plots.render import to_png, to_svg
+from mdfactory.report.plots.specification import specification
+from mdfactory.report.plots.themes import Theme, themed
+from mdfactory.report.plots.view import view_of
 
 MAX_PIXELS = 8_000_000
 

@@ -24,7 +24,7 @@ from mdfactory import Records, Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.errors import OutputError, QueryError, UnknownNameError, UsageError
 from mdfactory.records.vocabulary import ConflictMode, ResultType
-from mdfactory.report.plot import Plot
+from mdfactory.report.plots.plot import Plot
 from mdfactory.stores import store_at
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
@@ -298,7 +298,8 @@ def test_texts_of_records_run_nothing_and_end_no_process(
 @pytest.mark.parametrize("library", ["vl_convert", "numpy"])
 def test_without_the_extra_the_error_names_it(library: str) -> None:
     script = (
-        "import sys, mdfactory.stores as s; from mdfactory.report.analysis import plot_analysis\n"
+        "import sys, mdfactory.stores as s\n"
+        "from mdfactory.report.plots.analysis import plot_analysis\n"
         f"sys.modules[{library!r}] = None\n"
         "plot_analysis(s.store_at('sqlite:///nowhere'), 'density')"
     )

@@ -17,14 +17,14 @@ from mdfactory.errors import QueryError
 from mdfactory.frames.curves import draw
 from mdfactory.frames.plots import Plan, PlotKind, plan
 from mdfactory.frames.statistics import summarise
-from mdfactory.report.axes import time_scale
-from mdfactory.report.colour import Colour
-from mdfactory.report.fill import PICTURE, SCREEN, fill
-from mdfactory.report.panels import Member, shown_quantities
-from mdfactory.report.render import to_svg
-from mdfactory.report.specification import specification, with_data
-from mdfactory.report.themes import OTHER, themed
-from mdfactory.report.view import ColourKind, View, hash_colour, view_of
+from mdfactory.report.plots.axes import time_scale
+from mdfactory.report.plots.colour import Colour
+from mdfactory.report.plots.fill import PICTURE, SCREEN, fill
+from mdfactory.report.plots.panels import Member, shown_quantities
+from mdfactory.report.plots.render import to_svg
+from mdfactory.report.plots.specification import specification, with_data
+from mdfactory.report.plots.themes import OTHER, themed
+from mdfactory.report.plots.view import ColourKind, View, hash_colour, view_of
 
 CHANCE = np.random.default_rng(7)
 NEUTRAL = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mdfactory.report.texts import (
+from mdfactory.report.plots.texts import (
     MAX_CHARACTERS,
     axis_title,
     clean,

@@ -234,18 +234,22 @@ COMMANDS: Final = {
     "check-csv": "campaign:check",
     "prepare-build": "campaign:prepare",
     "adopt": "adopt:app",
+    "sync": "",
+    "report": "report:app",
 }
 """Command -> its app in `commands`, imported when it is called or its help is shown.
 
-These and the commands of ``sync`` are in the order of use.
+These and the commands of ``sync``, which are imported one by one, are in the order of use.
 """
 
 SYNC_COMMANDS: Final = "init push status pull log undo verify relocate copy clear"
 """The commands of ``sync``; the module of each has its name."""
 
 for position, (name, location) in enumerate(COMMANDS.items()):
-    app.command(f"mdfactory.cli.commands.{location}", name=name, sort_key=position)
-sync.sort_key = len(COMMANDS)
-app.command(sync)
+    if location:
+        app.command(f"mdfactory.cli.commands.{location}", name=name, sort_key=position)
+    else:
+        sync.sort_key = position
+        app.command(sync)
 for position, name in enumerate(SYNC_COMMANDS.split()):
     sync.command(f"mdfactory.cli.commands.{name}:app", name=name, sort_key=position)

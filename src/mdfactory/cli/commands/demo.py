@@ -56,6 +56,17 @@ Then use your own folder of simulations, with a store of your own:
   {program} adopt FOLDER       # only if its GROMACS folders have no BuildInput
   {program} sync push all FOLDER"""
 
+FILES: Final = {"picture": "density.png", "report": "report.html"}
+"""What the demo draws -> name of its file."""
+
+DRAWN: Final = """
+The density of each mixture, from the store: {picture}
+The whole campaign on one page, for a browser: {report}"""
+
+NOT_DRAWN: Final = """
+To draw the density of each mixture, and a page about the campaign:
+  pip install 'mdfactory[report]'"""
+
 DENSITY_ANALYSIS: Final = "density_timeseries"
 METHANOL_FIELD: Final = "system.species.MEO.fraction"
 
@@ -93,18 +104,14 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     counts = asdict(pushed.counts)
     terminal.complete = True
     terminal.note(_pushed_text(pushed, example.campaign))
-    picture = _draw(store, directory / "density.png")
+    files = _draw(store, directory)
     values = {
         "counts": counts,
         "campaign": str(example.campaign),
-        "picture": str(picture) if picture else None,
+        **{name: files.get(name) for name in FILES},
     }
     _show_store(session, store, values)
-    terminal.note(
-        f"\nThe density of each mixture, from the store: {picture}"
-        if picture
-        else "\nTo draw the density of each mixture: pip install 'mdfactory[report]'"
-    )
+    terminal.note(DRAWN.format(**files) if files else NOT_DRAWN)
     config = Path(absolute_path(example.config))
     paths = {"config": config, "campaign": example.campaign}
     words = {name: quote(path_word(path)) for name, path in paths.items()}
@@ -156,12 +163,16 @@ def _program() -> str:
     return quote(sys.argv[0])
 
 
-def _draw(store: Store, path: Path) -> Path | None:
-    """Plot density over time and composition; return None if a library for it is missing."""
-    from mdfactory.report.analysis import plot_analysis
+def _draw(store: Store, directory: Path) -> dict[str, str]:
+    """Plot the density, and write a report; return the paths, none if a library is missing."""
+    from mdfactory.report.plots.analysis import plot_analysis
+    from mdfactory.report.report import require_report, write_report
 
     try:
-        plot_analysis(store, DENSITY_ANALYSIS, colour=METHANOL_FIELD).save(path)
+        require_report()
     except ConfigError:
-        return None
-    return path
+        return {}
+    paths = {name: directory / file for name, file in FILES.items()}
+    plot_analysis(store, DENSITY_ANALYSIS, colour=METHANOL_FIELD).save(paths["picture"])
+    write_report(store, paths["report"])
+    return {name: str(path) for name, path in paths.items()}

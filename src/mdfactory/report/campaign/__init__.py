@@ -1,0 +1,1 @@
+"""The campaign: what the page says of simulations, results, molecules and artifacts."""

@@ -1,0 +1,1 @@
+"""Plots: from an analysis to a specification in Vega-Lite, its data, and pictures."""

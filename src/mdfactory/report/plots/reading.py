@@ -1,0 +1,212 @@
+"""Read an analysis of many simulations: plan it, draw it and summarise it, frame by frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import Any, Final
+
+import pyarrow as pa
+
+from mdfactory.errors import FrameCorruptError, counted, one_line
+from mdfactory.frames.extras import extras_of
+from mdfactory.frames.plots import Plan, misfit, plan
+from mdfactory.frames.statistics import WHOLE, Start, draw_and_summarise, start_note
+from mdfactory.records.query import Query, Sort
+from mdfactory.records.tables import Table
+from mdfactory.report.plots.panels import Member, shown_quantities
+from mdfactory.report.plots.view import NO_PLOT
+from mdfactory.stores.keys import Key, hash_condition, key_batches
+from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.frames import frame_of
+
+PLANNED_FRAMES: Final = 50
+"""Maximum number of frames of which a plan is made."""
+
+PLANNED_BYTES: Final = 2**26
+"""Maximum size of the frames of which a plan is made."""
+
+MAX_CORRUPT: Final = 3
+"""Maximum number of frames that notes name, because they cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An analysis of many simulations.
+
+    Parameters
+    ----------
+    plan
+        What is drawn.
+    quantities
+        The quantities that are shown, and were drawn.
+    members
+        The simulations, in the order of their keys.
+    is_date
+        Whether the axis is a date.
+    notes
+        Sentences about the frames: those that differ or cannot be read, gaps, thinned curves.
+    corrupt
+        A sentence for each frame that cannot be read.
+    """
+
+    plan: Plan
+    quantities: tuple[str, ...]
+    members: tuple[Member, ...]
+    is_date: bool
+    notes: tuple[str, ...]
+    corrupt: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The frame of a simulation, and the extras of its registry entry."""
+
+    hash: str
+    frame: pa.Table
+    extras: Mapping[str, Any]
+
+
+def read_analysis(
+    transaction: Transaction,
+    table: Table,
+    keys: Sequence[Key],
+    y: str | Sequence[str] | None = None,
+    start: Start = WHOLE,
+) -> Reading:
+    """Read the frames of an analysis; each is let go when it is drawn.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    table
+        The table of the analysis.
+    keys
+        Keys of the records.
+    y
+        The quantities to show. Default: the first of the plan.
+    start
+        What statistics leave out.
+
+    Raises
+    ------
+    QueryError
+        If the analysis has no such quantity.
+    """
+    corrupt: list[str] = []
+    records = _records(transaction, table, keys, corrupt)
+    first = _first_records(records)
+    frames, extras = [record.frame for record in first], [record.extras for record in first]
+    planned = plan(table.result_name, frames, extras)
+    quantities = shown_quantities(planned, y)
+    is_date = _is_date(planned, frames)
+    members: list[Member] = []
+    remarks: Counter[str] = Counter()
+    misfits: Counter[str] = Counter()
+    if planned.kind not in NO_PLOT:
+        shown = _restricted(planned, quantities)
+        for record in chain(_released(first), records):
+            reason = misfit(planned, record.frame, record.extras)
+            if reason:
+                misfits[reason] += 1
+                continue
+            member, notes = _member(shown, record, start)
+            members.append(member)
+            remarks.update(notes)
+    notes = (
+        *planned.notes,
+        *_misfit_notes(misfits, len(keys)),
+        *_corrupt_notes(corrupt),
+        *_remark_notes(remarks, len(members)),
+    )
+    return Reading(planned, quantities, tuple(members), is_date, notes, tuple(corrupt))
+
+
+def _records(
+    transaction: Transaction, table: Table, keys: Sequence[Key], corrupt: list[str]
+) -> Iterator[_Record]:
+    """Yield the frames of records; those that cannot be read are added to `corrupt`."""
+    for batch in key_batches(keys):
+        query = Query((hash_condition(batch),), sort=Sort("hash"))
+        for rows in transaction.read_with_sidecars(table, query):
+            for position in range(rows.num_rows):
+                (row,) = rows.slice(position, 1).to_pylist()
+                try:
+                    frame = frame_of(table, row)
+                except FrameCorruptError as error:
+                    corrupt.append(one_line(error))
+                    continue
+                units, others = extras_of(row["entry"])
+                yield _Record(row["hash"], frame, {**others, "units": units})
+
+
+def _first_records(records: Iterator[_Record]) -> list[_Record]:
+    """Return the records of which a plan is made."""
+    first: list[_Record] = []
+    size = 0
+    for record in islice(records, PLANNED_FRAMES):
+        first.append(record)
+        size += record.frame.nbytes
+        if size > PLANNED_BYTES:
+            break
+    return first
+
+
+def _released(records: list[_Record]) -> Iterator[_Record]:
+    """Yield records, and let each go."""
+    records.reverse()
+    while records:
+        yield records.pop()
+
+
+def _restricted(planned: Plan, quantities: Sequence[str]) -> Plan:
+    """Return a plan of the shown quantities only."""
+    y = tuple(name for name in planned.y if name in quantities)
+    scalars = tuple(name for name in planned.scalars if name in quantities)
+    return replace(planned, y=y, scalars=scalars)
+
+
+def _member(shown: Plan, record: _Record, start: Start) -> tuple[Member, Sequence[str]]:
+    """Return what is drawn of a frame, and notes about it."""
+    drawing, statistics = draw_and_summarise(shown, record.frame, start)
+    note = start_note(shown, record.frame, start)
+    if start.value and not note:
+        note = f"statistics leave out the first {start}"
+    notes = (*drawing.notes, *([note] if note else []))
+    return Member(record.hash, drawing, statistics), notes
+
+
+def _is_date(planned: Plan, frames: Sequence[pa.Table]) -> bool:
+    """Whether the axis is a column of timestamps."""
+    if len(planned.x) != 1:
+        return False
+    types = (
+        frame.schema.field(name).type
+        for frame in frames
+        for name in planned.x
+        if frame.schema.get_field_index(name) >= 0
+    )
+    return any(map(_is_timestamp, types))
+
+
+def _is_timestamp(data_type: pa.DataType) -> bool:
+    return pa.types.is_timestamp(data_type) or pa.types.is_date(data_type)
+
+
+def _misfit_notes(misfits: Mapping[str, int], total: int) -> Iterator[str]:
+    for reason, number in sorted(misfits.items(), key=lambda item: (-item[1], item[0])):
+        yield f"{number:,} of {total:,} are not drawn: {reason}"
+
+
+def _corrupt_notes(corrupt: Sequence[str]) -> Iterator[str]:
+    if corrupt:
+        yield f"{counted(len(corrupt), 'frame')} cannot be read: {corrupt[0]}"
+
+
+def _remark_notes(remarks: Mapping[str, int], members: int) -> Iterator[str]:
+    """Yield the notes about single frames; those that differ in numbers only are one."""
+    for note, number in sorted(remarks.items(), key=lambda item: (-item[1], item[0])):
+        yield note if number == members else f"{note} ({number:,} of {members:,} simulations)"

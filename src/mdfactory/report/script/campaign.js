@@ -1,0 +1,120 @@
+// The campaign: its simulations, and the fields of their BuildInputs.
+
+const OWN_FIELDS = ["status", "simulation_type", "parametrization", "engine"];
+const LIST_NAMES = ["system", "species", "molecules"]; // left out of the names of fields
+const collator = new Intl.Collator("en", { numeric: true });
+
+let core, rowCount, columns, fields, rowOf, tagsOf, progressOf;
+
+/** Take the data of the campaign. */
+function take(data) {
+  core = data;
+  rowCount = core.simulations.count;
+  const lists = Object.entries(core.simulations.columns);
+  columns = Object.fromEntries(lists.map(([name, column]) => [name, reader(column)]));
+  fields = [...inputFields(), ...OWN_FIELDS.filter((path) => columns[path]).map(ownField)];
+  fields.push(...constantColour());
+  rowOf = new Map(allRows().map((row) => [columns.hash(row), row]));
+  const readTags = reader(core.simulations.tags);
+  tagsOf = (row) => Object.entries(readTags(row) ?? {});
+  const progress = new Map(core.progress);
+  progressOf = (row) => {
+    const { state: name, text } = progress.get(row) ?? {};
+    return [name, text].filter(Boolean).join(": ");
+  };
+  for (const result of core.results) result.time = reader(result.times);
+}
+
+function inputFields() {
+  const labels = shortNames(core.simulations.fields.map((field) => field.path));
+  return core.simulations.fields.map((field, k) =>
+    ({ ...field, of: reader(field.values), label: labels[k] }));
+}
+
+function ownField(path) {
+  const of = columns[path];
+  const varies = new Set(allRows().map(of)).size > 1;
+  return { path, kind: "text", varies, of, label: words(path) };
+}
+
+/** Return the field of the colour, if it is the same in all simulations. */
+function constantColour() {
+  const same = core.simulations.same.find(([path]) => path === core.colour && !fieldOf(path));
+  if (!same) return [];
+  const [path, value] = same;
+  const kind = typeof value === "number" ? "number" : "text";
+  return [{ path, kind, varies: false, of: () => value, label: shortNames([path])[0] }];
+}
+
+/** Return paths in words, without the names of lists, where these are not needed. */
+function shortNames(paths) {
+  const names = paths.map((path) =>
+    words(path.split(".").filter((part) => !LIST_NAMES.includes(part)).join(" ")));
+  const isClear = (name) => name && names.indexOf(name) === names.lastIndexOf(name);
+  return names.map((name, k) => (isClear(name) ? name : paths[k]));
+}
+
+const allRows = () => Array.from({ length: rowCount }, (_, row) => row);
+const fieldOf = (path) => fields.find((field) => field.path === path);
+const varyingFields = () => fields.filter((field) => field.varies && field.path !== "status");
+const shortHash = (row) => columns.hash(row).slice(0, 8);
+const nameOf = (row) => columns.composition?.(row) || shortHash(row);
+const folderOf = (row) => columns.directory?.(row)?.replace("\u0001", columns.hash(row));
+const statusRank = (row) => core.statuses.indexOf(columns.status(row));
+const lastStatus = () => (core.statuses.includes("completed") ? "completed" : core.statuses.at(-1));
+
+/** Return the values of a field over rows, without those that lack it. */
+function valuesOf(field, rows) {
+  return rows.map(field.of).filter((value) => value !== null);
+}
+
+/** Return [value, count] of a field over rows, in the order of progress or of the alphabet. */
+function tally(field, rows) {
+  const counts = new Map();
+  for (const value of valuesOf(field, rows)) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const place = (value) => (field.path === "status" ? core.statuses.indexOf(value) : 0);
+  const compare = field.kind === "number" ? ascending : collator.compare;
+  return [...counts].sort(([a], [b]) => place(a) - place(b) || compare(a, b));
+}
+
+/** Return the range of a field over rows, or its most frequent values, in words. */
+function rangeText(field, rows) {
+  const values = valuesOf(field, rows);
+  if (!values.length) return "none";
+  if (field.kind === "number") {
+    const [least, most] = extent(values).map(formatValue);
+    return least === most ? least : `${least} to ${most}`;
+  }
+  const counts = tally(field, rows);
+  const texts = counts.slice(0, 4).map(([value, count]) => `${value} (${grouped(count)})`);
+  return [...texts, counts.length > 4 && "…"].filter(Boolean).join(", ");
+}
+
+/** Return how many results of a simulation are there, and how many are expected. */
+function countResults(row) {
+  const states = core.results.map((result) => result.states[row]);
+  const there = states.filter((state) => state === "x").length;
+  return [there, states.filter((state) => state !== " ").length];
+}
+
+/** Return rows sorted by a key; those without a value come last. */
+function sorted(rows, key, down = false) {
+  const keys = new Map(rows.map((row) => [row, key(row)]));
+  const sign = down ? -1 : 1;
+  const bothNumbers = (x, y) => typeof x === "number" && typeof y === "number";
+  const compare = (x, y) => (bothNumbers(x, y) ? x - y : collator.compare(x, y));
+  return rows.slice().sort((a, b) => {
+    const [x, y] = [keys.get(a), keys.get(b)];
+    if (isMissing(x) || isMissing(y)) return isMissing(x) - isMissing(y);
+    return sign * compare(x, y);
+  });
+}
+
+/** Return the simulation of a hash, or of its beginning if only one begins so. */
+function findSimulation(text) {
+  const hash = text.toUpperCase();
+  if (rowOf.has(hash)) return rowOf.get(hash);
+  if (!/^[0-9A-F]{6,}$/.test(hash)) return undefined;
+  const found = allRows().filter((row) => columns.hash(row).startsWith(hash));
+  return found.length === 1 ? found[0] : undefined;
+}

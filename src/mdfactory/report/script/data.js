@@ -1,0 +1,145 @@
+// Data of the page: columns, curves, and numbers as text. No document is needed for it.
+
+const GAP = 65535; // the code of a value that is no number
+const MAX_CODE = 65534;
+const MAX_CHARACTERS = 80; // of a text in a plot
+
+const ascending = (a, b) => a - b;
+const byCode = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const isMissing = (value) => value === null || value === undefined;
+
+/** Return a function row -> value of a column, which has one of three forms. */
+function reader(column) {
+  if (!column) return () => null;
+  if (Array.isArray(column)) return (row) => column[row] ?? null;
+  if (column.codes) return (row) => column.values[column.codes[row]] ?? null;
+  let place = 0;
+  const others = new Map(column.steps.map((step, k) => [(place += step), column.values[k]]));
+  return (row) => (others.has(row) ? others.get(row) : column.rest) ?? null;
+}
+
+/** Return the header of a blob of curves, with entries that `decode` turns into curves. */
+function decodeCurves(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  let start = Math.ceil((4 + length) / 4) * 4;
+  const entries = header.curves.map(([simulation, quantity, group, points, band, ...ends]) => {
+    const entry = { simulation, quantity, group, points, band, ends, start };
+    start += 2 * points * (2 + (ends.length > 4) + 2 * band);
+    return entry;
+  });
+  return { ...header, entries, decode: (entry) => decodeCurve(view, header.labels, entry) };
+}
+
+/** Return the axes (two of a map) and values of a curve: numbers of 16 bits, of its own range. */
+function decodeCurve(view, labels, { points, band, ends, start }) {
+  let place = start;
+  const take = (low, high) => Array.from({ length: points }, () => {
+    const code = view.getUint16(place, true);
+    place += 2;
+    if (code === GAP) return null;
+    if (isMissing(low)) return labels[code];
+    const share = code / MAX_CODE;
+    return high - low === MAX_CODE ? low + code : low * (1 - share) + high * share;
+  });
+  const [xLow, xHigh, yLow, yHigh, x2Low, x2High] = ends;
+  const curve = { x: [take(xLow, xHigh)] };
+  if (ends.length > 4) curve.x.push(take(x2Low, x2High));
+  curve.y = take(yLow ?? 0, yHigh ?? 0);
+  if (band) Object.assign(curve, { low: take(yLow, yHigh), high: take(yLow, yHigh) });
+  return curve;
+}
+
+/** Return a text as plots have it: not too long, and no name that every object has. */
+function shownText(text) {
+  const short = text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS - 1)}…` : text;
+  return short in Object.prototype ? `\u200b${short}` : short;
+}
+
+/** Return the least and the most of numbers. */
+function extent(values) {
+  let [least, most] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return [least, most];
+}
+
+/** Return the quantile of sorted numbers, by linear interpolation. */
+function quantile(ordered, share) {
+  const place = (ordered.length - 1) * share;
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, ordered.length - 1);
+  return ordered[below] + (ordered[above] - ordered[below]) * (place - below);
+}
+
+/** Return a map: key -> the items that have it. */
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (groups.has(key)) groups.get(key).push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
+
+/** Return Spearman's coefficient of rank correlation; null of fewer than four pairs. */
+function rankCorrelation(pairs) {
+  if (pairs.length < 4) return null;
+  const [a, b] = [0, 1].map((which) => ranksOf(pairs.map((pair) => pair[which])));
+  const middle = (pairs.length - 1) / 2;
+  const sum = (u, v) => u.reduce((total, rank, k) => total + (rank - middle) * (v[k] - middle), 0);
+  const size = Math.sqrt(sum(a, a) * sum(b, b));
+  return size ? sum(a, b) / size : null;
+}
+
+/** Return the ranks of numbers; equal ones have their mean rank. */
+function ranksOf(values) {
+  const order = values.map((value, k) => [value, k]).sort((a, b) => a[0] - b[0]);
+  const ranks = new Array(values.length);
+  for (let first = 0, last = 0; first < order.length; first = last) {
+    while (last < order.length && order[last][0] === order[first][0]) last += 1;
+    for (let k = first; k < last; k += 1) ranks[order[k][1]] = (first + last - 1) / 2;
+  }
+  return ranks;
+}
+
+const withMinus = (text) => text.replaceAll("-", "−");
+const grouped = (number) => number.toLocaleString("en-US");
+const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+const words = (name) => name.replaceAll("_", " ");
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Return a value as text; a number with four digits that count. */
+function formatValue(value) {
+  if (isMissing(value)) return "";
+  if (typeof value !== "number") return String(value);
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) return withMinus(grouped(value));
+  const isLong = size < 1e-4 || size >= 1e6;
+  if (isLong) return withMinus(value.toExponential(2).replace("e+", "e"));
+  return withMinus(String(Number(value.toPrecision(4))));
+}
+
+/** Return a mean and its error: the error with two digits, the mean with as many places. */
+function formatWithError(mean, error) {
+  if (isMissing(mean) || !error) return formatValue(mean);
+  if (Math.abs(mean) >= 1e6 || error < 1e-7) return `${formatValue(mean)} ± ${formatValue(error)}`;
+  const places = Math.max(0, 1 - Math.floor(Math.log10(error)));
+  return withMinus(`${mean.toFixed(places)} ± ${error.toFixed(places)}`);
+}
+
+/** Return rows as CSV. A text that a spreadsheet takes for a formula gets an apostrophe. */
+function toCsv(rows) {
+  return rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+}
+
+function csvCell(value) {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = String(value ?? "").replace(/^(?=[=+\-@\t\r])/, "'");
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

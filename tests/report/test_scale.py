@@ -1,0 +1,76 @@
+"""A report of 100,000 simulations: all are found, in bounded time, memory and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.report.payload import decode
+from mdfactory.testing.records import run
+from planting import plant_sqlite
+
+SOLUTES = {"MEO": "CO", "ETH": "CCO", "ACN": "CC#N", "DMS": "CS(C)=O"}
+
+SCRIPT = """
+import json, resource, sys
+from mdfactory.cli.app import run
+code = run(["report", sys.argv[1]])
+print(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]))
+"""
+
+
+def _rows(number: int) -> list[tuple[str | int, ...]]:
+    """Return records of mixtures of water with a solute."""
+    numbers = random.Random(1)  # noqa: S311  # no secrets
+    rows = []
+    for index in range(number):
+        solute = numbers.choice(sorted(SOLUTES))
+        count = numbers.randrange(1, 200)
+        amounts = {"SOL": 450 - count, solute: count}
+        species = [
+            {
+                "fraction": amount / 450,
+                "count": amount,
+                "resname": name,
+                "smiles": SOLUTES.get(name, "O"),
+            }
+            for name, amount in amounts.items()
+        ]
+        system = {"species": species, "total_count": 450, "ionization": {"seed": index}}
+        document: dict[str, Any] = {"simulation_type": "mixedbox", "system": system}
+        text = json.dumps(document)
+        hash_ = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().upper()
+        status = numbers.choice(["build", "production", "completed"])
+        directory = f"/campaign/set{index % 50}/{hash_}"
+        record = run(hash_, input_data=text, directory=directory, status=status)
+        rows.append(tuple(record[name] for name in SIMULATIONS.columns))
+    return rows
+
+
+@pytest.mark.long
+def test_each_of_100_000_simulations_is_in_a_page_of_10_mb(tmp_path: Path) -> None:
+    rows = _rows(100_000)
+    plant_sqlite(tmp_path / "runs.db", SIMULATIONS, rows)
+    page = tmp_path / "report.html"
+    began = time.monotonic()
+    environment = os.environ | {"MDFACTORY_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", SCRIPT, str(page)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    code, megabytes = json.loads(result.stdout.splitlines()[-1])
+    assert code == 0
+    assert time.monotonic() - began < 60
+    assert megabytes < 800
+    assert page.stat().st_size <= 10_000_000
+    _, _, blob = page.read_text(encoding="utf-8").partition('id="data-core">')
+    core = json.loads(decode(blob.partition("<")[0]))
+    assert {*core["simulations"]["columns"]["hash"]} == {str(row[0]) for row in rows}
