@@ -29,8 +29,9 @@ from mdfactory.report.plots.panels import (
     group_text,
     shown_quantities,
 )
+from mdfactory.report.plots.remarks import colour_notes
 from mdfactory.report.plots.specification import specification
-from mdfactory.report.plots.texts import axis_title
+from mdfactory.report.plots.texts import axis_title, clean_title
 from mdfactory.report.plots.view import NO_PLOT, View, hash_colour, view_of
 
 MAX_TABLE_ROWS: Final = 500
@@ -142,12 +143,14 @@ class AnalysisContent:
         plan, text = self.plan, self.simulations.privacy.text
         views = [self._view_data(names, view) for names, view in self.views]
         notes = [*self.notes, *(note for _, view in self.views[:1] for note in view.notes)]
+        # The page says it of the colour that is chosen.
+        grey = {*colour_notes(clean_title(self.colour.title), self.colour.values.values())}
         return {
             "name": clean(self.name),
             "drawn": len(self.summaries),
             "kind": str(plan.kind),
             "reason": _reason(plan, has_members=bool(self.summaries)),
-            "notes": list(dict.fromkeys(map(text, notes))),
+            "notes": list(dict.fromkeys(text(note) for note in notes if note not in grey)),
             "caption": list(map(text, plan.notes)),
             "quantities": [self._quantity(name) for name in self.quantities],
             "groups": list(map(clean, plan.groups)),

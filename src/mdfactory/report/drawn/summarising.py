@@ -6,7 +6,6 @@ import json
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from mdfactory.frames.curves import MAX_POINTS
@@ -15,9 +14,15 @@ from mdfactory.frames.statistics import Start
 from mdfactory.records.tables import Table
 from mdfactory.report.drawn.cache import Cache, combined, key_of
 from mdfactory.report.drawn.plan_data import plan_from_json, plan_to_json
-from mdfactory.report.drawn.stored import ReadFrame, StoredFrame, read_frames
+from mdfactory.report.drawn.stored import StoredFrame
 from mdfactory.report.drawn.summaries import restricted, summary_of
-from mdfactory.report.plots.reading import PLANNED_BYTES, PLANNED_FRAMES
+from mdfactory.report.plots.frames import (
+    PLANNED_FRAMES,
+    ReadFrame,
+    first_frames,
+    read_frames,
+    released,
+)
 from mdfactory.stores.transaction import Transaction
 
 KEY_BYTES: Final = 40
@@ -76,7 +81,7 @@ def summarise_frames(
     planned = _kept_plan(cache, name)
     if planned is None:
         hashes = [frame.hash for frame in stored]
-        first = _first_frames(read_frames(transaction, table, hashes, corrupt))
+        first = first_frames(read_frames(transaction, table, hashes, corrupt))
         planned = restricted(
             plan(table.result_name, [one.frame for one in first], [one.extras for one in first])
         )
@@ -112,11 +117,7 @@ def _frames(  # noqa: PLR0917
     """Yield the frames that have no summary yet: those that were read first, then the others."""
     there = known | {frame.hash for frame in first}
     others = [one.hash for one in stored if one.hash not in there]
-    first.reverse()
-    while first:
-        frame = first.pop()
-        if frame.hash not in known:
-            yield frame
+    yield from (frame for frame in released(first) if frame.hash not in known)
     yield from read_frames(transaction, table, others, corrupt)
 
 
@@ -132,18 +133,6 @@ def _kept_plan(cache: Cache, key: str) -> Plan | None:
         return plan_from_json(json.loads(data)) if data else None
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
-
-
-def _first_frames(frames: Iterator[ReadFrame]) -> list[ReadFrame]:
-    """Return the frames of which a plan is made."""
-    first: list[ReadFrame] = []
-    size = 0
-    for frame in islice(frames, PLANNED_FRAMES):
-        first.append(frame)
-        size += frame.frame.nbytes
-        if size > PLANNED_BYTES:
-            break
-    return first
 
 
 def _joined(summaries: dict[str, bytes]) -> bytes:

@@ -78,7 +78,7 @@ def plot_analysis(
         keys = _keys(transaction, table, query, search, note)
         hashes = [key[0] for key in keys]
         field, compositions = read_colour(transaction, hashes, colour)
-        reading = read_analysis(transaction, table, keys, y, first)
+        reading = read_analysis(transaction, table, hashes, y, first)
     field = hash_colour(field, [member.hash for member in reading.members])
     view = view_of(
         name, reading.plan, reading.members, field, reading.quantities, is_date=reading.is_date

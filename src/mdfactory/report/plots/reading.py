@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import FrameCorruptError, counted, one_line
-from mdfactory.frames.extras import extras_of
+from mdfactory.errors import counted
 from mdfactory.frames.plots import Plan, misfit, plan
 from mdfactory.frames.statistics import WHOLE, Start, draw_and_summarise, start_note
-from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Table
+from mdfactory.report.plots.frames import ReadFrame, first_frames, read_frames, released
 from mdfactory.report.plots.panels import Member, shown_quantities
 from mdfactory.report.plots.view import NO_PLOT
-from mdfactory.stores.keys import Key, hash_condition, key_batches
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.frames import frame_of
-
-PLANNED_FRAMES: Final = 50
-"""Maximum number of frames of which a plan is made."""
-
-PLANNED_BYTES: Final = 2**26
-"""Maximum size of the frames of which a plan is made."""
 
 MAX_CORRUPT: Final = 3
 """Maximum number of frames that notes name, because they cannot be read."""
@@ -60,19 +51,10 @@ class Reading:
     corrupt: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """The frame of a simulation, and the extras of its registry entry."""
-
-    hash: str
-    frame: pa.Table
-    extras: Mapping[str, Any]
-
-
 def read_analysis(
     transaction: Transaction,
     table: Table,
-    keys: Sequence[Key],
+    hashes: Sequence[str],
     y: str | Sequence[str] | None = None,
     start: Start = WHOLE,
 ) -> Reading:
@@ -84,8 +66,8 @@ def read_analysis(
         A transaction of the store.
     table
         The table of the analysis.
-    keys
-        Keys of the records.
+    hashes
+        The simulations, sorted.
     y
         The quantities to show. Default: the first of the plan.
     start
@@ -96,10 +78,10 @@ def read_analysis(
     QueryError
         If the analysis has no such quantity.
     """
-    corrupt: list[str] = []
-    records = _records(transaction, table, keys, corrupt)
-    first = _first_records(records)
-    frames, extras = [record.frame for record in first], [record.extras for record in first]
+    corrupt: dict[str, str] = {}
+    read = read_frames(transaction, table, hashes, corrupt)
+    first = first_frames(read)
+    frames, extras = [one.frame for one in first], [one.extras for one in first]
     planned = plan(table.result_name, frames, extras)
     quantities = shown_quantities(planned, y)
     is_date = _is_date(planned, frames)
@@ -108,58 +90,21 @@ def read_analysis(
     misfits: Counter[str] = Counter()
     if planned.kind not in NO_PLOT:
         shown = _restricted(planned, quantities)
-        for record in chain(_released(first), records):
-            reason = misfit(planned, record.frame, record.extras)
+        for one in chain(released(first), read):
+            reason = misfit(planned, one.frame, one.extras)
             if reason:
                 misfits[reason] += 1
                 continue
-            member, notes = _member(shown, record, start)
+            member, notes = _member(shown, one, start)
             members.append(member)
             remarks.update(notes)
     notes = (
         *planned.notes,
-        *_misfit_notes(misfits, len(keys)),
-        *_corrupt_notes(corrupt),
+        *_misfit_notes(misfits, len(hashes)),
+        *_corrupt_notes([*corrupt.values()]),
         *_remark_notes(remarks, len(members)),
     )
-    return Reading(planned, quantities, tuple(members), is_date, notes, tuple(corrupt))
-
-
-def _records(
-    transaction: Transaction, table: Table, keys: Sequence[Key], corrupt: list[str]
-) -> Iterator[_Record]:
-    """Yield the frames of records; those that cannot be read are added to `corrupt`."""
-    for batch in key_batches(keys):
-        query = Query((hash_condition(batch),), sort=Sort("hash"))
-        for rows in transaction.read_with_sidecars(table, query):
-            for position in range(rows.num_rows):
-                (row,) = rows.slice(position, 1).to_pylist()
-                try:
-                    frame = frame_of(table, row)
-                except FrameCorruptError as error:
-                    corrupt.append(one_line(error))
-                    continue
-                units, others = extras_of(row["entry"])
-                yield _Record(row["hash"], frame, {**others, "units": units})
-
-
-def _first_records(records: Iterator[_Record]) -> list[_Record]:
-    """Return the records of which a plan is made."""
-    first: list[_Record] = []
-    size = 0
-    for record in islice(records, PLANNED_FRAMES):
-        first.append(record)
-        size += record.frame.nbytes
-        if size > PLANNED_BYTES:
-            break
-    return first
-
-
-def _released(records: list[_Record]) -> Iterator[_Record]:
-    """Yield records, and let each go."""
-    records.reverse()
-    while records:
-        yield records.pop()
+    return Reading(planned, quantities, tuple(members), is_date, notes, tuple(corrupt.values()))
 
 
 def _restricted(planned: Plan, quantities: Sequence[str]) -> Plan:
@@ -169,14 +114,14 @@ def _restricted(planned: Plan, quantities: Sequence[str]) -> Plan:
     return replace(planned, y=y, scalars=scalars)
 
 
-def _member(shown: Plan, record: _Record, start: Start) -> tuple[Member, Sequence[str]]:
+def _member(shown: Plan, read: ReadFrame, start: Start) -> tuple[Member, Sequence[str]]:
     """Return what is drawn of a frame, and notes about it."""
-    drawing, statistics = draw_and_summarise(shown, record.frame, start)
-    note = start_note(shown, record.frame, start)
+    drawing, statistics = draw_and_summarise(shown, read.frame, start)
+    note = start_note(shown, read.frame, start)
     if start.value and not note:
         note = f"statistics leave out the first {start}"
     notes = (*drawing.notes, *([note] if note else []))
-    return Member(record.hash, drawing, statistics), notes
+    return Member(read.hash, drawing, statistics), notes
 
 
 def _is_date(planned: Plan, frames: Sequence[pa.Table]) -> bool:

@@ -29,9 +29,6 @@ PROPERTIES: Final = frozenset(
 )
 """Properties of every object in JavaScript: Vega takes such a category for one of its own."""
 
-INVISIBLE: Final = "\u2060"
-"""A character without width, by which a text differs from such a property."""
-
 TITLE_CHARACTERS: Final = str.maketrans({'"': "”", "'": "’", "`": "’", "\\": "∖"})  # noqa: RUF001
 """Quotes and backslashes, which would end a text of an expression -> what is shown for them."""
 
@@ -60,7 +57,7 @@ def clean(text: object, limit: int = MAX_CHARACTERS) -> str:
     r"""Return a text of a record as a value of a specification.
 
     Controls become spaces. Controls of direction and code points that are no characters are left
-    out. A text of more characters than the limit is cut. One of the `PROPERTIES` gets a full stop.
+    out. A text of more characters than the limit is cut. One of the `PROPERTIES` ends in a space.
 
     Examples
     --------
