@@ -26,7 +26,7 @@ from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to
 from mdfactory.records.arrow import batch
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, artifact_table, text_schema
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.report.plot import Plot
+from mdfactory.report.plots.plot import Plot
 from mdfactory.stores.store import Store
 from mdfactory.sync import frames as sync_frames
 from mdfactory.sync import pull as sync_pull
@@ -582,7 +582,7 @@ class Records:
         <Plot of density_timeseries: timeseries of density_g_cm3>
         >>> density.save("density.pdf")
         """
-        from mdfactory.report.analysis import plot_analysis
+        from mdfactory.report.plots.analysis import plot_analysis
 
         with argument_names(self.store.command_options):
             return plot_analysis(

@@ -8,11 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from corpus.plot_cases import Case
 from mdfactory.frames.curves import Curve, Drawing
 from mdfactory.frames.plots import Plan, PlotKind
-from mdfactory.frames.statistics import Statistic
+from mdfactory.frames.plots import plan as plan_of
+from mdfactory.frames.statistics import WHOLE, Statistic
+from mdfactory.report.analyses import Analyses, Detail
+from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.drawn.curve_data import PackedCurve, pack_curves
-from mdfactory.report.payload import encode, to_column, to_json
+from mdfactory.report.drawn.entries import AnalysisContent, Simulations, content_of
+from mdfactory.report.drawn.summaries import restricted, summary_of
+from mdfactory.report.payload import encode, to_column, to_json, values_of_column
 from mdfactory.report.plots.colour import Colour
 from mdfactory.report.plots.panels import Member
 from mdfactory.report.plots.specification import specification
@@ -225,6 +231,49 @@ def campaign(count: int, *quantities: str) -> tuple[Json, dict[str, str]]:
     members = members_of(data, plan)
     data["analyses"] = [analysis(data, plan, members)]
     return data, {"analysis-0": encode(curves_blob(data, plan, members))}
+
+
+def stored(cases: Sequence[Case], count: int, colour: str) -> tuple[Json, dict[str, str], Analyses]:
+    """Return the data of a page of simulations that have the tables of some cases.
+
+    Parameters
+    ----------
+    cases
+        The cases; each is an analysis.
+    count
+        Number of simulations, which share the tables of a case.
+    colour
+        The field that colours them, which some lack.
+    """
+    data = core(count)
+    hashes = [hash_of(number) for number in range(count)]
+    data["colour"] = colour
+    field = next(one for one in data["simulations"]["fields"] if one["path"] == colour)
+    values = values_of_column(field["values"], count)
+    values[2::7] = [None] * len(values[2::7])
+    if colour != FIELD:
+        values = ["__proto__" if value == "spce" else value for value in values]
+    field["values"] = to_column(values)
+    simulations = Simulations(
+        {hash_: number for number, hash_ in enumerate(hashes)},
+        Colour(colour, dict(zip(hashes, values, strict=True)), is_number=colour == FIELD),
+        [status_of(number) for number in range(count)],
+        {hash_: f"SOL {number}" for number, hash_ in enumerate(hashes)},
+        Privacy([]),
+    )
+    contents = [_content(case, hashes, simulations) for case in cases]
+    analyses = Analyses(contents=contents)
+    data["analyses"] = [content.entry() | {"records": count} for content in contents]
+    return data, dict(analyses.encoded(Detail())), analyses
+
+
+def _content(case: Case, hashes: Sequence[str], simulations: Simulations) -> AnalysisContent:
+    """Return the analysis of a case."""
+    frames = case.frames()
+    made = restricted(plan_of(case.analysis, frames, [case.extras] * len(frames)))
+    whole = [summary_of(made, frame, case.extras, WHOLE).to_bytes() for frame in frames]
+    summaries = {hash_: whole[number % len(whole)] for number, hash_ in enumerate(hashes)}
+    return content_of(case.name, made, summaries, [], simulations)
 
 
 def artifact(number: int, picture: str | None, note: str | None = None) -> Json:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from corpus import pages
+from corpus.plots import CASES
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
 from mdfactory.records.query import Query
@@ -25,7 +26,8 @@ from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.report.page import SCRIPTS, asset, build, page_script, vega_bundle
 from mdfactory.report.payload import encode, to_json
-from mdfactory.report.plots.fill import fill
+from mdfactory.report.plots.fill import SCREEN, fill
+from mdfactory.report.plots.view import NO_PLOT
 from mdfactory.report.report import write_report
 from mdfactory.sync.completeness import count_results, read_completeness
 from mdfactory.sync.initialise import initialise
@@ -532,7 +534,7 @@ def _same(value: Any, other: Any, size: float = 1) -> bool:
             _same(*pair, size) for pair in zip(value, other, strict=True)
         )
     if isinstance(value, float) and isinstance(other, int | float):
-        return abs(value - other) <= 1e-4 * size
+        return abs(value - other) <= 1e-4 * max(size, abs(value))
     return bool(value == other)
 
 
@@ -587,6 +589,123 @@ def _fill_in_browser(browser: Browser, plan: Any, members: Any, view: Any) -> An
         return page.evaluate(f"given => {{ {script} {call} }}", given)
     finally:
         page.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("colour", [pages.FIELD, "water_model"])
+@pytest.mark.parametrize(("count", "step"), [(2, 1), (9, 1), (200, 9)])
+def test_the_page_fills_the_plots_of_all_kinds_as_python_does(
+    opened: Open, colour: str, count: int, step: int
+) -> None:
+    core, blobs, analyses = pages.stored(CASES[::step], count, colour)
+    shown = opened(core, blobs)
+    script = "".join(asset(f"script/{name}.js") for name in SCRIPTS if name != "start")
+    begin = (
+        "themes = JSON.parse(byId('themes').textContent); take(await blob('core'));"
+        "Object.assign(state, { rows: allRows(), colour: core.colour });"
+    )
+    lists = "await Promise.all(core.analyses.map(async (analysis) => Promise.all("
+    lists += "analysis.views.map(async (view) => (await filled(analysis, view)).rows))))"
+    found = shown.page.evaluate(f"async () => {{ {script} {begin} return {lists}; }}")
+    kinds = set()
+    for content, views in zip(analyses.contents, found, strict=True):
+        for (names, view), rows in zip(content.views, views, strict=True):
+            kinds.add(str(view.kind))
+            for name, expected in content.rows(names, view, SCREEN).items():
+                assert len(rows[name]) == len(expected), (content.name, name)
+                for row, other in zip(expected, rows[name], strict=True):
+                    differing = [key for key in row if not _same(row[key], other.get(key))]
+                    assert not differing, (content.name, name, differing, row.get("name", ""))
+    assert {"timeseries", "profile", "bars", "map"} <= kinds
+
+
+@needs_browser
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_each_table_of_the_corpus_has_a_plot_with_ink_or_its_reason(
+    opened: Open, first: int
+) -> None:
+    core, blobs, _ = pages.stored(CASES[first::3], 8, pages.FIELD)
+    shown = opened(core, blobs, fragment="#analyses")
+    shown.show("#analyses")
+    cards = shown.page.locator(".cards > .card").all()
+    assert len(cards) == len(core["analyses"])
+    for card, analysis in zip(cards, core["analyses"], strict=True):
+        inks = [canvas.evaluate(INK) for canvas in card.locator(".plot canvas").all()]
+        if analysis["views"] and analysis["kind"] not in NO_PLOT:
+            assert inks, analysis["name"]
+            assert min(inks) > 3, analysis["name"]
+        else:
+            assert card.locator("table").count() or analysis["reason"] in card.inner_text()
+
+
+@needs_browser
+def test_other_quantities_have_plots_even_if_each_is_one_number(opened: Open) -> None:
+    case = next(case for case in CASES if case.name == "area_per_lipid_by_species")
+    core, blobs, _ = pages.stored([case], 8, pages.FIELD)
+    assert any(quantity.get("scalar") for quantity in core["analyses"][0]["quantities"])
+    shown = opened(core, blobs)
+    shown.show("#analyses/area_per_lipid_by_species")
+    others = len(core["analyses"][0]["views"]) - 1
+    assert shown.page.locator(".small-cards canvas").count() == others > 0
+
+
+@needs_browser
+def test_an_analysis_may_have_the_name_of_a_property_of_every_object(opened: Open) -> None:
+    core, blobs = pages.campaign(8)
+    core["analyses"][0]["name"] = core["results"][0]["name"] = "constructor"
+    shown = opened(core, blobs)
+    shown.show("#analyses/constructor")
+    assert shown.page.locator(".plot canvas").count() == 2
+
+
+@needs_browser
+def test_many_analyses_are_shown_in_parts(opened: Open) -> None:
+    core, blobs = pages.campaign(60)
+    (analysis,), (result,) = core["analyses"], core["results"]
+    names = [f"density_{number:03}" for number in range(300)]
+    core["analyses"] = [analysis | {"name": name} for name in names]
+    core["results"] = [result | {"name": name} for name in names]
+    shown = opened(core, blobs)
+    for section in SECTIONS:
+        shown.page.evaluate("fragment => { location.hash = fragment; }", section)
+        shown.page.locator(f'#sections a[href="#{section}"][aria-current]').wait_for()
+        assert shown.elements <= MAX_ELEMENTS, section
+    shown.page.evaluate("location.hash = '#analyses'")
+    for _ in range(4):
+        shown.page.locator("#main button", has_text="next").first.click()
+    titles = shown.page.locator(".cards h2").all_inner_texts()
+    assert [title.replace("\u200b", "") for title in titles] == names[240:]
+    assert shown.page.locator("#main button", has_text="next").first.is_disabled()
+
+
+@needs_browser
+def test_simulations_without_the_colour_are_grey_and_counted(opened: Open) -> None:
+    case = next(case for case in CASES if case.name == "density_timeseries_example")
+    core, blobs, _ = pages.stored([case], 3, pages.FIELD)
+    shown = opened(core, blobs)
+    assert "1 without it" in shown.page.inner_text("#legend")
+    shown.show("#analyses")
+    grey = """canvas => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const own = [0x8a, 0x8a, 0x8a].join();
+      for (let k = 0; k < data.length; k += 4) if (data.slice(k, k + 3).join() === own) return true;
+      return false;
+    }"""
+    assert shown.page.locator(".plot canvas").first.evaluate(grey)
+
+
+@needs_browser
+def test_the_axis_of_the_colour_is_that_of_the_simulations_chosen(opened: Open) -> None:
+    core, blobs = pages.campaign(30)
+    shown = opened(core, blobs, fragment="#analyses/density")
+    chosen = pages.drawn_simulations(core)[0]
+    shown.page.fill("#search", pages.hash_of(chosen)[:8])
+    shown.page.locator("#count", has_text="1 of 30").wait_for()
+    axis = json.loads(shown.download("specification"))["hconcat"][1]["layer"][0]["encoding"]["x"]
+    fractions = [pages.fraction_of(number) for number in range(30)]
+    assert axis["scale"]["domain"] == pytest.approx([min(fractions), max(fractions)])
+    assert axis["axis"]["tickCount"] == 5
+    assert "labelExpr" in axis["axis"]
 
 
 @needs_browser

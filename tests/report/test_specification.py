@@ -348,6 +348,8 @@ HOSTILE = [
     "a.b[c]",
     "\u202eleft",
     "__proto__",
+    "constructor",
+    "toString",
     "x" * 10_000,
     "\U0010fffe",
     " ",

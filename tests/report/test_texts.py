@@ -44,6 +44,13 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert clean("x" * MAX_CHARACTERS) == "x" * MAX_CHARACTERS
 
 
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "valueOf"])
+def test_a_text_is_no_property_of_every_object_in_javascript(name: str) -> None:
+    assert clean(name) != name
+    assert clean(name).strip() == name
+    assert clean(clean(name)) == clean(name)
+
+
 def test_plain_texts_stay_what_they_are() -> None:
     assert clean("POPC · Å⁻³ 水") == "POPC · Å⁻³ 水"
 

@@ -5,6 +5,7 @@ const KINDS = {
   bars: "values of groups", scalars: "values", chemistry: "molecules", table: "table",
   empty: "no rows",
 };
+const ANALYSES_SHOWN = 60; // at once
 const MAX_CARD_ROWS = 8;
 const MAX_PAGE_ROWS = 500;
 const MAX_OTHERS = 24; // plots of other quantities on the page of an analysis
@@ -14,7 +15,11 @@ const SMALL_HEIGHT = 130;
 
 function analyses() {
   if (!core.analyses.length) return [heading("Analyses"), el("p.empty", "There are no analyses.")];
-  return [heading("Analyses"), el("div.cards", core.analyses.map(analysisCard))];
+  const total = core.analyses.length;
+  const first = state.analysisPage * ANALYSES_SHOWN;
+  const shown = core.analyses.slice(first, first + ANALYSES_SHOWN);
+  const buttons = () => pageButtons("analysisPage", first, total, ANALYSES_SHOWN);
+  return [heading("Analyses"), buttons(), el("div.cards", shown.map(analysisCard)), buttons()];
 }
 
 function analysisCard(analysis) {
@@ -86,9 +91,12 @@ function viewCard(analysis, view) {
 function otherViews(analysis, chosen, select) {
   const others = analysis.views.map((view, k) => [view, k]).filter(([, k]) => k !== chosen);
   if (!others.length) return null;
-  const settings = { parts: ["curves", "cells"], height: SMALL_HEIGHT, first: true };
+  const partOf = { map: "cells", bars: "bars", scalars: "statistics" };
+  const settingsFor = (view) => ({
+    parts: [partOf[kindOf(analysis, view)] ?? "curves"], height: SMALL_HEIGHT, first: true,
+  });
   const small = ([view, k]) => card(linkButton(viewTitle(analysis, view), () => select(k)),
-    plotNode(analysis, view, settings));
+    plotNode(analysis, view, settingsFor(view)));
   const cards = others.slice(0, MAX_OTHERS).map(small);
   return [el("h2", "Other quantities"), el("div.cards.small-cards", cards)];
 }

@@ -39,16 +39,18 @@ async function drawArtifacts(node, row = null) {
     el("h2", title(key)),
     el("div.gallery", list.flatMap((artifact) => figuresOf(artifact, byName))),
   ]);
-  node.replaceChildren(pageButtons(first, ordered.length), ...galleries);
+  const buttons = pageButtons("artifactPage", first, ordered.length, ARTIFACTS_SHOWN);
+  node.replaceChildren(buttons, ...galleries);
 }
 
-function pageButtons(first, total) {
+/** Return the buttons that turn the pages of a list; its page is kept in the state by a name. */
+function pageButtons(name, first, total, size) {
   const turn = (step) => () => {
-    state.artifactPage = first / ARTIFACTS_SHOWN + step;
+    state[name] = first / size + step;
     refresh();
   };
-  const last = Math.min(first + ARTIFACTS_SHOWN, total);
-  return el("div.controls", { hidden: total <= ARTIFACTS_SHOWN },
+  const last = Math.min(first + size, total);
+  return el("div.controls", { hidden: total <= size },
     el("button", { disabled: first === 0, click: turn(-1) }, "previous"),
     `${grouped(first + 1)} to ${grouped(last)} of ${grouped(total)}`,
     el("button", { disabled: last === total, click: turn(1) }, "next"));

@@ -83,15 +83,17 @@ function setColour(path) {
 }
 
 function showLegend() {
-  const { isNumber: hasNumbers, domain, of } = colouring();
+  const { isNumber: hasNumbers, domain, of, field } = colouring();
+  const entry = (name, colour) => el("span", el("i", { style: { background: colour } }), name);
+  const lacking = rowCount - valuesOf(field, allRows()).length;
+  const none = lacking ? [entry(`${grouped(lacking)} without it`, NO_COLOUR)] : [];
   if (!hasNumbers) {
-    const entry = (name) => el("span", el("i", { style: { background: of(name) } }), name);
-    byId("legend").replaceChildren(...domain.map(entry));
+    byId("legend").replaceChildren(...domain.map((name) => entry(name, of(name))), ...none);
     return;
   }
   const stops = Array.from({ length: 9 }, (_, k) => viridis(k / 8)).join(",");
   const ramp = el("i.ramp", { style: { background: `linear-gradient(90deg,${stops})` } });
-  byId("legend").replaceChildren(formatValue(domain[0]), ramp, formatValue(domain[1]));
+  byId("legend").replaceChildren(formatValue(domain[0]), ramp, formatValue(domain[1]), ...none);
 }
 
 /** Return a dot in the colour of a simulation. */

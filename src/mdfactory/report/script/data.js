@@ -55,7 +55,7 @@ function decodeCurve(view, labels, { points, band, ends, start }) {
 /** Return a text as plots have it: not too long, and no name that every object has. */
 function shownText(text) {
   const short = text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS - 1)}…` : text;
-  return short in Object.prototype ? `\u200b${short}` : short;
+  return short in Object.prototype ? `${short}\u00a0` : short;
 }
 
 /** Return the least and the most of numbers. */

@@ -9,13 +9,21 @@ async function wholeSpecification(analysis, view) {
   const names = Object.keys(view.specification.datasets ?? {});
   const listOf = (name) => (rows[name] ?? []).map(withoutRow);
   const datasets = Object.fromEntries(names.map((name) => [name, listOf(name)]));
-  const shown = view.by_group ? view.specification : recoloured(view.specification, true);
+  const shown = view.by_group ? view.specification : withOwnNotes(recoloured(view.specification, true));
   if (kindOf(analysis, view) !== "map") return { ...shown, datasets, config: themes.light };
   const { $schema, title, usermeta } = shown;
   const concat = mapLeaves(analysis, view, leavesOf(shown)).map((leaf) => leaf.specification);
   const resolve = { scale: { color: "independent" } };
   const config = themes.light;
   return { $schema, title, usermeta, concat, columns: 3, resolve, datasets, config };
+}
+
+/** Return a specification without the note about simulations that lack another colour. */
+function withOwnNotes(specification) {
+  const { title } = specification;
+  if (state.colour === core.colour || !title?.subtitle) return specification;
+  const subtitle = title.subtitle.filter((note) => !note.startsWith("grey: "));
+  return { ...specification, title: { ...title, subtitle } };
 }
 
 async function savePicture(analysis, view, kind) {

@@ -217,16 +217,19 @@ function binsOf(colours, paint) {
   return names.map((name) => Math.min(ranks.indexOf(name), MAX_BINS - 1));
 }
 
-/** Return the bin of each number among the quantiles of all; what is no number has the last. */
+/** Return the bin of each number among the quantiles of all; what is no number has the last.
+ *
+ * A bin ends at a quantile, and has it.
+ */
 function quantileBins(values) {
   const numbers = values.filter(isNumber).sort(ascending);
   const own = MAX_BINS - (numbers.length < values.length ? 1 : 0);
-  let edges = [...new Set(numbers)].slice(1);
+  let edges = [...new Set(numbers)].slice(0, -1);
   if (edges.length >= own) {
     const shares = Array.from({ length: own - 1 }, (_, k) => (k + 1) / own);
     edges = [...new Set(shares.map((share) => quantile(numbers, share)))];
   }
-  const binOf = (value) => edges.filter((edge) => edge <= value).length;
+  const binOf = (value) => edges.filter((edge) => edge < value).length;
   const bins = values.map((value) => (isNumber(value) ? binOf(value) : MAX_BINS));
   const used = [...new Set(bins)].sort(ascending);
   return bins.map((bin) => used.indexOf(bin));

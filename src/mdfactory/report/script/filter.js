@@ -10,7 +10,7 @@ const state = {
   rows: [], chosen: null, // the simulations that pass it, as a list and as a set
   colour: "", colours: null, // path of the field, and what is made of it
   sort: { key: "", down: false }, group: "status", matrixSort: "", // of the tables
-  view: {}, artifactsBy: "name", artifactPage: 0, // what pages show
+  view: Object.create(null), artifactsBy: "name", artifactPage: 0, analysisPage: 0, // what pages show
   filled: new Map(), // data of plots
 };
 

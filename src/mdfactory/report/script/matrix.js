@@ -2,6 +2,9 @@
 
 const IMAGE_ROWS = 400; // of more simulations, the matrix is an image
 const IMAGE_LINES = 1000;
+const TABLE_ROWS = 40; // at once in the document
+const TABLE_MARKS = 1100;
+const NAME_WIDTH = 90; // of a column of the image; in narrower ones names are upright
 const MAX_GROUPS = 12; // a number of more values is grouped by its quantiles
 const MAX_TOTALS = 30;
 const MARKS = { x: ["✓", "there"], ".": ["·", "missing"] };
@@ -19,13 +22,19 @@ function matrix() {
   const order = choice("sort by", [["", orders]], state.matrixSort, choose("matrixSort"));
   const key = Object.values(MARKS).map(([mark, name]) =>
     el("span.key.dim", el("span", { class: name }, mark), name));
-  const isImage = state.rows.length > IMAGE_ROWS;
+  const isImage = isMatrixImage();
   return [
     heading("Matrix", el("p.dim", "Simulations down, results across.")),
     el("div.controls", el("label", "Group by ", groups), el("label", "Sort by ", order), key,
       el("span.dim", "blank: not expected")),
     isImage ? matrixImage(matrixGroups()) : matrixTable(matrixGroups()),
   ];
+}
+
+/** Whether the matrix is an image: of many simulations, or of more results than a table shows. */
+function isMatrixImage() {
+  const marks = Math.min(TABLE_ROWS, state.rows.length) * core.results.length;
+  return state.rows.length > IMAGE_ROWS || marks > TABLE_MARKS;
 }
 
 /** Return [title, sorted rows] of each group. */
@@ -98,6 +107,7 @@ function matrixImage(groups) {
   const perLine = Math.ceil(rows.length / IMAGE_LINES);
   const lines = Math.ceil(rows.length / perLine);
   const size = { width: Math.max(24, Math.min(110, Math.floor(900 / core.results.length))) };
+  const names = size.width < NAME_WIDTH ? "div.matrix-names.steep" : "div.matrix-names";
   size.height = Math.max(1, Math.floor(IMAGE_LINES / lines));
   const canvas = el("canvas", {
     width: size.width * core.results.length, height: lines * size.height, role: "img",
@@ -112,7 +122,7 @@ function matrixImage(groups) {
   return [
     totalsTable(groups), el("p.dim", `${lead}A click opens a simulation.`),
     el("div.wide", el("div.matrix-image",
-      el("div.matrix-names", core.results.map(name)), el("div.matrix-body", canvas, labels))),
+      el(names, core.results.map(name)), el("div.matrix-body", canvas, labels))),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 const LEVEL_MARKS = { error: "✗", warning: "!", info: "→" };
 const MAX_UNDONE = 8;
+const MAX_RESULTS = 60;
 const MAX_FIELDS = 8; // that are listed at once
 const MAX_MORE_FIELDS = 60;
 const MAX_SAME = 200;
@@ -78,7 +79,7 @@ function undoneList(rows) {
   const undone = rows.filter((row) => columns.status(row) !== last);
   if (!undone.length) return null;
   const line = (row) => el("tr", el("td", statusNode(columns.status(row))), el("td", linkTo(row)),
-    dimCell(progressOf(row) || shortHash(row)));
+    dimCell(progressOf(row) || el("span.hash", shortHash(row))));
   const showAll = () => {
     showOnly(`not ${last}`, undone);
     location.hash = "#simulations";
@@ -92,7 +93,7 @@ function undoneList(rows) {
 }
 
 function resultsCard(rows) {
-  const lines = core.results.map((result) => {
+  const lines = core.results.slice(0, MAX_RESULTS).map((result) => {
     const [there, expected] = countStates(result, rows);
     const name = result.item === "analysis"
       ? analysisLink(result.name) : el("a", { href: "#artifacts" }, result.name);
@@ -104,7 +105,9 @@ function resultsCard(rows) {
   });
   const note = "Of the simulations that can have them: one in build or equilibrated cannot, unless "
     + "it has some.";
-  return card("Results", el("ul.bars", lines), el("p.dim", note));
+  const others = core.results.length - lines.length;
+  const more = others > 0 && el("p", el("a", { href: "#matrix" }, `${grouped(others)} more`));
+  return card("Results", el("ul.bars", lines), more, el("p.dim", note));
 }
 
 /** Return of how many simulations a result is there, and of how many it is expected. */

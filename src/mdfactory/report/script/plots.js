@@ -6,8 +6,9 @@ const EMBED = {
 };
 const PARTS = ["curves", "cells", "bars", "statistics"]; // named data -> part of a specification
 const CURVE_DATA = ["curves", "far", "bands"];
-const GROUP_LEGEND = { symbolType: "stroke", symbolStrokeWidth: 3, columns: 3, labelLimit: 120 };
+const GROUP_LEGEND = { symbolType: "stroke", symbolStrokeWidth: 3, columns: 2, labelLimit: 90 };
 const PADDING = { left: 2, top: 2, right: 12, bottom: 2 }; // the last label may be longer
+const MAP_WIDTH = 340;
 const FIELD_TICKS = 5; // of the axis of a field: its numbers may be long
 const MAX_OWN_PANELS = 3; // on the page of a simulation
 const OWN = { light: ["#c3c8ce", "#d1495b"], dark: ["#5a626b", "#ffb454"] }; // others, own
@@ -60,14 +61,18 @@ function mapEncodings(part, change) {
     [name, name === "encoding" ? change(child) : mapEncodings(child, change)]));
 }
 
-/** Return the axis of the field of the colour; its labels are written as those of the other axis. */
+/** Return the axis of the field of the colour: over the simulations that pass the filter, with
+ * labels that are written as those of the other axis.
+ */
 function fieldAxis(encoding) {
   const { isNumber: hasNumbers, field, domain } = colouring();
   const own = { field: "value", title: plain(field.label) };
   if (!hasNumbers) return { ...own, type: "nominal", axis: { labelAngle: -35 }, sort: domain };
   const { labelExpr } = encoding.y?.axis ?? {};
   const axis = { tickCount: FIELD_TICKS, labelExpr };
-  const scale = { zero: false, nice: false, padding: 12 };
+  const shown = extent(valuesOf(field, state.rows));
+  const [low, high] = shown[0] < shown[1] ? shown : domain;
+  const scale = { domain: low < high ? [low, high] : [low - 1, low + 1], nice: false, padding: 12 };
   return { ...own, type: "quantitative", axis, scale };
 }
 
@@ -158,7 +163,7 @@ function prepared(leaf, view, rows, { height, own, domain }) {
   const hasData = ({ data }) => !data?.name || datasets[data.name]?.length;
   if (part.layer) part = { ...part, layer: part.layer.filter(hasData) };
   if (leaf.specification === view.specification) part = { ...part, title: null };
-  const size = leaf.part === "cells" ? {} : {
+  const size = leaf.part === "cells" ? mapSize(leaf.specification) : {
     width: "container", height: heightOf(leaf, datasets, height),
     autosize: { type: "fit-x", contains: "padding" },
   };
@@ -166,6 +171,12 @@ function prepared(leaf, view, rows, { height, own, domain }) {
     $schema: view.specification.$schema, ...part, ...size, datasets,
     config: { ...theme(), background: null, padding: PADDING },
   };
+}
+
+/** Return the size of a map that leaves place for the title of its colours. */
+function mapSize({ width, height }) {
+  const share = Math.min(1, MAP_WIDTH / width);
+  return { width: Math.round(width * share), height: Math.round(height * share) };
 }
 
 /** Return the height of a plot: that of its place, its own, or so much for each bar. */

@@ -93,13 +93,15 @@ function simulationPage(text) {
   if (row === undefined) return null;
   const molecules = later((node) => drawMolecules(node, row));
   const left = [factsCard(row), card("Molecules", molecules), recordsCard(row)];
+  const drawn = core.analyses.filter((analysis) => hasCurves(analysis, row));
+  const more = drawn.length - ANALYSES_SHOWN;
   const same = el("summary", `${plural(core.simulations.same.length, "field")}, the same in all`);
   const right = [inputCard(row), card("Input that is the same", el("details", same, sameFacts()))];
   return [
     heading(nameOf(row), statusNode(columns.status(row)), neighbours(row)),
     el("div.columns", el("div", left), el("div", right)),
-    el("div.cards", core.analyses.filter((analysis) => hasCurves(analysis, row)).map((analysis) =>
-      ownCard(analysis, row))),
+    el("div.cards", drawn.slice(0, ANALYSES_SHOWN).map((analysis) => ownCard(analysis, row))),
+    more > 0 && el("p.dim", `${plural(more, "more plot")}: see the analyses`),
     later((node) => drawArtifacts(node, row)),
   ];
 }

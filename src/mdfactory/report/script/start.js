@@ -70,7 +70,7 @@ function preparePrint() {
   const shown = simulationColumns();
   const rows = sortedRows(shown);
   const groups = matrixGroups();
-  const matrixNode = rows.length > IMAGE_ROWS
+  const matrixNode = isMatrixImage()
     ? matrixImage(groups) : printedTable(matrixColumns(), matrixItems(groups));
   const pictures = [...byId("pictures").children].map((figure) => figure.cloneNode(true));
   const more = rows.length > MAX_PRINTED_ROWS
