@@ -277,6 +277,16 @@ def test_the_command_of_an_error_is_for_the_store_that_was_opened(tmp_path: Path
         mdfactory.open_store().systems()
 
 
+def test_a_url_where_no_store_is_says_so(tmp_path: Path) -> None:
+    store = mdfactory.open_store(f"sqlite:///{tmp_path}/typo")
+    message = (
+        f"No store yet: there is none at SQLite store {tmp_path}/typo/runs.db. Is the URL right?"
+    )
+    with pytest.raises(NotInitialisedError) as caught:
+        store.systems()
+    assert str(caught.value).startswith(message)
+
+
 def test_an_artifact_has_its_files_and_checksums(records: Records) -> None:
     frame = records.artifact("density_plot")
     assert len(frame) == 3

@@ -12,7 +12,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import load
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
-from mdfactory.errors import MDFactoryError
+from mdfactory.errors import NO_STORE, MDFactoryError, NotInitialisedError
 from mdfactory.stores import open_store, store_at
 from mdfactory.stores.store import Store
 
@@ -38,6 +38,10 @@ ARGUMENTS: Final = {f"--{name}": f"{name.replace('-', '_')}=" for name in NAMES.
 
 OPTION: Final = re.compile(r"(?<![\w-])(--[a-z][a-z-]*(?: SECONDS)?)( (?='))?")
 """An option in a message; the blank between an option and its value is dropped in Python."""
+
+
+URL_OPTIONS: Final = "--config FILE"
+"""Options of a command for a store that was opened by its URL."""
 
 
 def open_named(
@@ -75,7 +79,7 @@ def command_options(url: str | None, config: str | Path | None) -> str:
     A command takes no URL. Without a configuration of that store it would change another one.
     """
     if url is not None:
-        return "--config FILE"
+        return URL_OPTIONS
     return f"--config {quote(str(config))}" if config else ""
 
 
@@ -93,6 +97,8 @@ def argument_names(options: str = "") -> Iterator[None]:
     except MDFactoryError as error:
         message, *others = error.args
         error.args = (OPTION.sub(_to_argument, message), *others)
+        if options == URL_OPTIONS and isinstance(error, NotInitialisedError) and not error.table:
+            error.args = (f"{NO_STORE}: there is none at {error.location}. Is the URL right?",)
         if options and error.command.startswith("mdfactory "):
             error.command += f" {options}"
         raise

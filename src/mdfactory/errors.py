@@ -142,15 +142,31 @@ class InvalidRowsError(MDFactoryError, ValueError):
     problems
         ``(row, line, reason)`` of each invalid row: its number from 1, without the header, and
         the line of the file.
+    warnings
+        Warnings about the file, which may be the cause.
+    hint
+        What to do; may be empty.
+    outcome
+        What that means for the command, such as ``nothing was written``; may be empty.
     """
 
-    def __init__(self, file: str, problems: Sequence[tuple[int, int, str]]) -> None:
+    def __init__(
+        self,
+        file: str,
+        problems: Sequence[tuple[int, int, str]],
+        *,
+        warnings: Sequence[str] = (),
+        hint: str = "",
+        outcome: str = "",
+    ) -> None:
         lines = [f"row {number} (line {line}): {reason}" for number, line, reason in problems]
         total = counted(len(problems), "invalid row")
+        head = f"{file}: {total}{outcome and f'; {outcome}'}:"
         names = ("row", "line", "reason")
         super().__init__(
-            "\n  ".join([f"{file}: {total}; nothing was written:", *lines]),
+            "\n".join(["\n  ".join([head, *lines]), *warnings, *([f"{hint}."] if hint else ())]),
             problems=[dict(zip(names, problem, strict=True)) for problem in problems],
+            warnings=list(warnings),
         )
         self.problems = tuple(problems)
 
@@ -278,16 +294,23 @@ class ChangedSinceError(UndoError):
         Number of the operation.
     changed
         Table name -> keys of the changed records, each as text.
+    by
+        Number of the latest operation that changed them; 0 if none is known that did.
     """
 
-    def __init__(self, operation: int, changed: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, operation: int, changed: Mapping[str, Sequence[str]], *, by: int = 0
+    ) -> None:
         self.changed = {table: tuple(keys) for table, keys in changed.items()}
+        cause = (
+            "If the log lists the operation that changed them, undo that one first, by its number"
+        )
+        if by:
+            cause = f"Operation {by} changed them: undo that one first"
         super().__init__(
             f"some records have changed since operation {operation}; nothing was undone:"
-            + _record_lines(changed)
-            + "\nIf the log lists the operation that changed them, undo that one first, by its "
-            "number",
-            command="mdfactory sync log",
+            f"{_record_lines(changed)}\n{cause}",
+            command=f"mdfactory sync undo {by}" if by else "mdfactory sync log",
             changed=self.changed,
         )
 

@@ -189,7 +189,8 @@ def test_a_species_of_a_part_is_named_by_its_resname(tmp_path: Path) -> None:
 
 def test_a_field_of_another_simulation_type_is_a_problem(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},system.z_padding", "mixedbox,O,5,20")
-    assert _problems(rows) == [(1, 2, "system.z_padding: is not a field of the model (got '20')")]
+    reason = "is not a field of the model (got '20') (a field of other simulation types)"
+    assert _problems(rows) == [(1, 2, f"system.z_padding: {reason}")]
 
 
 @pytest.mark.parametrize(

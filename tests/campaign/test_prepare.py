@@ -76,7 +76,7 @@ def test_prepare_again_changes_nothing(tmp_path: Path) -> None:
     (first.created[0] / "prod.gro").touch()
     before = _snapshot(tmp_path / "out")
     again = prepare(_csv(tmp_path, MIXED, LNP), tmp_path / "out")
-    assert again == PreparedFolders(first.summary, (), first.created, None, (), first.rows)
+    assert again == PreparedFolders(first.summary, (), first.created, None, (), first.rows, ())
     assert _snapshot(tmp_path / "out") == before
 
 

@@ -315,7 +315,7 @@ def test_check_finds_every_difference(completed: Results) -> None:
     findings = {finding.item: finding.problem for finding in completed.check()}
     assert findings.pop("rdf_oxygen").startswith("rdf_oxygen.parquet cannot be read: ")
     assert findings == {
-        "hydrogen_bonds": "hydrogen_bonds.parquet is missing",
+        "hydrogen_bonds": "hydrogen_bonds.parquet is missing. Record the analysis again",
         "system_chemistry": (
             "system_chemistry.parquet has 1 rows, but 2 are recorded. Record the analysis again"
         ),

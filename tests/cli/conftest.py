@@ -173,7 +173,9 @@ def on_a_terminal(
         program.kill()
         program.wait()
         os.close(controller)
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    # What a slow command drew of its progress, and erased.
+    left = re.sub(r"[^\n]*(?:\n(?:\x1b\[\?25h)?\r?\x1b\[1A)?\r?\x1b\[2K", "", shown)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", left)
     return Screen(code, plain.replace("\r\n", "\n"), shown)
 
 

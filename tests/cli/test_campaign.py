@@ -24,17 +24,17 @@ def test_check_counts_the_valid_rows(mdfactory: Program, campaign: Path, hashes:
     assert rows[0].items() >= {"row": 1, "line": 2, "simulation_type": "mixedbox"}.items()
 
 
-@pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
+@pytest.mark.parametrize(
+    ("command", "outcome"), [("check-csv", ""), ("prepare-build", "; nothing was written")]
+)
 def test_all_invalid_rows_are_listed_and_nothing_is_written(
-    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    mdfactory: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, outcome: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bad.csv").write_text(BAD, encoding="utf-8")
     result = mdfactory(command, "bad.csv")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith(
-        "error: bad.csv: 2 invalid rows; nothing was written:\n  row 1 (line 2): "
-    )
+    assert result.err.startswith(f"error: bad.csv: 2 invalid rows{outcome}:\n  row 1 (line 2): ")
     assert "\n  row 2 (line 3): system.species: is missing" in result.err
     problems = mdfactory(command, "bad.csv", "--json").json["problems"]
     assert [(problem["row"], problem["line"]) for problem in problems] == [(1, 2), (2, 3)]
@@ -55,6 +55,86 @@ def test_unknown_columns_cause_a_warning(mdfactory: Program, campaign: Path) -> 
     result = mdfactory("check-csv", file)
     assert result.code == 0
     assert result.err == f"warning: {file}: ignored unknown columns: x\n"
+
+
+@pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
+def test_equal_rows_get_the_way_to_make_replicas_and_the_columns_that_were_ignored(
+    mdfactory: Program, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "replicas.csv"
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count,seed,quality"
+    file.write_text(f"{header}\nmixedbox,O,90,1,\nmixedbox,O,90,2,\n", encoding="utf-8")
+    result = mdfactory(command, file, tmp_path) if command == "prepare-build" else None
+    result = result or mdfactory(command, file)
+    assert result.code == 1
+    assert result.err.splitlines()[1:] == [
+        "  row 2 (line 3): the same simulation as row 1",
+        "ignored unknown columns: quality, seed (did you mean 'system.ionization.seed'?)",
+        (
+            "Replicas are rows whose BuildInputs differ: give each row its own number in a column "
+            "system.ionization.seed."
+        ),
+    ]
+    assert not list(tmp_path.glob("*.yaml"))
+
+
+def test_replicas_of_a_system_without_ions_need_the_ionization_without_salt(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count,system.ionization"
+    file = tmp_path / "dry.csv"
+    file.write_text(f"{header}\nmixedbox,O,90,null\nmixedbox,O,90,null\n", encoding="utf-8")
+    hint = mdfactory("check-csv", file).err.splitlines()[-1]
+    assert "system.ionization of null has no seed" in hint
+    header = f"{header}.neutralize,system.ionization.concentration,system.ionization.seed"
+    file.write_text(
+        f"{header}\nmixedbox,O,90,false,0,1\nmixedbox,O,90,false,0,2\n", encoding="utf-8"
+    )
+    assert (mdfactory("check-csv", file).code, mdfactory("check-csv", file).err) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
+def test_a_row_whose_counts_do_not_sum_to_the_total_count_is_noted(
+    mdfactory: Program, tmp_path: Path, command: str
+) -> None:
+    species = "system.species.SOL.{0},system.species.ETH.{0}"
+    header = f"simulation_type,system.total_count,{species.format('smiles')}"
+    file = tmp_path / "rounded.csv"
+    rows = ["mixedbox,100,O,CCO,0.333,0.667,,", "mixedbox,100,O,CCO,0.4,0.6,,"]
+    rows.append("mixedbox,100,O,CCO,,,40,50")
+    header = f"{header},{species.format('fraction')},{species.format('count')}"
+    file.write_text("\n".join([header, *rows]), encoding="utf-8")
+    result = mdfactory(command, file, *([tmp_path] if command == "prepare-build" else ()))
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        (
+            "row 1: 99 molecules, not the total_count of 100; a count is the fraction times the "
+            "total, without the digits after the point"
+        ),
+        (
+            "row 3: 90 molecules, not the total_count of 100; the counts are given, and the total "
+            "is their sum"
+        ),
+    ]
+
+
+def test_an_unknown_field_and_percents_are_told_with_what_was_meant_and_all_errors_are_shown(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    file = tmp_path / "slips.csv"
+    fractions = "system.total_count,system.species.SOL.smiles,system.species.SOL.fraction"
+    more = "system.targetdensity,system.padding,parametrization_config.force,engine"
+    file.write_text(
+        f"simulation_type,{fractions},system.species.ETH.smiles,system.species.ETH.fraction,{more}\n"
+        "mixedbox,100,O,70,CCO,30,,,,\nmixedbox,100,O,0.7,CCO,0.3,2,3,4,vasp\n",
+        encoding="utf-8",
+    )
+    _, percent, slips = mdfactory("check-csv", file).err.splitlines()
+    assert percent.endswith("the fractions sum to 100, not to 1; write 30 % as 0.3")
+    assert "system.targetdensity: is not a field of the model (got '2')" in slips
+    assert "(did you mean 'system.target_density'?)" in slips
+    assert "engine: " in slips
+    assert "more" not in slips
 
 
 def test_a_campaign_from_table_to_store(

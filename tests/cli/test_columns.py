@@ -139,9 +139,19 @@ def test_required_columns_make_room_for_columns_that_were_asked_for() -> None:
     record = {name: SYSTEM[name] for name in SIMULATIONS.summary} | {"species.DMS.fraction": "0.45"}
     lines, cells, left_out = _lines(record, 60, wanted=["species.DMS.fraction"])
     assert left_out == []
-    assert cells[0][-1] == "…raction"
-    assert cells[1][-1] == "0.45"
+    assert cells[0][-1] == "….DMS.fraction"
+    assert cells[1] == [HASH[:12], "pro…", "smi…", "equilibrated", "…5D…", "0.45"]
     assert max(map(len, lines)) <= 60
+
+
+def test_columns_that_were_asked_for_are_shortened_last() -> None:
+    wanted = {"composition": "SOL 450 + ETH 50", "species.ETH.fraction": "0.1"}
+    record = {name: SYSTEM[name] for name in SIMULATIONS.summary} | wanted
+    lines, _, left_out = _lines(record, 80, wanted=[*wanted])
+    assert left_out == []
+    assert lines[0].endswith("dir…  composition       …es.ETH.fraction")
+    assert "SOL 450 + ETH 50" in lines[1]
+    assert max(map(len, lines)) <= 80
 
 
 def test_status_of_a_narrow_terminal_has_headings_of_several_lines(

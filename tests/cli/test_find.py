@@ -42,6 +42,12 @@ def pushed(mdfactory: Program, campaign: Path) -> Path:
     [
         ("--where", "species.MEO.fracton > 1", "--where 'species.MEO.fracton > 1': no simulation"),
         ("--where", "species.MEO.fraction >", "character 23: expected a value"),
+        ("--where", "species.MEO.fraction", "; put the condition in quotes: --where 'FIELD OP"),
+        ("--where", "status = build and engine = x", "character 16: repeat --where for each"),
+        ("--where", "status = build or status = x", "conditions are not alternatives; select"),
+        ("--where", "MEO > 1", "did you mean species.MEO.fraction or species.MEO.count?"),
+        ("--where", "fraction > 1", "did you mean species.SOL.fraction or species.MEO.fraction?"),
+        ("--where", "zzz > 1", ", and "),
         ("--where", "species.MEO.fraction > x", "character 24: species.MEO.fraction is a number"),
         ("--contains", "C(", "--contains 'C(': RDKit cannot read this SMILES"),
         ("--tag", "=x", "--tag '=x': expected KEY=VALUE or KEY"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ Program = Callable[..., Any]
 
 GROUPS = sorted({name.rpartition(" ")[0] for name in LEAVES})
 """Commands that have commands below them."""
+
+EXAMPLE = re.compile(" (EDITOR=nano )?mdfactory ")
 
 ORDER = {
     "mdfactory": "demo config check-csv prepare-build adopt sync",
@@ -62,6 +65,17 @@ def test_the_help_of_a_group_has_examples_of_this_group(mdfactory: Program, grou
         assert example.startswith(f"{group} ")
         _, tokens, _ = app.meta.parse_args(shlex.split(example)[1:])
         app.parse_args(tokens.args)
+
+
+@pytest.mark.parametrize("command", [*LEAVES, *GROUPS])
+def test_an_example_is_one_line_of_a_terminal_of_80_columns(
+    mdfactory: Program, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = _help(mdfactory, command)
+    _, _, rest = text.partition("Examples:")
+    examples = list(takewhile(lambda line: not line.startswith("Options"), rest.splitlines()))
+    assert [line for line in examples if line.strip() and not EXAMPLE.match(line)] == []
 
 
 @pytest.mark.parametrize("command", [*LEAVES, *GROUPS])

@@ -279,6 +279,20 @@ def test_undo_names_and_keeps_later_changes_of_another_program(
     assert state() == before, kind
 
 
+def test_undo_names_the_later_operation_that_is_to_be_undone_first(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    for folder in [path for path in sorted(pushed_all.iterdir()) if path.is_dir()][:2]:
+        mdfactory("sync", "push", "all", folder, "--force")
+    first = mdfactory("sync", "undo", "1")
+    assert first.code == 1
+    assert "Operation 3 changed them: undo that one first. Run: mdfactory sync undo 3" in first.err
+    assert mdfactory("sync", "undo", "3").code == 0
+    assert "Run: mdfactory sync undo 2\n" in mdfactory("sync", "undo", "1").err
+    assert mdfactory("sync", "undo", "2").code == 0
+    assert mdfactory("sync", "undo", "1").code == 0
+
+
 def test_a_clear_with_purge_cannot_be_undone(mdfactory: Program, pushed_all: Path) -> None:
     mdfactory("sync", "push", "all", pushed_all, "--force")
     assert mdfactory("sync", "clear", "all", "--purge", "--yes").code == 0

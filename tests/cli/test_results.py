@@ -72,7 +72,8 @@ def test_a_bad_result_is_named_on_standard_error(mdfactory: Program, campaign: P
     result = mdfactory("sync", "push", "all", campaign)
     assert result.code == 3
     assert result.err == (
-        f"skipped: {campaign / FIRST}: analysis rdf_oxygen: rdf_oxygen.parquet is missing\n"
+        f"skipped: {campaign / FIRST}: analysis rdf_oxygen: rdf_oxygen.parquet is missing. "
+        "Record the analysis again\n"
     )
     assert result.out.startswith("32 inserted, 0 updated, 0 unchanged, 1 skipped (1 invalid")
 
@@ -412,7 +413,8 @@ def test_a_matrix_may_be_empty(terminal: Terminal, pushed: Path) -> None:
     assert missing.text == "no result is missing\n"
     fresh = terminal("sync", "pull", "analysis", "--hash", "2071").text
     assert fresh.splitlines()[-1] == "no result is expected"
-    assert terminal("sync", "pull", "analysis", "--hash", "FFFF").text == "no records\n"
+    none = terminal("sync", "pull", "analysis", "--hash", "FFFF").text
+    assert none == "no records\nno hash begins with FFFF\n"
 
 
 def test_a_locale_without_the_marks_gets_others(terminal: Terminal, pushed: Path) -> None:

@@ -77,11 +77,43 @@ def test_an_empty_answer_says_why_it_is_empty(mdfactory: Program, tmp_path: Path
     empty = mdfactory("sync", "pull", "systems")
     assert empty.err == "no records. To push simulations: mdfactory sync push all SOURCE\n"
     mdfactory("sync", "push", "systems", "campaign")
-    for words in (["--hash", "FFFF"], ["--where", "status = complete"], ["--status", "build"]):
+    for words in (["--where", "status = build"], ["--status", "build"]):
         filters = [*words, "--simulation-type", "lnp"]
         for output in ([], ["--output", tmp_path / "x.csv"]):
             result = mdfactory("sync", "pull", "systems", *filters, *output)
             assert (result.code, result.err) == (0, "no records match the filters\n")
+
+
+def test_an_empty_store_is_told_also_with_filters(mdfactory: Program) -> None:
+    mdfactory("sync", "init", "all")
+    for words in (["--where", "species.MEO.fraction > 0.3"], ["--hash", "FFFF"]):
+        empty = mdfactory("sync", "pull", "systems", *words)
+        assert empty.err == "no records. To push simulations: mdfactory sync push all SOURCE\n"
+
+
+def test_a_hash_that_nothing_has_is_told(mdfactory: Program) -> None:
+    mdfactory("sync", "init", "all")
+    mdfactory("sync", "push", "all", "campaign")
+    note = "no hash begins with FFFF\n"
+    for words in ("systems", "analysis", "analysis --analysis-name rdf_oxygen"):
+        result = mdfactory("sync", "pull", *words.split(), "--hash", "ffff")
+        assert (result.code, result.err) == (0, f"no records match the filters: {note}")
+    frames = ("--analysis-name", "rdf_oxygen", "--data", "--hash", "ffff")
+    assert note in mdfactory("sync", "pull", "analysis", *frames).err
+    assert note in mdfactory("sync", "clear", "all", "--hash", "ffff", "--yes").err
+    known = mdfactory("sync", "pull", "systems", "--hash", "2071", "--status", "completed")
+    assert known.err == "no records match the filters\n"
+
+
+def test_a_value_that_no_column_has_is_told_with_what_was_meant(mdfactory: Program) -> None:
+    mdfactory("sync", "init", "all")
+    mdfactory("sync", "push", "all", "campaign")
+    note = "--where 'status = complete': no status is called that (did you mean 'completed'?)"
+    for words in ("pull systems", "pull analysis", "status", "clear systems --yes"):
+        result = mdfactory("sync", *words.split(), "--where", "status = complete")
+        assert (result.code, note in result.err) == (0, True)
+    for condition in ("status = build", "status != complete", "status ~ compl", "status > c"):
+        assert "called" not in mdfactory("sync", "pull", "systems", "--where", condition).err
 
 
 def test_a_store_in_a_read_only_place_names_the_file(tmp_path: Path) -> None:

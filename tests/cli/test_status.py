@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from mdfactory import Simulation
 from mdfactory.config import load
@@ -165,6 +166,44 @@ def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> N
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
+def test_an_edited_build_input_is_told_with_the_command_that_removes_its_earlier_record(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    file = pushed_all / BUILD / f"{BUILD}.yaml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    values["system"]["target_density"] = 0.77
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    pushed = mdfactory("sync", "push", "all", pushed_all, "--update")
+    command = f"mdfactory sync clear all --hash {BUILD}"
+    assert "an edited BuildInput is another simulation. If the folder was" in pushed.err
+    assert command in pushed.err
+    line = mdfactory("sync", "status", pushed_all).out.splitlines()[-1]
+    assert line == f"To remove records that are only in the store: {command}"
+    assert mdfactory(*command.split()[1:], "--yes").code == 0
+    assert mdfactory("sync", "status", pushed_all).out.splitlines()[-1] == "in step"
+
+
+def test_status_prints_a_command_for_each_result_that_is_only_in_the_store(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    results = Simulation.open(pushed_all / DONE).results
+    results.remove_artifact("density_plot")
+    results.remove_analysis("rdf_oxygen")
+    lines = mdfactory("sync", "status", pushed_all).out.splitlines()[-3:]
+    assert lines[0] == "To remove records that are only in the store:"
+    for command in lines[1:]:
+        assert command.startswith("  mdfactory sync clear analysis --a")
+        assert mdfactory(*command.split()[1:], "--yes").code == 0
+    assert mdfactory("sync", "status", pushed_all).out.splitlines()[-1] == "in step"
+
+
+def test_status_of_an_invalid_folder_does_not_advise_to_remove_its_record(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    (pushed_all / BUILD / f"{BUILD}.yaml").write_text("system: 1\n", encoding="utf-8")
+    assert "clear" not in mdfactory("sync", "status", pushed_all).out
+
+
 @pytest.mark.parametrize("end", ["", "/"])
 def test_status_leaves_out_the_records_of_a_folder_of_an_unknown_type(
     mdfactory: Program, pushed_all: Path, end: str
@@ -250,6 +289,7 @@ def test_status_of_a_store_without_records_says_that_nothing_was_compared(
     result = mdfactory("sync", "status")
     assert result.code == 0
     assert "the store has no records, so nothing was compared; give a SOURCE" in result.err
+    assert result.out.splitlines()[-1] == "nothing was compared"
 
 
 def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) -> None:

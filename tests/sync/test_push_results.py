@@ -484,8 +484,8 @@ def test_a_result_that_is_recorded_again_meanwhile_is_read_again(campaign: Path)
     assert analysis_table("removed").id not in records
     assert artifact_table("removed").id not in records
     assert [reason for reason in reported if "a-b" not in reason] == [
-        "analysis broken: broken.parquet is missing",
-        "artifact broken: artifacts/broken/new.txt is missing",
+        "analysis broken: broken.parquet is missing. Record the analysis again",
+        "artifact broken: artifacts/broken/new.txt is missing. Record the artifact again",
     ]
 
 

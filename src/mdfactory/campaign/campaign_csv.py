@@ -19,6 +19,13 @@ from mdfactory.campaign.campaign_columns import (
     parse_header,
     read_cell,
 )
+from mdfactory.campaign.campaign_notes import (
+    first_notes,
+    replica_hint,
+    rounded_note,
+    row_reason,
+    unknown_columns,
+)
 from mdfactory.errors import BuildInputError, SourceError
 from mdfactory.files import UnreadableError, absolute_path, escape_undecoded, open_regular_file
 
@@ -81,11 +88,17 @@ class Rows:
         The invalid rows.
     warnings
         One-line warnings about the file.
+    notes
+        One-line notes on rows whose counts do not sum to their total count.
+    hint
+        How to make replicas, if rows are the same simulation; else empty.
     """
 
     rows: tuple[Row, ...]
     problems: tuple[RowProblem, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    hint: str = ""
 
 
 def read_rows(file: Path) -> Rows:
@@ -136,6 +149,8 @@ def _parse_rows(
 ) -> Rows:
     rows: dict[str, Row] = {}
     problems: list[RowProblem] = []
+    notes: list[str] = []
+    hint = ""
     cells: list[str]
     number = 0
     for cells in reader:
@@ -147,14 +162,21 @@ def _parse_rows(
             given = _take_cells(cells, width, columns)
             row = Row(number, line, _parse_row(given, folder), _hint(given, folder))
         except BuildInputError as error:
-            problems.append(RowProblem(number, line, str(error)))
+            problems.append(RowProblem(number, line, row_reason(error)))
             continue
         if (earlier := rows.setdefault(row.build_input.hash, row)) is not row:
             reason = f"the same simulation as row {earlier.number}"
             problems.append(RowProblem(number, line, reason))
+            hint = hint or replica_hint(row.build_input)
+        elif note := rounded_note(number, _named(given), row.build_input):
+            notes.append(note)
     unknown = {column.path[0] for column in columns.values()} - set(BuildInput.model_fields)
-    warnings = (f"ignored unknown columns: {', '.join(sorted(unknown))}",) if unknown else ()
-    return Rows(tuple(rows.values()), tuple(problems), warnings)
+    warnings = tuple(unknown_columns(unknown))
+    return Rows(tuple(rows.values()), tuple(problems), warnings, first_notes(notes), hint)
+
+
+def _named(cells: Mapping[Column, str]) -> dict[str, str]:
+    return {column.name: cell for column, cell in cells.items()}
 
 
 def _take_cells(

@@ -49,6 +49,8 @@ class PreparedFolders:
         One-line warnings about the campaign CSV, and about folders that have other tags than it.
     rows
         The rows of the campaign CSV; each has the hash that is the name of its folder.
+    notes
+        One-line notes on rows whose counts do not sum to their total count.
     """
 
     summary: Path
@@ -57,15 +59,18 @@ class PreparedFolders:
     backup: Path | None
     warnings: tuple[str, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...]
 
 
-def read_valid_rows(file: Path) -> Rows:
+def read_valid_rows(file: Path, *, outcome: str = "") -> Rows:
     """Read a campaign CSV; an invalid row is an error.
 
     Parameters
     ----------
     file
         Campaign CSV.
+    outcome
+        What an invalid row means for the command, for the error; may be empty.
 
     Raises
     ------
@@ -76,7 +81,13 @@ def read_valid_rows(file: Path) -> Rows:
     """
     rows = read_rows(file)
     if rows.problems:
-        raise InvalidRowsError(str(file), rows.problems)
+        raise InvalidRowsError(
+            str(file),
+            rows.problems,
+            warnings=rows.warnings,
+            hint=rows.hint,
+            outcome=outcome,
+        )
     return rows
 
 
@@ -101,7 +112,7 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         If an existing folder has other content than the BuildInput of its row, the path `out` is
         not UTF-8, or something cannot be written.
     """
-    rows = read_valid_rows(file)
+    rows = read_valid_rows(file, outcome="nothing was written")
     out = storable_path(out)
     builds = {out / row.build_input.hash: row.build_input for row in rows.rows}
     values = {
@@ -124,7 +135,9 @@ def prepare(file: Path, out: Path) -> PreparedFolders:
         backup = _write_summary(summary, values)
     existing = {folder: simulation for folder, simulation in found.items() if simulation}
     warnings = (*rows.warnings, *_tag_warnings(existing, builds))
-    return PreparedFolders(summary, tuple(missing), tuple(existing), backup, warnings, rows.rows)
+    return PreparedFolders(
+        summary, tuple(missing), tuple(existing), backup, warnings, rows.rows, rows.notes
+    )
 
 
 def _tag_warnings(

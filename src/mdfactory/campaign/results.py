@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 MAX_CELL_BYTES: Final = 256 * 2**20
 """Size of the longest text that a store accepts in one cell."""
 
+RECORD_ANALYSIS: Final = ". Record the analysis again"
+RECORD_ARTIFACT: Final = ". Record the artifact again"
+"""Ends of messages: what to do if the files of a result are not as recorded."""
+
 MAX_FILENAME_CHARACTERS: Final = 80
 """Length at which a message truncates the name of a file."""
 
@@ -226,17 +230,18 @@ class Results:
         try:
             content = read(resolve_result_path(self.directory, analysis.filename))
         except FileNotFoundError as error:
-            raise ResultError(f"{filename} is missing") from error
+            raise ResultError(f"{filename} is missing{RECORD_ANALYSIS}") from error
         except MemoryError:  # pyarrow's out-of-memory error is an ArrowException, too
             raise
         except FrameTooLargeError as error:
             raise ResultError(f"{filename} {error}") from error
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise ResultError(f"{filename} cannot be read: {one_line(error)}") from error
+            reason = f"cannot be read: {one_line(error)}".rstrip(".")
+            raise ResultError(f"{filename} {reason}{RECORD_ANALYSIS}") from error
         if content.num_rows != analysis.row_count:
             raise ResultError(
                 f"{filename} has {content.num_rows:,} rows, but {analysis.row_count:,} are "
-                "recorded. Record the analysis again"
+                f"recorded{RECORD_ANALYSIS}"
             )
         return content
 
@@ -259,7 +264,7 @@ class Results:
             except (OSError, ValueError) as error:
                 raise ResultError(one_line(error)) from error
             if not is_file:
-                raise ResultError(f"{file} is missing")
+                raise ResultError(f"{file} is missing{RECORD_ARTIFACT}")
 
     def record_analysis(
         self,

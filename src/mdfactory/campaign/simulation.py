@@ -511,7 +511,9 @@ class _Folder(NamedTuple):
         if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
             warnings.append(
                 f"{self.path}: the folder is named after another hash; its BuildInput has "
-                f"{identity.hash}"
+                f"{identity.hash}: an edited BuildInput is another simulation. If the folder was "
+                "pushed before, its earlier record stays in the store, until: "
+                f"mdfactory sync clear all --hash {folder_name.upper()}"
             )
         status = self.status(identity.simulation_type)
         return Simulation(self.path, identity, status, tuple(warnings), self.bare)

@@ -17,6 +17,9 @@ HASH_DIGITS: Final = 12
 PATH_COLUMNS: Final = frozenset({"directory", "files", "checksums", "columns", "data_path"})
 """Columns that are shortened first: their texts are long, and part of them says enough."""
 
+LAST_COLUMNS: Final = frozenset({"hash", "status"})
+"""Required columns that get their narrowest width after those that were asked for."""
+
 MIN_COLUMN_WIDTHS: Final = {"status": len("equilibrated")}
 """Column -> its minimum width: values of later batches may be longer than those of the first."""
 
@@ -94,7 +97,8 @@ def fit_columns(
 ) -> list[tuple[Column, int]]:
     """Return the columns that fit in a line, with their widths.
 
-    Columns are shortened before one is left out. The last columns are left out first.
+    Columns are shortened before one is left out. The last columns are left out first. The columns
+    that are wanted are shortened after the others.
 
     Parameters
     ----------
@@ -116,7 +120,7 @@ def fit_columns(
         # Required columns get their narrowest width only in favour of columns that are wanted.
         narrowest = required if column.name in wanted else ()
         choices = [
-            each.widths if each.name in narrowest else (*each.widths[:-1], each.widths[-2])
+            _in_turn(each, is_narrowest=each.name in narrowest, is_wanted=each.name in wanted)
             for each in kept
         ]
         widths = _shrink(choices, width)
@@ -124,6 +128,24 @@ def fit_columns(
             return list(zip(kept, widths, strict=True))
         kept.remove(column)
     return list(zip(kept, _shrink([each.widths for each in kept], width), strict=True))
+
+
+def _in_turn(column: Column, *, is_narrowest: bool, is_wanted: bool) -> tuple[int, ...]:
+    """Return the widths of a column in each step of `_shrink`, in which columns take turns.
+
+    The first six steps are those of `measure`. In favour of columns that are wanted, paths and
+    then other required columns get their narrowest width next; hash and status get it at the end.
+    """
+    best, *_, narrow, long, short, least = column.widths
+    if is_wanted:
+        return (*[best] * (len(column.widths) + 1), narrow, long, short, short)
+    if not is_narrowest:
+        return (*column.widths[:-1], *[short] * 6)
+    if column.name in PATH_COLUMNS:
+        return (*column.widths, *[least] * 5)
+    if column.name in LAST_COLUMNS:
+        return (*column.widths[:-1], *[short] * 5, least)
+    return (*column.widths[:-1], short, *[least] * 5)
 
 
 def fit_with_short_paths(columns: Sequence[Column], width: int) -> bool:

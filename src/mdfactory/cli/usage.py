@@ -22,9 +22,10 @@ from cyclopts import (
     ValidationError,
 )
 
+from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.cli.layout import shell_words
 from mdfactory.errors import MAX_LISTED, UsageError, listed, suggestion
-from mdfactory.records.vocabulary import RESULT_NAME_PATTERN
+from mdfactory.records.vocabulary import RESULT_NAME_PATTERN, ResultType
 
 EXPECTED: Final = {int: "a whole number", float: "a number", bool: "no value"}
 """Type of an option -> what its value must be."""
@@ -76,7 +77,8 @@ def _unknown_command(tokens: Sequence[str], path: Sequence[str], root: App) -> s
         return f"there is no option {word}{suggestion(word, FLAGS)}"
     given = shell_words(*path, word)
     names = _names(_group(root, path))
-    meant = " or ".join(f"'mdfactory {command}'" for command in _meant(tokens, path, root))
+    commands = _meant(tokens, path, root) or _with_name(word, path)
+    meant = " or ".join(f"'mdfactory {command}'" for command in commands)
     hint = f" (did you mean {meant}?)" if meant else ""
     return f"there is no command '{given}'{hint}; there are {', '.join(names)}"
 
@@ -100,6 +102,20 @@ def _meant(tokens: Sequence[str], path: Sequence[str], root: App) -> list[str]:
         if nearest:
             return nearest if len(nearest) <= MAX_MEANT else []
     return []
+
+
+def _with_name(word: str, path: Sequence[str]) -> list[str]:
+    """Return the command that takes the name of a result, if such a name was given in its place."""
+    if not (WITH_HASH.intersection(path[-1:]) and RESULT_NAME_PATTERN.fullmatch(word)):
+        return []
+    artifacts = {
+        name
+        for result_type, name in Catalogue().all_results()
+        if result_type is ResultType.artifact
+    }
+    kind = "artifact" if word in artifacts else "analysis"
+    command = "artifacts" if kind == "artifact" and path[-1] == "pull" else "analysis"
+    return [shell_words(*path, command, f"--{kind}-name", word)]
 
 
 def _group(root: App, path: Sequence[str]) -> App:
@@ -157,7 +173,8 @@ def _unknown_option(error: UnknownOptionError, path: Sequence[str], root: App) -
     owners = [name for name in alike if given in _options(group[name])]
     options = _options(_group(root, path))
     command = f"'{' '.join(path)}'" if path else "the program"
-    hint = suggestion(given, options)
+    named = [name for name in options if given.lstrip("-") in name.lstrip("-").split("-")]
+    hint = f" (did you mean {' or '.join(named)}?)" if named else suggestion(given, options)
     if given == "--hash" and "--where" in options:
         hint = " (did you mean --where 'hash ~ PREFIX'?)"
     elif owners:

@@ -33,6 +33,20 @@ NUMBER: Final = re.compile(
 MAX_INTEGER_DIGITS: Final = 400
 """Digits of a whole number in a condition; Python refuses those of some thousands."""
 
+IN_QUOTES: Final = "; put the condition in quotes: --where 'FIELD OP VALUE'"
+"""What to do if a shell has divided a condition, or has taken ``>`` for itself."""
+
+JOINED: Final = re.compile(r"\s(and|or|&&|\|\|)\s[^=!<>~]*[=!<>~]", re.IGNORECASE)
+"""The beginning of a second condition in one."""
+
+REPEAT: Final = "repeat --where for each condition that must hold"
+NO_ALTERNATIVES: Final = "conditions are not alternatives; select each in a command of its own"
+JOINT_REMEDIES: Final = {
+    **dict.fromkeys(["and", "&&"], REPEAT),
+    **dict.fromkeys(["or", "||"], NO_ALTERNATIVES),
+}
+"""Word between two conditions -> what to do."""
+
 KINDS: Final = {
     "number": "a number",
     "text": "a text",
@@ -161,7 +175,8 @@ def parse_comparison(text: str) -> Comparison:
     end = match.end() if match else 0
     given = OPERATOR.match(text, end)
     if not given:
-        expected = "a closing quote" if text[end:][:1] in {'"', "'"} else "one of = != < <= > >= ~"
+        is_open = text[end:][:1] in {'"', "'"}
+        expected = "a closing quote" if is_open else f"one of = != < <= > >= ~{IN_QUOTES}"
         _fail(text, end, f"expected {expected}")
     field = _parse_field(text, end)
     rest = text[given.end() :]
@@ -186,13 +201,16 @@ def _parse_value(text: str, position: int, *, is_text: bool) -> float | str | bo
     """Return the value after the operator."""
     value = text[position:].rstrip()
     if not value:
-        _fail(text, position, "expected a value")
+        _fail(text, position, f"expected a value{IN_QUOTES}")
     if value[0] in "\"'":
         end = value.find(value[0], 1)
         if end != len(value) - 1 or end == 0:
             expected = "a closing quote" if end <= 0 else "the end after the closing quote"
             _fail(text, position + (len(value) if end <= 0 else end + 1), f"expected {expected}")
         return value[1:-1]
+    if joined := JOINED.search(value):
+        remedy = JOINT_REMEDIES[joined[1].lower()]
+        _fail(text, position + joined.start(1), f"{remedy}, or write a text in quotes")
     if is_text:
         return value
     if given := OPERATOR.match(value):

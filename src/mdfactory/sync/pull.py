@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Final
 
-from mdfactory.errors import QueryError, suggestion
+from mdfactory.errors import QueryError
 from mdfactory.records.query import Condition, OneOf, Prefix, Query, Sort
-from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, enumerations_of
+from mdfactory.records.tables import Table, enumerations_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.find import Found, Note, find, no_note
 from mdfactory.sync.results import require_result
 from mdfactory.sync.search import EVERYTHING, Search
+from mdfactory.sync.unmatched import unknown_value
 
 HASH_PREFIX: Final = re.compile("[0-9A-Fa-f]{1,40}")
 
@@ -69,8 +70,6 @@ def _option(column: str) -> str:
 def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str | None]) -> None:
     """Check that each filter has a value that this version or the store knows.
 
-    Newer versions and other programs may write values that this version does not know.
-
     Parameters
     ----------
     transaction
@@ -85,28 +84,11 @@ def check_values(transaction: Transaction, table: Table, equal: Mapping[str, str
     QueryError
         If a value is unknown, such as a misspelt one; the message lists the values that there are.
     """
-    enumerations = enumerations_of(table)
-    for column in enumerations.keys() & equal.keys():
-        value, known = equal[column], {*enumerations[column]}
-        if value is None or value in known:
-            continue
-        # The status of a result and that of a simulation are not the same.
-        tables = {table} if column == "status" else {table, SIMULATIONS, OVERVIEW}
-        query = Query(columns=(column,))
-        stored = {
-            text
-            for source in tables
-            if column in source.columns and transaction.has(source)
-            for (text,) in transaction.values(source, query)
-        }
-        if value not in stored:
-            others = ", ".join(sorted(stored - known))
-            raise QueryError(
-                f"{_option(column)} {value!r:.60}: no {column} is called that"
-                + suggestion(value, known | stored)
-                + f"; there are {', '.join(enumerations[column])}"
-                + (f", and in the store {others}" if others else "")
-            )
+    for column in enumerations_of(table).keys() & equal.keys():
+        value = equal[column]
+        reason = "" if value is None else unknown_value(transaction, table, column, value)
+        if reason:
+            raise QueryError(f"{_option(column)} {value!r:.60}: {reason}")
 
 
 @contextmanager

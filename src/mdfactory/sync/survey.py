@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 import pyarrow as pa
 
-from mdfactory.errors import QueryError, displayed
+from mdfactory.errors import QueryError, displayed, listed
 from mdfactory.records.fields import (
     COMPOSITION,
     LACKING,
@@ -27,8 +27,14 @@ from mdfactory.records.where import Comparison, kind_of
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.search import Judge, Search, Subject
 
-MAX_NAMED_FIELDS: Final = 100
+MAX_NAMED_FIELDS: Final = 12
 """Maximum number of fields that an error names."""
+
+MAX_MEANT_FIELDS: Final = 3
+"""Maximum number of fields that an error suggests."""
+
+MEANT_ENDINGS: Final = ("fraction", "count")
+"""Last names of the fields that are suggested before others."""
 
 MAX_COMPARED_FIELDS: Final = 10_000
 """Maximum number of fields that are compared with one that no simulation has."""
@@ -253,11 +259,30 @@ class _Surveyor:
                 break
         names = [*paths, *self._table.columns]
         alike = get_close_matches(field.text, names, 5, 0.7)
-        if alike:
+        meant = _with_name(field.text, paths)
+        if meant:
+            known = f"did you mean {' or '.join(map(displayed, meant))}?"
+        elif alike:
             known = f"there are {', '.join(map(displayed, alike))}"
         else:
-            known = f"the first has {', '.join(map(displayed, islice(first, MAX_NAMED_FIELDS)))}"
+            shown = listed([*map(displayed, first)], MAX_NAMED_FIELDS)
+            known = f"the first has {', '.join(shown)}"
         raise QueryError(f"{prefix}no simulation has a field {field.text!r}; {known}")
+
+
+def _with_name(name: str, paths: Iterable[str]) -> list[str]:
+    """Return the paths that contain a single name, such as that of a molecule; the best first.
+
+    A short path stands for the long ones.
+    """
+    found = [path for path in paths if name.lower() in path.lower().split(".")]
+    short = [path for path in found if path.startswith("species.")]
+
+    def rank(path: str) -> int:
+        ending = path.rpartition(".")[2]
+        return MEANT_ENDINGS.index(ending) if ending in MEANT_ENDINGS else len(MEANT_ENDINGS)
+
+    return sorted(short or found, key=rank)[:MAX_MEANT_FIELDS]
 
 
 def _paths(document: Mapping[str, Any]) -> Iterator[str]:

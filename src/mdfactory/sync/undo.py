@@ -138,7 +138,8 @@ def _undo(
         name: [" ".join(key) for key in keys] for name, keys in changed_since.items() if keys
     }
     if changed_keys:
-        raise ChangedSinceError(operation.number, changed_keys)
+        by = _changed_by(transaction, operation, changed_since)
+        raise ChangedSinceError(operation.number, changed_keys, by=by)
     if planned is None:
         for entry in operation.entries:
             _drop_if_empty(transaction, [_table(name, entry) for name in entry.made])
@@ -151,6 +152,32 @@ def _undo(
         made=tuple(name for name in tables_after if name not in tables_before),
         dropped=tuple(name for name in tables_before if name not in tables_after),
     )
+
+
+def _changed_by(
+    transaction: Transaction, operation: Operation, changed: Mapping[str, Mapping[Key, None]]
+) -> int:
+    """Return the number of the latest operation that changed records since an earlier one.
+
+    It is 0 if no operation did, or if the before-images of that operation are not stored.
+    """
+    later = [each for each in operations(transaction) if each.number > operation.number]
+    for each in later:
+        if each.can_be_undone and not each.undone_by and _touches(transaction, each, changed):
+            return each.number
+    return 0
+
+
+def _touches(
+    transaction: Transaction, operation: Operation, changed: Mapping[str, Mapping[Key, None]]
+) -> bool:
+    """Return whether an operation changed one of some records."""
+    for entry in operation.entries:
+        for table, fingerprints, _ in _changed_records(transaction, entry):
+            keys = changed.get(table.name, {}).keys()
+            if not keys.isdisjoint(keys_of(fingerprints, table.key)):
+                return True
+    return False
 
 
 def _planned_tables(

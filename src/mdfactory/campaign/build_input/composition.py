@@ -263,7 +263,9 @@ def _check_fractions(species: Sequence[Species], remedy: str) -> list[float]:
         raise ValueError(f"species: {', '.join(missing)} without fraction; {remedy}")
     fractions = [molecule.fraction for molecule in species if molecule.fraction is not None]
     if abs(sum(fractions) - 1) > FRACTION_SUM_TOLERANCE:
-        raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1")
+        is_percent = abs(sum(fractions) - 100) < 1
+        hint = "; write 30 % as 0.3" if is_percent else ""
+        raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1{hint}")
     return fractions
 
 

@@ -44,6 +44,8 @@ def check_csv(file: UserPath, /, *, session: CurrentSession) -> None:
 
     checked = read_valid_rows(file)
     session.terminal.problems(f"{file}: {warning}" for warning in checked.warnings)
+    for note in checked.notes:
+        session.terminal.note(note)
     types = Counter(row.build_input.simulation_type.value for row in checked.rows)
     counts = ", ".join(f"{number:,} {simulation_type}" for simulation_type, number in types.items())
     session.terminal.result(
@@ -59,6 +61,7 @@ def check_csv(file: UserPath, /, *, session: CurrentSession) -> None:
                 for row in checked.rows
             ],
             "warnings": list(checked.warnings),
+            "notes": list(checked.notes),
         },
     )
 
@@ -123,6 +126,8 @@ def _prepare(session: Session, file: Path, out: Path) -> None:
 
     prepared = prepare(file, out)
     session.terminal.problems(f"{file}: {warning}" for warning in prepared.warnings)
+    for note in prepared.notes:
+        session.terminal.note(note)
     if prepared.backup:
         session.terminal.note(f"backup of the earlier summary: {prepared.backup}")
     if session.terminal.interactive:
@@ -136,6 +141,7 @@ def _prepare(session: Session, file: Path, out: Path) -> None:
             "made": [str(folder) for folder in prepared.created],
             "kept": [str(folder) for folder in prepared.existing],
             "warnings": list(prepared.warnings),
+            "notes": list(prepared.notes),
             "rows": list(_composed_rows(prepared.rows)),
         },
         complete=True,

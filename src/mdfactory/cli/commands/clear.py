@@ -149,6 +149,7 @@ def _clear(
 ) -> None:
     """Remove the selected records after a confirmation, and print their number."""
     from mdfactory.sync.clear import clear, select
+    from mdfactory.sync.unmatched import hash_note
 
     store = session.store
     selection = select(
@@ -161,6 +162,8 @@ def _clear(
         search=options.search.search(),
         note=session.terminal.note,
     )
+    if not selection.total and (reason := hash_note(store, options.hash_)):
+        session.terminal.note(reason)
     if selection.total and not options.yes:
         _confirm(session, store, selection, options)
     removed = clear(store, selection, purge=options.purge, command=session.command_line)

@@ -32,8 +32,8 @@ def log(
 ) -> None:
     """List the operations on the store: time, user, command, and records changed per table.
 
-    Operations are push, clear, init --force, copy, relocate and undo. The latest comes first. The
-    undo of an undo is a redo.
+    Operations are push, clear, init --force, copy, relocate and undo. The latest comes first. Each
+    begins with its number, for "mdfactory sync undo NUMBER". The undo of an undo is a redo.
 
     Parameters
     ----------

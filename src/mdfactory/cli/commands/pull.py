@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
@@ -46,7 +47,7 @@ app = Command(
     help_epilogue=format_examples(
         "mdfactory sync pull systems --status completed --field composition",
         "mdfactory sync pull analysis",
-        "mdfactory sync pull analysis --analysis-name area_per_lipid --data --output apl.parquet",
+        "mdfactory sync pull analysis --analysis-name area_per_lipid --data",
     ),
 )
 
@@ -118,7 +119,8 @@ def systems(
     Examples
     --------
     mdfactory sync pull systems --status completed --simulation-type bilayer
-    mdfactory sync pull systems --where 'system.species.MEO.fraction > 0.3' --field composition
+    mdfactory sync pull systems --where 'species.MEO.fraction > 0.3'
+    mdfactory sync pull systems --field composition --field species.MEO.fraction
     mdfactory sync pull systems --contains 'C[C@H](O)CO' --tag project=x
     mdfactory sync pull systems --sort -timestamp_utc --limit 10
     mdfactory sync pull systems --full --output systems.json
@@ -160,7 +162,7 @@ def analysis(
     --------
     mdfactory sync pull analysis --overview
     mdfactory sync pull analysis --analysis-name area_per_lipid --output apl.csv
-    mdfactory sync pull analysis --analysis-name area_per_lipid --data --output apl.parquet
+    mdfactory sync pull analysis --analysis-name density --data --output d.parquet
     """
     if data:
         if analysis_name is None or overview:
@@ -198,7 +200,7 @@ def artifacts(
     Examples
     --------
     mdfactory sync pull artifacts --overview
-    mdfactory sync pull artifacts --artifact-name bilayer_snapshot --output snapshots.csv
+    mdfactory sync pull artifacts --artifact-name bilayer_snapshot --output s.csv
     """
     _show_results(
         session, ResultType.artifact, artifact_name, options, overview=overview, status=status
@@ -238,15 +240,19 @@ def _show_overview(
     is_plain = not (options.sort or options.full or options.output) and options.limit is None
     is_plain &= not (options.field or options.search.words)
     if session.terminal.interactive and is_plain and status in DONE_BY_STATUS:
-        completeness = read_completeness(
-            session.store,
-            session.catalogue,
-            item_type=result_type,
-            hash_prefix=options.hash_,
-            simulation_type=options.simulation_type,
-            status=status,
-        )
+        completeness = [
+            *read_completeness(
+                session.store,
+                session.catalogue,
+                item_type=result_type,
+                hash_prefix=options.hash_,
+                simulation_type=options.simulation_type,
+                status=status,
+            )
+        ]
         if session.terminal.matrix(completeness, status):
+            if not completeness:
+                _note_hash(session, options)
             return
     _show_records(session, OVERVIEW, options, {"item_type": result_type, "status": status})
 
@@ -287,24 +293,38 @@ def _show_records(
         batches = _count_statuses(found.batches, statuses)
         required = SIMULATIONS.summary if table is SIMULATIONS else RESULT_COLUMNS
         added = found.schema.names[len(columns) :]
-        empty = _empty_note(table, options, equal)
-        _show(session, batches, found.schema, options, required=required, wanted=added, empty=empty)
+        first = next(batches, None)
+        empty = _empty_note(session, table, options, equal) if first is None else ""
+        rows = batches if first is None else chain([first], batches)
+        _show(session, rows, found.schema, options, required=required, wanted=added, empty=empty)
     if table is SIMULATIONS and terminal.interactive and not options.output and statuses:
         totals = format_counts({status: statuses[status] for status in _in_order(statuses)})
         terminal.note(f"{counted(statuses.total(), 'simulation')}: {totals}")
 
 
-def _empty_note(table: Table, options: PullOptions, equal: Mapping[str, str | None]) -> str:
+def _empty_note(
+    session: Session, table: Table, options: PullOptions, equal: Mapping[str, str | None]
+) -> str:
     """Return the note if there are no records: whether filters or an empty table are the reason."""
     from mdfactory.records.tables import SIMULATIONS
+    from mdfactory.sync.unmatched import NO_MATCH, has_records, hash_note
 
+    if table is SIMULATIONS and options.limit != 0 and not has_records(session.store, table):
+        return "no records. To push simulations: mdfactory sync push all SOURCE"
     filters = (options.hash_, options.simulation_type, *options.search.words)
     own = (value for name, value in equal.items() if name != "item_type")
-    if any(filters) or any(own):
-        return "no records match the filters"
-    if table is SIMULATIONS and options.limit != 0:
-        return "no records. To push simulations: mdfactory sync push all SOURCE"
-    return "no records"
+    if not (any(filters) or any(own)):
+        return "no records"
+    reason = hash_note(session.store, options.hash_)
+    return f"{NO_MATCH}: {reason}" if reason else NO_MATCH
+
+
+def _note_hash(session: Session, options: PullOptions) -> None:
+    """Print the note that the store has no such hash, if that is so."""
+    from mdfactory.sync.unmatched import hash_note
+
+    if reason := hash_note(session.store, options.hash_):
+        session.terminal.note(reason)
 
 
 def _count_statuses(
@@ -346,9 +366,12 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
             terminal.note(note)
         # The batches read from a transaction, and are closed before it, also after an error.
         with closing(frames.batches_with_fields()) as batches:
-            rows = batches
+            first = next(batches, None)
+            if first is None:
+                _note_hash(session, options)
+            rows = iter(()) if first is None else chain([first], batches)
             if options.output is None:
-                rows = (to_json_types(batch, as_text=not terminal.json) for batch in batches)
+                rows = (to_json_types(batch, as_text=not terminal.json) for batch in rows)
             _show(session, rows, frames.schema_with_fields, options, wanted=options.field)
 
 

@@ -120,7 +120,7 @@ def artifacts(
     Examples
     --------
     mdfactory sync push artifacts build_summary.yaml
-    mdfactory sync push artifacts build_summary.yaml --artifact-name bilayer_snapshot
+    mdfactory sync push artifacts build.yaml --artifact-name bilayer_snapshot
     """
     return _push(session, source, options, "artifacts", artifact_name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mdfactory.cli.options import (
     source_words,
 )
 from mdfactory.cli.session import CurrentSession, Exit
+from mdfactory.errors import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +173,9 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
 
     states = {difference.state for difference in compared.differences}
     if not states:
+        if not (compared.skipped or any(map(Counter.total, compared.counts.values()))):
+            yield "nothing was compared"
+            return
         yield "in step, apart from what was skipped" if compared.skipped else "in step"
         return
     if states & {State.new, State.changed}:
@@ -185,8 +190,38 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
         tops = {*map(missing_top, gone)}
         command = "mdfactory sync relocate OLD NEW"
         yield f"If folders were moved: {relocate_command(*tops) if len(tops) == 1 else command}"
-    if State.extra in states:
-        yield "To remove records that are only in the store: mdfactory sync clear ... --hash PREFIX"
+    commands = [*dict.fromkeys(_clear_commands(compared))]
+    if commands:
+        text = "To remove records that are only in the store"
+        yield (
+            "\n  ".join([f"{text}:", *listed(commands)])
+            if commands[1:]
+            else (f"{text}: {commands[0]}")
+        )
+
+
+def _clear_commands(compared: CampaignStatus) -> Iterator[str]:
+    """Yield the commands that remove what is only in the store.
+
+    A record of a folder that was skipped is left out: the folder is to be mended.
+    """
+    from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
+    from mdfactory.sync.status import State
+
+    skipped = {skipped.path for skipped in compared.skipped}
+    extra = [
+        row
+        for row in compared.differences
+        if row.state is State.extra and row.directory.rstrip("/") not in skipped
+    ]
+    whole = {row.hash for row in extra if row.table == SIMULATIONS.name}
+    for row in extra:
+        table = table_named(row.table, Namespace.results)
+        if row.hash in whole:
+            yield f"mdfactory sync clear all --hash {row.hash}"
+        elif table and table.result_type:
+            option = f"--{table.result_type}-name {table.result_name}"
+            yield f"mdfactory sync clear analysis {option} --hash {row.hash}"
 
 
 def _state_text(state: str) -> str:

@@ -29,8 +29,8 @@ def undo(
     Parameters
     ----------
     operation
-        Number of the operation, from mdfactory sync log. Default: the latest operation that
-        changed records or tables.
+        Number of the operation, with which it begins in "mdfactory sync log"; a push prints it,
+        too. Default: the latest operation that changed records or tables.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, Artifact, resolve_result_path
 from mdfactory.campaign.result_files import file_sha256
-from mdfactory.campaign.results import Results
+from mdfactory.campaign.results import RECORD_ANALYSIS, Results
 from mdfactory.campaign.simulation import NO_BUILD_INPUT, Simulation
 from mdfactory.errors import (
     RegistryError,
@@ -153,7 +153,8 @@ def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]
         check = results.check_rows if quick else results.read
         check(Analysis(table.result_name, filename, row["row_count"], {}))
     except ResultError as error:
-        yield Problem(one_line(f"{row['directory']}: {error}"), RECORD_AGAIN)
+        reason = str(error).removesuffix(RECORD_ANALYSIS)
+        yield Problem(one_line(f"{row['directory']}: {reason}"), RECORD_AGAIN)
 
 
 def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:

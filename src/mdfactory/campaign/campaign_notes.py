@@ -1,0 +1,123 @@
+"""What a user should know of a campaign CSV: slips in its header, and counts that were rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, get_args
+
+from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.model import MODEL_BY_SIMULATION_TYPE, NOT_A_FIELD
+from mdfactory.errors import BuildInputError, listed, suggestion
+from mdfactory.records.vocabulary import SimulationType
+
+MAX_ROW_PROBLEMS: Final = 10
+"""Number of errors of one row that a message lists."""
+
+MAX_ROUNDED_ROWS: Final = 10
+"""Number of rows with rounded counts that are named."""
+
+TOTAL_COUNT: Final = "system.total_count"
+
+REPLICA_HINT: Final = (
+    "Replicas are rows whose BuildInputs differ: give each row its own number in a column "
+    "system.ionization.seed"
+)
+"""What to do if rows are the same simulation."""
+
+NO_IONS_HINT: Final = (
+    ". A system.ionization of null has no seed: for a system without salt, replace that column by "
+    "system.ionization.neutralize with false and system.ionization.concentration with 0"
+)
+"""The same, if the rows have no ions."""
+
+
+def replica_hint(build: BuildInput) -> str:
+    """Return how to make replicas of a simulation that is in several rows."""
+    has_ions = getattr(build.system, "ionization", None) is not None
+    return REPLICA_HINT if has_ions else REPLICA_HINT + NO_IONS_HINT
+
+
+def unknown_columns(names: Collection[str]) -> Iterator[str]:
+    """Yield a warning if columns are ignored, with the fields that were probably meant."""
+    if names:
+        columns = ", ".join(f"{name}{field_suggestion(name)}" for name in sorted(names))
+        yield f"ignored unknown columns: {columns}"
+
+
+def field_suggestion(name: str) -> str:
+    """Return in parentheses which field was meant: by its path, or else by its last name."""
+    paths = _field_paths()
+    if name in paths:
+        return " (a field of other simulation types)"
+    if hint := suggestion(name, paths):
+        return hint
+    by_name: dict[str, str] = {}
+    for path in paths:
+        by_name.setdefault(path.rpartition(".")[2], path)
+    last = name.rpartition(".")[2].lower()
+    return f" (did you mean '{by_name[last]}'?)" if last in by_name else ""
+
+
+def row_reason(error: BuildInputError) -> str:
+    """Return why a row is invalid, with the field that was probably meant for an unknown one."""
+    lines = []
+    for field, reason in error.problems:
+        hint = field_suggestion(field) if reason.startswith(NOT_A_FIELD) else ""
+        lines.append(f"{field}: {reason}{hint}" if field else f"{reason}{hint}")
+    return "; ".join(listed(lines, MAX_ROW_PROBLEMS))
+
+
+def rounded_note(number: int, given: Mapping[str, str], build: BuildInput) -> str:
+    """Return the note on a row whose counts do not sum to its total count; empty if they do.
+
+    Parameters
+    ----------
+    number
+        Number of the row.
+    given
+        Name of a column -> its cell; without blank cells.
+    build
+        BuildInput of the row, whose total count is the sum of the counts.
+    """
+    total: int | None = getattr(build.system, "total_count", None)
+    wanted = given.get(TOTAL_COUNT)
+    if total is None or wanted is None or float(wanted) in {0, total}:
+        return ""
+    counts = [float(cell) for name, cell in given.items() if name.endswith(".count")]
+    if sum(counts) == total:
+        why = "the counts are given, and the total is their sum"
+    else:
+        why = "a count is the fraction times the total, without the digits after the point"
+    return f"row {number}: {total:,} molecules, not the total_count of {float(wanted):,.0f}; {why}"
+
+
+def first_notes(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return the first notes on rows, and how many more rows there are."""
+    return tuple(listed(list(notes), MAX_ROUNDED_ROWS, " rows with such counts"))
+
+
+@cache
+def _field_paths() -> tuple[str, ...]:
+    """Return the dotted paths of the fields of all types that are built, in their order."""
+    models = {**MODEL_BY_SIMULATION_TYPE}
+    del models[SimulationType.adopted]
+    return tuple(dict.fromkeys(path for model in models.values() for path in _paths(model)))
+
+
+def _paths(model: type[Model], parent: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        path = f"{parent}{name}"
+        yield path
+        for inner in _models(field.annotation):
+            yield from _paths(inner, f"{path}.")
+
+
+def _models(annotation: Any) -> Iterator[type[Model]]:
+    """Yield the models that a field may have; not those in a list, whose paths name molecules."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    elif getattr(annotation, "__origin__", None) not in {list, tuple, dict}:
+        for inner in get_args(annotation):
+            yield from _models(inner)
