@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from mdfactory.frames.curves import Curve, Drawing, draw
+from mdfactory.frames.curves import Curve, Drawing
 from mdfactory.frames.plots import Plan, PlotKind, misfit
-from mdfactory.frames.statistics import Start, Statistic, start_note, summarise
+from mdfactory.frames.statistics import Start, Statistic, draw_and_summarise, start_note
 from mdfactory.report.drawn.curve_data import PackedCurve, pack_curves, unpack_curves
 from mdfactory.report.payload import clean, to_json
 from mdfactory.report.plots.panels import Group, Member
@@ -155,9 +155,8 @@ def summary_of(plan: Plan, frame: pa.Table, extras: Mapping[str, Any], start: St
         return Summary(reason)
     if plan.kind in NO_PLOT:
         return Summary(rows=tuple(_rows(frame)))
-    drawing = draw(plan, frame)
+    drawing, statistics = draw_and_summarise(plan, frame, start)
     curves = drawing.curves[:MAX_CURVES]
-    statistics = summarise(plan, frame, start)[:MAX_CURVES]
     notes = [*drawing.notes, start_note(plan, frame, start)]
     if len(drawing.curves) > MAX_CURVES:
         notes.append(f"{MAX_CURVES} of {len(drawing.curves):,} curves are shown")
@@ -166,7 +165,7 @@ def summary_of(plan: Plan, frame: pa.Table, extras: Mapping[str, Any], start: St
     packed = [_packed(plan, curve, names, groups) for curve in curves]
     figures = [
         (names[one.quantity], groups.setdefault(one.group, len(groups)), *_figures(one))
-        for one in statistics
+        for one in statistics[:MAX_CURVES]
     ]
     return Summary(
         "",
