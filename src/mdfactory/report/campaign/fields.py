@@ -19,14 +19,10 @@ from mdfactory.records.fields import (
 )
 from mdfactory.report.campaign.species import SMILES, molecule_lists
 from mdfactory.report.payload import Column, clean, column_of_codes
+from mdfactory.report.plots.colour import FRACTION, colour_rank
 
 LARGEST_EXACT: Final = 2**53
 """Numbers beyond it are texts: the page would round them."""
-
-FRACTION: Final = "fraction"
-
-SEED: Final = "seed"
-"""A number whose name has this word is no quantity."""
 
 Clean = Callable[[str], str]
 """Function that cleans a text of a record."""
@@ -212,22 +208,14 @@ class FieldCollector:
 
 
 def default_colour(columns: Sequence[FieldColumn]) -> str | None:
-    """Return the field by which curves are coloured if none is given; None if no number varies.
-
-    It is the number with most distinct values; fractions come first. Of several with as many, that
-    with the smallest mean: a campaign varies the solute. Seeds are random, and no quantity.
-    """
-    numbers = [
-        one
+    """Return the field that colours curves if none is given; None if no number varies."""
+    ranks = (
+        colour_rank(one.path, _last(one.path), one.distinct, one.mean)
         for one in columns
-        if one.distinct > 1 and one.kind == "number" and SEED not in _last(one.path).lower()
-    ]
-    best = min(
-        numbers,
-        key=lambda one: (not one.is_fraction, -one.distinct, one.mean, one.path),
-        default=None,
+        if one.kind == "number"
     )
-    return best.path if best else None
+    best = min(filter(None, ranks), default=None)
+    return best[-1] if best else None
 
 
 def _last(path: str) -> str:

@@ -32,6 +32,9 @@ from mdfactory.sync.survey import survey
 OTHERS: Final = "other"
 """Category of all values that have no colour of their own."""
 
+FRACTION: Final = "fraction"
+"""Name of the quantity of a molecule that comes before all other numbers."""
+
 SEED: Final = "seed"
 """A number whose name has this word is random, and no quantity of a campaign."""
 
@@ -131,11 +134,7 @@ def read_colour(
 
 
 def choose_field(subjects: Iterator[Subject]) -> Field | None:
-    """Return the field with most numbers, a fraction if one varies; None if no number varies.
-
-    Of two fractions with as many values, that with the smaller mean counts: a campaign varies the
-    solute.
-    """
+    """Return the field that colours curves if none is given; see `colour_rank`."""
     values: dict[str, list[float]] = {}
     number = 0
     for subject in subjects:
@@ -144,15 +143,38 @@ def choose_field(subjects: Iterator[Subject]) -> Field | None:
             paths = _numbers(subject.document)
         for path, value in paths.items():
             values.setdefault(path, []).append(value)
-    ranked = []
+    ranks = []
     for path, numbers in values.items():
         name = parse_field(path).parts[-1]
         absent = number - len(numbers) if name in QUANTITIES else 0
         distinct = len({*numbers, *([0.0] if absent else [])})
         mean = fmean(numbers) * len(numbers) / number
-        if distinct > 1 and SEED not in name.lower():
-            ranked.append((name != "fraction", -distinct, mean, path))
-    return parse_field(min(ranked)[-1]) if ranked else None
+        ranks.append(colour_rank(path, name, distinct, mean))
+    best = min(filter(None, ranks), default=None)
+    return parse_field(best[-1]) if best else None
+
+
+def colour_rank(
+    path: str, name: str, distinct: int, mean: float
+) -> tuple[bool, int, float, str] | None:
+    """Return the rank of a number as the field that colours curves; None if it cannot be that.
+
+    The lowest rank wins: that of the number with most values, a fraction if one varies. Of two with
+    as many values, that with the smaller mean counts: a campaign varies the solute. A seed is
+    random, and no quantity.
+
+    Parameters
+    ----------
+    path, name
+        Dotted path of the field, and the last name in it.
+    distinct
+        Number of different values.
+    mean
+        Mean over all simulations.
+    """
+    if distinct <= 1 or SEED in name.lower():
+        return None
+    return name != FRACTION, -distinct, mean, path
 
 
 def _numbers(document: Mapping[str, Any]) -> dict[str, float]:
