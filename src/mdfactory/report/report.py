@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
-from mdfactory.errors import ConfigError, OutputError, UsageError
+from mdfactory.errors import OutputError, UsageError
 from mdfactory.files import replacing
 from mdfactory.report.budget import fit
 from mdfactory.report.content import DEFAULT_OPTIONS, ReportOptions, no_progress, read_content
 from mdfactory.report.page import vega_bundle
+from mdfactory.report.plots.render import require_libraries
 from mdfactory.report.table import statistics_table
 from mdfactory.stores.store import Store
 from mdfactory.sync.export import check_format, export
@@ -60,12 +60,7 @@ def require_report() -> None:
     ConfigError
         If a library of it is missing.
     """
-    missing = [name for name in ("vl_convert", "numpy", "PIL") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"a report needs libraries that are not installed: {', '.join(missing)}",
-            command="pip install 'mdfactory[report]'",
-        )
+    require_libraries("a report", "vl_convert", "numpy", "PIL")
 
 
 def write_report(

@@ -16,7 +16,7 @@ from mdfactory.report.plots.curve_rows import Limits, band_notes
 from mdfactory.report.plots.fill import fill
 from mdfactory.report.plots.plot import Plot
 from mdfactory.report.plots.reading import read_analysis
-from mdfactory.report.plots.render import require_report
+from mdfactory.report.plots.render import require_libraries
 from mdfactory.report.plots.specification import specification, with_data
 from mdfactory.report.plots.view import hash_colour, view_of
 from mdfactory.stores.keys import Key, keys_of
@@ -68,7 +68,7 @@ def plot_analysis(
     QueryError
         If an argument is invalid, or there is no such field or quantity.
     """
-    require_report()
+    require_libraries("a plot", "vl_convert", "numpy")
     table = analysis_table(name)
     first = WHOLE if start is None else parse_start(start)
     with store.transaction() as transaction:

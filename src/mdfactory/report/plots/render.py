@@ -45,17 +45,25 @@ vegaEmbed("#plot", {specification},
 Specification = Mapping[str, Any]
 
 
-def require_report() -> None:
-    """Check that the extra ``report`` is installed.
+def require_libraries(what: str, *names: str) -> None:
+    """Check that libraries of the extra ``report`` are installed.
+
+    Parameters
+    ----------
+    what
+        What needs them, for the message.
+    names
+        Names by which they are imported.
 
     Raises
     ------
     ConfigError
-        If a library of it is missing.
+        If one is missing.
     """
-    if any(find_spec(name) is None for name in ("vl_convert", "numpy")):
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
         raise ConfigError(
-            "plots need vl-convert, which is not installed",
+            f"{what} needs libraries that are not installed: {', '.join(missing)}",
             command="pip install 'mdfactory[report]'",
         )
 
