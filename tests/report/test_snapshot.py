@@ -179,7 +179,7 @@ def test_users_and_hosts_are_shown_in_no_directory() -> None:
     assert _directories(*given) == ["…/one/x", "…/two/y", "…/z"]
     assert Privacy(given).campaign == ""
     assert Privacy(["/home/ann/x", "/home/ann/y"]).campaign == ""
-    assert _directories("/work/ann/a/x", "/work/vm7/y", names={"ann", "vm7"}) == ["…/a/x", "…/y"]
+    assert _directories("/srv/ann/a/x", "/srv/vm7/y", names={"ann", "vm7"}) == ["…/a/x", "…/y"]
 
 
 def test_directories_without_a_common_folder_are_no_absolute_paths() -> None:
