@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
+from s3_server import CREDENTIALS, connected, serving
 
 if TYPE_CHECKING:
     from foundry_server import FoundryServer
@@ -83,8 +84,10 @@ def _own_settings(
 ) -> None:
     """Keep the settings and stores of whoever runs the tests out of them."""
     home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("MDFACTORY_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MDFACTORY_"))]:
         monkeypatch.delenv(name)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("MDFACTORY_CONFIG_DIR", str(home / "config"))
     monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
     monkeypatch.setenv("MDFACTORY_CACHE_DIR", str(home / "cache"))
@@ -188,6 +191,27 @@ def database_url(database: str) -> str:
     parts = psycopg.conninfo.conninfo_to_dict(database)
     name = parts.pop("dbname")
     return f"postgresql:///{name}?{urlencode(parts)}"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """URL of a server that speaks S3."""
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(s3: str) -> Any:
+    """A client of that server that is not ours."""
+    return connected(s3)
+
+
+@pytest.fixture
+def bucket(client: Any) -> str:
+    """Name of an empty bucket."""
+    name = f"bucket-{os.getpid()}-{next(NUMBERS)}"
+    client.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture

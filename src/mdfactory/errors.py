@@ -352,6 +352,18 @@ class StoreVersionError(StoreError):
     """A newer version of this package wrote the store."""
 
 
+class FileStoreError(MDFactoryError, OSError):
+    """The file store cannot be reached, read or written; its content is then unknown."""
+
+
+class MissingFileError(FileStoreError, LookupError):
+    """The file store has no file with this checksum."""
+
+
+class WrongFileError(MDFactoryError, ValueError):
+    """The content of a file is not that of its checksum."""
+
+
 class UnknownNameError(MDFactoryError, LookupError):
     """The store has no analysis or artifact of this name.
 
@@ -394,6 +406,17 @@ class DeclinedError(MDFactoryError):
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as ``1 record`` or ``2,000 records``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def format_bytes(number: int) -> str:
+    """Return a number of bytes such as ``812 B``, ``3.4 MB`` or ``1.2 TB``."""
+    value, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:  # noqa: PLR2004  # rounded, it has at most three digits
+            break
+        value, unit = value / 1000, larger
+    digits = 1 if unit != "B" and value < 9.95 else 0  # noqa: PLR2004
+    return f"{value:.{digits}f} {unit}"
 
 
 def one_line(reason: object) -> str:

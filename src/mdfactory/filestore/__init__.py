@@ -1,0 +1,39 @@
+"""The file store: a folder or an object store that keeps the files of artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mdfactory.errors import ConfigError
+from mdfactory.filestore.file_store import FileStore
+
+
+def open_file_store(url: str, endpoint_url: str = "") -> FileStore:
+    """Open a file store; nothing is read before it is used.
+
+    Parameters
+    ----------
+    url
+        Absolute path of a folder, or a URL such as ``s3://bucket/prefix``; see `config.Settings`.
+    endpoint_url
+        URL of an own S3 server; empty for the default.
+
+    Raises
+    ------
+    ConfigError
+        If there is no URL, or it is invalid.
+    """
+    if not url:
+        raise ConfigError(
+            "no file store is configured: the section [files] has no URL, such as "
+            "/project/md/files or s3://bucket/prefix",
+            command="mdfactory config edit",
+        )
+    if "://" not in url:
+        from mdfactory.filestore.folder import Folder
+
+        return FileStore(Folder(Path(url)))
+    from mdfactory.filestore.remote import Remote
+    from mdfactory.filestore.urls import parse_place
+
+    return FileStore(Remote(parse_place(url, endpoint_url)))

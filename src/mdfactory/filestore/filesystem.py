@@ -1,0 +1,58 @@
+"""The file systems of fsspec, and how they are opened."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from mdfactory.errors import ConfigError, one_line
+from mdfactory.filestore.failures import explained
+from mdfactory.filestore.urls import RemotePlace
+
+S3_OPTIONS: Final = {
+    "use_listings_cache": False,
+    "fixed_upload_size": True,
+    "config_kwargs": {
+        "retries": {"mode": "standard", "total_max_attempts": 4},
+        "connect_timeout": 5,
+        "read_timeout": 12,
+        "max_pool_connections": 32,
+    },
+}
+"""Options of s3fs: nothing is answered from memory, the parts of an upload have one size, and
+requests are repeated, with a limit: an outage is noticed in less than a minute."""
+
+TELLTALE_LOGGERS: Final = ("botocore", "aiobotocore")
+"""Loggers of libraries whose debug messages contain session tokens, and the URLs of servers."""
+
+
+def open_filesystem(place: RemotePlace) -> Any:
+    """Open the file system of fsspec for a place.
+
+    Raises
+    ------
+    ConfigError
+        If fsspec does not know its protocol, or its library is not installed.
+    FileStoreError
+        If it cannot be opened, such as a host that is not reached.
+    """
+    try:
+        import fsspec  # type: ignore[import-untyped]
+
+        opening = fsspec.get_filesystem_class(place.protocol)
+    except ValueError as error:
+        text = f"[files] URL = {place.location}: fsspec knows no protocol {place.protocol!r}"
+        raise ConfigError(text, command="mdfactory config edit") from error
+    except ImportError as error:
+        command = "pip install 'mdfactory[s3]'" if place.is_s3 else ""
+        text = f"the file store {place.location} needs a library: {one_line(error)}"
+        raise ConfigError(text, command=command) from error
+    with explained(place, "cannot be opened"):
+        options = {**(S3_OPTIONS if place.is_s3 else {}), **place.options}
+        opened = opening(skip_instance_cache=True, **options)
+    if place.is_s3:
+        opened.retries = 1  # botocore repeats requests; both together would go on for an hour
+        for logger in map(logging.getLogger, TELLTALE_LOGGERS):
+            if not logger.level:
+                logger.setLevel(logging.INFO)
+    return opened

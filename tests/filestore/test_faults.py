@@ -1,0 +1,218 @@
+"""S3 that fails: passing faults are overcome, and an outage is never taken for a missing file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mdfactory.errors import FileStoreError, MissingFileError, WrongFileError
+from mdfactory.filestore import open_file_store
+from mdfactory.filestore.file_store import FileStore
+from mdfactory.testing.file_stores import DIGEST, LARGE, SMALL, content_of, digest_of, put
+from s3_proxy import (
+    Fault,
+    Proxy,
+    answers,
+    closes_answer_in_the_middle,
+    cuts_answer,
+    cuts_answer_in_the_middle,
+    cuts_request,
+    delays,
+    hangs,
+    shortens_answer,
+)
+
+Verb = Callable[[FileStore], object]
+
+STORED, WANTED = content_of(LARGE, 1), content_of(LARGE, 2)
+
+READS: dict[str, Verb] = {
+    "sizes": lambda files: files.sizes([digest_of(STORED), DIGEST]),
+    "missing": lambda files: files.missing([digest_of(STORED), DIGEST]),
+    "get": lambda files: digest_of(b"".join(files.get(digest_of(STORED)))),
+    "marker": lambda files: files.marker("0123"),
+    "no marker": lambda files: files.marker("4567"),
+    "markers": lambda files: files.markers(),
+    "unneeded": lambda files: sorted(
+        (file.path, file.size) for file in files.unneeded(set(), time.time() + 10**6)
+    ),
+    "check_reading": lambda files: files.check_reading(),
+}
+
+WRITES: dict[str, Verb] = {
+    "put small": lambda files: put(files, content_of(SMALL)),
+    "put large": lambda files: put(files, WANTED),
+    "mark": lambda files: files.mark("0123", "sqlite:///one"),
+    "check_writing": lambda files: files.check_writing(),
+    "remove": lambda files: [
+        files.remove(file) for file in files.unneeded(set(), time.time() + 10**6)
+    ],
+}
+
+VERBS = READS | WRITES
+
+PASSING: dict[str, tuple[Fault, int]] = {
+    "503": (answers(503), 2),
+    "SlowDown": (answers(503, "SlowDown", Retry_After="1"), 2),
+    "InternalError": (answers(500, "InternalError"), 1),
+    "request cut": (cuts_request, 2),
+    "answer cut": (cuts_answer, 2),
+    "answer cut in the middle": (cuts_answer_in_the_middle, 2),
+    "answer ended in the middle": (closes_answer_in_the_middle, 1),
+    "delay": (delays(0.3), 2),
+}
+
+LASTING: dict[str, Fault] = {
+    "503": answers(503),
+    "SlowDown": answers(503, "SlowDown", Retry_After="30"),
+    "InternalError": answers(500, "InternalError"),
+    "404 of a gateway": answers(404),
+    "403": answers(403, "AccessDenied"),
+    "key unknown": answers(403, "InvalidAccessKeyId"),
+    "request cut": cuts_request,
+    "answer cut": cuts_answer,
+    "answer cut in the middle": cuts_answer_in_the_middle,
+}
+
+QUICK = {"404 of a gateway", "403", "key unknown"}
+
+
+@pytest.fixture
+def proxy(s3: str) -> Iterator[Proxy]:
+    """A proxy for the server."""
+    with Proxy(s3) as started:
+        yield started
+
+
+@pytest.fixture
+def files(proxy: Proxy, bucket: str) -> FileStore:
+    """A file store behind the proxy, with a file and a marker."""
+    files = open_file_store(f"s3://{bucket}/files", proxy.url)
+    put(files, STORED)
+    files.mark("0123", "sqlite:///one")
+    return files
+
+
+@pytest.mark.parametrize("fault", ["SlowDown", "answer cut in the middle"])
+def test_a_passing_fault_is_overcome(files: FileStore, proxy: Proxy, fault: str, s3: str) -> None:
+    """Each kind of request fails once; the others are among the long tests."""
+    _check_passing(files, proxy, PASSING[fault][0], 1, ["put large"], s3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", PASSING)
+def test_all_passing_faults_are_overcome(
+    files: FileStore, proxy: Proxy, fault: str, s3: str
+) -> None:
+    _check_passing(files, proxy, *PASSING[fault], list(WRITES), s3)
+
+
+def _check_passing(
+    files: FileStore, proxy: Proxy, harm: Fault, times: int, writes: list[str], s3: str
+) -> None:
+    """Check that all answers are as if nothing had happened."""
+    expected = {name: verb(files) for name, verb in READS.items()}
+    for on in ("GET", "uploads", "uploadId"):
+        proxy.fail(harm, times, on)
+    assert {name: verb(files) for name, verb in READS.items()} == expected
+    for name in writes:
+        proxy.heal()
+        for on in ("PUT", "POST", "DELETE"):
+            proxy.fail(harm, times, on)
+        WRITES[name](files)
+        if name == "put large":
+            direct = open_file_store(files.location, s3)
+            assert b"".join(direct.get(digest_of(WANTED))) == WANTED
+            # An upload whose id was lost on the way back is left for a prune.
+            assert len(list(direct._backend.uploads())) <= times
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in LASTING],
+)
+def test_a_lasting_fault_is_an_error(
+    files: FileStore, proxy: Proxy, fault: str, record_property: Callable[[str, object], None]
+) -> None:
+    """It is never taken for a file that is not there; how long it takes is printed."""
+    proxy.fail(LASTING[fault])
+    seconds = {name: _seconds_to_fail(files, verb) for name, verb in VERBS.items()}
+    worst = max(seconds, key=seconds.__getitem__)
+    record_property("figure", f"lasting {fault}: {seconds[worst]:.1f} s at most ({worst})")
+    proxy.heal()
+    assert b"".join(files.get(digest_of(STORED))) == STORED
+    assert files.markers() == {"0123": "sqlite:///one"}
+
+
+def _seconds_to_fail(files: FileStore, verb: Verb) -> float:
+    begun = time.monotonic()
+    with pytest.raises(FileStoreError) as caught:
+        verb(files)
+    assert not isinstance(caught.value, MissingFileError)
+    assert files.location in str(caught.value)
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("verb", ["sizes", "put small"])
+def test_a_fault_that_lasts_longer_than_a_request_is_repeated_is_an_error(
+    files: FileStore, proxy: Proxy, verb: str
+) -> None:
+    """One verb of each kind in every run; the others are among the long tests."""
+    proxy.fail(answers(503))
+    _seconds_to_fail(files, VERBS[verb])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("verb", ["missing", "get", "put small", "put large"])
+def test_a_server_that_never_answers_is_an_error(
+    files: FileStore, proxy: Proxy, verb: str, record_property: Callable[[str, object], None]
+) -> None:
+    proxy.fail(hangs)
+    seconds = _seconds_to_fail(files, VERBS[verb])
+    record_property("figure", f"server that never answers, {verb}: {seconds:.0f} s")
+
+
+@pytest.mark.parametrize("verb", ["get", pytest.param("put large", marks=pytest.mark.long)])
+def test_a_server_that_is_not_there_is_an_error(bucket: str, verb: str) -> None:
+    files = open_file_store(f"s3://{bucket}/files", "http://127.0.0.1:9")
+    _seconds_to_fail(files, VERBS[verb])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_bucket_that_is_not_there_is_an_error_that_names_it(
+    s3: str, client: Any, verb: str
+) -> None:
+    """Also if it was there when the file store was used before."""
+    client.create_bucket(Bucket="gone")
+    files = open_file_store("s3://gone/files", s3)
+    files.check_reading()
+    client.delete_bucket(Bucket="gone")
+    with pytest.raises(FileStoreError, match=r"s3://gone/files .*bucket") as caught:
+        VERBS[verb](files)
+    assert not isinstance(caught.value, MissingFileError)
+
+
+def test_an_answer_that_was_shortened_is_never_the_content(files: FileStore, proxy: Proxy) -> None:
+    """Whoever shortens it: the checksum tells."""
+    proxy.fail(shortens_answer, on="GET")
+    with pytest.raises(WrongFileError):
+        list(files.get(digest_of(STORED)))
+
+
+@pytest.mark.parametrize(
+    "harm", [cuts_request, pytest.param(answers(500, "InternalError"), marks=pytest.mark.long)]
+)
+def test_an_upload_that_fails_in_the_middle_leaves_no_file(
+    files: FileStore, proxy: Proxy, harm: Fault
+) -> None:
+    proxy.fail(harm, on="partNumber=2")
+    with pytest.raises(FileStoreError):
+        put(files, WANTED)
+    assert list(files._backend.uploads()) == []
+    assert files.missing([digest_of(WANTED)]) == {digest_of(WANTED)}
+    proxy.heal()
+    put(files, WANTED)
+    assert b"".join(files.get(digest_of(WANTED))) == WANTED
