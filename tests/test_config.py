@@ -88,6 +88,8 @@ def test_later_files_override_earlier_ones_key_by_key(
         "foundry.RUN_DB_PATH": ("/Group Functions/mdfactory/runs", "default"),
         "foundry.ANALYSIS_DB_PATH": ("/Group Functions/mdfactory/analysis", "default"),
         "foundry.ARTIFACT_DB_PATH": ("/Group Functions/mdfactory/artifacts", "default"),
+        "files.URL": ("", "default"),
+        "files.ENDPOINT_URL": ("", "default"),
         "history.OPERATIONS": ("10", "default"),
         "history.SIZE": ("1 GB", "default"),
         "adopt.PRODUCTION": (", ".join(DEFAULT_STEMS.production), "default"),

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import load
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.errors import NO_STORE, MDFactoryError, NotInitialisedError
+from mdfactory.filestore import open_file_store
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.stores import open_store, store_at
 from mdfactory.stores.store import Store
 
@@ -44,10 +46,29 @@ URL_OPTIONS: Final = "--config FILE"
 """Options of a command for a store that was opened by its URL."""
 
 
-def open_named(
-    url: str | None, config: str | Path | None, wait: float
-) -> tuple[Store, Catalogue, StemPatterns]:
-    """Return a store, the catalogue of its expected results, and the stems of adopted runs.
+class Opened(NamedTuple):
+    """What the Python API works on.
+
+    Parameters
+    ----------
+    store
+        The store.
+    catalogue
+        The results that are expected of each type of simulation.
+    stems
+        Stems of the files of adopted simulations.
+    files
+        The file store; None if none is configured, or the store was opened by its URL.
+    """
+
+    store: Store
+    catalogue: Catalogue
+    stems: StemPatterns
+    files: FileStore | None = None
+
+
+def open_named(url: str | None, config: str | Path | None, wait: float) -> Opened:
+    """Open a store.
 
     Parameters
     ----------
@@ -64,13 +85,15 @@ def open_named(
         If `url` is not a URL of a store, or if the configuration cannot be read or is invalid.
     """
     if url is not None:
-        store, catalogue, stems = store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS
+        opened = Opened(store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS)
     else:
         settings = load(Path(config) if config else None)
-        store, stems = open_store(settings, wait=wait), settings.stems
+        files = settings.files and open_file_store(settings.files, settings.files_endpoint)
         catalogue = Catalogue(settings.catalogue)
-    store.command_options = command_options(url, config)
-    return store, catalogue, stems
+        store = open_store(settings, wait=wait)
+        opened = Opened(store, catalogue, settings.stems, files or None)
+    opened.store.command_options = command_options(url, config)
+    return opened
 
 
 def command_options(url: str | None, config: str | Path | None) -> str:

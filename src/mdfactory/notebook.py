@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields as dataclass_fields
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.display import records_html
 from mdfactory.entry import argument_names, naming_arguments, naming_arguments_inside, open_named
 from mdfactory.errors import ConfigError, FrameCorruptError, one_line
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.frames.extras import CommonExtras
 from mdfactory.frames.labels import FOREIGN_ERRORS, labels_by_name, numbered, to_pandas
 from mdfactory.records.arrow import batch
@@ -31,6 +32,7 @@ from mdfactory.stores.store import Store
 from mdfactory.sync import frames as sync_frames
 from mdfactory.sync import pull as sync_pull
 from mdfactory.sync.completeness import count_results, read_completeness
+from mdfactory.sync.files.caching import fetch_to_cache
 from mdfactory.sync.search import Search, parse_search, reading_json
 
 if TYPE_CHECKING:
@@ -101,6 +103,8 @@ class Records:
         The results that are expected of each type of simulation.
     stems : StemPatterns
         Stems of the files of adopted simulations.
+    file_store : FileStore, optional
+        The file store of the configuration; None if there is none.
 
     Examples
     --------
@@ -118,10 +122,12 @@ class Records:
         store: Store,
         catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
         stems: StemPatterns = DEFAULT_STEMS,
+        file_store: FileStore | None = None,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.stems = stems
+        self.file_store = file_store
 
     def __repr__(self) -> str:
         return f"<Records of the {self.store.location}>"
@@ -661,6 +667,68 @@ class Records:
             texts = zip(frame["hash"], frame[column], strict=True)
             frame[column] = [_parse(text, f"{column} of {hash_}") for hash_, text in texts]
         return frame
+
+    def files(
+        self,
+        name: str | None = None,
+        *,
+        hash: str | None = None,  # noqa: A002  # the column's name
+        simulation_type: str | None = None,
+        where: Sequence[str] = (),
+        contains: Sequence[str] = (),
+        tag: Sequence[str] = (),
+    ) -> Iterator[Path]:
+        """Yield the files of artifacts, on this disk.
+
+        Each file is fetched when it is needed, from the file store of the configuration, else from
+        the directory of its record. It is kept in the cache folder, as ``files/<hash>/...``. Its
+        SHA-256 is checked each time. A file that cannot be had is left out, with a warning.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the artifact. Default: all artifacts.
+        hash : str, optional
+            First digits of the hash, in upper or lower case.
+        simulation_type : SimulationType or str, optional
+            Type of the simulation.
+        where, contains, tag : sequence of str
+            Conditions on the BuildInput; see `systems`.
+
+        Yields
+        ------
+        Path
+            Path of a file, in the order of the artifacts and hashes.
+
+        Raises
+        ------
+        UnknownNameError, NotInitialisedError, QueryError
+            As for `artifact`.
+        FileStoreError
+            If the file store cannot be reached or read.
+        OutputError
+            If the cache folder cannot be written.
+
+        Examples
+        --------
+        After ``mdfactory demo``:
+
+        >>> import mdfactory
+        >>> records = mdfactory.open_store(config="mdfactory-demo/mdfactory.ini")
+        >>> [path.name for path in records.files("last_frame_pdb", hash="FD01")]
+        ['last_frame.pdb']
+        """
+        search = _parse_search(where, contains, tag)
+        with argument_names(self.store.command_options):
+            yield from fetch_to_cache(
+                self.store,
+                self.file_store,
+                name,
+                hash_prefix=hash,
+                equal={"simulation_type": simulation_type},
+                search=search,
+                note=warnings.warn,
+            )
 
 
 def _attributes(

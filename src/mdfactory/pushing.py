@@ -11,9 +11,11 @@ from typing import Final, Literal
 from mdfactory.campaign.discover import CsvSource, Source
 from mdfactory.campaign.scan_index import indexed_reading
 from mdfactory.config.passwords import mask_password
-from mdfactory.entry import argument_names, command_options, open_named
+from mdfactory.entry import Opened, argument_names, command_options, open_named
 from mdfactory.errors import MAX_LISTED, UsageError, counted
 from mdfactory.files import expand_home
+from mdfactory.filestore import open_file_store
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.sync.push import SCOPE_BY_KIND, Pushed, scope_of
 from mdfactory.sync.push import push as push_to_store
@@ -31,6 +33,7 @@ def push(
     kind: Kind = "all",
     mode: Mode | ConflictMode = "refuse",
     names: str | Collection[str] = (),
+    files: bool = False,
     dry_run: bool = False,
     csv_root: str | Path | None = None,
     url: str | None = None,
@@ -55,6 +58,8 @@ def push(
     names : str or collection of str
         Names of the analyses or artifacts to push, with `kind` ``analysis`` or ``artifacts``.
         Default: all.
+    files : bool
+        Whether to send the files of artifacts to the file store of the configuration, too.
     dry_run : bool
         Write nothing, and return what would be written.
     csv_root : str or Path, optional
@@ -86,9 +91,12 @@ def push(
     InvalidNameError
         If one of the names cannot be the name of a result.
     UsageError
-        If `kind` or `mode` is unknown, `names` are given with another kind, or `source` is no path.
+        If `kind` or `mode` is unknown, `names` or `files` are given with a kind that has none, or
+        `source` is no path.
     ConfigError
-        If the store cannot be opened; see `open_store`.
+        If the store cannot be opened; see `open_store`. Or if no file store is configured.
+    FileStoreError
+        If the file store cannot be reached, read or written. Nothing was recorded.
 
     Examples
     --------
@@ -103,16 +111,17 @@ def push(
         found = _source(source, csv_root)
         scope = scope_of(_known("kind", kind, SCOPE_BY_KIND), _names(kind, names))
         chosen = MODES[_known("mode", mode, MODES)]
-        store, catalogue, stems = open_named(url, config, wait)
-        with indexed_reading(stems=stems) as reading:
+        opened = open_named(url, config, wait)
+        with indexed_reading(stems=opened.stems) as reading:
             pushed = push_to_store(
-                store,
+                opened.store,
                 found,
                 chosen,
                 scope,
-                catalogue=catalogue,
+                catalogue=opened.catalogue,
+                files=_file_store(opened, kind) if files else None,
                 dry_run=dry_run,
-                command=_call(source, kind, mode, names),
+                command=_call(source, kind, mode, names, files=files),
                 reading=reading,
             )
     for warning in pushed.warnings:
@@ -136,6 +145,13 @@ def _names(kind: str, names: str | Collection[str]) -> Collection[str]:
     return [names] if isinstance(names, str) else names
 
 
+def _file_store(opened: Opened, kind: str) -> FileStore:
+    """Return the file store to which a push sends files."""
+    if kind not in {"all", "artifacts"}:
+        raise UsageError("files= are those of artifacts: give kind='artifacts' or kind='all'")
+    return opened.files or open_file_store("")  # an error that says what to configure
+
+
 def _source(source: str | Path, csv_root: str | Path | None) -> Source:
     try:
         fspath(source)
@@ -147,9 +163,12 @@ def _source(source: str | Path, csv_root: str | Path | None) -> Source:
     return CsvSource(Path(expand_home(source)), Path(expand_home(csv_root)))
 
 
-def _call(source: str | Path, kind: str, mode: str, names: str | Collection[str]) -> str:
+def _call(
+    source: str | Path, kind: str, mode: str, names: str | Collection[str], *, files: bool
+) -> str:
     """Return the call as text, for the log of the store."""
     chosen = f", names={list(_names(kind, names))!r}" if names else ""
+    chosen += ", files=True" if files else ""
     shown = mask_password(str(source))
     return f"mdfactory.push({shown!r}, kind={str(kind)!r}, mode={str(mode)!r}{chosen})"
 

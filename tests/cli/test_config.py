@@ -89,6 +89,7 @@ def test_init_asks_and_writes_and_creates_the_store(
             ("Which store?", "\x1b[B\r"),
             ("File of the simulations", "\r"),
             ("Folder of the analyses and artifacts", f"\x15{tmp_path}/results\r"),
+            ("to keep the files of artifacts", "\r"),
             ("Create the missing tables now?", "y"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
@@ -113,6 +114,7 @@ def test_init_says_when_to_take_which_store_and_lets_the_second_path_follow_the_
             ("Which store?", "\r"),
             ("File of the simulations", f"\x15{tmp_path}/lab/runs.db\r"),
             ("File of the analyses and artifacts", "\r"),
+            ("to keep the files of artifacts", f"{tmp_path}/kept\r"),
             ("Create the missing tables now?", "\r"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
@@ -129,6 +131,7 @@ def test_init_says_when_to_take_which_store_and_lets_the_second_path_follow_the_
         f"written to {file}\n"
         f"File of the simulations: {tmp_path}/lab/runs.db\n"
         f"File of the analyses and artifacts: {tmp_path}/lab/analysis.db\n"
+        f"Folder or URL to keep the files of artifacts in (blank: none): {tmp_path}/kept\n"
         f"18 tables created in the SQLite store {tmp_path}/lab/runs.db. "
         f"Run: mdfactory --config {file} sync push all SOURCE\n"
     )
@@ -164,6 +167,7 @@ def test_init_does_not_show_a_password(
         typed=[
             ("URL of the database", f"postgresql://me:oops@host/lab\r\x15{url}\r"),
             ("Password", "s3cret pass\r"),
+            ("to keep the files of artifacts", "\r"),
             ("Create the missing tables", "\r"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},
@@ -188,6 +192,7 @@ def test_init_asks_for_the_paths_on_foundry_and_creates_nothing_by_default(
             ("Dataset of the simulations", "\r"),
             ("Folder of the analyses", "\r"),
             ("Folder of the artifacts", "\r"),
+            ("to keep the files of artifacts", "\r"),
             ("Create the missing tables now?", "\r"),
         ],
         env={"PROMPT_TOOLKIT_NO_CPR": "1"},

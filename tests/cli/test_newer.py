@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,11 @@ def _plot(records: Records, _: Newer) -> None:
     assert made.specification["usermeta"]["mdfactory"]["y"] == ["contacts"]
 
 
+def _files(records: Records, _: Newer) -> None:
+    [path] = records.files("movie", simulation_type=UNKNOWN["simulation_type"])
+    assert path.read_bytes() == b"movie"
+
+
 METHODS: dict[str, Callable[[Records, Newer], None]] = {
     "analyses": _analyses,
     "artifacts": _artifacts,
@@ -216,6 +222,7 @@ METHODS: dict[str, Callable[[Records, Newer], None]] = {
     "overview": _overview,
     "analysis": _analysis,
     "artifact": _artifact,
+    "files": _files,
     "plot": _plot,
 }
 """Method of the notebook's records -> function that checks what it returns."""
@@ -302,6 +309,21 @@ def _undo(run: Program, newer: Newer) -> list[str]:
     return []
 
 
+def _configure_files(folder: Path) -> None:
+    file = Path(os.environ["MDFACTORY_CONFIG_DIR"], "config.ini")
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(f"[files]\nURL = {folder}\n")
+
+
+def _prune(run: Program, newer: Newer) -> list[str]:
+    campaign = newer.root.parent / "campaign"
+    _configure_files(newer.root.parent / "kept")
+    _done(run("sync", "init", "artifacts"))
+    _done(run("sync", "push", "artifacts", campaign, "--update", "--files"))
+    _done(run("sync", "prune", "--yes"))
+    return []
+
+
 RUNS, RESULTS = "RUN_DATABASE", "ANALYSIS_OVERVIEW ANALYSIS_contacts ARTIFACT_movie"
 
 WRITE: dict[str, Callable[[Program, Newer], list[str]]] = {
@@ -316,6 +338,7 @@ WRITE: dict[str, Callable[[Program, Newer], list[str]]] = {
     "clear systems": _clear("systems", loses=RUNS),
     "clear analysis": _clear("analysis", "--all", loses=RESULTS),
     "clear all": _clear("all", loses=f"{RUNS} {RESULTS}"),
+    "prune": _prune,
     "relocate": _relocate,
     "undo": _undo,
 }
@@ -362,6 +385,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "clear all": ["--yes"],
     "clear analysis": ["--all", "--yes"],
     "clear systems": ["--yes"],
+    "prune": ["--yes"],
     "relocate": ["/old", "/new"],
 }
 """Command -> the arguments that it needs."""
@@ -379,6 +403,7 @@ def test_a_newer_format_is_refused_by_each_command_in_one_line(
     campaign: Path,
     tmp_path: Path,
 ) -> None:
+    _configure_files(tmp_path / "kept")
     assert mdfactory("sync", "init", "all").code == 0
     other = f"sqlite:///{tmp_path / 'other.db'}"
     assert mdfactory("sync", "copy", "--from", kind, "--to", other).code == 0
@@ -398,7 +423,11 @@ def test_a_newer_format_is_refused_by_each_command_in_one_line(
         assert result.err.count("\n") <= 1
     for name in METHODS:
         with pytest.raises(StoreVersionError):
-            getattr(open_store(), name)(*["contacts"] * (name in {"analysis", "artifact", "plot"}))
+            [
+                *getattr(open_store(), name)(
+                    *["contacts"] * (name in {"analysis", "artifact", "plot"})
+                )
+            ]
 
 
 def test_newer_registries_and_summaries_are_pushed(

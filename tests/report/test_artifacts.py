@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mdfactory.campaign.below import OUTSIDE, open_below
 from mdfactory.records.tables import artifact_table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.report.campaign.artifacts import (
@@ -33,7 +34,6 @@ from mdfactory.report.campaign.artifacts import (
     look_at_files,
     read_artifacts,
 )
-from mdfactory.report.campaign.below import OUTSIDE, open_below
 from mdfactory.report.campaign.pictures import NoPictureError, data_uri, thumbnails
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.sync.initialise import initialise

@@ -29,7 +29,7 @@ HELP_FLAGS: Final = {"--help", "-h"}
 OPTION_WITH_VALUE: Final = re.compile(r"(--?[A-Za-z][\w-]*)=(.*)", re.DOTALL)
 """An option and its value, spelt in one argument."""
 
-CONNECTION_OPTIONS: Final = {"--from", "--to", "--url"}
+CONNECTION_OPTIONS: Final = {"--files-from", "--from", "--to", "--url"}
 """Options whose value may be a URL with a password; their commands do not show it."""
 
 app = Command(
@@ -242,7 +242,7 @@ COMMANDS: Final = {
 These and the commands of ``sync``, which are imported one by one, are in the order of use.
 """
 
-SYNC_COMMANDS: Final = "init push status pull log undo verify relocate copy clear"
+SYNC_COMMANDS: Final = "init push status pull log undo verify relocate copy clear prune"
 """The commands of ``sync``; the module of each has its name."""
 
 for position, (name, location) in enumerate(COMMANDS.items()):

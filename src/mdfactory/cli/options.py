@@ -135,6 +135,14 @@ any names."""
 Fields = Annotated[tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False)]
 Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP)]
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
+FileJobs = Annotated[
+    int | None,
+    Parameter(
+        name=("--jobs", "-j"),
+        validator=validators.Number(gte=1, lte=256),
+        help="Number of files to transfer at once. Default: automatic for a folder, else 8.",
+    ),
+]
 Limit = Annotated[int | None, Parameter(converter=_whole_number)]
 ResultName = Annotated[str | None, Parameter(completer=result_names)]
 ResultNames = Annotated[tuple[str, ...], Parameter(negative=(), completer=result_names)]

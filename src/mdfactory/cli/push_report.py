@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.cli.layout import change_lines, format_counts
 from mdfactory.cli.logged import logged_line
-from mdfactory.errors import HASH_PREFIX_DIGITS, MAX_LISTED, counted, listed
+from mdfactory.errors import HASH_PREFIX_DIGITS, MAX_LISTED, counted, format_bytes, listed
 from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
+    from mdfactory.sync.files.sending import SentFiles
     from mdfactory.sync.push import Pushed
 
 PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
@@ -40,6 +41,7 @@ def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) 
         tables = {table: asdict(numbers) for table, numbers in pushed.tables.items()}
         lines = change_lines(tables) if len(tables) > 1 else []
         head = f"dry run, nothing was written. Without --dry-run: {counts}"
+        lines += [sent_line(pushed.files)] if pushed.files else []
         return [head, *(f"  {line}" for line in lines)]
     return [
         counts,
@@ -60,6 +62,7 @@ def json_values(pushed: Pushed) -> dict[str, Any]:
             for (result_type, name), counts in pushed.results.items()
         ],
         "completed_without_results": list(pushed.without_results),
+        "files": asdict(pushed.files) if pushed.files else None,
         "operation": pushed.logged and pushed.logged.operation,
         "skipped": [asdict(skipped) for skipped in pushed.skipped],
         "warnings": list(pushed.warnings),
@@ -85,12 +88,22 @@ def _contents(pushed: Pushed) -> Iterator[str]:
             for (own_type, name), counts in pushed.results.items()
             if own_type is result_type
         ]
-        if numbers:
-            yield f"{plural}: {', '.join(numbers)}"
+        texts = [", ".join(numbers)]
+        if pushed.files and result_type is ResultType.artifact:
+            texts.append(sent_line(pushed.files))
+        if text := "; ".join(filter(None, texts)):
+            yield f"{plural}: {text}"
     if pushed.without_results:
         hashes = [hash_[:HASH_PREFIX_DIGITS] for hash_ in pushed.without_results]
         total = counted(len(hashes), "simulation")
         yield f"completed without results: {total} ({', '.join(listed(hashes, MAX_LISTED))})"
+
+
+def sent_line(files: SentFiles) -> str:
+    """Return how many files of artifacts were sent, or would be, and where to."""
+    size = f" ({format_bytes(files.sent_bytes)})" if files.sent else ""
+    sent = counted(files.sent, "file")
+    return f"{sent}{size} sent to {files.location}, {files.present:,} there before"
 
 
 def _next(pushed: Pushed, next_push: str) -> Iterator[str]:

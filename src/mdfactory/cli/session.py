@@ -19,6 +19,7 @@ from mdfactory.errors import NO_STORE, MDFactoryError, NotInitialisedError
 if TYPE_CHECKING:
     from mdfactory.campaign.catalogue import Catalogue
     from mdfactory.config import Settings
+    from mdfactory.filestore.file_store import FileStore
     from mdfactory.stores.store import Store
 
 
@@ -109,6 +110,21 @@ class Session:
         from mdfactory.stores import open_store
 
         return open_store(self.settings, wait=self.wait)
+
+    @cached_property
+    def files(self) -> FileStore:
+        """The configured file store."""
+        from mdfactory.filestore import open_file_store
+
+        return open_file_store(self.settings.files, self.settings.files_endpoint)
+
+    def files_at(self, url: str) -> FileStore:
+        """Return the file store at a path or URL."""
+        from mdfactory.config.settings import resolve_value
+        from mdfactory.filestore import open_file_store
+
+        resolved = resolve_value(("files", "URL"), url, Path.cwd(), "the command line")
+        return open_file_store(resolved, self.settings.files_endpoint)
 
     def store_at(self, kind_or_url: str) -> Store:
         """Return the configured store of the given kind, or the store at the given URL."""

@@ -45,8 +45,10 @@ QUESTIONS: Final[dict[SettingKey, str]] = {
     ("foundry", "RUN_DB_PATH"): "Dataset of the simulations",
     ("foundry", "ANALYSIS_DB_PATH"): "Folder of the analyses",
     ("foundry", "ARTIFACT_DB_PATH"): "Folder of the artifacts",
+    ("files", "URL"): "Folder or URL to keep the files of artifacts in (blank: none)",
 }
-"""Setting -> the question that asks for it; the section is the kind of the store."""
+"""Setting -> the question that asks for it; the section is the kind of the store, or the file
+store, which every kind may have."""
 
 LOCAL_KINDS: Final = frozenset({"sqlite", "csv"})
 """Stores whose paths are files of this machine."""
@@ -80,6 +82,8 @@ class Answers:
         foundry: folder of the artifacts.
     url
         postgres: URL of the database without a password, such as postgresql://user@host/database.
+    files
+        Folder, or URL such as s3://bucket/prefix, to keep the files of artifacts in.
     password_file
         postgres: file whose first line is the password; - for standard input.
     """
@@ -91,6 +95,7 @@ class Answers:
     analysis_name: str | None = None
     artifact_db_path: str | None = None
     url: str | None = None
+    files: str | None = None
     password_file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
 
     @property
@@ -168,7 +173,7 @@ def ask_settings(
     kind = given.pop("TYPE", None) or prompter.choose("Which store?", default_kind, ADVICE)
     _check_options(given, kind)
     changed = {("database", "TYPE"): kind}
-    for setting in [setting for setting in QUESTIONS if setting[0] == kind]:
+    for setting in _settings_of(kind):
         default = _default(setting, in_effect)
         offered = default if prompter.silent else _beside_simulations(setting, changed, in_effect)
         value = _answer(setting, given, offered or default, prompter, folder)
@@ -181,15 +186,20 @@ def ask_settings(
 def answered(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each question on the store of some settings, and its answer without secrets."""
     values = {(setting.section, setting.key): setting for setting in settings.values}
-    for setting, question in QUESTIONS.items():
-        if setting[0] == settings.kind:
-            yield question, values[setting].masked_value
+    for setting in _settings_of(settings.kind):
+        if shown := values[setting].masked_value:
+            yield QUESTIONS[setting], shown
+
+
+def _settings_of(kind: str) -> list[SettingKey]:
+    """Return the settings that are asked for if a kind of store is chosen."""
+    return [setting for setting in QUESTIONS if setting[0] in {kind, "files"}]
 
 
 def _check_options(given: Mapping[str, str], kind: str) -> None:
     """Raise UsageError if an option does not belong to this kind of store."""
-    keys = [key for section, key in QUESTIONS if section == kind]
-    allowed = [*keys, *["PASSWORD_FILE"] * ("URL" in keys)]
+    allowed = list(map(_option_key, _settings_of(kind)))
+    allowed += ["PASSWORD_FILE"] * ("URL" in allowed)
     for key in given:
         if key not in allowed:
             options = ", ".join(map(_option, allowed))
@@ -224,7 +234,7 @@ def _answer(
     setting: SettingKey, given: Mapping[str, str], default: str, prompter: Prompter, folder: Path
 ) -> str:
     """Return the value of one setting, as it is written into the file."""
-    key = setting[1]
+    key = _option_key(setting)
     shown_default = mask_password(default, "") if key == "URL" else default
 
     def validate(answer: str) -> bool | str:
@@ -248,7 +258,7 @@ def _answer(
 
 def _value(setting: SettingKey, answer: str, folder: Path) -> str:
     """Return the value to write: a path in the file is relative to its folder, not to ours."""
-    is_local = setting[0] in LOCAL_KINDS
+    is_local = setting[0] in LOCAL_KINDS or (setting[0] == "files" and "://" not in answer)
     if not is_local or not answer or answer.startswith(("~", "$")) or folder == Path.cwd():
         return answer
     return absolute_path(answer)
@@ -258,6 +268,8 @@ def _check(setting: SettingKey, value: str, folder: Path) -> None:
     """Raise ConfigError if a value is not valid for its setting; `folder` is that of the file."""
     path = resolve_value(setting, value, folder, "the answer")
     match setting:
+        case "files", "URL":
+            _check_files(value, path)
         case _, "URL":
             if not value.startswith(("postgresql://", "postgres://")):
                 raise ConfigError("expected a URL such as postgresql://user@host/database")
@@ -276,6 +288,22 @@ def _check(setting: SettingKey, value: str, folder: Path) -> None:
             kind, is_kind = ("folder", os.path.isdir) if wants_folder else ("file", os.path.isfile)
             if value and os.path.exists(path) and not is_kind(path):
                 raise ConfigError(f"{path} is not a {kind}")
+
+
+def _check_files(value: str, path: str) -> None:
+    """Raise ConfigError if a value is no file store."""
+    if "://" not in path:
+        if os.path.exists(path) and not os.path.isdir(path):
+            raise ConfigError(f"{path} is not a folder")
+        return
+    if has_password(value):
+        raise ConfigError(
+            "the URL must not contain a secret, which others could see. S3 reads it from "
+            "AWS_PROFILE, AWS_SECRET_ACCESS_KEY or ~/.aws/credentials"
+        )
+    from mdfactory.filestore.urls import parse_place
+
+    parse_place(value)
 
 
 def _add_password(url: str, given: Mapping[str, str], prompter: Prompter) -> str:
@@ -303,6 +331,11 @@ def _read_password(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{file} cannot be read: {reason}") from error
+
+
+def _option_key(setting: SettingKey) -> str:
+    """Return the name of the option of a setting, in upper case."""
+    return "FILES" if setting[0] == "files" else setting[1]
 
 
 def _option(key: str) -> str:

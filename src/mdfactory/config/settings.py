@@ -39,6 +39,8 @@ DEFAULT_VALUES: Final = {
     ("foundry", "RUN_DB_PATH"): "runs",
     ("foundry", "ANALYSIS_DB_PATH"): "",
     ("foundry", "ARTIFACT_DB_PATH"): "artifacts",
+    ("files", "URL"): "",
+    ("files", "ENDPOINT_URL"): "",
     ("history", "OPERATIONS"): "10",
     ("history", "SIZE"): "1 GB",
     ("adopt", "PRODUCTION"): ", ".join(DEFAULT_STEMS.production),
@@ -75,6 +77,9 @@ FOUNDRY_PATHS: Final = {
 }
 """Key of ``[foundry]`` -> field of `FoundryPaths`."""
 
+URLS: Final = (("postgres", "URL"), ("files", "URL"), ("files", "ENDPOINT_URL"))
+"""Settings that may be URLs, also with a secret."""
+
 READABLE_BY_OTHERS: Final = 0o044
 """Permission bits that let the group or everybody read a file."""
 
@@ -104,7 +109,7 @@ class Setting:
     @property
     def masked_value(self) -> str:
         """The value with ``***`` in place of a password."""
-        return mask_password(self.value) if self.key == "URL" else self.value
+        return mask_password(self.value) if (self.section, self.key) in URLS else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,10 @@ class Settings:
     catalogue
         Expected results in addition to the built-in ones: simulation type -> result type ->
         names.
+    files
+        Absolute path or URL of the file store; empty if it is not set.
+    files_endpoint
+        URL of the S3 server of the file store; empty for the default.
     retention
         How much history a store keeps to undo operations.
     stems
@@ -214,6 +223,8 @@ class Settings:
     postgres: str
     foundry: FoundryPaths
     catalogue: Mapping[SimulationType, Mapping[ResultType, tuple[str, ...]]]
+    files: str
+    files_endpoint: str
     retention: Retention
     stems: StemPatterns
     values: tuple[Setting, ...]
@@ -276,6 +287,8 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         postgres=settings["postgres", "URL"].value,
         foundry=_resolve_foundry_paths(settings),
         catalogue=_parse_catalogue(settings),
+        files=settings["files", "URL"].value,
+        files_endpoint=settings["files", "ENDPOINT_URL"].value,
         retention=Retention(int(operations[0]), int(float(size["number"]) * unit_bytes)),
         stems=StemPatterns.parse(
             settings["adopt", "PRODUCTION"].value, settings["adopt", "EQUILIBRATED"].value
@@ -501,8 +514,8 @@ def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> Iter
 
 def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
     """Yield a warning if the file contains a password and others can read it."""
-    url = parser.get("postgres", "URL", fallback="")
-    if has_password(url) and os.stat(file).st_mode & READABLE_BY_OTHERS:
+    urls = [parser.get(*key, fallback="") for key in URLS]
+    if any(map(has_password, urls)) and os.stat(file).st_mode & READABLE_BY_OTHERS:
         path = shlex.quote(str(file))
         yield f"{file} contains a password and others can read it. Run: chmod 600 {path}"
 
@@ -531,16 +544,19 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         is not set or empty, or an unknown user.
     """
     section, key = setting_key
-    if setting_key != ("postgres", "URL") and is_connection_with_password(given):
+    if setting_key not in URLS and is_connection_with_password(given):
         raise ConfigError(
             f"{source}: [{section}] {key} is the URL of a database with its password; it belongs "
             "to [postgres] URL",
             command="mdfactory config edit",
         )
     # A list may have several lines, and a URL quotes and semicolons.
-    if section not in {"catalogue", "postgres"} and (problem := _value_problem(given)):
+    exempt = section in {"catalogue", "postgres"}
+    if not exempt and (problem := _value_problem(given, is_url=setting_key in URLS)):
         raise ConfigError(f"{source}: [{section}] {key} {problem}", command="mdfactory config edit")
-    if not key.endswith("_PATH"):
+    if setting_key == ("files", "URL"):
+        given = given.removeprefix("file://")
+    if not _is_path(setting_key, given):
         return given
     expanded = os.path.expandvars(given)
     # An empty variable would move `$VAR/runs.db` into the root folder.
@@ -557,7 +573,14 @@ def resolve_value(setting_key: SettingKey, given: str, folder: Path, source: str
         raise ConfigError(f"{source}: [{section}] {key} = {error}") from error
 
 
-def _value_problem(value: str) -> str:
+def _is_path(setting_key: SettingKey, value: str) -> bool:
+    """Whether a value is a path; a file store is one, or a URL."""
+    if setting_key == ("files", "URL"):
+        return bool(value) and "://" not in value
+    return setting_key[1].endswith("_PATH")
+
+
+def _value_problem(value: str, *, is_url: bool) -> str:
     """Return what is not part of a value but would be read as such, or an empty text."""
     if "\n" in value:
         return "continues on the next line; write it on one line, and the next line without indent"
@@ -565,7 +588,7 @@ def _value_problem(value: str) -> str:
         return "is in quotes; write it without quotes and backslashes, blanks may stay"
     if re.search(r"(^|\s)[;#]", value):
         return "is followed by a comment; write the comment on a line of its own"
-    if re.match(r"\w+://", value):
+    if not is_url and re.match(r"\w+://", value):
         return "is a URL; write a path"
     if re.search(r"[\x00-\x1f\x7f]", value):
         return "contains a control character"

@@ -245,6 +245,10 @@ def format_table(namespace: Namespace) -> Table:
     return _new_table("_mdfactory_format", "version:int", key="version", namespace=namespace)
 
 
+STORE_IDS = _new_table("_mdfactory_store", "id", key="id")
+"""The table with the one id by which a file store knows this store."""
+
+
 @cache
 def log_table(namespace: Namespace) -> Table:
     """Return the table of the log of operations in a namespace.
@@ -291,7 +295,8 @@ def is_internal(name: str) -> bool:
         for namespace in Namespace
         for table in (digest_table, format_table, log_table)
     )
-    return name in {FRAME_SIDECARS.name, *(table.name for table in tables)} or name.startswith(
+    names = {FRAME_SIDECARS.name, STORE_IDS.name, *(table.name for table in tables)}
+    return name in names or name.startswith(
         tuple(undo_table(namespace, 0).name.removesuffix("0") for namespace in Namespace)
     )
 

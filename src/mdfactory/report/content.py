@@ -9,6 +9,7 @@ from typing import Any, Final
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.errors import QueryError, displayed
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.frames.statistics import WHOLE, Start
 from mdfactory.records.fields import Field
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, analysis_table
@@ -24,6 +25,7 @@ from mdfactory.report.campaign.snapshot import (
     read_snapshot,
     to_seconds,
 )
+from mdfactory.report.campaign.stored_files import look_in_file_store
 from mdfactory.report.payload import clean, to_column
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
@@ -121,6 +123,7 @@ def read_content(
     options: ReportOptions = DEFAULT_OPTIONS,
     *,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    files: FileStore | None = None,
     reading: Reading = DEFAULT_READING,
     note: Note = no_note,
     watch: ProgressCallback = no_progress,
@@ -129,7 +132,7 @@ def read_content(
 
     Parameters
     ----------
-    store, options, catalogue, reading, note, watch
+    store, options, catalogue, files, reading, note, watch
         As for `report.report.write_report`.
     """
     watch("reading records", 0)
@@ -149,6 +152,8 @@ def read_content(
         names, records = read_artifacts(transaction, snapshot.hashes)
     watch("reading files", 0)  # which may be slow: no lock of the store is held
     entries = look_at_files(records, options.max_bytes) if options.artifacts else []
+    if files:
+        look_in_file_store(entries, files, options.max_bytes, note)
     core = {
         **_heading(store, options, snapshot),
         **_campaign(snapshot, reading),

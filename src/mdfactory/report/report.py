@@ -12,6 +12,7 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.errors import OutputError, UsageError
 from mdfactory.files import replacing
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.report.budget import fit
 from mdfactory.report.content import DEFAULT_OPTIONS, ReportOptions, no_progress, read_content
 from mdfactory.report.page import vega_bundle
@@ -70,6 +71,7 @@ def write_report(
     *,
     statistics: Path | None = None,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    files: FileStore | None = None,
     reading: Reading = DEFAULT_READING,
     note: Note = no_note,
     watch: ProgressCallback = no_progress,
@@ -89,6 +91,8 @@ def write_report(
         `sync.export.export`. Default: none is written.
     catalogue
         The results that are expected of each type of simulation.
+    files
+        The file store, for pictures that are not on disk any more. Default: there is none.
     reading
         How logs of runs are read.
     note
@@ -112,7 +116,13 @@ def write_report(
         check_statistics(store, path, statistics)
     bundle = vega_bundle()  # first, since what is read later can use the memory that it took
     content = read_content(
-        store, options, catalogue=catalogue, reading=reading, note=note, watch=watch
+        store,
+        options,
+        catalogue=catalogue,
+        files=files,
+        reading=reading,
+        note=note,
+        watch=watch,
     )
     watch("writing", 0)
     page, step = fit(content, options.max_bytes, bundle)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.errors import MDFactoryError
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.arrow import batch
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
@@ -41,8 +42,12 @@ class Checked:
         return not self.problem
 
 
-def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  # noqa: B008  # frozen
-    """Check whether a store can be used.
+def check(
+    store: Store,
+    catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    files: FileStore | None = None,
+) -> list[Checked]:
+    """Check whether a store can be used, and its file store.
 
     Parameters
     ----------
@@ -50,14 +55,20 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
         The store.
     catalogue
         The results that have a table in an initialised store.
+    files
+        The file store, if one is configured.
 
     Returns
     -------
     list of Checked
         The checks of the store itself, such as its connection; read access and format; write
-        access, if the store has tables; and the tables. The list ends with the first failed
-        check on which all later ones depend.
+        access, if the store has tables; and the tables. These end with the first failed
+        check on which all later ones depend. The checks of the file store follow.
     """
+    return [*_check_store(store, catalogue), *(_check_files(files) if files else ())]
+
+
+def _check_store(store: Store, catalogue: Catalogue) -> list[Checked]:
     checks: list[Checked] = []
     for name, probe in store.probes():
         checks.append(_run(name, probe))
@@ -70,6 +81,14 @@ def check(store: Store, catalogue: Catalogue = Catalogue()) -> list[Checked]:  #
     if tables:
         checks.append(_run("write access", lambda: _try_to_write(store, tables)))
     return [*checks, *_check_tables({table.id for table in tables}, catalogue)]
+
+
+def _check_files(files: FileStore) -> Iterator[Checked]:
+    """Check whether a file store can be read and, if so, written."""
+    reading = _run(f"file store {files.location}: read access", files.check_reading)
+    yield reading
+    if reading.sound:
+        yield _run(f"file store {files.location}: write access", files.check_writing)
 
 
 def _run(name: str, action: Callable[[], str | None]) -> Checked:

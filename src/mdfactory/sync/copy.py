@@ -19,6 +19,8 @@ from mdfactory.records.tables import OVERVIEW, Namespace, Table, is_internal
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
+from mdfactory.sync.files.copying import FileCopier
+from mdfactory.sync.files.store_id import leave_marker
 from mdfactory.sync.lost import lost_tables
 from mdfactory.sync.overview import write_rows, wrong_rows
 from mdfactory.sync.progress import ProgressCallback
@@ -78,6 +80,7 @@ def copy(
     target: Store,
     mode: ConflictMode = ConflictMode.refuse,
     *,
+    files: FileCopier | None = None,
     dry_run: bool = False,
     command: str = "copy",
     watch: ProgressCallback = lambda *_: None,
@@ -92,6 +95,8 @@ def copy(
         The store to copy to; tables that it lacks are created.
     mode
         What to do with records whose key is already in the target.
+    files
+        Copies the files of artifacts, too. Default: they are not copied.
     dry_run
         Write nothing, and return what would be written.
     command
@@ -109,14 +114,20 @@ def copy(
         If both are one store, or have a file in common.
     ConflictError
         In mode ``refuse``, if the key of a record is already in the target. Nothing was written.
+    FileStoreError
+        If one of the file stores cannot be reached, read or written. No record was written.
     """
     _check_distinct(source, target)
+    if files:
+        _copy_files(source, target, mode, files, dry_run=dry_run, watch=watch)
     now = datetime.now(UTC).isoformat()
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
     with ExitStack() as stack:
         reader = stack.enter_context(source.transaction())
         tables = _tables_to_copy(reader)
         writer = stack.enter_context(opened)  # makes the files of the target
+        if files and not dry_run:
+            files.require_copied()
         merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
             writer.create(table)
@@ -131,6 +142,25 @@ def copy(
                 write_rows(writer, rows, now)
         left_out = tuple(_other_tables(reader))
     return Copied(counts, {} if dry_run else _compare(source, target, watch), left_out)
+
+
+def _copy_files(
+    source: Store,
+    target: Store,
+    mode: ConflictMode,
+    files: FileCopier,
+    *,
+    dry_run: bool,
+    watch: ProgressCallback,
+) -> None:
+    """Copy the files of all artifacts, after a search for conflicts; a dry run only counts them."""
+    with source.transaction() as reader, target.transaction() as target_reader:
+        tables = _tables_to_copy(reader)
+        target_reader.plan(_read_records(reader, tables, watch), mode)
+        files.read(reader)
+    if not dry_run:
+        leave_marker(target, files.target)
+    files.copy(dry_run=dry_run, watch=watch)
 
 
 def _tables_to_copy(reader: Transaction) -> list[Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from mdfactory.campaign.discover import Source
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, NotInitialisedError
+from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import (
@@ -30,7 +32,9 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.completeness import ResultCounts
 from mdfactory.sync.coverage import Coverage
-from mdfactory.sync.overview import outdated_rows, write_rows
+from mdfactory.sync.files.sending import FileSender, SentFiles
+from mdfactory.sync.files.store_id import leave_marker
+from mdfactory.sync.overview import Row, outdated_rows, write_rows
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_results
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
@@ -69,6 +73,8 @@ class Pushed:
         Hashes of the completed simulations that have no result in the store.
     plain_runs
         Number of runs without a BuildInput, which are ignored.
+    files
+        What was done with the files of artifacts; None if they were not pushed.
     logged
         The operation in the log; None if nothing was written.
     """
@@ -81,6 +87,7 @@ class Pushed:
     results: Mapping[ResultId, ResultCounts] = field(default_factory=dict)
     without_results: tuple[str, ...] = ()
     plain_runs: int = 0
+    files: SentFiles | None = None
     logged: Logged | None = None
 
     def __repr__(self) -> str:
@@ -119,6 +126,7 @@ def push(
     scope: Scope = SIMULATIONS_ONLY,
     *,
     catalogue: Catalogue = Catalogue(),  # noqa: B008  # frozen
+    files: FileStore | None = None,
     dry_run: bool = False,
     command: str = "push",
     reading: Reading = DEFAULT_READING,
@@ -139,6 +147,8 @@ def push(
         The records to push.
     catalogue
         The results that are expected of each type of simulation, for the overview.
+    files
+        The file store to which the files of artifacts are sent. Default: they are not sent.
     dry_run
         Write nothing, and return what would be written.
     command
@@ -158,6 +168,8 @@ def push(
         In mode ``refuse``, if the key of a record is already in the store. Nothing was written.
     NotInitialisedError
         If the store lacks a table that the push needs.
+    FileStoreError
+        If the file store cannot be reached, read or written. Nothing was recorded.
     """
     with store.transaction() as transaction:
         _require(transaction, scope)
@@ -166,34 +178,97 @@ def push(
         snapshot.inventory.explaining_conflicts(),
         _recognising_repetition(store, snapshot),
     ):
+        sender = FileSender(files, snapshot, mode, reading.jobs) if files else None
+        run = _Run(store, snapshot, mode, catalogue, sender)
+        run.send_files(dry_run=dry_run)
         watch("writing", 0)
+        pushed = run.plan() if dry_run else (run.find_unchanged() or run.write(command))
+        return replace(pushed, files=sender.sent if sender else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One push, after its snapshot was taken; the parameters are those of `push`."""
+
+    store: Store
+    snapshot: CampaignSnapshot
+    mode: ConflictMode
+    catalogue: Catalogue
+    sender: FileSender | None
+
+    def send_files(self, *, dry_run: bool) -> None:
+        """Send the files of artifacts, after a search for conflicts; a dry run only counts them."""
+        sender = self.sender
+        if sender is None:
+            return
+        with planned_transaction(self.store, self.snapshot, self.mode) as (transaction, _):
+            transaction.plan(self.snapshot.record_batches(), self.mode)
+            sources = sender.sources(transaction)
         if dry_run:
-            with planned_transaction(store, snapshot, mode) as (transaction, known):
-                written = transaction.plan(snapshot.record_batches(), mode)
-                return replace(_pushed(snapshot, known, written), dry_run=True)
-        if snapshot.digest_rows:
-            with store.transaction() as transaction:
-                known, unread = snapshot.plan(transaction, mode)
-                if not unread:
-                    written = transaction.plan(snapshot.record_batches(), mode)
-                    pushed, seen = _pushed(snapshot, known, written), Coverage()
-                    outdated = outdated_rows(transaction, snapshot.inventory, catalogue, seen.add)
-                    if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):
-                        return _with_coverage(pushed, seen, catalogue)
-            snapshot.read(unread)
-        with (
-            planned_transaction(store, snapshot, mode, write=True) as (transaction, known),
-            store.recorded(transaction, command) as recorder,
-        ):
+            sender.plan(sources)
+        elif sources:
+            leave_marker(self.store, sender.files)
+            sender.send(sources)
+
+    def plan(self) -> Pushed:
+        """Return the outcome of a dry run."""
+        with planned_transaction(self.store, self.snapshot, self.mode) as (transaction, known):
+            written = transaction.plan(self.snapshot.record_batches(), self.mode)
+            return replace(_pushed(self.snapshot, known, written), dry_run=True)
+
+    def find_unchanged(self) -> Pushed | None:
+        """Return the outcome if nothing must be written, as far as digest rows tell; else None."""
+        snapshot = self.snapshot
+        if not snapshot.digest_rows:
+            return None
+        with self.store.transaction() as transaction:
+            known, unread = snapshot.plan(transaction, self.mode)
+            if not unread:
+                written = transaction.plan(snapshot.record_batches(), self.mode)
+                pushed, seen = _pushed(snapshot, known, written), Coverage()
+                outdated = self._outdated_rows(transaction, seen)
+                if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):
+                    return _with_coverage(pushed, seen, self.catalogue)
+        snapshot.read(unread)
+        return None
+
+    def write(self, command: str) -> Pushed:
+        """Write the records, in a transaction that finds all the files that they need."""
+        for attempt in itertools.count(1):
+            with planned_transaction(self.store, self.snapshot, self.mode, write=True) as planned:
+                transaction, known = planned
+                missing = self.sender.missing(transaction) if self.sender else {}
+                if not missing:
+                    seen = Coverage()
+                    written = self._write_records(transaction, known, command, seen)
+            if self.sender and missing:
+                self.sender.send_again(attempt, missing)
+                continue
+            pushed = replace(_pushed(self.snapshot, known, written), logged=self.store.logged)
+            return _with_coverage(pushed, seen, self.catalogue)
+        raise AssertionError
+
+    def _write_records(
+        self,
+        transaction: Transaction,
+        known: Mapping[Table, Counts],
+        command: str,
+        seen: Coverage,
+    ) -> dict[str, Counts]:
+        """Write the records and the overview in an open transaction, and log that."""
+        with self.store.recorded(transaction, command) as recorder:
             for table, counts in known.items():
                 recorder.count(table, asdict(counts))
-            for table in dict.fromkeys(table for table, _ in snapshot.records):
+            for table in dict.fromkeys(table for table, _ in self.snapshot.records):
                 transaction.create(table)
-            written, seen = transaction.write(snapshot.record_batches(), mode), Coverage()
-            for rows in outdated_rows(transaction, snapshot.inventory, catalogue, seen.add):
-                write_rows(transaction, rows, snapshot.time)
-        pushed = replace(_pushed(snapshot, known, written), logged=store.logged)
-        return _with_coverage(pushed, seen, catalogue)
+            written = transaction.write(self.snapshot.record_batches(), self.mode)
+            for rows in self._outdated_rows(transaction, seen):
+                write_rows(transaction, rows, self.snapshot.time)
+        return written
+
+    def _outdated_rows(self, transaction: Transaction, seen: Coverage) -> Iterator[list[Row]]:
+        """Yield the rows of the overview that must be written; see `overview.outdated_rows`."""
+        return outdated_rows(transaction, self.snapshot.inventory, self.catalogue, seen.add)
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class CampaignSnapshot:
         The same for digest rows of records that an earlier scan read, and this one did not.
     read_again
         Table id -> folders whose records were read later, so that their digest rows are obsolete.
+    left_out
+        Table id -> folders whose records are not used, since their files are not as recorded.
     selected
         Hashes of the simulations whose records and digest rows are used; all if None.
     """
@@ -78,12 +80,17 @@ class CampaignSnapshot:
     records: list[tuple[Table, int]] = field(default_factory=list)
     digest_rows: list[tuple[Table, int]] = field(default_factory=list)
     read_again: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    left_out: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     selected: Collection[str] | None = None
 
+    def leave_out(self, table: Table, folder: str) -> None:
+        """Leave the record of a folder out of the records of a table."""
+        self.left_out[table.id].add(folder)
+
     def record_batches(self) -> Batches:
-        """Yield the whole records, without those of unused folders."""
+        """Yield the whole records, without those of unused folders and those left out."""
         for table, position in self.records:
-            paths = self.inventory.unused_folders
+            paths = self.inventory.unused_folders | self.left_out[table.id]
             yield table, self._select(self.spool.read(position), paths)
 
     def digest_batches(self) -> Batches:

@@ -120,7 +120,7 @@ def _undo(
     for entry in operation.entries:
         for name in entry.dropped if planned is None else ():
             transaction.create(_table(name, entry))
-        for table, fingerprints, before_images in _changed_records(transaction, entry):
+        for table, fingerprints, before_images in changed_records(transaction, entry):
             if planned is None and not transaction.has(table):  # another program has removed it
                 transaction.create(table)
             restored = put_back(transaction, table, fingerprints, before_images, planned)
@@ -173,7 +173,7 @@ def _touches(
 ) -> bool:
     """Return whether an operation changed one of some records."""
     for entry in operation.entries:
-        for table, fingerprints, _ in _changed_records(transaction, entry):
+        for table, fingerprints, _ in changed_records(transaction, entry):
             keys = changed.get(table.name, {}).keys()
             if not keys.isdisjoint(keys_of(fingerprints, table.key)):
                 return True
@@ -233,7 +233,7 @@ def _choose(transaction: Transaction, number: int | None) -> Operation:
     return operation
 
 
-def _changed_records(
+def changed_records(
     transaction: Transaction, entry: Entry
 ) -> Iterator[tuple[Table, pa.RecordBatch, pa.RecordBatch]]:
     """Yield the records that an operation changed in one namespace, part by part, latest first.

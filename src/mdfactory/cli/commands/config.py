@@ -75,6 +75,8 @@ def init(
     session.terminal.note(f"written to {file}")
     store, created = session.store, []
     if initialise:
+        if session.settings.files:
+            session.files.make()
         tables = create_tables(
             store, simulations=True, results=list(ResultType), catalogue=session.catalogue
         )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from mdfactory.cli.layout import change_lines
-from mdfactory.cli.options import Command, ConflictOptions, DryRun
-from mdfactory.cli.session import CurrentSession
+from mdfactory.cli.options import Command, ConflictOptions, DryRun, FileJobs
+from mdfactory.cli.push_report import sent_line
+from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import UsageError, counted, listed
 
 if TYPE_CHECKING:
     from mdfactory.sync.copy import Copied
+    from mdfactory.sync.files.copying import FileCopier
 
 app = Command(name="copy")
 
@@ -28,10 +30,13 @@ def copy(
     *,
     from_: Annotated[str, Parameter(name="--from")],
     to: str,
+    files: Annotated[bool, Parameter(negative=())] = False,
+    files_from: str | None = None,
+    jobs: FileJobs = None,
     conflicts: ConflictOptions = DEFAULTS,
     dry_run: DryRun = False,
     session: CurrentSession,
-) -> None:
+) -> int:
     """Copy all tables of a store into another store, and compare the tables of both.
 
     Parameters
@@ -41,21 +46,32 @@ def copy(
         a path is relative to the current folder after three slashes, and absolute after four.
     to
         Store to copy to, given in the same way. Its missing tables are created.
+    files
+        Also copy the files of artifacts, from --files-from to the configured file store.
+    files_from
+        Folder or URL of the file store to copy files from.
 
     Examples
     --------
     mdfactory sync copy --from sqlite --to postgres
     mdfactory sync copy --from sqlite:///old --to sqlite --update
+    mdfactory sync copy --from old --to postgres --files --files-from /old/files
     """
     from mdfactory.sync.copy import copy
 
     source, target = session.store_at(from_), session.store_at(to)
     if source.location == target.location:
         raise UsageError(f"--from and --to are the same store: {source.location}")
-    mode = conflicts.mode
+    copier = _file_copier(session, files_from, jobs, is_chosen=files)
     with session.terminal.progress() as watch:
         copied = copy(
-            source, target, mode, dry_run=dry_run, command=session.command_line, watch=watch
+            source,
+            target,
+            conflicts.mode,
+            files=copier,
+            dry_run=dry_run,
+            command=session.command_line,
+            watch=watch,
         )
     if copied.left_out:
         tables_text = counted(len(copied.left_out), "table")
@@ -64,6 +80,9 @@ def copy(
     tables = {table: asdict(counts) for table, counts in copied.tables.items()}
     lines = change_lines(tables) or ["no records to copy"]
     lines.insert(0, f"from {source.location} to {target.location}:")
+    if copier:
+        session.terminal.problems((), copier.skipped)
+        lines.append(sent_line(copier.sent))
     if dry_run:
         lines.insert(0, "dry run, nothing was written. Without --dry-run:")
     session.terminal.result(
@@ -80,9 +99,28 @@ def copy(
                 table: {"from": asdict(source_end), "to": asdict(target_end)}
                 for table, (source_end, target_end) in copied.proof.items()
             },
+            "files": asdict(copier.sent) if copier else None,
+            "skipped": [asdict(skipped) for skipped in copier.skipped] if copier else [],
         },
         complete=not dry_run,
     )
+    return Exit.skipped if copier and copier.skipped else Exit.done
+
+
+def _file_copier(
+    session: Session, files_from: str | None, jobs: int | None, *, is_chosen: bool
+) -> FileCopier | None:
+    """Return what copies the files, if --files is given."""
+    if is_chosen != (files_from is not None):
+        raise UsageError("--files and --files-from URL go together")
+    if files_from is None:
+        return None
+    from mdfactory.sync.files.copying import FileCopier
+
+    source, target = session.files_at(files_from), session.files
+    if source.location == target.location:
+        raise UsageError(f"--files-from is the configured file store: {source.location}")
+    return FileCopier(source, target, jobs)
 
 
 def _proof_lines(copied: Copied) -> list[str]:

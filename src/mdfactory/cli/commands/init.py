@@ -67,7 +67,9 @@ def analysis(*, force: Reset = False, session: CurrentSession) -> None:
 
 @app.command
 def artifacts(*, force: Reset = False, session: CurrentSession) -> None:
-    """Create the overview and a table for each known artifact, if they are missing.
+    """Create the overview, a table for each known artifact and the file store, if missing.
+
+    A file store is created only if the section [files] of the configuration has the URL of one.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def artifacts(*, force: Reset = False, session: CurrentSession) -> None:
 
 @app.command(name="all")
 def everything(*, force: Reset = False, session: CurrentSession) -> None:
-    """Create all missing tables: of simulations, analyses and artifacts.
+    """Create all missing tables: of simulations, analyses and artifacts; and the file store.
 
     Parameters
     ----------
@@ -104,6 +106,8 @@ def everything(*, force: Reset = False, session: CurrentSession) -> None:
 def check(*, session: CurrentSession) -> int:
     """Check whether the store can be read and written, and list its missing tables.
 
+    A file store is checked, too, if one is configured.
+
     Examples
     --------
     mdfactory sync init check
@@ -112,7 +116,8 @@ def check(*, session: CurrentSession) -> int:
     from mdfactory.sync.check import check
 
     store = session.store
-    checks = check(store, session.catalogue)
+    files = session.files if session.settings.files else None
+    checks = check(store, session.catalogue, files)
     is_sound = all(entry.sound for entry in checks)
     session.terminal.result(
         "\n".join([store.location, *map(_check_line, checks)]),
@@ -143,6 +148,9 @@ def _initialise(
     from mdfactory.sync.initialise import initialise
 
     store = session.store
+    files = session.files if session.settings.files and ResultType.artifact in results else None
+    if files:
+        files.make()
     tables = initialise(
         store,
         simulations=simulations,
@@ -152,9 +160,11 @@ def _initialise(
         command=session.command_line,
     )
     lines = [f"{table.table}: {_outcome(table, force=force)}" for table in tables]
+    lines[-1] += f" ({store.location})"
+    lines += [f"file store: {files.location}"] if files else []
     session.terminal.result(
-        "\n".join(lines) + f" ({store.location})",
-        {"tables": [asdict(table) for table in tables]},
+        "\n".join(lines),
+        {"tables": [asdict(table) for table in tables], "files": files and files.location},
         complete=True,
     )
     note_operation(session)

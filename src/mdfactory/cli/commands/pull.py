@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from mdfactory.cli.commands.pull_files import fetch_files
 from mdfactory.cli.layout import format_counts
 from mdfactory.cli.options import (
     FILTER_GROUP,
     NO_SEARCH,
     Command,
     Fields,
+    FileJobs,
     HashPrefix,
     Limit,
     ResultName,
@@ -26,7 +28,7 @@ from mdfactory.cli.options import (
     UserPath,
     format_examples,
 )
-from mdfactory.cli.session import CurrentSession, Session
+from mdfactory.cli.session import CurrentSession, Exit, Session
 from mdfactory.errors import OutputError, UsageError, counted
 from mdfactory.records.vocabulary import (
     Engine,
@@ -182,10 +184,12 @@ def artifacts(
     overview: bool = False,
     artifact_name: ResultName = None,
     status: StatusFilter = None,
+    files: UserPath | None = None,
+    jobs: FileJobs = None,
     options: PullOptions = DEFAULTS,
     session: CurrentSession,
-) -> None:
-    """Show the overview of artifacts, or the files and checksums of one artifact.
+) -> int:
+    """Show the overview of artifacts, or the files and checksums of one; or fetch the files.
 
     Parameters
     ----------
@@ -196,15 +200,48 @@ def artifacts(
         Show the records of this artifact.
     status
         Status of the artifact in the overview.
+    files
+        Fetch the files of this artifact, or of all artifacts, into this folder: each file to
+        HASH/artifacts/NAME/ in it. A file that is there and right is not fetched again.
 
     Examples
     --------
     mdfactory sync pull artifacts --overview
     mdfactory sync pull artifacts --artifact-name bilayer_snapshot --output s.csv
+    mdfactory sync pull artifacts --artifact-name bilayer_snapshot --files out
     """
+    if files is not None:
+        _refuse_with_files(options, overview=overview, status=status)
+        return fetch_files(
+            session,
+            files,
+            artifact_name,
+            hash_prefix=options.hash_,
+            simulation_type=options.simulation_type,
+            search=options.search.search(),
+            limit=options.limit,
+            jobs=jobs,
+        )
+    if jobs is not None:
+        raise UsageError("--jobs needs --files")
     _show_results(
         session, ResultType.artifact, artifact_name, options, overview=overview, status=status
     )
+    return Exit.done
+
+
+def _refuse_with_files(options: PullOptions, *, overview: bool, status: str | None) -> None:
+    """Raise a UsageError if an option is given that has no meaning for files."""
+    given = {
+        "--overview": overview,
+        "--status": status,
+        "--field": options.field,
+        "--sort": options.sort,
+        "--full": options.full,
+        "--output": options.output,
+    }
+    if refused := [option for option, value in given.items() if value]:
+        raise UsageError(f"{refused[0]} is not possible with --files")
 
 
 def _show_results(

@@ -44,6 +44,16 @@ SourceArgument = Annotated[
 ]
 
 
+Files = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Also send the files of artifacts to the file store, unless they are there. With "
+        "--force, all of them are sent.",
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class PushOptions:
@@ -105,12 +115,11 @@ def artifacts(
     /,
     *,
     artifact_name: ResultNames = (),
+    files: Files = False,
     options: PushOptions = DEFAULTS,
     session: CurrentSession,
 ) -> int:
-    """Push the file lists and checksums of artifacts.
-
-    The files themselves stay on disk.
+    """Push the file lists and checksums of artifacts, and with --files the files themselves.
 
     Parameters
     ----------
@@ -121,13 +130,19 @@ def artifacts(
     --------
     mdfactory sync push artifacts build_summary.yaml
     mdfactory sync push artifacts build.yaml --artifact-name bilayer_snapshot
+    mdfactory sync push artifacts /path/to/simulations --update --files
     """
-    return _push(session, source, options, "artifacts", artifact_name)
+    return _push(session, source, options, "artifacts", artifact_name, files=files)
 
 
 @app.command(name="all")
 def everything(
-    source: SourceArgument = None, /, *, options: PushOptions = DEFAULTS, session: CurrentSession
+    source: SourceArgument = None,
+    /,
+    *,
+    files: Files = False,
+    options: PushOptions = DEFAULTS,
+    session: CurrentSession,
 ) -> int:
     """Push simulations, analyses and artifacts in one transaction.
 
@@ -135,8 +150,9 @@ def everything(
     --------
     mdfactory sync push all /path/to/simulations
     mdfactory sync push all /path/to/simulations --update
+    mdfactory sync push all /path/to/simulations --update --files
     """
-    return _push(session, source, options, "all")
+    return _push(session, source, options, "all", files=files)
 
 
 def _push(
@@ -145,6 +161,8 @@ def _push(
     options: PushOptions,
     kind: str,
     names: Collection[str] = (),
+    *,
+    files: bool = False,
 ) -> int:
     """Push records of one kind, or all; `names` selects some of the results."""
     from mdfactory.sync.push import push, scope_of
@@ -158,6 +176,7 @@ def _push(
             options.conflicts.mode,
             scope,
             catalogue=session.catalogue,
+            files=session.files if files else None,
             dry_run=options.dry_run,
             command=session.command_line,
             reading=reading,
@@ -166,7 +185,8 @@ def _push(
     seconds = monotonic() - begin
     words = shell_words("mdfactory", "sync", "push", "all", *source_words(path, options.table))
     session.terminal.problems(pushed.warnings, pushed.skipped)
-    lines = report_lines(pushed, session.store.location, seconds, f"{words} --update")
+    next_push = f"{words} --update{' --files' * files}"
+    lines = report_lines(pushed, session.store.location, seconds, next_push)
     session.terminal.result(
         session.next_command("\n".join(lines)),
         {

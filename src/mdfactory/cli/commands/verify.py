@@ -13,16 +13,18 @@ from mdfactory.cli.options import (
     NO_SEARCH,
     Command,
     CsvOptions,
+    FileJobs,
     SearchOptions,
     UserPath,
     source_of,
     source_words,
 )
 from mdfactory.cli.session import CurrentSession, Exit, Session
-from mdfactory.errors import counted
+from mdfactory.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from mdfactory.sync.verify.finding import Finding
+    from mdfactory.sync.verify.stored_files import StoredFileCheck
     from mdfactory.sync.verify.verification import Verified
 
 app = Command(name="verify")
@@ -35,6 +37,8 @@ def verify(
     *,
     table: CsvOptions | None = None,
     quick: bool = False,
+    files: Annotated[bool, Parameter(negative=())] = False,
+    jobs: FileJobs = None,
     since: Annotated[str | None, Parameter(completer=hash_prefixes)] = None,
     search: SearchOptions = NO_SEARCH,
     session: CurrentSession,
@@ -51,6 +55,9 @@ def verify(
     quick
         Do not read the contents of results on disk: check only that the files exist, and the
         number of rows of Parquet files.
+    files
+        Check the files of artifacts in the file store, in place of the simulations on disk. With
+        --quick, only whether they exist.
     since
         Continue at this hash, or at the next one. An interrupted run prints the hash to continue
         at.
@@ -59,10 +66,14 @@ def verify(
     --------
     mdfactory sync verify
     mdfactory sync verify /path/to/simulations --quick
+    mdfactory sync verify --files
     mdfactory sync verify --since 7F3A
     """
     from mdfactory.sync.verify.verification import Verified, verify
 
+    stored = _stored_file_check(session, jobs, quick=quick) if files else None
+    if jobs is not None and not files:
+        raise UsageError("--jobs needs --files")
     campaign = source_of(source, table or CsvOptions()) if source or table else None
     verified = Verified()
     try:
@@ -71,6 +82,7 @@ def verify(
                 session.store,
                 campaign,
                 quick=quick,
+                files=stored,
                 since=since,
                 search=search.search(),
                 note=session.terminal.note,
@@ -78,19 +90,25 @@ def verify(
                 watch=watch,
             )
     except KeyboardInterrupt:
-        _report(verified, session)
+        _report(verified, session, stored)
         if verified.reached:
             words = ["mdfactory sync verify", shell_words(*source_words(source, table))]
-            words += ["--quick"] * quick + ["--since", verified.reached]
+            words += ["--quick"] * quick + ["--files"] * files + ["--since", verified.reached]
             words.append(shell_words(*search.words))
             command = " ".join(filter(None, words))
             session.terminal.note(f"To continue: {session.next_command(command)}")
         raise
-    _report(verified, session)
+    _report(verified, session, stored)
     return Exit.differs if verified.findings else Exit.done
 
 
-def _report(verified: Verified, session: Session) -> None:
+def _stored_file_check(session: Session, jobs: int | None, *, quick: bool) -> StoredFileCheck:
+    from mdfactory.sync.verify.stored_files import StoredFileCheck
+
+    return StoredFileCheck(session.files, quick, jobs)
+
+
+def _report(verified: Verified, session: Session, stored: StoredFileCheck | None) -> None:
     """Print the findings, and the number of records that were checked."""
     from mdfactory.sync.verify.moved import merge_missing
 
@@ -105,6 +123,8 @@ def _report(verified: Verified, session: Session) -> None:
         f"{counted(verified.total, 'record')} checked",
         counted(len(verified.findings), "problem"),
     ]
+    if stored:
+        counts.insert(1, f"{counted(stored.checked, 'file')} in {stored.files.location} checked")
     if notes:
         counts.append(counted(len(notes), "note"))
     if verified.unverifiable:
@@ -115,6 +135,7 @@ def _report(verified: Verified, session: Session) -> None:
             "sound": not verified.findings,
             "checked": verified.checked,
             "unverifiable": verified.unverifiable,
+            "files": stored.checked if stored else None,
             "rows": [finding.values for finding in findings],
             "notes": [note.values for note in notes],
             "reached": verified.reached,

@@ -16,11 +16,11 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
+from mdfactory.campaign.below import open_below, read_all
 from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.records.query import Query, Sort
 from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ResultType
-from mdfactory.report.campaign.below import open_below, read_all
 from mdfactory.report.campaign.pictures import NoPictureError, data_uri, thumbnails
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.payload import clean
@@ -199,16 +199,16 @@ def _look_at(directory: str, path: str, sha256: str, *, is_read: bool) -> Artifa
         return ArtifactFile(path, None, sha256, note=NOT_HERE)
     with closing(os.fdopen(handle, "rb", buffering=0)) as file:
         size = os.fstat(handle).st_size
-        note = _reason_not_to_read(path, size, is_read=is_read)
+        note = reason_not_to_read(path, size, is_read=is_read)
         if note is not None:
             return ArtifactFile(path, size, sha256, note=note)
         try:
-            return _pictured(path, read_all(file, MAX_PICTURE_BYTES), sha256)
+            return picture_of(path, read_all(file, MAX_PICTURE_BYTES), sha256)
         except OSError:
             return ArtifactFile(path, size, sha256, note="cannot be read")
 
 
-def _reason_not_to_read(path: str, size: int, *, is_read: bool) -> str | None:
+def reason_not_to_read(path: str, size: int, *, is_read: bool) -> str | None:
     """Return why a file is not read, empty if it is no picture; None if it is read."""
     if PurePosixPath(path).suffix.lower() not in PICTURE_SUFFIXES:
         return ""
@@ -217,7 +217,7 @@ def _reason_not_to_read(path: str, size: int, *, is_read: bool) -> str | None:
     return "larger than 20 MB" if size > MAX_PICTURE_BYTES else None
 
 
-def _pictured(path: str, data: bytes, sha256: str) -> ArtifactFile:
+def picture_of(path: str, data: bytes, sha256: str) -> ArtifactFile:
     """Return a file that is read, with thumbnails if it is the picture of the record."""
     if len(data) > MAX_PICTURE_BYTES or hashlib.sha256(data).hexdigest() != sha256:
         return ArtifactFile(path, len(data), sha256, note=CHANGED)

@@ -41,6 +41,7 @@ from mdfactory.sync.search import EVERYTHING, Search
 from mdfactory.sync.verify.content import damage_of, problems_of, unknown_values
 from mdfactory.sync.verify.disk import find_on_disk
 from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
+from mdfactory.sync.verify.stored_files import StoredFileCheck
 
 BATCH_SIMULATIONS: Final = 200
 """Number of simulations that are checked together."""
@@ -100,6 +101,7 @@ def verify(
     source: Source | None = None,
     *,
     quick: bool = False,
+    files: StoredFileCheck | None = None,
     since: str | None = None,
     search: Search = EVERYTHING,
     note: Note = no_note,
@@ -118,6 +120,8 @@ def verify(
     quick
         Do not read the contents of results on disk: check only that the files exist, and the
         number of rows of Parquet files.
+    files
+        Checks the files of artifacts in a file store, in place of the folders on disk.
     since
         The hash to begin at, or its first digits; see `Verified.reached`. Default: the first one.
     search
@@ -141,6 +145,8 @@ def verify(
         If `since` is not hexadecimal, or if it is empty.
     UsageError
         If the last hash comes before `since`.
+    FileStoreError
+        If the file store cannot be reached or read.
     """
     first = "" if since is None else parse_hash_prefix(since, "--since")
     verified = into or Verified()
@@ -148,7 +154,7 @@ def verify(
     # Records have the path of their push: a link to the folder, or the folder itself.
     folders = None if source is None else frozenset([*given, *map(os.path.realpath, given)])
     rows = hashes_in_csv(source)
-    verification = _Verification(store, verified, folders, quick=quick)
+    verification = _Verification(store, verified, folders, files, quick=quick)
     if rows is not None:
         verification.hashes &= rows
     if folders is not None and not verification.hashes:
@@ -183,7 +189,7 @@ class _Verification:
         The object to which findings are added.
     folders
         Check only records whose directory is one of these folders or inside one; all if None.
-    quick
+    files, quick
         See `verify`.
 
     Attributes
@@ -193,11 +199,18 @@ class _Verification:
     """
 
     def __init__(
-        self, store: Store, verified: Verified, folders: frozenset[str] | None, *, quick: bool
+        self,
+        store: Store,
+        verified: Verified,
+        folders: frozenset[str] | None,
+        files: StoredFileCheck | None,
+        *,
+        quick: bool,
     ) -> None:
         self._store = store
         self._verified = verified
         self._folders = folders
+        self._files = files
         self._quick = quick
         self.hashes: set[str] = set()
         with store.transaction() as transaction:
@@ -237,7 +250,7 @@ class _Verification:
         self.hashes &= matching
 
     def check_simulations(self, hashes: Sequence[str]) -> None:
-        """Check the records of the given simulations in the store, then on disk."""
+        """Check the records of the given simulations in the store, then their files."""
         records: list[tuple[Table, Row]] = []
         with self._store.transaction() as transaction:
             for table in self._tables:
@@ -258,7 +271,10 @@ class _Verification:
                         key = [row[name] for name in OVERVIEW.key]
                         problem = "this row of the overview does not match the records"
                         self._report(OVERVIEW, key, problem, PUSH_UPDATE)
-        for finding, is_error in find_on_disk(records, quick=self._quick):
+        found = (
+            self._files.find(records) if self._files else find_on_disk(records, quick=self._quick)
+        )
+        for finding, is_error in found:
             self._add(finding, is_error=is_error)
 
     def _read(

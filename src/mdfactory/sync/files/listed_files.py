@@ -1,0 +1,80 @@
+"""The files that records of artifacts list."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, TypeVar
+
+import pyarrow as pa
+
+from mdfactory.records.arrow import texts
+from mdfactory.records.tables import Table
+
+DIGEST: Final = re.compile("[0-9a-f]{64}")
+
+Parsed = TypeVar("Parsed", list[Any], dict[Any, Any])
+
+COLUMNS: Final = ("hash", "directory", "files", "checksums")
+"""Columns of a record that its files are known from."""
+
+
+class ListedFile(NamedTuple):
+    """A file that a record of an artifact lists.
+
+    Parameters
+    ----------
+    artifact
+        Name of the artifact, as its table spells it.
+    hash
+        Hash of the simulation.
+    directory
+        Directory of the simulation, as the record has it.
+    path
+        Path relative to ``.analysis``, with forward slashes.
+    digest
+        SHA-256, 64 lower-case digits; empty if the record has none.
+    """
+
+    artifact: str
+    hash: str
+    directory: str
+    path: str
+    digest: str
+
+
+def listed_files(table: Table, rows: pa.RecordBatch) -> Iterator[ListedFile]:
+    """Yield the files of records, whatever other programs wrote into them.
+
+    Parameters
+    ----------
+    table
+        The table of an artifact.
+    rows
+        Records with at least `COLUMNS`.
+    """
+    name = table.name.partition("_")[2]
+    columns = (texts(rows[column]) for column in COLUMNS)
+    for hash_, directory, files, checksums in zip(*columns, strict=True):
+        digests = _parse(checksums, dict)
+        paths = [path for path in [*_parse(files, list), *digests] if isinstance(path, str)]
+        for path in dict.fromkeys(paths):
+            digest = str(digests.get(path, "")).lower()
+            listed = digest if DIGEST.fullmatch(digest) else ""
+            yield ListedFile(name, hash_, directory, path, listed)
+
+
+def mentioned_digests(checksums: str) -> set[str]:
+    """Return all that could be the SHA-256 of a file in a column ``checksums``, valid or not."""
+    return set(DIGEST.findall(checksums.lower()))
+
+
+def _parse(text: str, kind: type[Parsed]) -> Parsed:
+    """Return a value of JSON of a kind; an empty one if the text is another."""
+    with suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if isinstance(value, kind):
+            return value
+    return kind()
