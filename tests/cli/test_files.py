@@ -17,12 +17,12 @@ import mdfactory as package
 from mdfactory import Results
 from mdfactory.config import load
 from mdfactory.config.settings import cache_folder
-from mdfactory.filestore import open_file_store
 from mdfactory.records.tables import STORE_IDS, artifact_table
 from planting import plant_sqlite
 
 Program = Callable[..., Any]
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "water_methanol"
 DAY_SECONDS = 86_400
 WITH_ARTIFACTS = "FD017140D9BF9DC3E566983C44C59E634D032C4D"
 OTHER = "CC4D89E0997487E23A5CA417BC302361B5440904"
@@ -629,9 +629,23 @@ def test_secrets_of_a_file_store_are_not_shown(mdfactory: Program) -> None:
     assert "se/cr+et" not in result.out + result.err
 
 
-def test_an_old_file_is_not_sent_again_by_a_new_store(
-    lab: Program, campaign: Path, kept: Path
+def test_a_report_takes_pictures_from_the_file_store(
+    lab: Program, campaign: Path, kept: Path, tmp_path: Path
 ) -> None:
-    assert open_file_store(str(kept)).markers()
-    result = lab("sync", "push", "artifacts", campaign, "--update", "--files", "--json")
-    assert result.json["files"]["present"] == 6
+    page = tmp_path / "report.html"
+
+    def pictures() -> tuple[int, str]:
+        result = lab("report", page, "--json")
+        return result.json["counts"]["pictures"], result.err
+
+    assert pictures() == (3, "")
+    shutil.rmtree(campaign)
+    stored(kept, (EXAMPLE / OTHER / ".analysis" / PICTURE).read_bytes()).write_bytes(b"wrong")
+    assert pictures() == (2, "")
+    before = page.read_bytes()
+    assert pictures() == (2, "")
+    assert page.read_bytes() == before
+    shutil.rmtree(kept)
+    number, note = pictures()
+    assert number == 0
+    assert f"files are taken from disk only: the file store {kept} does not exist" in note
