@@ -13,9 +13,6 @@ from benchmarks.measure import PROGRAM, Work, cost
 FEW = 8
 """Simulations of a small report."""
 
-LARGE = "50MB"
-"""Maximum size of a report of very many simulations, whose BuildInputs are random here."""
-
 
 def report(bench: Bench, simulations: int, rows: int, many: int) -> Iterator[Row]:
     """Compare reports with what cannot be done without, and with each other."""
@@ -32,7 +29,7 @@ def report(bench: Bench, simulations: int, rows: int, many: int) -> Iterator[Row
     yield bench.compare(f"{work}, to their tables", "3", first, _tables(bench, store))
     cost([again], 1)
     yield bench.compare(f"{work}, nothing new, to the first", "0.2", again, first)
-    alone = _report(bench, bench.records(many), "--max-size", LARGE, known=False)
+    alone = _report(bench, bench.records(many), known=False)
     yield bench.alone(f"report, {many:,} simulations", "60 s, 800 MB", alone)
 
 
@@ -42,10 +39,10 @@ def _pushed(bench: Bench, simulations: int, rows: int) -> str:
     return bench.pushed(campaign, "all", bench.empty())
 
 
-def _report(bench: Bench, store: str, *options: str, known: bool) -> Work:
+def _report(bench: Bench, store: str, *, known: bool) -> Work:
     """Return a report of a prepared store, with the cache of earlier ones if it is `known`."""
     page = str(bench.root / "report.html")
-    return bench.ours("report", page, *options, start=store, known=known)
+    return bench.ours("report", page, start=store, known=known)
 
 
 def _tables(bench: Bench, store: str) -> Work:

@@ -18,6 +18,7 @@ import pytest
 from mdfactory import Simulation
 from mdfactory.platforms import user_name
 from mdfactory.records.tables import SIMULATIONS
+from mdfactory.report.campaign.molecule_lists import FieldReader
 from mdfactory.report.payload import values_of_column
 from mdfactory.testing.records import run
 
@@ -211,8 +212,10 @@ def test_title_colour_and_start_are_shown(mdfactory: Program, page: Path) -> Non
         "20%",
     )
     assert "<b>7</b>" not in page.read_text(encoding="utf-8")
-    fields = {one["path"]: one["values"] for one in core["simulations"]["fields"]}
-    assert fields["species.SOL.count"] == fields["system.species.SOL.count"]
+    simulations = core["simulations"]
+    columns = {one["path"]: one["values"] for one in simulations["fields"]}
+    reader = FieldReader(8, simulations["molecules"], columns)
+    assert reader.values("species.SOL.count") == reader.values("system.species.SOL.count")
     assert mdfactory("report", page, "--colour", "status").code == 0
     assert _core(page)["colour"] == "status"
 

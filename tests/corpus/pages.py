@@ -86,6 +86,7 @@ def core(count: int, name: Callable[[int], str] = "SOL {0}".format) -> Json:
             "columns": {key: to_column(values) for key, values in columns.items()},
             "fields": fields,
             "same": [["engine", "gromacs"]],
+            "molecules": {"lists": [], "paths": [], "kinds": [], "of": to_column([None] * count)},
             "tags": [{"round": str(number % 3)} if number % 2 else None for number in numbers],
         },
         "colour": FIELD,

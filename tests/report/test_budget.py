@@ -13,6 +13,7 @@ from mdfactory.errors import OutputError
 from mdfactory.report.analyses import Analyses, Detail
 from mdfactory.report.budget import Step, fit
 from mdfactory.report.campaign.artifacts import ArtifactEntry, ArtifactFile, ArtifactRecord
+from mdfactory.report.campaign.molecule_lists import MoleculeLists
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.campaign.results import ResultColumns
 from mdfactory.report.campaign.snapshot import Snapshot
@@ -45,8 +46,9 @@ def _snapshot() -> Snapshot:
         directories=texts,
         times=texts,
         compositions=list(texts),
+        told=[False] * SIMULATIONS,
         tags=texts,
-        molecules=[()] * SIMULATIONS,
+        molecules=MoleculeLists(),
         fields=[],
         same=[],
         others={},

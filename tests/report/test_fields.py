@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mdfactory.records.fields import LACKING, as_cell, parse_field, values_of
 from mdfactory.report.campaign.fields import FieldCollector, FieldColumn, default_colour
-from mdfactory.report.campaign.species import molecules_of
-from mdfactory.report.payload import clean, values_of_column
+from mdfactory.report.campaign.molecule_lists import FieldReader
+from mdfactory.report.campaign.species import molecule_lists, molecules_of
+from mdfactory.report.payload import clean, to_json
 from mdfactory.report.plots.colour import choose_field
 from mdfactory.sync.search import Subject
 
@@ -29,32 +30,73 @@ def _mixture(**counts: int) -> dict[str, Any]:
     return {"simulation_type": "mixedbox", "system": {"species": species, "total_count": total}}
 
 
-def _collected(*documents: dict[str, Any]) -> tuple[dict[str, FieldColumn], dict[str, Any]]:
+def _collector(*documents: dict[str, Any]) -> FieldCollector:
     collector = FieldCollector(clean)
     for document in documents:
         collector.add(str(document.get("simulation_type")), document)
-    columns, same = collector.columns()
+    return collector
+
+
+def _collected(*documents: dict[str, Any]) -> tuple[dict[str, FieldColumn], dict[str, Any]]:
+    columns, same = _collector(*documents).columns()
     return {column.path: column for column in columns}, dict(same)
 
 
-def _values(columns: dict[str, FieldColumn], path: str, count: int) -> list[Any]:
-    return values_of_column(columns[path].column, count)
+def _reader(*documents: dict[str, Any]) -> FieldReader:
+    """Return a reader of the fields, as they stand in the page."""
+    collector = _collector(*documents)
+    columns, same = collector.columns()
+    data = {"columns": {one.path: one.column for one in columns}, "same": same}
+    shown = json.loads(to_json({**data, "molecules": collector.molecules.to_json()}))
+    return FieldReader(len(documents), **shown)
 
 
 def test_an_absent_species_has_no_molecules_where_there_is_such_a_list() -> None:
     bilayer = {"simulation_type": "lnp", "system": {"core": {"species": []}}}
-    columns, _ = _collected(_mixture(SOL=9, MEO=1), _mixture(SOL=10), bilayer)
-    assert _values(columns, "system.species.MEO.fraction", 3) == [0.1, 0, None]
-    assert _values(columns, "system.species.MEO.count", 3) == [1, 0, None]
-    assert _values(columns, "system.species.MEO.smiles", 3) == ["meo", None, None]
+    reader = _reader(_mixture(SOL=9, MEO=1), _mixture(SOL=10), bilayer)
+    assert reader.values("system.species.MEO.fraction") == [0.1, 0, None]
+    assert reader.values("system.species.MEO.count") == [1, 0, None]
+    assert reader.values("system.species.MEO.smiles") == ["meo", None, None]
 
 
 def test_a_species_with_a_null_count_has_none() -> None:
     first = {"system": {"species": [{"resname": "SOL", "count": None, "concentration": 5.0}]}}
     second = {"system": {"species": [{"resname": "SOL", "count": 3}]}}
-    columns, _ = _collected(first, second, {"system": {"species": []}})
-    assert _values(columns, "system.species.SOL.count", 3) == [None, 3, 0]
-    assert _values(columns, "system.species.SOL.concentration", 3) == [5.0, None, 0]
+    reader = _reader(first, second, {"system": {"species": []}})
+    assert reader.values("system.species.SOL.count") == [None, 3, 0]
+    assert reader.values("system.species.SOL.concentration") == [5.0, None, 0]
+
+
+def test_the_values_of_a_molecule_stand_where_it_is() -> None:
+    columns, _ = _collected(_mixture(SOL=9, MEO=1), _mixture(SOL=10), _mixture(SOL=8, MEO=2))
+    assert columns["system.species.MEO.count"].column == {
+        "molecule": 1,
+        "absent": 0,
+        "derived": False,
+        "values": [1, 2],
+    }
+
+
+def test_what_other_fields_tell_is_not_written_again() -> None:
+    documents = [_mixture(SOL=9, MEO=1), _mixture(SOL=8, MEO=2), _mixture(SOL=4)]
+    rounded = _mixture(SOL=2, MEO=1)
+    rounded["system"]["species"][1]["fraction"] = 0.33
+    columns, _ = _collected(*documents, rounded)
+    fraction = columns["system.species.MEO.fraction"]
+    assert fraction.column["values"] == [True, True, 0.33]
+    assert fraction.distinct == 4
+    smiles = columns["system.species.MEO.smiles"].column
+    assert smiles["values"] == {"rest": True, "steps": [], "values": []}
+    reader = _reader(*documents, rounded)
+    assert reader.values("system.species.MEO.fraction") == [0.1, 0.2, 0, 0.33]
+    assert reader.values("system.species.SOL.fraction") == [0.9, 0.8, 1, 2 / 3]
+    assert reader.values("system.species.MEO.smiles") == ["meo", "meo", None, "meo"]
+
+
+def test_an_object_with_the_name_of_a_molecule_is_no_molecule() -> None:
+    other = {"system": {"species": {"SOL": {"count": 7}}}}
+    assert _reader(_mixture(SOL=9), other).values("system.species.SOL.count") == [9, 7]
+    assert _reader(other, _mixture(SOL=9)).values("system.species.SOL.count") == [7, 9]
 
 
 def test_fields_that_vary_come_first_and_fractions_first_of_all() -> None:
@@ -112,18 +154,18 @@ def test_the_default_colour_is_that_of_a_plot(mixtures: list[dict[str, int]]) ->
 def test_values_of_several_kinds_are_texts() -> None:
     documents = [{"x": value, "y": 2**60 + value} for value in (True, 1)]
     columns, _ = _collected(*documents, {"x": "a", "y": 0})
-    assert _values(columns, "x", 3) == ["true", "1", "a"]
+    assert columns["x"].column == ["true", "1", "a"]
     assert columns["y"].kind == "text", "the page would round it"
 
 
 def test_numbers_that_json_lacks_are_texts() -> None:
     columns, _ = _collected({"x": float("nan")}, {"x": float("inf")}, {"x": 1.5})
-    assert _values(columns, "x", 3) == ["NaN", "Infinity", "1.5"]
+    assert columns["x"].column == ["NaN", "Infinity", "1.5"]
 
 
 def test_a_number_of_thousands_of_digits_is_named() -> None:
     columns, _ = _collected({"x": 10**5000}, {"x": 1})
-    assert _values(columns, "x", 2) == ["a number of too many digits", "1"]
+    assert columns["x"].column == ["a number of too many digits", "1"]
 
 
 def test_a_field_that_is_asked_for_may_be_short() -> None:
@@ -136,9 +178,10 @@ def test_a_field_that_is_asked_for_may_be_short() -> None:
 
 def test_molecules_have_the_paths_of_their_fields() -> None:
     document = {"system": {"core": {"species": [{"resname": "TRI", "smiles": "CO", "count": 1}]}}}
-    assert [*molecules_of(document)] == [("system.core.species.TRI", "TRI", "CO")]
-    columns, _ = _collected(document, {"system": {"core": {"species": []}}})
-    assert _values(columns, "system.core.species.TRI.count", 2) == [1, 0]
+    [(_, paths, molecules)] = molecule_lists(document)
+    assert molecules_of(paths, molecules) == [("system.core.species.TRI", "TRI", "CO")]
+    reader = _reader(document, {"system": {"core": {"species": []}}})
+    assert reader.values("system.core.species.TRI.count") == [1, 0]
 
 
 NAMES = st.sampled_from(["SOL", "MEO", "a.b", "Na > 1", 'say "x"', ""])
@@ -168,8 +211,8 @@ DOCUMENTS = st.fixed_dictionaries(
 @given(st.lists(DOCUMENTS, min_size=1, max_size=6))
 def test_the_values_are_those_that_a_search_finds(documents: list[dict[str, Any]]) -> None:
     columns, same = _collected(*documents)
-    shown = {path: values_of_column(one.column, len(documents)) for path, one in columns.items()}
-    shown |= {path: [value] * len(documents) for path, value in same.items()}
+    reader = _reader(*documents)
+    shown = {path: reader.values(path) for path in (*columns, *same)}
     for path, values in shown.items():
         kind = columns[path].kind if path in columns else ""
         for document, value in zip(documents, values, strict=True):

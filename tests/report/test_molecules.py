@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from mdfactory.report.campaign.molecule_lists import MoleculeLists
 from mdfactory.report.campaign.molecules import (
     MAX_ATOMS,
     MAX_MOLECULES,
@@ -14,6 +16,7 @@ from mdfactory.report.campaign.molecules import (
     draw,
     draw_molecules,
 )
+from mdfactory.report.campaign.species import Molecule
 from mdfactory.report.payload import to_json, values_of_column
 
 POPC = "CCCCCCCCCCCCCCCC(=O)OC[C@H](COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCC/C=C\\CCCCCCCC"
@@ -51,33 +54,46 @@ def test_what_is_no_molecule_or_too_large_is_not_drawn(smiles: str) -> None:
     assert draw(smiles) == ""
 
 
+def _lists(*simulations: Sequence[Molecule]) -> MoleculeLists:
+    """Return the molecules of simulations, each with the path of its list."""
+    lists = MoleculeLists()
+    for molecules in simulations:
+        documents = [{"resname": name, "smiles": smiles} for _, name, smiles in molecules]
+        paths = [path for path, _, _ in molecules]
+        lists.add([("system.species", paths, documents)] if molecules else [])
+    return lists
+
+
 def test_each_smiles_is_drawn_once() -> None:
     water, methanol = ("system.species.SOL", "SOL", "O"), ("system.species.MEO", "MEO", "CO")
-    protein = ("system.molecules.LYZ", "LYZ", "")
-    data = draw_molecules([(water, methanol), (water,), (protein,), ()])
-    assert len(data["pictures"]) == 2
-    column = values_of_column(data["by_simulation"], 4)
-    assert column == [
-        [["SOL", 0, "O", "system.species.SOL"], ["MEO", 1, "CO", "system.species.MEO"]],
-        [["SOL", 0, "O", "system.species.SOL"]],
-        [["LYZ", NO_PICTURE, "", "system.molecules.LYZ"]],
-        None,
-    ]
-    assert to_json(data)
+    protein = ("system.species.LYZ", "LYZ", "")
+    lists = _lists((water, methanol), (water,), (protein,), ())
+    data = lists.to_json()
+    assert data["kinds"] == [[0, "SOL", "O"], [1, "MEO", "CO"], [2, "LYZ", ""]]
+    assert [path for _, path in data["paths"]] == [water[0], methanol[0], protein[0]]
+    assert values_of_column(data["of"], 4) == [(0, 1), (0,), (2,), None]
+    drawn = draw_molecules(lists)
+    assert len(drawn["pictures"]) == 2
+    assert drawn["of"] == [0, 1, NO_PICTURE]
+    assert to_json({**data, **drawn})
+
+
+def test_a_molecule_with_another_smiles_is_another_one() -> None:
+    lists = _lists([("x", "X", "CO")], [("x", "X", "CCO")], [("x", "X", "CO")])
+    assert lists.to_json()["kinds"] == [[0, "X", "CO"], [0, "X", "CCO"]]
+    assert lists.smiles("x") == ["CO", "CCO", "CO"]
 
 
 def test_the_molecules_of_most_simulations_are_drawn() -> None:
-    rare = [[("x", "X", "C" * length)] for length in range(1, 120)]
-    rare += [[("x", "X", f"O{'C' * length}")] for length in range(1, 120)]
-    rare += [[("x", "X", f"N{'C' * length}")] for length in range(1, 120)]
-    rare += [[("x", "X", f"S{'C' * length}")] for length in range(1, 120)]
-    rare += [[("x", "X", f"F{'C' * length}")] for length in range(1, 120)]
-    data = draw_molecules([*rare, [("w", "W", "O")], [("w", "W", "O")]])
+    chains = ["C" * length for length in range(1, 120)]
+    rare = [[("x", "X", f"{end}{chain}")] for end in ("", *"ONSF") for chain in chains]
+    lists = _lists(*rare, [("w", "W", "O")], [("w", "W", "O")])
+    data = draw_molecules(lists)
     assert len(data["pictures"]) == MAX_MOLECULES
-    last = values_of_column(data["by_simulation"], len(rare) + 2)[-1]
-    assert last == [["W", 0, "O", "w"]]
+    assert data["of"][lists.by_simulation[-1][0]] == 0
 
 
 def test_names_of_molecules_are_cleaned() -> None:
-    data = draw_molecules([[("p\x00", "a\u202eb", "C\x1b")]])
-    assert values_of_column(data["by_simulation"], 1) == [[["ab", NO_PICTURE, "C ", "p "]]]
+    data = _lists([("p\x00", "a\u202eb", "C\x1b")]).to_json()
+    assert data["kinds"] == [[0, "ab", "C "]]
+    assert data["paths"] == [[0, "p "]]

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from io import StringIO
@@ -24,6 +25,7 @@ from mdfactory.campaign.collect import Scope
 from mdfactory.records.query import Query
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.report.campaign.snapshot import read_snapshot
 from mdfactory.report.page import SCRIPTS, asset, build, page_script, vega_bundle
 from mdfactory.report.payload import encode, to_json
 from mdfactory.report.plots.fill import SCREEN, fill
@@ -33,6 +35,8 @@ from mdfactory.sync.completeness import count_results, read_completeness
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 from mdfactory.testing.memory import MemoryStore
+from mdfactory.testing.raw import write_records
+from mdfactory.testing.records import run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Download, Page
@@ -210,6 +214,12 @@ def test_page_script_writes_no_markup() -> None:
     assert {f"{name}.js" for name in SCRIPTS} == {
         path.name for path in _script_folder().iterdir() if path.suffix == ".js"
     }
+
+
+def test_no_two_parts_of_the_script_declare_a_name() -> None:
+    declared = re.compile(r"^(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)
+    counts = Counter(declared.findall(page_script()))
+    assert [name for name, count in counts.items() if count > 1] == []
 
 
 def _script_folder() -> Path:
@@ -591,6 +601,65 @@ def _fill_in_browser(browser: Browser, plan: Any, members: Any, view: Any) -> An
         page.close()
 
 
+def _species(**counts: Any) -> list[dict[str, Any]]:
+    numbers = [count for count in counts.values() if isinstance(count, int)]
+    return [
+        {
+            "resname": name,
+            "smiles": f"{'C' * len(name)}O",
+            "count": count,
+            "fraction": count / sum(numbers) if isinstance(count, int) else 0.5,
+        }
+        for name, count in counts.items()
+    ]
+
+
+SYSTEMS: list[dict[str, Any]] = [
+    {"species": _species(SOL=405, MEO=45)},
+    {"species": _species(MEO=7, SOL=2, ACN=11)},
+    {"species": _species(SOL=3)},
+    {"species": []},
+    {},
+    {"species": _species(SOL=2.0, MEO=1)},
+    {"species": [*_species(SOL=5), *_species(SOL=6)]},
+    {"species": [*_species(SOL=5), {"resname": "MEO", "concentration": 0.15, "ion": True}]},
+    {"species": [*_species(SOL=5), {"resname": "MEO", "smiles": "other", "ion": False}]},
+    {"species": [{"resname": "SOL"}, {"resname": "ETH", "count": None}]},
+    {"core": {"species": _species(SOL=3, MEO=1)}, "shell": {"species": _species(SOL=1)}},
+    {"core": {"species": []}, "shell": {"species": _species(SOL=3, ACN=9)}},
+    {"protein": {"resname": "LYZ", "count": 1}, "species": _species(SOL=8, MEO=2)},
+    {"species": _species(**{"/home/ann/x": 2, "a.b": 1})},
+    {"species": _species(SOL="many", MEO=True)},
+]
+
+
+@needs_browser
+@pytest.mark.parametrize("count", [3, len(SYSTEMS) - 1, len(SYSTEMS)])
+def test_the_script_reads_fields_and_compositions_as_python_does(
+    browser: Browser, count: int
+) -> None:
+    store = MemoryStore()
+    initialise(store, simulations=True, results=())
+    for number, system in enumerate(SYSTEMS[:count]):
+        document = {"simulation_type": "mixedbox", "system": system}
+        record = run(pages.hash_of(number), input_data=json.dumps(document))
+        write_records(store, SIMULATIONS, record)
+    with store.transaction() as transaction:
+        snapshot = read_snapshot(transaction, Catalogue())
+    core = {"simulations": snapshot.simulations(), "progress": [], "results": []}
+    call = """take(given); return [
+        Object.fromEntries(fields.map(({ path, of }) => [path, allRows().map(of)])),
+        allRows().map(columns.composition)];"""
+    script = "".join(asset(f"script/{name}.js") for name in ("data", "campaign", "molecules"))
+    page = browser.new_page()
+    found, compositions = page.evaluate(f"given => {{ {script} {call} }}", core)
+    page.close()
+    assert {field.path for field in snapshot.fields} <= found.keys()
+    for field in snapshot.fields:
+        assert found[field.path] == snapshot.values_of(field.path), field.path
+    assert compositions == [text and snapshot.privacy.text(text) for text in snapshot.compositions]
+
+
 @needs_browser
 @pytest.mark.parametrize("colour", [pages.FIELD, "water_model"])
 @pytest.mark.parametrize(("count", "step"), [(2, 1), (9, 1), (200, 9)])
@@ -881,8 +950,14 @@ def test_hostile_texts_run_nothing_and_are_shown_as_they_are(opened: Open) -> No
         pages.artifact(n, PIXEL, note=HOSTILE[n % 8]) | {"name": HOSTILE[n % 8]} for n in range(16)
     ]
     entries.append(pages.artifact(17, "javascript:fail()"))
-    molecules = {"pictures": [PIXEL], "by_simulation": [[[t, 0, t, t] for t in HOSTILE]] * 60}
-    blobs |= pages.artifacts(*entries) | {"molecules": encode(to_json(molecules))}
+    core["simulations"]["molecules"] = {
+        "lists": [[HOSTILE[0], [1] * 60]],
+        "paths": [[0, text] for text in HOSTILE],
+        "kinds": [[number, text, text] for number, text in enumerate(HOSTILE)],
+        "of": [list(range(8))] * 60,
+    }
+    drawings = {"pictures": [PIXEL], "of": [0] * 8}
+    blobs |= pages.artifacts(*entries) | {"molecules": encode(to_json(drawings))}
     shown = opened(core, blobs)
     scripts = shown.page.locator("script").count()
     for fragment in (*SECTIONS, "analyses/density", f"simulations/{pages.hash_of(0)}"):

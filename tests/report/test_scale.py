@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.campaigns import builds
 
+from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.records.tables import SIMULATIONS
-from mdfactory.report.payload import decode
+from mdfactory.report.campaign.snapshot import read_snapshot
+from mdfactory.report.payload import decode, encode, to_json
+from mdfactory.sync.initialise import initialise
+from mdfactory.testing.memory import MemoryStore
+from mdfactory.testing.raw import write_records
 from mdfactory.testing.records import run
 from planting import plant_sqlite
 
@@ -57,6 +63,18 @@ def _rows(number: int) -> list[tuple[str | int, ...]]:
         record = run(hash_, input_data=text, directory=directory, status=status)
         rows.append(tuple(record[name] for name in SIMULATIONS.columns))
     return rows
+
+
+def test_a_simulation_of_many_species_takes_90_bytes() -> None:
+    count = 4_000
+    store = MemoryStore()
+    initialise(store, simulations=True, results=())
+    records = [run(one.hash, input_data=one.canonical_json) for one in builds(count)]
+    write_records(store, SIMULATIONS, *records)
+    with store.transaction() as transaction:
+        snapshot = read_snapshot(transaction, Catalogue())
+    assert len(snapshot.molecules.present) > 100
+    assert len(encode(to_json(snapshot.simulations()))) < 90 * count
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from mdfactory.report.campaign.molecule_lists import FieldReader
 from mdfactory.report.payload import values_of_column
 
 MAX_FIELDS: Final = 40
@@ -68,10 +69,14 @@ def _counts(core: Core) -> list[tuple[str, str, int]]:
 
 def _varying(core: Core) -> Iterator[tuple[str, str]]:
     """Yield the fields that vary, with their ranges or most frequent values."""
-    count = core["simulations"]["count"]
-    varying = (field for field in core["simulations"]["fields"] if field["varies"])
+    simulations = core["simulations"]
+    columns = {field["path"]: field["values"] for field in simulations["fields"]}
+    reader = FieldReader(
+        simulations["count"], simulations["molecules"], columns, simulations["same"]
+    )
+    varying = (field for field in simulations["fields"] if field["varies"])
     for field, _ in zip(varying, range(MAX_FIELDS), strict=False):
-        values = [v for v in values_of_column(field["values"], count) if v is not None]
+        values = [value for value in reader.values(field["path"]) if value is not None]
         yield field["path"], _range(field["kind"], values)
 
 

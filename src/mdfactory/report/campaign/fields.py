@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.records.fields import (
     LACKING,
@@ -17,9 +17,13 @@ from mdfactory.records.fields import (
     is_number,
     values_of,
 )
+from mdfactory.report.campaign.molecule_lists import MoleculeLists
 from mdfactory.report.campaign.species import SMILES, molecule_lists
 from mdfactory.report.payload import Column, clean, column_of_codes
 from mdfactory.report.plots.colour import FRACTION, colour_rank
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LARGEST_EXACT: Final = 2**53
 """Numbers beyond it are texts: the page would round them."""
@@ -45,7 +49,10 @@ class FieldColumn:
     mean
         Mean of a number, where null counts as 0; 0 of other kinds.
     column
-        The values; see `payload.to_column`.
+        The values; see `payload.to_column`. Of a field of a molecule, ``{"molecule", "absent",
+        "derived", "values"}``: the number of its path; the value where its list lacks the molecule;
+        and a column of the simulations that have it. If ``derived``, true stands for the SMILES of
+        the molecule, or for its share of the counts in its list.
     """
 
     path: str
@@ -67,15 +74,15 @@ class _Cells:
 
     Parameters
     ----------
-    molecules
-        Path of the list of molecules that it belongs to; empty for other fields.
+    molecule
+        Path of the molecule that it belongs to; empty for other fields.
     at, codes
         The simulations that have it, and for each the number of its value.
     numbers
         Type and value -> number: True and 1 are equal in Python.
     """
 
-    molecules: str
+    molecule: str
     at: array[int] = field(default_factory=lambda: array("i"))
     codes: array[int] = field(default_factory=lambda: array("i"))
     numbers: dict[tuple[type, Any], int] = field(default_factory=dict)
@@ -104,7 +111,7 @@ class FieldCollector:
         self._asked = asked
         self._types: list[str] = []
         self._cells: dict[str, _Cells] = {}
-        self._lists: dict[str, array[int]] = {}
+        self.molecules = MoleculeLists()
 
     def add(self, simulation_type: str, document: Mapping[str, Any]) -> None:
         """Add the BuildInput of the next simulation.
@@ -123,16 +130,18 @@ class FieldCollector:
         index = len(self._types)
         self._types.append(simulation_type)
         owners: dict[str, str] = {}
-        for prefix, names, molecules in lists:
-            self._lists.setdefault(prefix, array("i")).append(index)
+        self.molecules.add(lists)
+        for _, names, molecules in lists:
             for name, molecule in zip(names, molecules, strict=True):
-                owners |= {f"{name}.{key}": prefix for key in (*molecule, *QUANTITIES)}
+                owners |= {f"{name}.{key}": name for key in (*molecule, *QUANTITIES)}
                 for quantity in sorted(QUANTITIES - molecule.keys()):
                     own.setdefault(f"{name}.{quantity}", []).append(None)
         for path, values in own.items():
             cells = self._cells.get(path)
             if cells is None:
                 cells = self._cells[path] = _Cells(owners.get(path, ""))
+            if owners.get(path) != cells.molecule:  # elsewhere an object has its name
+                cells.molecule = ""
             cells.add(index, _joined(path, values))
 
     def _asked_values(self, document: Mapping[str, Any], asked: Field) -> dict[str, list[Any]]:
@@ -156,11 +165,12 @@ class FieldCollector:
         """
         columns: list[FieldColumn] = []
         same: list[tuple[str, Any]] = []
-        lists = {cells.molecules for cells in self._cells.values()}
+        filled = {present.list_path for present in self.molecules.present.values()}
+        shares = self._shares()
         for path, cells in self._cells.items():
-            if path in lists:  # an empty list of molecules, which others have filled
+            if path in filled:  # an empty list of molecules, which others have filled
                 continue
-            built = self._column(path, cells)
+            built = self._column(path, cells, shares)
             if isinstance(built, FieldColumn):
                 columns.append(built)
             elif built is not None:
@@ -169,7 +179,9 @@ class FieldCollector:
         columns.sort(key=lambda one: (not one.varies, not one.is_fraction, kinds.index(one.kind)))
         return columns, same
 
-    def _column(self, path: str, cells: _Cells) -> FieldColumn | tuple[str, Any] | None:
+    def _column(
+        self, path: str, cells: _Cells, shares: Mapping[str, np.ndarray]
+    ) -> FieldColumn | tuple[str, Any] | None:
         """Return a field; its path and value if it has one value; None if it has none."""
         import numpy as np
 
@@ -182,24 +194,82 @@ class FieldCollector:
         numbers: dict[Any, int] = {None: 0}
         shown = [value if value is None else convert(value) for value in given]
         own = np.array([numbers.setdefault(value, len(numbers)) for value in shown])
-        codes = np.zeros(len(self._types), dtype=np.int64)
-        if cells.molecules and kind == "number" and _last(path) in QUANTITIES:
-            codes[np.asarray(self._lists[cells.molecules])] = numbers.setdefault(0, len(numbers))
-        codes[np.asarray(cells.at)] = own[np.asarray(cells.codes)]
-        used = np.bincount(codes, minlength=len(numbers)) > 0
-        values = list(numbers)
-        distinct = int(used[1:].sum())
-        if distinct == 1 and not used[0]:
-            return path, values[int(codes[0])]
-        varies = distinct > 1 or (not cells.molecules and self._differs_within_a_type(codes))
-        order = np.cumsum(used) - 1  # values that no simulation has are left out
-        kept = [value for value, is_used in zip(values, used.tolist(), strict=True) if is_used]
-        column = column_of_codes(kept, order[codes].tolist())
+        has_zeros = bool(cells.molecule) and kind == "number" and _last(path) in QUANTITIES
+        lacking = self.molecules.lacking(cells.molecule) if has_zeros else 0
+        zero = numbers.setdefault(0, len(numbers)) if lacking else 0
+        codes = self._codes(cells, own)
+        counts = np.bincount(codes, minlength=len(numbers))
+        counts[zero] += lacking
+        counts[0] += len(self._types) - len(codes) - lacking
+        values, distinct = list(numbers), int((counts[1:] > 0).sum())
+        if distinct == 1 and not counts[0]:
+            return path, values[int(counts.argmax())]
+        varies = distinct > 1 or (not cells.molecule and self._differs_within_a_type(codes))
         mean = 0.0
         if kind == "number":
-            floats = np.array([value or 0 for value in values], dtype=np.float64)
-            mean = float(floats[codes].mean())
+            mean = float(np.array([value or 0 for value in values]) @ counts / len(self._types))
+        told = self._told(path, cells.molecule, kind, shares)
+        column = _column_of(values, codes, told)
+        if cells.molecule:
+            column = {
+                "molecule": self.molecules.present[cells.molecule].number,
+                "absent": 0 if has_zeros else None,
+                "derived": told is not None,
+                "values": column,
+            }
         return FieldColumn(path, kind, varies, distinct, mean, column)
+
+    def _codes(self, cells: _Cells, own: np.ndarray) -> np.ndarray:
+        """Return the number of the value of each simulation, or of each that has the molecule."""
+        import numpy as np
+
+        at = np.asarray(cells.at)
+        size = len(self._types)
+        if cells.molecule:
+            rows = self.molecules.rows(cells.molecule)
+            at, size = np.searchsorted(rows, at), len(rows)
+        codes = np.zeros(size, dtype=np.int64)
+        codes[at] = own[np.asarray(cells.codes)]
+        return codes
+
+    def _shares(self) -> dict[str, np.ndarray]:
+        """Return the share of each molecule in the counts of its list, where it has one."""
+        import numpy as np
+
+        totals = {path: np.zeros(len(self._types)) for path in self.molecules.lists}
+        counts = {path: self._counts(path) for path in self.molecules.present}
+        parts = [
+            (path, totals[present.list_path], self.molecules.rows(path))
+            for path, present in self.molecules.present.items()
+        ]
+        for path, total, rows in parts:
+            total[rows] += counts[path]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {path: counts[path] / total[rows] for path, total, rows in parts}
+
+    def _counts(self, molecule: str) -> np.ndarray:
+        """Return the count of a molecule in each simulation that has it; NaN if it is no number."""
+        import numpy as np
+
+        cells = self._cells.get(f"{molecule}.count", _Cells(molecule))
+        given = [value for _, value in cells.numbers]
+        numbers = [float(value) if _is_count(value) else np.nan for value in given]
+        if _kind(given) != "number" or cells.molecule != molecule:
+            return np.full(len(self.molecules.rows(molecule)), np.nan)
+        codes = self._codes(cells, np.arange(1, len(numbers) + 1))
+        counts: np.ndarray = np.array([np.nan, *numbers])[codes]
+        return counts
+
+    def _told(
+        self, path: str, molecule: str, kind: str, shares: Mapping[str, np.ndarray]
+    ) -> Sequence[Any] | None:
+        """Return the values of a field that the page makes of other data; None if it makes none."""
+        last = _last(path)
+        if molecule and (last, kind) == (FRACTION, "number"):
+            return list(shares[molecule])
+        if molecule and (last, kind) == (SMILES, "text"):
+            return self.molecules.smiles(molecule)
+        return None
 
     def _differs_within_a_type(self, codes: Any) -> bool:
         """Whether only some simulations of a type have a field."""
@@ -216,6 +286,20 @@ def default_colour(columns: Sequence[FieldColumn]) -> str | None:
     )
     best = min(filter(None, ranks), default=None)
     return best[-1] if best else None
+
+
+def _column_of(values: list[Any], codes: np.ndarray, told: Sequence[Any] | None) -> Column:
+    """Return a column without values that no simulation has; true stands for what is told."""
+    import numpy as np
+
+    if told is not None:
+        given = [values[code] for code in codes.tolist()]
+        is_told = [one is not None and one == other for one, other in zip(given, told, strict=True)]
+        codes = np.where(is_told, len(values), codes)
+        values = [*values, True]
+    used = np.bincount(codes, minlength=len(values)) > 0
+    kept = [value for value, is_used in zip(values, used.tolist(), strict=True) if is_used]
+    return column_of_codes(kept, (np.cumsum(used) - 1)[codes].tolist())
 
 
 def _last(path: str) -> str:
@@ -242,6 +326,11 @@ def _kind(values: Sequence[Any]) -> str:
     if types <= {int, float} and all(map(_is_exact, values)):
         return "number"
     return "text"
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a value is a whole number whose sums are exact."""
+    return isinstance(value, int) and abs(value) <= LARGEST_EXACT >> 12
 
 
 def _is_exact(value: Any) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from itertools import chain
 from typing import Any, Final
 
 from mdfactory.campaign.build_input.species import MAX_SMILES_CHARACTERS, UNREADABLE_CHARACTER
-from mdfactory.report.campaign.species import Molecule
-from mdfactory.report.payload import clean, to_column
+from mdfactory.report.campaign.molecule_lists import MoleculeLists
 
 MAX_MOLECULES: Final = 500
 """Maximum number of drawings in a page; those of most simulations are drawn."""
@@ -53,55 +53,40 @@ CLASSES: Final = re.compile(r"\s+class='[^']*'")
 STYLE: Final = re.compile(r"style='([^']*)'")
 
 
-def draw_molecules(by_simulation: Sequence[Sequence[Molecule]]) -> dict[str, Any]:
-    """Return the data of the page's molecules.
+def draw_molecules(molecules: MoleculeLists) -> dict[str, Any]:
+    """Return the drawings of molecules.
 
     Parameters
     ----------
-    by_simulation
-        The molecules of each simulation.
+    molecules
+        The molecules of the simulations.
 
     Returns
     -------
     dict
-        ``pictures``: data URIs. ``by_simulation``: column of lists of name, number of the picture
-        or `NO_PICTURE`, SMILES and path of each molecule; null without molecules.
+        ``pictures``: data URIs. ``of``: the number of the picture of each molecule, or
+        `NO_PICTURE`.
     """
     numbers: dict[str, int] = {}
     pictures: list[str] = []
-    for smiles in _most_common(by_simulation):
+    for smiles in _most_common(molecules):
         drawing = draw(smiles)
         if drawing:
             numbers[smiles] = len(pictures)
             pictures.append(drawing)
-    known: dict[tuple[Molecule, ...], list[list[Any]] | None] = {
-        molecules: [
-            [clean(name), numbers.get(smiles, NO_PICTURE), clean(smiles), clean(path)]
-            for path, name, smiles in molecules
-        ]
-        or None
-        for molecules in dict.fromkeys(map(tuple, by_simulation))
+    return {
+        "pictures": pictures,
+        "of": [numbers.get(smiles, NO_PICTURE) for _, _, smiles in molecules.kinds],
     }
-    column = to_column(list(map(tuple, by_simulation)))
-    return {"pictures": pictures, "by_simulation": _replaced(column, known)}
 
 
-def _most_common(by_simulation: Sequence[Sequence[Molecule]]) -> list[str]:
+def _most_common(molecules: MoleculeLists) -> list[str]:
     """Return the SMILES that are drawn, those of most simulations first."""
-    counts: dict[str, int] = {}
-    for molecules in by_simulation:
-        for _, _, smiles in molecules:
-            if smiles:
-                counts[smiles] = counts.get(smiles, 0) + 1
-    return sorted(counts, key=lambda smiles: (-counts[smiles], smiles))[:MAX_MOLECULES]
-
-
-def _replaced(column: Any, known: dict[tuple[Molecule, ...], Any]) -> Any:
-    """Return a column of keys with the values that they stand for."""
-    if isinstance(column, list):
-        return [known[key] for key in column]
-    replaced = {**column, "values": [known[key] for key in column["values"]]}
-    return replaced | {"rest": known[column["rest"]]} if "rest" in column else replaced
+    counts: Counter[str] = Counter()
+    for number, count in Counter(chain.from_iterable(molecules.by_simulation)).items():
+        counts[molecules.kinds[number][2]] += count
+    given = filter(None, counts)
+    return sorted(given, key=lambda smiles: (-counts[smiles], smiles))[:MAX_MOLECULES]
 
 
 def draw(smiles: str) -> str:

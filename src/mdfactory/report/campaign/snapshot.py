@@ -17,9 +17,10 @@ from mdfactory.records.tables import SIMULATIONS, Namespace, log_table
 from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.records.vocabulary import SimulationStatus
 from mdfactory.report.campaign.fields import FieldCollector, FieldColumn, default_colour
+from mdfactory.report.campaign.molecule_lists import FieldReader, MoleculeLists
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.campaign.results import ResultColumns, read_results
-from mdfactory.report.campaign.species import Molecule, molecules_of
+from mdfactory.report.campaign.species import composition_told, molecule_lists
 from mdfactory.report.payload import clean, clean_all, column_of_codes, to_column, to_json
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.find import Note, find, no_note
@@ -67,10 +68,12 @@ class Snapshot:
         Columns of their records.
     compositions
         Their molecules as text; None where there are none.
+    told
+        Whether the text is that which the page makes of the molecules and their counts.
     tags
         Their tags as the text of a JSON object; empty where there are none.
     molecules
-        Their molecules.
+        Their molecules in lists.
     fields
         Fields of their BuildInputs that differ, those that vary first.
     same
@@ -93,8 +96,9 @@ class Snapshot:
     directories: list[str]
     times: list[str]
     compositions: list[str | None]
+    told: list[bool]
     tags: list[str]
-    molecules: list[tuple[Molecule, ...]]
+    molecules: MoleculeLists
     fields: list[FieldColumn]
     same: list[tuple[str, Any]]
     others: dict[str, list[str]]
@@ -122,7 +126,12 @@ class Snapshot:
             "simulation_type": to_column(list(map(clean, self.types))),
             "status": to_column(list(map(clean, self.statuses))),
             **{name: to_column(list(map(clean, texts))) for name, texts in self.others.items()},
-            COMPOSITION: to_column([one and text(one) for one in self.compositions]),
+            COMPOSITION: to_column(
+                [
+                    True if is_told else one and text(one)
+                    for one, is_told in zip(self.compositions, self.told, strict=True)
+                ]
+            ),
             "directory": to_column(list(map(shown, self.directories, self.hashes))),
             "timestamp_utc": to_column(list(map(to_seconds, self.times))),
         }
@@ -139,8 +148,17 @@ class Snapshot:
                 for one in self.fields
             ],
             "same": [[clean(path), value] for path, value in self.same],
+            "molecules": self.molecules.to_json(),
             "tags": self._tag_column(),
         }
+
+    def values_of(self, path: str) -> list[Any] | None:
+        """Return the values of a field of all simulations; None if there is no such field."""
+        columns = {one.path: one.column for one in self.fields}
+        if path not in columns and path not in dict(self.same):
+            return None
+        molecules = self.molecules.to_json()
+        return FieldReader(len(self.hashes), molecules, columns, self.same).values(path)
 
     def _tag_column(self) -> Any:
         numbers: dict[str, int] = {}
@@ -160,10 +178,11 @@ class _Reader:
     def __init__(self, text: Callable[[str], str], asked: Field | None) -> None:
         self.columns: dict[str, list[str]] = {name: [] for name in READ_COLUMNS}
         self.compositions: list[str | None] = []
+        self.told: list[bool] = []
         self.tags: list[str] = []
-        self.molecules: list[tuple[Molecule, ...]] = []
         self.skipped: list[str] = []
         self.fields = FieldCollector(text, asked)
+        self._text = text
         self._known: dict[Any, Any] = {}
 
     def add(self, row: Mapping[str, str]) -> None:
@@ -178,11 +197,16 @@ class _Reader:
             self.skipped.append(one_line(f"BuildInput of {row['hash']}: {error}"))
             document = {}
             self.fields.add(row["simulation_type"], document)
-        self.compositions.append(self._shared(composition(document)))
-        self.molecules.append(self._shared(tuple(map(self._shared, molecules_of(document)))))
+        self._add_composition(document)
         tags = document.get("tags")
         is_given = isinstance(tags, dict) and tags
         self.tags.append(self._shared(to_json(clean_all(tags)).decode() if is_given else ""))
+
+    def _add_composition(self, document: Mapping[str, Any]) -> None:
+        text = composition(document)
+        told = composition_told(molecule_lists(document))
+        self.compositions.append(self._shared(text))
+        self.told.append(text is not None and text == told == self._text(text))
 
     def _shared(self, value: Any) -> Any:
         """Return the equal value that was seen first, so that each is in memory once."""
@@ -245,8 +269,9 @@ def read_snapshot(
         directories=columns["directory"],
         times=columns["timestamp_utc"],
         compositions=reader.compositions,
+        told=reader.told,
         tags=reader.tags,
-        molecules=reader.molecules,
+        molecules=reader.fields.molecules,
         fields=fields,
         same=same,
         others={name: columns[name] for name in ("parametrization", "engine")},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final
 
 from mdfactory.records.fields import flatten, is_molecules
@@ -14,9 +15,11 @@ Molecule = tuple[str, str, str]
 """Path, name and SMILES of a molecule; the SMILES is empty if it has none."""
 
 
-def molecule_lists(
-    value: Any, path: str = ""
-) -> Iterator[tuple[str, list[str], list[Mapping[str, Any]]]]:
+MoleculeList = tuple[str, list[str], list[Mapping[str, Any]]]
+"""Path of a list of molecules, paths of its molecules, and these."""
+
+
+def molecule_lists(value: Any, path: str = "") -> Iterator[MoleculeList]:
     """Yield the path of each list of molecules, the paths of its molecules, and these."""
     if not isinstance(value, Mapping):
         return
@@ -28,12 +31,34 @@ def molecule_lists(
             yield from molecule_lists(child, _prefix(path, name))
 
 
-def molecules_of(document: Mapping[str, Any]) -> Iterator[Molecule]:
-    """Yield the molecules of a BuildInput; a protein is none, since it has no list."""
-    for _, names, molecules in molecule_lists(document):
-        for name, molecule in zip(names, molecules, strict=True):
-            smiles = molecule.get(SMILES)
-            yield name, _label(molecule), smiles if isinstance(smiles, str) else ""
+def molecules_of(paths: Sequence[str], molecules: Sequence[Mapping[str, Any]]) -> list[Molecule]:
+    """Return the molecules of a list, whose paths are given."""
+    given = [molecule.get(SMILES) for molecule in molecules]
+    return [
+        (path, _label(molecule), smiles if isinstance(smiles, str) else "")
+        for path, molecule, smiles in zip(paths, molecules, given, strict=True)
+    ]
+
+
+def composition_told(lists: Iterable[MoleculeList]) -> str | None:
+    """Return the composition that the page makes of the molecules and their counts.
+
+    It is that of `records.fields.composition`, where no molecule comes twice, and no number is
+    written otherwise by the page. None: there is none.
+    """
+    texts = []
+    for path, _, molecules in lists:
+        counts = [molecule.get("count") for molecule in molecules]
+        if any(type(count) not in {int, NoneType} for count in counts):
+            return None
+        names = map(_label, molecules)
+        own = " + ".join(
+            name if count is None else f"{name} {count}"
+            for name, count in zip(names, counts, strict=True)
+        )
+        part = ".".join(path.split(".")[1:-1])
+        texts += [f"{part}: {own}" if part else own] if own else []
+    return " | ".join(texts) or None
 
 
 def _label(molecule: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mdfactory.report.campaign.snapshot import Snapshot
 from mdfactory.report.drawn.entries import Simulations
-from mdfactory.report.payload import clean, values_of_column
+from mdfactory.report.payload import clean
 from mdfactory.report.plots.colour import Colour
 
 
@@ -81,11 +81,7 @@ def _values(snapshot: Snapshot, path: str) -> Sequence[Any]:
     }
     if path in columns:
         return [value and snapshot.privacy.text(value) for value in columns[path]]
-    for field in snapshot.fields:
-        if field.path == path:
-            return values_of_column(field.column, count)
-    same = dict(snapshot.same)
-    return [same.get(path)] * count
+    return snapshot.values_of(path) or [None] * count
 
 
 def _colour_value(value: Any) -> float | str | None:

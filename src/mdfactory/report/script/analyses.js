@@ -103,11 +103,8 @@ function otherViews(analysis, chosen, select) {
 
 /** Return the statistics as a table, which is made when it is asked for. */
 function statisticsCard(analysis) {
-  const make = ({ target }) => {
-    if (target.open && target.children.length === 1) target.append(...statisticsTable(analysis));
-  };
-  const summary = el("summary", "Statistics of each simulation as a table");
-  return card(null, el("details", { toggle: make }, summary));
+  const title = "Statistics of each simulation as a table";
+  return card(null, details(title, () => statisticsTable(analysis)));
 }
 
 function statisticsTable(analysis) {

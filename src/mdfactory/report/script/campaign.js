@@ -12,6 +12,9 @@ function take(data) {
   rowCount = core.simulations.count;
   const lists = Object.entries(core.simulations.columns);
   columns = Object.fromEntries(lists.map(([name, column]) => [name, reader(column)]));
+  const written = columns.composition;
+  columns.composition &&= (row) => (written(row) === true ? compositionOf(row) : written(row));
+  takeMolecules(core.simulations.molecules);
   fields = [...inputFields(), ...OWN_FIELDS.filter((path) => columns[path]).map(ownField)];
   fields.push(...constantColour());
   rowOf = new Map(allRows().map((row) => [columns.hash(row), row]));
@@ -28,7 +31,13 @@ function take(data) {
 function inputFields() {
   const labels = shortNames(core.simulations.fields.map((field) => field.path));
   return core.simulations.fields.map((field, k) =>
-    ({ ...field, of: reader(field.values), label: labels[k] }));
+    ({ ...field, of: fieldReader(field.path, field.values), label: labels[k] }));
+}
+
+/** Return a function row -> value of a path, which may be the same in all. */
+function valueReader(path) {
+  const same = core.simulations.same.find(([other]) => other === path);
+  return same ? () => same[1] : fieldOf(path)?.of ?? (() => null);
 }
 
 function ownField(path) {

@@ -14,9 +14,16 @@ function reader(column) {
   if (!column) return () => null;
   if (Array.isArray(column)) return (row) => column[row] ?? null;
   if (column.codes) return (row) => column.values[column.codes[row]] ?? null;
+  let others = null; // made when a value is wanted, since most columns are not looked at
+  return (row) => {
+    others ??= sparseValues(column);
+    return (others.has(row) ? others.get(row) : column.rest) ?? null;
+  };
+}
+
+function sparseValues({ steps, values }) {
   let place = 0;
-  const others = new Map(column.steps.map((step, k) => [(place += step), column.values[k]]));
-  return (row) => (others.has(row) ? others.get(row) : column.rest) ?? null;
+  return new Map(steps.map((step, k) => [(place += step), values[k]]));
 }
 
 /** Return the header of a blob of curves, with entries that `decode` turns into curves. */

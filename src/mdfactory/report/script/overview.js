@@ -37,7 +37,7 @@ function shareBar(parts, total) {
 function overview({ isPrinted = false } = {}) {
   const { rows } = state;
   const left = [attentionCard(), progressCard(rows), resultsCard(rows)];
-  const right = [varyingCard(rows), isPrinted ? null : keyPlots(), sameCard()];
+  const right = [varyingCard(rows, isPrinted), isPrinted ? null : keyPlots(), sameCard()];
   return [
     heading(core.title, el("p.dim", `${core.store}, as of ${core.as_of}`)),
     el("div.columns", el("div", left), el("div", right)),
@@ -120,15 +120,23 @@ function countStates(result, rows) {
   return [there, expected];
 }
 
-function varyingCard(rows) {
+function varyingCard(rows, isPrinted) {
   const varying = varyingFields();
   const nothing = el("p.dim", "All simulations have the same input.");
   if (!varying.length) return card("What varies", nothing);
   const table = (list) =>
     plainTable([], list.map((field) => varyingRow(field, rows)), "table.plain.varying");
   const more = varying.slice(MAX_FIELDS, MAX_MORE_FIELDS);
-  const rest = el("details", el("summary", `${varying.length - MAX_FIELDS} more`), table(more));
+  const rest = details(`${varying.length - MAX_FIELDS} more`, () => table(more), isPrinted);
   return card("What varies", table(varying.slice(0, MAX_FIELDS)), more.length > 0 && rest);
+}
+
+/** Return details whose content is made when they are opened. */
+function details(title, make, open) {
+  const show = ({ target }) => {
+    if (target.open && target.children.length === 1) target.append(...[make()].flat());
+  };
+  return el("details", { toggle: show }, el("summary", title), open && make());
 }
 
 function varyingRow(field, rows) {

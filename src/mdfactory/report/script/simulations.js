@@ -171,10 +171,11 @@ function later(fillNode) {
 
 async function drawMolecules(node, row) {
   const data = await blob("molecules");
-  const own = (data && reader(data.by_simulation)(row)) ?? [];
-  const figures = own.map(([name, picture, smiles, path]) => {
-    const image = { src: data.pictures[picture], alt: `structure of ${name}` };
-    const text = [path && amountText(row, path), smiles && el("code", smiles)];
+  const figures = (molecules.of(row) ?? []).map((kind) => {
+    const [path, name, smiles] = molecules.kinds[kind];
+    const picture = data?.of[kind] ?? -1;
+    const image = { src: data?.pictures[picture], alt: `structure of ${name}` };
+    const text = [amountText(row, molecules.paths[path][1]), smiles && el("code", smiles)];
     const caption = el("figcaption", el("b", name), text);
     return el("figure", picture >= 0 && el("img.molecule", image), caption);
   });
@@ -184,9 +185,7 @@ async function drawMolecules(node, row) {
 
 /** Return the amounts of a molecule in words. */
 function amountText(row, path) {
-  const same = new Map(core.simulations.same);
-  const valueOf = (name) => fieldOf(name)?.of(row) ?? same.get(name);
-  const amounts = AMOUNTS.map((name) => [name, valueOf(`${path}.${name}`)]);
+  const amounts = AMOUNTS.map((name) => [name, valueReader(`${path}.${name}`)(row)]);
   const there = amounts.filter(([, value]) => !isMissing(value));
   return there.map(([name, value]) => `${name} ${formatValue(value)}`).join(", ");
 }
