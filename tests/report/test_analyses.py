@@ -301,6 +301,39 @@ def test_paths_in_texts_of_frames_are_not_shown(store: Store, campaign: Path) ->
     assert entry["rows"]["rows"] == [[hashes_of(store)[0][:8], "POPC", "C", "…/popc.itp"]]
 
 
+def test_what_is_left_out_of_frames_is_said(store: Store, campaign: Path) -> None:
+    x, y = (axis.ravel() for axis in np.mgrid[:90, :50])
+    area = pd.DataFrame({"x": x, "y": y, "thickness": x * 0.1 + y})
+    number = np.arange(900)
+    many = pd.DataFrame({
+        "time_ns": np.tile([0.0, 1.0], 450),
+        **{f"g{k}": (number // 2 // 12**k % 12).astype(str) for k in range(3)},
+        "value": number,
+    })  # fmt: skip
+    table = pd.DataFrame({"smiles": ["C"] * 60, **{f"column{k}": ["a"] * 60 for k in range(40)}})
+    first, *_ = hashes_of(store)
+    for name, frame in {"area": area, "many": many, "molecules": table}.items():
+        record(store, campaign, name, {first: frame})
+    _, analyses = read(store, "area", "many", "molecules")
+    notes = {one["name"]: one["notes"] for one in analyses.entries}
+    assert "each cell is the mean of 3 x 2 cells" in notes["area"]
+    assert "400 of 450 curves are shown" in notes["many"]
+    assert "400 of 450 statistics are shown" in notes["many"]
+    assert notes["molecules"] == [
+        "30 of 41 columns are shown", "at most 50 rows of a simulation are shown"
+    ]  # fmt: skip
+
+
+def test_a_table_of_many_simulations_says_that_it_is_cut() -> None:
+    frame = pa.table({"smiles": ["C"] * 40, "n": [1] * 40})
+    chosen = restricted(plan("molecules", [frame]))
+    summary = summary_of(chosen, frame, {}, WHOLE).to_bytes()
+    simulations = _simulations(20)
+    summaries = dict.fromkeys(simulations.numbers, summary)
+    entry = content_of("molecules", chosen, summaries, (), simulations).entry()
+    assert entry["notes"] == ["the first 500 of 800 rows are shown"]
+
+
 def _simulations(count: int) -> Simulations:
     hashes = [f"{number:08X}{0:032X}" for number in range(count)]
     colour = Colour(

@@ -144,6 +144,9 @@ class AnalysisContent:
         views = [self._view_data(names, view) for names, view in self.views]
         notes = [*self.notes, *(note for _, view in self.views[:1] for note in view.notes)]
         # The page says it of the colour that is chosen.
+        total = sum(len(summary.rows) for summary in self.summaries.values())
+        if total > MAX_TABLE_ROWS:
+            notes.append(f"the first {MAX_TABLE_ROWS} of {total:,} rows are shown")
         grey = {*colour_notes(clean_title(self.colour.title), self.colour.values.values())}
         return {
             "name": clean(self.name),

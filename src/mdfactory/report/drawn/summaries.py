@@ -16,6 +16,7 @@ from mdfactory.frames.plots import Plan, PlotKind, misfit
 from mdfactory.frames.statistics import Start, Statistic, draw_and_summarise, start_note
 from mdfactory.report.drawn.curve_data import PackedCurve, pack_curves, unpack_curves
 from mdfactory.report.payload import clean, to_json
+from mdfactory.report.plots.axes import averaged_note
 from mdfactory.report.plots.panels import Group, Member
 from mdfactory.report.plots.view import NO_PLOT
 
@@ -154,12 +155,16 @@ def summary_of(plan: Plan, frame: pa.Table, extras: Mapping[str, Any], start: St
     if reason:
         return Summary(reason)
     if plan.kind in NO_PLOT:
-        return Summary(rows=tuple(_rows(frame)))
+        return Summary(notes=tuple(_cuts(frame)), rows=tuple(_rows(frame)))
     drawing, statistics = draw_and_summarise(plan, frame, start)
     curves = drawing.curves[:MAX_CURVES]
     notes = [*drawing.notes, start_note(plan, frame, start)]
     if len(drawing.curves) > MAX_CURVES:
         notes.append(f"{MAX_CURVES} of {len(drawing.curves):,} curves are shown")
+    if len(statistics) > MAX_CURVES:
+        notes.append(f"{MAX_CURVES} of {len(statistics):,} statistics are shown")
+    if plan.kind is PlotKind.map:
+        notes.append(averaged_note(curves))
     names = {name: number for number, name in enumerate((*plan.y, *plan.scalars))}
     groups: dict[Group, int] = {}
     packed = [_packed(plan, curve, names, groups) for curve in curves]
@@ -235,6 +240,14 @@ def _figures(statistic: Statistic) -> Iterator[float | bool | None]:
             yield value
         else:
             yield float(value) if isfinite(value) else None
+
+
+def _cuts(frame: pa.Table) -> Iterator[str]:
+    """Yield what the page leaves out of a frame that is shown as a table."""
+    if frame.num_rows > MAX_ROWS:
+        yield f"at most {MAX_ROWS} rows of a simulation are shown"
+    if frame.num_columns > MAX_COLUMNS:
+        yield f"{MAX_COLUMNS} of {frame.num_columns:,} columns are shown"
 
 
 def _rows(frame: pa.Table) -> Iterator[tuple[Any, ...]]:
