@@ -256,7 +256,12 @@ def test_the_command_lists_what_is_missing(store: Store) -> None:
     snapshot = _snapshot(store)
     commands = [one.command for one in find_attention(snapshot, look_at_folders([]), [])]
     command = "mdfactory sync pull analysis --overview --status not_yet_run"
-    assert commands == [f"{command} --hash {COMPLETED_WITHOUT[:12]}", command]
+    assert commands == [
+        f"{command} --hash {COMPLETED_WITHOUT[:12]}",
+        command,
+        "mdfactory sync pull systems --status build",
+        "mdfactory sync pull systems --status equilibrated",
+    ]
     done = {"item_type": "artifact", "status": "completed", "simulation_type": "lnp"}
     pairs = [(0, "a"), (0, "b"), (1, "a"), (1, "b"), (2, "b")]
     rows = [overview(HASHES[number], name, **done) for number, name in pairs]
@@ -274,6 +279,8 @@ def test_a_folder_is_gone_only_if_its_parent_is_there(store: Store, campaign: Pa
     assert _attention(snapshot)["1 simulation folder gone from disk"] == ("error", [0])
     campaign.rename(campaign.parent / "moved")
     texts = _attention(snapshot)
+        "2 simulations built, not equilibrated": ("info", [1, 2]),
+        "1 simulation equilibrated, not in production": ("info", [5]),
     assert not any("gone" in text for text in texts)
     [unseen] = [value for text, value in texts.items() if "cannot be seen" in text]
     assert unseen == ("info", [*range(8)])

@@ -31,6 +31,12 @@ MAX_LISTED: Final = 20_000
 RUNNING_STATUSES: Final = frozenset({SimulationStatus.equilibrated, SimulationStatus.production})
 """Statuses of simulations whose production may go on, so that its log is read."""
 
+WAITING: Final = {
+    SimulationStatus.build: "built, not equilibrated",
+    SimulationStatus.equilibrated: "equilibrated, not in production",
+}
+"""Status before production -> what simulations that have not begun it are."""
+
 COMPARE: Final = "mdfactory sync status --long"
 RELOCATE: Final = "mdfactory sync relocate OLD NEW"
 
@@ -208,6 +214,12 @@ def find_attention(
     if stopped := by_state["stopped"]:
         text = f"{counted(len(stopped), 'run')} stopped before the end"
         yield Attention(text, "info", COMPARE, stopped)
+    for status, words in WAITING.items():
+        begun = {run.simulation for run in runs}
+        numbers = [k for k, own in enumerate(snapshot.statuses) if own == status and k not in begun]
+        if numbers:
+            text = f"{counted(len(numbers), 'simulation')} {words}"
+            yield Attention(text, "info", f"mdfactory sync pull systems --status {status}", numbers)
     if unseen := folders.unseen:
         text = (
             f"{counted(len(unseen), 'simulation folder')} cannot be seen from the machine that "
