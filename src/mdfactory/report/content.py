@@ -158,7 +158,7 @@ def read_content(
         **_heading(store, options, snapshot),
         **_campaign(snapshot, reading),
         "skipped": [snapshot.privacy.text(text) for text in (*snapshot.skipped, *analyses.skipped)],
-        "colour": colour,
+        "colour": snapshot.shown_paths.get(colour or "", colour),
         "analyses": analyses.entries,
     }
     return Content(snapshot, analyses, names, entries, core)

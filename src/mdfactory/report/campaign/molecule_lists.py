@@ -7,7 +7,7 @@ of a campaign with a hundred species, a simulation has a few.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,8 +104,17 @@ class MoleculeLists:
         present = self.present[path]
         return len(self.lists[present.list_path]) - len(present.rows)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(
+        self, shown: Mapping[str, str] | None = None, text: Callable[[str], str] = clean
+    ) -> dict[str, Any]:
         """Return the molecules as the page has them.
+
+        Parameters
+        ----------
+        shown
+            Path -> what is shown of it. Default: the path itself.
+        text
+            Function that returns what is shown of a name.
 
         Returns
         -------
@@ -114,16 +123,19 @@ class MoleculeLists:
             the list, and path of a molecule. ``kinds``: number of the path, name and SMILES of a
             molecule. ``of``: column of lists of the numbers of molecules.
         """
-        count = len(self.by_simulation)
+        count, names = len(self.by_simulation), shown or {}
         list_numbers = {path: number for number, path in enumerate(self.lists)}
         return {
-            "lists": [[clean(path), _column_of(rows, count)] for path, rows in self.lists.items()],
+            "lists": [
+                [names.get(path, path), _column_of(rows, count)]
+                for path, rows in self.lists.items()
+            ],
             "paths": [
-                [list_numbers[present.list_path], clean(path)]
+                [list_numbers[present.list_path], names.get(path, path)]
                 for path, present in self.present.items()
             ],
             "kinds": [
-                [self.present[path].number, clean(name), clean(smiles)]
+                [self.present[path].number, text(name), clean(smiles)]
                 for path, name, smiles in self.kinds
             ],
             "of": to_column([numbers or None for numbers in self.by_simulation]),

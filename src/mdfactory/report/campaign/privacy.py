@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from os.path import commonpath
 from typing import Final
 
@@ -23,6 +24,9 @@ ABSOLUTE_PATH: Final = re.compile(
 
 WHOLE_PATH: Final = re.compile(r"~[\w.-]*/|/(?!/)[^\s/]")
 """Beginning of a text that is an absolute path as a whole, blanks included."""
+
+PATH_IN_FIELD: Final = re.compile(r"""(?:^|(?<=[."']))(?:~[\w.-]*/|/(?!/))(?:.*/)?""")
+"""Absolute path in the path of a field up to its last name; names have dots, too."""
 
 OWN_HASH: Final = "\x01"
 """Stands for the hash of the simulation in the text of its directory."""
@@ -48,6 +52,29 @@ def hide_paths(text: str) -> str:
 
 def _last_name(path: str) -> str:
     return f"{HIDDEN}/{path.rstrip('/').rpartition('/')[2]}"
+
+
+def hide_paths_in_field(path: str) -> str:
+    """Return the dotted path of a field; of a name in it that is an absolute path, the last name.
+
+    Examples
+    --------
+    >>> from mdfactory.report.campaign.privacy import hide_paths_in_field
+    >>> hide_paths_in_field("files./home/ann.lee/1aki.pdb.size")
+    'files.…/1aki.pdb.size'
+    """
+    return PATH_IN_FIELD.sub(f"{HIDDEN}/", path)
+
+
+def different_texts(names: Iterable[str], text: Callable[[str], str]) -> dict[str, str]:
+    """Return what is shown of different names, which stay different; equal texts are numbered."""
+    shown: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for name in dict.fromkeys(names):
+        own = text(name)
+        counts[own] += 1
+        shown[name] = own if counts[own] == 1 else f"{own} ({counts[own]})"
+    return shown
 
 
 class Privacy:
@@ -83,6 +110,10 @@ class Privacy:
     def text(self, text: str) -> str:
         """Return a text of a record as the page shows it."""
         return clean(text if self._with_paths else hide_paths(text))
+
+    def field(self, path: str) -> str:
+        """Return the path of a field as the page shows it."""
+        return clean(path if self._with_paths else hide_paths_in_field(path))
 
     def directory(self, directory: str, hash_: str) -> str:
         """Return a directory from the common folder down; `OWN_HASH` stands for the hash."""

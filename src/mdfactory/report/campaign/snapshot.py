@@ -18,7 +18,7 @@ from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.records.vocabulary import SimulationStatus
 from mdfactory.report.campaign.fields import FieldCollector, FieldColumn, default_colour
 from mdfactory.report.campaign.molecule_lists import FieldReader, MoleculeLists
-from mdfactory.report.campaign.privacy import Privacy
+from mdfactory.report.campaign.privacy import Privacy, different_texts
 from mdfactory.report.campaign.results import ResultColumns, read_results
 from mdfactory.report.campaign.species import composition_told, molecule_lists
 from mdfactory.report.payload import clean, clean_all, column_of_codes, to_column, to_json
@@ -121,6 +121,7 @@ class Snapshot:
     def simulations(self) -> dict[str, Any]:
         """Return the member ``simulations`` of the page's data."""
         shown, text = self.privacy.directory, self.privacy.text
+        paths = self.shown_paths
         columns: dict[str, Any] = {
             "hash": list(map(clean, self.hashes)),
             "simulation_type": to_column(list(map(clean, self.types))),
@@ -140,17 +141,32 @@ class Snapshot:
             "columns": columns,
             "fields": [
                 {
-                    "path": clean(one.path),
+                    "path": paths[one.path],
                     "kind": one.kind,
                     "varies": one.varies,
                     "values": one.column,
                 }
                 for one in self.fields
             ],
-            "same": [[clean(path), value] for path, value in self.same],
-            "molecules": self.molecules.to_json(),
+            "same": [[paths[path], value] for path, value in self.same],
+            "molecules": self.molecules.to_json(paths, text),
             "tags": self._tag_column(),
         }
+
+    @property
+    def shown_paths(self) -> dict[str, str]:
+        """Path of each molecule and field -> what the page shows of it, which is different, too."""
+        paths = [*(one.path for one in self.fields), *(path for path, _ in self.same)]
+        shown = different_texts(self.molecules.present, self.privacy.field)
+        owners = {path: path.rpartition(".")[0] for path in paths}
+        others = [path for path, owner in owners.items() if owner not in shown]
+        own = {
+            path: f"{shown[owner]}{path.removeprefix(owner)}"
+            for path, owner in owners.items()
+            if owner in shown
+        }
+        lists = different_texts(self.molecules.lists, self.privacy.field)
+        return lists | shown | own | different_texts(others, self.privacy.field)
 
     def values_of(self, path: str) -> list[Any] | None:
         """Return the values of a field of all simulations; None if there is no such field."""

@@ -15,6 +15,7 @@ from mdfactory.frames.plots import Plan, PlotKind
 from mdfactory.frames.statistics import WHOLE, Start
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.drawn.curve_data import with_labels
+from mdfactory.report.drawn.plan_data import with_names
 from mdfactory.report.drawn.summaries import FIGURES, Summary
 from mdfactory.report.payload import clean, clean_all
 from mdfactory.report.plots.colour import Colour
@@ -143,10 +144,10 @@ class AnalysisContent:
         plan, text = self.plan, self.simulations.privacy.text
         views = [self._view_data(names, view) for names, view in self.views]
         notes = [*self.notes, *(note for _, view in self.views[:1] for note in view.notes)]
-        # The page says it of the colour that is chosen.
         total = sum(len(summary.rows) for summary in self.summaries.values())
         if total > MAX_TABLE_ROWS:
             notes.append(f"the first {MAX_TABLE_ROWS} of {total:,} rows are shown")
+        # The page says it of the colour that is chosen.
         grey = {*colour_notes(clean_title(self.colour.title), self.colour.values.values())}
         return {
             "name": clean(self.name),
@@ -269,7 +270,7 @@ def content_of(
         A sentence for each frame that cannot be read.
     """
     text = simulations.privacy.text
-    shown = replace(plan, notes=tuple(map(text, plan.notes)))
+    shown = replace(with_names(plan, text), notes=tuple(map(text, plan.notes)))
     drawn: dict[str, Summary] = {}
     digest = sha256()
     remarks: Counter[str] = Counter()

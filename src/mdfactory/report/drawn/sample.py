@@ -24,6 +24,7 @@ def colour_of(snapshot: Snapshot, path: str | None) -> Colour:
     if path is None:
         return Colour()
     values = _values(snapshot, path)
+    path = snapshot.shown_paths.get(path, path)
     shown = {
         hash_: _colour_value(value) for hash_, value in zip(snapshot.hashes, values, strict=True)
     }
