@@ -22,6 +22,7 @@ from corpus import pages
 from corpus.plots import CASES
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
+from mdfactory.frames.plots import PlotKind
 from mdfactory.records.query import Query
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import ResultType
@@ -439,6 +440,40 @@ def test_no_section_has_more_elements_than_the_limit(opened: Open, count: int) -
 
 
 @needs_browser
+def test_failed_runs_come_first_of_what_is_not_done(opened: Open) -> None:
+    core = pages.core(30)
+    core["progress"] = [
+        [number, {"state": state, "text": ""}] for number, state in ((8, "running"), (14, "failed"))
+    ]
+    shown = opened(core)
+    rows = shown.page.locator("section", has_text="Progress").locator("table tr")
+    assert rows.count() == 10
+    assert [rows.nth(k).locator("td").last.inner_text() for k in (0, 1)] == ["failed", "running"]
+    shown.page.get_by_text("show all 15").click()
+    assert shown.count == "15 of 30 simulations"
+
+
+@needs_browser
+def test_the_molecules_of_an_analysis_are_drawn_once(opened: Open) -> None:
+    core, blobs = pages.campaign(6)
+    rows = [[f"{number:08}", "SOL", "O", 400 + number] for number in range(6)]
+    rows.append(["00000000", "MEO", "CO", 45])
+    core["analyses"] = [{
+        "name": "system_chemistry", "kind": "chemistry", "records": 6, "views": [],
+        "quantities": [], "groups": [], "rows": {
+            "columns": ["simulation", "resname", "smiles", "count"], "rows": rows,
+        },
+    }]  # fmt: skip
+    core["simulations"]["molecules"]["kinds"] = [[0, "SOL", "O"]]
+    blobs["molecules"] = encode(to_json({"pictures": [PIXEL], "of": [0]}))
+    shown = opened(core, blobs, fragment="#analyses")
+    lines = shown.page.locator(".card tbody tr")
+    assert lines.all_inner_texts() == ["\tSOL\tO\t400 to 405\t6", "\tMEO\tCO\t45\t1"]
+    shown.page.locator(".card img").wait_for()
+    assert lines.first.locator("img").get_attribute("alt") == "structure of O"
+
+
+@needs_browser
 def test_each_of_very_many_simulations_is_found_by_its_hash(opened: Open) -> None:
     count = 100_000
     shown = opened(pages.core(count), fragment="#simulations")
@@ -461,6 +496,20 @@ def test_no_section_is_wider_than_the_window(opened: Open, width: int) -> None:
     for fragment in (*SECTIONS, "analyses/density", f"simulations/{pages.hash_of(5)}"):
         shown.show(f"#{fragment}")
         assert shown.page.evaluate("document.documentElement.scrollWidth") <= width, fragment
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [420, 1000, 1400])
+def test_no_map_is_cut_with_the_legend_of_its_colours(opened: Open, width: int) -> None:
+    maps = [case for case in CASES if case.expected.kind is PlotKind.map]
+    core, blobs, _ = pages.stored(maps, 9, pages.FIELD)
+    shown = opened(core, blobs, viewport={"width": width, "height": 900})
+    names = [entry["name"] for entry in core["analyses"]]
+    for fragment in ("analyses", *(f"analyses/{name}" for name in names)):
+        shown.show(f"#{fragment}")
+        for plot in shown.page.locator("#main .plot:has(canvas)").all():
+            cut = plot.evaluate("node => node.scrollWidth - node.clientWidth")
+            assert cut <= 0, (fragment, plot.get_attribute("aria-label"))
 
 
 @needs_browser
@@ -656,7 +705,7 @@ def test_the_script_reads_fields_and_compositions_as_python_does(
     page.close()
     paths = snapshot.shown_paths
     for field in snapshot.fields:
-        assert found[field.path] == snapshot.values_of(field.path), field.path
+        assert found[paths[field.path]] == snapshot.values_of(field.path), field.path
     assert compositions == [text and snapshot.privacy.text(text) for text in snapshot.compositions]
 
 
@@ -898,6 +947,20 @@ def test_print_has_overview_matrix_pictures_and_500_rows(opened: Open) -> None:
     shown.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert shown.page.locator("#print").count() == 0
     assert len(shown.page.pdf()) > 10_000
+
+
+@needs_browser
+def test_print_has_all_results_of_the_matrix(opened: Open) -> None:
+    core = pages.core(20)
+    [result] = core["results"]
+    core["results"] = [result | {"name": f"long_name_of_a_result_{k}"} for k in range(16)]
+    shown = opened(core, viewport={"width": 700, "height": 900})  # of a sheet
+    shown.page.emulate_media(media="print")
+    shown.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    table = shown.page.locator("#print table", has_text="long_name_of_a_result_15").last
+    box = table.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 700
 
 
 @needs_browser

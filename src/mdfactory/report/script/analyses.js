@@ -19,7 +19,9 @@ function analyses() {
   const first = state.analysisPage * ANALYSES_SHOWN;
   const shown = core.analyses.slice(first, first + ANALYSES_SHOWN);
   const buttons = () => pageButtons("analysisPage", first, total, ANALYSES_SHOWN);
-  return [heading("Analyses"), buttons(), el("div.cards", shown.map(analysisCard)), buttons()];
+  const left = core.left_out.filter((text) => text.startsWith("curves"));
+  const note = left.length > 0 && el("p.dim", `To keep the page small, ${left.join("; ")}.`);
+  return [heading("Analyses"), note, buttons(), el("div.cards", shown.map(analysisCard)), buttons()];
 }
 
 function analysisCard(analysis) {
@@ -29,7 +31,8 @@ function analysisCard(analysis) {
     el("p.finding", finding(analysis)), plotNode(analysis, view, settings),
     el("p.dim.band-note"), fileButtons(analysis, view),
   ];
-  const rows = analysis.rows && rowsTable(analysis.rows, MAX_CARD_ROWS);
+  const table = analysis.kind === "chemistry" ? moleculesTable : rowsTable;
+  const rows = analysis.rows && table(analysis.rows, MAX_CARD_ROWS);
   return card(analysisLink(analysis.name), about(analysis), plot, rows);
 }
 
@@ -71,6 +74,7 @@ function analysisPage(name) {
   return [
     heading(name, menu, el("a", { href: "#analyses" }, "all analyses")), about(analysis),
     view && viewCard(analysis, view), view && statisticsCard(analysis),
+    analysis.kind === "chemistry" && card(null, moleculesTable(analysis.rows, MAX_PAGE_ROWS)),
     analysis.rows && card(null, rowsTable(analysis.rows, MAX_PAGE_ROWS)),
     otherViews(analysis, chosen, select),
   ];
@@ -147,6 +151,32 @@ function statisticColumns(analysis) {
       cell: name === "mean" ? mean : (entry) => formatValue(entry[name]),
     })),
   ].filter(Boolean);
+}
+
+/** Return the different molecules of rows with drawings: texts, ranges of numbers, and counts. */
+function moleculesTable({ columns: names, rows }, limit) {
+  const own = names.map((_, k) => k).slice(1); // the first is the simulation
+  const isText = (k) => rows.some((row) => typeof row[k] === "string");
+  const texts = own.filter(isText);
+  const groups = [...groupBy(rows, (row) => JSON.stringify(texts.map((k) => row[k]))).values()];
+  const cellOf = (group, k) => {
+    if (isText(k)) return group[0][k];
+    const values = group.map((row) => row[k]).filter(isNumber);
+    return values.length ? [...new Set(extent(values).map(formatValue))].join(" to ") : "";
+  };
+  const smiles = names.findIndex((name) => name.toLowerCase() === "smiles");
+  const line = (group) => tableRow(later((node) => drawSmiles(node, group[0][smiles])),
+    ...own.map((k) => cellOf(group, k)), grouped(new Set(group.map(([row]) => row)).size));
+  const heads = ["", ...own.map((k) => words(names[k])), "simulations"];
+  const more = groups.length > limit && el("p.dim", `${limit} of ${plural(groups.length, "molecule")}`);
+  return [el("div.wide", plainTable(heads, groups.slice(0, limit).map(line))), more];
+}
+
+async function drawSmiles(node, smiles) {
+  const data = await blob("molecules");
+  const kind = molecules.kinds.findIndex((other) => other[2] === smiles);
+  const source = data?.pictures[data.of[kind]];
+  if (source) node.append(el("img.molecule", { src: source, alt: `structure of ${smiles}` }));
 }
 
 function rowsTable({ columns: names, rows }, limit) {

@@ -160,7 +160,8 @@ function errorText(entries, unit, recorded) {
   const size = withUnit(usual === worst ? usual : `${usual} in the median, at most ${worst}`, unit);
   if (recorded) return `Error as recorded: ${size}.`;
   const open = entries.filter((entry) => entry.levelled === false).length;
-  const level = open ? `; it has not levelled off in ${grouped(open)} (open symbols)` : "";
+  const mark = entries.length > MAX_ERROR_BARS ? "" : " (open symbols)";
+  const level = open ? `; it has not levelled off in ${grouped(open)}${mark}` : "";
   return `Error of the mean by blocks: ${size}${level}.`;
 }
 

@@ -7,6 +7,7 @@ const TABLE_MARKS = 1100;
 const NAME_WIDTH = 90; // of a column of the image; in narrower ones names are upright
 const MAX_GROUPS = 12; // a number of more values is grouped by its quantiles
 const MAX_TOTALS = 30;
+const PAINT = { x: "var(--good)", ".": "var(--missing)" };
 const MARKS = { x: ["✓", "there"], ".": ["·", "missing"] };
 
 function matrix() {
@@ -20,9 +21,11 @@ function matrix() {
   const groups = choice("group by", kinds, state.group, choose("group"));
   const orders = [["", "hash"], ["results", "results there"], ...paths];
   const order = choice("sort by", [["", orders]], state.matrixSort, choose("matrixSort"));
-  const key = Object.values(MARKS).map(([mark, name]) =>
-    el("span.key.dim", el("span", { class: name }, mark), name));
   const isImage = isMatrixImage();
+  const key = Object.entries(MARKS).map(([state, [mark, name]]) => {
+    const swatch = el("i.swatch", { style: { background: PAINT[state] } });
+    return el("span.key.dim", isImage ? swatch : el("span", { class: name }, mark), name);
+  });
   return [
     heading("Matrix", el("p.dim", "Simulations down, results across.")),
     el("div.controls", el("label", "Group by ", groups), el("label", "Sort by ", order), key,

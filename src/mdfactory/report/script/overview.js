@@ -1,7 +1,9 @@
 // The overview: what to do next, progress, results, what varies, and the first findings.
 
 const LEVEL_MARKS = { error: "✗", warning: "!", info: "→" };
-const MAX_UNDONE = 8;
+const MAX_UNDONE = 10;
+const MAX_PRINTED_UNDONE = 60;
+const RUN_RANKS = ["failed", "silent", "stopped", "running"]; // of what needs a look first
 const MAX_RESULTS = 60;
 const MAX_FIELDS = 8; // that are listed at once
 const MAX_MORE_FIELDS = 60;
@@ -36,7 +38,7 @@ function shareBar(parts, total) {
 
 function overview({ isPrinted = false } = {}) {
   const { rows } = state;
-  const left = [attentionCard(), progressCard(rows), resultsCard(rows)];
+  const left = [attentionCard(), progressCard(rows, isPrinted), resultsCard(rows)];
   const right = [varyingCard(rows, isPrinted), isPrinted ? null : keyPlots(), sameCard()];
   return [
     heading(core.title, el("p.dim", `${core.store}, as of ${core.as_of}`)),
@@ -61,7 +63,7 @@ function attentionCard() {
   return card("What to do next", items.length ? el("ul.attention", items) : nothing);
 }
 
-function progressCard(rows) {
+function progressCard(rows, isPrinted) {
   const types = groupBy(rows, columns.simulation_type);
   const bars = [...types].sort(([a], [b]) => collator.compare(a, b)).map(([type, own]) => {
     const counts = tally(fieldOf("status"), own);
@@ -71,12 +73,16 @@ function progressCard(rows) {
   });
   const entry = ([status, count]) => el("li", statusNode(status), " ", el("b", grouped(count)));
   const legend = el("ul.legend-list", tally(fieldOf("status"), rows).map(entry));
-  return card("Progress", bars, legend, undoneList(rows));
+  return card("Progress", bars, legend, undoneList(rows, isPrinted));
 }
 
-function undoneList(rows) {
+/** Return the simulations that are not done, those of failed runs first. */
+function undoneList(rows, isPrinted) {
   const last = lastStatus();
-  const undone = rows.filter((row) => columns.status(row) !== last);
+  const rank = (row) => RUN_RANKS.findIndex((name) => progressOf(row).startsWith(name));
+  const place = (row) => (rank(row) < 0 ? RUN_RANKS.length + statusRank(row) : rank(row));
+  const undone = sorted(rows.filter((row) => columns.status(row) !== last), place);
+  const most = isPrinted ? MAX_PRINTED_UNDONE : MAX_UNDONE;
   if (!undone.length) return null;
   const line = (row) => el("tr", el("td", statusNode(columns.status(row))), el("td", linkTo(row)),
     dimCell(progressOf(row) || el("span.hash", shortHash(row))));
@@ -87,8 +93,8 @@ function undoneList(rows) {
   const button = linkButton(`show all ${grouped(undone.length)}`, showAll);
   return [
     el("h3", `Not ${last}: ${grouped(undone.length)} of ${grouped(rows.length)}`),
-    plainTable([], undone.slice(0, MAX_UNDONE).map(line)),
-    undone.length > MAX_UNDONE && button,
+    plainTable([], undone.slice(0, most).map(line)),
+    undone.length > most && button,
   ];
 }
 

@@ -9,6 +9,8 @@ const CURVE_DATA = ["curves", "far", "bands"];
 const GROUP_LEGEND = { symbolType: "stroke", symbolStrokeWidth: 3, columns: 2, labelLimit: 90 };
 const PADDING = { left: 2, top: 2, right: 12, bottom: 2 }; // the last label may be longer
 const MAP_WIDTH = 340;
+const MAP_AXIS = 84; // pixels for the vertical axis of a map
+const MAP_LEGEND = { orient: "bottom", direction: "horizontal", gradientThickness: 10 };
 const FIELD_TICKS = 5; // of the axis of a field: its numbers may be long
 const MAX_OWN_PANELS = 3; // on the page of a simulation
 const OWN = { light: ["#c3c8ce", "#d1495b"], dark: ["#5a626b", "#ffb454"] }; // others, own
@@ -142,6 +144,13 @@ function withRange(specification, domain) {
   }));
 }
 
+/** Return a map with the legend of its colours below it: beside it, it would be cut. */
+function withLegendBelow(specification, width) {
+  const below = { ...MAP_LEGEND, gradientLength: width };
+  return mapEncodings(specification, (encoding) => (encoding.color?.field !== "z" ? encoding
+    : { ...encoding, color: { ...encoding.color, legend: below } }));
+}
+
 /** Return the range of the values of plots that share an axis. */
 function commonDomain(rows) {
   const values = rows.flatMap((row) => [row.y, row.low, row.high]).flat().filter(isNumber);
@@ -152,7 +161,7 @@ function commonDomain(rows) {
 }
 
 /** Return the specification of a single plot: its data, in the colours and width of the page. */
-function prepared(leaf, view, rows, { height, own, domain }) {
+function prepared(leaf, view, rows, { height, own, domain, room }) {
   const names = leaf.part === "curves" ? CURVE_DATA : [leaf.part];
   if (own !== undefined && leaf.part === "curves") names.push("own");
   const ofPanel = (name) => (rows[name] ?? []).filter((row) => row.panel === leaf.panel);
@@ -163,19 +172,20 @@ function prepared(leaf, view, rows, { height, own, domain }) {
   const hasData = ({ data }) => !data?.name || datasets[data.name]?.length;
   if (part.layer) part = { ...part, layer: part.layer.filter(hasData) };
   if (leaf.specification === view.specification) part = { ...part, title: null };
-  const size = leaf.part === "cells" ? mapSize(leaf.specification) : {
+  const size = leaf.part === "cells" ? mapSize(leaf.specification, room) : {
     width: "container", height: heightOf(leaf, datasets, height),
     autosize: { type: "fit-x", contains: "padding" },
   };
+  if (leaf.part === "cells") part = withLegendBelow(part, size.width);
   return {
     $schema: view.specification.$schema, ...part, ...size, datasets,
     config: { ...theme(), background: null, padding: PADDING },
   };
 }
 
-/** Return the size of a map that leaves place for the title of its colours. */
-function mapSize({ width, height }) {
-  const share = Math.min(1, MAP_WIDTH / width);
+/** Return the size of a map that leaves place for its axis. */
+function mapSize({ width, height }, room) {
+  const share = Math.min(1, MAP_WIDTH / width, Math.max(100, room - MAP_AXIS) / width);
   return { width: Math.round(width * share), height: Math.round(height * share) };
 }
 
@@ -268,7 +278,8 @@ async function draw(node, analysis, leaf, view, { height, own, siblings }) {
   const shares = siblings > 1 && sharesAxis(analysis, view);
   const values = leaf.part === "cells" ? extent(drawn.map((row) => row.z)) : commonDomain(drawn);
   const tooltip = (_, event, item, value) => showTip(event, value);
-  const specification = prepared(leaf, view, rows, { height, own, domain: shares ? values : null });
+  const settings = { height, own, domain: shares ? values : null, room: node.clientWidth };
+  const specification = prepared(leaf, view, rows, settings);
   const result = await embed(node, specification, { ...EMBED, tooltip });
   if (mine !== generation) {
     result.finalize();
