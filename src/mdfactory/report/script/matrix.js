@@ -4,6 +4,7 @@ const IMAGE_ROWS = 400; // of more simulations, the matrix is an image
 const IMAGE_LINES = 1000;
 const TABLE_ROWS = 40; // at once in the document
 const TABLE_MARKS = 1100;
+const LABELS_WIDTH = 230; // of the groups beside the image, and margins
 const NAME_WIDTH = 90; // of a column of the image; in narrower ones names are upright
 const MAX_GROUPS = 12; // a number of more values is grouped by its quantiles
 const MAX_TOTALS = 30;
@@ -109,7 +110,8 @@ function matrixImage(groups) {
   const rows = groups.flatMap(([, own]) => own);
   const perLine = Math.ceil(rows.length / IMAGE_LINES);
   const lines = Math.ceil(rows.length / perLine);
-  const size = { width: Math.max(24, Math.min(110, Math.floor(900 / core.results.length))) };
+  const room = Math.min(900, innerWidth - LABELS_WIDTH);
+  const size = { width: Math.max(24, Math.min(110, Math.floor(room / core.results.length))) };
   const names = size.width < NAME_WIDTH ? "div.matrix-names.steep" : "div.matrix-names";
   size.height = Math.max(1, Math.floor(IMAGE_LINES / lines));
   const canvas = el("canvas", {
