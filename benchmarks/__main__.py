@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import figures, growth, reports, rows, slow
+from benchmarks import figures, files, growth, reports, rows, slow
 from benchmarks.bench import COLUMNS, Bench
 from benchmarks.page import PAGE, table
 from benchmarks.plot import draw
@@ -29,6 +29,7 @@ GROUPS: dict[str, Callable[[Bench, argparse.Namespace], Iterator[object]]] = {
     "plots": lambda bench, given: rows.plots(bench, given.plotted, given.points),
     "report": lambda bench, given: reports.report(bench, given.plotted, given.points, given.many),
     "find": lambda bench, given: rows.find(bench, given.many),
+    "files": lambda bench, given: files.files(bench, given.files),
     "memory": lambda bench, given: rows.memory(bench, given.gigabytes, given.records),
     "growth": lambda bench, given: growth.growth(
         bench, given.growth, given.growth_records, given.growth_repeats, _keeper(given)
@@ -44,7 +45,7 @@ OWN = {"growth": growth.COLUMNS, "slow": slow.COLUMNS}
 STORES = {
     "sqlite": (
         *("start", "systems", "adopt", "few", "results", "pull", "plots", "report", "find"),
-        *("memory", "growth", "slow"),
+        *("files", "memory", "growth", "slow"),
     ),
     "csv": ("systems", "append", "results", "find", "memory"),
     "postgres": ("systems", "few", "results", "pull", "find", "memory"),
@@ -115,6 +116,7 @@ def _options() -> argparse.Namespace:
     add("--table", type=int, default=5_000, help="records of a large analysis")
     add("--plotted", type=int, default=2_000, help="simulations in a plot")
     add("--points", type=int, default=500, help="rows of each of their frames")
+    add("--files", type=int, default=2_000, help="files of artifacts to keep")
     add("--gigabytes", type=float, default=0.5, help="frames to push in little memory")
     add("--records", type=int, default=200_000, help="records to write in little memory")
     add("--growth", type=int, nargs="+", default=GROWTH, help="folders of growing campaigns")

@@ -121,6 +121,11 @@ class Bench:
         """Return a campaign with `megabytes` of large frames."""
         return self._made("bulk", self.root / f"bulk_{megabytes}", megabytes)
 
+    def artifacts(self, count: int, files: int, kilobytes: int) -> Path:
+        """Return a campaign of `count` folders, each with an artifact of some files."""
+        folder = self.root / f"artifacts_{count}_{files}_{kilobytes}"
+        return self._made("artifacts", folder, count, files, kilobytes)
+
     def plain(self, count: int) -> Path:
         """Return `count` plain GROMACS folders."""
         return self._made("plain", self.root / f"plain_{count}", count)

@@ -1,8 +1,8 @@
 """Synthetic campaigns: the real format, with a realistic variety of molecules.
 
-``python -m benchmarks.campaigns make|results|bulk|plain FOLDER SIZE...`` and ``store URL SIZE``: a
-process of its own, because the memory of the one that measures counts as that of the processes
-it starts.
+``python -m benchmarks.campaigns make|results|artifacts|bulk|plain FOLDER SIZE...`` and
+``store URL SIZE``: a process of its own, because the memory of the one that measures counts as
+that of the processes it starts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,30 @@ def results(campaign: str, count: int, analyses: int, rows: int) -> None:
         record(_simulation(campaign, built), frames)
 
 
+def artifacts(campaign: str, count: int, files: int, kilobytes: int) -> None:
+    """Make a campaign of `count` folders, each with an artifact of some files."""
+    chance = random.Random(count)
+    for built in builds(count):
+        folder = _simulation(campaign, built)
+        below = folder / ".analysis" / "artifacts" / "frames"
+        below.mkdir(parents=True)
+        checksums = {}
+        for number in range(files):
+            content = chance.randbytes(kilobytes * 1000)
+            (below / f"{number}.gro").write_bytes(content)
+            checksums[f"artifacts/frames/{number}.gro"] = sha256(content).hexdigest()
+        entry = {
+            "files": list(checksums),
+            "checksums": checksums,
+            "created_at": TIME,
+            "updated_at": TIME,
+            "extras": {},
+        }
+        registry = {"schema_version": "1.0", "analyses": {}, "artifacts": {"frames": entry}}
+        text = json.dumps(registry, indent=2)
+        (folder / ".analysis" / "metadata.json").write_text(text, encoding="utf-8")
+
+
 def bulk(campaign: str, megabytes: int) -> None:
     """Make a campaign with `megabytes` of frames, five analyses in each folder."""
     left = megabytes * 10**6
@@ -200,6 +225,7 @@ def _simulation(campaign: str, built: BuildInput) -> Path:
 VERBS: dict[str, Callable[..., None]] = {
     "make": make,
     "results": results,
+    "artifacts": artifacts,
     "bulk": bulk,
     "plain": plain,
     "store": store,

@@ -417,7 +417,9 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> Iterator[IO[bytes]]:
+def replacing(
+    path: Path, *, mode: int = 0o666, follow_link: bool = False, sync: bool = True
+) -> Iterator[IO[bytes]]:
     """Open a temporary file that atomically replaces `path` if the block succeeds.
 
     Its permissions are those of `create_file`: a replaced file keeps its own.
@@ -432,6 +434,9 @@ def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> It
         For paths that the user has chosen: if `path` is a symlink, its target is replaced; a
         device or pipe cannot be replaced and is written to directly. If False, a symlink itself
         is replaced: somebody else may have put it there.
+    sync
+        Whether to write the file to the disk before it gets its name. If False, a power cut may
+        leave an empty file under the name.
 
     Yields
     ------
@@ -455,7 +460,8 @@ def replacing(path: Path, *, mode: int = 0o666, follow_link: bool = False) -> It
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):

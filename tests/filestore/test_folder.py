@@ -45,9 +45,9 @@ VERBS = READS | WRITES
 
 
 class TestFolder(FileStoreTests):
-    @pytest.fixture(autouse=True, params=["files", 'it\'s a "folder" + 100% 🧪'])
-    def _data(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-        self.folder = tmp_path / request.param
+    @pytest.fixture(autouse=True)
+    def _data(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / 'it\'s a "folder" + 100% 🧪'
 
     def opened(self) -> FileStore:
         return open_file_store(str(self.folder))

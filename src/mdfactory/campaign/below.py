@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import IO, Final
+
+LINK_ERRNOS: Final = frozenset({errno.ELOOP, errno.ENOTDIR})
+"""Errors of opening a link where none may be."""
 
 OUTSIDE: Final = "leads out of its folder"
 """Why a path is refused."""
@@ -43,25 +48,35 @@ def open_below(folder: str, path: str) -> int:
     if not folder.startswith("/"):
         raise FileNotFoundError(folder)
     relative = PurePosixPath(path)
-    if not path or "\0" in path or relative.is_absolute() or ".." in relative.parts:
+    if not relative.parts or "\0" in path or relative.is_absolute() or ".." in relative.parts:
         raise ValueError(OUTSIDE)
-    root = os.path.realpath(folder)
-    resolved = os.path.realpath(f"{root}/{path}")
-    if not resolved.startswith(f"{root}/"):
-        raise ValueError(OUTSIDE)
-    *folders, name = resolved[len(root) + 1 :].split("/")
+    try:
+        file = _open_step_by_step(folder, relative.parts)
+    except OSError as error:
+        if error.errno not in LINK_ERRNOS:
+            raise
+        root = os.path.realpath(folder)
+        resolved = os.path.realpath(f"{root}/{path}")
+        if not resolved.startswith(f"{root}/"):
+            raise ValueError(OUTSIDE) from error
+        file = _open_step_by_step(root, resolved[len(root) + 1 :].split("/"))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise ValueError("no regular file")
+    return file
+
+
+def _open_step_by_step(root: str, names: Sequence[str]) -> int:
+    """Open a file below a folder, and return its descriptor; none of the names may be a link."""
+    *folders, name = names
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for step in folders:
             handle, before = _open_in(handle, step, os.O_DIRECTORY), handle
             os.close(before)
-        file = _open_in(handle, name, os.O_NONBLOCK)
+        return _open_in(handle, name, os.O_NONBLOCK)
     finally:
         os.close(handle)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise ValueError("no regular file")
-    return file
 
 
 def _open_in(folder: int, name: str, flags: int) -> int:

@@ -76,6 +76,16 @@ class FileBackend(ABC):
         for name in names:
             yield from self.list_folder(f"{folder}/{name}")
 
+    def names(self, folder: str) -> set[str]:
+        """Return the names of the files of a folder; none if there is no such folder.
+
+        Raises
+        ------
+        FileStoreError
+            If the file store does not exist, or cannot be read.
+        """
+        return {file.path.rpartition("/")[2] for file in self.list_folder(folder)}
+
     @abstractmethod
     def sizes(self, paths: Collection[str]) -> dict[str, int]:
         """Return the sizes in bytes of those files that exist.

@@ -78,12 +78,7 @@ class FileStore:
     def missing(self, digests: Collection[str]) -> set[str]:
         """Return the checksums whose files are not there; each folder is listed once."""
         folders = {path_of(digest).rpartition("/")[0] for digest in digests}
-        stored = {
-            file.path.rpartition("/")[2]
-            for folder in sorted(folders)
-            for file in self._backend.list_folder(folder)
-        }
-        return set(digests) - stored
+        return set(digests).difference(*map(self._backend.names, sorted(folders)))
 
     def put(self, digest: str, chunks: Iterable[bytes], size: int) -> int:
         """Store a file, and return its number of bytes.
@@ -115,7 +110,7 @@ class FileStore:
         return checked.size
 
     def settle(self, digests: Iterable[str]) -> None:
-        """Make sure that stored files are still there after a power cut."""
+        """Make sure that stored files are still there after a power cut; records may name them."""
         self._backend.settle([path_of(digest) for digest in digests])
 
     def get(self, digest: str) -> Iterator[bytes]:
@@ -178,9 +173,11 @@ class FileStore:
         return None
 
     def mark(self, store_id: str, location: str) -> None:
-        """Leave the marker of a store."""
+        """Leave the marker of a store, so that a power cut does not lose it."""
+        path = f"{REGISTRIES}/{store_id}"
         content = f"{location}\n".encode(errors="surrogateescape")
-        self._backend.write(f"{REGISTRIES}/{store_id}", iter([content]), len(content))
+        self._backend.write(path, iter([content]), len(content))
+        self._backend.settle([path])
 
     def check_reading(self) -> None:
         """Raise `FileStoreError` if the file store cannot be read."""

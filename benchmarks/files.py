@@ -1,0 +1,57 @@
+"""Rows of a file store: artifacts pushed with their files, and again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.bench import Bench, Row, push
+from benchmarks.measure import Cost, Work, cost
+from mdfactory.filestore import open_file_store
+
+FILES_EACH = 5
+"""Files of the artifact of each simulation."""
+
+KILOBYTES = 100
+"""Size of each file."""
+
+
+def files(bench: Bench, count: int) -> Iterator[Row]:
+    """Compare pushes with files to pushes without, and to copying the files."""
+    campaign = bench.artifacts(count // FILES_EACH, FILES_EACH, KILOBYTES)
+    kept, config = bench.root / "kept", bench.root / "files.ini"
+    config.write_text(f"[files]\nURL = {kept}\n", encoding="utf-8")
+    with_files = ["--files", "--config", str(config)]
+    empty, what = bench.empty(), "artifacts"
+    plain = bench.ours(*push(campaign, what=what), start=empty)
+    sending = _after(kept, bench.ours(*push(campaign, *with_files, what=what), start=empty))
+    copying = bench.floor("copy_files", campaign, bench.root / "copied")
+    costs = cost([sending, plain, _after(bench.root / "copied", copying)], bench.repeats)
+    work = f"push artifacts --files, {count:,} files of {KILOBYTES} kB"
+    yield Row(f"{work}: what --files adds, to hashing and copying", "1.5", *_added(*costs))
+    stored = bench.pushed(campaign, what, empty)
+    cost([sending], 1)
+    again = bench.ours(
+        *push(campaign, "--update", *with_files, what=what), start=stored, known=True
+    )
+    without = bench.ours(*push(campaign, "--update", what=what), start=stored, known=True)
+    yield bench.compare(f"again --update --files, {count:,}, to without", "1.2", again, without)
+
+
+def _after(folder: Path, work: Work) -> Work:
+    """Return a work that finds an empty file store, or an empty folder, each time."""
+
+    def before() -> None:
+        work.before()
+        shutil.rmtree(folder, ignore_errors=True)
+        open_file_store(str(folder)).make()
+
+    return replace(work, before=before)
+
+
+def _added(sending: Cost, plain: Cost, copying: Cost) -> tuple[Cost, Cost]:
+    """Return what files add to a push, and what they cost alone."""
+    added = replace(sending, seconds=sending.seconds - plain.seconds, cpu=sending.cpu - plain.cpu)
+    return added, copying
