@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from mdfactory.errors import FileStoreError, MissingFileError, WrongFileError
 from mdfactory.filestore import open_file_store
+from mdfactory.filestore.backend import PART_BYTES
 from mdfactory.filestore.file_store import FileStore
+from mdfactory.filestore.remote import Remote
+from mdfactory.filestore.urls import parse_place
 from mdfactory.testing.file_stores import DIGEST, LARGE, SMALL, content_of, digest_of, put
 from s3_proxy import (
     Fault,
@@ -165,11 +170,44 @@ def test_a_fault_that_outlasts_the_repetitions_is_an_error(files: FileStore, pro
 @pytest.mark.long
 @pytest.mark.parametrize("verb", ["missing", "get", "put small", "put large"])
 def test_a_server_that_never_answers_is_an_error(
-    files: FileStore, proxy: Proxy, verb: str, record_property: Callable[[str, object], None]
+    bucket: str, proxy: Proxy, verb: str, record_property: Callable[[str, object], None]
 ) -> None:
+    """It is waited for, a few times."""
     proxy.fail(hangs)
-    seconds = _seconds_to_fail(files, VERBS[verb])
-    record_property("figure", f"server that never answers, {verb}: {seconds:.0f} s")
+    place = parse_place(f"s3://{bucket}/files", proxy.url)
+    seconds = _seconds_to_fail(FileStore(Remote(place, answer_seconds=1.0)), VERBS[verb])
+    record_property("figure", f"server that never answers in 1 s, {verb}: {seconds:.0f} s")
+
+
+@pytest.mark.long
+def test_a_slow_line_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of 8 MiB needs half a minute, or several at once a minute each."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        Thread(target=_receive_slowly, args=(server, 250_000), daemon=True).start()
+        port = server.getsockname()[1]
+        files = open_file_store("s3://lab/files", f"http://127.0.0.1:{port}")
+        content = content_of(PART_BYTES)
+        assert files.put(digest_of(content), [content], PART_BYTES) == PART_BYTES
+
+
+def _receive_slowly(server: socket.socket, bytes_per_second: int) -> None:
+    connection, _ = server.accept()
+    with connection:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(4096)
+        head, _, body = received.partition(b"\r\n\r\n")
+        if b"100-continue" in head.lower():
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        left = PART_BYTES - len(body)
+        while left:
+            chunk = connection.recv(min(left, 16_384))
+            left -= len(chunk)
+            time.sleep(len(chunk) / bytes_per_second)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "x"\r\n\r\n')
+        connection.recv(1)
 
 
 @pytest.mark.parametrize("verb", ["get", pytest.param("put large", marks=pytest.mark.long)])

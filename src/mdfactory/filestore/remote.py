@@ -16,7 +16,7 @@ from mdfactory.errors import FileStoreError, MissingFileError
 from mdfactory.filestore.backend import PART_BYTES, FileBackend, StoredFile
 from mdfactory.filestore.failures import CUT_ANSWERS, BeyondEndError, explained
 from mdfactory.filestore.file_store import OBJECTS, REGISTRIES
-from mdfactory.filestore.filesystem import open_filesystem
+from mdfactory.filestore.filesystem import ANSWER_SECONDS, open_filesystem
 from mdfactory.filestore.urls import RemotePlace
 
 JOBS: Final = 8
@@ -41,12 +41,15 @@ class Remote(FileBackend):
     ----------
     place
         The place, with its secrets apart from its URL.
+    answer_seconds
+        How long to wait for an answer of S3 before a request is repeated.
     """
 
     jobs = JOBS
 
-    def __init__(self, place: RemotePlace) -> None:
+    def __init__(self, place: RemotePlace, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._place = place
+        self._answer_seconds = answer_seconds
         self._opened: Any = None
         self._made_folders: set[str] = set()
         self._opening, self._making = Lock(), Lock()
@@ -57,7 +60,7 @@ class Remote(FileBackend):
     def _filesystem(self) -> Any:
         with self._opening:
             if self._opened is None:
-                self._opened = open_filesystem(self._place)
+                self._opened = open_filesystem(self._place, self._answer_seconds)
             return self._opened
 
     def _ask(self, problem: str, name: str, *arguments: Any, **options: Any) -> Any:
