@@ -1,19 +1,18 @@
 """Store files again and again, in a process of its own each time, so that it can be killed.
 
-``python putting.py URL ENDPOINT`` reads numbers from standard input. For each, a child process
-stores the files of that seed. The program prints the process id of the child and, after the child
-has ended, its wait status as `os.waitpid` returns it.
+``python putting.py URL ENDPOINT`` reads numbers, and stores the files of each seed; see
+`mdfactory.testing.harm.serve`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 
 from mdfactory.filestore import open_file_store
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.testing.file_stores import LARGE, SMALL, content_of, put
+from mdfactory.testing.harm import serve
 
 SIZES = (SMALL, LARGE, 0)
 
@@ -34,18 +33,7 @@ def main(url: str, endpoint: str) -> None:
     """Serve; see the module."""
     if endpoint:
         import s3fs  # noqa: F401  # once, not in each child
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            _print_number(os.getpid())
-            put_all(open_file_store(url, endpoint), int(line))
-            os._exit(0)
-        _print_number(os.waitpid(child, 0)[1])
-
-
-def _print_number(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+    serve(lambda seed: put_all(open_file_store(url, endpoint), int(seed)))
 
 
 if __name__ == "__main__":

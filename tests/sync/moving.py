@@ -1,13 +1,11 @@
 """Move files of artifacts again and again, in a process of its own each time, to be killed.
 
-``python moving.py STORE CAMPAIGN FILES ENDPOINT`` reads lines such as ``push`` or ``pull OUT`` from
-standard input, and does each in a child process. The program prints the process id of the child
-and, after the child has ended, its wait status as `os.waitpid` returns it.
+``python moving.py STORE CAMPAIGN FILES ENDPOINT`` reads lines such as ``push`` or ``pull OUT``; see
+`mdfactory.testing.harm.serve`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from mdfactory.sync.files.fetching import pull_files
 from mdfactory.sync.files.output import OutputFolder
 from mdfactory.sync.files.pruning import prune
 from mdfactory.sync.push import push, scope_of
+from mdfactory.testing.harm import serve
 
 assert mdfactory.filestore.remote  # imported once, not in each child
 
@@ -56,20 +55,12 @@ def main(url: str, campaign: str, files: str, endpoint: str) -> None:
     """Serve; see the module."""
     if endpoint:
         import s3fs  # noqa: F401  # once, not in each child
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            _print_number(os.getpid())
-            mover = Mover(store_at(url, wait=30), campaign, open_file_store(files, endpoint))
-            name, *arguments = line.split()
-            getattr(mover, name)(*arguments)
-            os._exit(0)
-        _print_number(os.waitpid(child, 0)[1])
 
+    def act(name: str, *arguments: str) -> None:
+        mover = Mover(store_at(url, wait=30), campaign, open_file_store(files, endpoint))
+        getattr(mover, name)(*arguments)
 
-def _print_number(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+    serve(act)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from mdfactory.sync.push import push, scope_of
 from mdfactory.sync.verify.stored_files import StoredFileCheck
 from mdfactory.sync.verify.verification import verify
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(300 + 100 * MANY.kills)
 
 MOVING = Path(__file__).with_name("moving.py")
 HASHES = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,18 +111,31 @@ class Workload:
         yield OVERVIEW, records(OVERVIEW, *overviews)
 
 
+def serve(act: Callable[..., object]) -> None:
+    """Read lines from standard input, and act on each in a child process.
+
+    The process id of the child is printed and, after the child has ended, its wait status as
+    `os.waitpid` returns it.
+
+    Parameters
+    ----------
+    act
+        Called with the words of a line.
+    """
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            _print_number(os.getpid())
+            act(*line.split())
+            os._exit(0)
+        _print_number(os.waitpid(child, 0)[1])
+
+
 def _serve(workload: Workload) -> None:
     # This call imports all modules before the first fork. `state` is not called, since it would
     # compare the two tables, which other processes may already be writing.
     workload.states()
-    for line in sys.stdin:
-        name, *letters = line.split()
-        child = os.fork()
-        if not child:
-            _print_number(os.getpid())
-            getattr(workload, name)(*letters)
-            os._exit(0)
-        _print_number(os.waitpid(child, 0)[1])
+    serve(lambda name, *letters: getattr(workload, name)(*letters))
 
 
 def _print_number(number: int) -> None:

@@ -7,10 +7,9 @@ Records and folders are those of other people. A file is read only if it is a re
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
@@ -25,6 +24,7 @@ from mdfactory.report.campaign.pictures import NoPictureError, data_uri, thumbna
 from mdfactory.report.campaign.privacy import Privacy
 from mdfactory.report.payload import clean
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.files.listed_files import digests_by_path
 from mdfactory.sync.results import result_tables
 
 MAX_PICTURE_BYTES: Final = 20_000_000
@@ -146,23 +146,8 @@ def _read_table(
     for hash_, directory, files, checksums, time in transaction.values(table, query):
         number = numbers.get(str(hash_))
         if number is not None:
-            listed = _checksums(str(files), str(checksums))
+            listed = digests_by_path(str(files), str(checksums))
             yield ArtifactRecord(number, name, str(directory), listed, str(time))
-
-
-def _checksums(files: str, checksums: str) -> dict[str, str]:
-    """Return the files of a record with their checksums, whatever others wrote there."""
-    paths, digests = _parsed(files, list), _parsed(checksums, dict)
-    listed = [path for path in [*paths, *digests] if isinstance(path, str)]
-    return {path: str(digests.get(path, "")).lower() for path in dict.fromkeys(listed)}
-
-
-def _parsed(text: str, kind: type) -> Any:
-    with suppress(ValueError, RecursionError):
-        value = json.loads(text)
-        if isinstance(value, kind):
-            return value
-    return kind()
 
 
 def look_at_files(records: Iterable[ArtifactRecord], max_bytes: int) -> list[ArtifactEntry]:

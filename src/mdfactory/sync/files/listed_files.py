@@ -58,12 +58,22 @@ def listed_files(table: Table, rows: pa.RecordBatch) -> Iterator[ListedFile]:
     name = table.name.partition("_")[2]
     columns = (texts(rows[column]) for column in COLUMNS)
     for hash_, directory, files, checksums in zip(*columns, strict=True):
-        digests = _parse(checksums, dict)
-        paths = [path for path in [*_parse(files, list), *digests] if isinstance(path, str)]
-        for path in dict.fromkeys(paths):
-            digest = str(digests.get(path, "")).lower()
-            listed = digest if DIGEST.fullmatch(digest) else ""
-            yield ListedFile(name, hash_, directory, path, listed)
+        for path, digest in digests_by_path(files, checksums).items():
+            yield ListedFile(name, hash_, directory, path, digest)
+
+
+def digests_by_path(files: str, checksums: str) -> dict[str, str]:
+    """Return the files of a record with their SHA-256; empty texts for those without.
+
+    Parameters
+    ----------
+    files, checksums
+        The columns of the record, valid or not.
+    """
+    digests = _parse(checksums, dict)
+    paths = [path for path in [*_parse(files, list), *digests] if isinstance(path, str)]
+    found = {path: str(digests.get(path, "")).lower() for path in paths}
+    return {path: digest if DIGEST.fullmatch(digest) else "" for path, digest in found.items()}
 
 
 def mentioned_digests(checksums: str) -> set[str]:
