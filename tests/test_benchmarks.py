@@ -41,7 +41,7 @@ TINY = [
         "--rows",
         "5",
     ),
-    *("--plotted", "10", "--points", "5"),
+    *("--plotted", "10", "--points", "5", "--files", "10"),
     *("--table", "1", "--gigabytes", "0.001", "--records", "30"),
 ]
 """Small, and so that rows share what is made for them."""
@@ -49,7 +49,7 @@ TINY = [
 ROWS = [
     ("sqlite", {"start": 3}),
     ("sqlite", {"systems": 8, "adopt": 1, "few": 2, "results": 2, "pull": 3, "memory": 2}),
-    ("sqlite", {"plots": 2, "report": 5}),
+    ("sqlite", {"plots": 2, "report": 5, "files": 2}),
     ("csv", {"append": 1}),
     ("postgres", {"pull": 3}),
 ]
