@@ -21,7 +21,8 @@ import psycopg
 import pytest
 
 from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
-from s3_server import CREDENTIALS, connected, serving
+from own_settings import use_own_settings
+from s3_server import connected, serving
 
 if TYPE_CHECKING:
     from foundry_server import FoundryServer
@@ -83,15 +84,7 @@ def _own_settings(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keep the settings and stores of whoever runs the tests out of them."""
-    home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith(("AWS_", "MDFACTORY_"))]:
-        monkeypatch.delenv(name)
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MDFACTORY_CONFIG_DIR", str(home / "config"))
-    monkeypatch.setenv("MDFACTORY_DATA_DIR", str(home / "data"))
-    monkeypatch.setenv("MDFACTORY_CACHE_DIR", str(home / "cache"))
-    monkeypatch.setenv("COLUMNS", "120")
+    use_own_settings(monkeypatch, tmp_path_factory.mktemp("home"))
     logging.getLogger("mdfactory").setLevel(logging.NOTSET)  # a quiet program may have set it
 
 

@@ -28,14 +28,7 @@ COMMANDS = (
 )
 
 
-@pytest.fixture
-def pushed(mdfactory: Program, campaign: Path) -> Path:
-    assert mdfactory("sync", "init", "all").code == 0
-    assert mdfactory("sync", "push", "all", campaign).code == 0
-    return campaign
-
-
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("option", "value", "message"),
@@ -61,7 +54,7 @@ def test_each_command_refuses_what_it_cannot_find(
     assert message in result.err
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_pull_narrows_sorts_and_adds_columns(mdfactory: Program) -> None:
     arguments = [*RICH, "--field", "composition", "--field", "system.species.MEO.fraction"]
     result = mdfactory("sync", "pull", "systems", *arguments, "--sort", "-species.MEO.fraction")
@@ -75,7 +68,7 @@ def test_pull_narrows_sorts_and_adds_columns(mdfactory: Program) -> None:
     assert list(shown["rows"][0]).count("status") == 1
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_results_are_those_of_the_simulations_found(mdfactory: Program) -> None:
     done = ["--where", "species.MEO.fraction = 0.5"]
     for command in ("analysis", "artifacts"):
@@ -87,7 +80,7 @@ def test_results_are_those_of_the_simulations_found(mdfactory: Program) -> None:
     assert {(row[0], row[-1]) for row in result.rows[1:]} == {(DONE, "SOL 225 + MEO 225")}
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 @pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
 def test_fields_are_written_to_files(mdfactory: Program, tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"found{ending}"
@@ -129,7 +122,7 @@ def test_tags_select_simulations(mdfactory: Program, tmp_path: Path) -> None:
         assert [row[-1] for row in result.rows[1:]] == expected
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_clear_shows_what_a_search_finds_and_removes_it(mdfactory: Program) -> None:
     few = ["--analysis-name", "rdf_oxygen", "--where", "species.MEO.fraction < 0.5"]
     result = mdfactory("sync", "clear", "analysis", *few)
@@ -144,7 +137,7 @@ def test_clear_shows_what_a_search_finds_and_removes_it(mdfactory: Program) -> N
     assert len(mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen").rows) == 5
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_status_and_verify_look_at_the_simulations_found(mdfactory: Program) -> None:
     result = mdfactory("sync", "status", *RICH)
     assert result.out.splitlines()[1].split() == ["systems", "0", "0", "2", "0", "0", "0"]
@@ -154,7 +147,7 @@ def test_status_and_verify_look_at_the_simulations_found(mdfactory: Program) -> 
     assert "nothing was checked" in result.err
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_a_terminal_shows_records_in_place_of_the_matrix(terminal: Terminal) -> None:
     where = ["--where", "status = completed", "--where", "species.MEO.fraction = 0.5"]
     text = terminal("sync", "pull", "analysis", *where, env={"COLUMNS": "200"}).text

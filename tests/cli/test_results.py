@@ -25,13 +25,6 @@ Terminal = Callable[..., Any]
 FIRST = "9696455838C189BE031418DE5280D6042B243D8D"
 
 
-@pytest.fixture
-def pushed(mdfactory: Program, campaign: Path) -> Path:
-    mdfactory("sync", "init", "all")
-    assert mdfactory("sync", "push", "all", campaign).code == 0
-    return campaign
-
-
 def _execute(mdfactory: Program, statement: str) -> None:
     """Change the store as another program would."""
     shown = mdfactory("config", "show", "--json").json["settings"]
@@ -79,15 +72,15 @@ def test_a_bad_result_is_named_on_standard_error(mdfactory: Program, campaign: P
 
 
 @pytest.mark.parametrize("name", ["x; DROP TABLE y", "overview", "a" * 49, "é"])
-def test_an_invalid_name_is_refused(mdfactory: Program, pushed: Path, name: str) -> None:
-    for command in (["push", "analysis", pushed], ["pull", "analysis"], ["clear", "analysis"]):
+def test_an_invalid_name_is_refused(mdfactory: Program, pushed_all: Path, name: str) -> None:
+    for command in (["push", "analysis", pushed_all], ["pull", "analysis"], ["clear", "analysis"]):
         result = mdfactory("sync", *command, "--analysis-name", name)
         assert result.code in {1, 2}
         assert name in result.err
         assert "Traceback" not in result.err
 
 
-def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed: Path) -> None:
+def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed_all: Path) -> None:
     for flags in ([], ["--overview"]):
         rows = _table(mdfactory("sync", "pull", "analysis", *flags).out)
         assert len(rows) == 40
@@ -100,12 +93,12 @@ def test_pull_shows_the_overview_by_rows_in_a_pipe(mdfactory: Program, pushed: P
     assert len(rows) == 6
 
 
-def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) -> None:
+def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed_all: Path) -> None:
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "RDF_oxygen", "--hash", "969")
     (row,) = _table(result.out)
     assert row == {
         "hash": FIRST,
-        "directory": str(pushed / FIRST),
+        "directory": str(pushed_all / FIRST),
         "simulation_type": "mixedbox",
         "row_count": "105",
         "columns": '["r_nm", "g_r"]',
@@ -121,12 +114,12 @@ def test_pull_shows_the_records_of_one_name(mdfactory: Program, pushed: Path) ->
 
 
 def test_units_and_extras_are_the_last_columns(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
-    results = Simulation.open(pushed / FIRST).results
+    results = Simulation.open(pushed_all / FIRST).results
     frame = pa.table({"x": [1], "t": [2]})
     results.record_analysis("own", frame, units={"x": "nm"}, extras={"by": ["a\tb"]})
-    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    mdfactory("sync", "push", "analysis", pushed_all, "--diff")
     pull = ("sync", "pull", "analysis", "--analysis-name", "own")
     plain = list(_table(mdfactory(*pull).out)[0])
     (row,) = mdfactory(*pull, "--json").json["rows"]
@@ -143,13 +136,15 @@ def test_units_and_extras_are_the_last_columns(
     assert mdfactory(*pull, "--json").json["rows"][0]["units"] == "{}"
 
 
-def test_units_are_metadata_of_the_fields(mdfactory: Program, pushed: Path, tmp_path: Path) -> None:
-    folders = [Simulation.open(folder).results for folder in sorted(pushed.iterdir())[:2]]
+def test_units_are_metadata_of_the_fields(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
+    folders = [Simulation.open(folder).results for folder in sorted(pushed_all.iterdir())[:2]]
     for results, unit in zip(folders, ("nm", "pm"), strict=True):
         frame = pa.table({"x": [1], "t": [2], "hash": [3]})
         units = {"x": unit, "t": "ps", "hash": "1"}
         results.record_analysis("own", frame, units=units, extras={"run": unit, "by": "us"})
-    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    mdfactory("sync", "push", "analysis", pushed_all, "--diff")
     pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
     result = mdfactory(*pull, "--output", tmp_path / "own.parquet")
     assert result.err.splitlines() == [
@@ -162,7 +157,7 @@ def test_units_are_metadata_of_the_fields(mdfactory: Program, pushed: Path, tmp_
 
 
 def test_records_are_written_with_all_columns(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "rdf.json"
     mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--output", file)
@@ -172,7 +167,7 @@ def test_records_are_written_with_all_columns(
 
 
 def test_the_error_for_an_unknown_name_lists_the_names_in_the_store(
-    mdfactory: Program, pushed: Path
+    mdfactory: Program, pushed_all: Path
 ) -> None:
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
     assert result.code == 1
@@ -195,7 +190,7 @@ def test_the_error_for_an_unknown_name_lists_the_names_in_the_store(
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(
-    mdfactory: Program, pushed: Path, arguments: list[str]
+    mdfactory: Program, pushed_all: Path, arguments: list[str]
 ) -> None:
     assert mdfactory("sync", *arguments).code == 2
 
@@ -213,14 +208,14 @@ def test_without_init_the_error_names_the_command_to_run(mdfactory: Program, gro
 
 
 def test_the_frame_of_one_simulation_is_exact(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
-    results = Simulation.open(pushed / FIRST).results
+    results = Simulation.open(pushed_all / FIRST).results
     frame = pa.table(
         {"n": pa.array([1, None], pa.int8()), "t": pa.array([0, 1000], pa.time32("ms"))}
     )
     results.record_analysis("own", frame)
-    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    mdfactory("sync", "push", "analysis", pushed_all, "--diff")
     file = tmp_path / "own.parquet"
     pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
     assert mdfactory(*pull, "--output", file).code == 0
@@ -236,7 +231,7 @@ def test_the_frame_of_one_simulation_is_exact(
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
 def test_the_frames_of_all_simulations_are_one_table(
-    mdfactory: Program, pushed: Path, tmp_path: Path, suffix: str
+    mdfactory: Program, pushed_all: Path, tmp_path: Path, suffix: str
 ) -> None:
     file = tmp_path / f"rdf.{suffix}"
     pull = ("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
@@ -249,13 +244,13 @@ def test_the_frames_of_all_simulations_are_one_table(
 
 
 def test_frames_of_different_columns_are_an_error_or_joined(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     for folder, frame in zip(
-        sorted(pushed.iterdir())[:2], ({"x": [1]}, {"x": [1.5], "y": ["a"]}), strict=True
+        sorted(pushed_all.iterdir())[:2], ({"x": [1]}, {"x": [1.5], "y": ["a"]}), strict=True
     ):
         Simulation.open(folder).results.record_analysis("own", pa.table(frame))
-    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    mdfactory("sync", "push", "analysis", pushed_all, "--diff")
     pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
     result = mdfactory(*pull)
     assert result.code == 1
@@ -288,7 +283,7 @@ def test_the_types_of_a_frame_of_another_program_are_inferred_with_a_note(
 
 
 def test_a_frame_that_was_changed_is_an_error(
-    mdfactory: Program, pushed: Path, tmp_path: Path
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET data_csv = replace(data_csv, '0.0', '1.0')")
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
@@ -307,7 +302,7 @@ def test_a_frame_that_was_changed_is_an_error(
     ],
 )
 def test_the_sidecar_of_a_frame_is_checked(
-    mdfactory: Program, pushed: Path, change: str, message: str
+    mdfactory: Program, pushed_all: Path, change: str, message: str
 ) -> None:
     _execute(mdfactory, f"UPDATE _mdfactory_frame SET {change}")
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen", "--data")
@@ -318,7 +313,9 @@ def test_the_sidecar_of_a_frame_is_checked(
     assert "Traceback" not in result.err
 
 
-def test_filters_take_values_that_only_the_store_knows(mdfactory: Program, pushed: Path) -> None:
+def test_filters_take_values_that_only_the_store_knows(
+    mdfactory: Program, pushed_all: Path
+) -> None:
     """Newer installations write types of simulations that this one does not know."""
     newer = "UPDATE ANALYSIS_rdf_oxygen SET simulation_type = 'membrane' WHERE hash LIKE 'CC4D%'"
     _execute(mdfactory, newer)
@@ -330,14 +327,14 @@ def test_filters_take_values_that_only_the_store_knows(mdfactory: Program, pushe
         assert ", and in the store membrane\n" in result.err
 
 
-def test_an_invalid_count_is_named_with_its_record(mdfactory: Program, pushed: Path) -> None:
+def test_an_invalid_count_is_named_with_its_record(mdfactory: Program, pushed_all: Path) -> None:
     _execute(mdfactory, "UPDATE ANALYSIS_rdf_oxygen SET row_count = 'many'")
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf_oxygen")
     assert "ANALYSIS_rdf_oxygen: row_count of the record '9696" in result.err
     assert "'many', not a number" in result.err
 
 
-def test_a_closed_pipe_is_no_failure_of_the_store(mdfactory: Program, pushed: Path) -> None:
+def test_a_closed_pipe_is_no_failure_of_the_store(mdfactory: Program, pushed_all: Path) -> None:
     pull = "sync pull analysis --analysis-name density_timeseries --data"
     for where, code in (("| head -1", 0), ("> /dev/full", 1)):
         command = f"set -o pipefail; {sys.executable} -m mdfactory {pull} {where}"
@@ -350,12 +347,12 @@ def test_a_closed_pipe_is_no_failure_of_the_store(mdfactory: Program, pushed: Pa
 
 
 def test_text_that_is_not_utf8_is_shown_with_replacement_characters(
-    mdfactory: Program, pushed: Path
+    mdfactory: Program, pushed_all: Path
 ) -> None:
     bytes_ = pa.array([b"good", b"b\xffd"])
     table = pa.table({"s": bytes_.cast(pa.binary()).view(pa.string())})
-    Simulation.open(pushed / FIRST).results.record_analysis("own", table)
-    mdfactory("sync", "push", "analysis", pushed, "--diff")
+    Simulation.open(pushed_all / FIRST).results.record_analysis("own", table)
+    mdfactory("sync", "push", "analysis", pushed_all, "--diff")
     pull = ("sync", "pull", "analysis", "--analysis-name", "own", "--data")
     assert mdfactory(*pull).out.splitlines()[2] == f"{FIRST}\tb\ufffdd"
     assert mdfactory(*pull, "--json").json["rows"][1]["s"] == "b\ufffdd"
@@ -364,7 +361,9 @@ def test_text_that_is_not_utf8_is_shown_with_replacement_characters(
 # Clear
 
 
-def test_clear_asks_shows_counts_and_declines_by_default(terminal: Terminal, pushed: Path) -> None:
+def test_clear_asks_shows_counts_and_declines_by_default(
+    terminal: Terminal, pushed_all: Path
+) -> None:
     question = "Remove these 19 records"
     shown = terminal("sync", "clear", "analysis", "--analyses", typed=[(question, "\n")])
     assert shown.code == 1
@@ -372,7 +371,7 @@ def test_clear_asks_shows_counts_and_declines_by_default(terminal: Terminal, pus
     assert "nothing was cleared" in shown.text
 
 
-def test_clear_all_leaves_nothing(mdfactory: Program, pushed: Path) -> None:
+def test_clear_all_leaves_nothing(mdfactory: Program, pushed_all: Path) -> None:
     result = mdfactory("sync", "clear", "all", "--yes", "--json")
     assert result.json["removed"]["RUN_DATABASE"] == 8
     assert sum(result.json["removed"].values()) == 8 + 19 + 6 + 56
@@ -382,7 +381,7 @@ def test_clear_all_leaves_nothing(mdfactory: Program, pushed: Path) -> None:
 # On a terminal
 
 
-def test_the_overview_is_a_matrix_on_a_terminal(terminal: Terminal, pushed: Path) -> None:
+def test_the_overview_is_a_matrix_on_a_terminal(terminal: Terminal, pushed_all: Path) -> None:
     lines = terminal("sync", "pull", "analysis").text.splitlines()
     assert lines[2].split() == ["hash", "timeseries", "timeseries", "bonds", "oxygen", "chemistry"]
     rows = {line[:4]: line.split()[2:] for line in lines[3:11]}
@@ -399,7 +398,7 @@ def test_the_overview_is_a_matrix_on_a_terminal(terminal: Terminal, pushed: Path
     assert lines[12:] == ["", "✓ done  · missing  blank: not expected"]
 
 
-def test_a_filter_by_status_selects_marks(terminal: Terminal, pushed: Path) -> None:
+def test_a_filter_by_status_selects_marks(terminal: Terminal, pushed_all: Path) -> None:
     lines = terminal("sync", "pull", "analysis", "--status", "not_yet_run").text.splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["0BDC04CC155D", "E6475BA8EB26", "2"]
     assert re.split("  +", lines[5])[3] == "2 missing"
@@ -408,7 +407,7 @@ def test_a_filter_by_status_selects_marks(terminal: Terminal, pushed: Path) -> N
     assert re.split("  +", lines[7])[:4] == ["4 simulations", "4 done", "4 done", "3 done"]
 
 
-def test_a_matrix_may_be_empty(terminal: Terminal, pushed: Path) -> None:
+def test_a_matrix_may_be_empty(terminal: Terminal, pushed_all: Path) -> None:
     missing = terminal("sync", "pull", "analysis", "--hash", "FD01", "--status", "not_yet_run")
     assert missing.text == "no result is missing\n"
     fresh = terminal("sync", "pull", "analysis", "--hash", "2071").text
@@ -417,28 +416,30 @@ def test_a_matrix_may_be_empty(terminal: Terminal, pushed: Path) -> None:
     assert none == "no records\nno hash begins with FFFF\n"
 
 
-def test_a_locale_without_the_marks_gets_others(terminal: Terminal, pushed: Path) -> None:
+def test_a_locale_without_the_marks_gets_others(terminal: Terminal, pushed_all: Path) -> None:
     text = terminal("sync", "pull", "analysis", env={"LC_ALL": "C"}).text
     assert text.isascii()
     assert re.search("^E6475BA8EB26 +mixedbox +[+] +[+] +- +[+] +[+]$", text, re.MULTILINE)
     assert text.splitlines()[-1] == "+ done  - missing  blank: not expected"
 
 
-def test_a_name_of_the_configuration_is_missing(terminal: Terminal, pushed: Path) -> None:
+def test_a_name_of_the_configuration_is_missing(terminal: Terminal, pushed_all: Path) -> None:
     config = Path(os.environ["MDFACTORY_CONFIG_DIR"], "config.ini")
     config.parent.mkdir()
     config.write_text("[catalogue]\nMIXEDBOX_ANALYSES = viscosity\n", encoding="utf-8")
     assert "0 of 5" in terminal("sync", "pull", "analysis").text
 
 
-def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed: Path) -> None:
+def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed_all: Path) -> None:
     text = terminal("sync", "pull", "analysis", env={"COLUMNS": "50"}).text
     assert "1  2  3  4  5" in text.splitlines()[0]
     assert "  3  hydrogen_bonds       3 of 5" in text
     assert max(map(len, text.splitlines())) <= 50
 
 
-def test_a_matrix_that_does_not_fit_is_shown_as_records(terminal: Terminal, pushed: Path) -> None:
+def test_a_matrix_that_does_not_fit_is_shown_as_records(
+    terminal: Terminal, pushed_all: Path
+) -> None:
     text = terminal("sync", "pull", "analysis", env={"COLUMNS": "30"}).text
     lines = text.splitlines()
     assert lines[0].split() == ["hash", "item_…", "status"]
@@ -449,7 +450,7 @@ def test_a_matrix_that_does_not_fit_is_shown_as_records(terminal: Terminal, push
 
 @pytest.mark.parametrize("flags", [["--full"], ["--sort", "item_name"], ["--limit", "3"]])
 def test_options_show_the_overview_as_rows(
-    terminal: Terminal, pushed: Path, flags: list[str]
+    terminal: Terminal, pushed_all: Path, flags: list[str]
 ) -> None:
     text = terminal("sync", "pull", "analysis", *flags, env={"COLUMNS": "250"}).text
     assert "item_name" in text.splitlines()[0]

@@ -30,14 +30,7 @@ Terminal = Callable[..., Any]
 PROGRAM = [sys.executable, "-m", "mdfactory"]
 
 
-@pytest.fixture
-def pushed(mdfactory: Callable[..., Any], campaign: Path) -> Path:
-    mdfactory("sync", "init", "systems")
-    mdfactory("sync", "push", "systems", campaign)
-    return campaign
-
-
-def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) -> None:
+def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed_systems: Path) -> None:
     shown = terminal("sync", "pull", "systems", "--sort", "hash")
     lines = shown.text.splitlines()
     assert shown.code == 0
@@ -47,10 +40,12 @@ def test_a_terminal_shows_a_table_that_fits(terminal: Terminal, pushed: Path) ->
     first = lines[1].split()
     assert first[0] == "0BDC04CC155D"
     assert first[-1].startswith("…")
-    assert f"{pushed}/0BDC04CC155D…".endswith(first[-1][1:])
+    assert f"{pushed_systems}/0BDC04CC155D…".endswith(first[-1][1:])
 
 
-def test_a_terminal_shows_all_columns_but_the_large_ones(terminal: Terminal, pushed: Path) -> None:
+def test_a_terminal_shows_all_columns_but_the_large_ones(
+    terminal: Terminal, pushed_systems: Path
+) -> None:
     shown = terminal("sync", "pull", "systems", "--full", env={"COLUMNS": "250"})
     header = shown.text.splitlines()[0].split()
     assert "timestamp_utc" in header
@@ -58,23 +53,26 @@ def test_a_terminal_shows_all_columns_but_the_large_ones(terminal: Terminal, pus
 
 
 def test_columns_that_are_too_wide_for_a_line_get_a_line_each(
-    terminal: Terminal, pushed: Path
+    terminal: Terminal, pushed_systems: Path
 ) -> None:
     shown = terminal("sync", "pull", "systems", "--full", "--hash", "0BDC")
     lines = dict(line.split(maxsplit=1) for line in shown.text.splitlines() if line)
     assert lines["hash"] == "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
-    assert lines["directory"] == str(pushed / lines["hash"])
+    assert lines["directory"] == str(pushed_systems / lines["hash"])
     assert lines["1"] == "simulation: 1 completed"
     assert len(lines) == 9
 
 
 def test_totals_are_a_note_of_a_terminal(
-    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed_systems: Path
 ) -> None:
     totals = "8 simulations: "
     assert totals not in terminal("sync", "pull", "systems", "--quiet").text
     assert totals not in terminal("sync", "pull", "systems", "--json").text
-    assert totals not in terminal("sync", "pull", "systems", "--output", pushed / "all.csv").text
+    assert (
+        totals
+        not in terminal("sync", "pull", "systems", "--output", pushed_systems / "all.csv").text
+    )
     assert mdfactory("sync", "pull", "systems").err == ""
 
 
@@ -115,14 +113,14 @@ def test_statuses_of_later_batches_fit_their_column(terminal: Terminal, tmp_path
 
 
 def test_clear_refuses_records_that_were_added_after_the_question(
-    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed_systems: Path
 ) -> None:
     """Another program adds a record while the question is open."""
     hash_ = "24BD07FDFF267DCC30C3B24D924351B4BE4D4E84"
     mdfactory("sync", "clear", "systems", "--hash", hash_, "--yes")
 
     def push_one() -> str:
-        mdfactory("sync", "push", "systems", pushed / hash_)
+        mdfactory("sync", "push", "systems", pushed_systems / hash_)
         return "y\n"
 
     shown = terminal("sync", "clear", "systems", typed=[("Remove 7 records", push_one)])
@@ -131,7 +129,7 @@ def test_clear_refuses_records_that_were_added_after_the_question(
     assert len(mdfactory("sync", "pull", "systems").rows) == 9
 
 
-def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed: Path) -> None:
+def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed_systems: Path) -> None:
     shown = terminal("sync", "pull", "systems", "--hash", "FFFF")
     assert (shown.code, shown.text) == (
         0,
@@ -146,7 +144,7 @@ def test_an_empty_terminal_table_is_a_note(terminal: Terminal, pushed: Path) -> 
 def test_clear_asks_and_no_is_the_default(
     terminal: Terminal,
     mdfactory: Callable[..., Any],
-    pushed: Path,
+    pushed_systems: Path,
     answer: str,
     outcome: tuple[int, int],
 ) -> None:
@@ -157,7 +155,7 @@ def test_clear_asks_and_no_is_the_default(
     assert (shown.code, remaining) == outcome
 
 
-def test_a_closed_pipe_is_no_error(pushed: Path) -> None:
+def test_a_closed_pipe_is_no_error(pushed_systems: Path) -> None:
     result = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {' '.join(PROGRAM)} sync pull systems --full | true"],
         capture_output=True,
@@ -168,7 +166,7 @@ def test_a_closed_pipe_is_no_error(pushed: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["sync pull systems", "--version", "--help", "config path"])
-def test_a_full_disk_behind_the_output_is_an_error(pushed: Path, words: str) -> None:
+def test_a_full_disk_behind_the_output_is_an_error(pushed_systems: Path, words: str) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [*PROGRAM, *words.split()]
         result = subprocess.run(
@@ -194,12 +192,12 @@ demo {folder}/demo
 
 @pytest.mark.parametrize("json_flag", ["", " --json"])
 def test_work_that_is_done_is_not_called_failed_if_the_output_is_lost(
-    mdfactory: Running, pushed: Path, tmp_path: Path, json_flag: str
+    mdfactory: Running, pushed_systems: Path, tmp_path: Path, json_flag: str
 ) -> None:
     header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
     (tmp_path / "campaign.csv").write_text(f"{header}\nmixedbox,O,5\n")
     for words in WRITES.strip().splitlines():
-        line = words.format(campaign=pushed, folder=tmp_path) + json_flag
+        line = words.format(campaign=pushed_systems, folder=tmp_path) + json_flag
         result = _redirected(line, "> /dev/full")
         assert result.returncode == 3, line
         assert result.stderr.endswith(
@@ -211,7 +209,7 @@ def test_work_that_is_done_is_not_called_failed_if_the_output_is_lost(
     assert mdfactory("sync", "pull", "systems").rows == [[*SIMULATIONS.summary]]  # cleared
 
 
-def test_a_removed_folder_is_no_fault_of_the_output(pushed: Path, tmp_path: Path) -> None:
+def test_a_removed_folder_is_no_fault_of_the_output(pushed_systems: Path, tmp_path: Path) -> None:
     (tmp_path / "removed").mkdir()
     command = f"cd {tmp_path}/removed; rmdir ../removed; {' '.join(PROGRAM)} sync push systems x"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -220,34 +218,40 @@ def test_a_removed_folder_is_no_fault_of_the_output(pushed: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("json_flag", ["", " --json"])
-def test_a_dry_run_whose_output_is_lost_has_failed(pushed: Path, json_flag: str) -> None:
-    for words in (f"push systems {pushed} --force", "undo", f"relocate {pushed} /moved"):
+def test_a_dry_run_whose_output_is_lost_has_failed(pushed_systems: Path, json_flag: str) -> None:
+    for words in (
+        f"push systems {pushed_systems} --force",
+        "undo",
+        f"relocate {pushed_systems} /moved",
+    ):
         result = _redirected(f"sync {words} --dry-run{json_flag}", "> /dev/full")
         assert result.returncode == 1, words
         assert "complete" not in result.stderr
 
 
 @pytest.mark.parametrize("json_flag", ["", " --json"])
-def test_an_error_that_cannot_be_printed_keeps_its_exit_code(pushed: Path, json_flag: str) -> None:
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
+    pushed_systems: Path, json_flag: str
+) -> None:
     for redirection in ("> /dev/full", "| true", "2> /dev/full", "> /dev/full 2>&1"):
-        result = _redirected(f"sync push systems {pushed}{json_flag}", redirection)
+        result = _redirected(f"sync push systems {pushed_systems}{json_flag}", redirection)
         assert result.returncode == 1, redirection
         assert "Traceback" not in result.stderr
 
 
-def test_a_closed_pipe_keeps_the_exit_code(pushed: Path) -> None:
-    (pushed / "new").mkdir()
-    (pushed / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
+def test_a_closed_pipe_keeps_the_exit_code(pushed_systems: Path) -> None:
+    (pushed_systems / "new").mkdir()
+    (pushed_systems / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
     for words, code in (("status --exit-code", 4), ("push systems --update", 3)):
         for json_flag in ("", " --json"):
-            result = _redirected(f"sync {words} {pushed}{json_flag}", "| true")
+            result = _redirected(f"sync {words} {pushed_systems}{json_flag}", "| true")
             assert (result.returncode, "error" in result.stderr) == (code, False), words
 
 
-def test_standard_error_that_cannot_be_written_is_no_failure(pushed: Path) -> None:
-    (pushed / "new").mkdir()
-    (pushed / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
-    result = _redirected(f"sync push systems {pushed} --force", "2> /dev/full")
+def test_standard_error_that_cannot_be_written_is_no_failure(pushed_systems: Path) -> None:
+    (pushed_systems / "new").mkdir()
+    (pushed_systems / "new/build.yaml").write_text("simulation_type: mixedbox\nsystem: {}\n")
+    result = _redirected(f"sync push systems {pushed_systems} --force", "2> /dev/full")
     assert result.returncode == 3
     assert "8 updated" in result.stdout
 
@@ -259,7 +263,7 @@ def _redirected(words: str, redirection: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
-def test_a_closed_stream_is_no_traceback(pushed: Path, closed: str) -> None:
+def test_a_closed_stream_is_no_traceback(pushed_systems: Path, closed: str) -> None:
     line = f"{' '.join(PROGRAM)} sync pull systems {closed}"
     result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
@@ -297,9 +301,9 @@ def test_errors_and_warnings_have_colour_where_there_is_colour(
 
 @pytest.mark.parametrize("plain", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=str)
 def test_a_terminal_without_colours_shows_plain_tables(
-    terminal: Terminal, pushed: Path, plain: dict[str, str]
+    terminal: Terminal, pushed_systems: Path, plain: dict[str, str]
 ) -> None:
-    assert pushed.exists()
+    assert pushed_systems.exists()
     colours = re.compile(r"\x1b\[[\d;]*m")  # other sequences draw the progress of slow commands
     assert colours.search(terminal("sync", "pull", "systems").raw)
     for words in ("pull systems", "pull analysis", "status"):
@@ -308,10 +312,10 @@ def test_a_terminal_without_colours_shows_plain_tables(
 
 @pytest.mark.parametrize("terminal_type", [{"TERM": "dumb"}, {}], ids=str)
 def test_a_terminal_of_any_type_shows_the_table(
-    pushed: Path, terminal_type: dict[str, str]
+    pushed_systems: Path, terminal_type: dict[str, str]
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TERM"}
-    command = [*PROGRAM, "sync", "status", str(pushed)]
+    command = [*PROGRAM, "sync", "status", str(pushed_systems)]
     result = subprocess.run(
         command, capture_output=True, text=True, env=environment | terminal_type, check=False
     )
@@ -359,7 +363,7 @@ def test_a_user_without_home_is_told_what_to_set(words: str) -> None:
         assert not list(folder.iterdir())
 
 
-def test_a_terminated_pull_leaves_no_temporary_file(pushed: Path, tmp_path: Path) -> None:
+def test_a_terminated_pull_leaves_no_temporary_file(pushed_systems: Path, tmp_path: Path) -> None:
     fifo = tmp_path / "out"
     fifo.mkdir()
     script = f"""
@@ -495,7 +499,7 @@ for json in False, True:
     assert json.loads(result.stdout.splitlines()[-1]) == {"command": "", "values": [shown]}
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_systems")
 def test_values_of_a_store_reach_a_terminal_without_control_characters(
     terminal: Terminal, mdfactory: Callable[..., Any]
 ) -> None:
@@ -513,7 +517,7 @@ def test_values_of_a_store_reach_a_terminal_without_control_characters(
 
 
 def test_a_directory_of_a_million_characters_is_shown(
-    terminal: Terminal, mdfactory: Callable[..., Any], pushed: Path
+    terminal: Terminal, mdfactory: Callable[..., Any], pushed_systems: Path
 ) -> None:
     """The time to shorten it must not grow with the square of its length."""
     database = Path(os.environ["MDFACTORY_DATA_DIR"]) / "runs.db"
