@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
-from own_settings import use_own_settings
+from own_settings import own_settings
 from s3_server import connected, serving
 
 if TYPE_CHECKING:
@@ -79,13 +79,23 @@ EXAMPLE = HERE.parent / "examples" / "water_methanol"
 NUMBERS = itertools.count()
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path_factory: pytest.TempPathFactory, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Keep the settings and stores of whoever runs the tests out of them."""
-    use_own_settings(monkeypatch, tmp_path_factory.mktemp("home"))
-    logging.getLogger("mdfactory").setLevel(logging.NOTSET)  # a quiet program may have set it
+    with own_settings(monkeypatch, tmp_path_factory.mktemp("home"), kept):
+        logging.getLogger("mdfactory").setLevel(logging.NOTSET)  # a quiet program may have set it
+        yield
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 import mdfactory
 from mdfactory.cli.app import run
+from own_settings import own_settings
 
 SOURCE = Path(mdfactory.__file__).parent
 PROMPT = re.compile(r"^ *>>> ", re.MULTILINE)
@@ -23,11 +24,10 @@ PROMPTS = {
 
 
 @pytest.fixture(scope="module")
-def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tour(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Path:
     """A folder in which ``mdfactory demo`` was run."""
-    folder = tmp_path_factory.mktemp("tour")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MDFACTORY_CACHE_DIR", str(folder / "cache"))
+    folder, home = tmp_path_factory.mktemp("tour"), tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch, own_settings(patch, home, kept):
         patch.chdir(folder)
         assert run(["demo", "--quiet"]) == 0
     return folder

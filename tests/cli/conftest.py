@@ -26,7 +26,7 @@ from mdfactory.config import load
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.csv.layout import Layout
 from mdfactory.stores.foundry.layout import path_of
-from own_settings import use_own_settings
+from own_settings import own_settings
 from planting import plant_csv, plant_foundry, plant_postgres, plant_sqlite
 
 
@@ -197,15 +197,16 @@ class Bench:
     ----------
     folder
         Where the campaign, the store and what tests change are.
+    kept
+        See `own_settings`.
     scope
         Argument of ``sync init`` and ``sync push``.
     """
 
-    def __init__(self, folder: Path, scope: str) -> None:
+    def __init__(self, folder: Path, kept: Path, scope: str) -> None:
         self.used, self.kept = folder / "used", folder / "kept"
         shutil.copytree(ROOT / "examples" / "water_methanol", self.used / "campaign")
-        with pytest.MonkeyPatch.context() as patch:
-            use_own_settings(patch, folder)
+        with pytest.MonkeyPatch.context() as patch, own_settings(patch, folder, kept):
             patch.setenv("MDFACTORY_DATA_DIR", str(self.used / "data"))
             assert run(["sync", "init", scope, "--quiet"]) == 0
             assert run(["sync", "push", scope, str(self.used / "campaign"), "--quiet"]) == 0
@@ -218,8 +219,8 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
-    return functools.cache(lambda scope: Bench(tmp_path_factory.mktemp("bench"), scope))
+def bench(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Callable[[str], Bench]:
+    return functools.cache(lambda scope: Bench(tmp_path_factory.mktemp("bench"), kept, scope))
 
 
 @pytest.fixture

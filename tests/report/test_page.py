@@ -74,7 +74,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bundle() -> str:
     return vega_bundle()
 
