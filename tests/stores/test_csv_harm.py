@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -56,7 +58,24 @@ def attempt(action):
 """
 
 
-def _run_script(script: str, *arguments: str | Path, rightless: bool = False) -> str:
+def _run_script(
+    script: str, *arguments: str | Path, apart: bool = False, rightless: bool = False
+) -> str:
+    """Run a script, and return its output.
+
+    Parameters
+    ----------
+    script
+        What comes after `COMMON_SCRIPT`.
+    arguments
+        Its arguments, of which the first is the folder of the store.
+    apart
+        Whether it may hang, crash or change its process: it has one of its own.
+    rightless
+        Whether it has no rights of root, which also takes a process of its own.
+    """
+    if not (apart or rightless):
+        return _run_here(script, *arguments)
     completed = subprocess.run(
         _command(script, *arguments, rightless=rightless),
         capture_output=True,
@@ -66,6 +85,13 @@ def _run_script(script: str, *arguments: str | Path, rightless: bool = False) ->
     )
     assert not completed.stderr, completed.stderr
     return completed.stdout
+
+
+def _run_here(script: str, *arguments: str | Path) -> str:
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as output:
+        patch.setattr(sys, "argv", ["-c", *map(str, arguments)])
+        exec(COMMON_SCRIPT + script, {})  # noqa: S102  # the text of a script
+    return output.getvalue()
 
 
 def _command(script: str, *arguments: str | Path, rightless: bool = False) -> list[str]:
@@ -167,7 +193,7 @@ import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 attempt(lambda: store.write(batches('b' * 30), ConflictMode.force))
 """
-    output = _run_script(script, tmp_path, str(room))
+    output = _run_script(script, tmp_path, str(room), apart=True)
     assert output.startswith("StoreError: ")
     assert "nothing was changed" in output
     assert "ulimit" in output
@@ -327,7 +353,7 @@ def test_a_planted_commit_record_changes_no_file_of_others(
 def test_a_deeply_nested_commit_record_is_an_error(tmp_path: Path) -> None:
     _create_store(tmp_path)
     (tmp_path / "analysis" / ".mdfactory" / "commit").write_text("[" * 200_000, encoding="utf-8")
-    output = _run_script("attempt(read_letters)", tmp_path)
+    output = _run_script("attempt(read_letters)", tmp_path, apart=True)
     assert "is not a commit record" in output
 
 
@@ -367,7 +393,7 @@ def test_a_pipe_in_place_of_a_table_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "analysis" / "ANALYSIS_OVERVIEW.csv"
     path.unlink()
     os.mkfifo(path)
-    assert "is not a file" in _run_script("attempt(read_letters)", tmp_path)
+    assert "is not a file" in _run_script("attempt(read_letters)", tmp_path, apart=True)
 
 
 def test_a_pipe_in_place_of_a_lock_is_an_error(tmp_path: Path) -> None:
@@ -375,7 +401,7 @@ def test_a_pipe_in_place_of_a_lock_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "analysis" / ".mdfactory" / "lock"
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    output = _run_script("attempt(lambda: store.delete(OVERVIEW))", tmp_path)
+    output = _run_script("attempt(lambda: store.delete(OVERVIEW))", tmp_path, apart=True)
     assert f"StoreError: {path} is not a file; remove it" in output
 
 
@@ -395,6 +421,7 @@ def test_the_process_that_holds_the_lock_is_named(
         output = _run_script(
             "store.wait = 0.1; attempt(lambda: store.delete(SIMULATIONS)); attempt(read_letters)",
             tmp_path,
+            apart=True,
         )
     refused, letters = output.splitlines()
     assert refused.startswith("StoreLockedError: ")
