@@ -16,6 +16,8 @@ NEEDS_STRACE = pytest.mark.skipif(not shutil.which("strace"), reason="there is n
 def traced(calls: str, *options: str, log: str | Path = "/dev/null") -> list[str]:
     """Return the command that runs Python and traces some of its system calls.
 
+    Python writes no bytecode, which would be among them.
+
     Parameters
     ----------
     calls
@@ -25,7 +27,17 @@ def traced(calls: str, *options: str, log: str | Path = "/dev/null") -> list[str
     log
         File for the trace; file descriptors have their paths in it.
     """
-    return ["strace", "-f", "-y", "-o", str(log), f"--trace={calls}", *options, sys.executable]
+    return [
+        "strace",
+        "-f",
+        "-y",
+        "-o",
+        str(log),
+        f"--trace={calls}",
+        *options,
+        sys.executable,
+        "-B",
+    ]
 
 
 def tamper(rule: str) -> None:

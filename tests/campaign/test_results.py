@@ -27,7 +27,7 @@ from mdfactory.campaign.registry import read_registry
 from mdfactory.campaign.result_problems import ResultProblem
 from mdfactory.campaign.results import Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
-from members import ANN, BEN, GROUP, NEEDS_MEMBERS, group_folder, run_as
+from members import ANN, BEN, GROUP, NEEDS_MEMBERS, group_folder, taking_turns
 from tracing import NEEDS_STRACE, traced
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
@@ -768,13 +768,13 @@ for verb in ["record", *verbs]:
 @NEEDS_MEMBERS
 @pytest.mark.parametrize("umasks", [(0o077, 0o002), (0o002, 0o077)], ids=str)
 def test_members_of_a_group_replace_and_remove_results_of_others(umasks: tuple[int, int]) -> None:
-    with group_folder(0o770) as folder:
+    with group_folder(0o770) as folder, taking_turns(RECORD_IN_GROUP, "remove") as take:
         for user, umask, verbs in (
             (ANN, umasks[0], []),
             (BEN, umasks[1], []),
             (ANN, umasks[0], ["remove", "record"]),
         ):
-            done = run_as(user, umask, RECORD_IN_GROUP, folder, *verbs)
+            done = take(user, umask, folder, *verbs)
             assert not done.returncode, done.stderr
             for path in folder.rglob("*"):
                 rights = stat.S_IRWXG if path.is_dir() else 0o060

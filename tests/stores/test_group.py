@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import stat
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from members import ANN, BEN, GROUP, NEEDS_MEMBERS, group_folder, run_as
+from members import ANN, BEN, GROUP, NEEDS_MEMBERS, Turn, group_folder, taking_turns
 from tracing import NEEDS_STRACE
 
 pytestmark = NEEDS_MEMBERS
@@ -32,14 +34,21 @@ for step in steps:
 """
 
 
-@pytest.fixture(params=["sqlite", "csv"])
+@pytest.fixture(params=["sqlite", "csv"], scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _do(user: int, umask: int, kind: str, lab: Path, *steps: str) -> str:
+@pytest.fixture(scope="module")
+def take(kind: str) -> Iterator[Turn]:
+    """Run the script as a member; folder and kind of store are the first arguments."""
+    with taking_turns(SCRIPT, kind, "state", "undo", "fill c", "clear", "renew") as take:
+        yield take
+
+
+def _do(take: Turn, user: int, umask: int, kind: str, lab: Path, *steps: str) -> str:
     """Let a user take steps in a `Workload`, which is filled at first; return what they print."""
-    done = run_as(user, umask, SCRIPT, lab, kind, *steps)
+    done = take(user, umask, lab, kind, *steps)
     assert not done.returncode, done.stderr
     return done.stdout.strip()
 
@@ -47,18 +56,17 @@ def _do(user: int, umask: int, kind: str, lab: Path, *steps: str) -> str:
 @pytest.mark.parametrize(
     ("mode", "umasks"), [(0o2775, (0o077, 0o002)), (0o770, (0o002, 0o077))], ids=str
 )
-def test_members_of_a_group_write_one_store(kind: str, mode: int, umasks: tuple[int, int]) -> None:
+def test_members_of_a_group_write_one_store(
+    take: Turn, kind: str, mode: int, umasks: tuple[int, int]
+) -> None:
     with group_folder(mode) as lab:
-        _write_in_turn(kind, lab, (ANN, umasks[0]), (BEN, umasks[1]))
+        ann, ben = (partial(_do, take, *who) for who in zip((ANN, BEN), umasks, strict=True))
+        ann(kind, lab)
+        assert ben(kind, lab, "state", "fill b", "state") == "a\nb"
+        assert ann(kind, lab, "undo", "state", "clear") == "a"
+        assert ben(kind, lab, "state", "undo", "renew", "undo", "state") == "-\na"
+        assert ann(kind, lab, "renew", "undo", "fill c", "state") == "c"
         _check_access(lab)
-
-
-def _write_in_turn(kind: str, lab: Path, ann: tuple[int, int], ben: tuple[int, int]) -> None:
-    _do(*ann, kind, lab)
-    assert _do(*ben, kind, lab, "state", "fill b", "state") == "a\nb"
-    assert _do(*ann, kind, lab, "undo", "state", "clear") == "a"
-    assert _do(*ben, kind, lab, "state", "undo", "renew", "undo", "state") == "-\na"
-    assert _do(*ann, kind, lab, "renew", "undo", "fill c", "state") == "c"
 
 
 def _check_access(lab: Path) -> None:
@@ -82,20 +90,21 @@ def _check_access(lab: Path) -> None:
         ("csv", 0o770, "fsync:when=1", "a"),
         ("csv", 0o770, "rename:when=3", "b"),  # after both commit records
     ],
+    indirect=["kind"],
 )
 def test_a_member_recovers_the_killed_write_of_another(
-    kind: str, mode: int, call: str, after: str
+    take: Turn, kind: str, mode: int, call: str, after: str
 ) -> None:
     with group_folder(mode) as lab:
-        _do(ANN, 0o077, kind, lab)
+        _do(take, ANN, 0o077, kind, lab)
         kill = call.replace(":", ":signal=KILL:")
-        killed = run_as(ANN, 0o077, SCRIPT, lab, kind, "fill b", inject=kill)
+        killed = take(ANN, 0o077, lab, kind, "fill b", inject=kill)
         assert killed.returncode == -signal.SIGKILL
-        assert _do(BEN, 0o022, kind, lab, "state", "fill c", "state") == f"{after}\nc"
+        assert _do(take, BEN, 0o022, kind, lab, "state", "fill c", "state") == f"{after}\nc"
         assert not [path for path in lab.rglob("*") if path.suffix in LEFTOVERS]
 
 
-def test_a_folder_of_one_user_is_private_by_umask(kind: str) -> None:
+def test_a_folder_of_one_user_is_private_by_umask(take: Turn, kind: str) -> None:
     with group_folder(0o755) as lab:
-        _do(ANN, 0o077, kind, lab)
+        _do(take, ANN, 0o077, kind, lab)
         assert not [path for path in lab.rglob("*") if path.stat().st_mode & 0o077]
