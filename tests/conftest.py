@@ -20,13 +20,34 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
+from hypothesis import settings
 
+from effort import FEW, MANY
 from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
 from own_settings import own_settings
 from s3_server import connected, serving
 
 if TYPE_CHECKING:
     from foundry_server import FoundryServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try many examples in the long tests, and few in the others."""
+    for effort in (FEW, MANY):
+        settings.register_profile(effort.name, max_examples=effort.examples, deadline=None)
+    settings.load_profile((MANY if _is_long(config) else FEW).name)
+
+
+def _is_long(config: pytest.Config) -> bool:
+    return config.option.markexpr == "long"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Make the tests of Hypothesis a part of the long tests."""
+    for item in items:
+        if _is_long(config) and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("long")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

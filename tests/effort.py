@@ -1,4 +1,9 @@
-"""How much harm is done to stores: little in every run of the tests, much in the long ones."""
+"""How much is tried: little in every run of the tests, much in the long ones.
+
+Stores are harmed a few or many times. Hypothesis generates a few or many examples for each of its
+tests: they are part of the long tests, too. `tests/conftest.py` chooses the number for the run, and
+no test has one of its own. The examples are random, so that many runs try what a long one tries.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a store is harmed.
+    """How much a run tries.
 
     Parameters
     ----------
@@ -22,6 +27,8 @@ class Effort:
         Writes of others that a reader sees come by.
     transactions
         Transactions of each of eight writers.
+    examples
+        Examples that Hypothesis generates for a test.
     """
 
     name: str
@@ -29,9 +36,10 @@ class Effort:
     simulations: int
     changes: int
     transactions: int
+    examples: int
 
 
-FEW = Effort("few", kills=2, simulations=500, changes=3, transactions=3)
+FEW = Effort("few", kills=2, simulations=500, changes=3, transactions=3, examples=30)
 """In every run of the tests."""
 
 MANY = Effort(
@@ -40,5 +48,6 @@ MANY = Effort(
     simulations=1500,
     changes=20,
     transactions=10,
+    examples=300,
 )
 """In the long tests."""

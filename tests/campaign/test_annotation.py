@@ -274,13 +274,13 @@ def outcome(smiles: str) -> LipidAtoms | str:
 
 
 @given(molecules(), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_the_numbering_of_any_molecule_does_not_matter(smiles: str, rng: Random) -> None:
     assert outcome(renumbered(smiles, rng)) == outcome(smiles)
 
 
 @given(molecules())
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_the_result_is_well_formed(smiles: str) -> None:
     atoms = outcome(smiles)
     if isinstance(atoms, str):

@@ -326,7 +326,7 @@ NANOPARTICLES = st.builds(
 
 
 @given(BILAYERS | NANOPARTICLES)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 def test_the_hash_survives_writing_and_reading_yaml(values: dict[str, Any]) -> None:
     build = BuildInput.parse(values)
     # A YAML dump sorts keys, those of input_fractions too.

@@ -52,7 +52,7 @@ def test_each_table_has_a_picture_of_a_usual_size(case: Case) -> None:
     assert width * height < MAX_PIXELS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(planned())
 def test_any_frame_of_any_plan_is_a_specification_that_is_drawn(
     pair: tuple[Plan, pa.Table],

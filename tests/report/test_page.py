@@ -711,7 +711,10 @@ def test_the_script_reads_fields_and_compositions_as_python_does(
 
 @needs_browser
 @pytest.mark.parametrize("colour", [pages.FIELD, "water_model"])
-@pytest.mark.parametrize(("count", "step"), [(2, 1), (9, 1), (200, 9)])
+@pytest.mark.parametrize(
+    ("count", "step"),
+    [(2, 1), (9, 4), pytest.param(9, 1, marks=pytest.mark.long), (200, 9)],  # each case is in one
+)
 def test_the_page_fills_the_plots_of_all_kinds_as_python_does(
     opened: Open, colour: str, count: int, step: int
 ) -> None:

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     import pandas as pd
 
-MODERATE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-"""Hypothesis settings for tests that take some milliseconds for each example."""
+MODERATE = settings(deadline=None, suppress_health_check=list(HealthCheck))
+"""Hypothesis settings for tests that take some milliseconds for each example.
+
+The profile that is loaded when this module is imported has the number of examples.
+"""
 
 TEXT = st.text(
     st.one_of(
