@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import logging
@@ -22,6 +23,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from bench import Bench
 from effort import FEW, MANY
 from mdfactory.campaign.scan_index import SETTLED_AFTER_SECONDS
 from own_settings import own_settings
@@ -155,6 +157,24 @@ def interruptible() -> Iterator[None]:
 def campaign(tmp_path: Path) -> Path:
     """A copy of the example campaign: 4 completed, 1 production, 1 equilibrated, 2 build."""
     return Path(shutil.copytree(EXAMPLE, tmp_path / "campaign"))
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Callable[[str], Bench]:
+    """A campaign after ``sync push all`` or ``sync push systems``."""
+    return functools.cache(lambda scope: Bench(tmp_path_factory.mktemp("bench"), kept, scope))
+
+
+@pytest.fixture
+def pushed(bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return the campaign, and have its store after ``sync push all`` or ``sync push systems``."""
+
+    def renewed(scope: str) -> Path:
+        folder = bench(scope).renew()
+        monkeypatch.setenv("MDFACTORY_DATA_DIR", str(folder / "data"))
+        return folder / "campaign"
+
+    return renewed
 
 
 @pytest.fixture(scope="session")

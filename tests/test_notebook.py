@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from html import escape, unescape
@@ -55,11 +56,15 @@ METHANOL = "system.species.MEO.fraction"
 
 
 @pytest.fixture
+def campaign(pushed: Callable[[str], Path]) -> Path:
+    """The example campaign, after a push into the configured store."""
+    return pushed("all")
+
+
+@pytest.fixture
 def records(campaign: Path) -> Records:
     """The example campaign in the configured store."""
-    store = mdfactory.open_store().store
-    initialise(store, simulations=True, results=list(ResultType))
-    push(store, str(campaign), scope=ALL)
+    assert campaign
     return mdfactory.open_store()
 
 

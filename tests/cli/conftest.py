@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import functools
 import json
 import os
 import pty
 import re
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -20,13 +18,11 @@ from typing import Any
 
 import pytest
 
-from documents import ROOT
 from mdfactory.cli.app import run
 from mdfactory.config import load
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.csv.layout import Layout
 from mdfactory.stores.foundry.layout import path_of
-from own_settings import own_settings
 from planting import plant_csv, plant_foundry, plant_postgres, plant_sqlite
 
 
@@ -188,59 +184,18 @@ def terminal() -> Callable[..., Screen]:
     return on_a_terminal
 
 
-class Bench:
-    """A campaign and its store in one folder, which each test finds as a push has left them.
-
-    The push is done once: its records name the folder, so all tests of a worker use the same.
-
-    Parameters
-    ----------
-    folder
-        Where the campaign, the store and what tests change are.
-    kept
-        See `own_settings`.
-    scope
-        Argument of ``sync init`` and ``sync push``.
-    """
-
-    def __init__(self, folder: Path, kept: Path, scope: str) -> None:
-        self.used, self.kept = folder / "used", folder / "kept"
-        shutil.copytree(ROOT / "examples" / "water_methanol", self.used / "campaign")
-        with pytest.MonkeyPatch.context() as patch, own_settings(patch, folder, kept):
-            patch.setenv("MDFACTORY_DATA_DIR", str(self.used / "data"))
-            assert run(["sync", "init", scope, "--quiet"]) == 0
-            assert run(["sync", "push", scope, str(self.used / "campaign"), "--quiet"]) == 0
-        shutil.copytree(self.used, self.kept)
-
-    def renew(self) -> Path:
-        """Undo what a test has changed, and return the folder."""
-        shutil.rmtree(self.used)
-        return Path(shutil.copytree(self.kept, self.used))
-
-
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Callable[[str], Bench]:
-    return functools.cache(lambda scope: Bench(tmp_path_factory.mktemp("bench"), kept, scope))
+@pytest.fixture
+def pushed_systems(pushed: Callable[[str], Path]) -> Path:
+    """The campaign, after a push of its simulations."""
+    return pushed("systems")
 
 
 @pytest.fixture
-def pushed_systems(bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The campaign, after a push of its simulations into a SQLite store."""
-    return _on(bench("systems"), monkeypatch)
-
-
-@pytest.fixture
-def pushed_all(request: pytest.FixtureRequest) -> Path:
+def pushed_all(request: pytest.FixtureRequest, pushed: Callable[[str], Path]) -> Path:
     """The campaign, after a push of all its records into the store of the configuration."""
     if "kind" not in request.fixturenames or request.getfixturevalue("kind") == "sqlite":
-        return _on(request.getfixturevalue("bench")("all"), request.getfixturevalue("monkeypatch"))
+        return pushed("all")
     program, campaign = map(request.getfixturevalue, ("mdfactory", "campaign"))
     program("sync", "init", "all")
     assert program("sync", "push", "all", campaign).code == 0
     return Path(campaign)
-
-
-def _on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = bench.renew()
-    monkeypatch.setenv("MDFACTORY_DATA_DIR", str(folder / "data"))
-    return folder / "campaign"

@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
@@ -39,7 +39,6 @@ from mdfactory.report.drawn.summaries import MAX_MAP_CELLS, Summary, restricted,
 from mdfactory.report.payload import encode, to_json
 from mdfactory.report.plots.colour import Colour
 from mdfactory.stores.store import Store
-from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 
 ALL = Scope(simulations=True, results=list(ResultType))
@@ -50,12 +49,16 @@ NO_CACHE = Cache(None)
 
 
 @pytest.fixture
+def campaign(pushed: Callable[[str], Path]) -> Path:
+    """The example campaign, after a push into the configured store."""
+    return pushed("all")
+
+
+@pytest.fixture
 def store(campaign: Path) -> Store:
     """The example campaign, of which four simulations have analyses, in the configured store."""
-    store = mdfactory.open_store().store
-    initialise(store, simulations=True, results=list(ResultType))
-    push(store, str(campaign), scope=ALL)
-    return store
+    assert campaign
+    return mdfactory.open_store().store
 
 
 def read(

@@ -20,7 +20,6 @@ from mdfactory.report.content import ReportOptions
 from mdfactory.report.drawn.cache import FOLDER, Cache, key_of
 from mdfactory.report.report import write_report
 from mdfactory.stores.store import Store
-from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 
 ALL = Scope(simulations=True, results=list(ResultType))
@@ -28,12 +27,16 @@ OPTIONS = ReportOptions(artifacts=False)
 
 
 @pytest.fixture
+def campaign(pushed: Callable[[str], Path]) -> Path:
+    """The example campaign, after a push into the configured store."""
+    return pushed("all")
+
+
+@pytest.fixture
 def store(campaign: Path) -> Store:
     """The example campaign in the configured store."""
-    store = mdfactory.open_store().store
-    initialise(store, simulations=True, results=list(ResultType))
-    push(store, str(campaign), scope=ALL)
-    return store
+    assert campaign
+    return mdfactory.open_store().store
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,15 @@ KINDS = {
 
 
 @pytest.fixture
+def campaign(pushed: Callable[[str], Path]) -> Path:
+    """The example campaign, after a push into the configured store."""
+    return pushed("all")
+
+
+@pytest.fixture
 def records(campaign: Path) -> Records:
     """The example campaign in the configured store."""
-    store = mdfactory.open_store().store
-    initialise(store, simulations=True, results=list(ResultType))
-    push(store, str(campaign), scope=ALL)
+    assert campaign
     return mdfactory.open_store()
 
 
