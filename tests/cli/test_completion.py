@@ -19,6 +19,7 @@ from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.model import MODEL_BY_SIMULATION_TYPE
 from mdfactory.cli.app import app
 from mdfactory.cli.options import FieldName
+from members import taking_turns
 
 from .conftest import on
 
@@ -64,24 +65,42 @@ def test_the_completion_of_a_shell_has_the_fields() -> None:
 def _offered(*words: str) -> list[str]:
     """Return what a shell offers for the last word; nothing may be on the screen."""
     command = [sys.executable, "-m", "mdfactory", "__complete", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+    return _words(subprocess.run(command, capture_output=True, text=True, check=False))
+
+
+def _words(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert (done.returncode, done.stderr) == (0, "")
     begin, _, records = done.stdout.removeprefix("\n").partition("\n")
     assert begin == "\x1fbegin"
     return [line.partition("\t")[0] for line in records.splitlines()]
 
 
+COMPLETE = """
+import sys
+import mdfactory.stores.sql.sqlite, mdfactory.sync.results
+from mdfactory.cli.app import run
+if sys.argv[2:]:
+    sys.exit(run(["__complete", *sys.argv[2:]]))
+"""
+"""Completes the words after a folder; without words, it imports what it will need."""
+
+
+@pytest.fixture
+def offered(tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
+    """The same as `_offered` for many words: processes that need not import the program."""
+    with taking_turns(COMPLETE) as take:
+        yield lambda *words: _words(take(os.geteuid(), 0o022, tmp_path, *words))
+
+
+@pytest.mark.usefixtures("kind", "pushed_all")
 @on("sqlite")
 def test_the_completion_offers_the_names_and_hashes_of_the_store(
-    kind: str, mdfactory: Program, campaign: Path, hashes: list[str]
+    offered: Callable[..., list[str]], hashes: list[str]
 ) -> None:
-    assert kind
-    mdfactory("sync", "init", "all")
-    assert mdfactory("sync", "push", "all", campaign).code == 0
     for verb in ("pull", "push", "clear"):
-        assert "rdf_oxygen" in _offered("sync", verb, "analysis", "--analysis-name", "")
-    assert "density_plot" in _offered("sync", "pull", "artifacts", "--artifact-name", "")
-    assert "rdf_oxygen" not in _offered("sync", "clear", "analysis", "--artifact-name", "")
+        assert "rdf_oxygen" in offered("sync", verb, "analysis", "--analysis-name", "")
+    assert "density_plot" in offered("sync", "pull", "artifacts", "--artifact-name", "")
+    assert "rdf_oxygen" not in offered("sync", "clear", "analysis", "--artifact-name", "")
     short = [hash_[:12] for hash_ in hashes]
     for words in (
         ["sync", "pull", "systems", "--hash"],
@@ -89,9 +108,9 @@ def test_the_completion_offers_the_names_and_hashes_of_the_store(
         ["sync", "verify", "--since"],
         ["prepare-build", "--from-store"],
     ):
-        assert _offered(*words, "") == short
-        assert _offered(*words, "0b") == ["0bdc04cc155d"]
-        assert _offered(*words, f"{short[0]}8") == [hashes[0]]
+        assert offered(*words, "") == short
+        assert offered(*words, "0b") == ["0bdc04cc155d"]
+        assert offered(*words, f"{short[0]}8") == [hashes[0]]
 
 
 def test_the_completion_reads_the_store_of_the_configuration_that_is_given(

@@ -88,9 +88,8 @@ SAMPLE = {
     ("postgres", "clear analysis"),
     ("postgres", "relocate"),
     ("foundry", "push --update"),
-    ("foundry", "clear"),
 }
-"""Stores and commands that each run tests: each command once, each store twice."""
+"""Stores and commands that each run tests: each command once, each store at least once."""
 
 
 @on_each("name", COMMANDS, SAMPLE)

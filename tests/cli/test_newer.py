@@ -241,7 +241,7 @@ def test_a_terminal_shows_it(kind: str, terminal: Callable[..., Screen]) -> None
     assert UNKNOWN["status"] in terminal("sync", "pull", "systems").text
 
 
-@on("sqlite", "csv", "postgres")
+@on("csv", "postgres")
 def test_each_command_reads_what_a_newer_installation_wrote(
     mdfactory: Program, newer: Newer, tmp_path: Path
 ) -> None:
@@ -345,7 +345,7 @@ WRITE: dict[str, Callable[[Program, Newer], list[str]]] = {
 """Command -> function that runs it, and returns the tables whose records it removes."""
 
 
-@on("sqlite", "postgres")
+@on("sqlite")
 def test_each_command_that_writes_keeps_or_restores_it(
     mdfactory: Program, newer: Newer, kind: str
 ) -> None:

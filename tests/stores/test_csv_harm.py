@@ -11,8 +11,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -21,6 +19,7 @@ import pytest
 
 from forking import FORK_WARNING_FILTER
 from mdfactory.records.tables import SIMULATIONS
+from scripted import run_here
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
 
@@ -75,7 +74,7 @@ def _run_script(
         Whether it has no rights of root, which also takes a process of its own.
     """
     if not (apart or rightless):
-        return _run_here(script, *arguments)
+        return run_here(COMMON_SCRIPT + script, *arguments)
     completed = subprocess.run(
         _command(script, *arguments, rightless=rightless),
         capture_output=True,
@@ -85,13 +84,6 @@ def _run_script(
     )
     assert not completed.stderr, completed.stderr
     return completed.stdout
-
-
-def _run_here(script: str, *arguments: str | Path) -> str:
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as output:
-        patch.setattr(sys, "argv", ["-c", *map(str, arguments)])
-        exec(COMMON_SCRIPT + script, {})  # noqa: S102  # the text of a script
-    return output.getvalue()
 
 
 def _command(script: str, *arguments: str | Path, rightless: bool = False) -> list[str]:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from scripted import run_here
 from tracing import NEEDS_STRACE
 
 pytestmark = NEEDS_STRACE
 
 SCRIPT = """
 import sys
-sys.path.append(sys.argv[2])
+if sys.argv[2] not in sys.path:
+    sys.path.append(sys.argv[2])
 from mdfactory.errors import StoreError
 from mdfactory.stores import store_at
 from mdfactory.testing.harm import Workload
@@ -43,6 +45,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def _do(url: str, *steps: str, fault: str = "") -> list[str]:
     """Take steps in a `Workload` while system calls fail; return the line of each step."""
+    if not fault:
+        return run_here(SCRIPT, url, TESTS, fault, *steps).splitlines()
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, url, TESTS, fault, *steps],
         capture_output=True,

@@ -22,6 +22,7 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS
 from mdfactory.stores.sql.sqlite import SqliteStore
 from mdfactory.stores.sql.super_journal import recover_moved_commit
 from mdfactory.testing.records import run
+from scripted import run_here
 from tracing import NEEDS_STRACE, traced
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
@@ -61,8 +62,8 @@ def _run(script: str, *arguments: str | Path, rightless: bool = False) -> str:
 
 
 def _create_store(folder: Path) -> None:
-    _run(
-        "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
+    run_here(
+        f"{SCRIPT_START}[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
         "store.write(batches('a'), ConflictMode.refuse)",
         folder,
     )
@@ -91,9 +92,10 @@ def test_count_works_and_delete_fails_without_write_permission(
     existing: Path, *, wal: bool
 ) -> None:
     if not wal:
-        _run("store.delete(SIMULATIONS, ())", existing)
+        run_here(f"{SCRIPT_START}store.delete(SIMULATIONS, ())", existing)
         rows = "records(SIMULATIONS, *map(run, 'abcdefgh'))"
-        _run(f"store.write([(SIMULATIONS, {rows})], ConflictMode.refuse)", existing)
+        write = f"store.write([(SIMULATIONS, {rows})], ConflictMode.refuse)"
+        run_here(SCRIPT_START + write, existing)
     for file in existing.iterdir():
         file.chmod(0o444)
     existing.chmod(0o555)
@@ -194,8 +196,9 @@ def _kill_writer(folder: Path, step: int) -> bool:
 def small_store(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
     folder.mkdir()
-    _run(
-        "hashes = hashes[:20]; [store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
+    run_here(
+        f"{SCRIPT_START}hashes = hashes[:20]; "
+        "[store.create(table) for table in (SIMULATIONS, OVERVIEW)]; "
         "store.write(batches('a'), ConflictMode.refuse)",
         folder,
     )
