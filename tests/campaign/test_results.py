@@ -372,10 +372,10 @@ def test_an_analysis_outside_the_results_folder_is_not_removed(
 
 
 RECORD_FIVE = """
-import sys, pandas as pd
+import sys, pyarrow as pa
 from mdfactory.campaign.results import Results
 for number in range(5):
-    Results(sys.argv[1]).record_analysis(f"a_{sys.argv[2]}_{number}", pd.DataFrame({"x": [1]}))
+    Results(sys.argv[1]).record_analysis(f"a_{sys.argv[2]}_{number}", pa.table({"x": [1]}))
 """
 
 
@@ -390,12 +390,12 @@ def test_scripts_that_record_at_once_lose_no_result(tmp_path: Path) -> None:
 
 
 RECORD_UNTIL_KILLED = """
-import sys, time, pandas as pd
+import sys, time, pyarrow as pa
 from mdfactory.campaign.results import Results
 results = Results(sys.argv[1])
 for rows in range(1, 100_000):
     started = time.monotonic()
-    results.record_analysis("a", pd.DataFrame({"x": range(rows % 50)}))
+    results.record_analysis("a", pa.table({"x": range(rows % 50)}))
     print(time.monotonic() - started, flush=True)
 """
 
@@ -747,7 +747,7 @@ def test_killed_scripts_that_record_and_remove_at_once_leave_a_true_registry(
 
 RECORD_IN_GROUP = """
 import os, sys
-import pandas as pd
+import pyarrow as pa
 from pathlib import Path
 from mdfactory import Results
 
@@ -756,7 +756,7 @@ results = Results(folder)
 source = Path(folder, f"curve{os.getuid()}.txt")
 for verb in ["record", *verbs]:
     if verb == "record":
-        results.record_analysis("area", pd.DataFrame({"a": [os.getuid()]}))
+        results.record_analysis("area", pa.table({"a": [os.getuid()]}))
         source.touch(mode=0o600)
         results.record_artifact("curve", source, move=True)
     else:
@@ -787,12 +787,12 @@ def test_members_of_a_group_replace_and_remove_results_of_others(umasks: tuple[i
 RECORD_WITH_FAULT = """
 import sys
 sys.path.append(sys.argv[2])
-import pandas as pd
+import pyarrow as pa
 from mdfactory import MDFactoryError, Results
 from tracing import tamper
 
 results = Results(sys.argv[1])
-frame = pd.DataFrame({"a": [1]})
+frame = pa.table({"a": [1]})
 results.record_analysis("area", frame)
 tamper(sys.argv[3])
 try:

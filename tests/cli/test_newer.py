@@ -361,6 +361,7 @@ def test_each_command_that_writes_keeps_or_restores_it(
         assert state() == before, kind
 
 
+@on("csv", "foundry")
 def test_a_copy_has_all_of_it(mdfactory: Program, newer: Newer, kind: str, tmp_path: Path) -> None:
     other = {"csv": "sqlite"}.get(kind, "csv")
     target = f"{other}:///{tmp_path}/copy"
@@ -390,7 +391,7 @@ ARGUMENTS: dict[str, list[str]] = {
 }
 """Command -> the arguments that it needs."""
 
-FORMATS = {("sqlite", "runs"), ("csv", "results"), ("postgres", "results"), ("foundry", "runs")}
+FORMATS = {("sqlite", "runs"), ("csv", "results")}
 """Stores and namespaces that each run tests."""
 
 

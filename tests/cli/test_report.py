@@ -22,6 +22,8 @@ from mdfactory.report.campaign.molecule_lists import FieldReader
 from mdfactory.report.payload import values_of_column
 from mdfactory.testing.records import run
 
+from .conftest import on
+
 Program = Callable[..., Any]
 Plant = Callable[..., None]
 
@@ -278,6 +280,7 @@ def test_artifacts_are_shown_where_their_files_are(
     assert any("8 simulation folders cannot be seen" in text for text in texts)
 
 
+@on("csv", "foundry")
 def test_a_build_input_that_cannot_be_read_is_named(
     kind: str, mdfactory: Program, pushed_all: Path, plant: Plant, page: Path
 ) -> None:

@@ -18,6 +18,8 @@ from mdfactory.records.tables import analysis_table
 from mdfactory.report.drawn.curve_data import unpack_curves
 from mdfactory.stores.store import Store
 
+from .conftest import on
+
 Program = Callable[..., Any]
 
 BLOB = re.compile(r'<script type="application/x-mdfactory" id="data-([\w-]+)">([^<]*)</script>')
@@ -34,6 +36,7 @@ def page(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("kind", "pushed_all")
+@on("sqlite", "postgres")
 def test_the_numbers_of_a_page_are_those_of_each_store(mdfactory: Program, page: Path) -> None:
     assert mdfactory("report", page).code == 0
     blobs = _blobs(page)
@@ -83,6 +86,7 @@ def _damage(store: Store, name: str) -> str:
 
 
 @pytest.mark.usefixtures("kind", "pushed_all")
+@on("csv", "foundry")
 def test_a_frame_that_cannot_be_read_is_named_and_the_code_is_3(
     mdfactory: Program, page: Path
 ) -> None:
@@ -98,6 +102,7 @@ def test_a_frame_that_cannot_be_read_is_named_and_the_code_is_3(
 
 
 @pytest.mark.usefixtures("kind", "pushed_all")
+@on("postgres", "foundry")
 def test_two_reports_of_each_store_are_the_same_bytes(mdfactory: Program, page: Path) -> None:
     assert mdfactory("report", page).code == 0
     first = page.read_bytes()

@@ -190,7 +190,7 @@ demo {folder}/demo
 """
 
 
-@pytest.mark.parametrize("json_flag", ["", " --json"])
+@pytest.mark.parametrize("json_flag", ["", pytest.param(" --json", marks=pytest.mark.long)])
 def test_work_that_is_done_is_not_called_failed_if_the_output_is_lost(
     mdfactory: Running, pushed_systems: Path, tmp_path: Path, json_flag: str
 ) -> None:
@@ -217,7 +217,7 @@ def test_a_removed_folder_is_no_fault_of_the_output(pushed_systems: Path, tmp_pa
     assert "error: the current folder (it was removed): No such file" in result.stderr
 
 
-@pytest.mark.parametrize("json_flag", ["", " --json"])
+@pytest.mark.parametrize("json_flag", [pytest.param("", marks=pytest.mark.long), " --json"])
 def test_a_dry_run_whose_output_is_lost_has_failed(pushed_systems: Path, json_flag: str) -> None:
     for words in (
         f"push systems {pushed_systems} --force",
@@ -229,7 +229,7 @@ def test_a_dry_run_whose_output_is_lost_has_failed(pushed_systems: Path, json_fl
         assert "complete" not in result.stderr
 
 
-@pytest.mark.parametrize("json_flag", ["", " --json"])
+@pytest.mark.parametrize("json_flag", [pytest.param("", marks=pytest.mark.long), " --json"])
 def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
     pushed_systems: Path, json_flag: str
 ) -> None:

@@ -180,40 +180,41 @@ def union() -> Frame:
     return many(pa.UnionArray.from_dense(kinds, offsets, [pa.array(["x" * 40_000])]))
 
 
-@pytest.mark.parametrize(
-    ("make_frame", "reason"),
-    [
-        (lambda: large_text("zstd"), "bytes of values are announced"),
-        (lambda: large_text("lz4"), "bytes of values are announced"),
-        (shared_metadata, "parts of its metadata overlap"),
-        (split_dictionary, "a dictionary is split into parts"),
-        (lambda: with_indices(0, 1, 2), "out of bounds"),
-        (lambda: with_indices(0, -1, 0), "out of bounds"),
-        (lambda: with_indices(1 << 30, 1, 7), "out of bounds"),
-        (many_rows, "its 1,073,741,824 rows have more text"),
-        (lambda: repeated(pa.array(["x" * 40_000])), "its 20,000 rows have more text"),
-        (lambda: repeated(pa.array([list(range(5_000))])), "categories of type list"),
-        (same_views, "its 20,000 rows have more text"),
-        (lambda: many(same_lists(3)), "lists overlap"),
-        (lambda: empty_items(pa.null()), "its 1 rows have more text"),
-        (lambda: empty_items(pa.struct([])), "its 1 rows have more text"),
-        (many_items, "a column has 1,152,921,504,606,846,976 values"),
-        (runs, "no file has the type run_end_encoded"),
-        (union, "no file has the type dense_union"),
-    ],
-    ids=[
-        *("zstd", "lz4", "metadata", "delta", "next index", "negative", "far index", "rows"),
-        *("categories", "lists as categories", "views", "list views", "nulls", "structs"),
-        *("items", "runs", "union"),
-    ],
-)
-def test_decode_refuses_arrow_data_that_is_too_large_or_invalid(
-    make_frame: Callable[[], Frame], reason: str
-) -> None:
-    frame = make_frame()
+REFUSED: dict[str, tuple[Callable[[], Frame], str]] = {
+    "zstd": (lambda: large_text("zstd"), "bytes of values are announced"),
+    "lz4": (lambda: large_text("lz4"), "bytes of values are announced"),
+    "metadata": (shared_metadata, "parts of its metadata overlap"),
+    "delta": (split_dictionary, "a dictionary is split into parts"),
+    "next index": (lambda: with_indices(0, 1, 2), "out of bounds"),
+    "negative": (lambda: with_indices(0, -1, 0), "out of bounds"),
+    "far index": (lambda: with_indices(1 << 30, 1, 7), "out of bounds"),
+    "rows": (many_rows, "its 1,073,741,824 rows have more text"),
+    "categories": (lambda: repeated(pa.array(["x" * 40_000])), "its 20,000 rows have more text"),
+    "lists as categories": (
+        lambda: repeated(pa.array([list(range(5_000))])),
+        "categories of type list",
+    ),
+    "views": (same_views, "its 20,000 rows have more text"),
+    "list views": (lambda: many(same_lists(3)), "lists overlap"),
+    "nulls": (lambda: empty_items(pa.null()), "its 1 rows have more text"),
+    "structs": (lambda: empty_items(pa.struct([])), "its 1 rows have more text"),
+    "items": (many_items, "a column has 1,152,921,504,606,846,976 values"),
+    "runs": (runs, "no file has the type run_end_encoded"),
+    "union": (union, "no file has the type dense_union"),
+}
+"""Name of a frame that is too large or invalid -> its maker, and the reason of the refusal."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_decode_refuses_arrow_data_that_is_too_large_or_invalid(name: str) -> None:
+    make_frame, reason = REFUSED[name]
     with pytest.raises(FrameCorruptError, match=reason):
-        decode(frame)
-    assert outcomes([frame]) == ["refused"]
+        decode(make_frame())
+
+
+def test_arrow_data_that_is_too_large_or_invalid_takes_little_memory() -> None:
+    frames = [make_frame() for make_frame, _ in REFUSED.values()]
+    assert outcomes(frames) == ["refused"] * len(frames)
 
 
 def test_empty_table_refuses_a_schema_with_rows() -> None:

@@ -32,6 +32,7 @@ from mdfactory.sync.inventory import CHANGED_REASON
 from mdfactory.sync.log import history
 from mdfactory.sync.push import Pushed, push
 from mdfactory.sync.status import CampaignStatus, status
+from mdfactory.testing import MemoryStore
 from opened import opened
 
 ALL = Scope(simulations=True, results=list(ResultType))
@@ -58,15 +59,23 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Store:
+def other() -> Store:
     """A store that is pushed to without an index."""
-    return _store(tmp_path / "other")
+    store = MemoryStore()
+    initialise(store, simulations=True, results=list(ResultType))
+    return store
 
 
 @pytest.fixture
 def both(store: Store, other: Store) -> tuple[Store, Store]:
     """A store that is pushed to with an index, and one without."""
     return store, other
+
+
+@pytest.fixture
+def both_in_files(store: Store, tmp_path: Path) -> tuple[Store, Store]:
+    """The same, where other programs can change either."""
+    return store, _store(tmp_path / "other")
 
 
 def _index(file: Path) -> ScanIndex:
@@ -316,13 +325,13 @@ IN_STORE = [
     ],
 )
 def test_missing_records_are_read_again(
-    both: tuple[Store, Store],
+    both_in_files: tuple[Store, Store],
     campaign: Path,
     file: Path,
     change: Callable[[Store], None],
     mode: ConflictMode,
 ) -> None:
-    store, other = both
+    store, other = both_in_files
     for pushed_store, index in ((store, file), (other, None)):
         _push(pushed_store, campaign, ConflictMode.refuse, index)
         change(pushed_store)
