@@ -357,16 +357,17 @@ def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
 
 
 def test_relocate_resolves_paths_as_the_operating_system_does(
-    mdfactory: Program, pushed_all: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mdfactory: Program, pushed_all: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "real" / "deep").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("real/deep")
-    monkeypatch.chdir(tmp_path)
-    name = pushed_all.relative_to(tmp_path)
-    result = mdfactory("sync", "relocate", f"link/../../{name}", "link/../moved", "--json").json
+    folder = pushed_all.parent
+    (folder / "real" / "deep").mkdir(parents=True)
+    (folder / "link").symlink_to("real/deep")
+    monkeypatch.chdir(folder)
+    old = f"link/../../{pushed_all.name}"
+    result = mdfactory("sync", "relocate", old, "link/../moved", "--json").json
     assert result["tables"]["RUN_DATABASE"] == 8
     rows = mdfactory("sync", "pull", "systems", "--json").json["rows"]
-    assert {Path(row["directory"]).parent for row in rows} == {tmp_path / "real" / "moved"}
+    assert {Path(row["directory"]).parent for row in rows} == {folder / "real" / "moved"}
 
 
 def test_relocate_to_the_same_folder_is_refused(mdfactory: Program, pushed_all: Path) -> None:
