@@ -39,6 +39,20 @@ class Command(App):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"help_formatter": CommandHelp(), **kwargs})
+        self._assembled: dict[Any, ArgumentCollection] = {}
+
+    def assemble_argument_collection(self, **options: Any) -> ArgumentCollection:
+        """Return the arguments; see `App`. For one command line, the parser asks five times."""
+        key = (self.app_stack.default_parameter, *options.items())
+        if key not in self._assembled:
+            self._assembled[key] = super().assemble_argument_collection(**options)
+        kept = self._assembled[key]
+        arguments = kept.copy(reset_tokens=True)  # the parser changes them
+        copies = dict(zip(map(id, kept), arguments, strict=True))
+        for argument in arguments:
+            argument.children = argument.children.copy()
+            argument.children[:] = [copies[id(child)] for child in argument.children]
+        return arguments
 
     def default(self, obj: Any = None, *, validator: Any = None) -> Any:
         """Register the function of a command; see `App.default`."""
