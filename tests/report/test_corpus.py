@@ -38,7 +38,13 @@ def _drawn(name: str, planned_: Plan, members: list[Member]) -> dict[str, object
     return made | {"datasets": rows}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=() if at % 3 == 0 else pytest.mark.long)
+        for at, case in enumerate(CASES)
+    ],
+)  # in a browser, each table is drawn in each run: tests/report/test_page.py
 def test_each_table_has_a_picture_of_a_usual_size(case: Case) -> None:
     frames = case.frames()
     made = plan(case.analysis, frames, [case.extras] * len(frames))
