@@ -25,6 +25,7 @@ from mdfactory.testing.records import run
 from .conftest import on
 
 Program = Callable[..., Any]
+Terminal = Callable[..., Any]
 Plant = Callable[..., None]
 
 COMPLETED_WITHOUT = "0BDC04CC155D827D3BEE561E9C8A023DAF3A3226"
@@ -191,6 +192,31 @@ def test_filters_are_those_of_pull_systems(mdfactory: Program, page: Path) -> No
     assert "--where species.MEO.count > 20" in core["filters"]
     for wrong in (["--status", "finished"], ["--where", "x > 1"], ["--tag", "=x"]):
         assert mdfactory("report", page, *wrong).code == 2
+
+
+@pytest.mark.usefixtures("pushed_all")
+@pytest.mark.parametrize("filters", [(), ("--simulation-type", "mixedbox"), ("--hash", "0")])
+def test_the_command_of_missing_results_lists_what_is_counted(
+    mdfactory: Program, terminal: Terminal, page: Path, filters: tuple[str, ...]
+) -> None:
+    assert mdfactory("report", page, *filters).code == 0
+    found = [one for one in _core(page)["attention"] if " missing of " in one["text"]]
+    assert [one["text"].split()[1] for one in found] == ["analyses", "artifacts"]
+    for one in found:
+        lines = terminal(*one["command"].split()[1:]).text.splitlines()
+        total = next(line for line in lines if re.match("[0-9]+ simulation", line))
+        count = sum(map(int, re.findall("([0-9]+) missing", total)))
+        noun = one["text"].split()[1]
+        simulations = total.split("  ")[0]
+        assert one["text"] == f"{count} {noun} missing of {simulations}"
+
+
+@pytest.mark.usefixtures("pushed_all")
+def test_a_command_that_lists_more_than_is_counted_says_so(mdfactory: Program, page: Path) -> None:
+    where = "species.MEO.count > 0"
+    assert mdfactory("report", page, "--status", "completed", "--where", where).code == 0
+    [text] = [text for text in (one["text"] for one in _core(page)["attention"]) if "anal" in text]
+    assert text.startswith("6 analyses missing of 2 simulations; the command lists those of all")
 
 
 @pytest.mark.usefixtures("pushed_all")

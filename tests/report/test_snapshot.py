@@ -273,7 +273,8 @@ def test_what_needs_attention_is_counted(store: Store) -> None:
     assert snapshot.hashes[0] == COMPLETED_WITHOUT
     assert _attention(snapshot) == {
         "1 simulation completed without results": ("warning", [0]),
-        "3 results missing of 2 simulations": ("warning", [3, 6]),
+        "6 analyses missing of 2 simulations": ("warning", [0, 6]),
+        "4 artifacts missing of 2 simulations": ("warning", [0, 3]),
         "2 simulations built, not equilibrated": ("info", [1, 2]),
         "1 simulation equilibrated, not in production": ("info", [5]),
     }
@@ -286,6 +287,7 @@ def test_the_command_lists_what_is_missing(store: Store) -> None:
     assert commands == [
         f"{command} --hash {COMPLETED_WITHOUT[:12]}",
         command,
+        command.replace("analysis", "artifacts"),
         "mdfactory sync pull systems --status build",
         "mdfactory sync pull systems --status equilibrated",
     ]
@@ -375,3 +377,19 @@ def test_logs_of_completed_simulations_are_not_read(store: Store) -> None:
         if snapshot.statuses[number] in {"completed", "build"}:
             (Path(directory) / "prod.log").write_text(LOG, encoding="utf-8")
     assert read_runs(snapshot, look_at_folders(snapshot.directories)) == []
+
+
+def test_several_simulations_without_results_are_among_those_that_miss_some() -> None:
+    done = {"item_type": "analysis", "status": "completed", "simulation_type": "lnp"}
+    rows = [overview(hash_, "a", **done) for hash_ in HASHES[:2]]
+    runs = [run(hash_, simulation_type="lnp", status="completed") for hash_ in HASHES]
+    [first, second] = find_attention(
+        _snapshot(_store_of(*runs, results=rows)), look_at_folders([]), []
+    )
+    assert first.text == (
+        "3 simulations completed without results; the command lists them among those that miss "
+        "analyses"
+    )
+    assert second.text == "3 analyses missing of 3 simulations"
+    assert first.command == second.command
+    assert second.command == "mdfactory sync pull analysis --overview --status not_yet_run"

@@ -156,7 +156,7 @@ def read_content(
         look_in_file_store(entries, files, options.max_bytes, note)
     core = {
         **_heading(store, options, snapshot),
-        **_campaign(snapshot, reading),
+        **_campaign(snapshot, reading, options.filters),
         "skipped": [snapshot.privacy.text(text) for text in (*snapshot.skipped, *analyses.skipped)],
         "colour": snapshot.shown_paths.get(colour or "", colour),
         "analyses": analyses.entries,
@@ -164,7 +164,7 @@ def read_content(
     return Content(snapshot, analyses, names, entries, core)
 
 
-def _campaign(snapshot: Snapshot, reading: Reading) -> dict[str, Any]:
+def _campaign(snapshot: Snapshot, reading: Reading, filters: Filters) -> dict[str, Any]:
     """Return the members of the page's data about simulations, results and runs."""
     folders = look_at_folders(snapshot.directories)
     runs = read_runs(snapshot, folders, reading)
@@ -173,7 +173,7 @@ def _campaign(snapshot: Snapshot, reading: Reading) -> dict[str, Any]:
         "simulations": snapshot.simulations(),
         "results": _results(snapshot),
         "progress": [run.to_json() for run in runs],
-        "attention": [one.to_json() for one in find_attention(snapshot, folders, runs)],
+        "attention": [one.to_json() for one in find_attention(snapshot, folders, runs, filters)],
     }
 
 

@@ -20,7 +20,7 @@ from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
 from mdfactory.errors import HASH_PREFIX_DIGITS, counted
 from mdfactory.records.vocabulary import ResultType, SimulationStatus
 from mdfactory.report.campaign.results import MISSING, STORED
-from mdfactory.report.campaign.snapshot import Snapshot
+from mdfactory.report.campaign.snapshot import EVERY_SIMULATION, Filters, Snapshot
 
 MAX_LOGS: Final = 5_000
 """Maximum number of simulations whose logs are read."""
@@ -36,6 +36,12 @@ WAITING: Final = {
     SimulationStatus.equilibrated: "equilibrated, not in production",
 }
 """Status before production -> what simulations that have not begun it are."""
+
+NOUNS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
+"""Type of results -> what several of them are called."""
+
+COMMANDS: Final = {ResultType.analysis: "analysis", ResultType.artifact: "artifacts"}
+"""Type of results -> the command of ``pull`` that lists them."""
 
 COMPARE: Final = "mdfactory sync status --long"
 RELOCATE: Final = "mdfactory sync relocate OLD NEW"
@@ -196,9 +202,15 @@ def _nanoseconds(progress: Progress) -> tuple[float | None, float | None]:
 
 
 def find_attention(
-    snapshot: Snapshot, folders: Folders, runs: Sequence[Run]
+    snapshot: Snapshot,
+    folders: Folders,
+    runs: Sequence[Run],
+    filters: Filters = EVERY_SIMULATION,
 ) -> Iterator[Attention]:
-    """Yield what needs attention, the most serious first."""
+    """Yield what needs attention, the most serious first.
+
+    A command of missing results lists what is counted: the filters that it can have are in it.
+    """
     by_state: defaultdict[str, list[int]] = defaultdict(list)
     for run in runs:
         by_state[run.state].append(run.simulation)
@@ -207,7 +219,7 @@ def find_attention(
     if gone := folders.gone:
         text = f"{counted(len(gone), 'simulation folder')} gone from disk"
         yield Attention(text, "error", COMPARE, gone)
-    yield from _find_gaps(snapshot)
+    yield from _find_gaps(snapshot, filters)
     if silent := by_state["silent"]:
         text = f"{counted(len(silent), 'run')} in production, with a log that is no longer written"
         yield Attention(text, "warning", COMPARE, silent)
@@ -228,34 +240,53 @@ def find_attention(
         yield Attention(text, "info", RELOCATE, unseen)
 
 
-def _find_gaps(snapshot: Snapshot) -> Iterator[Attention]:
-    """Yield the simulations completed without results, then those that miss some of them."""
+def _find_gaps(snapshot: Snapshot, filters: Filters) -> Iterator[Attention]:
+    """Yield the simulations completed without results, then the analyses and artifacts missing."""
     columns = snapshot.results.columns
-    without: list[int] = []
-    gaps: Counter[int] = Counter()
-    for number, status in enumerate(snapshot.statuses):
-        states = [column.states[number] for column in columns]
-        if STORED in states:
-            gaps[number] = states.count(MISSING)
-        elif status == SimulationStatus.completed:
-            without.append(number)
+    without = [
+        number
+        for number, status in enumerate(snapshot.statuses)
+        if status == SimulationStatus.completed
+        and not any(column.states[number] == STORED for column in columns)
+    ]
+    gaps = {item: _count_missing(snapshot, item) for item in NOUNS}
     if without:
+        item = next((item for item, counts in gaps.items() if set(without) & counts.keys()), None)
         text = f"{counted(len(without), 'simulation')} completed without results"
-        yield Attention(text, "warning", _list_missing(snapshot, without), without)
-    if missing := [number for number, count in gaps.items() if count]:
-        text = f"{counted(gaps.total(), 'result')} missing of {counted(len(missing), 'simulation')}"
-        yield Attention(text, "warning", _list_missing(snapshot, missing), missing)
+        others = f"; the command lists them among those that miss {NOUNS[item]}" if item else ""
+        text += others if len(without) > 1 else ""
+        command = _list_missing(snapshot, item, without, filters) if item else ""
+        yield Attention(text, "warning", command, without)
+    for item, counts in gaps.items():
+        if missing := [*counts]:
+            noun = NOUNS[item] if counts.total() > 1 else str(item)
+            text = f"{counts.total():,} {noun} missing of {counted(len(missing), 'simulation')}"
+            text += _beyond(filters) if len(missing) > 1 else ""
+            command = _list_missing(snapshot, item, missing, filters)
+            yield Attention(text, "warning", command, missing)
 
 
-def _list_missing(snapshot: Snapshot, numbers: Sequence[int]) -> str:
-    """Return the command that lists the results that simulations miss: one, or all of the store."""
-    is_analysis = any(
-        column.item is ResultType.analysis and column.states[number] == MISSING
-        for column in snapshot.results.columns
-        for number in numbers
-    )
-    kind = "analysis" if is_analysis else "artifacts"
-    only = (
-        f" --hash {snapshot.hashes[numbers[0]][:HASH_PREFIX_DIGITS]}" if len(numbers) == 1 else ""
-    )
-    return f"mdfactory sync pull {kind} --overview --status not_yet_run{only}"
+def _count_missing(snapshot: Snapshot, item: ResultType) -> Counter[int]:
+    """Return the simulations that miss results of a type, and how many each; by their numbers."""
+    own = [column.states for column in snapshot.results.columns if column.item is item]
+    counts = Counter({k: states.count(MISSING) for k, states in enumerate(zip(*own, strict=True))})
+    return +counts
+
+
+def _list_missing(
+    snapshot: Snapshot, item: ResultType, numbers: Sequence[int], filters: Filters
+) -> str:
+    """Return the command that lists the missing results of a type: of one simulation, or of all."""
+    prefix, type_ = filters.hash_prefix, filters.equal.get("simulation_type")
+    if len(numbers) == 1:
+        prefix, type_ = snapshot.hashes[numbers[0]][:HASH_PREFIX_DIGITS], None
+    options = f" --hash {prefix}" if prefix else ""
+    options += f" --simulation-type {type_}" if type_ else ""
+    return f"mdfactory sync pull {COMMANDS[item]} --overview --status not_yet_run{options}"
+
+
+def _beyond(filters: Filters) -> str:
+    """Return what a list of missing results has that filters leave out, in words."""
+    others = {name for name, value in filters.equal.items() if value} - {"simulation_type"}
+    is_whole = not others and not filters.search.narrows
+    return "" if is_whole else "; the command lists those of all simulations of the store"
