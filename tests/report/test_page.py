@@ -16,6 +16,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from corpus import pages
@@ -648,6 +649,70 @@ def _fill_in_browser(browser: Browser, plan: Any, members: Any, view: Any) -> An
         return page.evaluate(f"given => {{ {script} {call} }}", given)
     finally:
         page.close()
+
+
+def _trends(browser: Browser, sets: list[dict[str, Any]]) -> list[Any]:
+    """Return what the script says of the trend of each set of points."""
+    page = browser.new_page()
+    try:
+        script = asset("script/data.js") + asset("script/trends.js")
+        call = "return sets.map(({ pairs, errors }) => trendOf(pairs, errors));"
+        found: list[Any] = page.evaluate(f"sets => {{ {script} {call} }}", sets)
+        return found
+    finally:
+        page.close()
+
+
+def _points(number: int, slope: float, seed: int, errors: float = 0.0) -> dict[str, Any]:
+    """Return points about a line, whose noise has the standard deviation 1."""
+    random = np.random.default_rng(seed)
+    x = random.random(number)
+    y = slope * x + random.standard_normal(number)
+    return {"pairs": [*zip(x.tolist(), y.tolist(), strict=True)], "errors": [errors] * number}
+
+
+@needs_browser
+@pytest.mark.parametrize("number", [6, 8, 20, 150, 250])
+def test_trends_in_noise_are_said_of_one_in_a_hundred(browser: Browser, number: int) -> None:
+    sets = [_points(number, 0, seed) for seed in range(600 if number < 100 else 150)]
+    trends = _trends(browser, sets)
+    assert sum(trend["isSure"] and trend["isLarge"] for trend in trends) <= 0.02 * len(sets)
+
+
+@needs_browser
+@pytest.mark.parametrize(("number", "sign"), [(6, 1), (8, -1), (20, -1), (150, 1), (250, -1)])
+def test_a_trend_beyond_the_noise_is_said(browser: Browser, number: int, sign: int) -> None:
+    sets = [_points(number, 100 * sign, seed, errors=1) for seed in range(100)]
+    trends = _trends(browser, sets)
+    # Points of six may be so close that noise changes their order.
+    assert sum(one["isSure"] and one["isLarge"] for one in trends) >= (70 if number < 8 else 99)
+    assert {one["rank"] > 0 for one in trends} == {sign > 0}
+
+
+@needs_browser
+def test_no_trend_is_said_of_few_points_or_of_one_value(browser: Browser) -> None:
+    line = [(k, k) for k in range(20)]
+    sets = [line[:5], line[:6], [(1, k) for k in range(9)], [(k, 1) for k in range(9)]]
+    found = _trends(browser, [{"pairs": pairs, "errors": []} for pairs in sets])
+    assert found == [None, {"rank": 1, "isSure": True, "isLarge": True}, None, None]
+    within = _trends(browser, [{"pairs": line, "errors": [10] * 20}])
+    assert within == [{"rank": 1, "isSure": True, "isLarge": False}]
+
+
+@needs_browser
+def test_an_analysis_says_its_trend_or_that_there_is_none(opened: Open) -> None:
+    core, blobs = pages.campaign(60)
+    shown = opened(core, blobs, fragment="#analyses/density")
+    assert "It falls with MEO fraction (rank correlation " in shown.page.inner_text(".finding")
+    assert "p < 0.01)" in shown.page.inner_text(".finding")
+    statistics = core["analyses"][0]["statistics"]
+    statistics["error"] = [0.5] * len(statistics["error"])
+    core["analyses"][0]["views"][0]["error"] = "error"
+    within = opened(core, blobs, fragment="#analyses/density").page.inner_text(".finding")
+    assert "No clear trend with MEO fraction: the change is within the error bars" in within
+    few = opened(*pages.campaign(8), fragment="#analyses/density").page.inner_text(".finding")
+    assert "trend" not in few
+    assert "It " not in few
 
 
 def _species(**counts: Any) -> list[dict[str, Any]]:

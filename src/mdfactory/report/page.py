@@ -32,8 +32,8 @@ BUNDLE_NAME: Final = "vega-{version}.txt"
 """Name of the file in the cache folder that keeps Vega, by the version of the converter."""
 
 SCRIPTS: Final = (
-    *("data", "fill", "elements", "campaign", "molecules", "colours", "filter", "table"),
-    *("analysis", "plots", "files", "overview", "matrix", "simulations", "analyses"),
+    *("data", "trends", "fill", "elements", "campaign", "molecules", "colours", "filter"),
+    *("table", "analysis", "plots", "files", "overview", "matrix", "simulations", "analyses"),
     *("artifacts", "start"),
 )
 """Names of the parts of the script, in order."""

@@ -132,7 +132,7 @@ function finding(analysis, view = analysis.views[0]) {
   const name = capital(figureText(analysis, view, panel));
   const first = `${name}${group}: ${range} in ${plural(entries.length, "simulation")}.`;
   const errors = error === "error" && errorText(entries, unit, isRecorded(analysis, view));
-  return [first, errors, trendText(entries, figure)].filter(Boolean).join(" ");
+  return [first, errors, trendText(entries, figure, error === "error")].filter(Boolean).join(" ");
 }
 
 const withUnit = (text, unit) => (unit ? `${text} ${unit}` : text);
@@ -165,15 +165,19 @@ function errorText(entries, unit, recorded) {
   return `Error of the mean by blocks: ${size}${level}.`;
 }
 
-function trendText(entries, figure) {
+/** Return whether a statistic depends on the colour, in words; empty of too few simulations. */
+function trendText(entries, figure, hasErrors) {
   const { isNumber: hasNumbers, field } = colouring();
   if (!hasNumbers) return "";
-  const pairs = entries.map((entry) => [field.of(entry.simulation), entry[figure]]);
-  const rank = rankCorrelation(pairs.filter(([value]) => value !== null));
-  if (rank === null) return "";
-  const trend = `It ${rank > 0 ? "rises" : "falls"} with ${field.label}`;
-  const text = Math.abs(rank) < 0.5 ? `No clear trend with ${field.label}` : trend;
-  return `${text} (rank correlation ${withMinus(rank.toFixed(2))}).`;
+  const own = entries.filter((entry) => field.of(entry.simulation) !== null);
+  const errors = hasErrors ? own.map((entry) => entry.error).filter(isNumber) : [];
+  const trend = trendOf(own.map((entry) => [field.of(entry.simulation), entry[figure]]), errors);
+  if (!trend) return "";
+  const rank = `rank correlation ${withMinus(trend.rank.toFixed(2))}`;
+  if (!trend.isSure) return `No clear trend with ${field.label} (${rank}).`;
+  const how = trend.rank > 0 ? "rises" : "falls";
+  return trend.isLarge ? `It ${how} with ${field.label} (${rank}, p < ${MAX_CHANCE}).`
+    : `No clear trend with ${field.label}: the change is within the error bars (${rank}).`;
 }
 
 /** Return the statistic of one simulation with its error, in words. */

@@ -94,27 +94,6 @@ function groupBy(items, keyOf) {
   return groups;
 }
 
-/** Return Spearman's coefficient of rank correlation; null of fewer than four pairs. */
-function rankCorrelation(pairs) {
-  if (pairs.length < 4) return null;
-  const [a, b] = [0, 1].map((which) => ranksOf(pairs.map((pair) => pair[which])));
-  const middle = (pairs.length - 1) / 2;
-  const sum = (u, v) => u.reduce((total, rank, k) => total + (rank - middle) * (v[k] - middle), 0);
-  const size = Math.sqrt(sum(a, a) * sum(b, b));
-  return size ? sum(a, b) / size : null;
-}
-
-/** Return the ranks of numbers; equal ones have their mean rank. */
-function ranksOf(values) {
-  const order = values.map((value, k) => [value, k]).sort((a, b) => a[0] - b[0]);
-  const ranks = new Array(values.length);
-  for (let first = 0, last = 0; first < order.length; first = last) {
-    while (last < order.length && order[last][0] === order[first][0]) last += 1;
-    for (let k = first; k < last; k += 1) ranks[order[k][1]] = (first + last - 1) / 2;
-  }
-  return ranks;
-}
-
 const withMinus = (text) => text.replaceAll("-", "−");
 const grouped = (number) => number.toLocaleString("en-US");
 const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
