@@ -77,7 +77,7 @@ def _varying(core: Core) -> Iterator[tuple[str, str]]:
     varying = (field for field in simulations["fields"] if field["varies"])
     for field, _ in zip(varying, range(MAX_FIELDS), strict=False):
         values = [value for value in reader.values(field["path"]) if value is not None]
-        yield field["path"], _range(field["kind"], values)
+        yield _titled(core, field["path"]), _range(field["kind"], values)
 
 
 def _range(kind: str, values: Sequence[Any]) -> str:
@@ -90,7 +90,13 @@ def _range(kind: str, values: Sequence[Any]) -> str:
 
 def _same(core: Core) -> Iterator[tuple[str, Any]]:
     for path, value in core["simulations"]["same"][:MAX_FIELDS]:
-        yield path, "none" if value is None else value
+        yield _titled(core, path), "none" if value is None else value
+
+
+def _titled(core: Core, path: str) -> str:
+    """Return a field with its unit, if it has one."""
+    unit = core["simulations"].get("units", {}).get(path)
+    return f"{path} ({unit})" if unit else path
 
 
 def _totals(core: Core) -> Iterator[tuple[str, str, int, int]]:

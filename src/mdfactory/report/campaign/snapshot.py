@@ -22,6 +22,7 @@ from mdfactory.report.campaign.privacy import Privacy, different_texts
 from mdfactory.report.campaign.results import ResultColumns, read_results
 from mdfactory.report.campaign.species import composition_told, molecule_lists
 from mdfactory.report.payload import clean, clean_all, column_of_codes, to_column, to_json
+from mdfactory.report.plots.colour import FIELD_UNITS
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.find import Note, find, no_note
 from mdfactory.sync.pull import check_values, conditions
@@ -149,6 +150,7 @@ class Snapshot:
                 for one in self.fields
             ],
             "same": [[paths[path], value] for path, value in self.same],
+            "units": {path: unit for path, unit in FIELD_UNITS.items() if paths.get(path) == path},
             "molecules": self.molecules.to_json(paths, text),
             "tags": self._tag_column(),
         }

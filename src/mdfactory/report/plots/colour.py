@@ -35,6 +35,15 @@ OTHERS: Final = "other"
 FRACTION: Final = "fraction"
 """Name of the quantity of a molecule that comes before all other numbers."""
 
+FIELD_UNITS: Final[Mapping[str, str]] = {
+    "system.temperature": "K",
+    "system.pressure": "bar",
+    "system.target_density": "g/cm³",
+    "system.sizing.target_density": "g/cm³",
+    "system.ionization.concentration": "mol/L",
+}
+"""Field of a BuildInput -> its unit; see `campaign.build_input`."""
+
 SEED: Final = "seed"
 """A number whose name has this word is random, and no quantity of a campaign."""
 
@@ -64,8 +73,10 @@ class Colour:
 
     @property
     def title(self) -> str:
-        """The field in words: ``MEO fraction`` for ``system.species.MEO.fraction``."""
-        return field_title(self.field)
+        """The field in words, such as ``MEO fraction`` or ``temperature (K)``."""
+        unit = FIELD_UNITS.get(self.field)
+        title = field_title(self.field)
+        return f"{title} ({unit})" if unit else title
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def _legend(view: View) -> Json:
     """Return the legend: a symbol for each category, or for some numbers."""
     legend: Json = {"type": "symbol", **SYMBOLS}
     if view.colour_kind is ColourKind.number:
-        legend["format"] = ".3~g"
+        legend["format"] = ".6~g"
     if view.legend_values:
         legend["values"] = list(view.legend_values)
     return legend

@@ -262,7 +262,7 @@ def _first_groups(plan: Plan, groups: Sequence[Group]) -> tuple[list[Group], lis
 def _map_title(colour: Colour, hash_: str) -> str:
     value = colour.values.get(hash_)
     if isinstance(value, float):
-        return clean_title(f"{colour.title} {value:.4g}")
+        return clean_title(f"{colour.title} {value:.6g}")
     return clean_title(hash_[:HASH_DIGITS] if value is None else value)
 
 

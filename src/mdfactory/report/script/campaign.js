@@ -4,7 +4,7 @@ const OWN_FIELDS = ["status", "simulation_type", "parametrization", "engine"];
 const LIST_NAMES = ["system", "species", "molecules"]; // left out of the names of fields
 const collator = new Intl.Collator("en", { numeric: true });
 
-let core, rowCount, columns, fields, rowOf, tagsOf, progressOf;
+let core, rowCount, columns, fields, rowOf, tagsOf, progressOf, ownNameOf;
 
 /** Take the data of the campaign. */
 function take(data) {
@@ -17,6 +17,7 @@ function take(data) {
   takeMolecules(core.simulations.molecules);
   fields = [...inputFields(), ...OWN_FIELDS.filter((path) => columns[path]).map(ownField)];
   fields.push(...constantColour());
+  ownNameOf = valueReader("system.name"); // of runs that were adopted
   rowOf = new Map(allRows().map((row) => [columns.hash(row), row]));
   const readTags = reader(core.simulations.tags);
   tagsOf = (row) => Object.entries(readTags(row) ?? {});
@@ -28,9 +29,12 @@ function take(data) {
   for (const result of core.results) result.time = reader(result.times);
 }
 
+/** Return the fields of the BuildInputs, but for those that the records of simulations have, too. */
 function inputFields() {
-  const labels = shortNames(core.simulations.fields.map((field) => field.path));
-  return core.simulations.fields.map((field, k) =>
+  const isOwn = (path) => OWN_FIELDS.includes(path) && columns[path];
+  const own = core.simulations.fields.filter(({ path }) => !isOwn(path));
+  const labels = shortNames(own.map((field) => field.path));
+  return own.map((field, k) =>
     ({ ...field, of: fieldReader(field.path, field.values), label: labels[k] }));
 }
 
@@ -55,19 +59,23 @@ function constantColour() {
   return [{ path, kind, varies: false, of: () => value, label: shortNames([path])[0] }];
 }
 
-/** Return paths in words, without the names of lists, where these are not needed. */
+const unitOf = (path) => core.simulations.units?.[path] ?? "";
+
+/** Return paths in words, without the names of lists where these are not needed, and with units. */
 function shortNames(paths) {
   const names = paths.map((path) =>
     words(path.split(".").filter((part) => !LIST_NAMES.includes(part)).join(" ")));
   const isClear = (name) => name && names.indexOf(name) === names.lastIndexOf(name);
-  return names.map((name, k) => (isClear(name) ? name : paths[k]));
+  const titles = names.map((name, k) => (isClear(name) ? name : paths[k]));
+  return titles.map((title, k) => (unitOf(paths[k]) ? `${title} (${unitOf(paths[k])})` : title));
 }
 
 const allRows = () => Array.from({ length: rowCount }, (_, row) => row);
 const fieldOf = (path) => fields.find((field) => field.path === path);
 const varyingFields = () => fields.filter((field) => field.varies && field.path !== "status");
 const shortHash = (row) => columns.hash(row).slice(0, 8);
-const nameOf = (row) => columns.composition?.(row) || shortHash(row);
+const compositionText = (row) => columns.composition?.(row) || shortHash(row);
+const nameOf = (row) => [ownNameOf(row), compositionText(row)].filter(Boolean).join(": ");
 const folderOf = (row) => columns.directory?.(row)?.replace("\u0001", columns.hash(row));
 const statusRank = (row) => core.statuses.indexOf(columns.status(row));
 const lastStatus = () => (core.statuses.includes("completed") ? "completed" : core.statuses.at(-1));

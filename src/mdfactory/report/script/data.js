@@ -2,6 +2,7 @@
 
 const GAP = 65535; // the code of a value that is no number
 const MAX_CODE = 65534;
+const MAX_DIGITS = 6; // of a number that is not rounded
 const MAX_CHARACTERS = 80; // of a text in a plot
 
 const ascending = (a, b) => a - b;
@@ -100,15 +101,23 @@ const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "
 const words = (name) => name.replaceAll("_", " ");
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Return a value as text; a number with four digits that count. */
+/** Return a value as text; a number of at most six digits as it is, of more with four that count.
+ *
+ * Six are those that people write, such as 298.15; more come of a computation. Numbers of single
+ * precision have seven that are right.
+ */
 function formatValue(value) {
   if (isMissing(value)) return "";
   if (typeof value !== "number") return String(value);
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e7) return withMinus(grouped(value));
-  const isLong = size < 1e-4 || size >= 1e6;
-  if (isLong) return withMinus(value.toExponential(2).replace("e+", "e"));
-  return withMinus(String(Number(value.toPrecision(4))));
+  const near = Number(value.toPrecision(7));
+  const isExact = near === Number(value.toPrecision(MAX_DIGITS));
+  if (size < 1e-4 || size >= 1e6) {
+    const text = isExact ? near.toExponential() : value.toExponential(2);
+    return withMinus(text.replace("e+", "e"));
+  }
+  return withMinus(String(isExact ? near : Number(value.toPrecision(4))));
 }
 
 /** Return a mean and its error: the error with two digits, the mean with as many places. */

@@ -109,8 +109,8 @@ function resultsCard(rows) {
     const bar = shareBar([["there", there, "var(--good)"], missing], expected);
     return el("li", el("div.bar-title", name, count), bar);
   });
-  const note = "Of the simulations that can have them: one in build or equilibrated cannot, unless "
-    + "it has some.";
+  const note = "Expected are the results of simulations in production or completed, and of those that "
+    + "have some already.";
   const others = core.results.length - lines.length;
   const more = others > 0 && el("p", el("a", { href: "#matrix" }, `${grouped(others)} more`));
   return card("Results", el("ul.bars", lines), more, el("p.dim", note));
@@ -207,7 +207,8 @@ function sameCard() {
 
 function sameFacts() {
   const same = core.simulations.same.slice(0, MAX_SAME);
-  return facts(same.map(([path, value]) => [path, formatValue(value ?? "none")]));
+  const text = (path, value) => withUnit(formatValue(value), unitOf(path));
+  return facts(same.map(([path, value]) => [path, isMissing(value) ? "none" : text(path, value)]));
 }
 
 function aboutCard() {
