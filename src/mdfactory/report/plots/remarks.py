@@ -99,7 +99,7 @@ def error_notes(
         return ()
     note = f"error bars: {ERROR_WORDS[kind]}"
     is_open = any(part.levelled is False for part in parts)
-    return (f"{note}; open symbols: it has not levelled off" if is_open else note,)
+    return (f"{note}; open symbols: the run is too short for a sure error" if is_open else note,)
 
 
 def lines_of(plan: Plan, title: str) -> tuple[str, ...]:

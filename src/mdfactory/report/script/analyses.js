@@ -122,8 +122,8 @@ function statisticsTable(analysis) {
     holder.replaceChildren(virtualTable({ label, columns: shown, items, sort, resort: show }));
   };
   show({ key: "colour", down: false });
-  const note = "Errors of means are found by blocks. * the error has not levelled off: the run is "
-    + "short for its correlations.";
+  const note = "Errors of means are found by blocks. * the run is too short, for its correlations, for "
+    + "a sure error.";
   return [holder, el("p.dim", note)];
 }
 

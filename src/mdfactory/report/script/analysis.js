@@ -161,8 +161,8 @@ function errorText(entries, unit, recorded) {
   if (recorded) return `Error as recorded: ${size}.`;
   const open = entries.filter((entry) => entry.levelled === false).length;
   const mark = entries.length > MAX_ERROR_BARS ? "" : " (open symbols)";
-  const level = open ? `; it has not levelled off in ${grouped(open)}${mark}` : "";
-  return `Error of the mean by blocks: ${size}${level}.`;
+  const short = `${open === 1 ? "1 run is" : `${grouped(open)} runs are`} too short for a sure error`;
+  return `Error of the mean by blocks: ${size}.${open ? ` ${short}${mark}.` : ""}`;
 }
 
 /** Return whether a statistic depends on the colour, in words; empty of too few simulations. */
@@ -183,14 +183,17 @@ function trendText(entries, figure, hasErrors) {
 /** Return the statistic of one simulation with its error, in words. */
 function ownStatistic(analysis, row) {
   const [view] = analysis.views;
+  if (!view) return "";
   const [figure, error] = figureOf(view);
   const panel = firstPanel(view);
-  const isOwn = (entry) => entry.simulation === row && shows(panel, entry);
-  const entry = allStatistics(analysis).find(isOwn);
-  if (!isNumber(entry?.[figure])) return "";
+  const all = allStatistics(analysis).filter((one) =>
+    one.simulation === row && one.quantity === panel.quantity && isNumber(one[figure]));
+  const entry = all.find((one) => shows(panel, one)) ?? all[0];
+  if (!entry) return ["No statistic of this simulation", ...analysis.others].join("; ");
   const value = formatWithError(entry[figure], error === "error" ? entry.error : null);
   const isOpen = error === "error" && entry.levelled === false;
-  const level = isOpen ? "; the error has not levelled off" : "";
+  const level = isOpen ? "; the run is too short for a sure error" : "";
+  const group = analysis.groups.length ? ` (${groupText(analysis, entry.group)})` : "";
   const text = withUnit(value, analysis.quantities[panel.quantity].unit);
-  return `${capital(figureText(analysis, view, panel))}: ${text}${level}.`;
+  return `${capital(figureText(analysis, view, panel))}${group}: ${text}${level}.`;
 }

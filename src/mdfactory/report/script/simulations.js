@@ -40,7 +40,7 @@ function saveTable(shown, rows) {
 function simulationColumns() {
   const inComposition = (field) => columns.composition && field.path.endsWith(".count");
   const varying = varyingFields().filter((field) => !inComposition(field));
-  const composition = (row) => el("span", colourDot(row), linkTo(row));
+  const composition = (row) => el("span", colourDot(row), linkTo(row, compositionText(row)));
   const status = (row) => statusNode(columns.status(row));
   const results = (row) => countResults(row)[0];
   return [
@@ -69,16 +69,30 @@ function statisticColumn(analysis) {
   const own = allStatistics(analysis).filter(isOwn);
   if (!own.length) return [];
   const entries = new Map(own.map((entry) => [entry.simulation, entry]));
-  const { title } = analysis.quantities[panel.quantity];
+  const title = columnTitle(analysis, panel, figure);
+  const lacking = `${analysis.name} of this simulation has no such value`;
   const cell = (row) => {
     const entry = entries.get(row);
-    return entry ? formatWithError(entry[figure], error === "error" ? entry.error : null) : "";
+    if (!entry) return hasResult(analysis, row) ? el("span.dim", { title: lacking }, "–") : "";
+    return formatWithError(entry[figure], error === "error" ? entry.error : null);
   };
   return [{
-    key: `statistic ${analysis.name}`, hint: `${words(figure)} of ${title} in ${analysis.name}`,
-    title: figure === "mean" ? title : `${words(figure)} of ${title}`,
+    key: `statistic ${analysis.name}`, hint: `${words(figure)}: ${title}, of ${analysis.name}`, title,
     numeric: true, of: (row) => entries.get(row)?.[figure] ?? null, cell,
   }];
+}
+
+/** Return a statistic in words: with its group, and its analysis unless they share a word. */
+function columnTitle(analysis, panel, figure) {
+  const quantity = analysis.quantities[panel.quantity];
+  const bare = bareTitle(quantity);
+  const name = words(analysis.name).replace(/ timeseries$/, "");
+  const own = new Set(name.toLowerCase().split(" "));
+  const isClear = bare.toLowerCase().split(" ").some((word) => own.has(word));
+  const group = analysis.groups.length ? ` of ${groupText(analysis, panel.group)}` : "";
+  const unit = quantity.unit ? ` (${quantity.unit})` : "";
+  const lead = figure === "mean" ? "" : `${words(figure)} of `;
+  return `${isClear ? "" : `${name}: `}${lead}${bare}${group}${unit}`;
 }
 
 function resultsCell(row) {
@@ -93,7 +107,9 @@ function simulationPage(text) {
   if (row === undefined) return null;
   const molecules = later((node) => drawMolecules(node, row));
   const left = [factsCard(row), card("Molecules", molecules), recordsCard(row)];
-  const drawn = core.analyses.filter((analysis) => hasCurves(analysis, row));
+  const there = core.analyses.filter((analysis) => hasResult(analysis, row));
+  const drawn = there.filter(hasCurves);
+  const others = there.filter((analysis) => !hasCurves(analysis));
   const more = drawn.length - ANALYSES_SHOWN;
   const same = el("summary", `${plural(core.simulations.same.length, "field")}, the same in all`);
   const right = [inputCard(row), card("Input that is the same", el("details", same, sameFacts()))];
@@ -102,6 +118,7 @@ function simulationPage(text) {
     el("div.columns", el("div", left), el("div", right)),
     el("div.cards", drawn.slice(0, ANALYSES_SHOWN).map((analysis) => ownCard(analysis, row))),
     more > 0 && el("p.dim", `${plural(more, "more plot")}: see the analyses`),
+    others.length > 0 && undrawnCard(others, row),
     later((node) => drawArtifacts(node, row)),
   ];
 }
@@ -148,12 +165,21 @@ function recordsCard(row) {
   return card("Records", expected.length ? plainTable([], expected.map(line)) : nothing);
 }
 
-function hasCurves(analysis, row) {
+function hasResult(analysis, row) {
   const isOwn = ({ item, name }) => item === "analysis" && name === analysis.name;
-  const result = core.results.find(isOwn);
+  return core.results.find(isOwn)?.states[row] === "x";
+}
+
+function hasCurves(analysis) {
   const leaves = analysis.views.length ? leavesOf(analysis.views[0].specification) : [];
-  const isDrawn = leaves.some(({ part }) => part === "curves" || part === "cells");
-  return result?.states[row] === "x" && isDrawn;
+  return leaves.some(({ part }) => part === "curves" || part === "cells");
+}
+
+/** Return the analyses of a simulation that have no curves: their statistics, or what they are. */
+function undrawnCard(analyses, row) {
+  const text = (analysis) => ownStatistic(analysis, row) || analysis.reason || KINDS[analysis.kind];
+  const line = (analysis) => tableRow(analysisLink(analysis.name), text(analysis));
+  return card("Analyses without curves", plainTable([], analyses.slice(0, ANALYSES_SHOWN).map(line)));
 }
 
 function ownCard(analysis, row) {

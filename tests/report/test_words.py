@@ -1,0 +1,169 @@
+"""The words of a page about a store of several kinds of simulations and results."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mdfactory import Simulation
+from mdfactory.campaign.collect import Scope
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.records.vocabulary import ResultType
+from mdfactory.report.page import asset
+from mdfactory.report.report import write_report
+from mdfactory.sync.initialise import initialise
+from mdfactory.sync.push import push
+from mdfactory.testing.memory import MemoryStore
+from mdfactory.testing.raw import write_records
+from mdfactory.testing.records import run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or ""
+FLAGS = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+DONE = "FD017140D9BF9DC3E566983C44C59E634D032C4D"
+ONLY_WATER = "CC4D"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"),
+    reason="there is no chromium: apt-get install --no-install-recommends chromium",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, campaign: Path) -> Iterator[Page]:
+    """A page of the example campaign, with adopted runs and an analysis by species."""
+    write_report(_store(campaign), campaign / "report.html")
+    page = browser.new_page()
+    page.goto((campaign / "report.html").as_uri())
+    page.locator("html[data-ready]").wait_for()
+    yield page
+    page.close()
+
+
+def _store(campaign: Path) -> MemoryStore:
+    for folder in campaign.glob("*/.analysis"):
+        species = ["SOL"] if folder.parent.name.startswith(ONLY_WATER) else ["MEO", "SOL"]
+        results = Simulation.open(folder.parent).results
+        times = [k for k in range(40) for _ in species]
+        values = [1.0 + k % 7 for k in times]
+        msd = {"time_ps": times, "species": species * 40, "D": values}
+        results.record_analysis("msd", _table(msd), units={"D": "1e-9 m2/s"})
+        results.record_analysis("viscosity", _table({"value_mpa_s": [0.8]}))
+    store = MemoryStore()
+    scope = Scope(simulations=True, results=list(ResultType))
+    initialise(store, simulations=True, results=scope.results)
+    push(store, str(campaign), scope=scope)
+    write_records(store, SIMULATIONS, _adopted(f"{1:040X}", "cold", 298.15, 1.01325))
+    write_records(store, SIMULATIONS, _adopted(f"{2:040X}", "warm", 310.15, 1.5))
+    return store
+
+
+def _table(columns: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.table(columns)
+
+
+def _adopted(hash_: str, name: str, kelvin: float, bar: float) -> dict[str, str]:
+    molecules = [{"name": "ETH", "count": 14}, {"name": "SOL", "count": 179}]
+    system = {"name": name, "molecules": molecules, "temperature": kelvin, "pressure": bar}
+    own = {"simulation_type": "adopted", "parametrization": "external", "engine": "gromacs"}
+    document = json.dumps({**own, "system": system})
+    return run(hash_, **own, status="production", input_data=document)
+
+
+def _show(page: Page, fragment: str) -> str:
+    page.evaluate("fragment => { location.hash = fragment; }", fragment)
+    section = fragment.partition("/")[0]
+    page.locator(f'#sections a[href="#{section}"][aria-current]').wait_for()
+    return page.inner_text("main")
+
+
+def test_the_names_of_adopted_runs_are_shown(page: Page) -> None:
+    undone = page.locator("section", has_text="Not completed").locator("tr")
+    assert undone.filter(has_text="cold: ETH 14 + SOL 179").count() == 1
+    assert undone.filter(has_text="warm: ETH 14 + SOL 179").count() == 1
+
+
+def test_temperatures_and_pressures_are_shown_as_they_are_with_units(page: Page) -> None:
+    assert "298.15 to 310.15" in page.locator("tr", has_text="temperature (K)").first.inner_text()
+    own = _show(page, f"simulations/{1:040X}")
+    assert page.inner_text("h1") == "cold: ETH 14 + SOL 179"
+    assert "temperature (K)\t298.15" in own
+    assert "pressure (bar)\t1.01325" in own
+
+
+def test_a_simulation_has_each_field_once(page: Page) -> None:
+    _show(page, f"simulations/{1:040X}")
+    heads = page.locator("table.varying th").all_inner_texts()
+    assert {"simulation type", "parametrization"} <= {*heads}
+    assert len(heads) == len({*heads})
+
+
+def test_a_column_of_statistics_names_its_group_and_its_analysis(page: Page) -> None:
+    _show(page, "simulations")
+    heads = page.locator(".scroller thead th").all_inner_texts()
+    assert "msd: D of MEO (1e-9 m2/s)" in heads
+    assert "hydrogen bonds: count" in heads
+    assert "density (g/cm³)" in heads
+    place = heads.index("msd: D of MEO (1e-9 m2/s)")
+    cells = page.locator("tr", has_text=ONLY_WATER).locator("td").nth(place)
+    assert cells.inner_text() == "–"  # noqa: RUF001  # a dash
+    assert page.locator("tr", has_text="FD01").locator("td").nth(place).inner_text()
+
+
+def test_an_analysis_without_curves_is_on_the_page_of_a_simulation(page: Page) -> None:
+    text = _show(page, f"simulations/{DONE}")
+    assert "Analyses without curves" in text
+    assert "viscosity\tValue mpa s: 0.8." in text
+    assert "system_chemistry\tmolecules" in text.replace("\u200b", "")
+    assert "Mean D (MEO): " in text
+    [water] = [path.name for path in _folders(page) if path.name.startswith(ONLY_WATER)]
+    assert "Mean D (SOL): " in _show(page, f"simulations/{water}")
+
+
+def _folders(page: Page) -> list[Path]:
+    from urllib.parse import unquote, urlsplit
+
+    return [*Path(unquote(urlsplit(page.url).path)).parent.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("298.15", "298.15"),
+        ("Math.fround(298.15)", "298.15"),
+        ("1.01325", "1.01325"),
+        ("1 / 3", "0.3333"),
+        ("0.1 + 0.2", "0.3"),
+        ("298.1534", "298.2"),
+        ("1234567.5", "1.23e6"),
+        ("1.2345e-9", "1.2345e-9"),
+        ("1e-5 / 3", "3.33e-6"),
+        ("0", "0"),
+        ("12345", "12,345"),
+    ],
+)
+def test_numbers_that_people_write_are_not_rounded(browser: Browser, value: str, text: str) -> None:
+    page = browser.new_page()
+    found = page.evaluate(f"() => {{ {asset('script/data.js')} return formatValue({value}); }}")
+    page.close()
+    assert found.replace("\N{MINUS SIGN}", "-") == text
