@@ -382,6 +382,41 @@ class TestPull:
         assert files_below(tmp_path) == before
         assert not Path("/var/tmp/escaped").exists()  # noqa: S108
 
+    @pytest.mark.parametrize("name", ["a" * 255, "日" * 85, "😀" * 63, " \n", ".x.part", "-rf"])
+    def test_a_file_may_have_any_name(
+        self, lab: Program, campaign: Path, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).write_bytes(b"of any name")
+        Results(campaign / OTHER).record_artifact("any", tmp_path / name)
+        assert lab("sync", "push", "all", campaign, "--update", "--files").code == 0
+        result = lab(
+            "sync", "pull", "artifacts", "--artifact-name", "any", "--files", tmp_path / "out"
+        )
+        assert (result.code, result.err) == (0, "")
+        assert files_below(tmp_path / "out") == {f"{OTHER}/artifacts/any/{name}": b"of any name"}
+
+    def test_old_files_of_others_are_left(
+        self, lab: Program, campaign: Path, tmp_path: Path
+    ) -> None:
+        first = min(artifacts_below(campaign))
+        folder = (tmp_path / "out" / first).parent
+        folder.mkdir(parents=True)
+        names = {".mine.part", f".{'0' * 32}.part"}
+        for name in names:
+            (folder / name).touch()
+        make_old(folder)
+        assert lab("sync", "pull", "artifacts", "--files", tmp_path / "out").code == 0
+        assert names & set(os.listdir(folder)) == {".mine.part"}
+
+    def test_a_path_that_is_taken_is_no_fault_of_the_file_store(
+        self, lab: Program, campaign: Path, tmp_path: Path
+    ) -> None:
+        first = min(artifacts_below(campaign))
+        (tmp_path / "out" / first / "a folder").mkdir(parents=True)
+        result = lab("sync", "pull", "artifacts", "--files", tmp_path / "out")
+        assert result.code == 3
+        assert f"cannot be written to {tmp_path}/out/{first}: Is a directory\n" in result.err
+
     def test_options_that_have_no_meaning_for_files_are_refused(
         self, lab: Program, tmp_path: Path
     ) -> None:
@@ -649,3 +684,8 @@ def test_a_report_takes_pictures_from_the_file_store(
     number, note = pictures()
     assert number == 0
     assert f"files are taken from disk only: the file store {kept} does not exist" in note
+    config = Path(os.environ["MDFACTORY_CONFIG_DIR"], "config.ini")
+    config.write_text("[files]\nURL = gs://bucket/files\n", encoding="utf-8")
+    number, note = pictures()
+    assert number == 0
+    assert "files are taken from disk only: the file store gs://bucket/files needs a libr" in note

@@ -20,7 +20,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.files.disk import read_on_disk
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
-from mdfactory.sync.files.output import OutputFolder
+from mdfactory.sync.files.output import OutputFolder, RefusedPathError
 from mdfactory.sync.find import Note, find, no_note
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import check_values, conditions
@@ -105,6 +105,8 @@ def fetch(
         for place, chunks in _places(file, store):
             try:
                 return FetchedFile(file, folder.write(path, chunks))
+            except RefusedPathError as error:
+                return FetchedFile(file, problem=str(error))
             except MissingFileError:
                 problems.append(f"is not in {place}")
             except (WrongFileError, ResultError) as error:

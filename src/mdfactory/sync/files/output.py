@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,8 @@ from uuid import uuid4
 from mdfactory.errors import MDFactoryError, OutputError, ResultError
 from mdfactory.files import create_folder
 
-TEMPORARY_END: Final = ".part"
-"""End of the hidden name of a file that is being written."""
+TEMPORARY: Final = re.compile(r"\.[0-9a-f]{32}\.part")
+"""Name of a file that is being written: short, since that of the file may have any length."""
 
 PATH_ERRNOS: Final = frozenset({
     errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ENOTEMPTY,
@@ -26,6 +27,10 @@ PATH_ERRNOS: Final = frozenset({
 
 MAX_PART_SECONDS: Final = 86_400.0
 """Age of a temporary file that a killed program has left."""
+
+
+class RefusedPathError(ResultError):
+    """One file cannot be written under its path, whatever its content is."""
 
 
 class OutputFolder:
@@ -79,15 +84,14 @@ class OutputFolder:
 
         Raises
         ------
-        ResultError
+        RefusedPathError
             If the path leads out of the folder, over a symlink or something that is no folder.
-            The message does not name it.
         OutputError
             If the file cannot be written.
         """
         size = 0
         with self._explained(f"{self.path}/{path}"), self._opened_parent(path) as (folder, name):
-            temporary = f".{name[:100]}-{uuid4().hex}{TEMPORARY_END}"
+            temporary = f".{uuid4().hex}.part"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             handle = os.open(temporary, flags, 0o666, dir_fd=folder)
             try:
@@ -108,7 +112,7 @@ class OutputFolder:
         """Open the folder of a file, step by step without a symlink; yield it and the name."""
         parts = path.split("/")
         if not all(map(_is_name, parts)):
-            raise ResultError("leads out of its folder")
+            raise RefusedPathError("leads out of its folder")
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for part in parts[:-1]:
@@ -130,11 +134,11 @@ class OutputFolder:
         except MDFactoryError:
             raise
         except UnicodeError as error:
-            raise ResultError(f"is no name of a file: {error}") from error
+            raise RefusedPathError(f"is no name of a file: {error}") from error
         except OSError as error:
             reason = error.strerror or str(error)
             if error.errno in PATH_ERRNOS:
-                raise ResultError(f"cannot be written to {path}: {reason}") from error
+                raise RefusedPathError(f"cannot be written to {path}: {reason}") from error
             raise OutputError(f"{path} cannot be written: {reason}") from error
 
 
@@ -151,8 +155,8 @@ def _write_all(handle: int, chunk: bytes) -> None:
 
 def _remove_old_parts(folder: int) -> None:
     """Remove the temporary files that killed programs have left in a folder."""
+    before = time.time() - MAX_PART_SECONDS
     with suppress(OSError), os.scandir(folder) as scan:
         for entry in scan:
-            is_part = entry.name.startswith(".") and entry.name.endswith(TEMPORARY_END)
-            if is_part and time.time() - entry.stat().st_mtime > MAX_PART_SECONDS:
+            if TEMPORARY.fullmatch(entry.name) and entry.stat().st_mtime < before:
                 os.unlink(entry.name, dir_fd=folder)
