@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from mdfactory.campaign.below import OUTSIDE
-from mdfactory.errors import FileStoreError, WrongFileError
+from mdfactory.errors import ConfigError, FileStoreError, MissingFileError, WrongFileError
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.report.campaign.artifacts import (
     CHANGED,
@@ -44,7 +44,7 @@ def look_in_file_store(
     """
     try:
         _complete(entries, files, max_bytes)
-    except FileStoreError as error:
+    except (ConfigError, FileStoreError) as error:  # its library may not be installed
         note(f"files are taken from disk only: {error}")
 
 
@@ -78,6 +78,8 @@ def _look_at(files: FileStore, file: ArtifactFile, *, is_read: bool) -> Artifact
         return replace(file, note=note)
     try:
         content = b"".join(files.get(file.sha256))
+    except MissingFileError:  # removed since
+        return replace(file, size=None)
     except WrongFileError:
         return replace(file, note=CHANGED)
     return picture_of(file.path, content, file.sha256)
