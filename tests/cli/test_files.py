@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import mdfactory as package
@@ -539,7 +540,7 @@ class TestPrune:
             monkeypatch.setenv("MDFACTORY_DATA_DIR", folder)
             result = lab("sync", "prune", "--yes")
             assert result.code == 1
-            assert f"SQLite store {other}/runs.db (marker registries/" in result.err
+            assert f"SQLite store {other}/analysis.db (marker registries/" in result.err
         assert files_below(kept) == before
 
     def test_a_copied_store_removes_nothing(
@@ -558,7 +559,7 @@ class TestPrune:
         lab("sync", "clear", "all", "--purge", "--yes")
         result = lab("sync", "prune", "--yes")
         assert result.code == 1
-        assert f"were sent by the SQLite store {first}/runs.db" in result.err
+        assert f"were sent by the SQLite store {first}/analysis.db" in result.err
         assert lab("sync", "push", "all", campaign, "--files").code == 0  # it gets an id of its own
         assert "other stores use" in lab("sync", "prune", "--yes").err
         monkeypatch.setenv("MDFACTORY_DATA_DIR", first)
@@ -568,6 +569,73 @@ class TestPrune:
             for name, content in before.items()
             if name.startswith("sha256/")
         }
+
+    def test_a_store_has_one_marker_by_whatever_name_it_is_reached(
+        self,
+        lab: Program,
+        campaign: Path,
+        kept: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        first = os.environ["MDFACTORY_DATA_DIR"]
+        (tmp_path / "link").symlink_to(first)
+        for folder in (tmp_path / "link", first):
+            monkeypatch.setenv("MDFACTORY_DATA_DIR", str(folder))
+            assert lab("sync", "push", "all", campaign, "--files", "--update").code == 0
+            assert lab("sync", "prune", "--yes").code == 0
+        assert len(files_below(kept / "registries")) == 1
+
+    def test_a_copy_beside_the_store_removes_nothing(
+        self, lab: Program, kept: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = Path(os.environ["MDFACTORY_DATA_DIR"])
+        shutil.copy(data / "analysis.db", data / "copy.db")
+        make_old(kept)
+        before = files_below(kept)
+        configure(f"[sqlite]\nANALYSIS_DB_PATH = {data}/copy.db")
+        lab("sync", "clear", "all", "--purge", "--yes")
+        result = lab("sync", "prune", "--yes")
+        assert result.code == 1
+        assert f"were sent by the SQLite store {data}/analysis.db" in result.err
+        assert files_below(kept) == before
+
+    def test_users_of_a_database_share_a_marker_and_a_copied_schema_does_not(
+        self,
+        database: str,
+        mdfactory: Program,
+        campaign: Path,
+        kept: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        parts = psycopg.conninfo.conninfo_to_dict(database)
+        user, name = f"{parts['dbname']}_user", parts["dbname"]
+        configure("[database]\nTYPE = postgres")
+        url = {
+            who: psycopg.conninfo.make_conninfo(**{**parts, "user": who})
+            for who in (parts["user"], user)
+        }
+        with psycopg.connect(database, autocommit=True) as admin:
+            admin.execute(f'CREATE ROLE "{user}" LOGIN')
+            try:
+                monkeypatch.setenv("MDFACTORY_POSTGRES_URL", database)
+                mdfactory("sync", "init", "all")
+                admin.execute(f'GRANT ALL ON DATABASE "{name}" TO "{user}"')
+                admin.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{user}"')
+                admin.execute(f'GRANT ALL ON SCHEMA public TO "{user}"')
+                for who in (parts["user"], user, parts["user"]):
+                    monkeypatch.setenv("MDFACTORY_POSTGRES_URL", url[who])
+                    result = mdfactory("sync", "push", "artifacts", campaign, "--files", "--update")
+                    assert result.code == 0, result.err
+                    admin.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{user}"')
+                assert len(files_below(kept / "registries")) == 1
+                assert mdfactory("sync", "prune", "--yes").code == 0
+                admin.execute("ALTER SCHEMA public RENAME TO other")
+                admin.execute(f'ALTER DATABASE "{name}" SET search_path = other')
+                assert "were sent by the PostgreSQL" in mdfactory("sync", "prune", "--yes").err
+            finally:
+                admin.execute(f'DROP OWNED BY "{user}"')
+                admin.execute(f'DROP ROLE "{user}"')
 
 
 class TestCopy:

@@ -31,6 +31,10 @@ class Backend(ABC):
     location: str
     """The store as a user would name it, for messages."""
 
+    def home(self) -> str:
+        """Return the place of the artifacts: one for all users, and another for each copy."""
+        return self.location
+
     @abstractmethod
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of all tables of a namespace.

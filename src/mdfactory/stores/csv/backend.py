@@ -14,7 +14,7 @@ import pyarrow as pa
 from mdfactory.errors import NotInitialisedError, StoreChangedError, StoreError
 from mdfactory.files import find_sticky_owner
 from mdfactory.records.query import Query
-from mdfactory.records.tables import Namespace, Table
+from mdfactory.records.tables import OVERVIEW, Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.csv.commit import commit
 from mdfactory.stores.csv.commit_folder import CommitFolder, FolderChange
@@ -62,6 +62,10 @@ class CsvBackend(Backend):
         self._open_tables: dict[TableId, CsvTable] = {}
         self._dropped: OpenFiles = {}
         self._staged: list[Path] = []
+
+    def home(self) -> str:
+        """Return the folder of the artifacts, with symlinks resolved."""
+        return f"CSV store {self._path_of(OVERVIEW).parent}"
 
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the tables: file names without suffix."""

@@ -85,6 +85,10 @@ class FoundryBackend(TableBackend):
 
     # Tables
 
+    def home(self) -> str:
+        """Return the folder of the artifacts."""
+        return f"Foundry store {self._paths.artifacts}"
+
     def names(self, namespace: Namespace) -> Collection[str]:
         """Return the names of the record tables of a namespace.
 

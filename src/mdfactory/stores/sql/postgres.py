@@ -37,6 +37,8 @@ AMBIGUOUS_URL: Final = re.compile(r"//[^/?@]*[/?@].*@")
 """URL with ``/``, ``?`` or ``@`` before its last ``@``: libpq may take a part of the password for
 the host."""
 
+SERVER_QUERY: Final = "SELECT system_identifier FROM pg_catalog.pg_control_system()"
+
 BEGIN_QUERY: Final = """
 SELECT pg_catalog.current_schema(), current_user, pg_catalog.pg_backend_pid(),
 pg_catalog.set_config('search_path', 'pg_catalog', true),
@@ -315,6 +317,17 @@ class PostgresBackend(SqlBackend):
     # Texts are compared by their code points, as in all stores, whatever the database's locale.
     text = sa.Text(collation="C")
     integer = sa.BigInteger()
+
+    def home(self) -> str:
+        """Return schema and database, and the number of their server, which may have many names."""
+        number = "?"
+        with suppress(sa.exc.DBAPIError), self._connection.begin_nested():
+            number = self._connection.exec_driver_sql(SERVER_QUERY).scalar_one()
+        database = self._connection.exec_driver_sql(
+            "SELECT pg_catalog.current_database()"
+        ).scalar_one()
+        schema = self._schemas[Namespace.results]
+        return f"PostgreSQL store {database}, schema {schema}, of server {number}"
 
     @cached_property
     def _owners_of_code(self) -> dict[str, str]:

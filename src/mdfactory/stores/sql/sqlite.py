@@ -226,6 +226,13 @@ class SqliteBackend(SqlBackend):
     insert = staticmethod(dialect.insert)
     text = integer = Untyped()
 
+    def home(self) -> str:
+        """Return the file of the artifacts, with symlinks resolved."""
+        schema = self._schemas.get(Namespace.results, "")
+        files = self._connection.exec_driver_sql("PRAGMA database_list").all()
+        paths = [os.path.realpath(path) for _, name, path in files if name == schema]
+        return f"SQLite store {paths[0]}" if paths else self.location
+
     def make(self, table: Table) -> None:
         """Create a table, and set the user version of its file."""
         super().make(table)

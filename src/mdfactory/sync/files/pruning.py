@@ -63,7 +63,7 @@ def find_unneeded(
     """
     unneeded = Unneeded(files.location)
     with store.transaction() as transaction:
-        for number, file in enumerate(_unneeded(transaction, store, files, watch), start=1):
+        for number, file in enumerate(_unneeded(transaction, files, watch), start=1):
             unneeded.add(file)
             watch("finding files", number)
     return unneeded
@@ -104,7 +104,7 @@ def prune(
         return file
 
     with store.transaction(write=True) as transaction:
-        unneeded = _unneeded(transaction, store, files, watch)
+        unneeded = _unneeded(transaction, files, watch)
         with Prefetcher(remove, jobs or files.jobs) as removing:
             for number, file in enumerate(removing.map(unneeded), start=1):
                 removed.add(file)
@@ -113,11 +113,11 @@ def prune(
 
 
 def _unneeded(
-    transaction: Transaction, store: Store, files: FileStore, watch: ProgressCallback
+    transaction: Transaction, files: FileStore, watch: ProgressCallback
 ) -> Iterator[StoredFile]:
     """Yield the files that may be removed, after a check that no other store needs them."""
     require_tables(transaction)
-    _require_sole_user(read_id(transaction), store, files)
+    _require_sole_user(transaction, files)
     needed = set[str]()
     for number, checksums in enumerate(_checksums(transaction), start=1):
         needed |= mentioned_digests(checksums)
@@ -125,18 +125,19 @@ def _unneeded(
     yield from files.unneeded(needed, time.time())
 
 
-def _require_sole_user(id_: str, store: Store, files: FileStore) -> None:
+def _require_sole_user(transaction: Transaction, files: FileStore) -> None:
     """Raise an error unless the store is the only one that uses the file store."""
+    id_, home = read_id(transaction), transaction.backend.home()
     markers = files.markers()
     own = markers.pop(id_, None)
     if own is None:
         raise FileStoreError(
-            f"{store.location} has sent no files to {files.location}, so it cannot know which "
+            f"{home} has sent no files to {files.location}, so it cannot know which "
             "ones are needed. Nothing was removed"
         )
-    if own != store.location:
+    if own != home:
         raise FileStoreError(
-            f"the files in {files.location} were sent by the {own}; this is the {store.location}, "
+            f"the files in {files.location} were sent by the {own}; this is the {home}, "
             f"a copy of it, or it was moved. Nothing was removed. If the {own} is no more, "
             f"remove its marker {REGISTRIES}/{id_} there and push with --files"
         )

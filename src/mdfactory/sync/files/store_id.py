@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from uuid import uuid4
 
 from mdfactory.filestore.file_store import FileStore
@@ -11,12 +13,15 @@ from mdfactory.records.tables import STORE_IDS, Namespace
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 
+ID: Final = re.compile("[0-9a-f]{32}")
+
 
 def read_id(transaction: Transaction) -> str:
     """Return the id of a store; empty if it has none yet."""
     if not transaction.has(STORE_IDS):
         return ""
-    return next((str(id_) for (id_,) in transaction.values(STORE_IDS, Query())), "")
+    ids = (str(id_) for (id_,) in transaction.values(STORE_IDS, Query()))
+    return next(filter(ID.fullmatch, ids), "")
 
 
 def leave_marker(store: Store, files: FileStore) -> None:
@@ -30,24 +35,24 @@ def leave_marker(store: Store, files: FileStore) -> None:
         If the store or the file store cannot be read or written.
     """
     with store.transaction() as transaction:
-        id_ = read_id(transaction)
+        id_, home = read_id(transaction), transaction.backend.home()
     marked = files.marker(id_) if id_ else None
-    if marked == store.location:
+    if marked == home:
         return
     if not id_ or marked is not None:
-        id_ = _renew_id(store, id_)
-    files.mark(id_, store.location)
+        id_, home = _renew_id(store, id_)
+    files.mark(id_, home)
 
 
-def _renew_id(store: Store, old: str) -> str:
-    """Give a store a new id, unless another program has done so meanwhile."""
+def _renew_id(store: Store, old: str) -> tuple[str, str]:
+    """Give a store a new id, unless another program has done so; return it and its home."""
     with store.transaction(write=True, create={Namespace.results}) as transaction:
-        current = read_id(transaction)
+        current, home = read_id(transaction), transaction.backend.home()
         if current != old:
-            return current
+            return current, home
         new = uuid4().hex
         if not transaction.has(STORE_IDS):
             transaction.backend.make(STORE_IDS)
         transaction.backend.remove(STORE_IDS, [(old,)])
         transaction.backend.put(STORE_IDS, batch([(new,)], STORE_IDS.schema))
-        return new
+        return new, home
