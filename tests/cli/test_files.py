@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -569,6 +571,29 @@ class TestPrune:
             for name, content in before.items()
             if name.startswith("sha256/")
         }
+
+    def test_checksums_of_other_programs_are_needed_too(self, lab: Program, kept: Path) -> None:
+        results = load().sqlite.results
+        with closing(sqlite3.connect(results)) as database, database:
+            text = next(database.execute("SELECT checksums FROM ARTIFACT_density_plot"))[0]
+            ((path, digest),) = json.loads(text).items()
+            lab("sync", "clear", "all", "--purge", "--yes")
+            escaped = "".join(f"\\u{ord(digit):04X}" for digit in digest.upper())
+            row = (OTHER, "/x", "mixedbox", 1, "[]", f'{{"{path}": "{escaped}"}}', "2026")
+            plant_sqlite(results, artifact_table("planted"), [row])
+        make_old(kept)
+        assert lab("sync", "prune", "--yes", "--json").json["files"] == 5
+        assert set(files_below(kept / "sha256")) == {f"{digest[:2]}/{digest}"}
+
+    def test_files_of_a_lost_table_are_kept(self, lab: Program, kept: Path) -> None:
+        with closing(sqlite3.connect(load().sqlite.results)) as database, database:
+            database.execute("DROP TABLE ARTIFACT_density_plot")
+        make_old(kept)
+        before = files_below(kept)
+        result = lab("sync", "prune", "--yes")
+        assert result.code == 1
+        assert "table ARTIFACT_density_plot is missing, although the store has dig" in result.err
+        assert files_below(kept) == before
 
     def test_a_store_has_one_marker_by_whatever_name_it_is_reached(
         self,

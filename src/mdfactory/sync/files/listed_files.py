@@ -15,6 +15,9 @@ from mdfactory.records.tables import Table
 
 DIGEST: Final = re.compile("[0-9a-f]{64}")
 
+ESCAPED: Final = re.compile(r"\\u00([0-9a-fA-F]{2})")
+"""A character as JSON may have it."""
+
 Parsed = TypeVar("Parsed", list[Any], dict[Any, Any])
 
 COLUMNS: Final = ("hash", "directory", "files", "checksums")
@@ -78,7 +81,8 @@ def digests_by_path(files: str, checksums: str) -> dict[str, str]:
 
 def mentioned_digests(checksums: str) -> set[str]:
     """Return all that could be the SHA-256 of a file in a column ``checksums``, valid or not."""
-    return set(DIGEST.findall(checksums.lower()))
+    unescaped = ESCAPED.sub(lambda match: chr(int(match[1], 16)), checksums)
+    return set(DIGEST.findall(unescaped.lower()))
 
 
 def _parse(text: str, kind: type[Parsed]) -> Parsed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mdfactory.campaign.prefetch import Prefetcher
-from mdfactory.errors import FileStoreError
+from mdfactory.errors import FileStoreError, StoreError
 from mdfactory.filestore.backend import StoredFile
 from mdfactory.filestore.file_store import REGISTRIES, FileStore
 from mdfactory.records.arrow import texts
@@ -18,6 +18,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.files.listed_files import mentioned_digests
 from mdfactory.sync.files.store_id import read_id
+from mdfactory.sync.lost import lost_tables
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables, result_tables
 from mdfactory.sync.undo import changed_records
@@ -95,7 +96,7 @@ def prune(
     FileStoreError
         If the file store cannot be read or written, or other stores use it, too.
     StoreError
-        If the store cannot be read, or its before-images are damaged.
+        If the store cannot be read, its before-images are damaged, or a table was lost.
     """
     removed = Unneeded(files.location)
 
@@ -116,13 +117,24 @@ def _unneeded(
     transaction: Transaction, files: FileStore, watch: ProgressCallback
 ) -> Iterator[StoredFile]:
     """Yield the files that may be removed, after a check that no other store needs them."""
-    require_tables(transaction)
+    _require_all_tables(transaction)
     _require_sole_user(transaction, files)
     needed = set[str]()
     for number, checksums in enumerate(_checksums(transaction), start=1):
         needed |= mentioned_digests(checksums)
         watch("reading records", number)
     yield from files.unneeded(needed, time.time())
+
+
+def _require_all_tables(transaction: Transaction) -> None:
+    """Raise an error if a table of artifacts was lost: its files are needed when it is restored."""
+    for table, reason in lost_tables(transaction, require_tables(transaction)):
+        if table.result_type is ResultType.artifact:
+            raise StoreError(
+                f"{transaction.location}: table {table.name} is missing, although {reason}. "
+                "Nothing was removed. Restore it from a backup, or push its records again, after "
+                f"{table.command}"
+            )
 
 
 def _require_sole_user(transaction: Transaction, files: FileStore) -> None:
