@@ -20,7 +20,11 @@ import mdfactory as package
 from mdfactory import Results
 from mdfactory.config import load
 from mdfactory.config.settings import cache_folder
+from mdfactory.filestore import open_file_store
 from mdfactory.records.tables import STORE_IDS, artifact_table
+from mdfactory.stores import open_store
+from mdfactory.sync.verify.stored_files import StoredFileCheck
+from mdfactory.sync.verify.verification import verify
 from planting import plant_sqlite
 
 Program = Callable[..., Any]
@@ -452,6 +456,13 @@ class TestVerify:
         for remedy in remedies:
             assert lab(*remedy.split()[1:]).code == 0
         assert lab("sync", "verify", "--files").code == 0
+
+    def test_progress_is_told_in_files_and_bytes(self, lab: Program, kept: Path) -> None:
+        told = []
+        check = StoredFileCheck(open_file_store(str(kept)), watch=lambda *step: told.append(step))
+        verify(open_store(load()), files=check)
+        assert told[-1] == ("checking files (507 kB)", 6)
+        assert len(told) == 6
 
     def test_the_disk_is_not_needed(self, lab: Program, campaign: Path) -> None:
         shutil.rmtree(campaign)

@@ -78,6 +78,8 @@ def verify(
     verified = Verified()
     try:
         with session.terminal.progress() as watch:
+            if stored:
+                stored.watch = watch
             verify(
                 session.store,
                 campaign,

@@ -9,13 +9,14 @@ from shlex import quote
 from typing import Final
 
 from mdfactory.campaign.prefetch import Prefetcher
-from mdfactory.errors import MissingFileError, WrongFileError
+from mdfactory.errors import MissingFileError, WrongFileError, format_bytes
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.arrow import batch
 from mdfactory.records.tables import Table, text_schema
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.files.folders import look_by_folder
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
+from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.verify.finding import Finding, Row
 
 SCHEMA: Final = text_schema(" ".join(COLUMNS))
@@ -35,14 +36,18 @@ class StoredFileCheck:
         Check only that the files exist.
     jobs
         Number of files to read at once. Default: that of the file store.
-    checked
-        Number of files that were checked.
+    watch
+        Called with the current step and the number of files done.
+    checked, checked_bytes
+        Number of files that were checked, and of the bytes that were read.
     """
 
     files: FileStore
     quick: bool = False
     jobs: int | None = None
+    watch: ProgressCallback = lambda *_: None
     checked: int = 0
+    checked_bytes: int = 0
     _problems: dict[str, str] = field(default_factory=dict)
 
     def find(self, records: Iterable[tuple[Table, Row]]) -> Iterator[tuple[Finding, bool]]:
@@ -84,26 +89,30 @@ class StoredFileCheck:
     def _check(self, digests: Iterable[str]) -> None:
         """Check files, and remember what is wrong with each; an empty text if nothing is."""
         jobs = self.jobs or self.files.jobs
-        before = len(self._problems)
         if self.quick:
             for missing in look_by_folder(self.files.missing, digests, jobs):
                 self._problems |= dict.fromkeys(missing, MISSING)
             for digest in digests:
                 self._problems.setdefault(digest, "")
-        else:
-            with Prefetcher(self._read, jobs) as read:
-                self._problems |= dict(read.map(digests))
-        self.checked += len(self._problems) - before
+                self.checked += 1
+            return
+        with Prefetcher(self._read, jobs) as read:
+            for digest, problem, size in read.map(digests):
+                self._problems[digest] = problem
+                self.checked += 1
+                self.checked_bytes += size
+                self.watch(f"checking files ({format_bytes(self.checked_bytes)})", self.checked)
 
-    def _read(self, digest: str) -> tuple[str, str]:
+    def _read(self, digest: str) -> tuple[str, str, int]:
+        size = 0
         try:
-            for _ in self.files.get(digest):
-                pass
+            for chunk in self.files.get(digest):
+                size += len(chunk)
         except MissingFileError:
-            return digest, MISSING
+            return digest, MISSING, size
         except WrongFileError as error:
-            return digest, f"{error} in"
-        return digest, ""
+            return digest, f"{error} in", size
+        return digest, "", size
 
 
 def _remedy(file: ListedFile, problem: str) -> str:
