@@ -26,7 +26,8 @@ ANSWER_SECONDS: Final = 120.0
 once share a slow line."""
 
 TELLTALE_LOGGERS: Final = ("botocore", "aiobotocore")
-"""Loggers of libraries whose debug messages contain session tokens, and the URLs of servers."""
+"""Loggers of libraries whose debug messages contain session tokens, and the URLs of servers; others
+say where keys were found."""
 
 
 def open_filesystem(place: RemotePlace, answer_seconds: float = ANSWER_SECONDS) -> Any:
