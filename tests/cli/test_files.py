@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import psycopg
@@ -21,11 +24,13 @@ from mdfactory import Results
 from mdfactory.config import load
 from mdfactory.config.settings import cache_folder
 from mdfactory.filestore import open_file_store
+from mdfactory.filestore.backend import PART_BYTES
 from mdfactory.records.tables import STORE_IDS, artifact_table
 from mdfactory.stores import open_store
 from mdfactory.sync.verify.stored_files import StoredFileCheck
 from mdfactory.sync.verify.verification import verify
 from planting import plant_sqlite
+from s3_proxy import Proxy
 
 Program = Callable[..., Any]
 
@@ -280,6 +285,41 @@ class TestPush:
         assert pushed.files.sent == 6
         with pytest.raises(package.MDFactoryError, match="kind='artifacts'"):
             package.push(campaign, kind="systems", mode="update", files=True)
+
+    @pytest.mark.usefixtures("interruptible")
+    def test_an_interrupt_does_not_wait_for_large_files(
+        self,
+        mdfactory: Program,
+        campaign: Path,
+        s3: str,
+        client: Any,
+        bucket: str,
+        tmp_path: Path,
+        running: Callable[..., Any],
+    ) -> None:
+        large = tmp_path / "large"
+        for number in range(4):
+            with large.open("wb") as file:
+                file.write(b"%d" % number)
+                file.truncate(10 * PART_BYTES)
+            Results(campaign / OTHER).record_artifact(f"large{number}", large)
+        with Proxy(s3) as proxy:
+            configure(f"[files]\nURL = s3://{bucket}\nENDPOINT_URL = {proxy.url}")
+            assert mdfactory("sync", "init", "all").code == 0
+            words = [sys.executable, "-m", "mdfactory", "sync", "push", "all", campaign, "--files"]
+            with running(words, stderr=PIPE, text=True) as push:
+                while not any("partNumber" in line for line in proxy.log):
+                    assert push.poll() is None
+                    time.sleep(0.01)
+                push.send_signal(signal.SIGINT)
+                _, err = push.communicate(timeout=60)
+        assert push.returncode == 130
+        first, second = err.splitlines()
+        assert "were sent; the same push uses them when it is repeated" in first
+        assert second == "error: interrupted; nothing was written in part"
+        sizes = [file["Size"] for file in client.list_objects_v2(Bucket=bucket)["Contents"]]
+        assert max(sizes) < PART_BYTES
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
 
 
 class TestPull:

@@ -14,6 +14,7 @@ from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.files.folders import look_by_folder
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
 from mdfactory.sync.files.sending import SentFiles
+from mdfactory.sync.files.stopping import Stopper
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import result_tables
 
@@ -82,16 +83,19 @@ class FileCopier:
             self.sent.sent_bytes = sum(sizes.get(digest, 0) for digest in copying)
             return
 
+        stopper = Stopper()
+
         def copy_one(digest: str) -> tuple[str, int | None, str]:
             try:
-                size = self.target.put(digest, self.source.get(digest), sizes.get(digest, 0))
+                chunks = stopper.chunks(self.source.get(digest))
+                size = self.target.put(digest, chunks, sizes.get(digest, 0))
             except MissingFileError:
                 return digest, None, "is not"
             except WrongFileError as error:
                 return digest, None, str(error)
             return digest, size, ""
 
-        with Prefetcher(copy_one, self._jobs) as copied:
+        with Prefetcher(copy_one, self._jobs) as copied, stopper:
             for digest, size, problem in copied.map(copying):
                 if size is None:
                     self._skip(self._needed[digest], f"{problem} in {self.source.location}")

@@ -21,6 +21,7 @@ from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.files.disk import read_on_disk
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
 from mdfactory.sync.files.output import OutputFolder, RefusedPathError
+from mdfactory.sync.files.stopping import Stopper
 from mdfactory.sync.find import Note, find, no_note
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.pull import check_values, conditions
@@ -94,6 +95,7 @@ def fetch(
     OutputError
         If the folder cannot be written.
     """
+    stopper = Stopper()
 
     def fetch_one(file: ListedFile) -> FetchedFile:
         if not file.digest:
@@ -104,7 +106,7 @@ def fetch(
         problems = []
         for place, chunks in _places(file, store):
             try:
-                return FetchedFile(file, folder.write(path, chunks))
+                return FetchedFile(file, folder.write(path, stopper.chunks(chunks)))
             except RefusedPathError as error:
                 return FetchedFile(file, problem=str(error))
             except MissingFileError:
@@ -113,7 +115,7 @@ def fetch(
                 problems.append(f"{error} in {place}")
         return FetchedFile(file, problem=", and ".join(problems))
 
-    with Prefetcher(fetch_one, jobs or (store.jobs if store else None)) as fetched:
+    with Prefetcher(fetch_one, jobs or (store.jobs if store else None)) as fetched, stopper:
         yield from fetched.map(files)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from mdfactory.campaign.prefetch import Prefetcher
@@ -20,6 +21,7 @@ from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.files.disk import read_on_disk, size_on_disk
 from mdfactory.sync.files.folders import look_by_folder
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
+from mdfactory.sync.files.stopping import Stopper
 from mdfactory.sync.snapshot import CampaignSnapshot
 
 log = logging.getLogger(__name__)
@@ -161,8 +163,9 @@ class FileSender:
         """
         sending = self.look(sources)
         total = counted(len(sending), "file")
+        stopper = Stopper()
         try:
-            with Prefetcher(self._send_file, self._jobs) as sent:
+            with Prefetcher(partial(self._send_file, stopper), self._jobs) as sent, stopper:
                 outcomes = sent.map(tuple(files) for files in sending.values())
                 for digest, outcome in zip(sending, outcomes, strict=True):
                     self._add(digest, outcome)
@@ -184,7 +187,7 @@ class FileSender:
         self._safe -= sources.keys()
         self.send(sources)
 
-    def _send_file(self, sources: tuple[ListedFile, ...]) -> _Outcome:
+    def _send_file(self, stopper: Stopper, sources: tuple[ListedFile, ...]) -> _Outcome:
         """Send a file from the first source that has it as recorded."""
         problems: list[tuple[ListedFile, str]] = []
         for source in sources:
@@ -192,9 +195,8 @@ class FileSender:
                 problems.append((source, f"{source.path} has no SHA-256{RECORD_ARTIFACT}"))
                 continue
             try:
-                size = self.files.put(
-                    source.digest, read_on_disk(source), size_on_disk(source) or 0
-                )
+                chunks = stopper.chunks(read_on_disk(source))
+                size = self.files.put(source.digest, chunks, size_on_disk(source) or 0)
             except (ResultError, WrongFileError) as error:
                 problems.append((source, f"{source.path} {error}{RECORD_ARTIFACT}"))
             else:

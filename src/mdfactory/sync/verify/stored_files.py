@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from shlex import quote
 from typing import Final
 
@@ -16,6 +17,7 @@ from mdfactory.records.tables import Table, text_schema
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.files.folders import look_by_folder
 from mdfactory.sync.files.listed_files import COLUMNS, ListedFile, listed_files
+from mdfactory.sync.files.stopping import Stopper
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.verify.finding import Finding, Row
 
@@ -96,17 +98,18 @@ class StoredFileCheck:
                 self._problems.setdefault(digest, "")
                 self.checked += 1
             return
-        with Prefetcher(self._read, jobs) as read:
+        stopper = Stopper()
+        with Prefetcher(partial(self._read, stopper), jobs) as read, stopper:
             for digest, problem, size in read.map(digests):
                 self._problems[digest] = problem
                 self.checked += 1
                 self.checked_bytes += size
                 self.watch(f"checking files ({format_bytes(self.checked_bytes)})", self.checked)
 
-    def _read(self, digest: str) -> tuple[str, str, int]:
+    def _read(self, stopper: Stopper, digest: str) -> tuple[str, str, int]:
         size = 0
         try:
-            for chunk in self.files.get(digest):
+            for chunk in stopper.chunks(self.files.get(digest)):
                 size += len(chunk)
         except MissingFileError:
             return digest, MISSING, size
