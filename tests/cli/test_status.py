@@ -143,6 +143,30 @@ def test_paths_that_begin_with_a_hyphen_are_no_options_of_printed_commands(
         assert mdfactory(*shlex.split(command), "--dry-run").code == 0, command
 
 
+def test_a_deleted_build_input_is_answered_with_the_command_that_writes_it_again(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    (pushed_all / DONE / f"{DONE}.yaml").unlink()  # with a run in it
+    (pushed_all / BUILD / f"{BUILD}.yaml").unlink()  # without one
+    command, other = (
+        f"mdfactory prepare-build --from-store {hash_} {pushed_all / hash_}"
+        for hash_ in (DONE, BUILD)
+    )
+    pushed = mdfactory("sync", "push", "all", pushed_all, "--update").err
+    assert f"To write it again, run:\n  {command}\n" in pushed
+    assert "adopt" not in pushed
+    lines = mdfactory("sync", "status", pushed_all).out
+    assert f"lost:\n  {other}\n  {command}" in lines
+    assert "clear" not in lines
+    for hash_ in (DONE, BUILD):
+        single = mdfactory("sync", "push", "all", pushed_all / hash_, "--update")
+        assert single.code == 1
+        assert f"--from-store {hash_} {pushed_all / hash_}" in single.err
+    for line in (command, other):
+        assert mdfactory(*line.split()[1:]).code == 0
+    assert mdfactory("sync", "status", pushed_all).out.splitlines()[-1] == "in step"
+
+
 def test_status_ignores_records_of_folders_outside_the_source(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from shlex import quote
@@ -20,6 +20,7 @@ from mdfactory.errors import (
     ConflictError,
     DuplicateSimulationError,
     counted,
+    listed,
 )
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import SIMULATIONS, Table
@@ -29,6 +30,7 @@ from mdfactory.records.vocabulary import (
     SimulationStatus,
     SimulationType,
 )
+from mdfactory.sync.lost_inputs import write_back_command
 from mdfactory.sync.progress import ProgressCallback
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class Inventory:
     unknown_folders
         Folders of simulations that this version does not know, see `UnknownSimulation`.
     plain_runs
-        Number of runs without a BuildInput.
+        Folders of runs without a BuildInput.
     """
 
     folders: dict[str, list[tuple[int, str, SimulationType]]] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class Inventory:
     warnings: list[str] = field(default_factory=list)
     unused_folders: set[str] = field(default_factory=set)
     unknown_folders: set[str] = field(default_factory=set)
-    plain_runs: int = 0
+    plain_runs: list[str] = field(default_factory=list)
 
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
@@ -92,7 +94,7 @@ class Inventory:
                     self.unknown_folders.add(item.path.rstrip("/"))
                 continue
             if isinstance(item, PlainRun):
-                self.plain_runs += 1
+                self.plain_runs.append(item.path)
                 log.info("no BuildInput: %s", item.path)
                 continue
             folder = (-item.status.rank, item.path, item.identity.simulation_type)
@@ -203,13 +205,30 @@ class Inventory:
                 raise
             raise ConflictError(error.conflicts, SAME_NAME_HINT) from error
 
-    def warn_of_plain_runs(self, source: str) -> None:
-        """Warn of runs without a BuildInput, which no command but ``adopt`` looks at."""
-        if self.plain_runs:
-            runs = counted(self.plain_runs, "GROMACS run")
+    def warn_of_plain_runs(self, source: str, stored: Mapping[str, str]) -> None:
+        """Warn of runs without a BuildInput.
+
+        Parameters
+        ----------
+        source
+            The SOURCE.
+        stored
+            Directory -> hash of simulations in the store. A run in one of these directories has
+            lost its BuildInput, and the others can be adopted.
+        """
+        lost = [
+            write_back_command(stored[path], path) for path in self.plain_runs if path in stored
+        ]
+        if lost:
             self.warnings.append(
-                f"{runs} without a BuildInput left out. To adopt them, run: mdfactory adopt "
-                f"{quote(source)}"
+                f"{counted(len(lost), 'run')} left out, whose BuildInput was deleted, and is "
+                "in the store. To write it again, run:\n  " + "\n  ".join(listed(lost))
+            )
+        others = len(self.plain_runs) - len(lost)
+        if others:
+            self.warnings.append(
+                f"{counted(others, 'GROMACS run')} without a BuildInput left out. To adopt them, "
+                f"run: mdfactory adopt {quote(source)}"
             )
 
     def warn_of_simulations_below(self, source: str) -> None:

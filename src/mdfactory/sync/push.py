@@ -174,7 +174,7 @@ def push(
     with store.transaction() as transaction:
         _require(transaction, scope)
     with (
-        take_snapshot(source, scope, mode, reading, watch) as snapshot,
+        take_snapshot(store, source, scope, mode, reading=reading, watch=watch) as snapshot,
         snapshot.inventory.explaining_conflicts(),
         _recognising_repetition(store, snapshot),
     ):
@@ -311,7 +311,7 @@ def _pushed(
         tuple(inventory.skipped),
         tuple(inventory.warnings),
         statuses={status.value: statuses[status] for status in ordered},
-        plain_runs=inventory.plain_runs,
+        plain_runs=len(inventory.plain_runs),
     )
 
 

@@ -23,7 +23,7 @@ from mdfactory.campaign.collect import Scope, collect
 from mdfactory.campaign.discover import Folders, Searched, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
-from mdfactory.errors import SourceError, counted
+from mdfactory.errors import SourceError, counted, listed
 from mdfactory.files import expand_home
 from mdfactory.records.arrow import texts
 from mdfactory.records.merge import Counts
@@ -34,6 +34,7 @@ from mdfactory.stores.spool import Spool
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.inventory import Inventory
+from mdfactory.sync.lost_inputs import is_lost, stored_hashes, write_back_command
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS
 
@@ -170,9 +171,11 @@ class CampaignSnapshot:
 
 @contextmanager
 def take_snapshot(
+    store: Store,
     source: Source,
     scope: Scope,
     mode: ConflictMode,
+    *,
     reading: Reading,
     watch: ProgressCallback,
 ) -> Iterator[CampaignSnapshot]:
@@ -180,6 +183,8 @@ def take_snapshot(
 
     Parameters
     ----------
+    store
+        The store; only directories are read from it, of folders that have no BuildInput.
     source
         The campaign; see `campaign.discover.discover`.
     scope
@@ -213,10 +218,12 @@ def take_snapshot(
         items = discover(source, brief, searched)
         snapshot.collect(inventory.first_pass(items, watch), scope, brief)
         if not (inventory.folders or inventory.skipped or isinstance(source, Folders)):
-            raise _no_simulations(source, searched, inventory.plain_runs)
+            lost = stored_hashes(store, roots(source, reading))
+            raise _no_simulations(source, searched, len(inventory.plain_runs), lost)
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
-        inventory.warn_of_plain_runs(str(source))
+        stored = stored_hashes(store, inventory.plain_runs)
+        inventory.warn_of_plain_runs(str(source), stored)
         if isinstance(source, str) and os.path.isdir(expand_home(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
@@ -226,14 +233,24 @@ def take_snapshot(
         yield snapshot
 
 
-def _no_simulations(source: Source, searched: Searched, plain_runs: int) -> SourceError:
-    """Return the error if nothing was found: what is there instead, and what to run."""
+def _no_simulations(
+    source: Source, searched: Searched, plain_runs: int, stored: Mapping[str, str]
+) -> SourceError:
+    """Return the error if nothing was found: what is there instead, and what to run.
+
+    `stored` has directory and hash of the stored simulations in the folders of the source.
+    """
     folders = counted(searched.folders, "folder")
     reason = f"no simulations found: {folders} searched, none has a BuildInput YAML"
     if not searched.folders:
         reason = "no simulations found: it lists no folders"
     command = ""
-    if plain_runs:
+    lost = [(path, hash_) for path, hash_ in stored.items() if is_lost(path)]
+    if lost:
+        reason += f", but the store has that of {counted(len(lost), 'folder')}"
+        commands = [write_back_command(hash_, path) for path, hash_ in sorted(lost)]
+        command = "\n  ".join(["", *listed(commands)] if commands[1:] else commands)
+    elif plain_runs:
         reason += f", but {counted(plain_runs, 'GROMACS run')} without one"
         command = f"mdfactory adopt {quote(str(source))}"
     elif searched.gromacs:

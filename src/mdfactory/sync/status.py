@@ -39,6 +39,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.find import Note, matching_hashes, no_note, without_simulation
 from mdfactory.sync.folders import hashes_in_csv, records_inside
+from mdfactory.sync.lost_inputs import LOST_INPUT, is_lost
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS, require_tables
 from mdfactory.sync.search import EVERYTHING, Search
@@ -178,18 +179,19 @@ def status(
         if source is None:
             records = (records_inside(transaction, table, None) for table in tables)
             source = Folders(tuple({directory for _, directory in chain.from_iterable(records)}))
-    with take_snapshot(source, FULL_SCOPE, ConflictMode.update, reading, watch) as snapshot:
+    mode = ConflictMode.update
+    with take_snapshot(store, source, FULL_SCOPE, mode, reading=reading, watch=watch) as snapshot:
         watch("comparing", 0)
         compared = CampaignStatus()
-        with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, all_known):
+        with planned_transaction(store, snapshot, mode) as (transaction, all_known):
             known = all_known
             if search.narrows:
                 snapshot.selected = _matching(transaction, snapshot, search, note)
-                known, _ = snapshot.plan(transaction, ConflictMode.update)
+                known, _ = snapshot.plan(transaction, mode)
             for table, counts in known.items():
                 compared.add(table, (), counts.unchanged)
             for table, rows in snapshot.record_batches():
-                resolution = transaction.classify(table, rows, ConflictMode.update)
+                resolution = transaction.classify(table, rows, mode)
                 differences = _differences(transaction, table, rows, resolution)
                 compared.add(table, differences, len(resolution.unchanged))
             for table, difference in _store_only(transaction, tables, snapshot, source):
@@ -358,4 +360,6 @@ def _store_only(
             belongs &= snapshot.selected is None or hash_ in snapshot.selected
             if belongs and hash_ not in hashes_on_disk[table.id]:
                 state = State.extra if is_folder(directory) else State.gone
-                yield table, Difference(state, table.name, hash_, directory)
+                is_simulation = table.id == SIMULATIONS.id
+                what = (LOST_INPUT,) if is_simulation and is_lost(directory) else ()
+                yield table, Difference(state, table.name, hash_, directory, what)

@@ -21,7 +21,7 @@ from mdfactory.cli.session import CurrentSession, Exit
 from mdfactory.errors import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from mdfactory.campaign.gromacs.runs import Progress
     from mdfactory.sync.status import CampaignStatus
@@ -168,6 +168,7 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
 
     `source` has the words of its SOURCE.
     """
+    from mdfactory.sync.lost_inputs import write_back_command
     from mdfactory.sync.status import State
     from mdfactory.sync.verify.moved import missing_top, relocate_command
 
@@ -190,29 +191,46 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
         tops = {*map(missing_top, gone)}
         command = "mdfactory sync relocate OLD NEW"
         yield f"If folders were moved: {relocate_command(*tops) if len(tops) == 1 else command}"
-    commands = [*dict.fromkeys(_clear_commands(compared))]
-    if commands:
-        text = "To remove records that are only in the store"
-        yield (
-            "\n  ".join([f"{text}:", *listed(commands)])
-            if commands[1:]
-            else (f"{text}: {commands[0]}")
-        )
+    lost = _lost_inputs(compared)
+    commands = [write_back_command(hash_, directory) for hash_, directory in lost.items()]
+    yield from _step("To write BuildInputs again that folders have lost", commands)
+    yield from _step(
+        "To remove records that are only in the store",
+        [*dict.fromkeys(_clear_commands(compared, lost))],
+    )
 
 
-def _clear_commands(compared: CampaignStatus) -> Iterator[str]:
+def _step(text: str, commands: Sequence[str]) -> Iterator[str]:
+    """Yield a step with its command, or with the first of several."""
+    if len(commands) == 1:
+        yield f"{text}: {commands[0]}"
+    elif commands:
+        yield "\n  ".join([f"{text}:", *listed(commands)])
+
+
+def _lost_inputs(compared: CampaignStatus) -> dict[str, str]:
+    """Return hash and directory of each stored simulation whose folder has lost its BuildInput."""
+    from mdfactory.sync.lost_inputs import LOST_INPUT
+
+    return {row.hash: row.directory for row in compared.differences if LOST_INPUT in row.what}
+
+
+def _clear_commands(compared: CampaignStatus, lost: Collection[str]) -> Iterator[str]:
     """Yield the commands that remove what is only in the store.
 
-    A record of a folder that was skipped is left out: the folder is to be mended.
+    A record of a folder that was skipped or has lost its BuildInput is left out: the folder is to
+    be mended. `lost` are the hashes of the latter.
     """
     from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
     from mdfactory.sync.status import State
 
-    skipped = {skipped.path for skipped in compared.skipped}
+    mended = {skipped.path for skipped in compared.skipped}
     extra = [
         row
         for row in compared.differences
-        if row.state is State.extra and row.directory.rstrip("/") not in skipped
+        if row.state is State.extra
+        and row.hash not in lost
+        and row.directory.rstrip("/") not in mended
     ]
     whole = {row.hash for row in extra if row.table == SIMULATIONS.name}
     for row in extra:

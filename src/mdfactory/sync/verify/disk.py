@@ -21,6 +21,7 @@ from mdfactory.errors import (
 )
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
+from mdfactory.sync.lost_inputs import write_back_command
 from mdfactory.sync.verify.content import is_known_input, parse_json
 from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
 from mdfactory.sync.verify.moved import IF_MOVED, missing_folder, relocate_command
@@ -92,7 +93,7 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
     except SourceError as error:
         # A record that this version cannot read has a folder that it cannot read.
         is_lost, is_known = error.reason == NO_BUILD_INPUT, is_known_input(row["input_data"])
-        write_back = f"mdfactory prepare-build --from-store {row['hash']} SOURCE"
+        write_back = write_back_command(row["hash"], row["directory"])
         remedies = {
             (True, True): write_back,
             (True, False): "Restore its YAML file from a backup",
