@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from pathlib import Path
 
@@ -202,9 +203,12 @@ def test_load_ignores_sections_of_other_programs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "meant"), [("Database", "database"), ("databse", "database"), ("SQLITE", "sqlite")]
 )
-def test_load_warns_of_a_misspelt_section(tmp_path: Path, section: str, meant: str) -> None:
+def test_a_misspelt_section_is_an_error(tmp_path: Path, section: str, meant: str) -> None:
     file = _write(tmp_path / "c.ini", f"[{section}]\nTYPE = csv\n[databases]\na = b\n[slurm]\n")
-    assert load(file).warnings == (f"{file}: [{section}] is not read (did you mean [{meant}]?)",)
+    text = f"{file}: [{section}] is not read (did you mean [{meant}]?)"
+    assert load(file).misspelt == (text,)
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        open_store(load(file))
 
 
 def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
@@ -252,10 +256,20 @@ def test_the_template_sets_nothing_and_names_every_setting(tmp_path: Path) -> No
 
 
 def test_load_warns_of_an_unknown_setting(tmp_path: Path) -> None:
-    file = _write(tmp_path / "c.ini", "[sqlite]\nRUN_DBPATH = x.db\n")
-    assert load(file).warnings == (
-        f"{file}: [sqlite] has no setting RUN_DBPATH; it has RUN_DB_PATH, ANALYSIS_DB_PATH",
-    )
+    text = "[sqlite]\nJOURNAL = x\nRUN_DB_PATH = a.db\nRUN_DB = b.db\n"
+    file = _write(tmp_path / "c.ini", text)
+    known = "RUN_DB_PATH, ANALYSIS_DB_PATH"
+    first, _ = load(file).warnings
+    assert first == f"{file}: [sqlite] has no setting JOURNAL; it has {known}"
+    assert "a.db" in open_store(load(file)).location
+
+
+@pytest.mark.parametrize(
+    "text", ["[sqlite]\nRUN_DB = x.db\n", "[sqlite]\nRUN_DBPATH = x\n", "[database]\nKIND = csv\n"]
+)
+def test_a_misspelt_setting_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"has no setting .* it has .* mdfactory config edit"):
+        open_store(load(_write(tmp_path / "c.ini", text)))
 
 
 @pytest.mark.parametrize(("value", "state"), [(None, "not set"), ("", "empty"), (" ", "empty")])

@@ -16,7 +16,7 @@ from typing import Final
 
 from mdfactory.config.passwords import has_password, is_connection_with_password, mask_password
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
-from mdfactory.errors import ConfigError, InvalidNameError
+from mdfactory.errors import ConfigError, InvalidNameError, suggestion
 from mdfactory.files import UnreadableError, absolute_path, expand_home, read_file
 from mdfactory.records.vocabulary import ResultType, Retention, SimulationType, check_name
 
@@ -215,6 +215,9 @@ class Settings:
         Every setting with its source.
     warnings
         One-line warnings about the files, such as unknown settings.
+    misspelt
+        One line for each section or setting that is not read because its name is misspelt. What
+        was meant has its default, which may be another store: no store is opened then.
     """
 
     kind: str
@@ -229,6 +232,7 @@ class Settings:
     stems: StemPatterns
     values: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
+    misspelt: tuple[str, ...] = ()
 
 
 def active_file(explicit: Path | None = None) -> Path:
@@ -262,14 +266,16 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         If a file is missing, cannot be read, or contains an invalid value.
     """
     settings = _default_settings()
-    warnings: list[str] = []
+    warnings, misspelt = list[str](), list[str]()
     user_file, *named_files = _config_files(explicit)
     for file in [user_file, *named_files]:
         # os.path.exists also returns False for a file in a folder that the user may not search.
         if (file in named_files and not missing_ok) or os.path.exists(file):
             parser = read_ini(file)
             settings |= _settings_of(parser, file)
-            warnings += _unknown_key_warnings(parser, file)
+            misspelt += _misspelt_sections(parser, file)
+            for text, is_similar in _unknown_settings(parser, file):
+                (misspelt if is_similar else warnings).append(text)
             warnings += _open_password_warnings(parser, file)
     if url := _variable(POSTGRES_URL_VARIABLE):
         settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
@@ -295,6 +301,7 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         ),
         values=tuple(settings.values()),
         warnings=tuple(warnings),
+        misspelt=tuple(misspelt),
     )
 
 
@@ -498,18 +505,32 @@ def _match(setting: Setting, pattern: str, expected: str) -> re.Match[str]:
     return match
 
 
-def _unknown_key_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
-    """Yield a warning for each unknown key; sections of other programs are ignored."""
-    sections = dict.fromkeys(section for section, _ in DEFAULT_VALUES)
+SECTIONS: Final = tuple(dict.fromkeys(section for section, _ in DEFAULT_VALUES))
+"""The sections that are read."""
+
+
+def _misspelt_sections(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
+    """Yield a line for each misspelt section; sections of other programs are ignored."""
     for section in parser.sections():
-        meant = get_close_matches(section.lower(), sections, 1, SIMILARITY)
-        if meant and section not in {*sections, *OTHER_SECTIONS}:
+        meant = get_close_matches(section.lower(), SECTIONS, 1, SIMILARITY)
+        if meant and section not in {*SECTIONS, *OTHER_SECTIONS}:
             yield f"{file}: [{section}] is not read (did you mean [{meant[0]}]?)"
-    for section in sections:
+
+
+def _unknown_settings(parser: configparser.ConfigParser, file: Path) -> Iterator[tuple[str, bool]]:
+    """Yield a line for each unknown setting, and whether another one was meant that is not set.
+
+    Other versions and programs may have further settings in these sections.
+    """
+    for section in filter(parser.has_section, SECTIONS):
         known = [key for owner, key in DEFAULT_VALUES if owner == section]
-        for key in parser.options(section) if parser.has_section(section) else ():
-            if key.upper() not in known:
-                yield f"{file}: [{section}] has no setting {key.upper()}; it has {', '.join(known)}"
+        given = list(map(str.upper, parser.options(section)))
+        unset = [key for key in known if key not in given]
+        for key in given:
+            if key not in known:
+                meant = suggestion(key, unset)
+                text = f"{file}: [{section}] has no setting {key}{meant}; it has {', '.join(known)}"
+                yield text, bool(meant) or unset == ["TYPE"]
 
 
 def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:

@@ -35,9 +35,12 @@ def open_store(settings: Settings, *, wait: float = 60.0) -> Store:
     Raises
     ------
     ConfigError
-        If the settings name an unknown kind of store, the URL of a PostgreSQL store is missing
-        or invalid, or a library that the store needs is not installed.
+        If a section or setting is misspelt, the settings name an unknown kind of store, the URL of
+        a PostgreSQL store is missing or invalid, or a library that the store needs is not
+        installed.
     """
+    if settings.misspelt:  # the store may be another one than was meant
+        raise ConfigError("\n".join(settings.misspelt), command="mdfactory config edit")
     if settings.kind not in OPENER_BY_KIND:
         raise ConfigError(
             f"[database] TYPE is {settings.kind!r}, expected one of: {', '.join(OPENER_BY_KIND)}",

@@ -121,6 +121,7 @@ def show(*, session: CurrentSession) -> None:
     mdfactory config show
     mdfactory config show --config project.ini --json
     """
+    session.terminal.problems(session.settings.misspelt)
     settings = session.settings.values
     names = [f"{setting.section}.{setting.key}" for setting in settings]
     width = max(map(len, names))
