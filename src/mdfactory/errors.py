@@ -270,6 +270,7 @@ class ConflictError(MDFactoryError, ValueError):
         self, conflicts: Mapping[str, Sequence[str]], hint: str = "", *, nothing_new: bool = False
     ) -> None:
         self.conflicts = {table: tuple(keys) for table, keys in conflicts.items()}
+        self.hint = hint
         self.nothing_new = nothing_new
         head = NOTHING_NEW if nothing_new else "some records are already in the store"
         remedy = REPEATED_PUSH if nothing_new else CONFLICT_MODES

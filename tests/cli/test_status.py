@@ -366,6 +366,28 @@ def _records(mdfactory: Program) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: json.dumps({**row, "directory": ""}, sort_keys=True))
 
 
+def test_relocate_names_what_a_typo_may_have_meant_and_how_to_undo_it(
+    mdfactory: Program, pushed_all: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.move(pushed_all, pushed_all.parent / "archive")
+    monkeypatch.chdir(pushed_all.parent)
+    slip = mdfactory("sync", "relocate", "campain", "archive")
+    assert f"nor below it (did you mean '{pushed_all.name}'?)" in slip.err
+    moved = mdfactory("sync", "relocate", pushed_all.name, "archiv")
+    assert "does not exist on this machine (did you mean 'archive'?)" in moved.err
+    operation = int(moved.err.partition("operation ")[2].partition(";")[0])
+    assert f"to undo it: mdfactory sync undo {operation}" in moved.err
+    again = mdfactory("sync", "relocate", pushed_all.name, "archive")
+    by = f"relocated by operation {operation}: mdfactory sync relocate campaign archiv"
+    assert by in again.err
+    assert mdfactory("sync", "undo", operation).code == 0
+    assert mdfactory("sync", "relocate", pushed_all.name, "archive").code == 0
+    other = mdfactory("sync", "relocate", "/mnt/other", "archive").err
+    assert f"it has some of {pushed_all.parent / 'archive'}. OLD comes first" in other
+    other = mdfactory("sync", "relocate", "/mnt/other", "/mnt/more").err
+    assert f"; it has some in {pushed_all.parent / 'archive'}" in other
+
+
 def test_relocate_does_not_touch_a_folder_with_the_same_prefix(
     mdfactory: Program, pushed_all: Path, tmp_path: Path
 ) -> None:

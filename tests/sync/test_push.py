@@ -118,9 +118,29 @@ def test_update_writes_what_has_changed_on_disk(store: Store, campaign: Path) ->
 def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
     push(store, str(campaign))
     moved = shutil.move(campaign, campaign.parent / "moved")
+    command = f"mdfactory sync relocate {campaign} {moved}"
+    with pytest.raises(ConflictError, match=f"have not changed.*If .* were moved, run: {command}"):
+        push(store, str(moved))
+    change = f"8 simulations recorded in another folder: {campaign} -> {moved}; "
+    planned = push(store, str(moved), ConflictMode.update, dry_run=True)
     pushed = push(store, f"{moved}/campaign.yaml", ConflictMode.update)
+    for outcome in (planned, pushed):
+        assert outcome.warnings == (f"{change}the old folders do not exist any more",)
     assert pushed.counts == Counts(updated=8)
     assert _stored(store)[FIRST]["directory"] == f"{moved}/{FIRST}"
+
+
+def test_a_copy_of_a_campaign_is_named(store: Store, campaign: Path) -> None:
+    push(store, str(campaign))
+    copied = Path(shutil.copytree(campaign, campaign.parent / "copied"))
+    (stopped,) = copied.glob(f"{STOPPED}*")
+    (stopped / "prod.gro").touch()
+    with pytest.raises(ConflictError, match="the old folders still exist") as failed:
+        push(store, str(copied))
+    assert "have not changed" not in str(failed.value)
+    (warning,) = push(store, str(copied), ConflictMode.force).warnings
+    assert warning.endswith(f"{campaign} -> {copied}; the old folders still exist")
+    assert push(store, str(copied), ConflictMode.update).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +210,8 @@ def test_simulations_below_a_source_that_is_a_simulation_are_pushed(
     assert pushed.warnings == (
         f"{campaign / FIRST} is a simulation itself; 1 simulation below it included, too",
     )
-    assert push(store, str(campaign / other), ConflictMode.update).warnings == ()
+    (warning,) = push(store, str(campaign / other), ConflictMode.update).warnings
+    assert "is a simulation itself" not in warning
 
 
 @pytest.mark.parametrize("name", ["missing", "nothing_*"])

@@ -183,19 +183,24 @@ def discover(
             return _walk(folders, reading, searched)
         raise SourceError(source, "no folder matches this pattern")
     problem = "there is no such folder, build summary or pattern"
-    raise SourceError(source, f"{problem}{_similar_name(path)}")
+    summaries = (".yaml", ".yml")
+    meant = similar_name(path, summaries) or f" in {os.path.dirname(path)}"
+    raise SourceError(source, f"{problem}{meant}")
 
 
-def _similar_name(path: str) -> str:
-    """Return in parentheses what was meant by a path that does not exist; else where it is."""
+def similar_name(path: str, endings: tuple[str, ...] = ()) -> str:
+    """Return in parentheses which folder was meant by a path that does not exist; else nothing.
+
+    Files whose names have one of the given endings may be meant, too.
+    """
     parent, name = os.path.split(path)
     try:
         files, _, folders, links = list_folder(parent)
     except OSError:
         return ""
-    summaries = [file for file in files if file.endswith((".yaml", ".yml"))]
-    names = [other for other in (*folders, *links, *summaries) if not other.startswith(".")]
-    return suggestion(name, names) or f" in {parent}"
+    meant = [file for file in files if file.endswith(endings)] if endings else []
+    names = [other for other in (*folders, *links, *meant) if not other.startswith(".")]
+    return suggestion(name, names)
 
 
 def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:

@@ -74,7 +74,7 @@ class Session:
         return NEXT_COMMAND.sub(lambda _: with_config, command)
 
     def lead_on(self, error: MDFactoryError) -> None:
-        """Complete the command of an error; without any store, offer also to choose one."""
+        """Complete the commands of an error; without any store, offer also to choose one."""
         if (
             isinstance(error, NotInitialisedError)
             and not error.table
@@ -87,6 +87,8 @@ class Session:
                 f"mdfactory config init, or for the default ({error.location}): {error.command}"
             )
         error.command = self.next_command(error.command)
+        if error.args:
+            error.args = (self.next_command(str(error.args[0])),)
 
     @property
     def _is_unconfigured(self) -> bool:

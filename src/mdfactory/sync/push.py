@@ -32,6 +32,7 @@ from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.completeness import ResultCounts
 from mdfactory.sync.coverage import Coverage
+from mdfactory.sync.directories import new_directories
 from mdfactory.sync.files.sending import FileSender, SentFiles
 from mdfactory.sync.files.store_id import leave_marker
 from mdfactory.sync.overview import Row, outdated_rows, write_rows
@@ -176,7 +177,7 @@ def push(
     with (
         take_snapshot(store, source, scope, mode, reading=reading, watch=watch) as snapshot,
         snapshot.inventory.explaining_conflicts(),
-        _recognising_repetition(store, snapshot),
+        _explaining_conflicts(store, snapshot),
     ):
         sender = FileSender(files, snapshot, mode, reading.jobs) if files else None
         run = _Run(store, snapshot, mode, catalogue, sender)
@@ -214,7 +215,15 @@ class _Run:
         """Return the outcome of a dry run."""
         with planned_transaction(self.store, self.snapshot, self.mode) as (transaction, known):
             written = transaction.plan(self.snapshot.record_batches(), self.mode)
+            self.warn_of_new_directories(transaction)
             return replace(_pushed(self.snapshot, known, written), dry_run=True)
+
+    def warn_of_new_directories(self, transaction: Transaction) -> None:
+        """Warn if simulations that are in the store were found in other folders."""
+        if self.mode in {ConflictMode.update, ConflictMode.force}:
+            found = new_directories(transaction, self.snapshot.record_batches())
+            if found:
+                self.snapshot.inventory.warnings.append(found.warning)
 
     def find_unchanged(self) -> Pushed | None:
         """Return the outcome if nothing must be written, as far as digest rows tell; else None."""
@@ -240,6 +249,7 @@ class _Run:
                 missing = self.sender.missing(transaction) if self.sender else {}
                 if not missing:
                     seen = Coverage()
+                    self.warn_of_new_directories(transaction)
                     written = self._write_records(transaction, known, command, seen)
             if self.sender and missing:
                 self.sender.send_again(attempt, missing)
@@ -272,16 +282,23 @@ class _Run:
 
 
 @contextmanager
-def _recognising_repetition(store: Store, snapshot: CampaignSnapshot) -> Iterator[None]:
-    """Say in a conflict of the block that there is nothing new, if all records are unchanged."""
+def _explaining_conflicts(store: Store, snapshot: CampaignSnapshot) -> Iterator[None]:
+    """Say in a conflict of the block that all records are unchanged, or have new directories."""
     try:
         yield
     except ConflictError as error:
         with planned_transaction(store, snapshot, ConflictMode.update) as (transaction, _):
             planned = transaction.plan(snapshot.record_batches(), ConflictMode.update).values()
-        if any(counts.inserted or counts.updated for counts in planned):
+            found = new_directories(transaction, snapshot.record_batches())
+            batches = found.undo(snapshot.record_batches())
+            others = transaction.plan(batches, ConflictMode.update).values() if found else ()
+        if not any(counts.inserted or counts.updated for counts in planned):
+            raise ConflictError(error.conflicts, nothing_new=True) from error
+        if not found:
             raise
-        raise ConflictError(error.conflicts, nothing_new=True) from error
+        is_all = not any(counts.updated for counts in others)
+        reason = "Apart from their directories, these records have not changed. " * is_all
+        raise ConflictError(error.conflicts, f"{reason}{found.hint}") from error
 
 
 def _pushed(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import SourceError, UsageError
+from mdfactory.errors import SourceError, UsageError, listed, suggestion
 from mdfactory.files import UNSTORABLE, absolute_path, expand_home, is_storable
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Query
+from mdfactory.records.tables import Table
 from mdfactory.records.vocabulary import ConflictMode
 from mdfactory.stores.keys import take_rows
 from mdfactory.stores.store import Store
+from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.folders import is_inside, records_inside
+from mdfactory.sync.log import operations
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -105,11 +112,46 @@ def relocate(
                     moved = _moved_rows(rows, before, after)
                     transaction.write([(table, moved)], ConflictMode.force)
         if not any(counts.values()):
-            reason = "the store has no records of this folder, nor below it"
-            if any(any(records_inside(transaction, table, {after})) for table in tables):
-                reason += f"; it has some of {after}. OLD comes first, then NEW"
-            raise SourceError(before, reason)
+            raise _no_records(transaction, tables, before, after)
     return Relocated(before, after, counts)
+
+
+def _no_records(
+    transaction: Transaction, tables: Iterable[Table], before: str, after: str
+) -> SourceError:
+    """Return the error if the store has no records of the old folder: where it has some."""
+    reason = "the store has no records of this folder, nor below it"
+    directories = {
+        directory.rstrip("/")
+        for table in tables
+        for _, directory in records_inside(transaction, table, None)
+    }
+    if any(is_inside(directory, {after}) for directory in directories):
+        reason += f"; it has some of {after}. OLD comes first, then NEW"
+    else:
+        tops = {*map(os.path.dirname, directories)}
+        parent, name = os.path.split(before)
+        pairs = map(os.path.split, directories | tops | {*map(os.path.dirname, tops)})
+        meant = suggestion(name, (other for folder, other in pairs if folder == parent))
+        known = f"; it has some in {', '.join(listed(sorted(tops)))}" if tops else ""
+        reason += meant or known
+    if moved_by := _relocation_of(transaction, before):
+        reason += f". They may have been relocated by operation {moved_by}"
+    return SourceError(before, reason)
+
+
+def _relocation_of(transaction: Transaction, folder: str) -> str:
+    """Return number and command of the latest relocation of a folder; empty if there is none."""
+    for operation in operations(transaction):
+        command = operation.entries[0].command
+        is_undone = operation.latest and not operation.is_redone
+        with suppress(ValueError):  # a command that another program has written
+            words = shlex.split(command)
+            if words[1:3] == ["sync", "relocate"] and not is_undone:
+                paths = [word for word in words[3:] if not word.startswith("-")]
+                if any(absolute_path(path) == folder for path in paths[:-1]):
+                    return f"{operation.number}: {command}"
+    return ""
 
 
 def _moved_rows(rows: pa.RecordBatch, old: str, new: str) -> pa.RecordBatch:

@@ -184,7 +184,7 @@ def _push(
         )
     seconds = monotonic() - begin
     words = shell_words("mdfactory", "sync", "push", "all", *source_words(path, options.table))
-    session.terminal.problems(pushed.warnings, pushed.skipped)
+    session.terminal.problems(map(session.next_command, pushed.warnings), pushed.skipped)
     next_push = f"{words} --update{' --files' * files}"
     lines = report_lines(pushed, session.store.location, seconds, next_push)
     session.terminal.result(

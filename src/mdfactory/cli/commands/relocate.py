@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mdfactory.cli.logged import note_operation
 from mdfactory.cli.options import Command, DryRun
 from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import counted
@@ -29,6 +30,7 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
     mdfactory sync relocate /scratch/md/lipids /archive/lipids --dry-run
     mdfactory sync relocate /scratch/md/lipids /archive/lipids
     """
+    from mdfactory.campaign.discover import similar_name
     from mdfactory.sync.relocate import relocate
 
     with session.terminal.progress() as watch:
@@ -36,7 +38,8 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
             session.store, old, new, dry_run=dry_run, command=session.command_line, watch=watch
         )
     if relocated.total and not os.path.isdir(relocated.new):
-        session.terminal.warn(f"the folder {relocated.new} does not exist on this machine")
+        similar = similar_name(relocated.new)
+        session.terminal.warn(f"{relocated.new} does not exist on this machine{similar}")
     verb = "would be relocated" if dry_run else "relocated"
     records = counted(relocated.total, "record")
     lines = [f"  {table}: {number:,}" for table, number in relocated.tables.items() if number]
@@ -50,3 +53,5 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
         },
         complete=not dry_run,
     )
+    if not dry_run:
+        note_operation(session)

@@ -79,7 +79,7 @@ def status(
             note=session.terminal.note,
             watch=watch,
         )
-    session.terminal.problems(compared.warnings, compared.skipped)
+    session.terminal.problems(map(session.next_command, compared.warnings), compared.skipped)
     lines = [
         *_count_lines(compared, session.terminal.width),
         *(_long_lines(compared) if long else ()),

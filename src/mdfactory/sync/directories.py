@@ -1,0 +1,111 @@
+"""Directories: simulations that a push has found in other folders than the store has them in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+import pyarrow as pa
+
+from mdfactory.errors import counted
+from mdfactory.records.arrow import array, texts
+from mdfactory.records.query import Query
+from mdfactory.records.tables import SIMULATIONS
+from mdfactory.stores.keys import hash_condition, keys_of
+from mdfactory.stores.transaction import Batches, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class NewDirectories:
+    """The simulations whose folder on disk is not the directory of their record.
+
+    Parameters
+    ----------
+    changes
+        Old and new directory of each simulation.
+    """
+
+    changes: Sequence[tuple[str, str]]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def warning(self) -> str:
+        """What an update does with their records, and whether their old folders still exist."""
+        number = counted(len(self.changes), "simulation")
+        old, new = _renamed(*self.changes[0])
+        others = "" if self._is_one_folder else ", and others"
+        return f"{number} recorded in another folder: {old} -> {new}{others}; {self._old_folders}"
+
+    @property
+    def hint(self) -> str:
+        """The same for a conflict, with the command to run if the folders were moved."""
+        if not self._number_missing:
+            return self.warning
+        command = "mdfactory sync relocate OLD NEW"
+        if self._is_one_folder:
+            command = f"mdfactory sync relocate {' '.join(map(quote, _renamed(*self.changes[0])))}"
+        return f"{self.warning}. If the folders were moved, run: {command}"
+
+    def undo(self, batches: Batches) -> Batches:
+        """Yield records as they would be if their folders were the directories in the store."""
+        old = {new: old for old, new in self.changes}
+        for table, rows_with_digests in batches:
+            rows = rows_with_digests.select(table.schema_with_sidecar.names)
+            column = rows.schema.get_field_index("directory")
+            paths = [old.get(path, path) for path in texts(rows["directory"])]
+            values = array(paths, pa.string())
+            yield table, rows.set_column(column, rows.schema.field(column), values)
+
+    @property
+    def _is_one_folder(self) -> bool:
+        """Whether one folder was moved or copied with all of these simulations in it."""
+        return len({_renamed(*change) for change in self.changes}) == 1
+
+    @property
+    def _old_folders(self) -> str:
+        missing = self._number_missing
+        if missing == len(self.changes):
+            return "the old folders do not exist any more"
+        which = f"{len(self.changes) - missing:,} of the" if missing else "the"
+        return f"{which} old folders still exist"
+
+    @property
+    def _number_missing(self) -> int:
+        return sum(not os.path.isdir(old) for old, _ in self.changes)
+
+
+def new_directories(transaction: Transaction, batches: Batches) -> NewDirectories:
+    """Compare the directories of simulations with those in a store.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    batches
+        Table and records of each batch; those of results are not compared.
+    """
+    return NewDirectories(sorted(_changes(transaction, batches)))
+
+
+def _changes(transaction: Transaction, batches: Batches) -> Iterator[tuple[str, str]]:
+    for table, rows in batches:
+        if table.id != SIMULATIONS.id:
+            continue
+        found = dict(zip(texts(rows["hash"]), texts(rows["directory"]), strict=True))
+        query = Query((hash_condition(keys_of(rows, table.key)),), ("hash", "directory"))
+        for hash_, old in transaction.values(table, query):
+            new = found.get(hash_)
+            if new and new.rstrip("/") != old.rstrip("/"):
+                yield old, new
+
+
+def _renamed(old: str, new: str) -> tuple[str, str]:
+    """Return two paths without the names at their ends that are equal."""
+    (old_top, old_name), (new_top, new_name) = map(os.path.split, (old, new))
+    if old_name != new_name or "" in {old_name, old_top, new_top}:
+        return old, new
+    return _renamed(old_top, new_top)
