@@ -402,9 +402,11 @@ def test_a_filter_by_status_selects_marks(terminal: Terminal, pushed_all: Path) 
     lines = terminal("sync", "pull", "analysis", "--status", "not_yet_run").text.splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["0BDC04CC155D", "E6475BA8EB26", "2"]
     assert re.split("  +", lines[5])[3] == "2 missing"
-    assert not any("✓" in line for line in lines[:-1])
+    assert not any("✓" in line for line in lines)
+    assert lines[-1] == "· missing  blank: done or not expected"
     lines = terminal("sync", "pull", "analysis", "--status", "completed").text.splitlines()
     assert re.split("  +", lines[7])[:4] == ["4 simulations", "4 done", "4 done", "3 done"]
+    assert lines[-1] == "✓ done  blank: missing or not expected"
 
 
 def test_a_matrix_may_be_empty(terminal: Terminal, pushed_all: Path) -> None:

@@ -58,6 +58,7 @@ def test_status_update_status_ends_in_step(mdfactory: Program, campaign: Path) -
     assert mdfactory("sync", "push", "all", campaign, "--update").code == 0
     for source in ([campaign], []):
         result = mdfactory("sync", "status", *source, "--exit-code")
+        assert ("to search for new folders, give a SOURCE" in result.err) is not bool(source)
         assert (result.code, result.out.splitlines()[-1]) == (0, "in step")
     (campaign / BUILD / "prod.xtc").touch()
     results = Simulation.open(campaign / DONE).results

@@ -65,9 +65,7 @@ def matrix_lines(
     words = [name.split("_") for name in names]
     cells = zip(words, counts, strict=True)
     widths = [label_width, *(max(map(len, [*heading, count])) for heading, count in cells)]
-    legend = f"{marks[True]} done  {marks[False]} missing  blank: not expected"
-    if not names:
-        legend = "no result is expected"
+    legend = _legend(simulations, marks, is_selection=is_selection)
     if _width(widths) <= width:
         grid = _grid_lines(simulations, names, words, widths, marks, colour=colour)
         return [*grid, _line(foot, widths), "", legend]
@@ -102,6 +100,18 @@ def _count(simulations: Simulations, name: str, *, is_selection: bool) -> str:
     if is_selection:
         return f"{len(column):,} {'done' if all(column) else 'missing'}"
     return f"{sum(column):,} of {len(column):,}"
+
+
+def _legend(simulations: Simulations, marks: Marks, *, is_selection: bool) -> str:
+    """Return the line that explains the marks; a selection has only one of them."""
+    words = {True: "done", False: "missing"}
+    shown = {is_done for _, results in simulations for is_done in results.values()}
+    if not shown:
+        return "no result is expected"
+    marked = [is_done for is_done in words if is_done in shown or not is_selection]
+    blank = [text for is_done, text in words.items() if is_done not in marked]
+    texts = [f"{marks[is_done]} {words[is_done]}" for is_done in marked]
+    return "  ".join([*texts, f"blank: {' or '.join([*blank, 'not expected'])}"])
 
 
 def _width(widths: Sequence[int]) -> int:

@@ -80,6 +80,10 @@ def status(
             watch=watch,
         )
     session.terminal.problems(map(session.next_command, compared.warnings), compared.skipped)
+    if campaign is None and not compared.warnings:
+        session.terminal.note(
+            "compared with the folders of the records; to search for new folders, give a SOURCE"
+        )
     lines = [
         *_count_lines(compared, session.terminal.width),
         *(_long_lines(compared) if long else ()),
