@@ -377,7 +377,7 @@ class UnknownNameError(MDFactoryError, LookupError):
     location
         Path or URL of the store, without a password.
     names
-        Names of the results of this kind in the store.
+        Names of the results of this kind of which the store has records.
     """
 
     def __init__(self, kind: str, name: str, location: str, names: Sequence[str]) -> None:

@@ -42,6 +42,11 @@ COMMANDS = (
         ("--where", "fraction > 1", "did you mean species.SOL.fraction or species.MEO.fraction?"),
         ("--where", "zzz > 1", ", and "),
         ("--where", "species.MEO.fraction > x", "character 24: species.MEO.fraction is a number"),
+        ("--where", "species.MEO.fraction > 20 %", "and 20 % is a text; write 20 % as 0.2"),
+        ("--where", "species.MEO.fraction > 0,25", "and 0,25 is a text; write 0.25"),
+        ("--where", "status == completed", "a value, not =; the operator is =\n"),
+        ("--where", "species.MEO.fraction => 0.2", "a value, not >; the operator is >="),
+        ("--where", "'status = completed'", "OP VALUE; the condition is in quotes twice"),
         ("--contains", "C(", "--contains 'C(': RDKit cannot read this SMILES"),
         ("--tag", "=x", "--tag '=x': expected KEY=VALUE or KEY"),
     ],
@@ -120,6 +125,58 @@ def test_tags_select_simulations(mdfactory: Program, tmp_path: Path) -> None:
         options = [word for tag in given for word in ("--tag", tag)]
         result = mdfactory("sync", "pull", "systems", *options, *count)
         assert [row[-1] for row in result.rows[1:]] == expected
+    for given, note in (
+        ("projct", "--tag 'projct': no simulation has it (did you mean 'project'?)"),
+        ("tags.project=x", "no simulation has it (did you mean 'project'?)"),
+        ("project:x", "no simulation has it (did you mean 'project'?)"),
+        ("project=y=", "--tag 'project=y=': no simulation has it (did you mean 'y=z'?)"),
+        ("project=other", "no simulation has it; it is x, y=z"),
+        ("owner=x", "no simulation has it; there are project"),
+    ):
+        for command in ("pull systems", "pull analysis", "clear systems --yes"):
+            result = mdfactory("sync", *command.split(), "--tag", given)
+            assert (result.code, note in result.err) == (0, True), result.err
+
+
+@pytest.mark.usefixtures("pushed")
+def test_simulations_without_the_number_of_a_condition_are_counted(
+    mdfactory: Program, tmp_path: Path
+) -> None:
+    molecules = [{"name": "MEO", "count": 3}, {"name": "SOL", "count": 4}]
+    system = {"name": "rep1", "molecules": molecules}
+    adopted = {"simulation_type": "adopted", "parametrization": "external", "system": system}
+    Simulation.create(tmp_path / "lab", BuildInput.parse(adopted))
+    assert mdfactory("sync", "push", "all", tmp_path / "lab").code == 0
+    for command in ("pull systems", "status"):
+        found = mdfactory("sync", *command.split(), "--where", "species.MEO.fraction > 0.5")
+        note = "1 simulation left out, without a number in species.MEO.fraction\n"
+        assert note in found.err
+    found = mdfactory("sync", "pull", "systems", "--where", "species.MEO.count > 0")
+    assert (found.err, len(found.rows)) == ("", 10)
+
+
+@pytest.mark.usefixtures("pushed")
+def test_a_column_of_tables_is_no_field(mdfactory: Program) -> None:
+    command = ("sync", "pull", "analysis", "--analysis-name", "density_timeseries")
+    for options in (("--data", "--where", "density_g_cm3 > 0.9"), ("--sort", "density_g_cm3")):
+        result = mdfactory(*command, *options)
+        assert result.code == 2
+        text = "density_g_cm3 is a column of the tables of density_timeseries, and no field"
+        assert text in result.err
+
+
+@pytest.mark.usefixtures("pushed")
+def test_an_unknown_name_lists_the_results_with_records(mdfactory: Program) -> None:
+    result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
+    names = "box_size_timeseries, density_timeseries, hydrogen_bonds, rdf_oxygen, system_chemistry"
+    assert f"; it has {names}\n" in result.err
+
+
+@pytest.mark.usefixtures("pushed")
+def test_a_terminal_counts_the_rows_of_tables(terminal: Terminal) -> None:
+    data = ("--analysis-name", "density_timeseries", "--data", "--limit", "2")
+    text = terminal("sync", "pull", "analysis", *data).text
+    assert text.splitlines()[-1].endswith(" rows of 2 simulations")
 
 
 @pytest.mark.usefixtures("pushed_all")

@@ -208,7 +208,10 @@ def test_the_undo_of_an_undo_is_called_redo(
     ends = [block.splitlines()[-1].strip() for block in blocks]
     assert ends == ["undo of 1", "redo of 1, undone by 4", "undo of 1, undone by 3", "undone by 4"]
     mdfactory("sync", "undo")
-    assert "undone by 2, redone by 5\n" in terminal("sync", "log").text
+    state = "undone by 2, redone by 5"
+    assert f"{state}\n" in terminal("sync", "log").text
+    assert mdfactory("sync", "log").rows[-1][-1] == state
+    assert mdfactory("sync", "log", "--json").json["operations"][-1]["redone_by"] == 5
 
 
 def test_the_log_on_a_terminal_leaves_out_what_changed_nothing(

@@ -42,6 +42,10 @@ SLIPS = {
     "sync push all README.txt": "build summary or pattern in ",
     "sync push all campaing": "build summary or pattern (did you mean 'campaign'?)\n",
     "sync relocate moved campaign": "/campaign. OLD comes first, then NEW\n",
+    "sync pull simulations": "(did you mean 'mdfactory sync pull systems'?)",
+    "sync push runs": "(did you mean 'mdfactory sync push systems'?)",
+    "sync pull systems --having x": "error: 'sync pull systems' has no option --having. Run: ",
+    "sync pull systems --wher x": "has no option --wher (did you mean --where?). Run: ",
     "sync log --config none.ini": "Run: mdfactory --config none.ini config init\n",
 }
 
@@ -111,7 +115,7 @@ def test_a_value_that_no_column_has_is_told_with_what_was_meant(mdfactory: Progr
     note = "--where 'status = complete': no status is called that (did you mean 'completed'?)"
     for words in ("pull systems", "pull analysis", "status", "clear systems --yes"):
         result = mdfactory("sync", *words.split(), "--where", "status = complete")
-        assert (result.code, note in result.err) == (0, True)
+        assert (result.code, note in result.err) == (2, True)
     for condition in ("status = build", "status != complete", "status ~ compl", "status > c"):
         assert "called" not in mdfactory("sync", "pull", "systems", "--where", condition).err
 

@@ -65,9 +65,9 @@ def result_names(context: Any) -> list[str]:
     result_type = ResultType.artifact if is_artifact else ResultType.analysis
 
     def read(transaction: Transaction) -> Iterator[str]:
-        from mdfactory.sync.results import result_tables
+        from mdfactory.sync.results import names_with_records
 
-        yield from sorted(name for _, name in result_tables(transaction, result_type))
+        yield from names_with_records(transaction, result_type)
 
     return _read(context, read)
 

@@ -41,6 +41,9 @@ FLAGS: Final = ("--help", "--version", "--install-completion")
 NAME_OPTIONS: Final = {"analysis": "--analysis-name", "artifacts": "--artifact-name"}
 """Last word of a command -> its option for the name of a result."""
 
+SYNONYMS: Final = dict.fromkeys(["simulation", "simulations", "run", "runs"], "systems")
+"""Word that users may take for a command -> the command."""
+
 OPERATORS: Final = frozenset({"=", "!=", "<", "<=", ">", ">=", "~"})
 
 TAKING_SOURCE: Final = frozenset({"push", "status", "verify", "adopt"})
@@ -91,6 +94,7 @@ def _meant(tokens: Sequence[str], path: Sequence[str], root: App) -> list[str]:
     is_path = os.sep in word or os.path.exists(word)
     if is_path and path[-1:] == ["push"]:
         return [shell_words(*path, "all", word)]
+    word = SYNONYMS.get(word, word)
     commands = list(_walk(root))
     own = [command for command in commands if command[:-1] == tuple(path)]
     for choices in (own, commands):
@@ -174,7 +178,10 @@ def _unknown_option(error: UnknownOptionError, path: Sequence[str], root: App) -
     options = _options(_group(root, path))
     command = f"'{' '.join(path)}'" if path else "the program"
     named = [name for name in options if given.lstrip("-") in name.lstrip("-").split("-")]
-    hint = f" (did you mean {' or '.join(named)}?)" if named else suggestion(given, options)
+    # The hyphens, which all options have, make none of them more alike.
+    alike_names = get_close_matches(given.lstrip("-"), {name.lstrip("-") for name in options}, 1)
+    named = named or [name for name in options if name.lstrip("-") in alike_names][:1]
+    hint = f" (did you mean {' or '.join(named)}?)" if named else ""
     if given == "--hash" and "--where" in options:
         hint = " (did you mean --where 'hash ~ PREFIX'?)"
     elif owners:

@@ -26,12 +26,18 @@ WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null":
 
 FIELD_PART: Final = re.compile(r"""(?:"[^"]*"|'[^']*'|[^=!<>~"'])*""")
 OPERATOR: Final = re.compile(r"!=|<=|>=|[=<>~]")
+QUOTED: Final = re.compile(r""""[^"]*"|'[^']*'""")
 NUMBER: Final = re.compile(
     r"[+-]?(\d+(?P<fraction>\.\d*)?|(?P<point>\.\d+))(?P<exponent>[eE][+-]?\d+)?"
 )
 
 MAX_INTEGER_DIGITS: Final = 400
 """Digits of a whole number in a condition; Python refuses those of some thousands."""
+
+SPELLINGS: Final = {"==": "=", "=>": ">=", "=<": "<=", "<>": "!=", "=~": "~", "~=": "~"}
+"""Operator of another language -> the one that is meant."""
+
+DECIMAL_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 IN_QUOTES: Final = "; put the condition in quotes: --where 'FIELD OP VALUE'"
 """What to do if a shell has divided a condition, or has taken ``>`` for itself."""
@@ -82,6 +88,11 @@ class Comparison:
     value: float | str | bool | None
     position: int
 
+    @property
+    def is_numeric(self) -> bool:
+        """Whether numbers are compared."""
+        return is_number(self.value)
+
     def is_met(self, values: Sequence[Any]) -> bool:
         """Return whether a simulation meets the condition.
 
@@ -128,8 +139,8 @@ class Comparison:
             _fail(self.text, 0, f"{self.field.text} is {is_what}, which cannot be compared")
         value = self.text[self.position :].strip()
         hint = f'; write "{value}" in quotes to compare texts' if kind == "text" else ""
-        if kind == "number" and value.endswith("%"):
-            hint = "; write 30 % as 0.3"
+        if kind == "number":
+            hint = _number_hint(value)
         needed = KINDS[kind_of(self.value)]
         _fail(
             self.text,
@@ -177,6 +188,8 @@ def parse_comparison(text: str) -> Comparison:
     if not given:
         is_open = text[end:][:1] in {'"', "'"}
         expected = "a closing quote" if is_open else f"one of = != < <= > >= ~{IN_QUOTES}"
+        if not QUOTED.sub("", text.strip()) and OPERATOR.search(text):
+            expected = "FIELD OP VALUE; the condition is in quotes twice"
         _fail(text, end, f"expected {expected}")
     field = _parse_field(text, end)
     rest = text[given.end() :]
@@ -214,10 +227,20 @@ def _parse_value(text: str, position: int, *, is_text: bool) -> float | str | bo
     if is_text:
         return value
     if given := OPERATOR.match(value):
-        _fail(text, position, f"expected a value, not {given[0]}; write a text in quotes")
+        meant = SPELLINGS.get(f"{text[position - 1]}{given[0]}")
+        remedy = f"the operator is {meant}" if meant else "write a text in quotes"
+        _fail(text, position, f"expected a value, not {given[0]}; {remedy}")
     if value in WORDS:
         return WORDS[value]
     return _to_number(value)
+
+
+def _number_hint(value: str) -> str:
+    """Return how to write a text as a number, if it looks like one; else nothing."""
+    number = _to_number(value.removesuffix("%").strip())
+    if value.endswith("%") and isinstance(number, float | int):
+        return f"; write {value} as {number / 100:.10g}"
+    return f"; write {value.replace(',', '.')}" if DECIMAL_COMMA.fullmatch(value) else ""
 
 
 def _to_number(value: str) -> float | str:

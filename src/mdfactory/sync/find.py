@@ -25,7 +25,7 @@ from mdfactory.stores.keys import take_rows
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.search import EVERYTHING, Judge, Search, Subject, parse_column
 from mdfactory.sync.survey import Survey, survey
-from mdfactory.sync.unmatched import unknown_values
+from mdfactory.sync.unmatched import check_conditions, unknown_tags
 
 Note = Callable[[str], None]
 """Function that shows a note to the user."""
@@ -95,7 +95,8 @@ def find(
     transaction.require(table)
     order = None if is_column or not query.sort else parse_column(query.sort.column, "--sort")
     surveyed = survey(transaction, table, search, order=order, where=query.where)
-    for text in unknown_values(transaction, table, search.where):
+    check_conditions(transaction, table, search.where)
+    for text in unknown_tags(transaction, search):
         note(text)
     return _Finder(transaction, table, query, search=search, surveyed=surveyed, note=note).find()
 
@@ -134,7 +135,8 @@ def matching_hashes(
     """
     subjects = [Subject(record) for record in others]
     surveyed = survey(transaction, SIMULATIONS, search, where=where, others=subjects)
-    for text in unknown_values(transaction, SIMULATIONS, search.where):
+    check_conditions(transaction, SIMULATIONS, search.where)
+    for text in unknown_tags(transaction, search, subjects):
         note(text)
     judge = Judge(search)
     yield from (subject.hash for subject in subjects if judge(subject))

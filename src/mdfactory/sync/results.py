@@ -62,8 +62,19 @@ def require_result(transaction: Transaction, table: Table) -> None:
     if table.result_type is None or transaction.has(table):
         return
     require_results(transaction, table.result_type)
-    names = sorted(name for _, name in result_tables(transaction, table.result_type))
+    names = names_with_records(transaction, table.result_type)
     raise UnknownNameError(table.result_type, table.result_name, transaction.location, names)
+
+
+def names_with_records(transaction: Transaction, result_type: ResultType) -> list[str]:
+    """Return the names of the results of which a store has records; if there are none, all names.
+
+    The tables of all results in the catalogue are made at first, also of those that no simulation
+    of the store can have.
+    """
+    tables = {name: table for (_, name), table in result_tables(transaction, result_type).items()}
+    used = [name for name, table in tables.items() if transaction.count(table, limit=1)]
+    return sorted(used or tables)
 
 
 def result_tables(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -219,11 +220,12 @@ def _load_object(text: str) -> dict[str, Any]:
 
 
 class Judge:
-    """Decides whether simulations meet a search, and counts those that have no SMILES."""
+    """Decides whether simulations meet a search, and counts those that it cannot judge."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
         self.without_smiles = 0
+        self.without_number: Counter[str] = Counter()
         if search.contains:
             from mdfactory.campaign.substructure import substructure_matcher
 
@@ -232,7 +234,10 @@ class Judge:
     def __call__(self, subject: Subject) -> bool:
         """Return whether a record meets the search."""
         for comparison in self._search.where:
-            if not comparison.is_met(subject.values(comparison.field)):
+            values = subject.values(comparison.field)
+            if not comparison.is_met(values):
+                if comparison.is_numeric and values in ([], [None]):
+                    self.without_number[comparison.field.text] += 1
                 return False
         for key, value in self._search.tags:
             tags = subject.tags
@@ -251,3 +256,5 @@ class Judge:
         if self.without_smiles:
             number = counted(self.without_smiles, "simulation")
             yield f"{number} left out, whose molecules have no SMILES"
+        for field, count in self.without_number.items():
+            yield f"{counted(count, 'simulation')} left out, without a number in {field}"

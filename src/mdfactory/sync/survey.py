@@ -23,6 +23,7 @@ from mdfactory.records.fields import (
 from mdfactory.records.query import Condition, Query
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.tags import INPUT_COLUMN
+from mdfactory.records.vocabulary import ResultType
 from mdfactory.records.where import Comparison, kind_of
 from mdfactory.stores.transaction import Transaction
 from mdfactory.sync.search import Judge, Search, Subject
@@ -248,6 +249,12 @@ class _Surveyor:
         """Raise an error that names the fields that are alike."""
         from difflib import get_close_matches
 
+        if self._is_in_frames(field.text):
+            raise QueryError(
+                f"{prefix}{field.text} is a column of the tables of {self._table.result_name}, and "
+                "no field of simulations. To select rows, write the tables to a file (--data "
+                "--output FILE), and filter that"
+            )
         paths: dict[str, None] = {}
         first: list[str] = []
         for subject in self._subjects():
@@ -268,6 +275,14 @@ class _Surveyor:
             shown = listed([*map(displayed, first)], MAX_NAMED_FIELDS)
             known = f"the first has {', '.join(shown)}"
         raise QueryError(f"{prefix}no simulation has a field {field.text!r}; {known}")
+
+    def _is_in_frames(self, name: str) -> bool:
+        """Whether frames of the analysis that is read have a column of this name."""
+        if self._table.result_type is not ResultType.analysis:
+            return False
+        query = Query(columns=("columns",))
+        lists = {text for (text,) in self._transaction.values(self._table, query)}
+        return any(json.dumps(name) in text for text in lists)
 
 
 def _with_name(name: str, paths: Iterable[str]) -> list[str]:

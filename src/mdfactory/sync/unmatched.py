@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
 
-from mdfactory.errors import suggestion
+from mdfactory.errors import QueryError, listed, suggestion
 from mdfactory.records.query import Prefix, Query
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, enumerations_of
+from mdfactory.records.tags import INPUT_COLUMN
 from mdfactory.records.where import Comparison
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
+from mdfactory.sync.search import Search, Subject
+
+MAX_TAG_VALUES: Final = 1000
+"""Maximum number of values of a tag that are compared with one that no simulation has."""
 
 NO_MATCH: Final = "no records match the filters"
 
@@ -53,10 +60,16 @@ def unknown_value(transaction: Transaction, table: Table, column: str, value: st
     )
 
 
-def unknown_values(
+def check_conditions(
     transaction: Transaction, table: Table, comparisons: Iterable[Comparison]
-) -> Iterator[str]:
-    """Yield a note on each condition ``COLUMN = VALUE`` whose value is unknown."""
+) -> None:
+    """Check that each condition ``COLUMN = VALUE`` has a value that is known.
+
+    Raises
+    ------
+    QueryError
+        If a value is unknown, such as a misspelt one.
+    """
     for comparison in comparisons:
         column, value = comparison.field.text, comparison.value
         owner = table if column in table.columns else SIMULATIONS
@@ -64,7 +77,55 @@ def unknown_values(
         if is_equal and column in enumerations_of(owner):
             reason = unknown_value(transaction, owner, column, str(value))
             if reason:
-                yield f"--where {comparison.text!r:.200}: {reason}"
+                raise QueryError(f"--where {comparison.text!r:.200}: {reason}")
+
+
+def unknown_tags(
+    transaction: Transaction, search: Search, others: Iterable[Subject] = ()
+) -> Iterator[str]:
+    """Yield a note on each tag of a search that no simulation has; what there is, and was meant.
+
+    Parameters
+    ----------
+    transaction
+        A transaction of the store.
+    search
+        The search.
+    others
+        Simulations that the store does not have, whose tags count, too.
+    """
+    missing = dict.fromkeys(search.tags)
+    values: dict[str, set[str]] = defaultdict(set)
+    for tags in chain((subject.tags for subject in others), _stored_tags(transaction, missing)):
+        for key, value in tags.items():
+            if len(values[key]) < MAX_TAG_VALUES:
+                values[key].add(str(value))
+            missing.pop((key, None), None)
+            missing.pop((key, value), None)
+        if not missing:
+            return
+    for key, value in missing:
+        given = key if value is None else f"{key}={value}"
+        if key in values and value is not None:
+            known = sorted(values[key])
+            meant = suggestion(value, known) or f"; it is {', '.join(listed(known))}"
+        elif values:
+            bare = key.removeprefix("tags.")
+            colon = next((name for name in values if bare.startswith(f"{name}:")), bare)
+            meant = suggestion(colon, values) or f"; there are {', '.join(listed(sorted(values)))}"
+        else:
+            meant = "; no simulation has tags"
+        yield f"--tag {given!r:.200}: no simulation has it{meant}"
+
+
+def _stored_tags(
+    transaction: Transaction, wanted: Collection[object]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the tags of each stored simulation, if any tags are wanted."""
+    if wanted and transaction.has(SIMULATIONS):
+        columns = ("hash", INPUT_COLUMN)
+        for row in transaction.values(SIMULATIONS, Query(columns=columns)):
+            yield Subject(dict(zip(columns, row, strict=True))).tags
 
 
 def hash_note(store: Store, hash_prefix: str | None) -> str:

@@ -108,9 +108,7 @@ def _history(operation: Operation) -> str:
     if operation.origin:
         kind = f"{'redo' if operation.is_redo else 'undo'} of {operation.origin}"
         return ", ".join(filter(None, (kind, _state(operation))))
-    if operation.is_redone:
-        return f"undone by {operation.undone_by}, redone by {operation.latest}"
-    return f"undone by {operation.latest}" if operation.latest else _state(operation)
+    return _state(operation)
 
 
 def _tables(operation: Operation) -> tuple[list[str], list[str]]:
@@ -126,8 +124,10 @@ def _entry_values(operation: Operation) -> dict[str, str]:
 
 def _state(operation: Operation) -> str:
     """Return whether an operation was undone, changed nothing or cannot be undone; else empty."""
+    if operation.is_redone and not operation.origin:
+        return f"undone by {operation.undone_by}, redone by {operation.latest}"
     if operation.undone_by:
-        return f"undone by {operation.undone_by}"
+        return f"undone by {operation.undone_by if operation.origin else operation.latest}"
     if not operation.changed:
         return "changed nothing"
     return "" if operation.can_be_undone else "cannot be undone any more"
@@ -144,6 +144,7 @@ def _json_values(operation: Operation) -> dict[str, Any]:
         "dropped": dropped,
         "undoes": operation.entries[0].undoes or None,
         "undone_by": operation.undone_by or None,
+        "redone_by": operation.latest if operation.is_redone else None,
         "can_be_undone": operation.can_be_undone,
         "bytes_kept": operation.size,
     }

@@ -73,7 +73,7 @@ class PullOptions:
     sort
         Column or field to sort by; -COLUMN for descending order.
     limit
-        Maximum number of records.
+        Maximum number of records. The table or files of a record are shown or fetched as a whole.
     full
         Show all columns, and of analyses their units and extras, also with --output.
     output
@@ -376,6 +376,15 @@ def _count_statuses(
         yield rows
 
 
+def _count_rows(
+    batches: Iterable[pa.RecordBatch], counts: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches, and count their rows."""
+    for rows in batches:
+        counts["rows"] += rows.num_rows
+        yield rows
+
+
 def _in_order(statuses: Collection[str]) -> list[str]:
     """Return statuses in the order of progress; those of newer versions come last."""
     known = [status for status in SimulationStatus if status in statuses]
@@ -409,7 +418,12 @@ def _show_frames(session: Session, name: str, options: PullOptions, *, union: bo
             rows = iter(()) if first is None else chain([first], batches)
             if options.output is None:
                 rows = (to_json_types(batch, as_text=not terminal.json) for batch in rows)
+            counts: Counter[str] = Counter()
+            rows = _count_rows(rows, counts)
             _show(session, rows, frames.schema_with_fields, options, wanted=options.field)
+    if terminal.interactive and not options.output and counts:
+        simulations = counted(len(frames.keys), "simulation")
+        terminal.note(f"{counted(counts['rows'], 'row')} of {simulations}")
 
 
 def _show(
