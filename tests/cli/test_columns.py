@@ -154,6 +154,26 @@ def test_columns_that_were_asked_for_are_shortened_last() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_columns_that_were_asked_for_stay_readable_before_hash_and_status() -> None:
+    wanted = {
+        "composition": "SOL 450 + ETH 50",
+        "species.SOL.count": "450",
+        "parametrization_config.forcefield": "amber99sb-ildn",
+    }
+    record = {name: SYSTEM[name] for name in SIMULATIONS.summary} | wanted
+    lines, cells, left_out = _lines(record, 80, wanted=[*wanted])
+    assert left_out == []
+    assert "SOL 450 + ETH 50  450       amber99sb-ildn" in lines[1]
+    assert cells[1][:2] == [HASH[:8], "pro…"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_width_of_a_column_is_that_of_the_records_of_several_batches() -> None:
+    texts = ["SOL 1", "SOL 405 + MEO 45 + ACT 12"]
+    batches = [pa.record_batch([pa.array([text])], names=["composition"]) for text in texts]
+    assert [*table_lines(batches, ["composition"], 80, colour=False)] == ["composition", *texts]
+
+
 def test_status_of_a_narrow_terminal_has_headings_of_several_lines(
     terminal: Terminal, pushed_all: Path
 ) -> None:

@@ -39,6 +39,9 @@ NAME_WIDTH: Final = 8
 LEAST_WIDTH: Final = 4
 """Width to which required columns are shortened on a very narrow terminal."""
 
+LEAST_STATUS_WIDTH: Final = len("build…")
+"""The same of a status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -85,7 +88,7 @@ def measure(index: int, name: str, values: Sequence[str]) -> Column:
     long, short = min(narrow, TEXT_WIDTH), min(narrow, SHORT_TEXT_WIDTH)
     if name in MIN_COLUMN_WIDTHS:
         long = short = narrow
-    least = min(short, LEAST_WIDTH)
+    least = min(short, LEAST_STATUS_WIDTH if name in MIN_COLUMN_WIDTHS else LEAST_WIDTH)
     return Column(index, name, (best, best, narrow, narrow, long, short, least))
 
 
@@ -134,17 +137,18 @@ def _in_turn(column: Column, *, is_narrowest: bool, is_wanted: bool) -> tuple[in
     """Return the widths of a column in each step of `_shrink`, in which columns take turns.
 
     The first six steps are those of `measure`. In favour of columns that are wanted, paths and
-    then other required columns get their narrowest width next; hash and status get it at the end.
+    then other required columns get their narrowest width next. Hash and status get it before the
+    columns that are wanted become narrower than a text should be.
     """
     best, *_, narrow, long, short, least = column.widths
     if is_wanted:
-        return (*[best] * (len(column.widths) + 1), narrow, long, short, short)
+        return (*[best] * (len(column.widths) + 1), narrow, long, long, short)
     if not is_narrowest:
         return (*column.widths[:-1], *[short] * 6)
     if column.name in PATH_COLUMNS:
         return (*column.widths, *[least] * 5)
     if column.name in LAST_COLUMNS:
-        return (*column.widths[:-1], *[short] * 5, least)
+        return (*column.widths[:-1], *[short] * 4, least, least)
     return (*column.widths[:-1], short, *[least] * 5)
 
 

@@ -44,6 +44,9 @@ FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 MAX_NAME_WIDTH: Final = 40
 """Width to which the names are padded that stand before values: one may have a megabyte."""
 
+MEASURED_ROWS: Final = 1000
+"""Number of records that are read before the first is printed, to measure the columns."""
+
 HASH_FOLDER: Final = re.compile(
     rf"(/[0-9A-Fa-f]{{{HASH_DIGITS}}})[0-9A-Fa-f]{{{40 - HASH_DIGITS}}}"
 )
@@ -110,7 +113,7 @@ def table_lines(
     Parameters
     ----------
     batches
-        The records. The first batch is printed at once: it alone determines the widths.
+        The records. Only the first ones determine the widths, see `MEASURED_ROWS`.
     columns
         Names of the columns of `batches`.
     width
@@ -132,22 +135,24 @@ def table_lines(
         A line; none if there are no batches.
     """
     batches = iter(batches)
-    first = next(batches, None)
-    if first is None:
+    first = _first_batches(batches)
+    if not first:
         return
     columns = list(map(printable, columns))
+    parts = zip(*map(_text_columns, first), strict=True)
+    texts = [list(chain.from_iterable(part)) for part in parts]
     measured = [
         measure(index, name, values)
-        for index, (name, values) in enumerate(zip(columns, _text_columns(first), strict=True))
+        for index, (name, values) in enumerate(zip(columns, texts, strict=True))
     ]
     if blocks and not fit_with_short_paths(measured, width):
-        yield from _value_lines(chain([first], batches), columns)
+        yield from _value_lines(chain(first, batches), columns)
         return
     fitted = fit_columns(measured, width, required, wanted)
     header_styles = dict.fromkeys(columns, BOLD) if colour else {}
     styles = STATUS_COLOURS if colour else {}
     yield _table_line(columns, fitted, header_styles)
-    for batch in chain([first], batches):
+    for batch in chain(first, batches):
         for row in _text_rows(batch):
             yield _table_line(row, fitted, styles)
     left_out = [column.name for column in measured if column not in dict(fitted)]
@@ -163,6 +168,16 @@ def _value_lines(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> I
             for name, value in zip(columns, row, strict=True):
                 yield f"{name:{width}}  {value}"
             yield ""
+
+
+def _first_batches(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Return the first batches, of at least `MEASURED_ROWS` records if there are so many."""
+    first: list[pa.RecordBatch] = []
+    number = 0
+    while number < MEASURED_ROWS and (batch := next(batches, None)) is not None:
+        first.append(batch)
+        number += batch.num_rows
+    return first
 
 
 def printable(text: str) -> str:
