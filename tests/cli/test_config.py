@@ -156,6 +156,36 @@ def test_init_without_questions_keeps_the_second_path(mdfactory: Program, tmp_pa
     assert "\nANALYSIS_DB_PATH" not in file.read_text(encoding="utf-8")
 
 
+def test_init_says_how_to_clear_a_default_and_refuses_what_was_appended_to_it(
+    terminal: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "lab.ini"
+    screen = terminal(
+        *("config", "init", "--config", file, "--type", "sqlite"),
+        typed=[
+            ("File of the simulations", f"~/runs.db\r\x15{tmp_path}/runs.db\r"),
+            ("File of the analyses and artifacts", "\r"),
+            ("to keep the files of artifacts", "\r"),
+            ("Create the missing tables now?", "y"),
+        ],
+        env={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
+    assert screen.code == 0, screen.text
+    assert "File of the simulations  (Ctrl-U clears it) /" in screen.text
+    text = file.read_text(encoding="utf-8")
+    assert f"RUN_DB_PATH = {tmp_path}/runs.db\nANALYSIS_DB_PATH = {tmp_path}/analysis.db" in text
+
+
+def test_init_names_a_store_that_others_use_already(
+    mdfactory: Program, campaign: Path, tmp_path: Path
+) -> None:
+    mdfactory("sync", "init", "all")
+    mdfactory("sync", "push", "all", campaign)
+    result = mdfactory("config", "init", "--config", tmp_path / "lab.ini", "--yes")
+    assert "All tables exist in the SQLite store " in result.out
+    assert ", an existing store with 8 simulations. Run: mdfactory --config" in result.out
+
+
 def test_init_does_not_show_a_password(
     terminal: Callable[..., Any], tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -49,6 +50,12 @@ QUESTIONS: Final[dict[SettingKey, str]] = {
 }
 """Setting -> the question that asks for it; the section is the kind of the store, or the file
 store, which every kind may have."""
+
+CLEAR_HINT: Final = "(Ctrl-U clears it)"
+"""What a prompt says if there is a default in its line."""
+
+APPENDED: Final = re.compile(r"[^/]~/")
+"""Part of a path that was appended to another one."""
 
 LOCAL_KINDS: Final = frozenset({"sqlite", "csv"})
 """Stores whose paths are files of this machine."""
@@ -246,7 +253,10 @@ def _answer(
 
     answer = given.get(key)
     if answer is None:
-        answer = prompter.ask("text", QUESTIONS[setting], shown_default, validate=validate).strip()
+        # The default is text in the line: what is typed would be appended to it.
+        hint = {"instruction": CLEAR_HINT} if shown_default else {}
+        question = QUESTIONS[setting]
+        answer = prompter.ask("text", question, shown_default, validate=validate, **hint).strip()
     problem = validate(answer)
     if problem is not True:
         raise UsageError(f"{_option(key)}: {problem}")
@@ -284,6 +294,8 @@ def _check(setting: SettingKey, value: str, folder: Path) -> None:
         case _, "ANALYSIS_NAME":
             FoundryPaths.below("/default", name=value or "default")
         case "sqlite" | "csv", _:
+            if APPENDED.search(value):
+                raise ConfigError(f"{value} has a ~ in the middle; expected one path")
             wants_folder = setting == ("csv", "ANALYSIS_DB_PATH")
             kind, is_kind = ("folder", os.path.isdir) if wants_folder else ("file", os.path.isfile)
             if value and os.path.exists(path) and not is_kind(path):

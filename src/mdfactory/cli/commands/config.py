@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -19,6 +19,9 @@ from mdfactory.config.edit import save
 from mdfactory.config.settings import active_file, load
 from mdfactory.errors import ConfigError, DeclinedError, counted
 from mdfactory.records.vocabulary import ResultType
+
+if TYPE_CHECKING:
+    from mdfactory.stores.store import Store
 
 app = Command(
     name="config",
@@ -83,10 +86,21 @@ def init(
         created = [table.table for table in tables if not table.existed]
     for question, value in answered(session.settings):
         session.terminal.note(f"{question}: {value}")
-    next_step = session.next_command(_next_step(store.location, created, initialised=initialise))
+    stored = _number_of_simulations(store) if initialise else 0
+    location = store.location
+    if stored:
+        location += f", an existing store with {counted(stored, 'simulation')}"
+    next_step = session.next_command(_next_step(location, created, initialised=initialise))
     session.terminal.result(
         next_step, {"path": str(file), "store": store.location, "made": created}, complete=True
     )
+
+
+def _number_of_simulations(store: Store) -> int:
+    from mdfactory.records.tables import SIMULATIONS
+
+    with store.transaction() as transaction:
+        return transaction.count(SIMULATIONS)
 
 
 def _next_step(location: str, created: Collection[str], *, initialised: bool) -> str:
