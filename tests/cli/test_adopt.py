@@ -87,6 +87,27 @@ def test_status_shows_the_progress_of_runs(mdfactory: Program, lab: Path) -> Non
     assert "progress" not in store("sync", "status", lab, "--json").json
 
 
+def test_a_narrow_terminal_shows_names_and_progress(
+    mdfactory: Program, terminal: Callable[..., Any], lab: Path
+) -> None:
+    store = _initialised(mdfactory)
+    narrow = {"COLUMNS": "60"}
+    lines = terminal("adopt", lab, env=narrow).text.splitlines()
+    assert lines[0].split()[::4] == ["name", "status"]
+    assert {"walltime", "eth50_queued"} <= {line.split()[0] for line in lines}
+    store("adopt", lab, "--write")
+    assert "no run is left to adopt, 15 already" in store("adopt", lab).err
+    store("sync", "push", "all", lab)
+    (lab / "eth50_queued" / "confout.gro").touch()
+    lines = terminal("sync", "status", lab, "--long", env=narrow).text.splitlines()
+    shown = [line.split() for line in lines]
+    assert ["production", "time", "speed", "directo…"] in shown
+    assert ["failed", "0", "of", "0.12", "ns", "…crashed"] in shown
+    assert "silent: the log has no end, and has not been written for an hour" in lines
+    assert "1 simulation without a log of the production" in lines
+    assert max(map(len, lines[:-1])) <= 64
+
+
 def test_a_push_names_runs_that_it_leaves_out(
     mdfactory: Program, lab: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -173,7 +173,8 @@ def test_init_says_how_to_clear_a_default_and_refuses_what_was_appended_to_it(
     assert screen.code == 0, screen.text
     assert "File of the simulations  (Ctrl-U clears it) /" in screen.text
     text = file.read_text(encoding="utf-8")
-    assert f"RUN_DB_PATH = {tmp_path}/runs.db\nANALYSIS_DB_PATH = {tmp_path}/analysis.db" in text
+    assert f"\nRUN_DB_PATH = {tmp_path}/runs.db\n" in text
+    assert f"\nANALYSIS_DB_PATH = {tmp_path}/analysis.db\n" in text
 
 
 def test_init_names_a_store_that_others_use_already(

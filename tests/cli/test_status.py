@@ -95,6 +95,17 @@ def test_status_lists_changes(mdfactory: Program, pushed_all: Path) -> None:
     assert f"changed  RUN_DATABASE  {BUILD}  {moved}: directory: " in output
 
 
+def test_status_lists_changes_in_lines_that_fit_a_terminal(
+    terminal: Callable[..., Any], pushed_all: Path
+) -> None:
+    (pushed_all / BUILD / "prod.xtc").touch()
+    text = terminal("sync", "status", pushed_all, "--long", env={"COLUMNS": "80"}).text
+    (line,) = [line for line in text.splitlines() if line.startswith("changed")]
+    assert line.startswith("changed  simulation  2071DE6353CF  ")
+    assert line.endswith("  status: build -> production")
+    assert len(line) <= 80
+
+
 def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Path) -> None:
     shutil.rmtree(pushed_all / DONE)
     compared = _status(mdfactory, pushed_all)

@@ -112,6 +112,8 @@ class CampaignStatus:
         Warnings for the user, one line each.
     progress
         Folder -> progress of its production run, of each simulation that has a log of it.
+    without_log
+        Number of the other simulations, if progress was read.
     """
 
     counts: dict[str, Counter[State]] = field(
@@ -121,6 +123,7 @@ class CampaignStatus:
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
     progress: dict[str, Progress] = field(default_factory=dict)
+    without_log: int = 0
 
     @property
     def in_step(self) -> bool:
@@ -201,6 +204,8 @@ def status(
                 compared.add(SIMULATIONS, [difference], unchanged=-1)
     if progress:
         compared.progress = dict(_read_progress(snapshot, watch))
+        visited = sum(1 for _ in snapshot.inventory.visited())
+        compared.without_log = visited - len(compared.progress)
     compared.skipped = tuple(snapshot.inventory.skipped)
     compared.warnings = tuple(snapshot.inventory.warnings)
     if isinstance(source, Folders) and not source.paths:

@@ -76,7 +76,8 @@ def adopt(
     if adoption.runs or terminal.json:
         columns = SUMMARY if terminal.interactive else COLUMNS
         rows = _rows(adoption.runs).select(columns)
-        terminal.rows([rows] if rows.num_rows else [], columns, values)
+        batches = [rows] if rows.num_rows else []
+        terminal.rows(batches, columns, values, required=("name", "status"), wanted=("name",))
     if not terminal.json:
         terminal.note("\n".join(_closing_lines(adoption, session, root, prefix, write=write)))
     return Exit.skipped if adoption.skipped else Exit.done
@@ -115,10 +116,11 @@ def _closing_lines(
 ) -> Iterator[str]:
     """Yield how many runs were adopted, and the next command."""
     verb = "adopted" if write else "would be adopted"
-    yield (
-        f"{counted(len(adoption.runs), 'run')} {verb}, {adoption.existing:,} already have a "
-        f"BuildInput, {len(adoption.skipped):,} skipped"
-    )
+    runs = f"{counted(len(adoption.runs), 'run')} {verb}"
+    if adoption.existing and not adoption.runs:
+        runs = "no run is left to adopt"
+    existing, skipped = f"{adoption.existing:,}", f"{len(adoption.skipped):,}"
+    yield f"{runs}, {existing} already have a BuildInput, {skipped} skipped"
     if not (adoption.runs or adoption.existing):
         return
     if write or not adoption.runs:

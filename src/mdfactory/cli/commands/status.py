@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mdfactory.cli.layout import shell_words
 from mdfactory.cli.options import (
@@ -18,15 +18,19 @@ from mdfactory.cli.options import (
     source_words,
 )
 from mdfactory.cli.session import CurrentSession, Exit
-from mdfactory.errors import listed
+from mdfactory.errors import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from mdfactory.campaign.gromacs.runs import Progress
-    from mdfactory.sync.status import CampaignStatus
+    from mdfactory.cli.render import Terminal
+    from mdfactory.sync.status import CampaignStatus, Difference
 
 app = Command(name="status")
+
+MIN_TIME_PS: Final = 1e-9
+"""Time that a run was asked for at least, if its log says one."""
 
 
 @app.default
@@ -86,7 +90,7 @@ def status(
         )
     lines = [
         *_count_lines(compared, session.terminal.width),
-        *(_long_lines(compared) if long else ()),
+        *(_long_lines(compared, session.terminal) if long else ()),
     ]
     given = shell_words(*source_words(source, table))
     steps = map(session.next_command, _next_steps(compared, given or "SOURCE"))
@@ -132,23 +136,70 @@ def _count_lines(compared: CampaignStatus, width: int) -> Iterator[str]:
         yield "  ".join([f"{kind:{label_width}}", *numbers])
 
 
-def _long_lines(compared: CampaignStatus) -> Iterator[str]:
-    """Yield a line for each record that differs, then one for each run that has a log."""
-    yield from _difference_lines(compared)
-    if compared.progress:
+def _long_lines(compared: CampaignStatus, terminal: Terminal) -> Iterator[str]:
+    """Yield a line for each record that differs, then one for each run that has a log.
+
+    On a terminal they are tables that fit.
+    """
+    if not terminal.interactive:
+        yield from _difference_lines(compared)
+        if compared.progress:
+            yield ""
+        for directory, progress in compared.progress.items():
+            end, time, speed = _progress_texts(progress)
+            yield f"{end:15}  {time:18}  {speed:14}  {directory}"
+        return
+    records = [
+        (_state_text(row.state), _record_text(row.table), row.hash, row.directory, changes)
+        for row in _sorted_differences(compared)
+        for changes in [", ".join(row.what)]
+    ]
+    columns = ("state", "record", "hash", "directory", "changes")
+    yield from _table(columns, records, terminal.width, wanted=("record", "changes"))
+    runs = [(*_progress_texts(progress), path) for path, progress in compared.progress.items()]
+    names = ("production", "time", "speed", "directory")
+    yield from _table(names, runs, terminal.width, wanted=names[:3])
+    if any(progress.end == "silent" for progress in compared.progress.values()):
+        yield "silent: the log has no end, and has not been written for an hour"
+    if compared.without_log and compared.progress:
+        yield f"{counted(compared.without_log, 'simulation')} without a log of the production"
+
+
+def _table(
+    names: Sequence[str], rows: Sequence[tuple[str, ...]], width: int, wanted: Collection[str]
+) -> Iterator[str]:
+    """Yield an empty line and the lines of a table, if it has any rows."""
+    import pyarrow as pa
+
+    from mdfactory.cli.layout import table_lines
+    from mdfactory.records.arrow import batch
+
+    if rows:
+        schema = pa.schema([(name, pa.string()) for name in names])
         yield ""
-    for directory, progress in compared.progress.items():
-        yield f"{_progress_text(progress)}  {directory}"
+        yield from table_lines(
+            [batch(rows, schema)], names, width, colour=False, required=names, wanted=wanted
+        )
 
 
-def _progress_text(progress: Progress) -> str:
-    """Return text such as ``running     12.5 of 100 ns   85.2 ns/day``."""
+def _record_text(name: str) -> str:
+    """Return what a record of a table is, such as ``analysis rdf_oxygen``."""
+    from mdfactory.records.tables import Namespace, table_named
+
+    table = table_named(name, Namespace.results)
+    if table is None or table.result_type is None:
+        return "simulation"
+    return f"{table.result_type} {table.result_name}"
+
+
+def _progress_texts(progress: Progress) -> tuple[str, str, str]:
+    """Return texts such as ``running``, ``12.5 of 100 ns`` and ``85.2 ns/day``."""
     time = "" if progress.time_ps is None else f"{progress.time_ps / 1000:,.6g}"
     # An extended run has a log that keeps what was asked for first.
-    is_known = (progress.time_wanted_ps or 0) >= (progress.time_ps or 0) > 0
+    is_known = (progress.time_wanted_ps or 0) >= max(progress.time_ps or 0, MIN_TIME_PS)
     wanted = f" of {(progress.time_wanted_ps or 0) / 1000:,.6g}" if is_known else ""
     speed = "" if progress.ns_per_day is None else f"{progress.ns_per_day:,.4g} ns/day"
-    return f"{progress.end:15}  {time and f'{time}{wanted} ns':18}  {speed:14}"
+    return progress.end, time and f"{time}{wanted} ns", speed
 
 
 def _progress_rows(compared: CampaignStatus) -> list[dict[str, object]]:
@@ -162,9 +213,13 @@ def _difference_lines(compared: CampaignStatus) -> Iterator[str]:
     """Yield an empty line, and a line for each record that differs."""
     if compared.differences:
         yield ""
-    for row in sorted(compared.differences, key=lambda row: (row.state, row.table, row.hash)):
+    for row in _sorted_differences(compared):
         differences = f": {', '.join(row.what)}" if row.what else ""
         yield f"{_state_text(row.state)}  {row.table}  {row.hash}  {row.directory}{differences}"
+
+
+def _sorted_differences(compared: CampaignStatus) -> list[Difference]:
+    return sorted(compared.differences, key=lambda row: (row.state, row.table, row.hash))
 
 
 def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
