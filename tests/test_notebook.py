@@ -282,10 +282,15 @@ def test_the_command_of_an_error_is_for_the_store_that_was_opened(tmp_path: Path
         mdfactory.open_store().systems()
 
 
+def test_a_missing_configuration_is_named_in_the_command_that_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Run: mdfactory config init --config .*lab\.ini$"):
+        mdfactory.open_store(config=tmp_path / "lab.ini")
+
+
 def test_a_url_where_no_store_is_says_so(tmp_path: Path) -> None:
     store = mdfactory.open_store(f"sqlite:///{tmp_path}/typo")
     message = (
-        f"No store yet: there is none at SQLite store {tmp_path}/typo/runs.db. Is the URL right?"
+        f"No store yet: the SQLite store {tmp_path}/typo/runs.db has no tables. Check its URL."
     )
     with pytest.raises(NotInitialisedError) as caught:
         store.systems()
@@ -580,7 +585,8 @@ def test_each_method_narrows_by_composition(records: Records) -> None:
     assert set(records.artifact("density_plot", where=rich, contains=["CO"])["hash"]) == done
     counts = records.analyses(where=rich).set_index("name")
     assert (counts["completed"]["rdf_oxygen"], counts["missing"]["rdf_oxygen"]) == (1, 0)
-    assert set(records.artifacts(tag=["project"])["name"]) == set()
+    with pytest.warns(UserWarning, match="no simulation has the tag 'project', nor any other"):
+        assert set(records.artifacts(tag=["project"])["name"]) == set()
 
 
 def test_errors_of_a_search_name_the_argument(records: Records) -> None:

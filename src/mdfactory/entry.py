@@ -121,7 +121,7 @@ def argument_names(options: str = "") -> Iterator[None]:
         message, *others = error.args
         error.args = (OPTION.sub(_to_argument, message), *others)
         if options == URL_OPTIONS and isinstance(error, NotInitialisedError) and not error.table:
-            error.args = (f"{NO_STORE}: there is none at {error.location}. Is the URL right?",)
+            error.args = (f"{NO_STORE}: the {error.location} has no tables. Check its URL",)
         if options and error.command.startswith("mdfactory "):
             error.command += f" {options}"
         raise

@@ -19,7 +19,13 @@ from mdfactory.campaign.gromacs.runs import Progress
 from mdfactory.campaign.progress import read_progress
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.display import records_html
-from mdfactory.entry import argument_names, naming_arguments, naming_arguments_inside, open_named
+from mdfactory.entry import (
+    argument_names,
+    command_options,
+    naming_arguments,
+    naming_arguments_inside,
+    open_named,
+)
 from mdfactory.errors import ConfigError, FrameCorruptError, one_line
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.frames.extras import CommonExtras
@@ -84,7 +90,8 @@ def open_store(
             "a store in Python needs pandas, which is not installed",
             command="pip install 'mdfactory[notebook]'",
         )
-    return Records(*open_named(url, config, wait))
+    with argument_names(command_options(url, config)):
+        return Records(*open_named(url, config, wait))
 
 
 class Records:

@@ -48,6 +48,7 @@ COMMANDS = (
         ("--where", "species.MEO.fraction => 0.2", "a value, not >; the operator is >="),
         ("--where", "'status = completed'", "OP VALUE; the condition is in quotes twice"),
         ("--contains", "C(", "--contains 'C(': RDKit cannot read this SMILES"),
+        ("--contains", "acetone", "cannot read this SMILES, and a name is none: that of acetone"),
         ("--tag", "=x", "--tag '=x': expected KEY=VALUE or KEY"),
     ],
 )
@@ -126,12 +127,12 @@ def test_tags_select_simulations(mdfactory: Program, tmp_path: Path) -> None:
         result = mdfactory("sync", "pull", "systems", *options, *count)
         assert [row[-1] for row in result.rows[1:]] == expected
     for given, note in (
-        ("projct", "--tag 'projct': no simulation has it (did you mean 'project'?)"),
-        ("tags.project=x", "no simulation has it (did you mean 'project'?)"),
-        ("project:x", "no simulation has it (did you mean 'project'?)"),
-        ("project=y=", "--tag 'project=y=': no simulation has it (did you mean 'y=z'?)"),
-        ("project=other", "no simulation has it; it is x, y=z"),
-        ("owner=x", "no simulation has it; there are project"),
+        ("projct", "no simulation has the tag 'projct' (did you mean 'project'?)"),
+        ("tags.project=x", "the tag 'tags.project=x' (did you mean 'project'?)"),
+        ("project:x", "the tag 'project:x' (did you mean 'project'?)"),
+        ("project=y=", "the tag 'project=y=' (did you mean 'y=z'?)"),
+        ("project=other", "the tag 'project=other'; it is x, y=z"),
+        ("owner=x", "no simulation has the tag 'owner=x'; there are project"),
     ):
         for command in ("pull systems", "pull analysis", "clear systems --yes"):
             result = mdfactory("sync", *command.split(), "--tag", given)

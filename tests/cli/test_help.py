@@ -98,6 +98,16 @@ def test_each_group_is_an_app_with_a_description() -> None:
         assert apps[-1].help
 
 
+def test_the_help_on_a_dumb_terminal_is_as_wide_as_the_terminal(
+    terminal: Callable[..., Any],
+) -> None:
+    narrow = {"TERM": "dumb", "COLUMNS": "60"}
+    lines = terminal("sync", "pull", "systems", "--help", env=narrow).text.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert any("lnp, proteinbox, protein_mixedbox" in line for line in lines)
+    assert not any("CHOICE" in line for line in lines)
+
+
 def test_the_help_on_a_dumb_terminal_is_plain_text(
     mdfactory: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,17 @@ def test_a_byte_that_was_flipped_is_found(mdfactory: Program, pushed_all: Path) 
     assert {row["table"] for row in result.json["rows"]} >= {table.name for table in TABLES}
 
 
+def test_a_table_that_is_not_in_the_registry_is_a_note(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    file = pushed_all / DONE / ".analysis" / "viscosity.parquet"
+    file.write_bytes(b"PAR1")
+    result = mdfactory("sync", "verify", "--quick")
+    assert result.code == 0
+    assert f"{file} is not in the registry, so no push reads it" in result.out
+    assert result.out.splitlines()[-1] == "89 records checked, 0 problems, 1 note"
+
+
 @pytest.mark.usefixtures("kind")
 @on("postgres")
 def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: Path) -> None:

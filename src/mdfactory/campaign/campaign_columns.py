@@ -23,6 +23,9 @@ OPEN_MAPPINGS: Final = ("tags", "system.protein.protonation_states")
 IONIZATION: Final = "system.ionization"
 """Field that a row gives as a whole (null or false), or by its fields."""
 
+NO_IONS: Final = frozenset({"none", "no", "nan", "n/a", "off"})
+"""Cells that mean no ions, as spreadsheets and other languages spell that."""
+
 PDB_PATH: Final = "system.protein.pdb_path"
 
 BOND: Final = re.compile(r"\s*-\s*(?=[^\W\d_])")
@@ -106,8 +109,9 @@ def _parse_column(name: str) -> Column:
         return Column((*list_path.split("."), resname, field), (list_path, resname, field))
     path = tuple(name.split("."))
     if "species" in path:
+        hint = suggestion(path[-1], ("smiles", "count", "fraction", "concentration"))
         raise ValueError(
-            f"invalid column {name!r}; the columns of a species are "
+            f"invalid column {name!r}{hint}; the columns of a species are "
             "system.species.<RESNAME>.<smiles|count|fraction|concentration>"
         )
     return Column(path)
@@ -156,6 +160,8 @@ def is_relative_path(column: Column, cell: str) -> bool:
 
 
 def _read_ionization(cell: str) -> object:
+    if cell.lower() in NO_IONS:
+        raise ValueError("write null if there are no ions")
     return {"null": None, "false": False}.get(cell.lower(), cell)
 
 

@@ -79,8 +79,8 @@ def _from_interchange(frame: Any) -> pa.Table:
     kind = _kind(frame)
     raise ResultError(
         f"expected a pandas or polars DataFrame or an Arrow table, got {kind}. Type: "
-        "pandas.DataFrame(data), or what it has of data.collect(), data.to_arrow() and "
-        "data.to_pandas()"
+        "pandas.DataFrame(data); or data.collect() (polars), data.to_arrow() or data.to_pandas(), "
+        "if it has that method"
     )
 
 

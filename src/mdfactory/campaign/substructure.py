@@ -66,6 +66,8 @@ def _parse(fragment: str) -> Any:
     if molecule is None or not molecule.GetNumAtoms():
         kind = "SMARTS" if is_smarts else "SMILES"
         hint = "" if is_smarts else f"; a pattern begins with {SMARTS_PREFIX}"
+        if not is_smarts and text.isalpha():
+            hint = ", and a name is none: that of acetone is CC(=O)C"
         raise QueryError(f"--contains {fragment!r:.200}: RDKit cannot read this {kind}{hint}")
     return molecule
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class CommandHelp:
         """Print a panel of the help."""
         from rich.text import Text
 
+        options = _fit(console, options)
         if panel.title != COMMON_OPTIONS_TITLE or not self._fold:
             _formatter()(console, options, panel)
             return
@@ -36,7 +38,15 @@ class CommandHelp:
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """Print the usage of the command."""
+        options = _fit(console, options)
         _formatter().render_usage(console, options, usage)
+
+
+def _fit(console: Console, options: ConsoleOptions) -> ConsoleOptions:
+    """Give the help the width of the terminal; rich takes a dumb one to have 80 columns."""
+    if console.is_dumb_terminal:
+        console.size = shutil.get_terminal_size()
+    return options.update(width=console.width)
 
 
 def _formatter() -> Any:

@@ -38,6 +38,9 @@ STATUS_COLOURS: Final[Mapping[str, str]] = {
 }
 """Status of a simulation -> its style, a code of ECMA-48 (Select Graphic Rendition)."""
 
+OUTCOMES: Final = ("inserted", "updated", "unchanged", "skipped", "removed")
+"""Outcomes of an operation, in the order in which every command shows their counts."""
+
 FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 """Name of a column that is a dotted path."""
 
@@ -67,12 +70,17 @@ def change_lines(
 ) -> list[str]:
     """Return a line for each table whose counts are not all 0, and for tables that come and go."""
     lines = [
-        f"{table}: {format_counts(counts)}"
+        f"{table}: {format_counts(dict(sorted(counts.items(), key=_outcome_rank)))}"
         for table, counts in changes.items()
         if any(counts.values())
     ]
     tables = {"created": created, "dropped": dropped}
     return lines + [f"{verb}: {', '.join(names)}" for verb, names in tables.items() if names]
+
+
+def _outcome_rank(outcome: tuple[str, int]) -> int:
+    """Return the position of an outcome with its count; those of newer versions come last."""
+    return OUTCOMES.index(outcome[0]) if outcome[0] in OUTCOMES else len(OUTCOMES)
 
 
 def format_time(time: str) -> str:

@@ -87,6 +87,11 @@ def _whole_number(_: type, tokens: Sequence[Token]) -> int:
         raise ValueError("expected a whole number") from error
 
 
+def _underscored(value: str) -> str:
+    """Return a value as records spell it, for a value with hyphens, too."""
+    return value.replace("-", "_")
+
+
 UserPath = Annotated[Path, Parameter(converter=_expand)]
 """A path that a user gives; the shell does not expand ``~`` in ``--output=~/x``."""
 
@@ -146,8 +151,10 @@ FieldName = Literal[
 """Fields of a BuildInput that the completion of a shell offers; not those of molecules, which have
 any names."""
 
-Fields = Annotated[tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False)]
-Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP)]
+Fields = Annotated[
+    tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False, metavar="FIELD")
+]
+Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP, metavar="CONDITION")]
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
 FileJobs = Annotated[
     int | None,
@@ -161,7 +168,15 @@ Limit = Annotated[int | None, Parameter(converter=_whole_number)]
 ResultName = Annotated[str | None, Parameter(completer=result_names)]
 ResultNames = Annotated[tuple[str, ...], Parameter(negative=(), completer=result_names)]
 SortColumn = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
-TypeFilter = Annotated[SimulationType | str | None, Parameter(group=FILTER_GROUP)]
+TypeFilter = Annotated[
+    SimulationType | str | None,
+    Parameter(
+        name="--simulation-type",
+        group=FILTER_GROUP,
+        metavar="TYPE",
+        name_transform=_underscored,
+    ),
+]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"))]
 
 
@@ -306,7 +321,8 @@ def source_of(source: Path | None, table: CsvOptions) -> Source:
 
     if (source is None) == (table.csv is None):
         raise UsageError(
-            "give either SOURCE (a folder, a glob pattern or a build summary) or --csv FILE"
+            "give either SOURCE (a folder such as /path/to/simulations, a glob pattern or a build "
+            "summary) or --csv FILE"
         )
     if table.csv is not None:
         return CsvSource(table.csv, table.csv_root or Path())

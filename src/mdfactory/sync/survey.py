@@ -264,13 +264,15 @@ class _Surveyor:
             paths.update(dict.fromkeys(own))
             if len(paths) > MAX_COMPARED_FIELDS:
                 break
-        names = [*paths, *self._table.columns]
+        names = dict.fromkeys([*paths, *self._table.columns, *SIMULATIONS.columns, COMPOSITION])
         alike = get_close_matches(field.text, names, 5, 0.7)
         meant = _with_name(field.text, paths)
         if meant:
             known = f"did you mean {' or '.join(map(displayed, meant))}?"
         elif alike:
             known = f"there are {', '.join(map(displayed, alike))}"
+            if len(alike) == 1:
+                known = f"did you mean {displayed(alike[0])}?"
         else:
             shown = listed([*map(displayed, first)], MAX_NAMED_FIELDS)
             known = f"the first has {', '.join(shown)}"

@@ -114,8 +114,8 @@ def unknown_tags(
             colon = next((name for name in values if bare.startswith(f"{name}:")), bare)
             meant = suggestion(colon, values) or f"; there are {', '.join(listed(sorted(values)))}"
         else:
-            meant = "; no simulation has tags"
-        yield f"--tag {given!r:.200}: no simulation has it{meant}"
+            meant = ", nor any other"
+        yield f"no simulation has the tag {given!r:.200}{meant}"
 
 
 def _stored_tags(

@@ -82,7 +82,8 @@ def _write_smiles(smiles: str) -> str:
         if _leaves_stereochemistry_open(molecule):
             raise ValueError(
                 f"{smiles!r} leaves stereochemistry open; specify every stereocentre (@, @@) and "
-                "double bond (/, \\), also the phosphorus of a phospholipid"
+                "double bond (/, \\), such as C[C@H](O)F and C/C=C/C, also the phosphorus of a "
+                "phospholipid, such as O[P@@](=O)([O-])O"
             )
         return str(Chem.MolToSmiles(molecule))
 

@@ -54,7 +54,8 @@ app = Command(
 )
 
 StatusFilter = Annotated[
-    ResultStatus | str | None, Parameter(name="--status", group=FILTER_GROUP, name_transform=str)
+    ResultStatus | str | None,
+    Parameter(name="--status", group=FILTER_GROUP, metavar="STATUS", name_transform=str),
 ]
 
 
@@ -101,9 +102,13 @@ DEFAULTS: Final = PullOptions()
 @app.command
 def systems(
     *,
-    status: Annotated[SimulationStatus | str | None, Parameter(group=FILTER_GROUP)] = None,
-    parametrization: Annotated[Parametrization | str | None, Parameter(group=FILTER_GROUP)] = None,
-    engine: Annotated[Engine | str | None, Parameter(group=FILTER_GROUP)] = None,
+    status: Annotated[
+        SimulationStatus | str | None, Parameter(group=FILTER_GROUP, metavar="STATUS")
+    ] = None,
+    parametrization: Annotated[
+        Parametrization | str | None, Parameter(group=FILTER_GROUP, metavar="NAME")
+    ] = None,
+    engine: Annotated[Engine | str | None, Parameter(group=FILTER_GROUP, metavar="NAME")] = None,
     options: PullOptions = DEFAULTS,
     session: CurrentSession,
 ) -> None:

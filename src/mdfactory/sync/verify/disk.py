@@ -19,6 +19,7 @@ from mdfactory.errors import (
     UnknownSimulationError,
     one_line,
 )
+from mdfactory.files import list_folder
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.lost_inputs import write_back_command
@@ -107,6 +108,23 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
         if hash_ != row["hash"]:
             problem = f"{row['directory']} holds another simulation, {hash_}"
             yield Problem(problem, f"{relocate_command(row['directory'])}, {IF_MOVED}")
+            return
+        yield from _unregistered_tables(row["directory"])
+
+
+def _unregistered_tables(directory: str) -> Iterator[Problem]:
+    """Yield a note on each Parquet file that looks like an analysis, but that no push reads."""
+    try:
+        files = list_folder(os.path.join(directory, RESULTS_FOLDER)).files
+        analyses = Results(directory).registry().analyses.values()
+    except (OSError, RegistryError):  # without results; a result is reported with its own record
+        return
+    known = {analysis.filename for analysis in analyses}
+    for name in sorted(set(files) - known):
+        if name.endswith(".parquet"):
+            path = os.path.join(directory, RESULTS_FOLDER, name)
+            text = f"{path} is not in the registry, so no push reads it"
+            yield Problem(text, "Record it with record_analysis", is_error=False)
 
 
 def _check_result(
