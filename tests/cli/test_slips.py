@@ -45,7 +45,7 @@ SLIPS = {
     "sync pull simulations": "(did you mean 'mdfactory sync pull systems'?)",
     "sync push runs": "(did you mean 'mdfactory sync push systems'?)",
     "sync pull systems --having x": "error: 'sync pull systems' has no option --having. Run: ",
-    "sync pull systems --wher x": "has no option --wher (did you mean --where?). Run: ",
+    "sync pull systems --wher x": "has no option --wher (did you mean '--where'?). Run: ",
     "sync push all": "SOURCE (a folder such as /path/to/simulations, a glob pattern or a build ",
     "sync log --config none.ini": "Run: mdfactory --config none.ini config init\n",
 }

@@ -99,11 +99,15 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings in effect; their warnings are printed when they are first read."""
+        """The settings in effect; their warnings are printed when they are first read.
+
+        Those on misspelt names are left to the error of the store, and to ``config show``.
+        """
         from mdfactory.config import load
 
         settings = load(self.config)
-        self.terminal.problems(settings.warnings)
+        misspelt = set(settings.misspelt)
+        self.terminal.problems(text for text in settings.warnings if text not in misspelt)
         return settings
 
     @cached_property

@@ -179,8 +179,8 @@ def _unknown_option(error: UnknownOptionError, path: Sequence[str], root: App) -
     command = f"'{' '.join(path)}'" if path else "the program"
     named = [name for name in options if given.lstrip("-") in name.lstrip("-").split("-")]
     # The hyphens, which all options have, make none of them more alike.
-    alike_names = get_close_matches(given.lstrip("-"), {name.lstrip("-") for name in options}, 1)
-    named = named or [name for name in options if name.lstrip("-") in alike_names][:1]
+    similar = get_close_matches(given.lstrip("-"), {name.lstrip("-") for name in options}, 1)
+    named = named or [repr(name) for name in options if name.lstrip("-") in similar][:1]
     hint = f" (did you mean {' or '.join(named)}?)" if named else ""
     if given == "--hash" and "--where" in options:
         hint = " (did you mean --where 'hash ~ PREFIX'?)"

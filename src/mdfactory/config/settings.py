@@ -216,8 +216,9 @@ class Settings:
     warnings
         One-line warnings about the files, such as unknown settings.
     misspelt
-        One line for each section or setting that is not read because its name is misspelt. What
-        was meant has its default, which may be another store: no store is opened then.
+        Those of the warnings that name a section or setting that is not read because its name is
+        misspelt. What was meant has its default, which may be another store: no store is opened
+        then.
     """
 
     kind: str
@@ -273,9 +274,10 @@ def load(explicit: Path | None = None, *, missing_ok: bool = False) -> Settings:
         if (file in named_files and not missing_ok) or os.path.exists(file):
             parser = read_ini(file)
             settings |= _settings_of(parser, file)
-            misspelt += _misspelt_sections(parser, file)
-            for text, is_similar in _unknown_settings(parser, file):
-                (misspelt if is_similar else warnings).append(text)
+            sections = list(_misspelt_sections(parser, file))
+            unknown = dict(_unknown_settings(parser, file))
+            warnings += [*sections, *unknown]
+            misspelt += [*sections, *(text for text, is_meant in unknown.items() if is_meant)]
             warnings += _open_password_warnings(parser, file)
     if url := _variable(POSTGRES_URL_VARIABLE):
         settings["postgres", "URL"] = Setting("postgres", "URL", url, POSTGRES_URL_VARIABLE)
@@ -528,9 +530,9 @@ def _unknown_settings(parser: configparser.ConfigParser, file: Path) -> Iterator
         unset = [key for key in known if key not in given]
         for key in given:
             if key not in known:
-                meant = suggestion(key, unset)
-                text = f"{file}: [{section}] has no setting {key}{meant}; it has {', '.join(known)}"
-                yield text, bool(meant) or unset == ["TYPE"]
+                is_meant = bool(suggestion(key, unset)) or unset == ["TYPE"]
+                text = f"{file}: [{section}] has no setting {key}; it has {', '.join(known)}"
+                yield text, is_meant
 
 
 def _open_password_warnings(parser: configparser.ConfigParser, file: Path) -> Iterator[str]:
