@@ -17,8 +17,9 @@ from mdfactory.files import expand_home
 from mdfactory.filestore import open_file_store
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.vocabulary import ConflictMode
-from mdfactory.sync.push import SCOPE_BY_KIND, Pushed, scope_of
+from mdfactory.sync.push import SCOPE_BY_KIND, scope_of
 from mdfactory.sync.push import push as push_to_store
+from mdfactory.sync.pushed import Pushed
 
 Kind = Literal["all", "systems", "analysis", "artifacts"]
 Mode = Literal["refuse", "diff", "update", "force"]

@@ -14,7 +14,7 @@ from mdfactory.cli.push_report import report_lines
 from mdfactory.config import load
 from mdfactory.stores import open_store
 from mdfactory.stores.recorder import Logged
-from mdfactory.sync.push import Pushed
+from mdfactory.sync.pushed import Pushed
 
 Program = Callable[..., Any]
 

@@ -30,7 +30,8 @@ from mdfactory.stores.store import Store
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.inventory import CHANGED_REASON
 from mdfactory.sync.log import history
-from mdfactory.sync.push import Pushed, push
+from mdfactory.sync.push import push
+from mdfactory.sync.pushed import Pushed
 from mdfactory.sync.status import CampaignStatus, status
 from mdfactory.testing import MemoryStore
 from opened import opened

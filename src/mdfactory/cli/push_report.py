@@ -13,7 +13,7 @@ from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
     from mdfactory.sync.files.sending import SentFiles
-    from mdfactory.sync.push import Pushed
+    from mdfactory.sync.pushed import Pushed
 
 PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts"}
 

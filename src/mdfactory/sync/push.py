@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
-from operator import add
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
 from mdfactory.campaign.discover import Source
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading
-from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import ConflictError, NotInitialisedError
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.merge import Counts
 from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import (
     ConflictMode,
-    ResultId,
     ResultType,
-    SimulationStatus,
     check_name,
 )
-from mdfactory.stores.recorder import Logged
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.completeness import ResultCounts
 from mdfactory.sync.coverage import Coverage
 from mdfactory.sync.directories import new_directories
-from mdfactory.sync.files.sending import FileSender, SentFiles
+from mdfactory.sync.files.sending import FileSender
 from mdfactory.sync.files.store_id import leave_marker
 from mdfactory.sync.overview import Row, outdated_rows, write_rows
 from mdfactory.sync.progress import ProgressCallback
+from mdfactory.sync.pushed import Pushed, pushed_of, with_coverage
 from mdfactory.sync.results import require_results
 from mdfactory.sync.snapshot import CampaignSnapshot, planned_transaction, take_snapshot
 
@@ -49,56 +42,6 @@ SCOPE_BY_KIND: Final[Mapping[str, Scope]] = {
     "artifacts": Scope(results=(ResultType.artifact,)),
 }
 """Kind of a push, as in the name of its command -> the records that it writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push did, or would do.
-
-    Parameters
-    ----------
-    tables
-        Table name -> number of its records by outcome.
-    skipped
-        Folders and results that are invalid or missing.
-    warnings
-        Warnings for the user, one line each.
-    dry_run
-        Whether nothing was written.
-    statuses
-        Status -> number of simulations that were found, in the order of progress.
-    results
-        Result -> number of these simulations that have it in the store, and that miss it; empty
-        for a dry run, and if the store has no overview.
-    without_results
-        Hashes of the completed simulations that have no result in the store.
-    plain_runs
-        Number of runs without a BuildInput, which are ignored.
-    files
-        What was done with the files of artifacts; None if they were not pushed.
-    logged
-        The operation in the log; None if nothing was written.
-    """
-
-    tables: Mapping[str, Counts]
-    skipped: tuple[Skipped, ...] = ()
-    warnings: tuple[str, ...] = ()
-    dry_run: bool = False
-    statuses: Mapping[str, int] = field(default_factory=dict)
-    results: Mapping[ResultId, ResultCounts] = field(default_factory=dict)
-    without_results: tuple[str, ...] = ()
-    plain_runs: int = 0
-    files: SentFiles | None = None
-    logged: Logged | None = None
-
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{number:,} {name}" for name, number in asdict(self.counts).items())
-        return f"<Pushed{' (dry run)' if self.dry_run else ''}: {counts}>"
-
-    @property
-    def counts(self) -> Counts:
-        """Number of all records by outcome; ``skipped`` also counts the entries of `skipped`."""
-        return reduce(add, self.tables.values(), Counts(skipped=len(self.skipped)))
 
 
 def scope_of(kind: str, names: Iterable[str] = ()) -> Scope:
@@ -216,7 +159,7 @@ class _Run:
         with planned_transaction(self.store, self.snapshot, self.mode) as (transaction, known):
             written = transaction.plan(self.snapshot.record_batches(), self.mode)
             self.warn_of_new_directories(transaction)
-            return replace(_pushed(self.snapshot, known, written), dry_run=True)
+            return replace(pushed_of(self.snapshot, known, written), dry_run=True)
 
     def warn_of_new_directories(self, transaction: Transaction) -> None:
         """Warn if simulations that are in the store were found in other folders."""
@@ -234,10 +177,10 @@ class _Run:
             known, unread = snapshot.plan(transaction, self.mode)
             if not unread:
                 written = transaction.plan(snapshot.record_batches(), self.mode)
-                pushed, seen = _pushed(snapshot, known, written), Coverage()
+                pushed, seen = pushed_of(snapshot, known, written), Coverage()
                 outdated = self._outdated_rows(transaction, seen)
                 if not (pushed.counts.inserted or pushed.counts.updated or any(outdated)):
-                    return _with_coverage(pushed, seen, self.catalogue)
+                    return with_coverage(pushed, seen, self.catalogue)
         snapshot.read(unread)
         return None
 
@@ -254,8 +197,8 @@ class _Run:
             if self.sender and missing:
                 self.sender.send_again(attempt, missing)
                 continue
-            pushed = replace(_pushed(self.snapshot, known, written), logged=self.store.logged)
-            return _with_coverage(pushed, seen, self.catalogue)
+            pushed = replace(pushed_of(self.snapshot, known, written), logged=self.store.logged)
+            return with_coverage(pushed, seen, self.catalogue)
         raise AssertionError
 
     def _write_records(
@@ -299,44 +242,6 @@ def _explaining_conflicts(store: Store, snapshot: CampaignSnapshot) -> Iterator[
         is_all = not any(counts.updated for counts in others)
         reason = "Apart from their directories, these records have not changed. " * is_all
         raise ConflictError(error.conflicts, f"{reason}{found.hint}") from error
-
-
-def _pushed(
-    snapshot: CampaignSnapshot, known: Mapping[Table, Counts], written: Mapping[str, Counts]
-) -> Pushed:
-    """Return the outcome of a push.
-
-    Parameters
-    ----------
-    snapshot
-        The records of the campaign.
-    known
-        Table -> counts of the records that were not read.
-    written
-        Table name -> counts of the other records.
-    """
-    counts = dict(written)
-    for table, unread in known.items():
-        counts[table.name] = counts.get(table.name, Counts()) + unread
-    # sorted by table name, with the table of simulations first
-    names = sorted(counts, key=lambda name: (name != SIMULATIONS.name, name))
-    inventory = snapshot.inventory
-    statuses = Counter(simulation.status for simulation in inventory.visited())
-    ordered = filter(statuses.get, SimulationStatus)
-    return Pushed(
-        {name: counts[name] for name in names},
-        tuple(inventory.skipped),
-        tuple(inventory.warnings),
-        statuses={status.value: statuses[status] for status in ordered},
-        plain_runs=len(inventory.plain_runs),
-    )
-
-
-def _with_coverage(pushed: Pushed, seen: Coverage, catalogue: Catalogue) -> Pushed:
-    """Return the outcome of a push with what it has seen of the results in the store."""
-    return replace(
-        pushed, results=seen.counts(catalogue), without_results=tuple(seen.without_results)
-    )
 
 
 def _require(transaction: Transaction, scope: Scope) -> None:

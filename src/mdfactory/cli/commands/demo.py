@@ -20,7 +20,7 @@ from mdfactory.records.vocabulary import ConflictMode, ResultType
 
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
-    from mdfactory.sync.push import Pushed
+    from mdfactory.sync.pushed import Pushed
 
 app = Command(name="demo")
 
