@@ -555,8 +555,9 @@ class Records:
             Conditions on the BuildInput; see `systems`.
         colour : str, optional
             Field of the BuildInput, or column of the simulations, that colours the curves.
-            Default: the number that has most values over these simulations; a fraction, if one
-            varies. An absent species counts as 0.
+            Default: the number that has most values over the simulations of the store; a fraction,
+            if one varies. If it is the same in these simulations, one that varies in them. An
+            absent species counts as 0.
         y : str or sequence of str, optional
             Columns to show. Default: the first quantity, with those that share its plot.
         start : str, optional

@@ -81,6 +81,19 @@ def _in_a_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_in_a_folder")
+def test_plots_of_a_store_have_one_colour_unless_it_is_the_same_in_all(store: Store) -> None:
+    other = document(("SOL", 0.9), ("ACN", 0.05), ("MEO", 0.1))
+    for digit, text in (("4", json.dumps(other)), ("5", "{")):  # no plot has the damaged one
+        row = run_record(digit * 40, input_data=text)
+        store.write([(SIMULATIONS, as_records(SIMULATIONS, row))], ConflictMode.refuse)
+    methanol, acetonitrile = ("system.species.MEO.fraction", "system.species.ACN.fraction")
+    with store.transaction() as transaction:
+        plots = [HASHES, HASHES[:2], [HASHES[0], "4" * 40], [HASHES[1], "4" * 40]]
+        colours = [read_colour(transaction, hashes)[0] for hashes in plots]
+    assert [colour.field for colour in colours] == [*[methanol] * 3, acetonitrile]
+
+
+@pytest.mark.usefixtures("_in_a_folder")
 def test_a_simulation_that_is_not_in_the_store_has_no_value(store: Store) -> None:
     with store.transaction() as transaction:
         colour, _ = read_colour(transaction, [*HASHES, "F" * 40])

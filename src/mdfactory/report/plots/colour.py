@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
-from mdfactory.errors import QueryError, displayed
+from mdfactory.errors import QueryError, StoreError, displayed
 from mdfactory.records.fields import (
     LACKING,
     MOLECULE_LISTS,
@@ -111,7 +112,8 @@ def read_colour(
         Hashes of the simulations.
     path
         The field, or a column of the simulations. Default: the number that has most values,
-        a fraction if one varies.
+        a fraction if one varies, over all simulations of the store, so that its plots have one
+        colour; over these ones if they do not differ in it.
 
     Returns
     -------
@@ -125,23 +127,34 @@ def read_colour(
     QueryError
         If no simulation has the field, or it has subfields; the message lists fields.
     """
-    has_simulations = transaction.has(SIMULATIONS)
+    if path is None and not transaction.has(SIMULATIONS):
+        return Colour(), {}
+    transaction.require(SIMULATIONS)
     if path is not None:
         chosen: Field | None = parse_column(path, "--colour")
     else:
-        chosen = choose_field(_subjects(transaction, hashes)) if has_simulations else None
+        chosen = choose_field(_subjects(transaction))
+    colour, compositions = _read(transaction, hashes, chosen)
+    if path is None and not colour.varies:
+        chosen = choose_field(_subjects(transaction, hashes))
+        colour, compositions = _read(transaction, hashes, chosen)
+    if chosen and path and not any(value is not None for value in colour.values.values()):
+        _check_field(transaction, chosen)
+    return colour, compositions
+
+
+def _read(
+    transaction: Transaction, hashes: Collection[str], chosen: Field | None
+) -> tuple[Colour, dict[str, str]]:
+    """Return the values of a field and the compositions of simulations."""
     values: dict[str, float | str | None] = dict.fromkeys(hashes)
     compositions = {}
-    for subject in _subjects(transaction, hashes) if has_simulations else ():
+    for subject in _subjects(transaction, hashes):
         with subject.reading():
             compositions[subject.hash] = composition(subject.document) or ""
         if chosen is not None:
             values[subject.hash] = _value(subject, chosen)
-    if chosen is None:
-        return Colour(), compositions
-    if path is not None and not any(value is not None for value in values.values()):
-        _check_field(transaction, chosen)
-    return _colour(chosen.text, values), compositions
+    return _colour(chosen.text, values) if chosen else Colour(), compositions
 
 
 def choose_field(subjects: Iterator[Subject]) -> Field | None:
@@ -149,11 +162,11 @@ def choose_field(subjects: Iterator[Subject]) -> Field | None:
     values: dict[str, list[float]] = {}
     number = 0
     for subject in subjects:
-        number += 1
-        with subject.reading():
+        with suppress(StoreError), subject.reading():  # one that no plot has may be damaged
             paths = _numbers(subject.document)
-        for path, value in paths.items():
-            values.setdefault(path, []).append(value)
+            number += 1
+            for path, value in paths.items():
+                values.setdefault(path, []).append(value)
     ranks = []
     for path, numbers in values.items():
         name = parse_field(path).parts[-1]
@@ -197,11 +210,13 @@ def _numbers(document: Mapping[str, Any]) -> dict[str, float]:
     return numbers
 
 
-def _subjects(transaction: Transaction, hashes: Collection[str]) -> Iterator[Subject]:
-    """Yield the simulations of some hashes."""
+def _subjects(transaction: Transaction, hashes: Collection[str] | None = None) -> Iterator[Subject]:
+    """Yield the simulations of some hashes; all of the store if none are given."""
     columns = SIMULATIONS.columns
-    for keys in key_batches([(hash_,) for hash_ in hashes]):
-        query = Query((hash_condition(keys),), columns)
+    batches = key_batches([(hash_,) for hash_ in hashes or ()])
+    conditions = [()] if hashes is None else [(hash_condition(keys),) for keys in batches]
+    for condition in conditions:
+        query = Query(condition, columns)
         for row in transaction.values(SIMULATIONS, query):
             yield Subject(dict(zip(columns, row, strict=True)))
 
