@@ -7,8 +7,8 @@
 const MIN_TREND_POINTS = 6; // five are in order by chance in 1 of 60 cases
 const MAX_CHANCE = 0.01;
 const CHANCE_WIDTH = 2.576; // of the normal distribution, for MAX_CHANCE
-const PERMUTATIONS = 2000;
-const MAX_PERMUTED = 200; // points; of more, the normal distribution tells the same
+const PERMUTATIONS = 999;
+const MAX_PERMUTED = 100; // points; of more, the normal distribution tells the same
 
 /** Return {rank, isSure, isLarge} of pairs of numbers; null if nothing can be said.
  *
