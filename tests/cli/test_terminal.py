@@ -288,7 +288,7 @@ def test_any_text_can_be_printed_in_any_encoding(tmp_path: Path) -> None:
 def test_errors_and_warnings_have_colour_where_there_is_colour(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    (tmp_path / "c.ini").write_text("[sqlite]\nRUN_DB_PATHS = r.db\n", encoding="utf-8")
+    (tmp_path / "c.ini").write_text("[sqlite]\nJOURNAL = on\n", encoding="utf-8")
     words = ["sync", "pull", "systems", "--config", tmp_path / "c.ini"]
     shown = terminal(*words).raw
     assert "\x1b[1;31merror: \x1b[0m" in shown
