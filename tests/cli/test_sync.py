@@ -49,6 +49,7 @@ def test_init_reports_its_tables_as_json(store: Program) -> None:
     assert result.json == {
         "command": "sync init systems",
         "tables": [{"table": "RUN_DATABASE", "existed": True, "removed": 0}],
+        "files": None,
     }
 
 
@@ -119,6 +120,7 @@ def test_push_again_does_what_the_flag_says(
         "simulations": {"build": 2, "equilibrated": 1, "production": 1, "completed": 4},
         "results": [],
         "completed_without_results": [],
+        "files": None,
         "operation": 2 if counts.get("updated") else None,
         "skipped": [],
         "warnings": [],
