@@ -104,14 +104,14 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that all workers of a run share.
 
     Where Python may not write its bytecode beside the sources, the programs that tests start have
     it there: to compile the package takes a sixth of a command.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_folder"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         if sys.dont_write_bytecode:
@@ -122,10 +122,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _own_settings(
-    tmp_path_factory: pytest.TempPathFactory, kept: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, shared_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Keep the settings and stores of whoever runs the tests out of them."""
-    with own_settings(monkeypatch, tmp_path_factory.mktemp("home"), kept):
+    with own_settings(monkeypatch, tmp_path_factory.mktemp("home"), shared_folder):
         logging.getLogger("mdfactory").setLevel(logging.NOTSET)  # a quiet program may have set it
         yield
 
@@ -160,9 +160,11 @@ def campaign(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Callable[[str], Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Callable[[str], Bench]:
     """A campaign after ``sync push all`` or ``sync push systems``."""
-    return functools.cache(lambda scope: Bench(tmp_path_factory.mktemp("bench"), kept, scope))
+    return functools.cache(
+        lambda scope: Bench(tmp_path_factory.mktemp("bench"), shared_folder, scope)
+    )
 
 
 @pytest.fixture

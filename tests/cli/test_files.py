@@ -23,10 +23,12 @@ import mdfactory as package
 from mdfactory import Results
 from mdfactory.config import load
 from mdfactory.config.settings import cache_folder
+from mdfactory.errors import StoreChangedError
 from mdfactory.filestore import open_file_store
 from mdfactory.filestore.backend import PART_BYTES
 from mdfactory.records.tables import STORE_IDS, artifact_table
 from mdfactory.stores import open_store
+from mdfactory.sync.files.copying import FileCopier
 from mdfactory.sync.verify.stored_files import StoredFileCheck
 from mdfactory.sync.verify.verification import verify
 from planting import plant_sqlite
@@ -737,6 +739,27 @@ class TestCopy:
         result = lab(*arguments, "--files-from", old, "--update", "--json")
         assert (result.code, result.json["files"]["sent"]) == (0, 1)
         assert sorted(files_below(kept / "sha256").values()) == sorted(expected.values())
+
+    def test_a_copy_lacks_no_file_that_was_recorded_meanwhile(
+        self, lab: Program, campaign: Path, kept: Path, tmp_path: Path
+    ) -> None:
+        store, source = open_store(load()), open_file_store(str(kept))
+        target = open_file_store(str(tmp_path / "new"))
+        target.make()
+        copier = FileCopier(source, target)
+        with store.transaction() as transaction:
+            copier.read(transaction)
+        copier.copy(dry_run=False, watch=lambda *_: None)
+        with store.transaction() as transaction:
+            copier.require_copied(transaction)
+        (campaign / "new.txt").write_text("new", encoding="utf-8")
+        Results(campaign / OTHER).record_artifact("notes", campaign / "new.txt")
+        assert lab("sync", "push", "all", campaign, "--update", "--files").code == 0
+        with (
+            store.transaction() as transaction,
+            pytest.raises(StoreChangedError, match="recorded more files meanwhile"),
+        ):
+            copier.require_copied(transaction)
 
     def test_both_options_are_needed(self, lab: Program, tmp_path: Path) -> None:
         for arguments in (["--files"], ["--files-from", tmp_path]):

@@ -127,7 +127,7 @@ def copy(
         tables = _tables_to_copy(reader)
         writer = stack.enter_context(opened)  # makes the files of the target
         if files and not dry_run:
-            files.require_copied()
+            files.require_copied(reader)
         merge = writer.plan if dry_run else writer.write
         for table in () if dry_run else tables:
             writer.create(table)

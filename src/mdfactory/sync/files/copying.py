@@ -106,14 +106,26 @@ class FileCopier:
                 watch(f"copying files ({format_bytes(self.sent.sent_bytes)})", self.sent.sent)
         self.target.settle(self._copied & set(copying))
 
-    def require_copied(self) -> None:
-        """Check, in the transaction that writes the records, that all files are still there.
+    def require_copied(self, transaction: Transaction) -> None:
+        """Check that the files of all records were copied, and are still there.
+
+        Parameters
+        ----------
+        transaction
+            The transaction from which the records are copied, while they are written.
 
         Raises
         ------
         StoreChangedError
-            If another program has removed some.
+            If another program has removed some, or has recorded more since `read`.
         """
+        before = set(self._needed)
+        self.read(transaction)
+        if self._needed.keys() - before:
+            raise StoreChangedError(
+                "another program has recorded more files meanwhile; no record was written. Repeat "
+                "the copy"
+            )
         gone = set[str]().union(*look_by_folder(self.target.missing, self._copied, self._jobs))
         if gone:
             raise StoreChangedError(
@@ -122,5 +134,6 @@ class FileCopier:
             )
 
     def _skip(self, file: ListedFile, reason: str) -> None:
-        text = f"artifact {file.artifact}: {file.path} {reason}"
-        self.skipped.append(Skipped(file.hash, text))
+        skipped = Skipped(file.hash, f"artifact {file.artifact}: {file.path} {reason}")
+        if skipped not in self.skipped:
+            self.skipped.append(skipped)
