@@ -139,7 +139,7 @@ def test_tags_select_simulations(mdfactory: Program, tmp_path: Path) -> None:
             assert (result.code, note in result.err) == (0, True), result.err
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_simulations_without_the_number_of_a_condition_are_counted(
     mdfactory: Program, tmp_path: Path
 ) -> None:
@@ -156,7 +156,7 @@ def test_simulations_without_the_number_of_a_condition_are_counted(
     assert (found.err, len(found.rows)) == ("", 10)
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_a_column_of_tables_is_no_field(mdfactory: Program) -> None:
     command = ("sync", "pull", "analysis", "--analysis-name", "density_timeseries")
     for options in (("--data", "--where", "density_g_cm3 > 0.9"), ("--sort", "density_g_cm3")):
@@ -166,14 +166,14 @@ def test_a_column_of_tables_is_no_field(mdfactory: Program) -> None:
         assert text in result.err
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_an_unknown_name_lists_the_results_with_records(mdfactory: Program) -> None:
     result = mdfactory("sync", "pull", "analysis", "--analysis-name", "rdf")
     names = "box_size_timeseries, density_timeseries, hydrogen_bonds, rdf_oxygen, system_chemistry"
     assert f"; it has {names}\n" in result.err
 
 
-@pytest.mark.usefixtures("pushed")
+@pytest.mark.usefixtures("pushed_all")
 def test_a_terminal_counts_the_rows_of_tables(terminal: Terminal) -> None:
     data = ("--analysis-name", "density_timeseries", "--data", "--limit", "2")
     text = terminal("sync", "pull", "analysis", *data).text

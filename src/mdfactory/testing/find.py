@@ -253,7 +253,7 @@ class FindTests(StoreUnderTest):
         [
             (["system.species.MEO.fracton > 1"], "there are system.species.MEO.fraction"),
             (["system.species.ETO.count > 1"], "no simulation has a field"),
-            (["statsu = build"], "there are status"),
+            (["statsu = build"], "did you mean status?"),
             (["species.SOL.count > x"], "character 21: species.SOL.count is a number"),
             (["system.name > 3"], 'system.name is a text, and 3 is a number; write "3" in quotes'),
             (["hash = 3"], "hash is a text"),
