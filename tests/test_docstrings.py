@@ -24,10 +24,10 @@ PROMPTS = {
 
 
 @pytest.fixture(scope="module")
-def tour(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Path:
+def tour(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Path:
     """A folder in which ``mdfactory demo`` was run."""
     folder, home = tmp_path_factory.mktemp("tour"), tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch, own_settings(patch, home, kept):
+    with pytest.MonkeyPatch.context() as patch, own_settings(patch, home, shared_folder):
         patch.chdir(folder)
         assert run(["demo", "--quiet"]) == 0
     return folder
