@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import shutil
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from chromium import needs_browser
 from corpus import pages
 from corpus.plots import CASES
 from mdfactory.campaign.catalogue import Catalogue
@@ -43,36 +42,12 @@ from mdfactory.testing.records import run
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Download, Page
 
-CHROMIUM = shutil.which("chromium") or ""
-FLAGS = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-)
 SECTIONS = ("overview", "matrix", "analyses", "simulations", "artifacts")
 MAX_ELEMENTS = 3000
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
     "WjR9awAAAABJRU5ErkJggg=="
 )
-
-# The automatic CI must not skip these tests; elsewhere a browser may lack.
-needs_browser = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("CI"),
-    reason="there is no chromium: apt-get install --no-install-recommends chromium",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
