@@ -13,7 +13,7 @@ from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.config import load
 from mdfactory.config.stems import DEFAULT_STEMS, StemPatterns
 from mdfactory.errors import NO_STORE, MDFactoryError, NotInitialisedError
-from mdfactory.filestore import open_file_store
+from mdfactory.filestore import configured_file_store
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.stores import open_store, store_at
 from mdfactory.stores.store import Store
@@ -88,10 +88,10 @@ def open_named(url: str | None, config: str | Path | None, wait: float) -> Opene
         opened = Opened(store_at(url, wait=wait), Catalogue(), DEFAULT_STEMS)
     else:
         settings = load(Path(config) if config else None)
-        files = settings.files and open_file_store(settings.files, settings.files_endpoint)
+        files = configured_file_store(settings)
         catalogue = Catalogue(settings.catalogue)
         store = open_store(settings, wait=wait)
-        opened = Opened(store, catalogue, settings.stems, files or None)
+        opened = Opened(store, catalogue, settings.stems, files)
     opened.store.command_options = command_options(url, config)
     return opened
 

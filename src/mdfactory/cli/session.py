@@ -118,11 +118,18 @@ class Session:
         return open_store(self.settings, wait=self.wait)
 
     @cached_property
+    def configured_files(self) -> FileStore | None:
+        """The configured file store; None if there is none."""
+        from mdfactory.filestore import configured_file_store
+
+        return configured_file_store(self.settings)
+
+    @property
     def files(self) -> FileStore:
-        """The configured file store."""
+        """The configured file store, of a command that needs one."""
         from mdfactory.filestore import open_file_store
 
-        return open_file_store(self.settings.files, self.settings.files_endpoint)
+        return self.configured_files or open_file_store("")  # an error that says what to configure
 
     def files_at(self, url: str) -> FileStore:
         """Return the file store at a path or URL."""

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mdfactory.config import Settings
 from mdfactory.errors import ConfigError
 from mdfactory.filestore.file_store import FileStore
+
+
+def configured_file_store(settings: Settings) -> FileStore | None:
+    """Return the file store of the configuration; None if it names none.
+
+    Raises
+    ------
+    ConfigError
+        If its URL is invalid.
+    """
+    if not settings.files:
+        return None
+    return open_file_store(settings.files, settings.files_endpoint)
 
 
 def open_file_store(url: str, endpoint_url: str = "") -> FileStore:

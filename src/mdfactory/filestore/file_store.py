@@ -20,6 +20,7 @@ REGISTRIES: Final = "registries"
 """Folder of the markers: one for each store that has sent files."""
 
 DIGEST: Final = re.compile("[0-9a-f]{64}")
+"""SHA-256 of a file."""
 
 PREFIXES: Final = tuple(f"{number:02x}" for number in range(256))
 

@@ -74,13 +74,13 @@ class Folder(FileBackend):
 
     def names(self, folder: str) -> set[str]:
         """Return the names of the files of a folder, without a look at each."""
-        self._require()
         with (
             self._explained("cannot be read", folder),
             suppress(FileNotFoundError),
             os.scandir(self._path / folder) as scan,
         ):
             return {entry.name for entry in scan if entry.is_file(follow_symlinks=False)}
+        self._require()
         return set()
 
     def sizes(self, paths: Collection[str]) -> dict[str, int]:

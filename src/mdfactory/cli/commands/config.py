@@ -78,8 +78,8 @@ def init(
     session.terminal.note(f"written to {file}")
     store, created = session.store, []
     if initialise:
-        if session.settings.files:
-            session.files.make()
+        if session.configured_files:
+            session.configured_files.make()
         tables = create_tables(
             store, simulations=True, results=list(ResultType), catalogue=session.catalogue
         )

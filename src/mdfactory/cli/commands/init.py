@@ -116,8 +116,7 @@ def check(*, session: CurrentSession) -> int:
     from mdfactory.sync.check import check
 
     store = session.store
-    files = session.files if session.settings.files else None
-    checks = check(store, session.catalogue, files)
+    checks = check(store, session.catalogue, session.configured_files)
     is_sound = all(entry.sound for entry in checks)
     session.terminal.result(
         "\n".join([store.location, *map(_check_line, checks)]),
@@ -148,7 +147,7 @@ def _initialise(
     from mdfactory.sync.initialise import initialise
 
     store = session.store
-    files = session.files if session.settings.files and ResultType.artifact in results else None
+    files = session.configured_files if ResultType.artifact in results else None
     if files:
         files.make()
     tables = initialise(

@@ -35,7 +35,7 @@ def fetch_files(
         with session.terminal.progress() as watch:
             pull_files(
                 session.store,
-                session.files if session.settings.files else None,
+                session.configured_files,
                 OutputFolder(path),
                 name,
                 hash_prefix=hash_prefix,

@@ -204,7 +204,7 @@ def _write(session: Session, path: Path, options: ReportOptions, statistics: Pat
             options,
             statistics=statistics,
             catalogue=session.catalogue,
-            files=session.files if session.settings.files else None,
+            files=session.configured_files,
             reading=reading,
             note=session.terminal.note,
             watch=watch,

@@ -19,7 +19,6 @@ from mdfactory.report.campaign.artifacts import (
     reason_not_to_read,
 )
 from mdfactory.sync.files.folders import look_by_folder
-from mdfactory.sync.files.listed_files import DIGEST
 from mdfactory.sync.find import Note
 
 REPLACED_NOTES: Final = frozenset({NOT_HERE, CHANGED, OUTSIDE})
@@ -68,7 +67,7 @@ def _missing(entries: Sequence[ArtifactEntry]) -> Iterator[tuple[ArtifactEntry, 
     """Yield the files that are not on disk as recorded, with their artifacts and positions."""
     for entry in entries:
         for position, file in enumerate(entry.files):
-            if file.note in REPLACED_NOTES and DIGEST.fullmatch(file.sha256):
+            if file.note in REPLACED_NOTES and file.sha256:
                 yield entry, position, file
 
 

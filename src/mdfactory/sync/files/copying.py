@@ -32,14 +32,15 @@ class FileCopier:
     sent
         What was done.
     skipped
-        Files that the source does not have as recorded.
+        Files that the source does not have as recorded. The dictionary without values is an
+        ordered set.
     """
 
     source: FileStore
     target: FileStore
     jobs: int | None = None
     sent: SentFiles = field(init=False)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: dict[Skipped, None] = field(default_factory=dict)
     _needed: dict[str, ListedFile] = field(default_factory=dict)
     _copied: set[str] = field(default_factory=set)
 
@@ -134,6 +135,5 @@ class FileCopier:
             )
 
     def _skip(self, file: ListedFile, reason: str) -> None:
-        skipped = Skipped(file.hash, f"artifact {file.artifact}: {file.path} {reason}")
-        if skipped not in self.skipped:
-            self.skipped.append(skipped)
+        text = f"artifact {file.artifact}: {file.path} {reason}"
+        self.skipped[Skipped(file.hash, text)] = None

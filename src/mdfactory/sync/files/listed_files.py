@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 
+from mdfactory.filestore.file_store import DIGEST
 from mdfactory.records.arrow import texts
 from mdfactory.records.tables import Table
-
-DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 ESCAPED: Final = re.compile(r"\\u00([0-9a-fA-F]{2})")
 """A character as JSON may have it."""

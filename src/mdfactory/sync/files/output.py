@@ -95,10 +95,9 @@ class OutputFolder:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             handle = os.open(temporary, flags, 0o666, dir_fd=folder)
             try:
-                with os.fdopen(handle, "wb", buffering=0) as file:
+                with os.fdopen(handle, "wb") as file:
                     for chunk in chunks:
-                        size += len(chunk)
-                        _write_all(file.fileno(), chunk)
+                        size += file.write(chunk)
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with suppress(OSError):
@@ -145,12 +144,6 @@ class OutputFolder:
 def _is_name(part: str) -> bool:
     """Whether a part of a path is the name of a file or folder, and no way out."""
     return part not in {"", ".", ".."} and "\0" not in part
-
-
-def _write_all(handle: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(handle, view) :]
 
 
 def _remove_old_parts(folder: int) -> None:
