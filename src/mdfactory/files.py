@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from mdfactory.errors import ConfigError
@@ -30,6 +30,8 @@ LOCKLESS_ERRNOS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 LINKLESS_ERRNOS: Final = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 """Errors of file systems without hard links: exFAT, some CIFS and FUSE. They have no owners."""
 
+StrPath: TypeAlias = str | os.PathLike[str]
+
 SURROGATE: Final = re.compile("[\udc80-\udcff]|(?P<other>[\ud800-\udfff])")
 """Character that no text has. By the first ones, Python represents bytes that are not UTF-8."""
 
@@ -41,7 +43,7 @@ class UnreadableError(ValueError):
     """A file cannot be read or parsed; the message is the reason, without the path."""
 
 
-def absolute_path(path: str | os.PathLike[str], parent: str = "") -> str:
+def absolute_path(path: StrPath, parent: str = "") -> str:
     """Return an absolute path without ``..``, as the operating system resolves it.
 
     Symlinks are kept, except those before ``..``: ``link/..`` is the folder that contains what the
@@ -63,7 +65,7 @@ def absolute_path(path: str | os.PathLike[str], parent: str = "") -> str:
     return re.sub("^//", "/", os.path.abspath(joined))  # abspath keeps two slashes, not three
 
 
-def expand_home(path: str | os.PathLike[str]) -> str:
+def expand_home(path: StrPath) -> str:
     """Return a path with ``~`` or ``~user`` at its beginning expanded.
 
     Raises
@@ -128,7 +130,7 @@ class Listing(NamedTuple):
     links: Sequence[str] = ()
 
 
-def list_folder(directory: str | os.PathLike[str]) -> Listing:
+def list_folder(directory: StrPath) -> Listing:
     """List a folder in one go; only symlinks cost a system call each.
 
     Raises
@@ -222,7 +224,7 @@ def read_file(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     return content, status
 
 
-def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) -> int:
+def create_file(path: StrPath, *, mode: int = 0o666, replaces: StrPath | None = None) -> int:
     """Create a file, and return its file descriptor.
 
     The permissions of a new file follow the umask. If its folder can be written by a group, the
@@ -244,8 +246,9 @@ def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) 
     OSError
         If the file cannot be created, or exists.
     """
-    if replaces is None and mode & stat.S_IRWXG and is_shared(path.parent):
-        return _create_shared_file(path, mode)
+    folder = os.path.dirname(path) or "."
+    if replaces is None and mode & stat.S_IRWXG and is_shared(folder):
+        return _create_shared_file(os.fspath(path), mode)
     replaced = _replaced_status(replaces) if replaces else None
     permissions = stat.S_IMODE(replaced.st_mode) if replaced else mode
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, permissions)
@@ -255,7 +258,7 @@ def create_file(path: Path, *, mode: int = 0o666, replaces: Path | None = None) 
                 os.fchown(handle, *ids)
         _change_mode(handle, permissions)
     elif mode & stat.S_IRWXG:
-        _share(handle, (replaces or path).parent)
+        _share(handle, folder)
     return handle
 
 
@@ -272,20 +275,20 @@ def create_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
         return
     temporary = _temporary_path(path)
-    temporary.mkdir()
+    os.mkdir(temporary)
     try:
         with _opened_folder(temporary) as handle:
             _share(handle, path.parent)
-        temporary.rename(path)
+        os.rename(temporary, path)
     except OSError:
-        temporary.rmdir()
+        os.rmdir(temporary)
         if not path.is_dir():  # else another program has created it meanwhile
             raise
 
 
-def is_shared(folder: Path) -> bool:
+def is_shared(folder: StrPath) -> bool:
     """Whether a folder can be written by its group."""
-    return bool(folder.stat().st_mode & stat.S_IWGRP)
+    return bool(os.stat(folder).st_mode & stat.S_IWGRP)
 
 
 def find_sticky_owner(path: Path) -> str:
@@ -316,46 +319,48 @@ def drop_other_names(path: Path) -> None:
     if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
         return
     for other in list_folder(path.parent).files:
-        if _is_temporary_name(other, path):
+        if _is_temporary_name(other, path.name):
             with suppress(OSError):
                 if path.with_name(other).samefile(path):
                     path.with_name(other).unlink()
 
 
-def _create_shared_file(path: Path, mode: int) -> int:
+def _create_shared_file(path: str, mode: int) -> int:
     """Create a file that appears under its name when its group has its rights.
 
     Created in place, it would be private for good if the program were killed before it is shared.
     """
     temporary = _temporary_path(path)
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+    folder = os.path.dirname(path) or "."
     try:
-        _share(handle, path.parent)
+        _share(handle, folder)
         os.link(temporary, path)
     except OSError as error:
         os.close(handle)
         if error.errno not in LINKLESS_ERRNOS:
             raise
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        _share(handle, path.parent)
+        _share(handle, folder)
     finally:
         with suppress(FileNotFoundError):  # the next program that opens the file removes it
-            temporary.unlink()
+            os.unlink(temporary)
     return handle
 
 
-def _temporary_path(path: Path) -> Path:
+def _temporary_path(path: StrPath) -> str:
     """Return an unused hidden path in the folder of a file that will be renamed to its name."""
-    return path.with_name(f".{path.name[:100]}-{uuid4().hex}")
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:100]}-{uuid4().hex}")
 
 
-def _is_temporary_name(name: str, path: Path) -> bool:
-    """Whether a name is one of `_temporary_path`."""
-    return bool(re.fullmatch(rf"\.{re.escape(path.name[:100])}-[0-9a-f]{{32}}", name))
+def _is_temporary_name(name: str, final: str) -> bool:
+    """Whether a name is one of `_temporary_path` for a file with a final name."""
+    return bool(re.fullmatch(rf"\.{re.escape(final[:100])}-[0-9a-f]{{32}}", name))
 
 
 @contextmanager
-def _opened_folder(path: Path) -> Iterator[int]:
+def _opened_folder(path: str) -> Iterator[int]:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield handle
@@ -363,20 +368,20 @@ def _opened_folder(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _replaced_status(path: Path) -> os.stat_result | None:
+def _replaced_status(path: StrPath) -> os.stat_result | None:
     """Return the status of a regular file; None if there is none."""
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _share(handle: int, folder: Path) -> None:
+def _share(handle: int, folder: StrPath) -> None:
     """Give the group that can write a folder the rights of the owner of a new file in it."""
     if not is_shared(folder):
         return
-    parent, status = folder.stat(), os.fstat(handle)
+    parent, status = os.stat(folder), os.fstat(handle)
     mode = status.st_mode | (status.st_mode & stat.S_IRWXU) >> 3
     if stat.S_ISDIR(mode):
         mode |= parent.st_mode & stat.S_ISGID
@@ -418,7 +423,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 @contextmanager
 def replacing(
-    path: Path, *, mode: int = 0o666, follow_link: bool = False, sync: bool = True
+    path: StrPath, *, mode: int = 0o666, follow_link: bool = False, sync: bool = True
 ) -> Iterator[IO[bytes]]:
     """Open a temporary file that atomically replaces `path` if the block succeeds.
 
@@ -448,11 +453,11 @@ def replacing(
     OSError
         If the file cannot be written. An existing file is then unchanged.
     """
-    if follow_link and path.exists() and not path.is_file():
-        with path.open("wb") as file:
+    if follow_link and os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:
             yield file
         return
-    target = Path(os.path.realpath(path)) if follow_link else path
+    target = os.path.realpath(path) if follow_link else path
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
     temporary = _temporary_path(target)
     handle = create_file(temporary, mode=mode, replaces=target)
@@ -462,10 +467,10 @@ def replacing(
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        temporary.replace(target)
+        os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
 
 

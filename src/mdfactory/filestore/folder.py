@@ -113,12 +113,13 @@ class Folder(FileBackend):
 
     def write(self, path: str, chunks: Iterator[bytes], size: int) -> None:  # noqa: ARG002  # a folder needs no size
         """Write a file under a temporary name, and rename it; `settle` writes it to the disk."""
-        target = self._path / path
+        target = f"{self._path}/{path}"
+        folder = os.path.dirname(target)
         with self._explained("cannot be written", path):
-            if not target.parent.is_dir():
+            if not os.path.isdir(folder):
                 self._require()
-                create_folder(target.parent)
-                sync_folder(target.parent.parent)
+                create_folder(Path(folder))
+                sync_folder(Path(folder).parent)
             with replacing(target, sync=False) as file:
                 for chunk in chunks:
                     file.write(chunk)

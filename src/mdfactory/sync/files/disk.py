@@ -13,7 +13,7 @@ from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.errors import ResultError
 from mdfactory.sync.files.listed_files import ListedFile
 
-READ_BYTES: Final = 2**20
+READ_BYTES: Final = 2**18
 """Bytes that are read of a file at a time."""
 
 
