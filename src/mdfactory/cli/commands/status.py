@@ -236,6 +236,8 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
         if not (compared.skipped or any(map(Counter.total, compared.counts.values()))):
             yield "nothing was compared"
             return
+        if compared.counts["artifacts"].total():
+            yield "To compare the files of artifacts with their checksums: mdfactory sync verify"
         yield "in step, apart from what was skipped" if compared.skipped else "in step"
         return
     if states & {State.new, State.changed}:
