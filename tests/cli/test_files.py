@@ -625,6 +625,21 @@ class TestPrune:
             if name.startswith("sha256/")
         }
 
+    @pytest.mark.parametrize("content", [b"", b"\xff\n" * 2**17, b"x\n" * 2_000])
+    def test_a_damaged_marker_removes_nothing(
+        self, lab: Program, kept: Path, content: bytes
+    ) -> None:
+        (marker,) = (kept / "registries").iterdir()
+        marker.write_bytes(content)
+        lab("sync", "clear", "all", "--purge", "--yes")
+        make_old(kept)
+        before = files_below(kept)
+        result = lab("sync", "prune", "--yes")
+        assert result.code == 1
+        assert f"remove its marker registries/{marker.name} there" in result.err
+        assert len(result.err) < 1_500
+        assert files_below(kept) == before
+
     def test_checksums_of_other_programs_are_needed_too(self, lab: Program, kept: Path) -> None:
         results = load().sqlite.results
         with closing(sqlite3.connect(results)) as database, database:

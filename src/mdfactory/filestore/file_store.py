@@ -32,7 +32,7 @@ TEMPORARY: Final = re.compile(
 )
 """Path of a file that is being written."""
 
-MAX_MARKER_BYTES: Final = 2**16
+MAX_MARKER_BYTES: Final = 2**13
 
 MIN_AGE_SECONDS: Final = 86_400.0
 """Age that a file must have to be removed: a push may be about to record a younger one."""
@@ -163,13 +163,16 @@ class FileStore:
         return {name: self.marker(name) or "" for name in names if not name.startswith(".")}
 
     def marker(self, store_id: str) -> str | None:
-        """Return the location in the marker of a store; None if it has none."""
+        """Return the location in the marker of a store; None if it has none.
+
+        It is empty if the marker is: another program made or damaged it.
+        """
         content = b""
         with suppress(MissingFileError):
             for chunk in self._backend.read(f"{REGISTRIES}/{store_id}"):
                 content += chunk
-                if len(content) > MAX_MARKER_BYTES:
-                    break
+                if len(content) > MAX_MARKER_BYTES:  # no store left it
+                    return ""
             return content.decode(errors="surrogateescape").removesuffix("\n")
         return None
 

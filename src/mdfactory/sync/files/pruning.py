@@ -148,20 +148,27 @@ def _require_sole_user(transaction: Transaction, files: FileStore) -> None:
             "ones are needed. Nothing was removed"
         )
     if own != home:
+        sender = _named(own)
         raise FileStoreError(
-            f"the files in {files.location} were sent by the {own}; this is the {home}, "
-            f"a copy of it, or it was moved. Nothing was removed. If the {own} is no more, "
+            f"the files in {files.location} were sent by the {sender}; this is the {home}, "
+            f"a copy of it, or it was moved. Nothing was removed. If the {sender} is no more, "
             f"remove its marker {REGISTRIES}/{id_} there and push with --files"
         )
     if markers:
         others = "; ".join(
-            f"{location} (marker {REGISTRIES}/{other})" for other, location in markers.items()
+            f"{_named(location)} (marker {REGISTRIES}/{other})"
+            for other, location in markers.items()
         )
         raise FileStoreError(
             f"other stores use {files.location}, too, and may need its files: {others}. Nothing "
             "was removed. Give each store that wants to prune a folder or prefix of its own; "
             "remove the marker of a store that is no more"
         )
+
+
+def _named(location: str) -> str:
+    """Return a store as a message names it, by the location in its marker, whatever that is."""
+    return f"{location:.300}" or "store of an unreadable marker"
 
 
 def _checksums(transaction: Transaction) -> Iterator[str]:
