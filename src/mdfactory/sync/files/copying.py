@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 
 from mdfactory.campaign.prefetch import Prefetcher
 from mdfactory.campaign.simulation import Skipped
-from mdfactory.errors import MissingFileError, StoreChangedError, WrongFileError, format_bytes
+from mdfactory.errors import (
+    MissingFileError,
+    StoreChangedError,
+    WrongFileError,
+    counted,
+    format_bytes,
+)
 from mdfactory.filestore.file_store import FileStore
 from mdfactory.records.query import Query
 from mdfactory.records.vocabulary import ResultType
@@ -84,7 +90,7 @@ class FileCopier:
             self.sent.sent_bytes = sum(sizes.get(digest, 0) for digest in copying)
             return
 
-        stopper = Stopper()
+        stopper, total = Stopper(), counted(len(copying), "file")
 
         def copy_one(digest: str) -> tuple[str, int | None, str]:
             try:
@@ -104,7 +110,8 @@ class FileCopier:
                 self._copied.add(digest)
                 self.sent.sent += 1
                 self.sent.sent_bytes += size
-                watch(f"copying files ({format_bytes(self.sent.sent_bytes)})", self.sent.sent)
+                done = format_bytes(self.sent.sent_bytes)
+                watch(f"copying {total} ({done}):", self.sent.sent)
         self.target.settle(self._copied & set(copying))
 
     def require_copied(self, transaction: Transaction) -> None:
