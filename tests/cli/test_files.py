@@ -375,6 +375,7 @@ class TestPull:
         assert files_below(tmp_path / "out") == {
             name: content for name, content in expected.items() if name not in {missing, wrong}
         }
+        assert not (tmp_path / "out" / missing).parent.exists()
 
     def test_without_a_file_store_the_directories_are_read(
         self, mdfactory: Program, pushed_all: Path, tmp_path: Path

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -90,13 +91,15 @@ class OutputFolder:
             If the file cannot be written.
         """
         size = 0
+        content = iter(chunks)
+        start = next(content, b"")  # before folders are created: nobody may have the file
         with self._explained(f"{self.path}/{path}"), self._opened_parent(path) as (folder, name):
             temporary = f".{uuid4().hex}.part"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             handle = os.open(temporary, flags, 0o666, dir_fd=folder)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    for chunk in chunks:
+                    for chunk in chain([start], content):
                         size += file.write(chunk)
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
