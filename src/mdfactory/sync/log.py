@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mdfactory.records.history import ChangeCounts, Entry, changes_records
@@ -108,6 +108,25 @@ def operations(transaction: Transaction) -> list[Operation]:
         )
         for number, time in sorted(entries_by_operation, reverse=True)
     ]
+
+
+def in_effect(latest: Sequence[Operation]) -> list[Operation]:
+    """Return the latest operations of a log without those that cancel each other.
+
+    An operation and its undo cancel each other, unless that undo was cancelled by its own undo.
+
+    Parameters
+    ----------
+    latest
+        Operations, the latest first. An undo of an operation that is not among them is in effect.
+    """
+    numbers = {operation.number for operation in latest}
+    cancelled: set[int] = set()
+    for operation in latest:
+        undoes = operation.entries[0].undoes
+        if undoes in numbers and operation.number not in cancelled:
+            cancelled |= {operation.number, undoes}
+    return [operation for operation in latest if operation.number not in cancelled]
 
 
 def _origin(number: int, undoes: Mapping[int, int]) -> tuple[int, bool]:

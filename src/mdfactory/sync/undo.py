@@ -23,7 +23,7 @@ from mdfactory.stores.history.restore import PlannedFingerprints, put_back
 from mdfactory.stores.keys import Key, keys_of
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Transaction
-from mdfactory.sync.log import Operation, operations
+from mdfactory.sync.log import Operation, in_effect, operations
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import require_tables
 
@@ -159,11 +159,11 @@ def _changed_by(
 ) -> int:
     """Return the number of the latest operation that changed records since an earlier one.
 
-    It is 0 if no operation did, or if the before-images of that operation are not stored.
+    It is 0 if no operation in effect did, or if the before-images of that operation are not stored.
     """
     later = [each for each in operations(transaction) if each.number > operation.number]
-    for each in later:
-        if each.can_be_undone and not each.undone_by and _touches(transaction, each, changed):
+    for each in in_effect(later):
+        if each.can_be_undone and _touches(transaction, each, changed):
             return each.number
     return 0
 

@@ -136,6 +136,26 @@ class HistoryTests(StoreUnderTest):
         undo(filled)
         assert self._raw_tables() == before
 
+    def test_an_operation_that_is_undone_blocks_no_undo(self, filled: Store) -> None:
+        """Nor does its undo: to undo that would only change the records once more."""
+        _push_changes(filled, 3)
+        for undone, blocking in ((3, 2), (4, 3), (5, 2), (6, 3), (3, 2)):
+            undo(filled, undone)
+            with pytest.raises(ChangedSinceError, match=f"Operation {blocking} changed") as caught:
+                undo(filled, 1)
+            assert caught.value.command == f"mdfactory sync undo {blocking}"
+        undo(filled, 2)
+        assert undo(filled, 1).changed
+
+    def test_an_undo_of_an_earlier_operation_blocks_the_undo_of_a_later_one(
+        self, filled: Store
+    ) -> None:
+        _push_changes(filled, 2)
+        undo(filled, 2)
+        undo(filled, 1)
+        with pytest.raises(ChangedSinceError, match="Operation 4 changed"):
+            undo(filled, 3)
+
     @pytest.mark.parametrize("name", ["force", "change repeatedly"])
     def test_a_second_undo_of_an_operation_changes_nothing(self, filled: Store, name: str) -> None:
         operate(filled, name)
@@ -374,13 +394,7 @@ class HistoryTests(StoreUnderTest):
 
     def test_only_the_latest_operations_can_be_undone(self, filled: Store) -> None:
         filled.retention = Retention(2)
-        for number in range(4):
-            with filled.operation("push") as transaction:
-                status = str(number)
-                transaction.write(
-                    [(SIMULATIONS, records(SIMULATIONS, run("A", status=status)))],
-                    ConflictMode.force,
-                )
+        _push_changes(filled, 4)
         assert _can_be_undone(filled) == [True, True, False, False]
         with pytest.raises(UndoError, match=r"operation 1 .*its before-images were not stored"):
             undo(filled, 1)
@@ -456,6 +470,14 @@ class _OvertakenStore(Store):
         if write:
             self._write_first()
         return self._store._open(write=write, create=create)  # noqa: SLF001
+
+
+def _push_changes(store: Store, number: int) -> None:
+    """Change the same record in each of some operations."""
+    for status in map(str, range(number)):
+        with store.operation("push") as transaction:
+            changed = records(SIMULATIONS, run("A", status=status))
+            transaction.write([(SIMULATIONS, changed)], ConflictMode.force)
 
 
 def _push_and_fail(store: Store) -> None:
