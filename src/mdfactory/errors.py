@@ -276,7 +276,7 @@ class ConflictError(MDFactoryError, ValueError):
         remedy = REPEATED_PUSH if nothing_new else CONFLICT_MODES
         super().__init__(
             f"{head}; nothing was written:{_record_lines(conflicts)}"
-            + (f"\n{hint}." if hint else "")
+            + (f"\n{hint}" if hint else "")
             + f"\n{remedy}",
             conflicts=self.conflicts,
         )

@@ -44,6 +44,19 @@ class Result:
 Program = Callable[..., Result]
 
 
+GLUED_COMMAND = re.compile(
+    r"(?<![\"'`(])\bmdfactory (?:--config \S+ )?(?:sync|config|adopt|prepare-build) "
+    r"[^\n\t]*?[^\s.][.,;)](?=\s|$)"
+)
+"""A command in a message that has punctuation at its end, which would be pasted with it."""
+
+
+def check_messages(text: str, arguments: Sequence[object]) -> None:
+    """Check that each command in the output of a command line can be pasted as it is."""
+    if not {"--help", "--json"} & set(arguments):
+        assert GLUED_COMMAND.findall(text) == []
+
+
 @pytest.fixture
 def mdfactory(capsys: pytest.CaptureFixture[str]) -> Program:
     """Run a command line without a terminal: no question can be answered."""
@@ -55,6 +68,7 @@ def mdfactory(capsys: pytest.CaptureFixture[str]) -> Program:
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
         captured = capsys.readouterr()
+        check_messages(captured.out + captured.err, arguments)
         return Result(code, captured.out, captured.err)
 
     return program
@@ -176,7 +190,9 @@ def on_a_terminal(
     # What a slow command drew of its progress, and erased.
     left = re.sub(r"[^\n]*(?:\n(?:\x1b\[\?25h)?\r?\x1b\[1A)?\r?\x1b\[2K", "", shown)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", left)
-    return Screen(code, plain.replace("\r\n", "\n"), shown)
+    text = plain.replace("\r\n", "\n")
+    check_messages(text, arguments)
+    return Screen(code, text, shown)
 
 
 @pytest.fixture

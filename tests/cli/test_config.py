@@ -141,7 +141,7 @@ def test_init_says_when_to_take_which_store_and_lets_the_second_path_follow_the_
 def test_init_ends_with_the_next_command(mdfactory: Program) -> None:
     init = ("config", "init", "--type", "csv", "--yes")
     assert mdfactory(*init, "--no-initialise").out.endswith(
-        "Run: mdfactory sync init check, then mdfactory sync init all\n"
+        "Run: mdfactory sync init check && mdfactory sync init all\n"
     )
     assert mdfactory(*init).out.startswith("18 tables created in the CSV store ")
     again = mdfactory(*init).out

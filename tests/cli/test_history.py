@@ -199,11 +199,11 @@ def test_the_undo_of_an_undo_is_called_redo(
     assert pushed_all
     first, second, third = (mdfactory("sync", "undo") for _ in range(3))
     assert first.err == "operation 2; to redo operation 1: mdfactory sync undo 2\n"
-    assert second.out.startswith(
-        "operation 2 undone, which redoes operation 1: mdfactory sync undo"
-    )
+    redone = "operation 1 redone: operation 2, which had undone it, is undone\n"
+    assert second.out.startswith(redone)
     assert second.err == "operation 3; to undo operation 1 again: mdfactory sync undo 3\n"
-    assert third.out.startswith("operation 3 undone, which undoes operation 1 again: mdfactory ")
+    undone = "operation 1 undone again: operation 3, which had redone it, is undone\n"
+    assert third.out.startswith(undone)
     blocks = terminal("sync", "log").text.strip().split("\n\n")
     ends = [block.splitlines()[-1].strip() for block in blocks]
     assert ends == ["undo of 1", "redo of 1, undone by 4", "undo of 1, undone by 3", "undone by 4"]

@@ -290,7 +290,7 @@ def test_folders_that_were_moved_together_are_one_finding(store: Store, campaign
     findings = verify(store).findings
     assert len(findings) == 8
     command = f"mdfactory sync relocate {campaign} NEW"
-    assert {finding.remedy for finding in findings} == {f"{command}, if it was moved"}
+    assert {finding.remedy for finding in findings} == {f"if it was moved, {command}"}
     (merged,) = merge_missing(findings)
     assert merged.problem == f"8 simulations: there is no folder {campaign}"
     relocate(store, *command.replace("NEW", str(moved)).split()[3:])
@@ -313,7 +313,7 @@ def test_some_folders_of_a_campaign_that_were_moved_are_one_finding(
     assert (
         merged.problem == f"4 simulations: there are no folders {names}, and 1 more in {campaign}"
     )
-    assert merged.remedy == "mdfactory sync push all NEW --update, if they were moved to NEW"
+    assert merged.remedy == "if they were moved to NEW, mdfactory sync push all NEW --update"
     push(store, str(new), ConflictMode.update, ALL)
     assert not verify(store).findings
 
@@ -324,7 +324,7 @@ def test_a_campaign_whose_folders_were_all_moved_can_be_relocated(
     moved = campaign.rename(campaign.parent / "moved")
     campaign.mkdir()
     (merged,) = merge_missing(verify(store).findings)
-    assert merged.remedy == f"mdfactory sync relocate {campaign} NEW, if they were moved to NEW"
+    assert merged.remedy == f"if they were moved to NEW, mdfactory sync relocate {campaign} NEW"
     relocate(store, str(campaign), str(moved))
     assert not verify(store).findings
 

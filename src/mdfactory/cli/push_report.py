@@ -36,7 +36,10 @@ def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) 
     """
     counts = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:
-        counts += f" ({len(pushed.skipped):,} invalid, not found or duplicate)"
+        counts += f" ({len(pushed.skipped):,} invalid, not found or duplicate, named above)"
+    if pushed.plain_runs:
+        runs = counted(pushed.plain_runs, "GROMACS run")
+        counts += f"; ignored: {runs} without a BuildInput"
     if pushed.dry_run:
         tables = {table: asdict(numbers) for table, numbers in pushed.tables.items()}
         lines = change_lines(tables) if len(tables) > 1 else []
@@ -107,19 +110,11 @@ def sent_line(files: SentFiles) -> str:
 
 
 def _next(pushed: Pushed, next_push: str) -> Iterator[str]:
-    """Yield what was skipped and ignored, and the next command."""
-    left_out = []
-    if pushed.skipped:
-        left_out.append(f"skipped: {counted(len(pushed.skipped), 'item')}, named above")
-    if pushed.plain_runs:
-        left_out.append(
-            f"ignored: {counted(pushed.plain_runs, 'GROMACS run')} without a BuildInput"
-        )
-    if left_out:
-        yield "; ".join(left_out)
+    """Yield the next commands."""
     is_missing = any(counts.missing for counts in pushed.results.values())
     look = "mdfactory sync pull analysis" if is_missing else "mdfactory sync pull systems"
-    yield f"next: {look}; to push changes on disk: {next_push}"
+    yield f"next: {look}"
+    yield f"to push changes on disk: {next_push}"
 
 
 def _duration(seconds: float) -> str:

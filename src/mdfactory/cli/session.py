@@ -84,7 +84,7 @@ class Session:
         ):
             error.args = (NO_STORE,)
             error.command = (
-                f"mdfactory config init, or for the default ({error.location}): {error.command}"
+                f"mdfactory config init\nor for the default ({error.location}): {error.command}"
             )
         error.command = self.next_command(error.command)
         if error.args:

@@ -38,7 +38,7 @@ class NewDirectories:
         number = counted(len(self.changes), "simulation")
         old, new = _renamed(*self.changes[0])
         others = "" if self._is_one_folder else ", and others"
-        return f"{number} recorded in another folder: {old} -> {new}{others}; {self._old_folders}"
+        return f"{number} recorded in another folder, {self._old_folders}: {old} -> {new}{others}"
 
     @property
     def hint(self) -> str:
@@ -48,7 +48,7 @@ class NewDirectories:
         command = "mdfactory sync relocate OLD NEW"
         if self._is_one_folder:
             command = f"mdfactory sync relocate {' '.join(map(quote, _renamed(*self.changes[0])))}"
-        return f"{self.warning}. If the folders were moved, run: {command}"
+        return f"{self.warning}\nIf the folders were moved, run: {command}"
 
     def undo(self, batches: Batches) -> Batches:
         """Yield records as they would be if their folders were the directories in the store."""
@@ -69,9 +69,9 @@ class NewDirectories:
     def _old_folders(self) -> str:
         missing = self._number_missing
         if missing == len(self.changes):
-            return "the old folders do not exist any more"
+            return "and the old folders do not exist any more"
         which = f"{len(self.changes) - missing:,} of the" if missing else "the"
-        return f"{which} old folders still exist"
+        return f"and {which} old folders still exist"
 
     @property
     def _number_missing(self) -> int:

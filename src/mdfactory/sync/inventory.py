@@ -203,7 +203,7 @@ class Inventory:
             types = {type_ for hash_ in hashes for _, _, type_ in self.folders.get(hash_, ())}
             if error.nothing_new or SimulationType.adopted not in types:
                 raise
-            hint = ". ".join(filter(None, (error.hint, SAME_NAME_HINT)))
+            hint = "\n".join(filter(None, (error.hint, SAME_NAME_HINT)))
             raise ConflictError(error.conflicts, hint) from error
 
     def warn_of_plain_runs(self, source: str, stored: Mapping[str, str]) -> None:

@@ -108,7 +108,7 @@ def _next_step(location: str, created: Collection[str], *, initialised: bool) ->
     if not initialised:
         return (
             f"No tables were created in the {location}. "
-            "Run: mdfactory sync init check, then mdfactory sync init all"
+            "Run: mdfactory sync init check && mdfactory sync init all"
         )
     outcome = f"{counted(len(created), 'table')} created" if created else "All tables exist"
     return f"{outcome} in the {location}. Run: mdfactory sync push all SOURCE"

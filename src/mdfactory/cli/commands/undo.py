@@ -60,17 +60,18 @@ def undo(
 
 
 def _headline(undone: Undone, *, dry_run: bool) -> str:
-    """Return the outcome, with number, command and time of the undone operation."""
-    entry = undone.operation.entries[0]
-    command = f"{one_line(entry.command)} ({format_time(entry.time)})"
-    outcome = "would be undone" if dry_run else "undone"
-    if undone.operation.origin:
-        origin = f"operation {undone.operation.origin}"
-        is_redo = not undone.operation.is_redo
-        outcome += f", which redoes {origin}" if is_redo else f", which undoes {origin} again"
+    """Return the outcome, with number, time and command of the undone operation."""
+    operation, entry = undone.operation, undone.operation.entries[0]
+    be, verb = ("would be", "would be ") if dry_run else ("is", "")
     if not undone.changed:
-        outcome = "is already undone, nothing to change"
-    return f"operation {undone.operation.number} {outcome}: {command}"
+        verb = "is already "
+    elif operation.origin:
+        again, done = ("undone again", "redone") if operation.is_redo else ("redone", "undone")
+        number = operation.number
+        cause = f"operation {number}, which had {done} it, {be} undone"
+        return f"operation {operation.origin} {verb}{again}: {cause}"
+    when = f"({format_time(entry.time)})"
+    return f"operation {operation.number} {when} {verb}undone: {one_line(entry.command)}"
 
 
 def _reverse_effect(undone: Undone) -> str:

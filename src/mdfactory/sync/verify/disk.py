@@ -107,7 +107,7 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
     else:
         if hash_ != row["hash"]:
             problem = f"{row['directory']} holds another simulation, {hash_}"
-            yield Problem(problem, f"{relocate_command(row['directory'])}, {IF_MOVED}")
+            yield Problem(problem, f"{IF_MOVED}, {relocate_command(row['directory'])}")
             return
         yield from _unregistered_tables(row["directory"])
 

@@ -30,7 +30,7 @@ def relocate_command(directory: str) -> str:
 
 def missing_folder(table: str, hash_: str, directory: str) -> Finding:
     """Return the finding about a record whose directory does not exist."""
-    remedy = f"{relocate_command(missing_top(directory))}, {IF_MOVED}"
+    remedy = f"{IF_MOVED}, {relocate_command(missing_top(directory))}"
     return Finding(table, hash_, f"there is no folder {directory}", remedy, directory)
 
 
@@ -76,5 +76,5 @@ def _merge(key: str | Finding, group: Sequence[Finding]) -> Sequence[Finding]:
     names = ", ".join(listed([os.path.basename(finding.folder) for finding in group]))
     # A relocation of the folder would also change the records of what is still in it.
     command = "mdfactory sync push all NEW --update" if _has_folders(key) else relocate_command(key)
-    remedy = f"{command}, if they were moved to NEW"
+    remedy = f"if they were moved to NEW, {command}"
     return [Finding(group[0].table, "", f"{number}: there are no folders {names} in {key}", remedy)]

@@ -217,7 +217,7 @@ class _Verification:
             self._tables = require_tables(transaction)
             digest_tables = list(filter(transaction.has, map(digest_table, Namespace)))
             for table, reason in lost_tables(transaction, self._tables, self._report_unreadable):
-                remedy = f"restore it from a backup, or {table.command}, then {PUSH_UPDATE}"
+                remedy = f"restore it from a backup, or {table.command} && {PUSH_UPDATE}"
                 self._report(table, (), f"the table is missing, although {reason}", remedy)
             for table in self._tables if folders is not None else (*self._tables, *digest_tables):
                 with self._report_unreadable(table):
