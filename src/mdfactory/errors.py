@@ -438,12 +438,15 @@ def displayed(name: str) -> str:
     return name if is_plain else repr(name)
 
 
-def suggestion(given: str, known: Iterable[str]) -> str:
-    """Return in parentheses which of the known texts was meant; nothing if none is similar."""
+def suggestion(given: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return in parentheses which of the known texts was meant; nothing if none is similar.
+
+    `prefix` is what stands before the given text, and before the one that was meant.
+    """
     from difflib import get_close_matches
 
     similar = get_close_matches(given, sorted(known), 1)
-    return f" (did you mean '{similar[0]}'?)" if similar else ""
+    return f" (did you mean '{prefix}{similar[0]}'?)" if similar else ""
 
 
 def listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:

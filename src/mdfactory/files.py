@@ -8,14 +8,14 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
-from mdfactory.errors import ConfigError
+from mdfactory.errors import ConfigError, suggestion
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,12 @@ def expand_home(path: StrPath) -> str:
     if user:
         raise ConfigError(f"{text}: there is no user {user}; write ./~{user} if it is a file name")
     raise ConfigError(f"{text}: the user has no home folder; set HOME, or write a path without ~")
+
+
+def path_suggestion(path: str, names: Iterable[str]) -> str:
+    """Return in parentheses which path was meant, given the names that there are in its folder."""
+    folder, name = os.path.split(path.rstrip("/"))
+    return suggestion(name, names, os.path.join(folder, ""))
 
 
 def is_storable(path: str) -> bool:

@@ -41,6 +41,10 @@ SLIPS = {
     "sync push all campaign/README.txt": "no YAML file. Give a folder, such as campaign\n",
     "sync push all README.txt": "build summary or pattern in ",
     "sync push all campaing": "build summary or pattern (did you mean 'campaign'?)\n",
+    f"sync push all campaign/{DONE[:-1]}": f"pattern (did you mean 'campaign/{DONE}'?)\n",
+    "sync push all --csv campaign/campaign.csv --csv-root ./cmpaign/": "mean 'campaign'?)\n",
+    "adopt ./campaing/": "no such folder (did you mean 'campaign'?)\n",
+    f"sync relocate ./campaign/{DONE[:-1]} x": f"(did you mean './campaign/{DONE}'?)\n",
     "sync relocate moved campaign": "/campaign. OLD comes first, then NEW\n",
     "sync pull simulations": "(did you mean 'mdfactory sync pull systems'?)",
     "sync push runs": "(did you mean 'mdfactory sync push systems'?)",
@@ -58,6 +62,15 @@ def test_a_slip_is_answered_with_what_to_type(mdfactory: Program, words: str) ->
     result = mdfactory(*words.split())
     assert result.code in {1, 2}
     assert SLIPS[words] in result.err
+
+
+def test_the_name_of_the_current_folder_is_told(
+    mdfactory: Program, campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mdfactory("sync", "init", "all")
+    monkeypatch.chdir(campaign)
+    result = mdfactory("sync", "push", "all", "campaign/")
+    assert result.err.endswith("pattern (did you mean '.', the current folder?)\n")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.creation import write_yaml
-from mdfactory.campaign.discover import Discovery, PlainRun, discover
+from mdfactory.campaign.discover import Discovery, PlainRun, discover, similar_path
 from mdfactory.campaign.gromacs import mdp
 from mdfactory.campaign.gromacs.runs import Run, newest
 from mdfactory.campaign.gromacs.topology import Topology, read_topology
@@ -103,8 +103,9 @@ def adopt(
     """
     top = absolute_path(expand_home(root))
     if not os.path.isdir(top):
-        problem = "is a file, not a folder" if os.path.exists(top) else "there is no such folder"
-        raise SourceError(str(root), problem)
+        if os.path.exists(top):
+            raise SourceError(str(root), "is a file, not a folder")
+        raise SourceError(str(root), f"there is no such folder{similar_path(str(root))}")
     adoption, hashes = Adoption(), dict[str, str]()
     found = map(partial(_read_again, reading), discover(top, reading))
     for number, item in enumerate(found, start=1):

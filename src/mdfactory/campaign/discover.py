@@ -25,7 +25,7 @@ from mdfactory.campaign.simulation import (
     Skipped,
     read_simulation,
 )
-from mdfactory.errors import ConfigError, SourceError, suggestion
+from mdfactory.errors import ConfigError, SourceError
 from mdfactory.files import (
     UNSTORABLE,
     Listing,
@@ -35,6 +35,7 @@ from mdfactory.files import (
     expand_home,
     is_storable,
     list_folder,
+    path_suggestion,
 )
 from mdfactory.records.vocabulary import SimulationType
 
@@ -167,7 +168,8 @@ def discover(
 
         rows, root = read_rows(source.file), _absolute(source.root)
         if not os.path.isdir(root):
-            raise SourceError(str(source.root), "there is no such folder to search")
+            meant = similar_path(str(source.root))
+            raise SourceError(str(source.root), f"there is no such folder to search{meant}")
         return _walk_for_rows(source, rows, root, reading)
     if isinstance(source, Folders):
         return _read_listed(((path,) for path in sorted(set(source.paths))), reading)
@@ -184,23 +186,26 @@ def discover(
         raise SourceError(source, "no folder matches this pattern")
     problem = "there is no such folder, build summary or pattern"
     summaries = (".yaml", ".yml")
-    meant = similar_name(path, summaries) or f" in {os.path.dirname(path)}"
+    meant = similar_path(source, summaries) or f" in {os.path.dirname(path)}"
     raise SourceError(source, f"{problem}{meant}")
 
 
-def similar_name(path: str, endings: tuple[str, ...] = ()) -> str:
+def similar_path(typed: str, endings: tuple[str, ...] = ()) -> str:
     """Return in parentheses which folder was meant by a path that does not exist; else nothing.
 
-    Files whose names have one of the given endings may be meant, too.
+    It may be the current folder, given by its name from a folder above it. Files whose names have
+    one of the given endings may be meant, too.
     """
-    parent, name = os.path.split(path)
+    path = _absolute(typed)
+    if path.endswith(f"/{typed.rstrip('/')}" * 2):
+        return " (did you mean '.', the current folder?)"
     try:
-        files, _, folders, links = list_folder(parent)
+        files, _, folders, links = list_folder(os.path.dirname(path))
     except OSError:
         return ""
     meant = [file for file in files if file.endswith(endings)] if endings else []
     names = [other for other in (*folders, *links, *meant) if not other.startswith(".")]
-    return suggestion(name, names)
+    return path_suggestion(typed, names)
 
 
 def roots(source: Source, reading: Reading = DEFAULT_READING) -> list[str]:

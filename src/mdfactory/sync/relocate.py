@@ -12,8 +12,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.errors import SourceError, UsageError, listed, suggestion
-from mdfactory.files import UNSTORABLE, absolute_path, expand_home, is_storable
+from mdfactory.campaign.discover import similar_path
+from mdfactory.errors import SourceError, UsageError, listed
+from mdfactory.files import UNSTORABLE, absolute_path, expand_home, is_storable, path_suggestion
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import Table
@@ -83,7 +84,8 @@ def relocate(
     UsageError
         If `old` and `new` are the same folder, or no store can hold the path `new`.
     SourceError
-        If the store has no records of the folder. Nothing was written.
+        If the store has no records of the folder, or `new` does not exist on this machine, but a
+        folder with a similar name does. Nothing was written.
     NotInitialisedError
         If the store has no tables.
     """
@@ -112,14 +114,21 @@ def relocate(
                     moved = _moved_rows(rows, before, after)
                     transaction.write([(table, moved)], ConflictMode.force)
         if not any(counts.values()):
-            raise _no_records(transaction, tables, before, after)
+            raise _no_records(transaction, tables, old, after)
+        if not os.path.isdir(after) and (meant := similar_path(new)):
+            raise SourceError(
+                after,
+                f"does not exist on this machine{meant}; nothing was written. If it is a folder of "
+                "another machine, create an empty one of this name here first",
+            )
     return Relocated(before, after, counts)
 
 
 def _no_records(
-    transaction: Transaction, tables: Iterable[Table], before: str, after: str
+    transaction: Transaction, tables: Iterable[Table], old: str, after: str
 ) -> SourceError:
     """Return the error if the store has no records of the old folder: where it has some."""
+    before = absolute_path(expand_home(old))
     reason = "the store has no records of this folder, nor below it"
     directories = {
         directory.rstrip("/")
@@ -130,9 +139,9 @@ def _no_records(
         reason += f"; it has some of {after}. OLD comes first, then NEW"
     else:
         tops = {*map(os.path.dirname, directories)}
-        parent, name = os.path.split(before)
+        parent = os.path.dirname(before)
         pairs = map(os.path.split, directories | tops | {*map(os.path.dirname, tops)})
-        meant = suggestion(name, (other for folder, other in pairs if folder == parent))
+        meant = path_suggestion(old, (other for folder, other in pairs if folder == parent))
         known = f"; it has some in {', '.join(listed(sorted(tops)))}" if tops else ""
         reason += meant or known
     if moved_by := _relocation_of(transaction, before):
