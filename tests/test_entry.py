@@ -10,7 +10,7 @@ import pytest
 import mdfactory
 from mdfactory.entry import OPTION, argument_names
 from mdfactory.errors import ConflictError, MDFactoryError, QueryError, StoreLockedError
-from mdfactory.stores.locking import WAIT_LONGER
+from mdfactory.locking import WAIT_LONGER
 from mdfactory.sync.initialise import initialise
 
 

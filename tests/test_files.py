@@ -17,7 +17,6 @@ from mdfactory.files import (
     create_folder,
     drop_other_names,
     expand_home,
-    locked,
     read_file,
     replacing,
 )
@@ -162,20 +161,6 @@ def test_replacing_does_not_follow_a_link_unless_it_is_told_to(tmp_path: Path) -
     assert not path.is_symlink()
     assert path.read_bytes() == b"own"
     assert target.read_bytes() == b"by the user's choice"
-
-
-def test_locked_refuses_a_pipe(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "lock")
-    with pytest.raises(OSError, match="it is not a file"), locked(tmp_path / "lock"):
-        pass
-
-
-def test_locked_refuses_a_link(tmp_path: Path) -> None:
-    path, target = tmp_path / "link", tmp_path / "target"
-    path.symlink_to(target)
-    with pytest.raises(OSError, match="symbolic link"), locked(path):
-        pass
-    assert not target.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Absolute paths; listings of folders; bounded reads, creation, replacement and locks of files."""
+"""Absolute paths; listings of folders; bounded reads, creation and replacement of files."""
 
 from __future__ import annotations
 
@@ -505,30 +505,6 @@ def open_lock_file(path: Path) -> int:
             return create_file(path)
     drop_other_names(path)
     return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock of a file during the block; wait until it is free.
-
-    The lock excludes other processes and other threads (``flock``; on Linux also on network file
-    systems). The operating system releases it when the process ends, however it ends. The file is
-    created if it is missing, and stays. A symlink, pipe or device is refused: somebody else may
-    have put it there.
-    """
-    import fcntl
-
-    handle = open_lock_file(path)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is not a file", str(path))
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:
-            raise OSError(error.errno, describe_lock_error(error), str(path)) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def describe_lock_error(error: OSError) -> str:

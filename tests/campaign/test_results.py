@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mdfactory.campaign.registry import read_registry
+from mdfactory.campaign.registry import lock_registry, read_registry
 from mdfactory.campaign.result_problems import ResultProblem
 from mdfactory.campaign.results import Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
@@ -387,6 +387,27 @@ def test_scripts_that_record_at_once_lose_no_result(tmp_path: Path) -> None:
     assert [script.wait() for script in scripts] == [0, 0, 0, 0]
     assert len(Results(tmp_path).registry().analyses) == 20
     assert Results(tmp_path).check() == []
+
+
+def test_a_script_says_for_which_process_it_waits(
+    results: Results, running: Callable[..., Any]
+) -> None:
+    results.record_analysis("keep", pa.table({"x": [1]}))
+    command = [sys.executable, "-c", RECORD_FIVE, results.directory, "late"]
+    holder = f"process {os.getpid()} ("
+    with running(command, stderr=subprocess.PIPE, text=True) as script:
+        with lock_registry(results.directory):
+            warning = script.stderr.readline()
+            with (
+                pytest.raises(ResultError, match=rf"is held by {re.escape(holder)}.*; waited 0 s"),
+                lock_registry(results.directory, wait=0),
+            ):
+                pass
+        assert script.wait() == 0
+        assert not script.stderr.read()
+    assert warning.startswith(f"waiting for {holder}")
+    assert warning.endswith(f"holds the registry in {results.folder}\n")
+    assert len(results.registry().analyses) == 6
 
 
 RECORD_UNTIL_KILLED = """

@@ -394,7 +394,8 @@ def test_a_pipe_in_place_of_a_lock_is_an_error(tmp_path: Path) -> None:
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     output = _run_script("attempt(lambda: store.delete(OVERVIEW))", tmp_path, apart=True)
-    assert f"StoreError: {path} is not a file; remove it" in output
+    assert f"StoreError: {path}: " in output
+    assert "nothing was changed: it is not a file; remove it" in output
 
 
 HOLD_SCRIPT = """

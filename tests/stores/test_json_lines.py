@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from mdfactory.locking import LockWait
 from mdfactory.records.query import Query, apply
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import BATCH_ROWS, Backend
 from mdfactory.stores.keys import Key
-from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 from mdfactory.testing import StoreTests
 from mdfactory.testing.raw import Rows

@@ -20,8 +20,9 @@ from posixpath import normpath
 from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
-from mdfactory.errors import RegistryError, ResultError
-from mdfactory.files import UnreadableError, locked, read_file, replacing, sync_folder
+from mdfactory.errors import RegistryError, ResultError, StoreLockedError
+from mdfactory.files import UnreadableError, read_file, replacing, sync_folder
+from mdfactory.locking import LOCK_TIMEOUT_SECONDS, LockWait, locked
 from mdfactory.records.vocabulary import ResultType, check_name
 
 RESULTS_FOLDER: Final = ".analysis"
@@ -35,6 +36,9 @@ MISSING_FILE_TYPE: Final = 0
 
 SCHEMA_VERSION: Final = "1.0"
 LOCK_FILE: Final = ".metadata.lock"
+
+RECORD_LATER: Final = "Repeat this when that process has ended. If it hangs, end it"
+"""What to do if another process holds the lock of the registry."""
 
 OWN_FILES: Final = {REGISTRY_FILE: "the registry", LOCK_FILE: "the lock of the registry"}
 """Files of ``.analysis`` that are of no result -> what they are."""
@@ -430,20 +434,31 @@ def _write_document(directory: Path, document: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def lock_registry(directory: Path) -> Iterator[None]:
+def lock_registry(directory: Path, wait: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
     """Hold the exclusive lock of a registry during the block.
+
+    Parameters
+    ----------
+    directory
+        Simulation folder.
+    wait
+        Seconds to wait for another process that changes the registry.
 
     Raises
     ------
     ResultError
-        If the simulation has no folder of results, or the lock cannot be opened.
+        If the simulation has no folder of results, the lock cannot be opened, or another process
+        still holds it at the end of that time.
     """
     if not (directory / RESULTS_FOLDER).is_dir():
         raise ResultError(f"{directory} has no results")
     lock = directory / RESULTS_FOLDER / LOCK_FILE
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(lock))
+            limit = LockWait(f"the registry in {lock.parent}", wait, remedy=RECORD_LATER)
+            stack.enter_context(locked(lock, limit))
+        except StoreLockedError as error:
+            raise ResultError(str(error)) from error
         except OSError as error:
             raise ResultError(f"{lock} cannot be locked: {error.strerror}") from error
         yield

@@ -21,8 +21,8 @@ from uuid import uuid4
 
 from mdfactory.errors import StoreError
 from mdfactory.files import sync_folder
+from mdfactory.locking import LockWait
 from mdfactory.stores.csv.commit_folder import CommitFolder, CommitRecord, FolderChange
-from mdfactory.stores.locking import LockWait
 
 log = logging.getLogger(__name__)
 

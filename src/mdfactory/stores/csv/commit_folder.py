@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import socket
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -21,14 +16,12 @@ from mdfactory.files import (
     UnreadableError,
     create_file,
     create_folder,
-    describe_lock_error,
-    open_lock_file,
     read_file,
     sync_folder,
 )
+from mdfactory.locking import LockWait, locked
 from mdfactory.records.tables import SIMULATIONS, Namespace, table_named
 from mdfactory.stores.csv.text import write_all
-from mdfactory.stores.locking import LockWait, public_command
 
 FORMAT_VERSION: Final = 1
 """Version of commit records; a record of a newer version is refused."""
@@ -43,9 +36,6 @@ BOOKKEEPING_PREFIX: Final = "_mdfactory_"
 """Start of the names of tables that are not record tables: digests, sidecars, log and undo."""
 
 MAX_RECORD_BYTES: Final = 16 * 2**20
-
-MAX_HOLDER_BYTES: Final = 1000
-"""Largest number of bytes read from the lock file, which describes the holder of the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +227,6 @@ class CommitFolder:
     def lock(self, wait: LockWait) -> Iterator[None]:
         """Create the folder if it is missing, and hold its exclusive lock during the block.
 
-        The operating system releases the lock when the process ends for any reason. A `flock`
-        lock belongs to the open file, not to the process: it also excludes other threads and
-        stores of the same process. On NFS, Linux converts it into a POSIX lock.
-
         Parameters
         ----------
         wait
@@ -250,58 +236,15 @@ class CommitFolder:
         ------
         StoreLockedError
             If another writer still holds the lock at the end of that time.
-        StoreError
-            If the file system has no locks.
+        OSError
+            If the lock file cannot be locked.
         """
         self._create()
-        handle = self._open_lock_file()
-        try:
-            while not self._try_lock(handle):
-                wait.pause(partial(_read_holder, handle))
-            os.ftruncate(handle, 0)
-            holder = f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"
-            write_all(handle, holder.encode())
+        with locked(self.path / "lock", wait):
             yield
-        finally:
-            os.close(handle)
-
-    def _open_lock_file(self) -> int:
-        """Open the lock file, and return its file descriptor.
-
-        Raises
-        ------
-        StoreError
-            If it has another name as well, so that it may be a file of somebody else; or if it is a
-            pipe or device.
-        """
-        path = self.path / "lock"
-        handle = open_lock_file(path)
-        status = os.fstat(handle)
-        if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
-            os.close(handle)
-            kind = "a hard link to another file" if status.st_nlink > 1 else "not a file"
-            raise StoreError(f"{path} is {kind}; remove it")
-        return handle
-
-    def _try_lock(self, handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in {errno.EAGAIN, errno.EACCES}:  # by file system
-                return False
-            raise StoreError(
-                f"{self.path / 'lock'} cannot be locked, nothing was changed: "
-                f"{describe_lock_error(error)}"
-            ) from error
-        return True
 
     def _create(self) -> None:
         """Create the folder."""
         if self.path.is_symlink():
             raise StoreError(f"{self.path} is a symbolic link; remove it")
         create_folder(self.path)
-
-
-def _read_holder(handle: int) -> str:
-    holder = os.pread(handle, MAX_HOLDER_BYTES, 0).decode(errors="replace")
-    return holder or "another program"

@@ -14,6 +14,7 @@ from typing import Final
 
 from mdfactory.errors import MDFactoryError, StoreError
 from mdfactory.files import create_folder
+from mdfactory.locking import LockWait
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.csv.backend import CsvBackend, OpenFiles
@@ -21,7 +22,6 @@ from mdfactory.stores.csv.commit import Redirects, read_redirects, recover
 from mdfactory.stores.csv.commit_folder import CommitFolder
 from mdfactory.stores.csv.layout import Layout
 from mdfactory.stores.csv.reader import OpenFile
-from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 
 REMEDIES_BY_ERRNO: Final = {

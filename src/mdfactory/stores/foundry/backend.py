@@ -19,6 +19,7 @@ from mdfactory.errors import (
     StoreError,
     one_line,
 )
+from mdfactory.locking import LockWait
 from mdfactory.records.arrow import batch
 from mdfactory.records.query import OneOf, Query, select_rows
 from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Namespace, Table, table_named
@@ -34,7 +35,6 @@ from mdfactory.stores.foundry.model import (
 )
 from mdfactory.stores.foundry.parquet import cast_records, select_statement
 from mdfactory.stores.keys import Key
-from mdfactory.stores.locking import LockWait
 from mdfactory.stores.sorting import sort_and_limit
 from mdfactory.stores.spool import Spool
 

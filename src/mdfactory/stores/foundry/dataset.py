@@ -13,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from mdfactory.errors import StoreChangedError, StoreError
+from mdfactory.locking import LockWait
 from mdfactory.records.arrow import texts
 from mdfactory.records.query import Query, select_rows
 from mdfactory.records.tables import Table
@@ -32,7 +33,6 @@ from mdfactory.stores.foundry.parquet import (
     write_records,
 )
 from mdfactory.stores.keys import Key, keys_of, take_rows
-from mdfactory.stores.locking import LockWait
 from mdfactory.stores.spool import Spool, temporary_file_errors
 
 MAX_SNAPSHOT_PAGES: Final = 20

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from mdfactory.locking import LockWait, public_command
 from mdfactory.platforms import user_name
 from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.model import DatasetTransaction, OpenTransactionError
-from mdfactory.stores.locking import LockWait, public_command
 
 log = logging.getLogger(__name__)
 

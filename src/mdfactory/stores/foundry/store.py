@@ -15,6 +15,7 @@ from weakref import finalize
 
 from mdfactory.config import FoundryPaths
 from mdfactory.errors import StoreError
+from mdfactory.locking import LockWait
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.foundry.backend import FoundryBackend
@@ -22,7 +23,6 @@ from mdfactory.stores.foundry.client import FoundryClient
 from mdfactory.stores.foundry.layout import lock_path
 from mdfactory.stores.foundry.lock import LONGEST_PAUSE_SECONDS, acquire_lock, release_lock
 from mdfactory.stores.foundry.model import is_dataset
-from mdfactory.stores.locking import LockWait
 from mdfactory.stores.store import Store
 
 

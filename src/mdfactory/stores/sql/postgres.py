@@ -21,10 +21,10 @@ from psycopg import conninfo, sql
 from sqlalchemy.dialects import postgresql
 
 from mdfactory.errors import ConfigError, StoreError, one_line
+from mdfactory.locking import SECONDS_BEFORE_WARNING, UNKNOWN_HOLDER, LockWait, lock_error
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
 from mdfactory.stores.keys import Key
-from mdfactory.stores.locking import SECONDS_BEFORE_WARNING, LockWait, lock_error
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.store import Store
 
@@ -119,7 +119,7 @@ class Session:
     schema: str = ""
     role: str = ""
     process: int = 0
-    holder: str = "another program"
+    holder: str = UNKNOWN_HOLDER
     overdue: bool = False
 
 
@@ -292,7 +292,7 @@ class PostgresStore(Store):
                     found = other.execute(BLOCKER_QUERY.encode(), (session.process,)).fetchall()
                     holder = _describe_holder(found) if found else session.holder
                     if holder != session.holder and not ended.is_set():
-                        log.warning("waiting for %s", holder)
+                        log.warning("waiting for %s, which holds %s", holder, self.location)
                     session.holder = holder
             was_active = is_active
 

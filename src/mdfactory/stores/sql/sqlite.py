@@ -25,9 +25,9 @@ from mdfactory.files import (
     is_shared,
     user_name_of,
 )
+from mdfactory.locking import UNKNOWN_HOLDER, LockWait, public_command
 from mdfactory.records.tables import Namespace, Table
 from mdfactory.stores.backend import Backend
-from mdfactory.stores.locking import LockWait, public_command
 from mdfactory.stores.sql.backend import SqlBackend, store_errors
 from mdfactory.stores.sql.super_journal import journal_path, recover_moved_commit
 from mdfactory.stores.store import Store
@@ -418,4 +418,4 @@ def _find_lock_holder(paths: Collection[Path]) -> str:
                 return f"process {process} ({public_command(command_line.split(chr(0)))})"
     except (OSError, ValueError):
         log.debug("cannot read /proc/locks", exc_info=True)
-    return "another program"
+    return UNKNOWN_HOLDER
