@@ -168,9 +168,12 @@ def test_a_deleted_build_input_is_answered_with_the_command_that_writes_it_again
         f"mdfactory prepare-build --from-store {hash_} {pushed_all / hash_}"
         for hash_ in (DONE, BUILD)
     )
-    pushed = mdfactory("sync", "push", "all", pushed_all, "--update").err
-    assert f"To write it again, run:\n  {command}\n" in pushed
+    pushed = mdfactory("sync", "push", "all", pushed_all, "--update", "--quiet").err
+    assert "2 simulations left out, whose BuildInput was deleted, and is in the store" in pushed
+    assert f"To write it again, run:\n  {other}\n  {command}\n" in pushed
     assert "adopt" not in pushed
+    (pushed_all / DONE / "topology.top").unlink()  # what is left is no run
+    assert mdfactory("sync", "push", "all", pushed_all, "--update", "--quiet").err == pushed
     lines = mdfactory("sync", "status", pushed_all).out
     assert f"lost:\n  {other}\n  {command}" in lines
     assert "clear" not in lines

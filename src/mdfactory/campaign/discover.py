@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mdfactory.campaign.gromacs.runs import RUN_SUFFIXES, is_run
 from mdfactory.campaign.prefetch import Prefetcher
+from mdfactory.campaign.registry import RESULTS_FOLDER
 from mdfactory.campaign.scan_index import DEFAULT_READING, Reading, ScanIndex, file_state
 from mdfactory.campaign.simulation import (
     HASH_PATTERN,
@@ -75,14 +76,21 @@ class Searched:
         Number of those with files of GROMACS.
     tables
         Names of CSV files, which may be campaign CSVs; the first one is used.
+    former
+        Folders that have results, or the name of a simulation, but no BuildInput.
     """
 
     folders: int = 0
     gromacs: int = 0
     tables: list[str] = field(default_factory=list)
+    former: list[str] = field(default_factory=list)
 
-    def add(self, directory: str, files: Iterable[str]) -> None:
-        """Add a folder in which nothing was found, given the names of its files."""
+    def add(self, directory: str, listing: Listing) -> None:
+        """Add a folder in which nothing was found, given the names in it."""
+        files = listing.files
+        has_results = RESULTS_FOLDER in listing.folders or RESULTS_FOLDER in listing.links
+        if has_results or (files and HASH_PATTERN.fullmatch(os.path.basename(directory))):
+            self.former.append(directory)
         suffixes = {os.path.splitext(name)[1].lower() for name in files}
         self.gromacs += not suffixes.isdisjoint(GROMACS_SUFFIXES)
         if ".csv" in suffixes and not self.tables:
@@ -332,7 +340,7 @@ def _walk(
                 if searched is not None:
                     searched.folders += 1
                     if discovery is None:
-                        searched.add(directory, listing.files)
+                        searched.add(directory, listing)
                 if discovery:
                     yield discovery
                     if _ends_search(discovery) and directory != top:

@@ -124,7 +124,7 @@ class CommonOptions:
     json
         Print one JSON object on standard output.
     quiet
-        Print no progress, notes or warnings, and no report of what was written.
+        Print no progress, notes or report of what was written; warnings are still printed.
     verbose
         Print informational messages on standard error.
     debug

@@ -42,7 +42,7 @@ class Terminal:
     json
         Print one JSON object on standard output instead of tables and sentences.
     quiet
-        Print no progress, notes or warnings.
+        Print no progress and no notes.
     verbose
         Print log messages of level INFO.
     debug
@@ -76,7 +76,7 @@ class Terminal:
         messages.setFormatter(_PrintableFormatter("%(message)s"))
         logging.basicConfig(handlers=[messages])
         logging.captureWarnings(capture=True)  # Python would print texts of libraries as they are
-        levels = {logging.DEBUG: debug, logging.INFO: verbose, logging.ERROR: quiet}
+        levels = {logging.DEBUG: debug, logging.INFO: verbose}
         level = next((level for level, chosen in levels.items() if chosen), logging.WARNING)
         logging.getLogger("mdfactory").setLevel(level)
 
@@ -215,9 +215,8 @@ class Terminal:
             _print_error(text)
 
     def warn(self, text: str) -> None:
-        """Print a warning on standard error."""
-        if not self._quiet:
-            _print_error(text, "warning: ", YELLOW)
+        """Print a warning on standard error, also with ``--quiet``."""
+        _print_error(text, "warning: ", YELLOW)
 
     def error(self, error: MDFactoryError | str) -> None:
         """Print an error on standard error, and with ``--json`` an object on standard output."""
@@ -237,7 +236,7 @@ class Terminal:
         self.error(f"{_describe(error)}. This is a mistake in the program; --debug shows where")
 
     def problems(self, warnings: Iterable[str], skipped: Iterable[Skipped] = ()) -> None:
-        """Print warnings, and also with ``--quiet`` each item that was skipped and the reason."""
+        """Print warnings, and each item that was skipped with the reason, also with ``--quiet``."""
         for warning in warnings:
             self.warn(warning)
         for item in skipped:

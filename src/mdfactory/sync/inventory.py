@@ -206,26 +206,23 @@ class Inventory:
             hint = "\n".join(filter(None, (error.hint, SAME_NAME_HINT)))
             raise ConflictError(error.conflicts, hint) from error
 
-    def warn_of_plain_runs(self, source: str, stored: Mapping[str, str]) -> None:
-        """Warn of runs without a BuildInput.
+    def warn_of_missing_inputs(self, source: str, lost: Mapping[str, str]) -> None:
+        """Warn of simulations that have lost their BuildInput, and of runs that never had one.
 
         Parameters
         ----------
         source
             The SOURCE.
-        stored
-            Directory -> hash of simulations in the store. A run in one of these directories has
-            lost its BuildInput, and the others can be adopted.
+        lost
+            Directory -> hash of the simulations in the store whose folder has no BuildInput.
         """
-        lost = [
-            write_back_command(stored[path], path) for path in self.plain_runs if path in stored
-        ]
         if lost:
+            commands = [write_back_command(hash_, path) for path, hash_ in sorted(lost.items())]
             self.warnings.append(
-                f"{counted(len(lost), 'run')} left out, whose BuildInput was deleted, and is "
-                "in the store. To write it again, run:\n  " + "\n  ".join(listed(lost))
+                f"{counted(len(lost), 'simulation')} left out, whose BuildInput was deleted, and "
+                "is in the store. To write it again, run:\n  " + "\n  ".join(listed(commands))
             )
-        others = len(self.plain_runs) - len(lost)
+        others = len(set(self.plain_runs) - lost.keys())
         if others:
             self.warnings.append(
                 f"{counted(others, 'GROMACS run')} without a BuildInput left out. To adopt them, "

@@ -222,8 +222,10 @@ def take_snapshot(
             raise _no_simulations(source, searched, len(inventory.plain_runs), lost)
         log.info("%d simulations found in %s", len(inventory.folders), source)
         inventory.choose_folders(mode)
-        stored = stored_hashes(store, inventory.plain_runs)
-        inventory.warn_of_plain_runs(str(source), stored)
+        left_out = {*inventory.plain_runs, *searched.former}
+        stored = stored_hashes(store, left_out)
+        lost = {path: hash_ for path, hash_ in stored.items() if path in left_out}
+        inventory.warn_of_missing_inputs(str(source), lost)
         if isinstance(source, str) and os.path.isdir(expand_home(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
