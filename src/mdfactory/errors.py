@@ -443,10 +443,15 @@ def suggestion(given: str, known: Iterable[str], prefix: str = "") -> str:
 
     `prefix` is what stands before the given text, and before the one that was meant.
     """
+    meant = most_similar(given, known)
+    return f" (did you mean '{prefix}{meant}'?)" if meant else ""
+
+
+def most_similar(given: str, known: Iterable[str]) -> str:
+    """Return which of the known texts was meant; empty if none is similar."""
     from difflib import get_close_matches
 
-    similar = get_close_matches(given, sorted(known), 1)
-    return f" (did you mean '{prefix}{similar[0]}'?)" if similar else ""
+    return next(iter(get_close_matches(given, sorted(known), 1)), "")
 
 
 def listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> list[str]:

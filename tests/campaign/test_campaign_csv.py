@@ -146,6 +146,42 @@ def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -
     assert rows.rows[0].build_input.hash == _build_input(tmp_path, MIXED, "mixedbox,O,5").hash
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "ignored"),
+    [
+        (
+            "parametrisation",
+            "smirnoff",
+            "parametrisation (did you mean 'parametrization'? It is 'cgenff' now)",
+        ),
+        (
+            "parametrisation,parametrization",
+            "cgenff,smirnoff",
+            "parametrisation (did you mean 'parametrization'?)",
+        ),
+        (
+            "parametrization,parametrisation_config.water_model",
+            "smirnoff,x",
+            (
+                "parametrisation_config.water_model (did you mean "
+                "'parametrization_config.water_model'? It is 'opc3.offxml' now)"
+            ),
+        ),
+        (
+            "target_density",
+            "0.9",
+            "target_density (did you mean 'system.target_density'? It is 1.0 now)",
+        ),
+        ("seed", "7", "seed (did you mean 'system.ionization.seed'?)"),
+    ],
+)
+def test_a_misspelt_column_names_the_value_that_is_used_instead(
+    tmp_path: Path, columns: str, cells: str, ignored: str
+) -> None:
+    rows = _rows(tmp_path, f"{MIXED},{columns}", f"mixedbox,O,5,{cells}")
+    assert rows.warnings == (f"ignored unknown columns: {ignored}",)
+
+
 def test_read_rows_accepts_the_output_of_spreadsheets(tmp_path: Path) -> None:
     path = tmp_path / "campaign.csv"
     text = f'\ufeff{MIXED},system.ionization.neutralize\r\nmixedbox,"O",5.0,FALSE\r\n\r\n,,,\r\n'

@@ -21,10 +21,10 @@ from mdfactory.campaign.campaign_columns import (
 )
 from mdfactory.campaign.campaign_notes import (
     first_notes,
+    ignored_fields,
     replica_hint,
     rounded_note,
     row_reason,
-    unknown_columns,
 )
 from mdfactory.errors import BuildInputError, SourceError
 from mdfactory.files import UnreadableError, absolute_path, escape_undecoded, open_regular_file
@@ -170,8 +170,9 @@ def _parse_rows(
             hint = hint or replica_hint(row.build_input)
         elif note := rounded_note(number, _named(given), row.build_input):
             notes.append(note)
-    unknown = {column.path[0] for column in columns.values()} - set(BuildInput.model_fields)
-    warnings = tuple(unknown_columns(unknown))
+    builds = [row.build_input for row in rows.values()]
+    ignored = ignored_fields([column.name for column in columns.values()], builds)
+    warnings = (f"ignored unknown columns: {ignored}",) if ignored else ()
     return Rows(tuple(rows.values()), tuple(problems), warnings, first_notes(notes), hint)
 
 

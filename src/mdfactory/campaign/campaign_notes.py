@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, get_args
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.build_input.base import Model
 from mdfactory.campaign.build_input.model import MODEL_BY_SIMULATION_TYPE, NOT_A_FIELD
-from mdfactory.errors import BuildInputError, listed, suggestion
+from mdfactory.errors import BuildInputError, listed, most_similar
 from mdfactory.records.vocabulary import SimulationType
 
 MAX_ROW_PROBLEMS: Final = 10
@@ -39,25 +39,57 @@ def replica_hint(build: BuildInput) -> str:
     return REPLICA_HINT if has_ions else REPLICA_HINT + NO_IONS_HINT
 
 
-def unknown_columns(names: Collection[str]) -> Iterator[str]:
-    """Yield a warning if columns are ignored, with the fields that were probably meant."""
-    if names:
-        columns = ", ".join(f"{name}{field_suggestion(name)}" for name in sorted(names))
-        yield f"ignored unknown columns: {columns}"
+def ignored_fields(given: Collection[str], builds: Sequence[BuildInput]) -> str:
+    """Return the fields of BuildInputs that are ignored, and which ones were probably meant.
+
+    Of those that were meant it says which value they have instead, if all BuildInputs have the
+    same. Of those that nobody has meant, the first part of the path is enough.
+
+    Parameters
+    ----------
+    given
+        Paths of the given fields, such as the columns of a campaign CSV.
+    builds
+        The BuildInputs.
+    """
+    ignored = [path for path in given if path.partition(".")[0] not in BuildInput.model_fields]
+    shown = set()
+    for path in ignored:
+        meant = _meant_field(path)
+        if not meant:
+            shown.add(path.partition(".")[0])
+            continue
+        values = {_value_at(build, meant) for build in builds} if meant not in given else set()
+        value = f" It is {values.pop()} now" if len(values) == 1 and values != {""} else ""
+        shown.add(f"{path} (did you mean '{meant}'?{value})")
+    return ", ".join(sorted(shown))
 
 
 def field_suggestion(name: str) -> str:
-    """Return in parentheses which field was meant: by its path, or else by its last name."""
-    paths = _field_paths()
-    if name in paths:
+    """Return in parentheses which field was meant by one that a model lacks."""
+    if name in _field_paths():
         return " (a field of other simulation types)"
-    if hint := suggestion(name, paths):
-        return hint
+    meant = _meant_field(name)
+    return f" (did you mean '{meant}'?)" if meant else ""
+
+
+def _meant_field(name: str) -> str:
+    """Return which field was meant, by its path or else by its last name; empty if none was."""
+    paths = _field_paths()
     by_name: dict[str, str] = {}
     for path in paths:
         by_name.setdefault(path.rpartition(".")[2], path)
-    last = name.rpartition(".")[2].lower()
-    return f" (did you mean '{by_name[last]}'?)" if last in by_name else ""
+    return most_similar(name, paths) or by_name.get(name.rpartition(".")[2].lower(), "")
+
+
+def _value_at(build: BuildInput, path: str) -> str:
+    """Return the value of a field as text; empty if it is absent or no single value."""
+    value: object = build
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    if isinstance(value, str):
+        return f"'{value}'"
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def row_reason(error: BuildInputError) -> str:

@@ -502,11 +502,12 @@ class _Folder(NamedTuple):
             skipped = UnknownSimulation if hint else Skipped
             return skipped.because(self.path, f"{name}: {error}{hint}")
         identity = Identity._make(getattr(build_input, field) for field in Identity._fields)
-        unknown = [str(key) for key in values if key not in BuildInput.model_fields]
         warnings = []
-        if unknown:
-            ignored = f"{self.path}/{name}: ignored unknown keys: {', '.join(unknown)}"
-            warnings.append(one_line(ignored))
+        if any(key not in BuildInput.model_fields for key in values):
+            from mdfactory.campaign.campaign_notes import ignored_fields
+
+            ignored = ignored_fields([*map(str, values)], [build_input])
+            warnings.append(one_line(f"{self.path}/{name}: ignored unknown keys: {ignored}"))
         folder_name = os.path.basename(self.path)
         if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
             warnings.append(
