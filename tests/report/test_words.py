@@ -114,14 +114,23 @@ def test_a_column_of_statistics_names_its_group_and_its_analysis(page: Page) -> 
     assert page.locator("tr", has_text="FD01").locator("td").nth(place).inner_text()
 
 
+def test_a_card_says_which_groups_and_quantities_its_plots_leave_out(page: Page) -> None:
+    _show(page, "analyses")
+    cards = page.locator(".card")
+    assert "1 of 2 groups (species MEO) shown" in cards.filter(has_text="msd").inner_text()
+    assert "1 of 3 quantities (Lx) shown" in cards.filter(has_text="Lx").first.inner_text()
+    assert "shown" not in cards.filter(has_text="g(r)").first.inner_text()
+    assert "groups (" not in _show(page, "analyses/msd")
+
+
 def test_an_analysis_without_curves_is_on_the_page_of_a_simulation(page: Page) -> None:
     text = _show(page, f"simulations/{DONE}")
     assert "Analyses without curves" in text
     assert "viscosity\tValue mpa s: 0.8." in text
     assert "system_chemistry\tmolecules" in text.replace("\u200b", "")
-    assert "Mean D (MEO): " in text
+    assert "Mean D (MEO, 1 of 2 groups): " in text
     [water] = [path.name for path in _folders(page) if path.name.startswith(ONLY_WATER)]
-    assert "Mean D (SOL): " in _show(page, f"simulations/{water}")
+    assert "Mean D (SOL, 1 of 2 groups): " in _show(page, f"simulations/{water}")
 
 
 def _folders(page: Page) -> list[Path]:

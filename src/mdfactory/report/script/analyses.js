@@ -26,7 +26,7 @@ function analyses() {
 
 function analysisCard(analysis) {
   const [view] = analysis.views;
-  const settings = { height: CARD_HEIGHT, first: true };
+  const settings = { height: CARD_HEIGHT, first: true, quantities: analysis.quantities.length };
   const plot = view && [
     el("p.finding", finding(analysis)), plotNode(analysis, view, settings),
     el("p.dim.band-note"), fileButtons(analysis, view),

@@ -13,6 +13,19 @@ const figureOf = (view) => [view?.figure ?? "mean", view?.error ?? ""];
 const panelsOf = (view) => view.panels ?? [{ quantity: view.quantity, group: 0 }];
 const groupText = (analysis, group) => shownText(analysis.group_texts?.[group] ?? "all");
 
+/** Return the values of a group with the names of their columns. */
+function groupName(analysis, group) {
+  const values = analysis.group_values[group] ?? [];
+  return values.map((value, k) => `${words(analysis.groups[k])} ${value}`).join(", ");
+}
+
+/** Return the group that a sentence is about, and that there are others; empty without groups. */
+function groupNote(analysis, group) {
+  if (!analysis.groups.length) return "";
+  const count = analysis.group_texts.length;
+  return ` (${groupText(analysis, group)}${count > 1 ? `, 1 of ${count} groups` : ""})`;
+}
+
 /** Return the title of a quantity without its unit. */
 function bareTitle({ title, unit }) {
   return unit ? title.replace(` (${unit})`, "") : title;
@@ -126,7 +139,7 @@ function finding(analysis, view = analysis.views[0]) {
   const entries = all.filter((entry) => isNumber(entry[figure]));
   if (!entries.length) return "No statistics of the simulations chosen.";
   const { unit } = analysis.quantities[panel.quantity];
-  const group = analysis.groups.length ? ` (${groupText(analysis, panel.group)})` : "";
+  const group = groupNote(analysis, panel.group);
   const [least, most] = extent(entries.map((entry) => entry[figure])).map(formatValue);
   const range = withUnit(least === most ? least : `${least} to ${most}`, unit);
   const name = capital(figureText(analysis, view, panel));
@@ -193,7 +206,7 @@ function ownStatistic(analysis, row) {
   const value = formatWithError(entry[figure], error === "error" ? entry.error : null);
   const isOpen = error === "error" && entry.levelled === false;
   const level = isOpen ? "; the run is too short for a sure error" : "";
-  const group = analysis.groups.length ? ` (${groupText(analysis, entry.group)})` : "";
+  const group = groupNote(analysis, entry.group);
   const text = withUnit(value, analysis.quantities[panel.quantity].unit);
   return `${capital(figureText(analysis, view, panel))}${group}: ${text}${level}.`;
 }

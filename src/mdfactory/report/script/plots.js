@@ -232,18 +232,20 @@ function forgetPlots() {
   hideTip();
 }
 
-/** Return a node with the plots of a view, each drawn when it comes near.
+/** Return a node with the plots of a view, each drawn when it comes near, below what they leave out.
  *
- * parts: which ones; first: one of each part only; own: the simulation whose curves are strong.
+ * parts: which ones; first: one of each part only; own: the simulation whose curves are strong;
+ * quantities: how many there are, if those of other views are left out, too.
  */
-function plotNode(analysis, view, { parts = null, height, own, first = false } = {}) {
+function plotNode(analysis, view, { parts = null, height, own, first = false, quantities } = {}) {
   let leaves = leavesOf(view.specification);
   if (kindOf(analysis, view) === "map") leaves = mapLeaves(analysis, view, leaves, own);
   if (parts) leaves = leaves.filter((leaf) => parts.includes(leaf.part));
-  if (own !== undefined) leaves = leaves.slice(0, MAX_OWN_PANELS);
-  const byPart = groupBy(leaves, (leaf) => leaf.part);
+  const most = own === undefined ? leaves.length : MAX_OWN_PANELS;
+  const byPart = groupBy(leaves.slice(0, most), (leaf) => leaf.part);
   if (first) byPart.forEach((list) => list.splice(1));
   const rows = [...byPart.values()];
+  const note = el("p.dim", leftOut(analysis, view, leaves, rows.flat(), quantities));
   const nodeOf = (leaf) => {
     const quantity = analysis.quantities[view.quantity]?.title ?? "";
     const what = leaf.part === "statistics" ? "statistic of each simulation" : leaf.part;
@@ -257,10 +259,28 @@ function plotNode(analysis, view, { parts = null, height, own, first = false } =
     return node;
   };
   if (rows.length === 2 && rows.every((row) => row.length === 1)) {
-    return el("div.plots.plots-pair", rows.flat().map(nodeOf));
+    return [note, el("div.plots.plots-pair", rows.flat().map(nodeOf))];
   }
   const kind = (row) => (row[0].part === "cells" ? "maps" : Math.min(row.length, 4));
-  return rows.map((row) => el(`div.plots.plots-${kind(row)}`, row.map(nodeOf)));
+  return [note, rows.map((row) => el(`div.plots.plots-${kind(row)}`, row.map(nodeOf)))];
+}
+
+/** Return how much of a view is drawn, and what, in words; empty if it is all of it. */
+function leftOut(analysis, view, leaves, drawn, quantities) {
+  const isMap = kindOf(analysis, view) === "map";
+  const both = (nameOf) => [leaves, drawn].map((list) =>
+    new Set(list.map((leaf) => nameOf(panelsOf(view)[isMap ? 0 : leaf.panel]))));
+  const part = (shown, total, noun) =>
+    `${shown.size} of ${total} ${noun} (${[...shown].join("; ")})`;
+  const [all, shown] = both(({ quantity }) => bareTitle(analysis.quantities[quantity]));
+  const [allGroups, groups] = both(({ group }) => groupName(analysis, group));
+  const total = quantities ?? all.size;
+  const texts = [
+    shown.size < total && part(shown, total, "quantities"),
+    groups.size < allGroups.size && part(groups, analysis.group_texts.length, "groups"),
+    isMap && drawn.length < leaves.length && `${drawn.length} of ${leaves.length} maps`,
+  ].filter(Boolean);
+  return texts.length > 0 && `${texts.join(", ")} shown`;
 }
 
 async function draw(node, analysis, leaf, view, { height, own, siblings }) {

@@ -177,7 +177,11 @@ function hasCurves(analysis) {
 
 /** Return the analyses of a simulation that have no curves: their statistics, or what they are. */
 function undrawnCard(analyses, row) {
-  const text = (analysis) => ownStatistic(analysis, row) || analysis.reason || KINDS[analysis.kind];
+  const others = ({ quantities: { length } }) => (length > 1 ? ` 1 of ${length} quantities.` : "");
+  const text = (analysis) => {
+    const statistic = ownStatistic(analysis, row);
+    return statistic ? statistic + others(analysis) : analysis.reason || KINDS[analysis.kind];
+  };
   const line = (analysis) => tableRow(analysisLink(analysis.name), text(analysis));
   return card("Analyses without curves", plainTable([], analyses.slice(0, ANALYSES_SHOWN).map(line)));
 }
