@@ -26,7 +26,9 @@ def test_the_demo_shows_the_campaign(mdfactory: Program, tmp_path: Path) -> None
     }
     assert "33 inserted" in result.err
     assert (tmp_path / "tour" / "density.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "tour" / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    page = (tmp_path / "tour" / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "mdfactory --config FILE sync pull" in page
     assert not Path(os.environ["MDFACTORY_DATA_DIR"]).exists()
 
 

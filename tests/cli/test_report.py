@@ -211,6 +211,33 @@ def test_the_command_of_missing_results_lists_what_is_counted(
         assert one["text"] == f"{count} {noun} missing of {simulations}"
 
 
+@pytest.mark.parametrize(
+    ("config", "options", "shown", "note"),
+    [
+        ("lab/my.ini", [], "lab/my.ini", "Run the commands where this report was made"),
+        ("{}/lab/my.ini", [], "FILE", "FILE stands for the path of my.ini"),
+        ("{}/lab/my.ini", ["--with-paths"], "{}/lab/my.ini", ""),
+    ],
+)
+def test_the_commands_of_a_report_ask_its_store(
+    mdfactory: Program, tmp_path: Path, monkeypatch: Any, config: str, options: list[str],
+    shown: str, note: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    mdfactory("demo", "lab")
+    (tmp_path / "lab" / "mdfactory.ini").rename(tmp_path / "lab" / "my.ini")
+    own = ["--config", config.format(tmp_path)]
+    assert mdfactory(*own, "report", "page.html", *options).code == 0
+    core = _core(tmp_path / "page.html")
+    commands = [one["command"] for one in core["attention"]]
+    start = f"mdfactory --config {shown.format(tmp_path)} sync "
+    assert [command for command in commands if not command.startswith(start)] == []
+    assert core["commands"].startswith(note)
+    if shown != "FILE":
+        [command] = [command for command in commands if "pull artifacts" in command]
+        assert mdfactory(*command.split()[1:]).code == 0
+
+
 @pytest.mark.usefixtures("pushed_all")
 def test_a_command_that_lists_more_than_is_counted_says_so(mdfactory: Program, page: Path) -> None:
     where = "species.MEO.count > 0"

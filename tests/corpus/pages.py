@@ -109,6 +109,7 @@ def core(count: int, name: Callable[[int], str] = "SOL {0}".format) -> Json:
                 "simulations": lacking,
             }
         ],
+        "commands": "The commands ask the store that is configured where they are run.",
         "analyses": [],
         "artifacts": [],
     }

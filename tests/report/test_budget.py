@@ -80,6 +80,7 @@ def _content(curves: int, pictures: int) -> Content:
         "results": [],
         "progress": [],
         "attention": [],
+        "commands": "",
         "analyses": [],
     }
     entries = [ArtifactEntry(record, files)]

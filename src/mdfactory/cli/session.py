@@ -66,12 +66,16 @@ class Session:
 
         return join(["mdfactory", *map(mask_password, self.arguments)])
 
+    @property
+    def program(self) -> str:
+        """The beginning of a command that has the ``--config`` of this one."""
+        if not self.config:
+            return "mdfactory"
+        return f"mdfactory --config {shell_words(path_word(self.config))}"
+
     def next_command(self, command: str) -> str:
         """Return a text with commands to run next, with the ``--config`` of this one in each."""
-        if not self.config:
-            return command
-        with_config = f"mdfactory --config {shell_words(path_word(self.config))} "
-        return NEXT_COMMAND.sub(lambda _: with_config, command)
+        return NEXT_COMMAND.sub(lambda _: f"{self.program} ", command)
 
     def lead_on(self, error: MDFactoryError) -> None:
         """Complete the commands of an error; without any store, offer also to choose one."""

@@ -16,7 +16,13 @@ from mdfactory.records.tables import OVERVIEW, SIMULATIONS, Table, analysis_tabl
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.report.analyses import Analyses, read_analyses
 from mdfactory.report.campaign.artifacts import ArtifactEntry, look_at_files, read_artifacts
-from mdfactory.report.campaign.attention import find_attention, look_at_folders, read_runs
+from mdfactory.report.campaign.attention import (
+    DEFAULT_COMMANDS,
+    Commands,
+    find_attention,
+    look_at_folders,
+    read_runs,
+)
 from mdfactory.report.campaign.privacy import hide_paths
 from mdfactory.report.campaign.snapshot import (
     EVERY_SIMULATION,
@@ -64,6 +70,8 @@ class ReportOptions:
         Whether to look at the files of artifacts.
     with_paths
         Whether absolute paths, users and hosts may be shown.
+    commands
+        How the commands of the page reach the store.
     """
 
     filters: Filters = EVERY_SIMULATION
@@ -74,6 +82,7 @@ class ReportOptions:
     max_bytes: int = MAX_BYTES
     artifacts: bool = True
     with_paths: bool = False
+    commands: Commands = DEFAULT_COMMANDS
 
 
 DEFAULT_OPTIONS: Final = ReportOptions()
@@ -156,7 +165,7 @@ def read_content(
         look_in_file_store(entries, files, options.max_bytes, note)
     core = {
         **_heading(store, options, snapshot),
-        **_campaign(snapshot, reading, options.filters),
+        **_campaign(snapshot, reading, options),
         "skipped": [snapshot.privacy.text(text) for text in (*snapshot.skipped, *analyses.skipped)],
         "colour": snapshot.shown_paths.get(colour or "", colour),
         "analyses": analyses.entries,
@@ -164,16 +173,18 @@ def read_content(
     return Content(snapshot, analyses, names, entries, core)
 
 
-def _campaign(snapshot: Snapshot, reading: Reading, filters: Filters) -> dict[str, Any]:
+def _campaign(snapshot: Snapshot, reading: Reading, options: ReportOptions) -> dict[str, Any]:
     """Return the members of the page's data about simulations, results and runs."""
     folders = look_at_folders(snapshot.directories)
     runs = read_runs(snapshot, folders, reading)
+    found = find_attention(snapshot, folders, runs, options.filters)
     return {
         "statuses": snapshot.statuses_in_order,
         "simulations": snapshot.simulations(),
         "results": _results(snapshot),
         "progress": [run.to_json() for run in runs],
-        "attention": [one.to_json() for one in find_attention(snapshot, folders, runs, filters)],
+        "attention": [one.to_json(options.commands) for one in found],
+        "commands": clean(options.commands.note),
     }
 
 

@@ -52,6 +52,8 @@ def _attention(core: Core) -> Iterator[str]:
     for item in core["attention"]:
         command = item.get("command")
         yield f"{item['text']}. Run: {command}" if command else item["text"]
+    if core["commands"] and any(item.get("command") for item in core["attention"]):
+        yield core["commands"]
 
 
 def _counts(core: Core) -> list[tuple[str, str, int]]:

@@ -95,7 +95,8 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
 
     terminal = session.terminal
     example = unpack(directory)
-    store = Session(terminal, example.config, session.wait).store
+    own = Session(terminal, example.config, session.wait)
+    store = own.store
     initialise(store, simulations=True, results=list(ResultType))
     scope = Scope(simulations=True, results=list(ResultType))
     pushed = push(
@@ -104,7 +105,7 @@ def demo(directory: UserPath = Path("mdfactory-demo"), /, *, session: CurrentSes
     counts = asdict(pushed.counts)
     terminal.complete = True
     terminal.note(_pushed_text(pushed, example.campaign))
-    files = _draw(store, directory)
+    files = _draw(own, directory)
     values = {
         "counts": counts,
         "campaign": str(example.campaign),
@@ -163,8 +164,10 @@ def _program() -> str:
     return quote(sys.argv[0])
 
 
-def _draw(store: Store, directory: Path) -> dict[str, str]:
+def _draw(session: Session, directory: Path) -> dict[str, str]:
     """Plot the density, and write a report; return the paths, none if a library is missing."""
+    from mdfactory.cli.commands.report import page_commands
+    from mdfactory.report.content import ReportOptions
     from mdfactory.report.plots.analysis import plot_analysis
     from mdfactory.report.report import require_report, write_report
 
@@ -173,6 +176,7 @@ def _draw(store: Store, directory: Path) -> dict[str, str]:
     except ConfigError:
         return {}
     paths = {name: directory / file for name, file in FILES.items()}
-    plot_analysis(store, DENSITY_ANALYSIS, colour=METHANOL_FIELD).save(paths["picture"])
-    write_report(store, paths["report"])
+    plot_analysis(session.store, DENSITY_ANALYSIS, colour=METHANOL_FIELD).save(paths["picture"])
+    options = ReportOptions(commands=page_commands(session))
+    write_report(session.store, paths["report"], options)
     return {name: str(path) for name, path in paths.items()}

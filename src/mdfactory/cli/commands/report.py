@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -27,6 +27,7 @@ from mdfactory.errors import counted
 from mdfactory.records.vocabulary import Engine, Parametrization, SimulationStatus
 
 if TYPE_CHECKING:
+    from mdfactory.report.campaign.attention import Commands
     from mdfactory.report.campaign.snapshot import Filters
     from mdfactory.report.content import ReportOptions
     from mdfactory.report.report import Report
@@ -35,6 +36,14 @@ app = Command(name="report")
 
 SIZE: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d+)?)\s*(?P<unit>[KMG]?)B?", re.IGNORECASE)
 """A size: decimal, so 1 MB is 1,000,000 bytes."""
+
+RELATIVE_CONFIG: Final = (
+    "Run the commands where this report was made: the path of --config is relative to that folder."
+)
+
+HIDDEN_CONFIG: Final = (
+    "FILE stands for the path of {}, the configuration file with which this report was made."
+)
 
 
 def _to_bytes(_: type, tokens: Sequence[Token]) -> int:
@@ -124,7 +133,7 @@ class ContentOptions:
     no_artifacts: Annotated[bool, Parameter(negative=())] = False
     with_paths: bool = False
 
-    def report_options(self, filters: Filters) -> ReportOptions:
+    def report_options(self, filters: Filters, session: Session) -> ReportOptions:
         """Return these options as arguments of `report.report.write_report`."""
         from mdfactory.config.passwords import mask_password
         from mdfactory.frames.statistics import parse_start
@@ -139,6 +148,7 @@ class ContentOptions:
             max_bytes=self.max_size,
             artifacts=not self.no_artifacts,
             with_paths=self.with_paths,
+            commands=page_commands(session, with_paths=self.with_paths),
         )
 
 
@@ -179,7 +189,7 @@ def report(
 
     require_report()
     terminal = session.terminal
-    options = content.report_options(filters.filters())
+    options = content.report_options(filters.filters(), session)
     written = _write(session, path, options, statistics)
     terminal.complete = True
     parts = (text.partition(": ") for text in written.skipped)
@@ -190,6 +200,24 @@ def report(
     if open_:
         webbrowser.open(path.absolute().as_uri())
     return Exit.skipped if skipped else Exit.done
+
+
+def page_commands(session: Session, *, with_paths: bool = False) -> Commands:
+    """Return how the commands of a page reach the store of a session.
+
+    A page shows no path from which a user or machine may be read, unless `with_paths`.
+    """
+    from mdfactory.report.campaign.attention import Commands
+
+    config = session.config
+    if not config:
+        return Commands()
+    if with_paths and config.is_absolute():
+        return Commands(session.program, "")
+    if with_paths or not (config.is_absolute() or ".." in config.parts):
+        return Commands(session.program, RELATIVE_CONFIG)
+    program = replace(session, config=Path("FILE")).program
+    return Commands(program, HIDDEN_CONFIG.format(config.name))
 
 
 def _write(session: Session, path: Path, options: ReportOptions, statistics: Path | None) -> Report:

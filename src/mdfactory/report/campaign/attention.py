@@ -43,8 +43,33 @@ NOUNS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifacts
 COMMANDS: Final = {ResultType.analysis: "analysis", ResultType.artifact: "artifacts"}
 """Type of results -> the command of ``pull`` that lists them."""
 
+ASKS_CONFIGURED: Final = "The commands ask the store that is configured where they are run."
+
 COMPARE: Final = "mdfactory sync status --long"
 RELOCATE: Final = "mdfactory sync relocate OLD NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """How the commands of a page reach its store.
+
+    Parameters
+    ----------
+    program
+        Beginning of each, such as ``mdfactory --config lab.ini``.
+    note
+        Which store they ask, or what to do so that they ask that of the page; may be empty.
+    """
+
+    program: str = "mdfactory"
+    note: str = ASKS_CONFIGURED
+
+    def complete(self, command: str) -> str:
+        """Return a command with the beginning that those of this page have."""
+        return command.replace("mdfactory", self.program, 1)
+
+
+DEFAULT_COMMANDS: Final = Commands()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +151,13 @@ class Attention:
     command: str
     simulations: Sequence[int]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, commands: Commands) -> dict[str, Any]:
         """Return it as an entry of the page's data."""
         is_listed = len(self.simulations) <= MAX_LISTED
         return {
             "text": self.text,
             "level": self.level,
-            "command": self.command or None,
+            "command": commands.complete(self.command) or None,
             "simulations": list(self.simulations) if is_listed else [],
         }
 

@@ -60,7 +60,8 @@ function attentionCard() {
     return el("li", { class: item.level }, el("p", mark, item.text, " ", show), command);
   }).filter(Boolean);
   const nothing = el("p.dim", "Nothing needs attention.");
-  return card("What to do next", items.length ? el("ul.attention", items) : nothing);
+  const note = core.attention.some((item) => item.command) && el("p.dim", core.commands);
+  return card("What to do next", ...(items.length ? [el("ul.attention", items), note] : [nothing]));
 }
 
 function progressCard(rows, isPrinted) {
