@@ -462,10 +462,10 @@ class Records:
         -------
         DataFrame
             The rows of all tables. The columns are ``hash``, then those of the tables, with labels,
-            dtypes and index as recorded, and then `fields`. If labels are not text, or have several
-            levels, ``hash`` is the first level of the index instead. ``attrs["units"]`` has the
-            units of columns and index levels, ``attrs["extras"]`` what else was recorded, as far as
-            all simulations agree.
+            dtypes and index as recorded, and then `fields`. If labels of columns are not text, or
+            have several levels, ``hash`` is the first level of the index instead.
+            ``attrs["units"]`` has the units of columns and index levels, ``attrs["extras"]`` what
+            else was recorded, as far as all simulations agree.
 
         Warns
         -----

@@ -78,9 +78,9 @@ class PullOptions:
     full
         Show all columns, and of analyses their units and extras, also with --output.
     output
-        Write all columns to this file: .json and .jsonl as JSON lines, .parquet as Parquet,
-        .csv.gz as compressed CSV, other names as CSV. Endings of other formats, such as .xlsx,
-        are refused.
+        Write all columns to this file: .jsonl and .json as JSON lines (an object in each line),
+        .parquet as Parquet, .csv.gz as compressed CSV, other names as CSV. Endings of other
+        formats, such as .xlsx, are refused.
     """
 
     hash_: HashPrefix = None
@@ -130,7 +130,7 @@ def systems(
     mdfactory sync pull systems --field composition --field species.MEO.fraction
     mdfactory sync pull systems --contains 'C[C@H](O)CO' --tag project=x
     mdfactory sync pull systems --sort -timestamp_utc --limit 10
-    mdfactory sync pull systems --full --output systems.json
+    mdfactory sync pull systems --full --output systems.jsonl
     """
     from mdfactory.records.tables import SIMULATIONS
 

@@ -173,7 +173,7 @@ def report(
     path
         File of the page. An earlier report is replaced, another file is not.
     statistics
-        Write the statistics to this file, too: .json and .jsonl as JSON lines, .parquet as
+        Write the statistics to this file, too: .jsonl and .json as JSON lines, .parquet as
         Parquet, .csv.gz as compressed CSV, other names as CSV.
     open_
         Show the page in the browser.
