@@ -40,12 +40,25 @@ def test_a_pipe_is_not_locked(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(("link", "reason"), [("symlink", "symbolic link"), ("link", "hard link")])
-def test_a_link_to_a_file_is_not_locked(tmp_path: Path, link: str, reason: str) -> None:
+def test_a_symlink_is_not_locked(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("mine")
-    getattr(os, link)(target, tmp_path / "lock")
-    with pytest.raises(OSError, match=reason), locked(tmp_path / "lock", WAIT):
+    (tmp_path / "lock").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "lock", WAIT):
+        pass
+    assert target.read_text() == "mine"
+
+
+def test_a_lock_file_with_two_names_is_locked_and_not_written(tmp_path: Path) -> None:
+    """A copy of a campaign by hard links shares its lock files with the original."""
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / "lock").hardlink_to(target)
+    with (
+        locked(tmp_path / "lock", WAIT),
+        pytest.raises(StoreLockedError),
+        locked(target, LockWait("the thing", 0)),
+    ):
         pass
     assert target.read_text() == "mine"
 

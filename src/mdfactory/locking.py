@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import random
-import socket
 import stat
 import sys
 import time
@@ -113,7 +112,8 @@ def locked(path: Path, wait: LockWait) -> Iterator[None]:
     The lock excludes other processes and other threads: a ``flock`` belongs to the open file, not
     to the process. On network file systems, Linux converts it into a POSIX lock. The operating
     system releases it when the process ends, however it ends. The file is created if it is missing,
-    and stays.
+    and stays. One with a second name is locked, but not written: a copy by hard links has such
+    files, and somebody else may have put it there.
 
     Parameters
     ----------
@@ -127,20 +127,20 @@ def locked(path: Path, wait: LockWait) -> Iterator[None]:
     StoreLockedError
         If another holder still has the lock at the end of that time.
     OSError
-        If the file cannot be locked; or if it is a symlink, a pipe, a device or has another name:
-        somebody else may have put it there, and it may be a file of theirs.
+        If the file cannot be locked; or if it is a symlink, a pipe or a device: somebody else may
+        have put it there.
     """
     handle = open_lock_file(path)
     try:
         status = os.fstat(handle)
-        if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
-            kind = "a hard link to another file" if status.st_nlink > 1 else "not a file"
-            raise OSError(errno.EINVAL, f"it is {kind}; remove it", str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a file; remove it", str(path))
         while not _try_lock(handle, path):
             wait.pause(partial(_read_holder, handle))
-        os.ftruncate(handle, 0)
-        holder = f"process {os.getpid()} ({public_command()}) on {socket.gethostname()}"
-        os.pwrite(handle, holder.encode(), 0)
+        if status.st_nlink == 1:
+            os.ftruncate(handle, 0)
+            holder = f"process {os.getpid()} ({public_command()}) on {os.uname().nodename}"
+            os.pwrite(handle, holder.encode(), 0)
         yield
     finally:
         os.close(handle)

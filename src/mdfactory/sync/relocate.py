@@ -12,7 +12,6 @@ from typing import Final
 
 import pyarrow as pa
 
-from mdfactory.campaign.discover import similar_path
 from mdfactory.errors import SourceError, UsageError, listed
 from mdfactory.files import UNSTORABLE, absolute_path, expand_home, is_storable, path_suggestion
 from mdfactory.records.arrow import array, texts
@@ -84,8 +83,7 @@ def relocate(
     UsageError
         If `old` and `new` are the same folder, or no store can hold the path `new`.
     SourceError
-        If the store has no records of the folder, or `new` does not exist on this machine, but a
-        folder with a similar name does. Nothing was written.
+        If the store has no records of the folder. Nothing was written.
     NotInitialisedError
         If the store has no tables.
     """
@@ -115,12 +113,6 @@ def relocate(
                     transaction.write([(table, moved)], ConflictMode.force)
         if not any(counts.values()):
             raise _no_records(transaction, tables, old, after)
-        if not os.path.isdir(after) and (meant := similar_path(new)):
-            raise SourceError(
-                after,
-                f"does not exist on this machine{meant}; nothing was written. If it is a folder of "
-                "another machine, create an empty one of this name here first",
-            )
     return Relocated(before, after, counts)
 
 

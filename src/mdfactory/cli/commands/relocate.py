@@ -30,6 +30,7 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
     mdfactory sync relocate /scratch/md/lipids /archive/lipids --dry-run
     mdfactory sync relocate /scratch/md/lipids /archive/lipids
     """
+    from mdfactory.campaign.discover import similar_path
     from mdfactory.sync.relocate import relocate
 
     with session.terminal.progress() as watch:
@@ -37,7 +38,8 @@ def relocate(old: str, new: str, /, *, dry_run: DryRun = False, session: Current
             session.store, old, new, dry_run=dry_run, command=session.command_line, watch=watch
         )
     if relocated.total and not os.path.isdir(relocated.new):
-        session.terminal.warn(f"{relocated.new} does not exist on this machine")
+        similar = similar_path(new)
+        session.terminal.warn(f"{relocated.new} does not exist on this machine{similar}")
     verb = "would be relocated" if dry_run else "relocated"
     records = counted(relocated.total, "record")
     lines = [f"  {table}: {number:,}" for table, number in relocated.tables.items() if number]
