@@ -57,7 +57,7 @@ def test_edit_opens_the_editor_on_a_new_file(
 @pytest.mark.parametrize(
     ("editor", "message"),
     [
-        ("", "EDITOR=nano mdfactory config edit"),
+        ("", "config.ini: EDITOR is not set, and there is no terminal for one\n"),
         ("/no/such/editor", "the editor /no/such/editor cannot be started: No such file"),
         ("false", "the editor false ended with exit code 1"),
         ("sed -i '1i broken'", "line 1 is neither"),
@@ -73,6 +73,23 @@ def test_an_error_of_the_editor_is_reported(
     result = mdfactory("config", "edit")
     assert (result.code, result.out) == (1, "")
     assert message in result.err
+
+
+@pytest.mark.parametrize("installed", [("vi",), ("vim", "vi"), ()])
+def test_without_a_chosen_editor_one_that_is_installed_is_used(
+    terminal: Callable[..., Any], tmp_path: Path, installed: tuple[str, ...]
+) -> None:
+    for name in installed:
+        editor = tmp_path / name
+        editor.write_text(f"#!/bin/sh\necho {name} opens $1\n", encoding="utf-8")
+        editor.chmod(0o755)
+    environment = {"PATH": str(tmp_path), "EDITOR": "", "VISUAL": ""}
+    screen = terminal("config", "edit", env=environment)
+    assert screen.code == (0 if installed else 1)
+    if installed:
+        assert f"{installed[0]} opens " in screen.text
+    else:
+        assert "EDITOR is not set, and none of nano, vim and vi is installed" in screen.text
 
 
 def test_init_asks_and_writes_and_creates_the_store(

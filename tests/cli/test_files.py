@@ -140,7 +140,7 @@ class TestPush:
         result = mdfactory("sync", "push", "all", campaign, "--files")
         assert result.code == 1
         assert "no file store is configured" in result.err
-        assert "Run: mdfactory config edit" in result.err
+        assert "Run: mdfactory config init --files FOLDER --yes\n" in result.err
 
     def test_a_file_store_is_made_by_init(
         self, mdfactory: Program, campaign: Path, kept: Path

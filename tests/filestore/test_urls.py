@@ -59,7 +59,7 @@ def test_a_secret_of_a_url_is_passed_apart_from_it(account: str, user: str, secr
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("", r"section \[files\] has no URL.* mdfactory config edit"),
+        ("", r"section \[files\] has no URL.* config init --files FOLDER --yes"),
         ("://files", "expected a path, or a URL"),
         ("a b://files", "expected a path, or a URL"),
         ("s3://", "names no bucket or host"),
@@ -78,7 +78,7 @@ def test_a_secret_of_a_url_is_passed_apart_from_it(account: str, user: str, secr
 def test_an_invalid_url_is_an_error_that_leads_to_the_configuration(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         open_file_store(url)
-    assert "Run: mdfactory config edit" in str(error.value)
+    assert "Run: mdfactory config " in str(error.value)
     assert "secret@" not in str(error.value)
     assert "1234" not in str(error.value)
 

@@ -41,7 +41,7 @@ def open_file_store(url: str, endpoint_url: str = "") -> FileStore:
         raise ConfigError(
             "no file store is configured: the section [files] has no URL, such as "
             "/project/md/files or s3://bucket/prefix",
-            command="mdfactory config edit",
+            command="mdfactory config init --files FOLDER --yes",
         )
     if "://" not in url:
         from mdfactory.filestore.folder import Folder

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -22,6 +24,9 @@ from mdfactory.records.vocabulary import ResultType
 
 if TYPE_CHECKING:
     from mdfactory.stores.store import Store
+
+EDITORS: Final = ("nano", "vim", "vi")
+"""Editors to use if the user has chosen none, the easiest first."""
 
 app = Command(
     name="config",
@@ -147,9 +152,27 @@ def show(*, session: CurrentSession) -> None:
     session.terminal.result("\n".join(lines), {"settings": values})
 
 
+def _installed_editor(file: Path) -> str:
+    """Return the first of the `EDITORS` that is installed.
+
+    Raises
+    ------
+    ConfigError
+        If none is, or there is no terminal: an editor would wait for input that never comes.
+    """
+    can_edit = sys.stdin is not None and sys.stdin.isatty()
+    reason = "none of nano, vim and vi is installed" if can_edit else "there is no terminal for one"
+    editor = next(filter(shutil.which, EDITORS), "") if can_edit else ""
+    if not editor:
+        raise ConfigError(f"no editor to open {file}: EDITOR is not set, and {reason}")
+    return editor
+
+
 @app.command
 def edit(*, session: CurrentSession) -> None:
     """Open the configuration file in $VISUAL or $EDITOR. A new file lists all settings.
+
+    If neither is set, the first of nano, vim and vi that is installed is used.
 
     Examples
     --------
@@ -160,10 +183,7 @@ def edit(*, session: CurrentSession) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     file = active_file(session.config)
     if not editor:
-        raise ConfigError(
-            f"no editor to open {file}: EDITOR is not set",
-            command="EDITOR=nano mdfactory config edit",
-        )
+        editor = _installed_editor(file)
     if not os.path.exists(file):
         save(file, {})
     try:
