@@ -183,11 +183,11 @@ def test_the_order_of_chains_and_bonds_matters() -> None:
 @pytest.mark.parametrize(
     ("values", "path", "value", "problem"),
     [
-        (BOX, "parametrization", ABSENT, "parametrization: a proteinbox needs pdb2gmx, not cgenff"),
-        (BOX, "parametrization", "charmm", "a proteinbox needs pdb2gmx, not charmm"),
-        (BOX, "parametrization", "smirnoff", "a proteinbox needs pdb2gmx, not smirnoff"),
-        (MIXED, "parametrization", ABSENT, "a protein_mixedbox needs charmm, not cgenff"),
-        (MIXED, "parametrization", "pdb2gmx", "a protein_mixedbox needs charmm, not pdb2gmx"),
+        (BOX, "parametrization", ABSENT, "a proteinbox needs pdb2gmx, not 'cgenff'"),
+        (BOX, "parametrization", "charmm", "a proteinbox needs pdb2gmx, not 'charmm'"),
+        (BOX, "parametrization", "smirnoff", "a proteinbox needs pdb2gmx, not 'smirnoff'"),
+        (MIXED, "parametrization", ABSENT, "a protein_mixedbox needs charmm, not 'cgenff'"),
+        (MIXED, "parametrization", "pdb2gmx", "a protein_mixedbox needs charmm, not 'pdb2gmx'"),
         (BOX, f"{CONFIG}.type", "charmm", "its type is charmm, but the parametrization is pdb2gmx"),
         (BOX, f"{CONFIG}.charge_method", "x", r"parametrization_config\.charge_method: is not a f"),
         (BOX, f"{CONFIG}.forcefield", "amber99sb", r"forcefield: 'amber99sb' is not a CHARMM"),

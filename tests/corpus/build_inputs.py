@@ -137,7 +137,7 @@ CHANGES: list[tuple[str, Values, str, object, str]] = [
     ("a core that is empty", LNP, "system.core.species", [], "sum to 0, not to 1"),
     ("a shell by count", LNP, "system.shell.species", [{**LIPID, "count": 3}], "without fraction"),
     ("ions that are true", BOX, "system.ionization", True, "ionization: is not a mapping"),
-    ("a protein for CGenFF", PROTEIN_BOX, "parametrization", "cgenff", "needs pdb2gmx, not cgenff"),
+    ("a protein for CGenFF", PROTEIN_BOX, "parametrization", "cgenff", "pdb2gmx, not 'cgenff'"),
     ("a path that is a list", PROTEIN_BOX, "system.protein.pdb_path", ["a"], "is not a text"),
     ("half a bond", PROTEIN_BOX, "system.protein.disulfide_bonds", [["CYS6"]], "is not a pair"),
     ("chains without order", PROTEIN_BOX, "system.protein.chains", {"A", "B"}, "has no order"),

@@ -13,6 +13,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -73,7 +75,9 @@ class BuildInput(Model):
 
     simulation_type: SimulationType
     system: Model
-    parametrization: Parametrization = Parametrization.cgenff
+    parametrization: Annotated[Parametrization, Field(validate_default=True)] = (
+        Parametrization.cgenff
+    )
     parametrization_config: ParametrizationConfig
     engine: Engine = Engine.gromacs
     tags: Annotated[Tags, Field(default_factory=dict, exclude=True)]
@@ -156,13 +160,18 @@ class BuildInput(Model):
             config = {"type": values.get("parametrization", Parametrization.cgenff.value), **config}
         return {**values, "parametrization_config": config}
 
-    @model_validator(mode="after")
-    def _check_parametrization(self) -> Self:
-        if self.parametrization not in self.parametrizations:
+    @field_validator("parametrization", mode="before")
+    @classmethod
+    def _check_parametrization(cls, given: object, info: ValidationInfo) -> object:
+        if given not in cls.parametrizations:
             raise ValueError(
-                f"parametrization: a {self.simulation_type} needs "
-                f"{' or '.join(self.parametrizations)}, not {self.parametrization}"
+                f"a {info.data['simulation_type']} needs {' or '.join(cls.parametrizations)}, "
+                f"not {_format_value(given)}"
             )
+        return given
+
+    @model_validator(mode="after")
+    def _check_config_type(self) -> Self:
         if self.parametrization_config.type != self.parametrization:
             raise ValueError(
                 f"parametrization_config: its type is {self.parametrization_config.type}, "
@@ -311,7 +320,7 @@ def _to_problem(error: ErrorDetails) -> tuple[str, str]:
 def _format_value(value: object) -> str:
     """Return a short text for a value of any type and size."""
     if isinstance(value, str):
-        return repr(value[:MAX_SHOWN_CHARACTERS])
+        return repr(str(value)[:MAX_SHOWN_CHARACTERS])
     if isinstance(value, float | bool):
         return repr(value)
     if not isinstance(value, int):
