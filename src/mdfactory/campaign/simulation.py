@@ -289,7 +289,8 @@ class Simulation:
         """Read how far the production run is, and how it ended, from its newest log.
 
         The log of an adopted simulation has a stem of ``[adopt] PRODUCTION`` in the configuration,
-        that of any other is ``prod.log``. Its first and last 256 kB are read.
+        that of any other is ``prod.log``. Its first and last 256 kB are read. Where each part of a
+        run starts at time 0 again, the time is that of the newest part.
 
         Returns
         -------

@@ -51,7 +51,8 @@ class Progress:
     version
         Version of GROMACS.
     step, time_ps
-        Last step that was logged, and its time.
+        Last step that was logged, and its time. Of a run in parts that each start at time 0, they
+        are those of the newest part.
     steps_wanted, time_wanted_ps
         Last step of the run as it was first asked for, and its time: a lower bound, because the
         log of an extended run keeps the first figure.
