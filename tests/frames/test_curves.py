@@ -146,8 +146,8 @@ def test_draw_names_groups_as_texts_in_the_order_of_the_rows() -> None:
         frame = pa.table({"g": values, "y": range(len(values))})  # type: ignore[arg-type]
         return [curve.group[0] for curve in draw(plan, frame).curves]
 
-    assert groups(["z", "", None, "a"]) == ["z", "", "null", "a"]
-    assert groups([10, 2, None]) == ["10", "2", "null"]
+    assert groups(["z", "", None, "a"]) == ["z", "", "no value", "a"]
+    assert groups([10, 2, None]) == ["10", "2", "no value"]
     assert groups([True, False]) == ["true", "false"]
     assert groups(pa.array([0.1, 0.25, 1.0], pa.float32())) == ["0.1", "0.25", "1.0"]
     assert groups([Decimal("1.50"), Decimal("0.10")]) == ["1.50", "0.10"]
@@ -158,11 +158,11 @@ def test_draw_names_groups_as_texts_in_the_order_of_the_rows() -> None:
 
 def test_draw_joins_groups_whose_texts_are_equal() -> None:
     plan = Plan(PlotKind.timeseries, x=("t",), y=("y",), groups=("g",))
-    parts = [pa.array(["a", "b", "null"]), pa.array(["b", None, "c"])]
+    parts = [pa.array(["a", "b", "no value"]), pa.array(["b", None, "c"])]
     encoded = pa.chunked_array([part.dictionary_encode() for part in parts])
     frame = pa.table({"t": range(6), "g": encoded, "y": range(6)})
     curves = {curve.group: curve.y.tolist() for curve in draw(plan, frame).curves}
-    assert curves == {("a",): [0], ("b",): [1, 3], ("null",): [2, 4], ("c",): [5]}
+    assert curves == {("a",): [0], ("b",): [1, 3], ("no value",): [2, 4], ("c",): [5]}
 
 
 def test_draw_reads_categories_in_parts_of_which_one_is_missing() -> None:
@@ -171,7 +171,7 @@ def test_draw_reads_categories_in_parts_of_which_one_is_missing() -> None:
     plan = Plan(PlotKind.bars, y=("y",), groups=("g",))
     curves = draw(plan, pa.table({"g": column, "y": [1.0, 2.0, 3.0, 4.0]})).curves
     assert [(curve.group, curve.y.tolist()) for curve in curves] == [
-        (("null",), [1]),
+        (("no value",), [1]),
         (("a",), [3]),
         (("b",), [3]),
     ]

@@ -11,9 +11,10 @@ import pytest
 
 from chromium import needs_browser
 from mdfactory import Simulation
+from mdfactory.campaign.catalogue import Catalogue
 from mdfactory.campaign.collect import Scope
 from mdfactory.records.tables import SIMULATIONS
-from mdfactory.records.vocabulary import ResultType
+from mdfactory.records.vocabulary import ResultType, SimulationType
 from mdfactory.report.page import asset
 from mdfactory.report.report import write_report
 from mdfactory.sync.initialise import initialise
@@ -34,7 +35,8 @@ pytestmark = needs_browser
 @pytest.fixture
 def page(browser: Browser, campaign: Path) -> Iterator[Page]:
     """A page of the example campaign, with adopted runs and an analysis by species."""
-    write_report(_store(campaign), campaign / "report.html")
+    expected = Catalogue({SimulationType.mixedbox: {ResultType.analysis: ["area"]}})
+    write_report(_store(campaign), campaign / "report.html", catalogue=expected)
     page = browser.new_page()
     page.goto((campaign / "report.html").as_uri())
     page.locator("html[data-ready]").wait_for()
@@ -114,6 +116,17 @@ def test_a_column_of_statistics_names_its_group_and_its_analysis(page: Page) -> 
     assert page.locator("tr", has_text="FD01").locator("td").nth(place).inner_text()
 
 
+def test_fields_that_vary_and_those_that_do_not_are_named_in_one_way(page: Page) -> None:
+    text = page.inner_text("main")
+    assert "system." not in text
+    assert page.locator("dt span[title='engine']").inner_text() == "engine"
+
+
+def test_results_that_no_simulation_has_come_last(page: Page) -> None:
+    text = _show(page, "matrix").replace("\u200b", "")
+    assert text.index("last_frame_pdb") < text.index("area")
+
+
 def test_a_card_says_which_groups_and_quantities_its_plots_leave_out(page: Page) -> None:
     _show(page, "analyses")
     cards = page.locator(".card")
@@ -126,7 +139,7 @@ def test_a_card_says_which_groups_and_quantities_its_plots_leave_out(page: Page)
 def test_an_analysis_without_curves_is_on_the_page_of_a_simulation(page: Page) -> None:
     text = _show(page, f"simulations/{DONE}")
     assert "Analyses without curves" in text
-    assert "viscosity\tValue mpa s: 0.8." in text
+    assert "viscosity\tvalue mpa s: 0.8." in text
     assert "system_chemistry\tmolecules" in text.replace("\u200b", "")
     assert "Mean D (MEO, 1 of 2 groups): " in text
     [water] = [path.name for path in _folders(page) if path.name.startswith(ONLY_WATER)]
@@ -137,6 +150,27 @@ def _folders(page: Page) -> list[Path]:
     from urllib.parse import unquote, urlsplit
 
     return [*Path(unquote(urlsplit(page.url).path)).parent.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ("118.9234567, 121.261", "118.9 to 121.3"),
+        ("0.4928451234, 0.494", "0.4928 to 0.4940"),
+        ("0.1, 0.96", "0.10 to 0.96"),
+        ("298.15, 310", "298.15 to 310.00"),
+        ("18, 1405", "18 to 1,405"),
+        ("2, 2", "2"),
+        ("0.0002, 123.4567891", "0.0002 to 123.5"),
+        ("1e-9, 2.5", "1e-9 to 2.5"),
+        ("-1.25, 0", "-1.25 to 0.00"),
+    ],
+)
+def test_both_ends_of_a_range_have_as_many_decimals(browser: Browser, ends: str, text: str) -> None:
+    page = browser.new_page()
+    found = page.evaluate(f"() => {{ {asset('script/data.js')} return formatRange([{ends}]); }}")
+    page.close()
+    assert found.replace("\N{MINUS SIGN}", "-") == text
 
 
 @pytest.mark.parametrize(

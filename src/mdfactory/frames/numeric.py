@@ -17,7 +17,7 @@ INTEGERS: Final[dict[int, pa.DataType]] = {32: pa.int32(), 64: pa.int64()}
 """Bits of a type -> integers of the same width."""
 
 SECONDS_PER_DAY: Final = 86_400
-MISSING: Final = "null"
+MISSING: Final = "no value"
 """Text of a value that is missing."""
 
 

@@ -252,7 +252,7 @@ def _heading(store: Store, options: ReportOptions, snapshot: Snapshot) -> dict[s
 
 
 def _results(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the member ``results`` of the page's data."""
+    """Return the member ``results`` of the page's data; what no simulation has comes last."""
     return [
         {
             "name": clean(column.name),
@@ -262,7 +262,7 @@ def _results(snapshot: Snapshot) -> list[dict[str, Any]]:
             "states": column.states,
             "times": _time_column(column.times, len(column.states)),
         }
-        for column in snapshot.results.columns
+        for column in sorted(snapshot.results.columns, key=lambda one: not one.completed)
     ]
 
 

@@ -21,7 +21,7 @@ from mdfactory.config.settings import cache_folder
 from mdfactory.files import UnreadableError, create_folder, read_file, replacing
 from mdfactory.version import __version__
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 """Raised when the same frame is drawn or summarised in another way."""
 
 FOLDER: Final = "report"

@@ -162,7 +162,7 @@ function moleculesTable({ columns: names, rows }, limit) {
   const cellOf = (group, k) => {
     if (isText(k)) return group[0][k];
     const values = group.map((row) => row[k]).filter(isNumber);
-    return values.length ? [...new Set(extent(values).map(formatValue))].join(" to ") : "";
+    return values.length ? formatRange(extent(values)) : "";
   };
   const smiles = names.findIndex((name) => name.toLowerCase() === "smiles");
   const line = (group) => tableRow(later((node) => drawSmiles(node, group[0][smiles])),

@@ -140,9 +140,8 @@ function finding(analysis, view = analysis.views[0]) {
   if (!entries.length) return "No statistics of the simulations chosen.";
   const { unit } = analysis.quantities[panel.quantity];
   const group = groupNote(analysis, panel.group);
-  const [least, most] = extent(entries.map((entry) => entry[figure])).map(formatValue);
-  const range = withUnit(least === most ? least : `${least} to ${most}`, unit);
-  const name = capital(figureText(analysis, view, panel));
+  const range = withUnit(formatRange(extent(entries.map((entry) => entry[figure]))), unit);
+  const name = figureText(analysis, view, panel);
   const first = `${name}${group}: ${range} in ${plural(entries.length, "simulation")}.`;
   const errors = error === "error" && errorText(entries, unit, isRecorded(analysis, view));
   return [first, errors, trendText(entries, figure, error === "error")].filter(Boolean).join(" ");
@@ -157,12 +156,12 @@ function firstPanel(view) {
   return { ...panel, group: panel.group ?? 0 };
 }
 
-/** Return the statistic of a quantity in words; a value that was recorded is what it is. */
+/** Return the statistic of a quantity, which begins a sentence; a recorded value has its own name. */
 function figureText(analysis, view, panel) {
   const title = bareTitle(analysis.quantities[panel.quantity]);
   const [figure] = figureOf(view);
   if (isRecorded(analysis, view)) return title;
-  return figure === "mean" ? `mean ${title}` : `${words(figure)} of ${title}`;
+  return figure === "mean" ? `Mean ${title}` : `${capital(words(figure))} of ${title}`;
 }
 
 function errorText(entries, unit, recorded) {
@@ -208,5 +207,5 @@ function ownStatistic(analysis, row) {
   const level = isOpen ? "; the run is too short for a sure error" : "";
   const group = groupNote(analysis, entry.group);
   const text = withUnit(value, analysis.quantities[panel.quantity].unit);
-  return `${capital(figureText(analysis, view, panel))}${group}: ${text}${level}.`;
+  return `${figureText(analysis, view, panel)}${group}: ${text}${level}.`;
 }

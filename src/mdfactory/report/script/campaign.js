@@ -4,7 +4,7 @@ const OWN_FIELDS = ["status", "simulation_type", "parametrization", "engine"];
 const LIST_NAMES = ["system", "species", "molecules"]; // left out of the names of fields
 const collator = new Intl.Collator("en", { numeric: true });
 
-let core, rowCount, columns, fields, rowOf, tagsOf, progressOf, ownNameOf;
+let core, rowCount, columns, fields, labelOf, rowOf, tagsOf, progressOf, ownNameOf;
 
 /** Take the data of the campaign. */
 function take(data) {
@@ -15,6 +15,9 @@ function take(data) {
   const written = columns.composition;
   columns.composition &&= (row) => (written(row) === true ? compositionOf(row) : written(row));
   takeMolecules(core.simulations.molecules);
+  const { fields: varying, same } = core.simulations;
+  const paths = [...varying.map((field) => field.path), ...same.map(([path]) => path)];
+  labelOf = new Map(shortNames(paths).map((label, k) => [paths[k], label]));
   fields = [...inputFields(), ...OWN_FIELDS.filter((path) => columns[path]).map(ownField)];
   fields.push(...constantColour());
   ownNameOf = valueReader("system.name"); // of runs that were adopted
@@ -33,9 +36,8 @@ function take(data) {
 function inputFields() {
   const isOwn = (path) => OWN_FIELDS.includes(path) && columns[path];
   const own = core.simulations.fields.filter(({ path }) => !isOwn(path));
-  const labels = shortNames(own.map((field) => field.path));
-  return own.map((field, k) =>
-    ({ ...field, of: fieldReader(field.path, field.values), label: labels[k] }));
+  return own.map((field) =>
+    ({ ...field, of: fieldReader(field.path, field.values), label: labelOf.get(field.path) }));
 }
 
 /** Return a function row -> value of a path, which may be the same in all. */
@@ -56,17 +58,19 @@ function constantColour() {
   if (!same) return [];
   const [path, value] = same;
   const kind = typeof value === "number" ? "number" : "text";
-  return [{ path, kind, varies: false, of: () => value, label: shortNames([path])[0] }];
+  return [{ path, kind, varies: false, of: () => value, label: labelOf.get(path) }];
 }
 
 const unitOf = (path) => core.simulations.units?.[path] ?? "";
 
 /** Return paths in words, without the names of lists where these are not needed, and with units. */
 function shortNames(paths) {
-  const names = paths.map((path) =>
-    words(path.split(".").filter((part) => !LIST_NAMES.includes(part)).join(" ")));
-  const isClear = (name) => name && names.indexOf(name) === names.lastIndexOf(name);
-  const titles = names.map((name, k) => (isClear(name) ? name : paths[k]));
+  const without = (lists) => paths.map((path) =>
+    words(path.split(".").filter((part) => !lists.includes(part)).join(" ")));
+  const choices = [without(LIST_NAMES), without(["system"])];
+  const isClear = (name, names) => name && names.indexOf(name) === names.lastIndexOf(name);
+  const titles = paths.map((path, k) =>
+    choices.find((names) => isClear(names[k], names))?.[k] ?? path);
   return titles.map((title, k) => (unitOf(paths[k]) ? `${title} (${unitOf(paths[k])})` : title));
 }
 
@@ -98,10 +102,7 @@ function tally(field, rows) {
 function rangeText(field, rows) {
   const values = valuesOf(field, rows);
   if (!values.length) return "none";
-  if (field.kind === "number") {
-    const [least, most] = extent(values).map(formatValue);
-    return least === most ? least : `${least} to ${most}`;
-  }
+  if (field.kind === "number") return formatRange(extent(values));
   const counts = tally(field, rows);
   const texts = counts.slice(0, 4).map(([value, count]) => `${value} (${grouped(count)})`);
   return [...texts, counts.length > 4 && "…"].filter(Boolean).join(", ");

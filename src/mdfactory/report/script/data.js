@@ -120,6 +120,19 @@ function formatValue(value) {
   return withMinus(String(isExact ? near : Number(value.toPrecision(4))));
 }
 
+/** Return the range of two numbers as text, with the same number of decimals if that shows both. */
+function formatRange(ends) {
+  const texts = ends.map(formatValue);
+  if (texts[0] === texts[1]) return texts[0];
+  const decimals = texts.map((text) => text.split(".")[1]?.length ?? 0);
+  const rounded = decimals.filter((_, k) =>
+    Number(ends[k].toPrecision(MAX_DIGITS)) !== Number(ends[k].toFixed(decimals[k])));
+  const places = rounded.length ? Math.min(...rounded) : Math.max(...decimals);
+  const isShown = ends.every((end) => end === 0 || Number(end.toFixed(places)) !== 0);
+  const isPlain = places > 0 && isShown && !texts.some((text) => text.includes("e"));
+  return (isPlain ? ends.map((end) => withMinus(end.toFixed(places))) : texts).join(" to ");
+}
+
 /** Return a mean and its error: the error with two digits, the mean with as many places. */
 function formatWithError(mean, error) {
   if (isMissing(mean) || !error) return formatValue(mean);

@@ -69,7 +69,7 @@ function groupNamer(field) {
     const value = field.of(row);
     if (value === null) return null;
     const k = Math.min(4, edges.findLastIndex((edge) => value >= edge));
-    return `${formatValue(edges[k])} to ${formatValue(edges[k + 1])}`;
+    return formatRange([edges[k], edges[k + 1]]);
   };
 }
 

@@ -208,8 +208,8 @@ function sameCard() {
 
 function sameFacts() {
   const same = core.simulations.same.slice(0, MAX_SAME);
-  const text = (path, value) => withUnit(formatValue(value), unitOf(path));
-  return facts(same.map(([path, value]) => [path, isMissing(value) ? "none" : text(path, value)]));
+  const name = (path) => el("span", { title: path }, labelOf.get(path));
+  return facts(same.map(([path, value]) => [name(path), formatValue(value ?? "none")]));
 }
 
 function aboutCard() {
