@@ -57,7 +57,7 @@ def test_a_report_says_what_is_there_and_what_is_next(mdfactory: Program, lab: P
         "8 simulations: 2 build, 1 equilibrated, 1 production, 4 completed",
         f"analyses: {ANALYSES}",
         "artifacts: density_plot 3 of 5, last_frame_pdb 3 of 5",
-        f"completed without results: 1 simulation ({BARE})",
+        f"completed without results in the store: 1 simulation ({BARE})",
         "next: mdfactory sync pull analysis",
         f"to push changes on disk: {NEXT_PUSH}",
     ]
@@ -69,19 +69,21 @@ def test_the_report_of_an_unchanged_push_is_the_same(mdfactory: Program, lab: Pa
     first = mdfactory("sync", "push", "all", "campaign").out.splitlines()
     again = mdfactory("sync", "push", "all", "campaign", "--update").out.splitlines()
     assert again[0] == "0 inserted, 0 updated, 33 unchanged, 0 skipped"
-    assert again[1].endswith(": nothing had to be written")
+    assert again[1].endswith(": no record changed")
     assert again[2:] == first[2:]
 
 
 def test_the_coverage_of_a_push_is_that_of_the_store(mdfactory: Program, lab: Path) -> None:
     assert lab
     only = mdfactory("sync", "push", "systems", "campaign").out
-    assert "\nanalyses: system_chemistry 0 of 5\n" in only
-    assert "completed without results: 4 simulations (0BDC" in only
+    assert "\nanalyses: none in the store yet\n" in only
+    assert "completed without results" not in only  # nobody has looked for results on disk
+    end = "results were not pushed; to push them, and changes on disk: "
+    assert only.endswith(f"\nnext: mdfactory sync pull systems\n{end}{NEXT_PUSH}\n")
     mdfactory("sync", "push", "analysis", "campaign", "--analysis-name", "rdf_oxygen")
     later = mdfactory("sync", "push", "systems", "campaign", "--update").out
-    assert "\nanalyses: rdf_oxygen 4 of 5, system_chemistry 0 of 5\n" in later
-    assert later.endswith(": mdfactory sync push all campaign --update\n")
+    assert "\nanalyses: rdf_oxygen 4 of 5, and 1 more with none yet\n" in later
+    assert later.endswith(f": {NEXT_PUSH}\n")
 
 
 def test_coverage_agrees_with_the_overview(mdfactory: Program, lab: Path) -> None:
@@ -121,7 +123,7 @@ def test_a_store_without_an_overview_has_no_coverage(mdfactory: Program, campaig
     assert [line.split(":")[0] for line in result.out.splitlines()[2:]] == [
         "8 simulations",
         "next",
-        "to push changes on disk",
+        "results were not pushed; to push them, and changes on disk",
     ]
 
 
@@ -144,6 +146,6 @@ def test_a_second_push_without_a_flag_says_that_nothing_is_new(
 )
 def test_the_time_is_told_in_seconds_and_minutes(seconds: float, text: str) -> None:
     pushed = Pushed({}, logged=Logged(7, can_be_undone=False))
-    _, place, *_ = report_lines(pushed, "SQLite store x", seconds, "")
+    _, place, *_ = report_lines(pushed, "SQLite store x", seconds, "", has_results=True)
     assert place.startswith(f"SQLite store x, {text}")
     assert place.endswith(", operation 7; it cannot be undone")

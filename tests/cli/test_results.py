@@ -428,8 +428,10 @@ def test_a_locale_without_the_marks_gets_others(terminal: Terminal, pushed_all: 
 def test_a_name_of_the_configuration_is_missing(terminal: Terminal, pushed_all: Path) -> None:
     config = Path(os.environ["MDFACTORY_CONFIG_DIR"], "config.ini")
     config.parent.mkdir()
-    config.write_text("[catalogue]\nMIXEDBOX_ANALYSES = viscosity\n", encoding="utf-8")
-    assert "0 of 5" in terminal("sync", "pull", "analysis").text
+    config.write_text("[catalogue]\nMIXEDBOX_ANALYSES = absorption\n", encoding="utf-8")
+    text = terminal("sync", "pull", "analysis").text
+    assert "0 of 5" in text
+    assert text.splitlines()[2].split()[-1] == "absorption"  # after those that there are
 
 
 def test_names_that_do_not_fit_are_numbered(terminal: Terminal, pushed_all: Path) -> None:

@@ -78,7 +78,10 @@ def matrix_lines(
 
 
 def _read(completeness: Iterable[SimulationResults]) -> tuple[Simulations, list[str]]:
-    """Return the simulations in the order of type and hash, and the names of all results."""
+    """Return the simulations in the order of type and hash, and the names of all results.
+
+    Those that at least one simulation has come first: the others may bury them.
+    """
     rows = sorted(
         (printable(simulation_type), printable(hash_), list(results.items()))
         for hash_, simulation_type, results in completeness
@@ -91,7 +94,8 @@ def _read(completeness: Iterable[SimulationResults]) -> tuple[Simulations, list[
         for simulation_type, hash_, results in rows
     ]
     names = {name for _, results in simulations for name in results}
-    return simulations, sorted(names, key=str.lower)
+    done = {name for _, results in simulations for name in results if results[name]}
+    return simulations, sorted(names, key=lambda name: (name not in done, name.lower()))
 
 
 def _count(simulations: Simulations, name: str, *, is_selection: bool) -> str:

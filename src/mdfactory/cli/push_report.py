@@ -20,7 +20,9 @@ PLURALS: Final = {ResultType.analysis: "analyses", ResultType.artifact: "artifac
 MINUTE_SECONDS: Final = 60
 
 
-def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) -> list[str]:
+def report_lines(
+    pushed: Pushed, location: str, seconds: float, next_push: str, *, has_results: bool
+) -> list[str]:
     """Return the lines of a report, at most eight; of a dry run also one for each table.
 
     Parameters
@@ -32,7 +34,9 @@ def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) 
     seconds
         Time that the push took.
     next_push
-        Command that pushes the same source again.
+        Command that pushes all of the same source again.
+    has_results
+        Whether results were pushed; if not, there may be some on disk that nobody looked for.
     """
     counts = format_counts(asdict(pushed.counts), zeros=True)
     if pushed.skipped:
@@ -49,8 +53,8 @@ def report_lines(pushed: Pushed, location: str, seconds: float, next_push: str) 
     return [
         counts,
         _written(pushed, location, seconds),
-        *_contents(pushed),
-        *_next(pushed, next_push),
+        *_contents(pushed, has_results=has_results),
+        *_next(pushed, next_push, has_results=has_results),
     ]
 
 
@@ -76,30 +80,43 @@ def _written(pushed: Pushed, location: str, seconds: float) -> str:
     """Return where the push has written to, how long it took, and how to undo it."""
     place = f"{location}, {_duration(seconds)}"
     if pushed.logged is None:
-        return f"{place}: nothing had to be written"
+        return f"{place}: no record changed"
     return f"{place}, {logged_line(pushed.logged)}"
 
 
-def _contents(pushed: Pushed) -> Iterator[str]:
+def _contents(pushed: Pushed, *, has_results: bool) -> Iterator[str]:
     """Yield what the pushed simulations are, and which results of them are in the store."""
     if pushed.statuses:
         total = counted(sum(pushed.statuses.values()), "simulation")
         yield f"{total}: {format_counts(pushed.statuses)}"
     for result_type, plural in PLURALS.items():
-        numbers = [
-            f"{name} {counts.completed:,} of {counts.completed + counts.missing:,}"
-            for (own_type, name), counts in pushed.results.items()
-            if own_type is result_type
-        ]
-        texts = [", ".join(numbers)]
+        texts = [_coverage(pushed, result_type)]
         if pushed.files and result_type is ResultType.artifact:
             texts.append(sent_line(pushed.files))
         if text := "; ".join(filter(None, texts)):
             yield f"{plural}: {text}"
-    if pushed.without_results:
+    if pushed.without_results and has_results:
         hashes = [hash_[:HASH_PREFIX_DIGITS] for hash_ in pushed.without_results]
         total = counted(len(hashes), "simulation")
-        yield f"completed without results: {total} ({', '.join(listed(hashes, MAX_LISTED))})"
+        names = ", ".join(listed(hashes, MAX_LISTED))
+        yield f"completed without results in the store: {total} ({names})"
+
+
+def _coverage(pushed: Pushed, result_type: ResultType) -> str:
+    """Return how many simulations have which results of a type; those that none has are counted."""
+    counts_by_name = {
+        name: counts
+        for (own_type, name), counts in pushed.results.items()
+        if own_type is result_type
+    }
+    numbers = [
+        f"{name} {counts.completed:,} of {counts.completed + counts.missing:,}"
+        for name, counts in counts_by_name.items()
+        if counts.completed
+    ]
+    if others := len(counts_by_name) - len(numbers):
+        numbers.append(f"and {others} more with none yet" if numbers else "none in the store yet")
+    return ", ".join(numbers)
 
 
 def sent_line(files: SentFiles) -> str:
@@ -109,11 +126,14 @@ def sent_line(files: SentFiles) -> str:
     return f"{sent}{size} sent to {files.location}, {files.present:,} there before"
 
 
-def _next(pushed: Pushed, next_push: str) -> Iterator[str]:
+def _next(pushed: Pushed, next_push: str, *, has_results: bool) -> Iterator[str]:
     """Yield the next commands."""
+    if not has_results:
+        yield "next: mdfactory sync pull systems"
+        yield f"results were not pushed; to push them, and changes on disk: {next_push}"
+        return
     is_missing = any(counts.missing for counts in pushed.results.values())
-    look = "mdfactory sync pull analysis" if is_missing else "mdfactory sync pull systems"
-    yield f"next: {look}"
+    yield f"next: mdfactory sync pull {'analysis' if is_missing else 'systems'}"
     yield f"to push changes on disk: {next_push}"
 
 

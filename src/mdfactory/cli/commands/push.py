@@ -186,7 +186,9 @@ def _push(
     words = shell_words("mdfactory", "sync", "push", "all", *source_words(path, options.table))
     session.terminal.problems(map(session.next_command, pushed.warnings), pushed.skipped)
     next_push = f"{words} --update{' --files' * files}"
-    lines = report_lines(pushed, session.store.location, seconds, next_push)
+    lines = report_lines(
+        pushed, session.store.location, seconds, next_push, has_results=bool(scope.results)
+    )
     session.terminal.result(
         session.next_command("\n".join(lines)),
         {
