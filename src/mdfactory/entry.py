@@ -122,6 +122,7 @@ def argument_names(options: str = "") -> Iterator[None]:
         error.args = (OPTION.sub(_to_argument, message), *others)
         if options == URL_OPTIONS and isinstance(error, NotInitialisedError) and not error.table:
             error.args = (f"{NO_STORE}: the {error.location} has no tables. Check its URL",)
+            error.command = ""  # it would have to name the store
         if options and error.command.startswith("mdfactory "):
             error.command += f" {options}"
         raise

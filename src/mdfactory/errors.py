@@ -35,8 +35,8 @@ SAME_NAME_HINT = (
 NOTHING_NEW = "there is nothing new: all records are already in the store, unchanged"
 
 REPEATED_PUSH = (
-    "To push again and again, add --update: it writes new and changed records, and is no error if "
-    "there are none. (--diff: only new records; --force: all)"
+    "To repeat this again and again, add --update: it writes new and changed records, and is no "
+    "error if there are none. (--diff: only new records; --force: all)"
 )
 """What to do if there is nothing to push."""
 
@@ -70,10 +70,10 @@ class MDFactoryError(Exception):
     --------
     >>> import mdfactory
     >>> try:
-    ...     mdfactory.open_store("sqlite:///empty").systems()
+    ...     mdfactory.open_store(config="lab.ini")
     ... except mdfactory.MDFactoryError as error:
     ...     print(error.command)
-    mdfactory sync init all --config FILE
+    mdfactory config init --config lab.ini
     """
 
     def __init__(self, message: str, *, command: str = "", **details: object) -> None:
@@ -378,13 +378,21 @@ class UnknownNameError(MDFactoryError, LookupError):
         Path or URL of the store, without a password.
     names
         Names of the results of this kind of which the store has records.
+    other
+        The other kind, if the store has a result of that kind with this name; else empty.
     """
 
-    def __init__(self, kind: str, name: str, location: str, names: Sequence[str]) -> None:
-        super().__init__(
-            f"{location} has no {kind} named {name!r}{suggestion(name, names)}; "
-            f"it has {', '.join(names)}"
-        )
+    def __init__(
+        self, kind: str, name: str, location: str, names: Sequence[str], other: str = ""
+    ) -> None:
+        problem, command = f"{location} has no {kind} named {name!r}", ""
+        if other:
+            problem += f", but an {other} of this name"
+            group = "artifacts" if other == "artifact" else other
+            command = f"mdfactory sync pull {group} --{other}-name {name}"
+        else:
+            problem += f"{suggestion(name, names)}; it has {', '.join(names)}"
+        super().__init__(problem, command=command)
         self.names = tuple(names)
 
 

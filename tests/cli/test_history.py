@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -118,12 +119,16 @@ def test_a_command_is_undone_and_redone_bit_for_bit(
 def test_a_copy_is_undone(kind: str, mdfactory: Program, pushed_all: Path, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path}/target" if kind != "sqlite" else f"csv:///{tmp_path}/target"
     (tmp_path / "target").mkdir()
-    assert mdfactory("sync", "copy", "--from", kind, "--to", target).code == 0
+    copied = mdfactory("sync", "copy", "--from", kind, "--to", target)
+    once = "once the target is the configured store: mdfactory sync undo 1"
+    assert (copied.code, copied.err) == (0, f"operation 1; to undo it, {once}\n")
     copied_state = state(target)
     assert len(copied_state) > 5
     assert mdfactory("sync", "clear", "all", "--yes").code == 0
     before = state()
-    assert mdfactory("sync", "copy", "--from", target, "--to", kind).code == 0
+    copied = mdfactory("sync", "copy", "--from", target, "--to", kind)
+    assert copied.code == 0
+    assert re.fullmatch(r"operation (\d+); to undo it: mdfactory sync undo \1\n", copied.err)
     after = state()
     assert after.keys() == copied_state.keys()
     mdfactory("sync", "undo")
@@ -210,7 +215,8 @@ def test_the_undo_of_an_undo_is_called_redo(
     mdfactory("sync", "undo")
     state = "undone by 2, redone by 5"
     assert f"{state}\n" in terminal("sync", "log").text
-    assert mdfactory("sync", "log").rows[-1][-1] == state
+    states = [row[-1] for row in mdfactory("sync", "log").rows]
+    assert (states[1], states[-1]) == ("redo of 1", state)
     assert mdfactory("sync", "log", "--json").json["operations"][-1]["redone_by"] == 5
 
 

@@ -86,8 +86,8 @@ def test_copying_from_an_empty_store_names_it_and_no_command(
     store: Program, tmp_path: Path
 ) -> None:
     result = store("sync", "copy", "--from", tmp_path / "typo", "--to", "sqlite")
-    location = f"SQLite store {tmp_path}/typo/runs.db has no tables"
-    assert (result.code, result.err) == (1, f"error: No store yet: {location}\n")
+    problem = f"SQLite store {tmp_path}/typo/runs.db does not exist"
+    assert (result.code, result.err) == (1, f"error: {problem}\n")
 
 
 def test_push_reports_counts(store: Program, campaign: Path) -> None:

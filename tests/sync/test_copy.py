@@ -39,6 +39,8 @@ from mdfactory.sync.copy import copy
 from mdfactory.sync.initialise import initialise
 from mdfactory.sync.push import push
 from mdfactory.testing import MemoryStore
+from mdfactory.testing.raw import write_records
+from mdfactory.testing.records import run
 from planting import plant_sqlite
 
 ALL = Scope(simulations=True, results=list(ResultType))
@@ -93,11 +95,19 @@ def test_a_second_copy_changes_nothing(source: Store, tmp_path: Path) -> None:
     target = _sqlite(tmp_path / "target")
     copy(source, target)
     before = _everything(target)
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match=r"there is nothing new.*\n.*(\n.*)*--update"):
         copy(source, target)
     for mode in (ConflictMode.skip, ConflictMode.update, ConflictMode.force):
         assert copy(source, target, mode).identical
         assert _everything(target) == before
+
+
+def test_a_conflict_with_changed_records_names_the_modes(source: Store, tmp_path: Path) -> None:
+    target = _sqlite(tmp_path / "target")
+    copy(source, target)
+    write_records(target, SIMULATIONS, run(FIRST, status="build"), mode=ConflictMode.force)
+    with pytest.raises(ConflictError, match="some records are already in the store"):
+        copy(source, target)
 
 
 def test_a_dry_run_writes_nothing(source: Store, tmp_path: Path) -> None:
@@ -183,7 +193,7 @@ def test_a_source_that_lacks_a_table_is_an_error(source: Store, tmp_path: Path, 
 
 
 def test_a_store_without_tables_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NotInitialisedError, match=r"No store yet: .*/none/runs.db has no tables$"):
+    with pytest.raises(NotInitialisedError, match=r"^SQLite store .*/none/runs.db does not exist$"):
         copy(_sqlite(tmp_path / "none"), _sqlite(tmp_path / "target"))
 
 

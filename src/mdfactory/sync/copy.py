@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import product
 from operator import add
 
-from mdfactory.errors import NotInitialisedError, StoreError, UsageError
+from mdfactory.errors import ConflictError, NotInitialisedError, StoreError, UsageError
 from mdfactory.records.arrow import texts
 from mdfactory.records.digests import content_digests, digest
 from mdfactory.records.merge import Counts
@@ -123,8 +123,9 @@ def copy(
     now = datetime.now(UTC).isoformat()
     opened = target.transaction() if dry_run else target.operation(command, create=set(Namespace))
     with ExitStack() as stack:
+        stack.enter_context(_explaining_conflicts(source, target, watch))
         reader = stack.enter_context(source.transaction())
-        tables = _tables_to_copy(reader)
+        tables = _tables_to_copy(source, reader)
         writer = stack.enter_context(opened)  # makes the files of the target
         if files and not dry_run:
             files.require_copied(reader)
@@ -154,8 +155,12 @@ def _copy_files(
     watch: ProgressCallback,
 ) -> None:
     """Copy the files of all artifacts, after a search for conflicts; a dry run only counts them."""
-    with source.transaction() as reader, target.transaction() as target_reader:
-        tables = _tables_to_copy(reader)
+    with (
+        _explaining_conflicts(source, target, watch),
+        source.transaction() as reader,
+        target.transaction() as target_reader,
+    ):
+        tables = _tables_to_copy(source, reader)
         target_reader.plan(_read_records(reader, tables, watch), mode)
         files.read(reader)
     if not dry_run:
@@ -163,7 +168,21 @@ def _copy_files(
     files.copy(dry_run=dry_run, watch=watch)
 
 
-def _tables_to_copy(reader: Transaction) -> list[Table]:
+@contextmanager
+def _explaining_conflicts(source: Store, target: Store, watch: ProgressCallback) -> Iterator[None]:
+    """Say in a conflict of the block if the target has all records, unchanged."""
+    try:
+        yield
+    except ConflictError as error:
+        with source.transaction() as reader, target.transaction() as target_reader:
+            batches = _read_records(reader, _tables_to_copy(source, reader), watch)
+            planned = target_reader.plan(batches, ConflictMode.update).values()
+        if any(counts.inserted or counts.updated for counts in planned):
+            raise
+        raise ConflictError(error.conflicts, nothing_new=True) from error
+
+
+def _tables_to_copy(source: Store, reader: Transaction) -> list[Table]:
     """Return the record tables of the source.
 
     Raises
@@ -177,6 +196,8 @@ def _tables_to_copy(reader: Transaction) -> list[Table]:
         tables = require_tables(reader)
     except NotInitialisedError as error:
         error.command = ""
+        if source.paths and not any(path.exists() for path in source.paths):
+            error.args = (f"{source.location} does not exist",)
         raise
     for table, reason in lost_tables(reader, tables):
         raise StoreError(

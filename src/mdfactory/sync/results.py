@@ -63,7 +63,15 @@ def require_result(transaction: Transaction, table: Table) -> None:
         return
     require_results(transaction, table.result_type)
     names = names_with_records(transaction, table.result_type)
-    raise UnknownNameError(table.result_type, table.result_name, transaction.location, names)
+    (other,) = set(ResultType) - {table.result_type}
+    has_other = transaction.has(result_table(other, table.result_name))
+    raise UnknownNameError(
+        table.result_type,
+        table.result_name,
+        transaction.location,
+        names,
+        other if has_other else "",
+    )
 
 
 def names_with_records(transaction: Transaction, result_type: ResultType) -> list[str]:

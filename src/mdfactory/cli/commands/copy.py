@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from mdfactory.cli.layout import change_lines
+from mdfactory.cli.logged import logged_line
 from mdfactory.cli.options import Command, ConflictOptions, DryRun, FileJobs
 from mdfactory.cli.push_report import sent_line
 from mdfactory.cli.session import CurrentSession, Exit, Session
@@ -104,6 +105,11 @@ def copy(
         },
         complete=not dry_run,
     )
+    if target.logged and to == session.settings.kind:
+        session.terminal.note(session.next_command(logged_line(target.logged)))
+    elif target.logged:  # an undo is one of the configured store
+        effect = "undo it, once the target is the configured store"
+        session.terminal.note(logged_line(target.logged, effect))
     return Exit.skipped if copier and copier.skipped else Exit.done
 
 

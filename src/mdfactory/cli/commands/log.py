@@ -84,7 +84,7 @@ def _print_rows(session: Session, operations: Sequence[Operation]) -> None:
             str(operation.number),
             *_entry_values(operation).values(),
             json.dumps(operation.changes),
-            _state(operation),
+            _history(operation),
         )
         for operation in operations
     ]
