@@ -163,6 +163,13 @@ def test_replacing_does_not_follow_a_link_unless_it_is_told_to(tmp_path: Path) -
     assert target.read_bytes() == b"by the user's choice"
 
 
+def test_an_error_names_the_file_to_be_written_and_no_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "x"
+    with pytest.raises(FileNotFoundError) as caught, replacing(path):
+        pass
+    assert caught.value.filename == str(path)
+
+
 @pytest.mark.parametrize(
     ("folder_mode", "mode", "expected"),
     [

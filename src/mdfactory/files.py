@@ -30,6 +30,17 @@ LOCKLESS_ERRNOS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 LINKLESS_ERRNOS: Final = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 """Errors of file systems without hard links: exFAT, some CIFS and FUSE. They have no owners."""
 
+REMEDIES_BY_ERRNO: Final = {
+    errno.EACCES: "Change its permissions, or ask its owner to",
+    errno.EPERM: "Change its permissions, or ask its owner to",
+    errno.EROFS: "The disk is read-only",
+    errno.ENOSPC: "Free some space on the disk, and try again",
+    errno.EDQUOT: "Free some space in your quota, and try again",
+    errno.EFBIG: "Free some space, or raise the limit on the size of files (ulimit -f)",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+}
+"""Error of the operating system -> what a user can do."""
+
 StrPath: TypeAlias = str | os.PathLike[str]
 
 SURROGATE: Final = re.compile("[\udc80-\udcff]|(?P<other>[\ud800-\udfff])")
@@ -268,6 +279,23 @@ def create_file(path: StrPath, *, mode: int = 0o666, replaces: StrPath | None = 
     return handle
 
 
+def describe_file_error(error: OSError) -> str:
+    """Return why a file cannot be read or written, and what to do if that is known."""
+    remedy = REMEDIES_BY_ERRNO.get(error.errno or 0, "")
+    return f"{error.strerror or error}. {remedy}".rstrip(". ")
+
+
+@contextmanager
+def _naming(path: StrPath, temporary: str) -> Iterator[None]:
+    """Let an error of the block name the path that a temporary one becomes."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == temporary:
+            error.filename = os.fspath(path)
+        raise
+
+
 def create_folder(path: Path) -> None:
     """Create a folder and its missing parents; do nothing if it exists.
 
@@ -281,7 +309,8 @@ def create_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
         return
     temporary = _temporary_path(path)
-    os.mkdir(temporary)
+    with _naming(path, temporary):
+        os.mkdir(temporary)
     try:
         with _opened_folder(temporary) as handle:
             _share(handle, path.parent)
@@ -337,7 +366,8 @@ def _create_shared_file(path: str, mode: int) -> int:
     Created in place, it would be private for good if the program were killed before it is shared.
     """
     temporary = _temporary_path(path)
-    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+    with _naming(path, temporary):
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     folder = os.path.dirname(path) or "."
     try:
         _share(handle, folder)
@@ -466,7 +496,8 @@ def replacing(
     target = os.path.realpath(path) if follow_link else path
     # A rename is atomic only within a file system, so the temporary file is in the same folder.
     temporary = _temporary_path(target)
-    handle = create_file(temporary, mode=mode, replaces=target)
+    with _naming(target, temporary):
+        handle = create_file(temporary, mode=mode, replaces=target)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

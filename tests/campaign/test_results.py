@@ -667,6 +667,67 @@ def test_an_artifact_in_a_folder_without_permission_is_kept(
     assert results.check() == []
 
 
+CHANGE_RESULTS = """
+import sys
+import pyarrow as pa
+from mdfactory import MDFactoryError, Results
+
+results, file = Results(sys.argv[1]), sys.argv[2]
+for change in (
+    lambda: results.record_analysis("a", pa.table({"x": [2]})),
+    lambda: results.record_analysis("new", pa.table({"x": [2]})),
+    lambda: results.record_artifact("new", file),
+    lambda: results.remove_analysis("a"),
+):
+    try:
+        change()
+    except MDFactoryError as error:
+        print(error)
+"""
+
+
+def test_a_folder_of_results_that_is_read_only_is_named_with_what_to_do(
+    results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "x.txt").write_bytes(b"x")
+    results.record_analysis("a", FRAME)
+    results.folder.chmod(0o555)
+    command = [sys.executable, str(RIGHTLESS), "-c", CHANGE_RESULTS]
+    arguments = [str(results.directory), str(tmp_path / "x.txt")]
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    results.folder.chmod(0o755)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert line.startswith(f"{results.folder} cannot be written")
+        assert "Change its permissions" in line
+    assert [*results.registry().analyses] == ["a"]
+    assert not results.check()
+
+
+def test_a_source_that_cannot_be_moved_is_named(results: Results, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "x.txt").write_bytes(b"x")
+    folder.chmod(0o555)
+    script = RECORD_MOVED.format(results.directory, folder / "x.txt")
+    command = [sys.executable, str(RIGHTLESS), "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    folder.chmod(0o755)
+    reason = f"{folder / 'x.txt'} cannot be deleted: Permission denied"
+    assert done.stdout == f"artifact a is recorded, but {reason}\n"
+    assert [*results.registry().artifacts] == ["a"]
+
+
+RECORD_MOVED = """
+from mdfactory import MDFactoryError, Results
+try:
+    Results("{}").record_artifact("a", "{}", move=True)
+except MDFactoryError as error:
+    print(error)
+"""
+
+
 def test_results_of_a_missing_simulation_are_not_recorded(tmp_path: Path) -> None:
     results = Results(tmp_path / "missing")
     (tmp_path / "x.txt").touch()

@@ -17,6 +17,7 @@ from mdfactory.files import (
     UNSTORABLE,
     absolute_path,
     create_folder,
+    describe_file_error,
     escape_undecoded,
     is_storable,
     replacing,
@@ -42,7 +43,7 @@ def output_errors(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(
-            f"{error.filename or folder} cannot be written: {error.strerror or error}"
+            f"{error.filename or folder} cannot be written: {describe_file_error(error)}"
         ) from error
 
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from mdfactory.campaign.scan_index import ScanIndex, file_state
 from mdfactory.errors import RegistryError, ResultError, StoreLockedError
-from mdfactory.files import UnreadableError, read_file, replacing, sync_folder
+from mdfactory.files import UnreadableError, describe_file_error, read_file, replacing, sync_folder
 from mdfactory.locking import LOCK_TIMEOUT_SECONDS, LockWait, locked
 from mdfactory.records.vocabulary import ResultType, check_name
 
@@ -460,7 +460,7 @@ def lock_registry(directory: Path, wait: float = LOCK_TIMEOUT_SECONDS) -> Iterat
         except StoreLockedError as error:
             raise ResultError(str(error)) from error
         except OSError as error:
-            raise ResultError(f"{lock} cannot be locked: {error.strerror}") from error
+            raise ResultError(f"{lock} cannot be locked: {describe_file_error(error)}") from error
         yield
 
 

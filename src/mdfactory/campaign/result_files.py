@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mdfactory.errors import ResultError, one_line
-from mdfactory.files import UnreadableError, copy_file, create_folder, sync_folder
+from mdfactory.files import (
+    UnreadableError,
+    copy_file,
+    create_folder,
+    describe_file_error,
+    sync_folder,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +71,16 @@ def make_folder(path: Path) -> None:
         create_folder(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise ResultError(f"{path} cannot be created: {error.strerror}") from error
+        raise ResultError(f"{path} cannot be created: {describe_file_error(error)}") from error
+
+
+@contextmanager
+def writing_results(folder: Path) -> Iterator[None]:
+    """Raise a `ResultError` if something in the folder of the results cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultError(f"{folder} cannot be written: {describe_file_error(error)}") from error
 
 
 def check_sources(name: str, sources: list[Path]) -> None:

@@ -36,6 +36,7 @@ from mdfactory.campaign.result_files import (
     make_folder,
     temporary_path,
     write_parquet,
+    writing_results,
 )
 from mdfactory.campaign.result_problems import ResultProblem, find_problems
 from mdfactory.campaign.summary import count_results, results_html
@@ -332,7 +333,7 @@ class Results:
         row_count = table.num_rows if table.num_columns else 0
         values = {"filename": filename, "row_count": row_count, "columns": table.column_names}
         self._make_folder()
-        with temporary_path(self.folder, filename) as temporary:
+        with writing_results(self.folder), temporary_path(self.folder, filename) as temporary:
             os.close(create_file(temporary, replaces=self.folder / filename))
             write_parquet(name, table, temporary)
             with replace_entry(self.directory, ResultType.analysis, name, values, checked):
@@ -355,7 +356,7 @@ class Results:
         RegistryError
             If the registry cannot be read.
         """
-        with lock_registry(self.directory):
+        with writing_results(self.folder), lock_registry(self.directory):
             self._remove(self._find(Analysis, name))
 
     def record_artifact(
@@ -411,7 +412,7 @@ class Results:
         check_sources(name, sources)
         self._make_folder()
         folder = self.folder / "artifacts" / name
-        with temporary_path(self.folder, name) as temporary:
+        with writing_results(self.folder), temporary_path(self.folder, name) as temporary:
             create_folder(temporary)
             checksums = {
                 f"artifacts/{name}/{source.name}": copy_result(
@@ -431,7 +432,7 @@ class Results:
             for source in sources:
                 # A given file may have been one of the old entry, or be one of any other.
                 if os.path.join(source.parent.resolve(), source.name) not in listed:
-                    source.unlink(missing_ok=True)
+                    _delete_source(name, source)
 
     def remove_artifact(self, name: str) -> None:
         """Remove an artifact and its files, except those that another entry lists, too.
@@ -449,7 +450,7 @@ class Results:
         RegistryError
             If the registry cannot be read.
         """
-        with lock_registry(self.directory):
+        with writing_results(self.folder), lock_registry(self.directory):
             self._remove(self._find(Artifact, name))
 
     def _remove(self, entry: Analysis | Artifact) -> None:
@@ -503,3 +504,12 @@ class Results:
             f"{self.directory} has no {result.result_type} {name!r}{suggestion(name, names)}; "
             f"it has {', '.join(names) or 'none'}"
         )
+
+
+def _delete_source(name: str, source: Path) -> None:
+    try:
+        source.unlink(missing_ok=True)
+    except OSError as error:
+        raise ResultError(
+            f"artifact {name} is recorded, but {source} cannot be deleted: {error.strerror}"
+        ) from error

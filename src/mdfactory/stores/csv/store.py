@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mdfactory.errors import MDFactoryError, StoreError
-from mdfactory.files import create_folder
+from mdfactory.files import create_folder, describe_file_error
 from mdfactory.locking import LockWait
 from mdfactory.records.tables import Namespace
 from mdfactory.stores.backend import Backend
@@ -23,16 +22,6 @@ from mdfactory.stores.csv.commit_folder import CommitFolder
 from mdfactory.stores.csv.layout import Layout
 from mdfactory.stores.csv.reader import OpenFile
 from mdfactory.stores.store import Store
-
-REMEDIES_BY_ERRNO: Final = {
-    errno.EACCES: "Ask the owner for access",
-    errno.EPERM: "Ask the owner for access",
-    errno.EROFS: "The disk is read-only",
-    errno.ENOSPC: "Free some space on the disk, and try again",
-    errno.EDQUOT: "Free some space in your quota, and try again",
-    errno.EFBIG: "Free some space, or raise the limit on the size of files (ulimit -f)",
-    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
-}
 
 RETRY_SECONDS: Final = 0.001
 """Pause before a reader opens all files again because a commit has replaced some."""
@@ -154,8 +143,7 @@ def _translate_errors(location: str, *, write: bool) -> Iterator[None]:
         raise
     except OSError as error:
         outcome = "written; nothing was changed" if write else "read"
-        remedy = REMEDIES_BY_ERRNO.get(error.errno or 0, "")
         raise StoreError(
             f"{error.filename or location}: the {location} cannot be {outcome}: "
-            f"{error.strerror or error}. {remedy}".rstrip(". ")
+            f"{describe_file_error(error)}"
         ) from error
