@@ -110,6 +110,30 @@ def test_fractions_that_give_an_odd_count_are_rejected() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fractions", "total", "remedy"),
+    [
+        ((0.5, 0.5), 10, "set total_count to 12"),
+        ((0.75, 0.25), 100, "set total_count to 104"),
+        ((0.9, 0.1), 30, "set total_count to 40"),
+        ((0.667, 0.333), 10, "set total_count to 9"),  # no near total loses no molecule
+        ((1, 0), 9, "set total_count to 10"),
+        ((0.999, 0.001), 1111, "give even counts"),
+    ],
+)
+def test_a_total_that_two_leaflets_can_share_is_suggested(
+    fractions: tuple[float, float], total: int, remedy: str
+) -> None:
+    lipids = [
+        {**lipid, "fraction": fraction} for lipid, fraction in zip(BOTH, fractions, strict=True)
+    ]
+    with pytest.raises(BuildInputError, match=f"two leaflets; {remedy}, or set monolayer"):
+        BuildInput.parse(_bilayer(*lipids, total_count=total))
+    suggested = remedy.rpartition(" ")[2]
+    if suggested.isdigit():
+        BuildInput.parse(_bilayer(*lipids, total_count=int(suggested)))
+
+
+@pytest.mark.parametrize(
     ("values", "problem"),
     [
         (_bilayer({**DECANOL, "count": 0}), "has no molecules"),

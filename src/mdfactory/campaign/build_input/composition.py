@@ -23,6 +23,9 @@ REPLICATION_FACTORS: Final = {64: 4, 27: 3, 8: 2, 1: 1}
 FRACTION_SUM_TOLERANCE: Final = 1e-9
 """Largest allowed difference between the sum of the fractions and 1."""
 
+MAX_TOTAL_DISTANCE: Final = 200
+"""Distance from a total count in which one with even counts is searched."""
+
 TotalCount = Annotated[
     Integer,
     Field(ge=0, le=MAX_MOLECULES),
@@ -50,17 +53,18 @@ class Composition(Model):
 
     @model_validator(mode="after")
     def _normalise_composition(self) -> Self:
+        fractions: list[float] = []
         counts = [molecule.count for molecule in self.species if molecule.count is not None]
         if len(counts) < len(self.species):
             either = "give every species a count, or every species a fraction"
             fractions = _check_fractions(self.species, either)
             if not self.total_count:
                 raise ValueError("total_count: required with fractions")
-            # Truncation may lose molecules. The hashes of existing simulations depend on it.
-            counts = [int(self.total_count * fraction) for fraction in fractions]
+            counts = _truncated_counts(fractions, self.total_count)
         total = sum(counts)
         if not total:
             raise ValueError("species: the system has no molecules")
+        self._check_counts(counts, fractions)
         present = [
             molecule.model_copy(update={"count": count, "fraction": count / total})
             for molecule, count in zip(self.species, counts, strict=True)
@@ -68,6 +72,12 @@ class Composition(Model):
         ]
         self.set_fields(species=present, total_count=total)
         return self
+
+    def _check_counts(self, counts: Sequence[int], fractions: Sequence[float]) -> None:
+        """Raise a `ValueError` if the molecules of these counts cannot be arranged.
+
+        `fractions` are those from which the counts were computed; empty if counts were given.
+        """
 
 
 class MixedBox(Composition):
@@ -108,16 +118,16 @@ class Bilayer(Composition):
     monolayer: bool = False
     ionization: OptionalIonization = Ionization()
 
-    @model_validator(mode="after")
-    def _check_leaflets(self) -> Self:
-        odd = [lipid for lipid in self.species if lipid.count and lipid.count % 2]
+    def _check_counts(self, counts: Sequence[int], fractions: Sequence[float]) -> None:
+        pairs = zip(counts, self.species, strict=True)
+        odd = [f"{count} of {lipid.resname}" for count, lipid in pairs if count % 2]
         if odd and not self.monolayer:
-            listed = ", ".join(f"{lipid.count} of {lipid.resname}" for lipid in odd)
+            total = _even_total(fractions, self.total_count)
+            remedy = f"set total_count to {total}" if total else "give even counts"
             raise ValueError(
-                f"species: {listed} cannot be shared between two leaflets; "
-                "give even counts, or set monolayer"
+                f"species: {', '.join(odd)} cannot be shared between two leaflets; "
+                f"{remedy}, or set monolayer"
             )
-        return self
 
 
 def _set_input_fractions(part: Part) -> Part:
@@ -267,6 +277,30 @@ def _check_fractions(species: Sequence[Species], remedy: str) -> list[float]:
         hint = "; write 30 % as 0.3" if is_percent else ""
         raise ValueError(f"species: the fractions sum to {sum(fractions):.12g}, not to 1{hint}")
     return fractions
+
+
+def _truncated_counts(fractions: Iterable[float], total: int) -> list[int]:
+    """Return the counts of fractions: truncated, on which hashes of existing simulations depend."""
+    return [int(total * fraction) for fraction in fractions]
+
+
+def _even_total(fractions: Sequence[float], total: int) -> int:
+    """Return the total nearest to a given one that has an even count of every species, or 0.
+
+    One that loses no molecules by truncation is preferred.
+    """
+    present = [fraction for fraction in fractions if fraction]
+    if not present:
+        return 0
+    found = 0
+    for distance in range(1, MAX_TOTAL_DISTANCE):
+        for other in (total + distance, total - distance):
+            counts = _truncated_counts(present, other)
+            if min(counts) > 0 and not any(count % 2 for count in counts):
+                if sum(counts) == other:
+                    return other
+                found = found or other
+    return found
 
 
 def _share_out(fractions: Iterable[float], total: int) -> list[int]:
