@@ -124,6 +124,9 @@ class TestEverywhere:
         elsewhere = tmp_path / "another machine"
         assert mdfactory("sync", "pull", "artifacts", "--files", elsewhere).code == 0
         assert files_below(elsewhere) == expected
+        on_disk = mdfactory("sync", "verify")
+        assert on_disk.code == 4
+        assert on_disk.err.endswith("in place of the disk: mdfactory sync verify --files\n")
         assert mdfactory("sync", "verify", "--files").code == 0
         again = mdfactory("sync", "pull", "artifacts", "--files", elsewhere, "--json").json
         assert (again["fetched"], again["present"], again["skipped"]) == (0, 6, [])

@@ -14,6 +14,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from mdfactory.config import load
@@ -78,6 +79,12 @@ def test_findings_are_printed_with_their_remedy(mdfactory: Program, pushed_all: 
     )
     command = f"mdfactory sync push all {pushed_all / DONE} --update"
     assert f"Remedy: Record it again, then {command}" in result.out
+    pull = result.out.partition(
+        "The store has the table; this writes it, with a column hash: mdfactory "
+    )[2]
+    pull = pull.splitlines()[0].replace("FILE", str(pushed_all / "rdf.parquet"))
+    assert mdfactory(*pull.split()).code == 0
+    assert pq.read_table(pushed_all / "rdf.parquet").num_rows == 105
     assert result.out.splitlines()[-1] == "89 records checked, 1 problem"
 
 

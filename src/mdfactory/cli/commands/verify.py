@@ -101,6 +101,12 @@ def verify(
             session.terminal.note(f"To continue: {session.next_command(command)}")
         raise
     _report(verified, session, stored)
+    if not files and session.settings.files and any(row.folder for row in verified.findings):
+        command = session.next_command("mdfactory sync verify --files")
+        session.terminal.note(
+            "If folders were deleted on purpose, because the file store has their files, "
+            f"this checks the records and these files in place of the disk: {command}"
+        )
     return Exit.differs if verified.findings else Exit.done
 
 

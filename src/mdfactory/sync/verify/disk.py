@@ -48,6 +48,11 @@ class Problem(NamedTuple):
 
 RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
+PULL_TABLE: Final = (
+    "\n  The store has the table; this writes it, with a column hash: mdfactory sync pull analysis "
+    "--analysis-name {} --hash {} --data --output FILE"
+)
+
 
 def find_on_disk(
     records: Iterable[tuple[Table, Row]], *, quick: bool
@@ -173,7 +178,8 @@ def _check_analysis(table: Table, row: Row, *, quick: bool) -> Iterator[Problem]
         check(Analysis(table.result_name, filename, row["row_count"], {}))
     except ResultError as error:
         reason = str(error).removesuffix(RECORD_ANALYSIS)
-        yield Problem(one_line(f"{row['directory']}: {reason}"), RECORD_AGAIN)
+        remedy = RECORD_AGAIN + PULL_TABLE.format(table.result_name, row["hash"])
+        yield Problem(one_line(f"{row['directory']}: {reason}"), remedy)
 
 
 def _check_artifact(row: Row, *, quick: bool) -> Iterator[Problem]:
