@@ -146,6 +146,14 @@ def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -
     assert rows.rows[0].build_input.hash == _build_input(tmp_path, MIXED, "mixedbox,O,5").hash
 
 
+def test_a_missing_smiles_names_that_of_a_species_with_nothing_else(tmp_path: Path) -> None:
+    header = f"{MIXED},system.species.TLO.smiles,system.species.TOL.count"
+    lines = ["mixedbox,O,5,Cc1ccccc1,2", "mixedbox,O,5,,2"]
+    (_, _, misspelt), (_, _, missing) = _problems(_rows(tmp_path, header, *lines))
+    assert missing == "system.species.TOL.smiles: is missing"
+    assert misspelt == f"{missing} (did you mean 'system.species.TLO.smiles'? TLO has nothing else)"
+
+
 @pytest.mark.parametrize(
     ("columns", "cells", "ignored"),
     [

@@ -104,6 +104,26 @@ def test_what_is_empty_or_no_text_selects_nothing(name: str, value: object, reas
         parse_search(**{name: [value]})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("species.MEO > 0.3", "species.MEO.fraction or species.MEO.count"),
+        ("system.species.MEO > 1", "system.species.MEO.fraction or system.species.MEO.count"),
+        ("system.species.MEO = CO", "system.species.MEO.smiles"),
+        (
+            "system.ionization > 1",
+            "system.ionization.concentration or system.ionization.min_distance",
+        ),
+    ],
+)
+def test_a_condition_on_a_group_names_the_fields_in_it(
+    pushed: Store, text: str, fields: str
+) -> None:
+    message = f"is a group of fields, which cannot be compared; write {fields}$"
+    with pushed.transaction() as transaction, pytest.raises(QueryError, match=message):
+        list(matching_hashes(transaction, parse_search(where=[text])))
+
+
 def test_status_compares_the_simulations_that_a_search_finds(pushed: Store, campaign: Path) -> None:
     shutil.rmtree(campaign / RICH[0])
     rich = parse_search(where=["system.species.MEO.fraction > 0.5"])

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
 from mdfactory.campaign.build_input import BuildInput
+from mdfactory.campaign.build_input.model import IS_MISSING
 from mdfactory.campaign.campaign_columns import (
     IONIZATION,
     PDB_PATH,
+    SPECIES_COLUMN,
     Column,
     is_relative_path,
     parse_header,
@@ -210,10 +212,30 @@ def _parse_row(cells: Mapping[Column, str], folder: str) -> BuildInput:
     try:
         return BuildInput.parse(values)
     except BuildInputError as error:
-        problems = [
+        named = [
             (NUMBERED_SPECIES.sub(name_species, field), reason) for field, reason in error.problems
         ]
+        problems = [
+            (field, f"{reason}{_lone_species(field, reason, lists)}") for field, reason in named
+        ]
         raise BuildInputError(problems) from error
+
+
+def _lone_species(
+    field: str, reason: str, lists: Mapping[str, Mapping[str, Mapping[str, str]]]
+) -> str:
+    """Return the field that was probably meant by a missing one of a species; else nothing.
+
+    It is that of a species of which the row has no other field: one of the names is misspelt.
+    """
+    if reason != IS_MISSING or not (species := SPECIES_COLUMN.fullmatch(field)):
+        return ""
+    given = lists.get(species[1], {})
+    for resname, fields in given.items():
+        if fields.keys() == {"resname", species[3]}:
+            name = f"{species[1]}.{resname}.{species[3]}"
+            return f" (did you mean '{name}'? {resname} has nothing else)"
+    return ""
 
 
 def _set_value(values: dict[str, Any], path: Sequence[str], value: object) -> None:

@@ -117,13 +117,15 @@ class Comparison:
         """Return whether a value of this kind can be compared; anything can be null."""
         return self.value is None or kind == kind_of(self.value)
 
-    def check_kinds(self, kinds: Collection[str]) -> None:
+    def check_kinds(self, kinds: Collection[str], inner: Sequence[str] = ()) -> None:
         """Check that the field can be compared with the value.
 
         Parameters
         ----------
         kinds
             The kinds of the values that simulations have; see `kind_of`.
+        inner
+            Fields inside the field that can be compared with the value, for the message.
 
         Raises
         ------
@@ -136,7 +138,9 @@ class Comparison:
         kind = others[0]
         is_what = " or ".join(KINDS[name] for name in others)
         if kind in {"group", "list"}:
-            _fail(self.text, 0, f"{self.field.text} is {is_what}, which cannot be compared")
+            remedy = f"; write {' or '.join(inner)}" if inner else ""
+            reason = f"{self.field.text} is {is_what}, which cannot be compared{remedy}"
+            _fail(self.text, 0, reason)
         value = self.text[self.position :].strip()
         hint = f'; write "{value}" in quotes to compare texts' if kind == "text" else ""
         if kind == "number":

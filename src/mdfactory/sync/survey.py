@@ -172,7 +172,21 @@ class _Surveyor:
         for comparison in () if is_empty else compared:
             if not kinds[comparison.text]:
                 self._fail(comparison.field, f"--where {comparison.text!r:.200}: ")
-            comparison.check_kinds(kinds[comparison.text])
+            comparison.check_kinds(kinds[comparison.text], self._inner_fields(comparison))
+
+    def _inner_fields(self, comparison: Comparison) -> list[str]:
+        """Return the fields inside that of a condition which its value can be compared with."""
+        paths: dict[str, None] = {}
+        for subject in self._subjects():
+            for value in subject.values(comparison.field):
+                if isinstance(value, dict) or (value and is_molecules(value)):
+                    inner = flatten(value, comparison.field.text)
+                    paths.update(
+                        (path, None) for path, v in inner if comparison.accepts(kind_of(v))
+                    )
+            if paths:
+                break
+        return _best(paths)
 
     def check_order(self, field: Field) -> None:
         """Check that a simulation has the field by which records are sorted."""
@@ -294,12 +308,17 @@ def _with_name(name: str, paths: Iterable[str]) -> list[str]:
     """
     found = [path for path in paths if name.lower() in path.lower().split(".")]
     short = [path for path in found if path.startswith("species.")]
+    return _best(short or found)
+
+
+def _best(paths: Iterable[str]) -> list[str]:
+    """Return the first fields to suggest: those that are asked for most, before others."""
 
     def rank(path: str) -> int:
         ending = path.rpartition(".")[2]
         return MEANT_ENDINGS.index(ending) if ending in MEANT_ENDINGS else len(MEANT_ENDINGS)
 
-    return sorted(short or found, key=rank)[:MAX_MEANT_FIELDS]
+    return sorted(paths, key=rank)[:MAX_MEANT_FIELDS]
 
 
 def _paths(document: Mapping[str, Any]) -> Iterator[str]:

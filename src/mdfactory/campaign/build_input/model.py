@@ -253,13 +253,14 @@ MODEL_BY_SIMULATION_TYPE: Final[dict[str, type[BuildInput]]] = {
 MAX_SHOWN_DIGITS: Final = 20
 MAX_SHOWN_CHARACTERS: Final = 60
 
+IS_MISSING: Final = "is missing"
 NOT_A_MAPPING: Final = "is not a mapping of keys to values"
 NOT_A_FIELD: Final = "is not a field of the model"
 TRUE_OR_FALSE: Final = "must be true or false"
 WHOLE_NUMBER: Final = "must be a whole number"
 
 REASON_BY_ERROR_TYPE: Final = {
-    "missing": "is missing",
+    "missing": IS_MISSING,
     "extra_forbidden": NOT_A_FIELD,
     "string_type": "is not a text; in YAML, put it in single quotes",
     "dict_type": NOT_A_MAPPING,
