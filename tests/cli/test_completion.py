@@ -11,55 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from mdfactory.campaign.build_input.base import Model
-from mdfactory.campaign.build_input.model import MODEL_BY_SIMULATION_TYPE
 from mdfactory.cli.app import app
-from mdfactory.cli.options import FieldName
 from members import taking_turns
 
 from .conftest import on
 
 Program = Callable[..., Any]
-
-
-def _models(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
-
-
-def _is_collection(annotation: Any) -> bool:
-    return any(kind in str(annotation) for kind in ("list[", "tuple[", "dict["))
-
-
-def _paths(model: type[Model], prefix: str = "") -> Iterator[str]:
-    """Yield the paths of all fields that have one value."""
-    for name, field in model.model_fields.items():
-        if _is_collection(field.annotation):
-            continue
-        inner = [*_models(field.annotation)]
-        for part in inner:
-            yield from _paths(part, f"{prefix}{name}.")
-        if not inner:
-            yield prefix + name
-
-
-def test_all_fields_of_build_inputs_are_offered() -> None:
-    paths = {path for model in MODEL_BY_SIMULATION_TYPE.values() for path in _paths(model)}
-    assert {*get_args(FieldName)} == {"composition", *paths}
-
-
-def test_the_completion_of_a_shell_has_the_fields() -> None:
-    for shell in ("bash", "zsh", "fish"):
-        script = app.generate_completion(shell=shell)
-        for option in ("where", "field"):
-            assert option in script
-        assert script.count("system.ionization.concentration") >= 2
 
 
 def _offered(*words: str) -> list[str]:
@@ -90,6 +51,26 @@ def offered(tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
     """The same as `_offered` for many words: processes that need not import the program."""
     with taking_turns(COMPLETE) as take:
         yield lambda *words: _words(take(os.geteuid(), 0o022, tmp_path, *words))
+
+
+@pytest.mark.usefixtures("kind")
+@on("sqlite")
+def test_the_completion_offers_the_fields_and_tags_of_the_store(
+    store: Program, offered: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count,tags.project\n"
+    (tmp_path / "water.csv").write_text(f"{header}mixedbox,O,9,rafts\n", encoding="utf-8")
+    assert store("prepare-build", tmp_path / "water.csv", tmp_path / "new").code == 0
+    assert store("sync", "push", "systems", tmp_path / "new").code == 0
+    for words in (
+        ["sync", "pull", "systems", "--field"],
+        ["sync", "verify", "--where"],
+        ["report", "--colour"],
+    ):
+        names = offered(*words, "")
+        assert {"composition", "species.SOL.count", "system.ionization.seed"} <= {*names}
+        assert "system.monolayer" not in names
+    assert offered("sync", "pull", "systems", "--tag", "") == ["project"]
 
 
 @pytest.mark.usefixtures("kind", "pushed_all")

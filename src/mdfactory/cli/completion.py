@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -30,6 +31,9 @@ ANSWER_SECONDS: Final = 0.3
 
 MAX_HASHES: Final = 50
 """Largest number of hashes that are offered."""
+
+MAX_DOCUMENTS: Final = 500
+"""Number of simulations whose BuildInputs are read."""
 
 THREAD_NAME: Final = "mdfactory-completion"
 
@@ -89,6 +93,44 @@ def hash_prefixes(context: Any) -> list[tuple[str, str]]:
             yield case(hash_[:digits]), f"{simulation_type}, {status}"
 
     return _read(context, read)
+
+
+def field_names(context: Any) -> list[str]:
+    """Return the fields of the BuildInputs in the store, as commands name them."""
+
+    def read(transaction: Transaction) -> Iterator[str]:
+        from mdfactory.records.fields import COMPOSITION, flatten, short_paths
+
+        names = dict.fromkeys((COMPOSITION,))
+        for document in _documents(transaction):
+            names |= dict.fromkeys(path for path, _ in flatten(document))
+            names |= dict.fromkeys(short_paths(document))
+        yield from names
+
+    return _read(context, read)
+
+
+def tag_keys(context: Any) -> list[str]:
+    """Return the keys of the tags in the store."""
+
+    def read(transaction: Transaction) -> Iterator[str]:
+        yield from dict.fromkeys(
+            key for document in _documents(transaction) for key in document.get("tags") or ()
+        )
+
+    return _read(context, read)
+
+
+def _documents(transaction: Transaction) -> Iterator[dict[str, Any]]:
+    """Yield the BuildInputs of the first simulations."""
+    from mdfactory.records.query import Query
+    from mdfactory.records.tables import SIMULATIONS
+    from mdfactory.records.tags import INPUT_COLUMN
+
+    query = Query(columns=(INPUT_COLUMN,), limit=MAX_DOCUMENTS)
+    for (text,) in transaction.values(SIMULATIONS, query):
+        with suppress(ValueError):
+            yield json.loads(text)
 
 
 def _read(context: Any, read: Callable[[Transaction], Iterator[Candidate]]) -> list[Candidate]:

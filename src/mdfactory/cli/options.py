@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from inspect import cleandoc
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, ArgumentCollection, Group, Parameter, Token, validators
 
 from mdfactory.cli.command_help import CommandHelp
-from mdfactory.cli.completion import hash_prefixes, result_names
+from mdfactory.cli.completion import field_names, hash_prefixes, result_names, tag_keys
 from mdfactory.cli.layout import path_word
 from mdfactory.errors import UsageError
 from mdfactory.files import expand_home
@@ -108,54 +108,10 @@ HashPrefix = Annotated[
         help="First digits of the hash, in upper or lower case.",
     ),
 ]
-FieldName = Literal[
-    "composition",
-    "engine",
-    "parametrization",
-    "parametrization_config.charge_method",
-    "parametrization_config.forcefield",
-    "parametrization_config.ignore_hydrogens",
-    "parametrization_config.merge_all",
-    "parametrization_config.type",
-    "parametrization_config.water_model",
-    "simulation_type",
-    "system.concentration_volume_basis",
-    "system.core.replication_factor",
-    "system.core.target_density",
-    "system.ionization.concentration",
-    "system.ionization.min_distance",
-    "system.ionization.neutralize",
-    "system.ionization.seed",
-    "system.monolayer",
-    "system.name",
-    "system.padding",
-    "system.partial_specific_volume",
-    "system.pressure",
-    "system.protein.count",
-    "system.protein.fraction",
-    "system.protein.pdb_path",
-    "system.protein.resname",
-    "system.radius",
-    "system.relax_steps",
-    "system.shell.area_per_lipid",
-    "system.shell.z0",
-    "system.shell_thickness",
-    "system.sizing.box_size",
-    "system.sizing.target_density",
-    "system.sizing.type",
-    "system.target_density",
-    "system.temperature",
-    "system.total_count",
-    "system.z_padding",
-]
-"""Fields of a BuildInput that the completion of a shell offers; not those of molecules, which have
-any names."""
-
-Fields = Annotated[
-    tuple[FieldName | str, ...], Parameter(negative=(), show_choices=False, metavar="FIELD")
-]
+Fields = Annotated[tuple[str, ...], Parameter(negative=(), completer=field_names, metavar="FIELD")]
 Conditions = Annotated[Fields, Parameter(group=FILTER_GROUP, metavar="CONDITION")]
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), group=FILTER_GROUP)]
+Tags = Annotated[Texts, Parameter(completer=tag_keys)]
 FileJobs = Annotated[
     int | None,
     Parameter(
@@ -199,7 +155,7 @@ class SearchOptions:
 
     where: Conditions = ()
     contains: Texts = ()
-    tag: Texts = ()
+    tag: Tags = ()
 
     def search(self, fields: Sequence[str] = ()) -> Search:
         """Return the search of these options, with fields to add as columns."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter, Token
 
+from mdfactory.cli.completion import field_names
 from mdfactory.cli.options import (
     FILTER_GROUP,
     NO_SEARCH,
     Command,
-    FieldName,
     HashPrefix,
     ResultNames,
     SearchOptions,
@@ -127,7 +127,7 @@ class ContentOptions:
 
     analysis_name: ResultNames = ()
     title: str | None = None
-    colour: Annotated[FieldName | str | None, Parameter(show_choices=False)] = None
+    colour: Annotated[str | None, Parameter(completer=field_names)] = None
     from_: Annotated[str, Parameter(name="--from")] = "0"
     max_size: Size = 10_000_000
     no_artifacts: Annotated[bool, Parameter(negative=())] = False
