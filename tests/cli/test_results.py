@@ -295,9 +295,9 @@ def test_a_frame_that_was_changed_is_an_error(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("digest = 'x'", "sidecar in _mdfactory_frame was changed"),
-        ("arrow_ipc = 'AAAA'", "sidecar in _mdfactory_frame was changed"),
-        ("entry = 'no JSON'", "sidecar in _mdfactory_frame was changed"),
+        ("digest = 'x'", "extras in _mdfactory_frame were changed"),
+        ("arrow_ipc = 'AAAA'", "extras in _mdfactory_frame were changed"),
+        ("entry = 'no JSON'", "extras in _mdfactory_frame were changed"),
         ("arrow_schema = 'AAAA'", "arrow_schema is not an Arrow schema"),
     ],
 )

@@ -234,7 +234,7 @@ def test_an_error_says_where_in_the_expression(text: str, position: int, reason:
         ("a = 1", {"bool"}, "a is true or false, and 1 is a number"),
         ("a ~ 1", {"number"}, "a is a number, and 1 is a text"),
         ("a > 30 %", {"number"}, "write 30 % as 0.3"),
-        ("a = 1", {"group", "null"}, "a is a group of fields, which cannot be compared"),
+        ("a = 1", {"group", "null"}, "a is a section of several fields, which cannot be compared"),
         ("a = x", {"list"}, "a is a list, which cannot be compared"),
     ],
 )

@@ -354,7 +354,7 @@ def test_read_of_a_corrupt_file_is_an_error(existing: tuple[Path, Path]) -> None
     raw = bytearray(existing[0].read_bytes())
     raw[4096:8192] = b"\xff" * 4096
     existing[0].write_bytes(raw)
-    with pytest.raises(StoreError, match="malformed"):
+    with pytest.raises(StoreError, match="a file is damaged"):
         list(SqliteStore(*existing).read(SIMULATIONS))
 
 

@@ -105,7 +105,7 @@ def test_count_works_and_delete_fails_without_write_permission(
     assert count == "8"
     assert error.startswith("StoreError: ")
     assert str(existing / "runs.db") in error
-    assert "nothing was changed" in error
+    assert "nothing was changed: you have no permission to write these files" in error
     assert sorted(path.name for path in existing.iterdir()) == ["analysis.db", "runs.db"]
 
 

@@ -119,7 +119,7 @@ def test_what_is_empty_or_no_text_selects_nothing(name: str, value: object, reas
 def test_a_condition_on_a_group_names_the_fields_in_it(
     pushed: Store, text: str, fields: str
 ) -> None:
-    message = f"is a group of fields, which cannot be compared; write {fields}$"
+    message = f"is a section of several fields, which cannot be compared; write {fields}$"
     with pushed.transaction() as transaction, pytest.raises(QueryError, match=message):
         list(matching_hashes(transaction, parse_search(where=[text])))
 

@@ -58,7 +58,7 @@ KINDS: Final = {
     "text": "a text",
     "bool": "true or false",
     "null": "null",
-    "group": "a group of fields",
+    "group": "a section of several fields",
     "list": "a list",
 }
 """Kind of a value -> what messages call it."""

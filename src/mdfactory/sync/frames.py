@@ -289,7 +289,9 @@ def _check_sidecar(row: Mapping[str, Any]) -> None:
     except (ValueError, AttributeError, RecursionError):  # no JSON, no object, nested too deeply
         digest = ""
     if row["digest"] != digest:
-        raise FrameCorruptError(f"its sidecar in {FRAME_SIDECARS.name} was changed")
+        raise FrameCorruptError(
+            f"its types, units and extras in {FRAME_SIDECARS.name} were changed"
+        )
 
 
 @contextmanager

@@ -226,9 +226,9 @@ def _choose(transaction: Transaction, number: int | None) -> Operation:
         raise UndoError(f"operation {number} changed nothing", command="mdfactory sync log")
     if not operation.can_be_undone:
         raise UndoError(
-            f"operation {operation.number} ({operation.entries[0].command}) cannot be undone: its "
-            "before-images were not stored, or were removed to save space. The section [history] "
-            "of the configuration sets how much is stored"
+            f"operation {operation.number} ({operation.entries[0].command}) cannot be undone: what "
+            "its records were before was not kept, or was removed to save space. The section "
+            "[history] of the configuration sets how much is kept"
         )
     return operation
 
@@ -257,8 +257,8 @@ def changed_records(
     size = 0
     undo = undo_table(Namespace(entry.namespace), entry.slot)
     damaged = StoreError(
-        f"{transaction.location}: the before-images of operation {entry.operation} in "
-        f"{undo.name} are damaged; nothing was undone"
+        f"{transaction.location}: what {undo.name} keeps to undo operation {entry.operation} is "
+        "damaged; nothing was undone"
     )
     try:
         keys = transaction.values(undo, Query(columns=("hash",))) if transaction.has(undo) else ()

@@ -257,7 +257,7 @@ class FindTests(StoreUnderTest):
             (["species.SOL.count > x"], "character 21: species.SOL.count is a number"),
             (["system.name > 3"], 'system.name is a text, and 3 is a number; write "3" in quotes'),
             (["hash = 3"], "hash is a text"),
-            (["system.core = 3"], "is a group of fields"),
+            (["system.core = 3"], "is a section of several fields"),
         ],
     )
     def test_a_field_that_no_simulation_has_is_an_error(

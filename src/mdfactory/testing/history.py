@@ -396,7 +396,9 @@ class HistoryTests(StoreUnderTest):
         filled.retention = Retention(2)
         _push_changes(filled, 4)
         assert _can_be_undone(filled) == [True, True, False, False]
-        with pytest.raises(UndoError, match=r"operation 1 .*its before-images were not stored"):
+        with pytest.raises(
+            UndoError, match=r"operation 1 .*what its records were before was not kept"
+        ):
             undo(filled, 1)
         undo(filled, 4)
         assert _can_be_undone(filled) == [True, True, False, False, False]

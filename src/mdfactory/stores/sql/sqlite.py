@@ -37,6 +37,17 @@ log = logging.getLogger(__name__)
 USER_VERSION: Final = 1
 """``PRAGMA user_version`` of the files; the value that existing installations expect."""
 
+PRIMARY_CODE: Final = 0xFF
+"""The bits of an error of SQLite that are its kind; the others are the details."""
+
+REASONS: Final = {
+    sqlite3.SQLITE_READONLY: (
+        "you have no permission to write these files, or to create others in their folder"
+    ),
+    sqlite3.SQLITE_CORRUPT: "a file is damaged",
+}
+"""Error of SQLite -> what users read of it; the texts of others say it."""
+
 FIRST_LOCK_BYTE: Final = 0x40000000
 """Offset of the first byte that SQLite locks (``PENDING_BYTE``, file format, section 1.3.4)."""
 
@@ -196,7 +207,8 @@ class SqliteStore(Store):
         """Return the `StoreError` for an error of the database or its files."""
         files = ", ".join(dict.fromkeys(str(path) for path in self._paths.values()))
         action = "written; nothing was changed" if write else "read"
-        reason = str(error)
+        code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
+        reason = REASONS.get(code, str(error))
         if isinstance(error, OSError) and error.filename and error.strerror:
             reason = f"{error.filename}: {error.strerror}"
         reasons = filter(None, [reason, self._find_obstacle()])

@@ -319,7 +319,7 @@ class _Verification:
             # writes both with the same time, so one of the times was changed.
             has_none = table.sidecar and not row[table.sidecar_columns[0]]
             if has_none and damage is not None and transaction.sidecars(table, [key], ("digest",)):
-                problem = "its sidecar has another time than the record"
+                problem = "its types, units and extras have another time than the record"
                 self._report(table, key, problem, PUSH_FORCE)
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
