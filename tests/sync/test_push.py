@@ -132,6 +132,17 @@ def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
     assert _stored(store)[FIRST]["directory"] == f"{moved}/{FIRST}"
 
 
+def test_only_the_folder_that_was_moved_is_to_be_relocated(store: Store, campaign: Path) -> None:
+    """It may have kept its name: the folder above it, which others are in, was not moved."""
+    push(store, str(campaign))
+    moved = campaign / "done" / FIRST
+    moved.parent.mkdir()
+    (campaign / FIRST).rename(moved)
+    command = f"mdfactory sync relocate {campaign / FIRST} {moved}"
+    with pytest.raises(ConflictError, match=f"run: {command}\n"):
+        push(store, str(moved))
+
+
 def test_a_copy_of_a_campaign_is_named(store: Store, campaign: Path) -> None:
     push(store, str(campaign))
     copied = Path(shutil.copytree(campaign, campaign.parent / "copied"))
@@ -271,7 +282,11 @@ def test_a_summary_without_folders_is_an_error(store: Store, tmp_path: Path) -> 
 
 
 def test_a_misspelt_source_names_the_one_that_was_meant(store: Store, campaign: Path) -> None:
-    for typed, meant in (("campain", "campaign"), ("campaign/campain.yaml", "campaign.yaml")):
+    for typed, name in (
+        ("campain", "campaign"),
+        ("campaign/campain.yaml", "campaign/campaign.yaml"),
+    ):
+        meant = campaign.parent / name
         with pytest.raises(SourceError, match=rf"\(did you mean '{meant}'\?\)"):
             push(store, str(campaign.parent / typed))
     with pytest.raises(SourceError, match=f"build summary or pattern in {campaign.parent}$"):

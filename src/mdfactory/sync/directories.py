@@ -104,8 +104,13 @@ def _changes(transaction: Transaction, batches: Batches) -> Iterator[tuple[str, 
 
 
 def _renamed(old: str, new: str) -> tuple[str, str]:
-    """Return two paths without the names at their ends that are equal."""
+    """Return two paths without the names at their ends that are equal.
+
+    The topmost folder that does not exist any more was moved, and none above it.
+    """
     (old_top, old_name), (new_top, new_name) = map(os.path.split, (old, new))
     if old_name != new_name or "" in {old_name, old_top, new_top}:
+        return old, new
+    if os.path.isdir(old_top) and not os.path.isdir(old):
         return old, new
     return _renamed(old_top, new_top)
