@@ -301,6 +301,30 @@ def test_prepare_build_shows_the_hash_and_composition_of_each_row_on_a_terminal(
     assert lines[9].startswith("8 folders created, 0 already existed")
 
 
+def test_prepare_build_shows_by_what_rows_of_one_composition_differ(
+    terminal: Callable[..., Any], tmp_path: Path
+) -> None:
+    header = "simulation_type,system.species.SOL.smiles,system.species.SOL.count"
+    header = f"{header},system.ionization,system.ionization.concentration,parametrization"
+    rows = ["mixedbox,O,90,,0.15,", "mixedbox,O,90,,0.5,smirnoff", "mixedbox,O,91,,,"]
+    rows += ["mixedbox,O,92,null,,", "mixedbox,O,92,,0.15,"]
+    (tmp_path / "salt.csv").write_text("\n".join([header, *rows]))
+    wide = {"COLUMNS": "160"}
+    shown = terminal("prepare-build", tmp_path / "salt.csv", tmp_path / "new", env=wide)
+    lines = shown.text.splitlines()
+    assert lines[0].split() == ["row", "hash", "composition", "differs"]
+    assert [" ".join(line.split()[2:]) for line in lines[1:6]] == [
+        'SOL 90 ionization.concentration 0.15, parametrization "cgenff"',
+        'SOL 90 ionization.concentration 0.5, parametrization "smirnoff"',
+        "SOL 91",
+        "SOL 92 ionization null",
+        (
+            "SOL 92 ionization.neutralize true, ionization.concentration 0.15, "
+            "ionization.min_distance 5.0, and 1 more"
+        ),
+    ]
+
+
 def test_prepare_build_shows_forty_rows_on_a_terminal(
     terminal: Callable[..., Any], tmp_path: Path
 ) -> None:

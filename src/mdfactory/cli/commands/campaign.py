@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from mdfactory.cli.completion import hash_prefixes
 from mdfactory.cli.options import Command, UserPath
 from mdfactory.cli.session import CurrentSession, Session
-from mdfactory.errors import UsageError, counted
+from mdfactory.errors import UsageError, counted, listed
 
 if TYPE_CHECKING:
     from mdfactory.campaign.campaign_csv import Row
@@ -149,14 +149,46 @@ def _prepare(session: Session, file: Path, out: Path) -> None:
 
 
 def _show_rows(session: Session, rows: Sequence[Row]) -> None:
-    """Print the row, hash and composition of each new simulation."""
+    """Print the row, hash and composition of each new simulation, and what else differs."""
     import pyarrow as pa
 
-    shown = pa.RecordBatch.from_pylist(list(_composed_rows(rows[:MAX_SHOWN_ROWS])))
+    records = [*_composed_rows(rows[:MAX_SHOWN_ROWS])]
+    differences = _differences(rows[:MAX_SHOWN_ROWS], [record["composition"] for record in records])
+    if any(differences):
+        records = [
+            {**record, "differs": text} for record, text in zip(records, differences, strict=True)
+        ]
+    shown = pa.RecordBatch.from_pylist(records)
     names = shown.schema.names
-    session.terminal.rows([shown], names, required=("row", "hash"), wanted=["composition"])
+    session.terminal.rows([shown], names, required=("row", "hash"), wanted=names[2:])
     if len(rows) > MAX_SHOWN_ROWS:
         session.terminal.note(f"... and {len(rows) - MAX_SHOWN_ROWS:,} more (--json lists all)")
+
+
+def _differences(rows: Sequence[Row], compositions: Sequence[object]) -> list[str]:
+    """Return for each row the fields by which it differs from others of its composition.
+
+    A field that others lack counts only if no other field differs.
+    """
+    from mdfactory.records.fields import flatten
+
+    fields = [dict(flatten(json.loads(row.build_input.canonical_json))) for row in rows]
+    differences = []
+    for own, composition in zip(fields, compositions, strict=True):
+        alike = [
+            other for other, text in zip(fields, compositions, strict=True) if text == composition
+        ]
+        changed = [
+            name for name in own if any(other.get(name, own[name]) != own[name] for other in alike)
+        ]
+        lacking = [name for name in own if any(name not in other for other in alike)]
+        texts = [
+            f"{name.removeprefix('system.')} {json.dumps(own[name])}"
+            for name in changed or lacking
+            if name != "parametrization_config.type"  # it is the parametrization
+        ]
+        differences.append(", ".join(listed(texts)))
+    return differences
 
 
 def _composed_rows(rows: Iterable[Row]) -> Iterator[dict[str, object]]:
