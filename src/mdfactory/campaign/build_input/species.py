@@ -83,7 +83,8 @@ def _write_smiles(smiles: str) -> str:
             raise ValueError(
                 f"{smiles!r} leaves stereochemistry open; specify every stereocentre (@, @@) and "
                 "double bond (/, \\), such as C[C@H](O)F and C/C=C/C, also the phosphorus of a "
-                "phospholipid, such as O[P@@](=O)([O-])O"
+                "phospholipid, such as O[P@@](=O)([O-])O. There, either one will do, "
+                "but write the same in all campaigns: the hash depends on it"
             )
         return str(Chem.MolToSmiles(molecule))
 
