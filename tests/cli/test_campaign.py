@@ -52,9 +52,10 @@ def test_unknown_columns_cause_a_warning(mdfactory: Program, campaign: Path) -> 
     file = campaign / "campaign.csv"
     lines = [f"{line},x" for line in file.read_text(encoding="utf-8").splitlines()]
     file.write_text("\n".join(lines), encoding="utf-8")
-    result = mdfactory("check-csv", file)
-    assert result.code == 0
-    assert result.err == f"warning: {file}: ignored unknown columns: x\n"
+    for arguments in (["check-csv", file], ["check-csv", file, "-q"]):
+        result = mdfactory(*arguments)
+        assert result.code == 0
+        assert result.err == f"warning: {file}: ignored unknown columns: x\n"
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
