@@ -142,7 +142,7 @@ def test_a_smiles_that_rdkit_would_read_in_part_is_a_problem(tmp_path: Path, smi
 
 def test_unknown_columns_at_the_top_are_ignored_with_a_warning(tmp_path: Path) -> None:
     rows = _rows(tmp_path, f"{MIXED},comment,owner.name", "mixedbox,O,5,x,me")
-    assert rows.warnings == ("ignored unknown columns: comment, owner",)
+    assert rows.warnings == ("ignored unknown columns: comment, owner.name",)
     assert rows.rows[0].build_input.hash == _build_input(tmp_path, MIXED, "mixedbox,O,5").hash
 
 

@@ -285,10 +285,12 @@ def test_read_simulation_gives_a_reason_for_a_required_folder_without_yaml(tmp_p
 
 
 def test_read_simulation_warns_of_unknown_keys(tmp_path: Path) -> None:
-    folder = _make_folder(tmp_path, own=WATER + "colour: red\nflavour: up\n")
-    assert _read_valid(folder).warnings == (
-        f"{folder / 'folder.yaml'}: ignored unknown keys: colour, flavour",
-    )
+    text = "parametrisation: smirnoff\nflavour: up\n5: x\ncolour.of: red\n"
+    folder = _make_folder(tmp_path, own=WATER + text)
+    ignored = "5, colour.of, flavour, parametrisation"
+    meant = "(did you mean 'parametrization'? It is 'cgenff' now)"
+    (warning,) = _read_valid(folder).warnings
+    assert warning == f"{folder / 'folder.yaml'}: ignored unknown keys: {ignored} {meant}"
 
 
 def test_read_simulation_takes_the_hash_from_the_build_input_not_the_folder(tmp_path: Path) -> None:

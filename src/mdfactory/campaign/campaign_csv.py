@@ -172,10 +172,16 @@ def _parse_rows(
             hint = hint or replica_hint(row.build_input)
         elif note := rounded_note(number, _named(given), row.build_input):
             notes.append(note)
-    builds = [row.build_input for row in rows.values()]
-    ignored = ignored_fields([column.name for column in columns.values()], builds)
-    warnings = (f"ignored unknown columns: {ignored}",) if ignored else ()
+    warnings = tuple(_warnings([*columns.values()], [row.build_input for row in rows.values()]))
     return Rows(tuple(rows.values()), tuple(problems), warnings, first_notes(notes), hint)
+
+
+def _warnings(columns: Sequence[Column], builds: Sequence[BuildInput]) -> Iterator[str]:
+    """Yield a warning if columns are ignored."""
+    ignored = [column.name for column in columns if column.path[0] not in BuildInput.model_fields]
+    if ignored:
+        names = [column.name for column in columns]
+        yield f"ignored unknown columns: {ignored_fields(ignored, names, builds)}"
 
 
 def _named(cells: Mapping[Column, str]) -> dict[str, str]:

@@ -39,30 +39,27 @@ def replica_hint(build: BuildInput) -> str:
     return REPLICA_HINT if has_ions else REPLICA_HINT + NO_IONS_HINT
 
 
-def ignored_fields(given: Collection[str], builds: Sequence[BuildInput]) -> str:
-    """Return the fields of BuildInputs that are ignored, and which ones were probably meant.
-
-    Of those that were meant it says which value they have instead, if all BuildInputs have the
-    same. Of those that nobody has meant, the first part of the path is enough.
+def ignored_fields(
+    ignored: Iterable[str], given: Collection[str], builds: Sequence[BuildInput]
+) -> str:
+    """Return the fields that are ignored, with those that were probably meant and their values.
 
     Parameters
     ----------
+    ignored
+        Names of the ignored fields, such as columns of a campaign CSV.
     given
-        Paths of the given fields, such as the columns of a campaign CSV.
+        Names of all fields that are given.
     builds
-        The BuildInputs.
+        The BuildInputs. A value is told if it is the same in all.
     """
-    ignored = [path for path in given if path.partition(".")[0] not in BuildInput.model_fields]
-    shown = set()
-    for path in ignored:
-        meant = _meant_field(path)
-        if not meant:
-            shown.add(path.partition(".")[0])
-            continue
-        values = {_value_at(build, meant) for build in builds} if meant not in given else set()
-        value = f" It is {values.pop()} now" if len(values) == 1 and values != {""} else ""
-        shown.add(f"{path} (did you mean '{meant}'?{value})")
-    return ", ".join(sorted(shown))
+    texts = []
+    for name in sorted(ignored):
+        meant = _meant_field(name)
+        values = {_value_at(build, meant) for build in builds} if meant not in given else {""}
+        value = f" It is {values.pop()} now" if len(values) == 1 and "" not in values else ""
+        texts.append(f"{name} (did you mean '{meant}'?{value})" if meant else name)
+    return ", ".join(texts)
 
 
 def field_suggestion(name: str) -> str:
@@ -73,6 +70,7 @@ def field_suggestion(name: str) -> str:
     return f" (did you mean '{meant}'?)" if meant else ""
 
 
+@cache
 def _meant_field(name: str) -> str:
     """Return which field was meant, by its path or else by its last name; empty if none was."""
     paths = _field_paths()

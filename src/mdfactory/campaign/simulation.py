@@ -504,10 +504,11 @@ class _Folder(NamedTuple):
             return skipped.because(self.path, f"{name}: {error}{hint}")
         identity = Identity._make(getattr(build_input, field) for field in Identity._fields)
         warnings = []
-        if any(key not in BuildInput.model_fields for key in values):
+        unknown = [str(key) for key in values if key not in BuildInput.model_fields]
+        if unknown:
             from mdfactory.campaign.campaign_notes import ignored_fields
 
-            ignored = ignored_fields([*map(str, values)], [build_input])
+            ignored = ignored_fields(unknown, values, [build_input])
             warnings.append(one_line(f"{self.path}/{name}: ignored unknown keys: {ignored}"))
         folder_name = os.path.basename(self.path)
         if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
