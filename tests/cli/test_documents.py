@@ -78,6 +78,9 @@ class Runner:
     def run_shell(self, block: Block) -> None:
         """Run each line; its comment may name an ``exit code N`` other than 0."""
         for line in block.text.replace("\\\n", " ").splitlines():
+            if line.startswith("for "):
+                subprocess.run(["bash", "-c", line], check=True)
+                continue
             for words in _commands(line):
                 self.run_command(words, line)
 
