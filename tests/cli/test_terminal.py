@@ -367,16 +367,14 @@ def test_a_terminated_pull_leaves_no_temporary_file(pushed_systems: Path, tmp_pa
     fifo = tmp_path / "out"
     fifo.mkdir()
     script = f"""
-import contextlib, os, signal, sys
+import os, signal
 from mdfactory import cli
 from mdfactory.sync import export
 signal.alarm(30)
 def batches():
     os.kill(os.getpid(), signal.SIGTERM)
     yield
-sys.argv = ["mdfactory", "--version"]
-with contextlib.suppress(SystemExit):  # go on, with the signals as the program has them
-    cli.main()
+cli.exit_when_terminated()
 from mdfactory.records.tables import SIMULATIONS
 from pathlib import Path
 export.export(batches(), SIMULATIONS.schema, Path({str(fifo / "a.csv")!r}))
@@ -462,6 +460,26 @@ def test_an_error_that_no_code_can_catch_is_one_line() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     warning = "warning: RuntimeError: \\x1b[2J at postgresql://me:***@host/lab\n"
     assert (result.returncode, result.stderr) == (0, warning * 2)
+
+
+READS_AHEAD = """
+import io, sys, time
+from pyarrow import csv
+from mdfactory.cli import main
+class Slow(io.BytesIO):
+    def read(self, size=-1):
+        time.sleep(0.3)
+        return super().read(size)
+reader = csv.open_csv(Slow(b"a" + b"\\n1" * 2**22))
+sys.argv[1:] = ["--version"]
+main()
+"""
+
+
+def test_a_thread_that_still_reads_ahead_does_not_abort_the_program() -> None:
+    command = [sys.executable, "-c", READS_AHEAD]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x7f\x9b\u202e\u2066\r\udcff[/red]"
