@@ -468,6 +468,13 @@ def listed(lines: Sequence[str], limit: int = MAX_LISTED, noun: str = "") -> lis
     return [*lines[:limit], *more]
 
 
+def step(text: str, commands: Sequence[str]) -> str:
+    """Return a text with its command, or with the first of several on lines of their own."""
+    if len(commands) == 1:
+        return f"{text}: {commands[0]}"
+    return "\n  ".join([f"{text}:", *listed(commands)])
+
+
 def _group_line(hashes: Sequence[str], columns: str) -> str:
     """Return the line of a message for simulations whose frames have the same columns."""
     listed = [hash_[:HASH_PREFIX_DIGITS] for hash_ in hashes[:MAX_LISTED]]

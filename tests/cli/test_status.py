@@ -120,6 +120,50 @@ def test_status_lists_records_gone_from_disk(mdfactory: Program, pushed_all: Pat
     assert f"mdfactory sync relocate {pushed_all / DONE} NEW" in mdfactory("sync", "status").out
 
 
+@pytest.mark.parametrize("number", [2, 5])
+def test_status_names_each_folder_to_relocate(
+    mdfactory: Program, pushed_all: Path, number: int
+) -> None:
+    folders = sorted(pushed_all.glob("[0-9A-F]*"))[:number]
+    for folder in folders:
+        shutil.rmtree(folder)
+    output = mdfactory("sync", "status").out
+    assert "OLD NEW" not in output
+    for folder in folders:
+        assert (f"  mdfactory sync relocate {folder} NEW\n" in output) is (number == 2)
+    push = "If folders were moved: mdfactory sync push all NEW --update"
+    assert (push in output) is (number == 5)
+
+
+def test_status_without_a_source_names_the_folders_to_push(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    for hash_, folder in ((BUILD, pushed_all / BUILD), (DONE, pushed_all)):
+        results = Simulation.open(pushed_all / hash_).results
+        results.record_analysis("new", pa.table({"r": [1.0]}))
+        output = mdfactory("sync", "status").out
+        assert f"changed records: mdfactory sync push all {folder} --update\n" in output
+
+
+def test_a_folder_above_another_campaign_is_not_relocated(
+    mdfactory: Program, pushed_all: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The printed command is the one for the campaign that was moved."""
+    top = pushed_all.parent
+    other = top / "other" / "one"
+    shutil.move(pushed_all / DONE, other)
+    assert mdfactory("sync", "push", "all", other, "--update").code == 0
+    monkeypatch.chdir(top)
+    (top / "archive").mkdir()
+    shutil.move("campaign", "archive/campaign")
+    refused = mdfactory("sync", "push", "all", "archive/campaign")
+    assert refused.code == 1
+    command = f"mdfactory sync relocate {pushed_all} {top}/archive/campaign"
+    assert f"If the folders were moved, run: {command}\n" in refused.err
+    assert mdfactory(*shlex.split(command)[1:]).code == 0
+    assert mdfactory("sync", "status", "--exit-code").code == 0
+
+
 def test_commands_of_messages_work_as_printed(
     mdfactory: Program, campaign: Path, tmp_path: Path
 ) -> None:

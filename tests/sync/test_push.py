@@ -12,6 +12,7 @@ import pytest
 
 from mdfactory.campaign.simulation import Skipped
 from mdfactory.errors import (
+    MAX_LISTED,
     ConflictError,
     DuplicateSimulationError,
     NotInitialisedError,
@@ -132,15 +133,23 @@ def test_a_campaign_that_moved_is_updated(store: Store, campaign: Path) -> None:
     assert _stored(store)[FIRST]["directory"] == f"{moved}/{FIRST}"
 
 
-def test_only_the_folder_that_was_moved_is_to_be_relocated(store: Store, campaign: Path) -> None:
-    """It may have kept its name: the folder above it, which others are in, was not moved."""
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_only_folders_that_were_moved_are_to_be_relocated(
+    store: Store, campaign: Path, number: int
+) -> None:
+    """They may have kept their names: the folder above them, which others are in, was not moved."""
     push(store, str(campaign))
-    moved = campaign / "done" / FIRST
-    moved.parent.mkdir()
-    (campaign / FIRST).rename(moved)
-    command = f"mdfactory sync relocate {campaign / FIRST} {moved}"
-    with pytest.raises(ConflictError, match=f"run: {command}\n"):
-        push(store, str(moved))
+    folders = sorted(campaign.glob("[0-9A-F]*"))[:number]
+    done = campaign / "done"
+    done.mkdir()
+    commands = [f"mdfactory sync relocate {old} {old.rename(done / old.name)}" for old in folders]
+    if number > MAX_LISTED:
+        commands = [f"mdfactory sync push all {done} --update"]
+    with pytest.raises(ConflictError) as failed:
+        push(store, str(done))
+    for command in commands:
+        assert f" {command}\n" in str(failed.value)
+    assert str(failed.value).count("mdfactory ") == len(commands)
 
 
 def test_a_copy_of_a_campaign_is_named(store: Store, campaign: Path) -> None:

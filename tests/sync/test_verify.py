@@ -16,7 +16,7 @@ import pytest
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
 from mdfactory.errors import NotInitialisedError, QueryError, SourceError, UsageError
-from mdfactory.records.arrow import array, batch
+from mdfactory.records.arrow import array, batch, texts
 from mdfactory.records.query import OneOf, Query
 from mdfactory.records.tables import (
     FRAME_SIDECARS,
@@ -246,7 +246,9 @@ def test_a_row_of_the_overview_that_does_not_match_the_records_is_found(copy: St
         )
     findings = verify(copy).findings
     assert {finding.table for finding in findings} == {OVERVIEW.name}
-    assert all("push all SOURCE --update" in finding.remedy for finding in findings)
+    (directory,) = set(texts(rows["directory"]))
+    command = f"mdfactory sync push all {directory} --update"
+    assert {finding.remedy for finding in findings} == {command}
 
 
 @pytest.mark.parametrize("column", ["files", "checksums"])
@@ -329,6 +331,21 @@ def test_a_campaign_whose_folders_were_all_moved_can_be_relocated(
     assert not verify(store).findings
 
 
+def test_a_folder_that_holds_another_simulation_is_not_relocated(
+    store: Store, campaign: Path
+) -> None:
+    """The record of what it holds now would be relocated too."""
+    first, second, *_ = sorted(campaign.glob("[0-9A-F]*"))
+    first.rename(campaign.parent / "moved")
+    second.rename(first)
+    push(store, str(first), ConflictMode.update, ALL)
+    (finding,) = [found for found in verify(store).findings if "holds another" in found.problem]
+    assert finding.hash == first.name
+    assert finding.remedy == "if it was moved to NEW, mdfactory sync push all NEW --update"
+    push(store, str(campaign.parent / "moved"), ConflictMode.update, ALL)
+    assert not verify(store).findings
+
+
 def test_few_folders_that_were_moved_are_named(store: Store, campaign: Path) -> None:
     shutil.rmtree(campaign / DONE)
     findings = verify(store).findings
@@ -361,12 +378,12 @@ def test_a_result_that_was_changed_on_purpose_need_not_be_recorded_again(
     results.remove_analysis("system_chemistry")
     results.remove_artifact("last_frame_pdb")
     findings = {finding.table: finding for finding in verify(store).findings}
-    clear = "if it was removed, mdfactory sync clear analysis --"
+    clear = "if it was removed: mdfactory sync clear analysis --"
     assert {name: finding.remedy for name, finding in findings.items()} == {
         name: PUSH_UPDATE.replace("SOURCE", str(campaign / DONE))
         if table in (RDF, PLOT)
         else RECORD_AGAIN.replace("SOURCE", str(campaign / DONE))
-        + f"; {clear}{table.result_type}-name {table.result_name} --hash {DONE}"
+        + f" - {clear}{table.result_type}-name {table.result_name} --hash {DONE}"
         for table in (
             RDF,
             PLOT,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from shlex import quote
 
 import pyarrow as pa
 
-from mdfactory.errors import counted
+from mdfactory.errors import MAX_LISTED, counted, step
 from mdfactory.records.arrow import array, texts
 from mdfactory.records.query import Query
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.stores.keys import hash_condition, keys_of
 from mdfactory.stores.transaction import Batches, Transaction
+from mdfactory.sync.verify.finding import PUSH_UPDATE, for_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,24 @@ class NewDirectories:
         """What an update does with their records, and whether their old folders still exist."""
         number = counted(len(self.changes), "simulation")
         old, new = _renamed(*self.changes[0])
-        others = "" if self._is_one_folder else ", and others"
+        is_one_folder = len({*starmap(_renamed, self.changes)}) == 1
+        others = "" if is_one_folder else ", and others"
         return f"{number} recorded in another folder, {self._old_folders}: {old} -> {new}{others}"
 
     @property
     def hint(self) -> str:
-        """The same for a conflict, with the command to run if the folders were moved."""
-        if not self._number_missing:
+        """The same for a conflict, with the commands to run if the folders were moved.
+
+        They change no record of a folder that still exists.
+        """
+        moved = [(old, new) for old, new in self.changes if not os.path.isdir(old)]
+        if not moved:
             return self.warning
-        command = "mdfactory sync relocate OLD NEW"
-        if self._is_one_folder:
-            command = f"mdfactory sync relocate {' '.join(map(quote, _renamed(*self.changes[0])))}"
-        return f"{self.warning}\nIf the folders were moved, run: {command}"
+        pairs = {*starmap(_renamed, moved)}
+        commands = [f"mdfactory sync relocate {quote(old)} {quote(new)}" for old, new in pairs]
+        if len(pairs) > MAX_LISTED:
+            commands = for_folders(PUSH_UPDATE, (new for _, new in moved))
+        return f"{self.warning}\n{step('If the folders were moved, run', sorted(commands))}"
 
     def undo(self, batches: Batches) -> Batches:
         """Yield records as they would be if their folders were the directories in the store."""
@@ -61,21 +69,12 @@ class NewDirectories:
             yield table, rows.set_column(column, rows.schema.field(column), values)
 
     @property
-    def _is_one_folder(self) -> bool:
-        """Whether one folder was moved or copied with all of these simulations in it."""
-        return len({_renamed(*change) for change in self.changes}) == 1
-
-    @property
     def _old_folders(self) -> str:
-        missing = self._number_missing
+        missing = sum(not os.path.isdir(old) for old, _ in self.changes)
         if missing == len(self.changes):
             return "and the old folders do not exist any more"
         which = f"{len(self.changes) - missing:,} of the" if missing else "the"
         return f"and {which} old folders still exist"
-
-    @property
-    def _number_missing(self) -> int:
-        return sum(not os.path.isdir(old) for old, _ in self.changes)
 
 
 def new_directories(transaction: Transaction, batches: Batches) -> NewDirectories:

@@ -18,7 +18,7 @@ from mdfactory.cli.options import (
     source_words,
 )
 from mdfactory.cli.session import CurrentSession, Exit
-from mdfactory.errors import counted, listed
+from mdfactory.errors import counted, step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -93,7 +93,7 @@ def status(
         *(_long_lines(compared, session.terminal) if long else ()),
     ]
     given = shell_words(*source_words(source, table))
-    steps = map(session.next_command, _next_steps(compared, given or "SOURCE"))
+    steps = map(session.next_command, _next_steps(compared, given))
     session.terminal.result(
         "\n".join([*lines, *steps]),
         {
@@ -225,14 +225,22 @@ def _sorted_differences(compared: CampaignStatus) -> list[Difference]:
 def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
     """Yield a line for each command that removes differences between disk and store.
 
-    `source` has the words of its SOURCE.
+    `source` has the words of its SOURCE; it is empty for the directories of all records.
     """
     from mdfactory.sync.lost_inputs import write_back_command
     from mdfactory.sync.status import State
-    from mdfactory.sync.verify.moved import missing_top, relocate_command
+    from mdfactory.sync.verify.finding import PUSH_UPDATE, for_folders
+    from mdfactory.sync.verify.moved import moved_commands
 
-    states = {difference.state for difference in compared.differences}
-    if not states:
+    def directories(*states: State) -> set[str]:
+        return {row.directory for row in compared.differences if row.state in states}
+
+    def pushes(command: str, folders: Collection[str]) -> list[str]:
+        if source and folders:
+            return [command.replace("SOURCE", source)]
+        return for_folders(command, folders)
+
+    if compared.in_step:
         if not (compared.skipped or any(map(Counter.total, compared.counts.values()))):
             yield "nothing was compared"
             return
@@ -240,33 +248,23 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
             yield "To compare the files of artifacts with their checksums: mdfactory sync verify"
         yield "in step, apart from what was skipped" if compared.skipped else "in step"
         return
-    if states & {State.new, State.changed}:
-        yield f"To push new and changed records: mdfactory sync push all {source} --update"
-    if State.edited in states:
-        yield (
-            "To overwrite simulations that another program edited in the store: "
-            f"mdfactory sync push systems {source} --force"
-        )
-    if State.gone in states:
-        gone = {row.directory for row in compared.differences if row.state is State.gone}
-        tops = {*map(missing_top, gone)}
-        command = "mdfactory sync relocate OLD NEW"
-        yield f"If folders were moved: {relocate_command(*tops) if len(tops) == 1 else command}"
     lost = _lost_inputs(compared)
-    commands = [write_back_command(hash_, directory) for hash_, directory in lost.items()]
-    yield from _step("To write BuildInputs again that folders have lost", commands)
-    yield from _step(
-        "To remove records that are only in the store",
-        [*dict.fromkeys(_clear_commands(compared, lost))],
-    )
-
-
-def _step(text: str, commands: Sequence[str]) -> Iterator[str]:
-    """Yield a step with its command, or with the first of several."""
-    if len(commands) == 1:
-        yield f"{text}: {commands[0]}"
-    elif commands:
-        yield "\n  ".join([f"{text}:", *listed(commands)])
+    steps = {
+        "To push new and changed records": pushes(
+            PUSH_UPDATE, directories(State.new, State.changed)
+        ),
+        "To overwrite simulations that another program edited in the store": pushes(
+            "mdfactory sync push systems SOURCE --force", directories(State.edited)
+        ),
+        "If folders were moved": moved_commands(directories(State.gone)),
+        "To write BuildInputs again that folders have lost": [
+            write_back_command(hash_, directory) for hash_, directory in lost.items()
+        ],
+        "To remove records that are only in the store": [
+            *dict.fromkeys(_clear_commands(compared, lost))
+        ],
+    }
+    yield from (step(text, commands) for text, commands in steps.items() if commands)
 
 
 def _lost_inputs(compared: CampaignStatus) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from shlex import quote
 from typing import Final, NamedTuple
 
 from mdfactory.campaign.registry import RESULTS_FOLDER, Analysis, Artifact, resolve_result_path
@@ -24,8 +23,8 @@ from mdfactory.records.tables import SIMULATIONS, Table
 from mdfactory.records.vocabulary import ResultType
 from mdfactory.sync.lost_inputs import write_back_command
 from mdfactory.sync.verify.content import is_known_input, parse_json
-from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row
-from mdfactory.sync.verify.moved import IF_MOVED, missing_folder, relocate_command
+from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding, Row, for_folder
+from mdfactory.sync.verify.moved import PUSH_MOVED, missing_folder
 
 
 class Problem(NamedTuple):
@@ -87,7 +86,7 @@ def find_on_disk(
         elif table.result_type:
             problems = _check_result(table, row, table.result_type, quick=quick)
         for text, remedy, is_error in problems:
-            step = remedy.replace("SOURCE", quote(directory))
+            step = for_folder(remedy, directory)
             yield Finding(table.name, row["hash"], text, step), is_error
 
 
@@ -112,7 +111,8 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
     else:
         if hash_ != row["hash"]:
             problem = f"{row['directory']} holds another simulation, {hash_}"
-            yield Problem(problem, f"{IF_MOVED}, {relocate_command(row['directory'])}")
+            # A relocation of the folder would also change the record of what it holds now.
+            yield Problem(problem, f"if it was moved to NEW, {PUSH_MOVED}")
             return
         yield from _unregistered_tables(row["directory"])
 
@@ -151,7 +151,7 @@ def _check_result(
     entry = next((entry for entry in entries if entry.name.lower() == name.lower()), None)
     if entry is None:
         clear = f"mdfactory sync clear analysis --{result_type}-name {name} --hash {row['hash']}"
-        remedy = f"{RECORD_AGAIN}; if it was removed, {clear}"
+        remedy = f"{RECORD_AGAIN} - if it was removed: {clear}"
         return [problem._replace(remedy=remedy) for problem in problems]
     if _is_recorded(entry, row):
         return problems

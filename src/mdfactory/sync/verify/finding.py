@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Final
 
 Row = Mapping[str, Any]
@@ -41,3 +44,20 @@ class Finding:
     def values(self) -> dict[str, str]:
         """The finding as an object of ``--json``."""
         return {name: getattr(self, name) for name in ("table", "hash", "problem", "remedy")}
+
+
+def for_folder(command: str, folder: str) -> str:
+    """Return a command, or a text with commands, with a folder in place of SOURCE."""
+    return command.replace("SOURCE", quote(folder))
+
+
+def for_folders(command: str, directories: Iterable[str]) -> list[str]:
+    """Return a command for some folders: once for those that are in one folder."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for directory in sorted(directories):
+        path = directory.rstrip("/")
+        groups[os.path.dirname(path)].add(path)
+    return [
+        for_folder(command, parent if len(folders) > 1 else min(folders))
+        for parent, folders in groups.items()
+    ]

@@ -10,9 +10,9 @@ from typing import Final
 
 from mdfactory.errors import MAX_LISTED, counted, listed
 from mdfactory.files import list_folder
-from mdfactory.sync.verify.finding import Finding
+from mdfactory.sync.verify.finding import PUSH_UPDATE, Finding
 
-IF_MOVED: Final = "if it was moved"
+PUSH_MOVED: Final = PUSH_UPDATE.replace("SOURCE", "NEW")
 
 
 def missing_top(directory: str) -> str:
@@ -28,9 +28,15 @@ def relocate_command(directory: str) -> str:
     return f"mdfactory sync relocate {quote(directory)} NEW"
 
 
+def moved_commands(directories: Iterable[str]) -> list[str]:
+    """Return the commands for directories that do not exist, with a blank for each new path."""
+    tops = sorted({*map(missing_top, directories)})
+    return [PUSH_MOVED] if len(tops) > MAX_LISTED else [*map(relocate_command, tops)]
+
+
 def missing_folder(table: str, hash_: str, directory: str) -> Finding:
     """Return the finding about a record whose directory does not exist."""
-    remedy = f"{IF_MOVED}, {relocate_command(missing_top(directory))}"
+    remedy = f"if it was moved, {relocate_command(missing_top(directory))}"
     return Finding(table, hash_, f"there is no folder {directory}", remedy, directory)
 
 
@@ -75,6 +81,6 @@ def _merge(key: str | Finding, group: Sequence[Finding]) -> Sequence[Finding]:
         return group
     names = ", ".join(listed([os.path.basename(finding.folder) for finding in group]))
     # A relocation of the folder would also change the records of what is still in it.
-    command = "mdfactory sync push all NEW --update" if _has_folders(key) else relocate_command(key)
+    command = PUSH_MOVED if _has_folders(key) else relocate_command(key)
     remedy = f"if they were moved to NEW, {command}"
     return [Finding(group[0].table, "", f"{number}: there are no folders {names} in {key}", remedy)]

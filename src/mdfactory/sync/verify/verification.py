@@ -40,7 +40,7 @@ from mdfactory.sync.results import require_tables
 from mdfactory.sync.search import EVERYTHING, Search
 from mdfactory.sync.verify.content import damage_of, problems_of, unknown_values
 from mdfactory.sync.verify.disk import find_on_disk
-from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row
+from mdfactory.sync.verify.finding import PUSH_FORCE, PUSH_UPDATE, Finding, Row, for_folder
 from mdfactory.sync.verify.stored_files import StoredFileCheck
 
 BATCH_SIMULATIONS: Final = 200
@@ -270,7 +270,7 @@ class _Verification:
                     for row in filter(self._is_selected, wrong):
                         key = [row[name] for name in OVERVIEW.key]
                         problem = "this row of the overview does not match the records"
-                        self._report(OVERVIEW, key, problem, PUSH_UPDATE)
+                        self._report(OVERVIEW, key, problem, PUSH_UPDATE, row["directory"])
         found = (
             self._files.find(records) if self._files else find_on_disk(records, quick=self._quick)
         )
@@ -312,7 +312,7 @@ class _Verification:
             damage = damage_of(content, row[table.time], stored.get(key))
             self._verified.unverifiable += damage is None
             for text, is_error in problems_of(table, row, damage):
-                remedy = PUSH_FORCE if is_error else ""
+                remedy = _remedy(PUSH_FORCE, row["directory"]) if is_error else ""
                 self._add(Finding(table.name, " ".join(key), text, remedy), is_error=is_error)
             self._verified.unknown.update((table.name, text) for text in unknown_values(table, row))
             # `Transaction.read_with_sidecars` leaves out a sidecar with another time. mdfactory
@@ -320,7 +320,7 @@ class _Verification:
             has_none = table.sidecar and not row[table.sidecar_columns[0]]
             if has_none and damage is not None and transaction.sidecars(table, [key], ("digest",)):
                 problem = "its types, units and extras have another time than the record"
-                self._report(table, key, problem, PUSH_FORCE)
+                self._report(table, key, problem, PUSH_FORCE, row["directory"])
             if table.id != OVERVIEW.id:
                 yield {name: row[name] for name in table.columns if name not in LONG_COLUMNS}
 
@@ -339,7 +339,7 @@ class _Verification:
             for table, row in records:
                 if row["hash"] not in simulations:
                     problem = "its simulation is not in the store"
-                    self._report(table, [row["hash"]], problem, PUSH_UPDATE)
+                    self._report(table, [row["hash"]], problem, PUSH_UPDATE, row["directory"])
 
     def _report_missing_records(
         self, transaction: Transaction, table: Table, keys: Collection[Key]
@@ -372,5 +372,13 @@ class _Verification:
     def _add(self, finding: Finding, *, is_error: bool) -> None:
         (self._verified.findings if is_error else self._verified.notes).append(finding)
 
-    def _report(self, table: Table, key: Iterable[str], problem: str, remedy: str) -> None:
-        self._verified.findings.append(Finding(table.name, " ".join(key), problem, remedy))
+    def _report(
+        self, table: Table, key: Iterable[str], problem: str, remedy: str, directory: str = ""
+    ) -> None:
+        step = _remedy(remedy, directory)
+        self._verified.findings.append(Finding(table.name, " ".join(key), problem, step))
+
+
+def _remedy(command: str, directory: str) -> str:
+    """Return a command for the folder of a record; a damaged record may have a wrong one."""
+    return for_folder(command, directory) if os.path.isdir(directory) else command
