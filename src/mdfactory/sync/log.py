@@ -66,6 +66,11 @@ class Operation:
         )
 
     @property
+    def is_undone(self) -> bool:
+        """Whether it was undone, by the operation `latest`, and not redone since."""
+        return bool(self.latest) and not self.is_redone
+
+    @property
     def is_whole(self) -> bool:
         """Whether the log has an entry for each namespace that the operation changed."""
         return {entry.namespace for entry in self.entries} == set(self.entries[0].namespaces)

@@ -145,10 +145,9 @@ def _relocation_of(transaction: Transaction, folder: str) -> str:
     """Return number and command of the latest relocation of a folder; empty if there is none."""
     for operation in operations(transaction):
         command = operation.entries[0].command
-        is_undone = operation.latest and not operation.is_redone
         with suppress(ValueError):  # a command that another program has written
             words = shlex.split(command)
-            if words[1:3] == ["sync", "relocate"] and not is_undone:
+            if words[1:3] == ["sync", "relocate"] and not operation.is_undone:
                 paths = [word for word in words[3:] if not word.startswith("-")]
                 if any(absolute_path(path) == folder for path in paths[:-1]):
                     return f"{operation.number}: {command}"

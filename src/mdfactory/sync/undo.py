@@ -64,6 +64,8 @@ def undo(
 ) -> Undone:
     """Undo an operation, in one transaction.
 
+    Nothing is changed if the operation is undone already, also if its records have changed since.
+
     Parameters
     ----------
     store
@@ -80,7 +82,8 @@ def undo(
     Raises
     ------
     ChangedSinceError
-        If a record to be restored was changed after the operation. Nothing was changed.
+        If a record to be restored was changed after the operation, which is not undone. Nothing
+        was changed.
     UndoError
         If there is no such operation, if it changed nothing, if its before-images are not stored,
         or if it also changed a file that is not part of this store now.
@@ -93,18 +96,24 @@ def undo(
     """
     with store.transaction() as transaction:
         operation = _choose(transaction, number)
-        if dry_run:
-            return _undo(transaction, operation, watch, planned={})
-    # Choose again in the writing transaction: another program may have written in between.
-    with store.operation(command, undoes=operation.number) as transaction:
-        current = _choose(transaction, number)
-        if current.number != operation.number:
-            raise StoreChangedError(
-                f"operation {current.number} was done meanwhile ({current.entries[0].command}); "
-                "nothing was undone. Look at it before you repeat the undo",
-                command="mdfactory sync log",
-            )
-        return _undo(transaction, current, watch)
+    try:
+        with (
+            store.transaction() if dry_run else store.operation(command, undoes=operation.number)
+        ) as transaction:
+            # Choose again in this transaction: another program may have written in between.
+            current = _choose(transaction, number)
+            if current.number != operation.number:
+                raise StoreChangedError(
+                    f"operation {current.number} was done meanwhile "
+                    f"({current.entries[0].command}); nothing was undone. Look at it before you "
+                    "repeat the undo",
+                    command="mdfactory sync log",
+                )
+            return _undo(transaction, current, watch, planned={} if dry_run else None)
+    except ChangedSinceError:
+        if operation.is_undone:  # what changed its records since is no reason to undo that
+            return Undone(operation, {}, (), ())
+        raise
 
 
 def _undo(

@@ -156,6 +156,27 @@ class HistoryTests(StoreUnderTest):
         with pytest.raises(ChangedSinceError, match="Operation 4 changed"):
             undo(filled, 3)
 
+    def test_a_second_undo_is_none_although_the_records_have_changed_since(
+        self, filled: Store
+    ) -> None:
+        _push_changes(filled, 2)  # operations 1 and 2
+        undo(filled)  # 3, which 4 undoes
+        undo(filled)
+        for undone, by in ((3, 4), (2, 7)):
+            if undone == 2:
+                undo(filled)  # 6 undoes 5
+                undo(filled, 2)
+            with filled.operation("push") as transaction:
+                changed = records(SIMULATIONS, run("A", status=f"after {by}"))
+                transaction.write([(SIMULATIONS, changed)], ConflictMode.force)
+            before = self._raw_tables()
+            for dry_run in (True, False):
+                again = undo(filled, undone, dry_run=dry_run)
+                assert not again.changed
+                assert again.operation.is_undone
+                assert again.operation.latest == by
+            assert self._raw_tables() == before
+
     @pytest.mark.parametrize("name", ["force", "change repeatedly"])
     def test_a_second_undo_of_an_operation_changes_nothing(self, filled: Store, name: str) -> None:
         operate(filled, name)

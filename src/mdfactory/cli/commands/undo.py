@@ -11,6 +11,7 @@ from mdfactory.cli.session import CurrentSession
 from mdfactory.errors import one_line
 
 if TYPE_CHECKING:
+    from mdfactory.sync.log import Operation
     from mdfactory.sync.undo import Undone
 
 app = Command(name="undo")
@@ -56,27 +57,32 @@ def undo(
         },
         complete=not dry_run,
     )
-    note_operation(session, _reverse_effect(undone))
+    effect, latest = _reverse_effect(undone.operation), undone.operation.latest
+    if undone.changed:
+        note_operation(session, effect)
+    elif undone.operation.is_undone:
+        session.terminal.note(session.next_command(f"to {effect}: mdfactory sync undo {latest}"))
 
 
 def _headline(undone: Undone, *, dry_run: bool) -> str:
     """Return the outcome, with number, time and command of the undone operation."""
     operation, entry = undone.operation, undone.operation.entries[0]
     be, verb = ("would be", "would be ") if dry_run else ("is", "")
+    by = ""
     if not undone.changed:
         verb = "is already "
+        by = f" by operation {operation.latest}" if operation.is_undone else ""
     elif operation.origin:
         again, done = ("undone again", "redone") if operation.is_redo else ("redone", "undone")
         number = operation.number
         cause = f"operation {number}, which had {done} it, {be} undone"
         return f"operation {operation.origin} {verb}{again}: {cause}"
     when = f"({format_time(entry.time)})"
-    return f"operation {operation.number} {when} {verb}undone: {one_line(entry.command)}"
+    return f"operation {operation.number} {when} {verb}undone{by}: {one_line(entry.command)}"
 
 
-def _reverse_effect(undone: Undone) -> str:
-    """Return what an undo of this undo does."""
-    operation = undone.operation
+def _reverse_effect(operation: Operation) -> str:
+    """Return what an undo of the undo of an operation does."""
     if operation.origin and not operation.is_redo:  # this one was a redo
         return f"undo operation {operation.origin} again"
     return f"redo operation {operation.origin or operation.number}"
