@@ -166,11 +166,19 @@ def test_init_ends_with_the_next_command(mdfactory: Program) -> None:
     assert again.endswith("Run: mdfactory sync push all SOURCE\n")
 
 
-def test_init_without_questions_keeps_the_second_path(mdfactory: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "results"), [("sqlite", "analysis.db"), ("csv", "analysis")])
+def test_init_without_questions_puts_results_beside_the_simulations(
+    mdfactory: Program, tmp_path: Path, kind: str, results: str
+) -> None:
+    """They would share the files of the user's own store; a path of the file itself is kept."""
+    mdfactory("config", "init", "--type", kind, "--analysis-db-path", tmp_path / "main", "--yes")
     file = tmp_path / "lab.ini"
-    init = ("config", "init", "--config", file, "--type", "sqlite", "--yes")
-    assert mdfactory(*init, "--run-db-path", tmp_path / "runs.db").code == 0
-    assert "\nANALYSIS_DB_PATH" not in file.read_text(encoding="utf-8")
+    init = ("config", "init", "--config", file, "--type", kind, "--yes")
+    for name in ("one", "other"):
+        assert mdfactory(*init, "--run-db-path", tmp_path / name / "runs").code == 0
+        text = file.read_text(encoding="utf-8")
+        assert f"\nANALYSIS_DB_PATH = {tmp_path / 'one' / results}\n" in text
+    assert not (tmp_path / "other" / results).exists()
 
 
 def test_init_says_how_to_clear_a_default_and_refuses_what_was_appended_to_it(

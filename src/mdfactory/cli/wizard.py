@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 
 from mdfactory.config.passwords import has_password, mask_password, with_password
 from mdfactory.config.settings import (
+    DEFAULT_VALUES,
     FOUNDRY_PATHS,
     FoundryPaths,
     Setting,
@@ -147,7 +148,7 @@ class Prompter:
 
 
 def ask_settings(
-    answers: Answers, settings: Settings, prompter: Prompter, folder: Path
+    answers: Answers, settings: Settings, prompter: Prompter, file: Path
 ) -> dict[SettingKey, str]:
     """Ask for the settings that have no answer yet.
 
@@ -159,8 +160,8 @@ def ask_settings(
         The settings in effect: the defaults of the questions.
     prompter
         Asks the questions.
-    folder
-        Folder of the configuration file to which the settings are written.
+    file
+        The configuration file to which the settings are written.
 
     Returns
     -------
@@ -182,8 +183,9 @@ def ask_settings(
     changed = {("database", "TYPE"): kind}
     for setting in _settings_of(kind):
         default = _default(setting, in_effect)
-        offered = default if prompter.silent else _beside_simulations(setting, changed, in_effect)
-        value = _answer(setting, given, offered or default, prompter, folder)
+        is_own = in_effect[setting].source == str(file)
+        offered = "" if is_own else _beside_simulations(setting, changed)
+        value = _answer(setting, given, offered or default, prompter, file.parent)
         if value != default:
             changed[setting] = value
             in_effect[setting] = Setting(*setting, value, "the answer")
@@ -225,16 +227,13 @@ def _default(setting: SettingKey, in_effect: Mapping[SettingKey, Setting]) -> st
     return str(getattr(FoundryPaths.below(base, name=name), FOUNDRY_PATHS[key]))
 
 
-def _beside_simulations(
-    setting: SettingKey, changed: Mapping[SettingKey, str], in_effect: Mapping[SettingKey, Setting]
-) -> str:
-    """Return the path of the results next to that of the simulations, if only the latter is new."""
+def _beside_simulations(setting: SettingKey, changed: Mapping[SettingKey, str]) -> str:
+    """Return the path of the results next to that of the simulations, if the latter is new."""
     simulations = changed.get((setting[0], "RUN_DB_PATH"))
     is_local = setting[0] in LOCAL_KINDS and setting[1] == "ANALYSIS_DB_PATH"
-    if not is_local or not simulations or in_effect[setting].source != "default":
+    if not is_local or not simulations:
         return ""
-    folder, name = os.path.dirname(simulations), os.path.basename(in_effect[setting].value)
-    return os.path.join(folder, name)
+    return os.path.join(os.path.dirname(simulations), DEFAULT_VALUES[setting])
 
 
 def _answer(

@@ -55,7 +55,8 @@ def init(
         Create the missing tables of the store, or do not. Default: ask; if nothing can be asked,
         create them unless the store is Foundry.
     yes
-        Ask nothing: settings that are not given as options keep their value.
+        Ask nothing: settings that are not given as options keep their value. But a file with no
+        path of the results gets one next to a new path of the simulations.
 
     Examples
     --------
@@ -74,7 +75,7 @@ def init(
         )
     prompter = Prompter(silent=not can_ask)
     settings = load(session.config, missing_ok=True)
-    values = ask_settings(answers or Answers(), settings, prompter, file.parent)
+    values = ask_settings(answers or Answers(), settings, prompter, file)
     if initialise is None:
         # On Foundry, tables are datasets in a project: they are not created by default.
         is_local = values["database", "TYPE"] != "foundry"
