@@ -174,6 +174,11 @@ def test_commands_of_messages_work_as_printed(
     row = "simulation_type,system.species.SOL.smiles,system.species.SOL.count\nmixedbox,O,5\n"
     table.write_text(row, encoding="utf-8")
     assert mdfactory("prepare-build", table, campaign).code == 0
+    for option in ([], ["--json"]):
+        check = mdfactory("sync", "init", "check", "--config", config, *option)
+        assert check.code == 1
+        assert "mdfactory sync" not in check.out
+        assert " sync init systems" in check.out
     mdfactory("sync", "init", "all", "--config", config)
     by_csv = ["--csv", table, "--csv-root", campaign]
     for source in (by_csv, [campaign]):

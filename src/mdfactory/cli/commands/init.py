@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -116,7 +116,10 @@ def check(*, session: CurrentSession) -> int:
     from mdfactory.sync.check import check
 
     store = session.store
-    checks = check(store, session.catalogue, session.configured_files)
+    checks = [
+        replace(entry, command=session.next_command(entry.command))
+        for entry in check(store, session.catalogue, session.configured_files)
+    ]
     is_sound = all(entry.sound for entry in checks)
     session.terminal.result(
         "\n".join([store.location, *map(_check_line, checks)]),

@@ -120,11 +120,10 @@ def _report(verified: Verified, session: Session, stored: StoredFileCheck | None
     """Print the findings, and the number of records that were checked."""
     from mdfactory.sync.verify.moved import merge_missing
 
-    findings = [
-        replace(finding, remedy=session.next_command(finding.remedy))
-        for finding in verified.findings
-    ]
-    notes = verified.all_notes
+    findings, notes = (
+        [replace(found, remedy=session.next_command(found.remedy)) for found in each]
+        for each in (verified.findings, verified.all_notes)
+    )
     lines = [_line(finding) for finding in merge_missing(findings)]
     lines += [f"note: {_line(note)}" for note in notes]
     counts = [
