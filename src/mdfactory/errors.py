@@ -104,10 +104,12 @@ class SourceError(MDFactoryError, LookupError):
         The SOURCE as the user gave it.
     reason
         What is wrong with it, and what is expected.
+    command
+        Shell command that solves the problem.
     """
 
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source}: {reason}")
+    def __init__(self, source: str, reason: str, *, command: str = "") -> None:
+        super().__init__(f"{source}: {reason}", command=command)
         self.source = source
         self.reason = reason
 

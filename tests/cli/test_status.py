@@ -390,6 +390,20 @@ def test_a_store_without_tables_is_an_error(mdfactory: Program, campaign: Path) 
     assert "mdfactory sync init all" in result.err
 
 
+def test_a_build_input_goes_to_the_current_folder_if_that_of_the_record_cannot_be_made(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path
+) -> None:
+    mdfactory("sync", "relocate", pushed_all, "/proc/none")
+    rightless = Path(__file__).parent.parent / "rightless.py"
+    line = [sys.executable, rightless, "-m", "mdfactory", "prepare-build", "--from-store", DONE]
+    refused = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = f"mdfactory prepare-build --from-store {DONE} {DONE}"
+    assert refused.stderr.endswith(f"Run: {command}\n")
+    line = [sys.executable, "-m", *command.split()]
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert (tmp_path / DONE / f"{DONE}.yaml").exists()
+
+
 # Relocate
 
 

@@ -135,10 +135,13 @@ def test_a_prefix_must_select_one_simulation(
 def test_a_moved_folder_needs_its_new_path(store: Store, campaign: Path) -> None:
     push(store, str(campaign))
     moved = campaign.rename(campaign.parent / "moved")
-    with pytest.raises(SourceError, match="there is no such folder; give OUT"):
+    with pytest.raises(SourceError, match="there is no such folder; give OUT") as failed:
         write_back(store, DONE)
     assert not campaign.exists()
     assert write_back(store, DONE, moved / DONE).existed
+    *command, out = failed.value.command.split()
+    assert command == ["mdfactory", "prepare-build", "--from-store", DONE]
+    assert write_back(store, DONE, out).file == str(campaign / DONE / f"{DONE}.yaml")
 
 
 def test_a_record_with_another_hash_is_refused(

@@ -22,7 +22,9 @@ from mdfactory.records.query import Prefix, Query
 from mdfactory.records.tables import SIMULATIONS
 from mdfactory.records.vocabulary import SimulationType
 from mdfactory.stores.store import Store
+from mdfactory.sync.lost_inputs import write_back_command
 from mdfactory.sync.pull import parse_hash_prefix
+from mdfactory.sync.verify.moved import missing_top
 
 MAX_MATCHES = 2
 """Number of records that are read: more than one shows that a prefix is not unique."""
@@ -76,7 +78,13 @@ def write_back(store: Store, hash_prefix: str, out: str | Path | None = None) ->
     hash_, directory, text = _find_record(store, hash_prefix)
     build = _parse(hash_, text)
     if out is None and not os.path.isdir(directory):
-        raise SourceError(directory, "there is no such folder; give OUT, the folder to write to")
+        above = os.path.dirname(missing_top(directory))
+        can_be_made = os.access(above, os.W_OK)
+        raise SourceError(
+            directory,
+            "there is no such folder; give OUT, the folder to write to",
+            command=write_back_command(hash_, directory if can_be_made else hash_),
+        )
     folder = storable_path(expand_home(out or directory))
     is_adopted = build.simulation_type is SimulationType.adopted
     file = folder / ("build.yaml" if is_adopted else f"{folder.name}.yaml")
