@@ -154,18 +154,33 @@ def test_columns_that_were_asked_for_are_shortened_last() -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_columns_that_were_asked_for_stay_readable_before_hash_and_status() -> None:
-    wanted = {
-        "composition": "SOL 450 + ETH 50",
-        "species.SOL.count": "450",
-        "parametrization_config.forcefield": "amber99sb-ildn",
-    }
+@pytest.mark.parametrize(
+    ("width", "wanted", "shown"),
+    [
+        (60, {"composition": "SOL 135 + MEO 315 + ACT"}, "SOL 135 + MEO 315 + ACT"),
+        (
+            80,
+            {
+                "composition": "SOL 450 + ETH 50",
+                "species.SOL.count": "450",
+                "parametrization_config.forcefield": "amber99sb-ildn",
+            },
+            "SOL 450 + ETH 50  450       amber99sb-ildn",
+        ),
+        (80, {"composition": "SOL 135 + MEO 315", "a.b": "1", "c.d": "a longer text"}, "MEO 315"),
+    ],
+)
+def test_columns_that_were_asked_for_are_whole_before_hash_and_status(
+    width: int, wanted: dict[str, str], shown: str
+) -> None:
     record = {name: SYSTEM[name] for name in SIMULATIONS.summary} | wanted
-    lines, cells, left_out = _lines(record, 80, wanted=[*wanted])
+    lines, cells, left_out = _lines(record, width, wanted=[*wanted])
     assert left_out == []
-    assert "SOL 450 + ETH 50  450       amber99sb-ildn" in lines[1]
-    assert cells[1][:2] == [HASH[:8], "pro…"]
-    assert max(map(len, lines)) <= 80
+    assert shown in lines[1]
+    assert cells[1][1] == "pro…"
+    assert HASH.startswith(cells[1][0])
+    assert len(cells[1][0]) >= 8
+    assert max(map(len, lines)) <= width
 
 
 def test_the_width_of_a_column_is_that_of_the_records_of_several_batches() -> None:

@@ -137,18 +137,18 @@ def _in_turn(column: Column, *, is_narrowest: bool, is_wanted: bool) -> tuple[in
     """Return the widths of a column in each step of `_shrink`, in which columns take turns.
 
     The first six steps are those of `measure`. In favour of columns that are wanted, paths and
-    then other required columns get their narrowest width next. Hash and status get it before the
-    columns that are wanted become narrower than a text should be.
+    then other required columns get their narrowest width next. Hash and status get it before a
+    value of the columns that are wanted is shortened.
     """
     best, *_, narrow, long, short, least = column.widths
     if is_wanted:
-        return (*[best] * (len(column.widths) + 1), narrow, long, long, short)
+        return (*[best] * (len(column.widths) + 1), narrow, narrow, long, short)
     if not is_narrowest:
         return (*column.widths[:-1], *[short] * 6)
     if column.name in PATH_COLUMNS:
         return (*column.widths, *[least] * 5)
     if column.name in LAST_COLUMNS:
-        return (*column.widths[:-1], *[short] * 4, least, least)
+        return (*column.widths[:-1], *[short] * 3, *[least] * 3)
     return (*column.widths[:-1], short, *[least] * 5)
 
 
