@@ -13,6 +13,7 @@ import pytest
 import mdfactory
 from mdfactory import Results
 from mdfactory.campaign.discover import discover
+from mdfactory.campaign.scan_index import Reading, ScanIndex
 from mdfactory.campaign.simulation import Simulation, Skipped, read_simulation, status_of
 from mdfactory.errors import OutputError, SourceError, UnknownSimulationError
 from mdfactory.files import list_folder
@@ -291,6 +292,55 @@ def test_read_simulation_warns_of_unknown_keys(tmp_path: Path) -> None:
     meant = "(did you mean 'parametrization'? It is 'cgenff' now)"
     (warning,) = _read_valid(folder).warnings
     assert warning == f"{folder / 'folder.yaml'}: ignored unknown keys: {ignored} {meant}"
+
+
+MIXTURE = """\
+simulation_type: mixedbox
+system:
+  species:
+  - {{smiles: O, resname: sol, count: {0}, fraction: {1}}}
+  - {{smiles: CO, resname: MEO, count: 300, fraction: {2}}}
+  total_count: {3}
+"""
+REMEDY = "; to change the composition, change the counts, or remove them"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "warning"),
+    [
+        ((100, 0.25, 0.75, 400), ""),
+        ((100, 0.2504, 0.7496, "null"), ""),  # rounded
+        ((100, "null", "null", 0), ""),
+        ((0, 0, 1, 300), ""),
+        (
+            (100, 0.6, 0.5, 400),
+            (
+                "fractions of SOL, MEO (0.6, 0.5) do not agree with their counts, which count: "
+                "0.25, 0.75"
+            ),
+        ),
+        (
+            (0, 0.2, 1, 300),
+            "fractions of SOL (0.2) do not agree with their counts, which count: 0",
+        ),
+        (
+            (100, 0.25, 0.75, 4000),
+            "a total_count of 4,000 does not agree with the sum of the counts, which counts: 400",
+        ),
+    ],
+)
+def test_amounts_that_counts_overrule_cause_a_warning_also_from_the_index(
+    tmp_path: Path, amounts: tuple[object, ...], warning: str
+) -> None:
+    folder = _make_folder(tmp_path, own=MIXTURE.format(*amounts))
+    expected = (f"{folder / 'folder.yaml'}: {warning}{REMEDY}",) if warning else ()
+    assert _read_valid(folder).warnings == expected
+    for _ in range(2):
+        with ScanIndex(tmp_path / "index.db", settled_after=0) as index:
+            reading = Reading(index=index, digests_only=True)
+            found = read_simulation(str(folder), list_folder(folder), reading=reading)
+        assert isinstance(found, Simulation)
+        assert found.warnings == expected
 
 
 def test_read_simulation_takes_the_hash_from_the_build_input_not_the_folder(tmp_path: Path) -> None:

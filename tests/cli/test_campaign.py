@@ -95,14 +95,15 @@ def test_replicas_of_a_system_without_ions_need_the_ionization_without_salt(
 
 
 @pytest.mark.parametrize("command", ["check-csv", "prepare-build"])
-def test_a_row_whose_counts_do_not_sum_to_the_total_count_is_noted(
+def test_a_row_whose_counts_are_not_those_of_other_cells_is_noted(
     mdfactory: Program, tmp_path: Path, command: str
 ) -> None:
     species = "system.species.SOL.{0},system.species.ETH.{0}"
     header = f"simulation_type,system.total_count,{species.format('smiles')}"
     file = tmp_path / "rounded.csv"
     rows = ["mixedbox,100,O,CCO,0.333,0.667,,", "mixedbox,100,O,CCO,0.4,0.6,,"]
-    rows.append("mixedbox,100,O,CCO,,,40,50")
+    rows += ["mixedbox,100,O,CCO,,,40,50", "mixedbox,400,O,CCO,0.29,0.71,,"]
+    rows.append("mixedbox,,O,CCO,0.6,0.5,100,300")
     header = f"{header},{species.format('fraction')},{species.format('count')}"
     file.write_text("\n".join([header, *rows]), encoding="utf-8")
     result = mdfactory(command, file, *([tmp_path] if command == "prepare-build" else ()))
@@ -113,8 +114,16 @@ def test_a_row_whose_counts_do_not_sum_to_the_total_count_is_noted(
             "total, without the digits after the point"
         ),
         (
-            "row 3: 90 molecules, not the total_count of 100; the counts are given, and the total "
-            "is their sum"
+            "row 3: a total_count of 100 does not agree with the sum of the counts, which counts: "
+            "90; to change the composition, change the counts, or remove them"
+        ),
+        (
+            "row 4: 399 molecules, not the total_count of 400; 0.29 x 400 is 115.99999999999999 in "
+            "floating-point numbers, of which 115 molecules stay; give counts instead"
+        ),
+        (
+            "row 5: fractions of SOL, ETH (0.6, 0.5) do not agree with their counts, which count: "
+            "0.25, 0.75; to change the composition, change the counts, or remove them"
         ),
     ]
 

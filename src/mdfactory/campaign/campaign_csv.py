@@ -22,10 +22,10 @@ from mdfactory.campaign.campaign_columns import (
     read_cell,
 )
 from mdfactory.campaign.campaign_notes import (
+    amounts_note,
     first_notes,
     ignored_fields,
     replica_hint,
-    rounded_note,
     row_reason,
 )
 from mdfactory.errors import BuildInputError, SourceError
@@ -91,7 +91,7 @@ class Rows:
     warnings
         One-line warnings about the file.
     notes
-        One-line notes on rows whose counts do not sum to their total count.
+        One-line notes on rows whose counts are not those that other cells ask for.
     hint
         How to make replicas, if rows are the same simulation; else empty.
     """
@@ -162,16 +162,17 @@ def _parse_rows(
         line = reader.line_num  # type: ignore[attr-defined]  # of csv.reader
         try:
             given = _take_cells(cells, width, columns)
-            row = Row(number, line, _parse_row(given, folder), _hint(given, folder))
+            build, note = _parse_row(given, folder)
+            row = Row(number, line, build, _hint(given, folder))
         except BuildInputError as error:
             problems.append(RowProblem(number, line, row_reason(error)))
             continue
         if (earlier := rows.setdefault(row.build_input.hash, row)) is not row:
             reason = f"the same simulation as row {earlier.number}"
             problems.append(RowProblem(number, line, reason))
-            hint = hint or replica_hint(row.build_input)
-        elif note := rounded_note(number, _named(given), row.build_input):
-            notes.append(note)
+            hint = hint or replica_hint(build)
+        elif note:
+            notes.append(f"row {number}: {note}")
     warnings = tuple(_warnings([*columns.values()], [row.build_input for row in rows.values()]))
     return Rows(tuple(rows.values()), tuple(problems), warnings, first_notes(notes), hint)
 
@@ -184,10 +185,6 @@ def _warnings(columns: Sequence[Column], builds: Sequence[BuildInput]) -> Iterat
         yield f"ignored unknown columns: {ignored_fields(ignored, names, builds)}"
 
 
-def _named(cells: Mapping[Column, str]) -> dict[str, str]:
-    return {column.name: cell for column, cell in cells.items()}
-
-
 def _take_cells(
     cells: Sequence[str], width: int, columns: Mapping[int, Column]
 ) -> dict[Column, str]:
@@ -198,8 +195,8 @@ def _take_cells(
     return {column: cell for column, cell in stripped if cell}
 
 
-def _parse_row(cells: Mapping[Column, str], folder: str) -> BuildInput:
-    """Return the BuildInput of a row, given its cells that are not blank."""
+def _parse_row(cells: Mapping[Column, str], folder: str) -> tuple[BuildInput, str]:
+    """Return the BuildInput of a row and the note on its counts, given its cells without blanks."""
     values: dict[str, Any] = {}
     lists: dict[str, dict[str, dict[str, str]]] = {}  # path -> resname -> fields of the species
     for column, cell in cells.items():
@@ -216,7 +213,7 @@ def _parse_row(cells: Mapping[Column, str], folder: str) -> BuildInput:
         return f"{match[1]}.{list(lists[match[1]])[int(match[2])]}"
 
     try:
-        return BuildInput.parse(values)
+        build = BuildInput.parse(values)
     except BuildInputError as error:
         named = [
             (NUMBERED_SPECIES.sub(name_species, field), reason) for field, reason in error.problems
@@ -225,6 +222,7 @@ def _parse_row(cells: Mapping[Column, str], folder: str) -> BuildInput:
             (field, f"{reason}{_lone_species(field, reason, lists)}") for field, reason in named
         ]
         raise BuildInputError(problems) from error
+    return build, amounts_note(values, build)
 
 
 def _lone_species(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from math import isclose
 from typing import Any, Final, get_args
 
 from mdfactory.campaign.build_input import BuildInput
 from mdfactory.campaign.build_input.base import Model
+from mdfactory.campaign.build_input.composition import Composition
 from mdfactory.campaign.build_input.model import MODEL_BY_SIMULATION_TYPE, NOT_A_FIELD
 from mdfactory.errors import BuildInputError, listed, most_similar
 from mdfactory.records.vocabulary import SimulationType
@@ -18,7 +20,8 @@ MAX_ROW_PROBLEMS: Final = 10
 MAX_ROUNDED_ROWS: Final = 10
 """Number of rows with rounded counts that are named."""
 
-TOTAL_COUNT: Final = "system.total_count"
+FRACTION_TOLERANCE: Final = 1e-3
+"""Largest difference between a fraction that was rounded when it was written, and its count."""
 
 REPLICA_HINT: Final = (
     "Replicas are rows whose BuildInputs differ: give each row its own number in a column "
@@ -99,28 +102,76 @@ def row_reason(error: BuildInputError) -> str:
     return "; ".join(listed(lines, MAX_ROW_PROBLEMS))
 
 
-def rounded_note(number: int, given: Mapping[str, str], build: BuildInput) -> str:
-    """Return the note on a row whose counts do not sum to its total count; empty if they do.
+def overruled_amounts(values: Mapping[str, Any], build: BuildInput) -> str:
+    """Return which given amounts the counts of all species overrule; empty if they agree.
 
     Parameters
     ----------
-    number
-        Number of the row.
-    given
-        Name of a column -> its cell; without blank cells.
+    values
+        The values of which the BuildInput was made.
     build
-        BuildInput of the row, whose total count is the sum of the counts.
+        The BuildInput.
     """
-    total: int | None = getattr(build.system, "total_count", None)
-    wanted = given.get(TOTAL_COUNT)
-    if total is None or wanted is None or float(wanted) in {0, total}:
+    system = build.system
+    if not isinstance(system, Composition) or not _has_counts(values):
         return ""
-    counts = [float(cell) for name, cell in given.items() if name.endswith(".count")]
-    if sum(counts) == total:
-        why = "the counts are given, and the total is their sum"
-    else:
-        why = "a count is the fraction times the total, without the digits after the point"
-    return f"row {number}: {total:,} molecules, not the total_count of {float(wanted):,.0f}; {why}"
+    given, total = values["system"], system.total_count
+    differing = [
+        (str(molecule["resname"]).upper(), float(molecule["fraction"]), fraction)
+        for molecule in given["species"]
+        for fraction in [float(molecule["count"]) / total]
+        if molecule.get("fraction") is not None
+        and abs(float(molecule["fraction"]) - fraction) > FRACTION_TOLERANCE
+    ]
+    parts = []
+    if differing:
+        names, fractions, own = zip(*differing, strict=True)
+        parts.append(
+            f"fractions of {', '.join(names)} ({_numbers(fractions)}) do not agree with their "
+            f"counts, which count: {_numbers(own)}"
+        )
+    wanted = float(given.get("total_count") or 0)
+    if wanted not in {0, total}:
+        parts.append(
+            f"a total_count of {wanted:,.0f} does not agree with the sum of the counts, which "
+            f"counts: {total:,}"
+        )
+    if parts:
+        parts.append("to change the composition, change the counts, or remove them")
+    return "; ".join(parts)
+
+
+def amounts_note(values: Mapping[str, Any], build: BuildInput) -> str:
+    """Return what a user should know of the counts that a BuildInput has; empty if nothing.
+
+    The parameters are those of `overruled_amounts`.
+    """
+    system = build.system
+    if not isinstance(system, Composition) or _has_counts(values):
+        return overruled_amounts(values, build)
+    given, total = values["system"], int(float(values["system"]["total_count"]))
+    if total == system.total_count:
+        return ""
+    why = "a count is the fraction times the total, without the digits after the point"
+    fractions = (float(molecule["fraction"]) for molecule in given["species"])
+    products = [(fraction, total * fraction) for fraction in fractions]
+    # Products that would be whole if the fraction could be stored exactly.
+    for fraction, product in products:
+        if int(product) < round(product) and isclose(product, round(product)):
+            why = (
+                f"{fraction} x {total} is {product} in floating-point numbers, of which "
+                f"{int(product):,} molecules stay; give counts instead"
+            )
+    return f"{system.total_count:,} molecules, not the total_count of {total:,}; {why}"
+
+
+def _has_counts(values: Mapping[str, Any]) -> bool:
+    """Whether every species has a count, in the values of a mixture."""
+    return all(molecule.get("count") is not None for molecule in values["system"]["species"])
+
+
+def _numbers(numbers: Iterable[float]) -> str:
+    return ", ".join(f"{number:.6g}" for number in numbers)
 
 
 def first_notes(notes: Iterable[str]) -> tuple[str, ...]:

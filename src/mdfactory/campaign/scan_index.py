@@ -39,7 +39,7 @@ from mdfactory.version import __version__
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 
 SETTLED_AFTER_SECONDS: Final = 2.0
 """Smallest age of a file at which any further change is certain to change its times."""

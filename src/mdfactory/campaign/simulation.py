@@ -495,6 +495,7 @@ class _Folder(NamedTuple):
         if not _claims_to_be_build_input(values, own=own):
             return None
         from mdfactory.campaign.build_input import BuildInput
+        from mdfactory.campaign.campaign_notes import ignored_fields, overruled_amounts
 
         try:
             build_input = BuildInput.parse(values)
@@ -506,10 +507,10 @@ class _Folder(NamedTuple):
         warnings = []
         unknown = [str(key) for key in values if key not in BuildInput.model_fields]
         if unknown:
-            from mdfactory.campaign.campaign_notes import ignored_fields
-
             ignored = ignored_fields(unknown, values, [build_input])
             warnings.append(one_line(f"{self.path}/{name}: ignored unknown keys: {ignored}"))
+        if overruled := overruled_amounts(values, build_input):
+            warnings.append(one_line(f"{self.path}/{name}: {overruled}"))
         folder_name = os.path.basename(self.path)
         if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
             warnings.append(
