@@ -343,18 +343,15 @@ def test_amounts_that_counts_overrule_cause_a_warning_also_from_the_index(
         assert found.warnings == expected
 
 
-def test_read_simulation_takes_the_hash_from_the_build_input_not_the_folder(tmp_path: Path) -> None:
-    folder = _make_folder(tmp_path, name="A" * 40, own=WATER)
-    simulation = _read_valid(folder)
-    assert simulation.hash == WATER_HASH
-    (warning,) = simulation.warnings
-    assert str(folder) in warning
-    assert WATER_HASH in warning
-
-
-@pytest.mark.parametrize("name", [WATER_HASH, WATER_HASH.lower(), "run_17"])
-def test_read_simulation_does_not_warn_of_other_folder_names(tmp_path: Path, name: str) -> None:
-    assert _read_valid(_make_folder(tmp_path, name=name, own=WATER)).warnings == ()
+@pytest.mark.parametrize(
+    ("name", "named_hash"),
+    [("a" * 40, "A" * 40), (WATER_HASH, ""), (WATER_HASH.lower(), ""), ("run_17", "")],
+)
+def test_the_hash_is_that_of_the_build_input_whatever_the_folder_is_named(
+    tmp_path: Path, name: str, named_hash: str
+) -> None:
+    simulation = _read_valid(_make_folder(tmp_path, name=name, own=WATER))
+    assert (simulation.hash, simulation.named_hash) == (WATER_HASH, named_hash)
 
 
 def test_open_reads_status_and_results(campaign: Path) -> None:

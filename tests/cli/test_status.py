@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from mdfactory import Simulation
 from mdfactory.config import load
@@ -258,23 +257,6 @@ def test_status_names_invalid_folders(mdfactory: Program, pushed_all: Path) -> N
     assert _rows(_status(mdfactory, pushed_all)) == [("only_in_store", "RUN_DATABASE", BUILD, [])]
 
 
-def test_an_edited_build_input_is_told_with_the_command_that_removes_its_earlier_record(
-    mdfactory: Program, pushed_all: Path
-) -> None:
-    file = pushed_all / BUILD / f"{BUILD}.yaml"
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    values["system"]["target_density"] = 0.77
-    file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    pushed = mdfactory("sync", "push", "all", pushed_all, "--update")
-    command = f"mdfactory sync clear all --hash {BUILD}"
-    assert "an edited BuildInput is another simulation. If the folder was" in pushed.err
-    assert command in pushed.err
-    line = mdfactory("sync", "status", pushed_all).out.splitlines()[-1]
-    assert line == f"To remove records that are only in the store: {command}"
-    assert mdfactory(*command.split()[1:], "--yes").code == 0
-    assert mdfactory("sync", "status", pushed_all).out.splitlines()[-1] == "in step"
-
-
 def test_status_prints_a_command_for_each_result_that_is_only_in_the_store(
     mdfactory: Program, pushed_all: Path
 ) -> None:
@@ -514,3 +496,56 @@ def test_files_with_times_far_in_the_past_or_future_are_compared(
     for words in (["push", "all"], ["status", "--exit-code"], ["push", "all", "--diff"]):
         result = mdfactory("sync", *words, campaign)
         assert (result.code, result.err) == (0, "")
+
+
+def _edit(folder: Path) -> str:
+    """Edit the BuildInput of a folder; return its new hash."""
+    file = folder / f"{folder.name}.yaml"
+    file.write_text(file.read_text().replace("target_density: 0.9", "target_density: 0.8"))
+    return Simulation.open(folder).hash
+
+
+def test_each_way_out_of_an_edited_build_input_ends_the_warning(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    folder = pushed_all / BUILD
+    new = _edit(folder)
+    assert new != BUILD
+    warning = mdfactory("sync", "status", pushed_all).err.removeprefix("warning: ").rstrip()
+    (pushed,) = mdfactory("sync", "push", "all", pushed_all, "--update", "--json").json["warnings"]
+    assert pushed == warning
+    file = folder / f"{BUILD}.yaml"
+    back = f"mdfactory prepare-build --from-store {BUILD} {folder}"
+    clear = f"mdfactory sync clear all --hash {BUILD}"
+    assert warning == (
+        f"{folder}: the folder is named after another hash; its BuildInput has {new}: an edited "
+        f"BuildInput is another simulation. The store has the earlier one. To go back to it, move "
+        f"{file} away, and run:\n  {back}\n"
+        f"If the edit was meant, rename the folder to {new}, and run:\n  {clear}"
+    )
+    file.rename(folder / "edited.txt")
+    assert mdfactory(*back.split()[1:]).code == 0
+    assert _status(mdfactory, pushed_all)["warnings"] == []
+
+    _edit(folder)
+    last = mdfactory("sync", "status", pushed_all).out.splitlines()[-1]
+    assert last == f"To remove records that are only in the store: {clear}"
+    assert mdfactory(*clear.split()[1:], "--yes").code == 0
+    (cleared,) = _status(mdfactory, pushed_all)["warnings"]
+    assert "clear" not in cleared
+    assert cleared.endswith(
+        f"If the edit was meant, rename the folder to {new}; if not, restore the file from a backup"
+    )
+    folder.rename(pushed_all / new)
+    assert _status(mdfactory, pushed_all)["warnings"] == []
+    assert mdfactory("sync", "push", "all", pushed_all, "--update").code == 0
+    assert _status(mdfactory, pushed_all)["in_step"]
+
+
+def test_a_copy_that_was_edited_does_not_advise_to_clear_the_original(
+    mdfactory: Program, pushed_all: Path
+) -> None:
+    copy = Path(shutil.copytree(pushed_all / BUILD, pushed_all / "copies" / BUILD))
+    _edit(copy)
+    (warning,) = _status(mdfactory, pushed_all)["warnings"]
+    assert "clear" not in warning

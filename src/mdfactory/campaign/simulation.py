@@ -250,6 +250,16 @@ class Simulation:
         return self.identity.hash
 
     @property
+    def named_hash(self) -> str:
+        """The hash that the folder is named after, if it is that of another simulation; or empty.
+
+        The BuildInput of such a folder was probably edited.
+        """
+        name = os.path.basename(self.path)
+        is_other = HASH_PATTERN.fullmatch(name) and name.upper() != self.hash
+        return name.upper() if is_other else ""
+
+    @property
     def content(self) -> tuple[str, ...]:
         """The values of its record, without the time, in the order of `records.SIMULATIONS`.
 
@@ -511,14 +521,6 @@ class _Folder(NamedTuple):
             warnings.append(one_line(f"{self.path}/{name}: ignored unknown keys: {ignored}"))
         if overruled := overruled_amounts(values, build_input):
             warnings.append(one_line(f"{self.path}/{name}: {overruled}"))
-        folder_name = os.path.basename(self.path)
-        if HASH_PATTERN.fullmatch(folder_name) and folder_name.upper() != identity.hash:
-            warnings.append(
-                f"{self.path}: the folder is named after another hash; its BuildInput has "
-                f"{identity.hash}: an edited BuildInput is another simulation. If the folder was "
-                "pushed before, its earlier record stays in the store, until: "
-                f"mdfactory sync clear all --hash {folder_name.upper()}"
-            )
         status = self.status(identity.simulation_type)
         return Simulation(self.path, identity, status, tuple(warnings), self.bare)
 

@@ -72,6 +72,8 @@ class Inventory:
         Folders of simulations that this version does not know, see `UnknownSimulation`.
     plain_runs
         Folders of runs without a BuildInput.
+    edited
+        Simulations whose folder is named after the hash of another one.
     """
 
     folders: dict[str, list[tuple[int, str, SimulationType]]] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Inventory:
     unused_folders: set[str] = field(default_factory=set)
     unknown_folders: set[str] = field(default_factory=set)
     plain_runs: list[str] = field(default_factory=list)
+    edited: list[Simulation] = field(default_factory=list)
 
     def first_pass(
         self, items: Iterable[Discovery], watch: ProgressCallback
@@ -100,6 +103,8 @@ class Inventory:
             folder = (-item.status.rank, item.path, item.identity.simulation_type)
             self.folders.setdefault(item.hash, []).append(folder)
             self.warnings += item.warnings
+            if item.named_hash:
+                self.edited.append(item)
             yield item
 
     def second_pass(

@@ -34,7 +34,7 @@ from mdfactory.stores.spool import Spool
 from mdfactory.stores.store import Store
 from mdfactory.stores.transaction import Batches, Transaction
 from mdfactory.sync.inventory import Inventory
-from mdfactory.sync.lost_inputs import is_lost, stored_hashes, write_back_command
+from mdfactory.sync.lost_inputs import edited_warnings, is_lost, stored_hashes, write_back_command
 from mdfactory.sync.progress import ProgressCallback
 from mdfactory.sync.results import PLURALS
 
@@ -221,6 +221,7 @@ def take_snapshot(
             lost = stored_hashes(store, roots(source, reading))
             raise _no_simulations(source, searched, len(inventory.plain_runs), lost)
         log.info("%d simulations found in %s", len(inventory.folders), source)
+        inventory.warnings += edited_warnings(store, inventory.edited)
         inventory.choose_folders(mode)
         left_out = {*inventory.plain_runs, *searched.former}
         stored = stored_hashes(store, left_out)
