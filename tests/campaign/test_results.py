@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mdfactory.campaign.registry import lock_registry, read_registry
+from mdfactory.campaign.registry import RESTORE, lock_registry, read_registry
 from mdfactory.campaign.result_problems import ResultProblem
 from mdfactory.campaign.results import Results
 from mdfactory.errors import InvalidNameError, RegistryError, ResultError
@@ -254,6 +254,7 @@ def test_an_invalid_registry_is_an_error_and_is_not_overwritten(
         with pytest.raises(RegistryError, match=problem) as caught:
             action()
         assert str(results.folder / "metadata.json") in str(caught.value)
+        assert str(caught.value).endswith(RESTORE)
     assert (results.folder / "metadata.json").read_text(encoding="utf-8") == text
 
 

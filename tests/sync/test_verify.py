@@ -11,10 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mdfactory import Simulation
 from mdfactory.campaign.collect import Scope
+from mdfactory.campaign.registry import RESTORE
 from mdfactory.errors import NotInitialisedError, QueryError, SourceError, UsageError
 from mdfactory.records.arrow import array, batch, texts
 from mdfactory.records.query import OneOf, Query
@@ -398,6 +400,27 @@ def test_a_result_that_was_changed_on_purpose_need_not_be_recorded_again(
         "ANALYSIS_system_chemistry",
         "ARTIFACT_last_frame_pdb",
     }
+
+
+def test_a_registry_that_was_cut_in_half_is_found_and_can_be_recorded_again(
+    store: Store, campaign: Path
+) -> None:
+    results = Simulation.open(campaign / DONE).results
+    registry = results.folder / "metadata.json"
+    registry.write_bytes(registry.read_bytes()[:500])
+    (finding,) = verify(store, quick=True).findings
+    assert (finding.table, finding.hash) == (SIMULATIONS.name, DONE)
+    assert str(registry) in finding.problem
+    assert finding.problem.endswith(RESTORE)
+
+    registry.rename(campaign / "metadata.json")
+    for file in results.folder.glob("*.parquet"):
+        results.record_analysis(file.stem, pq.read_table(file))
+    for folder in (results.folder / "artifacts").iterdir():
+        results.record_artifact(folder.name, *folder.iterdir())
+    assert results.check() == []
+    push(store, str(campaign), ConflictMode.update, ALL)
+    assert verify(store).findings == []
 
 
 def test_only_records_inside_the_source_are_checked(store: Store, campaign: Path) -> None:

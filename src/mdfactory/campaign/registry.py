@@ -40,6 +40,12 @@ LOCK_FILE: Final = ".metadata.lock"
 RECORD_LATER: Final = "Repeat this when that process has ended. If it hangs, end it"
 """What to do if another process holds the lock of the registry."""
 
+RESTORE: Final = (
+    ". Restore it from a backup; or move it away, record the results again from their "
+    "files (record_analysis, record_artifact), and push"
+)
+"""What to do with a registry that cannot be parsed."""
+
 OWN_FILES: Final = {REGISTRY_FILE: "the registry", LOCK_FILE: "the lock of the registry"}
 """Files of ``.analysis`` that are of no result -> what they are."""
 
@@ -205,15 +211,18 @@ def _read_document(path: Path, index: ScanIndex | None) -> tuple[dict[str, Any],
     """
     try:
         content, status = read_file(path, MAX_REGISTRY_BYTES)
-        state = file_state(status)
-        document = _parse_document(content)
-    except ValueError as error:
+    except UnreadableError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             # A dangling symlink is an error: the disk of its target may be unmounted.
             if not (os.path.islink(path) or os.path.islink(path.parent)):
                 return {}, ""
             error = UnreadableError("cannot be read: it is a dangling symlink")
         raise RegistryError(f"{path}: {error}") from error
+    try:
+        document = _parse_document(content)
+    except ValueError as error:
+        raise RegistryError(f"{path}: {error}{RESTORE}") from error
+    state = file_state(status)
     if index:
         index.add(str(path), state, [json.dumps(document)])
     return document, state.key

@@ -114,15 +114,21 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
             # A relocation of the folder would also change the record of what it holds now.
             yield Problem(problem, f"if it was moved to NEW, {PUSH_MOVED}")
             return
-        yield from _unregistered_tables(row["directory"])
+        yield from _check_registry(row["directory"])
 
 
-def _unregistered_tables(directory: str) -> Iterator[Problem]:
-    """Yield a note on each Parquet file that looks like an analysis, but that no push reads."""
+def _check_registry(directory: str) -> Iterator[Problem]:
+    """Yield an unreadable registry, or a note on each Parquet file that it should list.
+
+    Such a file looks like an analysis, but no push reads it.
+    """
     try:
-        files = list_folder(os.path.join(directory, RESULTS_FOLDER)).files
         analyses = Results(directory).registry().analyses.values()
-    except (OSError, RegistryError):  # without results; a result is reported with its own record
+        files = list_folder(os.path.join(directory, RESULTS_FOLDER)).files
+    except RegistryError as error:
+        yield Problem(one_line(error))
+        return
+    except OSError:  # without results
         return
     known = {analysis.filename for analysis in analyses}
     for name in sorted(set(files) - known):
