@@ -252,7 +252,7 @@ def test_a_field_of_another_simulation_type_is_a_problem(tmp_path: Path) -> None
     [
         ("", "no column 'simulation_type'"),
         ("a,b", "no column 'simulation_type'"),
-        (MIXED.replace(",", ";"), "separated by ';'"),
+        (MIXED.replace(",", ";"), "separated by semicolons, not commas"),
         (f"{MIXED},,x", "without a name"),
         (f"{MIXED},{MIXED}", "duplicate column 'simulation_type'"),
         (f"{MIXED},system.species.sol.count", "duplicate column 'system.species.SOL.count'"),
@@ -275,7 +275,7 @@ def test_an_invalid_header_is_an_error(tmp_path: Path, header: str, reason: str)
     ("raw", "reason"),
     [
         (None, "No such file"),
-        (b"simulation_type\n\xff\xfe\n", "utf-8"),
+        (b"simulation_type\nl\xf6sung\n", "it is not UTF-8; save it as UTF-8, .* 'CSV UTF-8'"),
         (b'simulation_type\n"open\n', "end of data"),
     ],
 )

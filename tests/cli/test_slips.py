@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mdfactory.campaign.campaign_columns import SAVE_COMMAS
+
 Program = Callable[..., Any]
 
 RIGHTLESS = Path(__file__).parent.parent / "rightless.py"
@@ -77,7 +79,16 @@ def test_the_name_of_the_current_folder_is_told(
     ("name", "content", "hint"),
     [
         ("a.csv", "simulation-type,x\n", " (did you mean 'simulation-type'?)"),
-        ("a.csv", "simulation_type;x\n", "; its values are separated by ';', not ','"),
+        (
+            "a.csv",
+            "simulation_type;x\n",
+            f"; its values are separated by semicolons, {SAVE_COMMAS}",
+        ),
+        (
+            "a.csv",
+            "simulation_type\tx\n",
+            f"; its values are separated by tabs, {SAVE_COMMAS}",
+        ),
         ("a.xlsx", "PK\n", "; it is a spreadsheet, save it as CSV"),
     ],
 )

@@ -34,6 +34,11 @@ BOND: Final = re.compile(r"\s*-\s*(?=[^\W\d_])")
 SPREADSHEETS: Final = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 """Suffixes of files that must be saved as CSV first."""
 
+SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
+"""Characters that spreadsheets write in place of commas -> what they are called."""
+
+SAVE_COMMAS: Final = "not commas: save it with commas as separators and points as decimal marks"
+
 MAX_COLUMN_LEVELS: Final = 16
 """Levels of a column's path; the deepest path of a BuildInput has five."""
 
@@ -72,8 +77,8 @@ def parse_header(file: Path, header: Sequence[str]) -> dict[int, Column]:
         hint = suggestion("simulation_type", header)
         if file.suffix.lower() in SPREADSHEETS:
             hint = "; it is a spreadsheet, save it as CSV"
-        elif ";" in "".join(header):
-            hint = "; its values are separated by ';', not ','"
+        elif separator := next(filter("".join(header).__contains__, SEPARATORS), ""):
+            hint = f"; its values are separated by {SEPARATORS[separator]}, {SAVE_COMMAS}"
         raise SourceError(str(file), f"no column 'simulation_type' in the header{hint}")
     try:
         columns = {

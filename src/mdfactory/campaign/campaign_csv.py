@@ -130,7 +130,10 @@ def read_rows(file: Path) -> Rows:
             rows = _parse_rows(reader, len(header), columns, absolute_path(file.parent))
     except UnreadableError as error:
         raise SourceError(str(file), f"cannot be read as CSV: it {error}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        hint = "it is not UTF-8; save it as UTF-8, in Excel as 'CSV UTF-8'"
+        raise SourceError(str(file), f"cannot be read as CSV: {hint}") from error
+    except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(str(file), f"cannot be read as CSV: {reason}") from error
     if not (rows.rows or rows.problems):

@@ -429,6 +429,8 @@ def _read_summary(source: str, path: str, index: ScanIndex | None) -> list[tuple
             reason = str(error)
             if not path.lower().endswith((".yaml", ".yml", ".json", ".csv")):
                 reason = f"no YAML file. Give a folder, such as {os.path.dirname(source) or '.'}"
+            elif path.lower().endswith(".csv") and not isinstance(error.__cause__, OSError):
+                reason = "a campaign CSV is given with --csv"
             raise SourceError(source, f"not a build summary: {reason}") from error
         if index:
             index.add(path, file_state(status), NOT_A_BUILD_INPUT, json.dumps(pairs))
@@ -453,8 +455,6 @@ def _parse_summary(path: Path, values: Any) -> list[tuple[str, str]]:
         if not isinstance(hashes, list) or len(hashes) != len(folders):
             hashes = [os.path.basename(str(name)) for name in folders]
         return list(zip(map(str, folders), map(str, hashes), strict=True))
-    if path.suffix.lower() == ".csv":
-        raise UnreadableError("a campaign CSV is given with --csv")
     if is_mapping and "simulation_type" in values and "system" in values:
         raise UnreadableError(f"it is a BuildInput; give its folder instead: {path.parent}")
     raise UnreadableError("it has no list 'system_directory' of folders")
