@@ -143,7 +143,7 @@ def test_tags_select_simulations(mdfactory: Program, tmp_path: Path) -> None:
 def test_simulations_without_the_number_of_a_condition_are_counted(
     mdfactory: Program, tmp_path: Path
 ) -> None:
-    molecules = [{"name": "MEO", "count": 3}, {"name": "SOL", "count": 4}]
+    molecules = [{"name": name, "count": 3} for name in ("MEO", "SOL", "ETH")]
     system = {"name": "rep1", "molecules": molecules}
     adopted = {"simulation_type": "adopted", "parametrization": "external", "system": system}
     Simulation.create(tmp_path / "lab", BuildInput.parse(adopted))
@@ -154,6 +154,8 @@ def test_simulations_without_the_number_of_a_condition_are_counted(
         assert note in found.err
     found = mdfactory("sync", "pull", "systems", "--where", "species.MEO.count > 0")
     assert (found.err, len(found.rows)) == ("", 10)
+    unknown = mdfactory("sync", "pull", "systems", "--where", "species.ETH.fraction > 0.5")
+    assert unknown.err.endswith("did you mean species.ETH.count?\n")
 
 
 @pytest.mark.usefixtures("pushed_all")

@@ -279,7 +279,8 @@ class _Surveyor:
             if len(paths) > MAX_COMPARED_FIELDS:
                 break
         names = dict.fromkeys([*paths, *self._table.columns, *SIMULATIONS.columns, COMPOSITION])
-        alike = get_close_matches(field.text, names, 5, 0.7)
+        beside = _beside(field.text, paths)
+        alike = get_close_matches(field.text, beside or names, 5, 0.7) or _best(beside)
         meant = _with_name(field.text, paths)
         if meant:
             known = f"did you mean {' or '.join(map(displayed, meant))}?"
@@ -309,6 +310,12 @@ def _with_name(name: str, paths: Iterable[str]) -> list[str]:
     found = [path for path in paths if name.lower() in path.lower().split(".")]
     short = [path for path in found if path.startswith("species.")]
     return _best(short or found)
+
+
+def _beside(name: str, paths: Iterable[str]) -> list[str]:
+    """Return the paths of the other fields of what a field is said to be of, such as a molecule."""
+    parent, dot, _ = name.lower().rpartition(".")
+    return [path for path in paths if dot and path.lower().rpartition(".")[0] == parent]
 
 
 def _best(paths: Iterable[str]) -> list[str]:
