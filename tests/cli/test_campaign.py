@@ -290,6 +290,22 @@ def test_rows_without_a_folder_are_named_with_exit_code_3(store: Program, campai
     )
 
 
+def test_a_folder_without_any_of_the_rows_leads_to_the_one_to_search(
+    store: Program, campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrong").mkdir()
+    monkeypatch.chdir(tmp_path / "wrong")
+    for command in ("push systems", "status"):
+        result = store("sync", *command.split(), "--csv", campaign / "campaign.csv")
+        assert (result.code, result.err.count("skipped: ")) == (3, 8)
+        assert result.err.startswith(
+            f"warning: no row has a folder below {tmp_path / 'wrong'}; give the folder to search "
+            "with --csv-root\n"
+        )
+    source = ("--csv", campaign / "campaign.csv", "--csv-root", campaign)
+    assert store("sync", "push", "systems", *source).err == ""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["a", "--csv", "b"], ["a", "--csv-root", "b"], ["--csv-root", "b"]],

@@ -15,12 +15,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from shlex import quote
 
 import pyarrow as pa
 
 from mdfactory.campaign.collect import Scope, collect
-from mdfactory.campaign.discover import Folders, Searched, Source, discover, roots
+from mdfactory.campaign.discover import CsvSource, Folders, Searched, Source, discover, roots
 from mdfactory.campaign.scan_index import Reading
 from mdfactory.campaign.simulation import Simulation
 from mdfactory.errors import SourceError, counted, listed
@@ -227,6 +228,11 @@ def take_snapshot(
         stored = stored_hashes(store, left_out)
         lost = {path: hash_ for path, hash_ in stored.items() if path in left_out}
         inventory.warn_of_missing_inputs(str(source), lost)
+        if isinstance(source, CsvSource) and source.root == Path() and not inventory.folders:
+            inventory.warnings.append(
+                f"no row has a folder below {roots(source)[0]}; give the folder to search with "
+                "--csv-root"
+            )
         if isinstance(source, str) and os.path.isdir(expand_home(source)):
             inventory.warn_of_simulations_below(*roots(source))
         inventory.add_missing_names(scope, str(source))
