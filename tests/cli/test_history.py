@@ -396,14 +396,14 @@ def test_undoing_twice_is_reported(mdfactory: Program, pushed_all: Path) -> None
     result = mdfactory("sync", "undo", 1)
     assert result.code == 0
     assert mdfactory("sync", "log", "--json").json["operations"][0]["made"] == []
-    assert "is already undone by operation 2: mdfactory sync push all" in result.out
+    assert "is already undone (by operation 2): mdfactory sync push all" in result.out
     redo = "to redo operation 1: mdfactory sync undo 2"
     assert redo in result.err
     mdfactory("sync", "push", "all", pushed_all)
     for option in ([], ["--dry-run"]):
         result = mdfactory("sync", "undo", 1, *option)
         assert result.code == 0
-        assert "is already undone by operation 2: mdfactory sync push all" in result.out
+        assert "is already undone (by operation 2): mdfactory sync push all" in result.out
         assert redo in result.err
 
 

@@ -130,7 +130,7 @@ def test_status_names_each_folder_to_relocate(
     assert "OLD NEW" not in output
     for folder in folders:
         assert (f"  mdfactory sync relocate {folder} NEW\n" in output) is (number == 2)
-    push = "If folders were moved: mdfactory sync push all NEW --update"
+    push = "If folders were moved to NEW: mdfactory sync push all NEW --update"
     assert (push in output) is (number == 5)
 
 

@@ -71,7 +71,7 @@ def _headline(undone: Undone, *, dry_run: bool) -> str:
     by = ""
     if not undone.changed:
         verb = "is already "
-        by = f" by operation {operation.latest}" if operation.is_undone else ""
+        by = f" (by operation {operation.latest})" if operation.is_undone else ""
     elif operation.origin:
         again, done = ("undone again", "redone") if operation.is_redo else ("redone", "undone")
         number = operation.number
