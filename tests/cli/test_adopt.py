@@ -109,7 +109,7 @@ def test_a_narrow_terminal_shows_names_and_progress(
 
 
 def test_a_push_names_runs_that_it_leaves_out(
-    mdfactory: Program, lab: Path, caplog: pytest.LogCaptureFixture
+    mdfactory: Program, lab: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = _initialised(mdfactory)
     store("adopt", lab, "--write")
@@ -118,6 +118,11 @@ def test_a_push_names_runs_that_it_leaves_out(
     assert pushed.code == 0
     assert "1 GROMACS run without a BuildInput left out" in pushed.err
     assert f"run: mdfactory adopt {lab}" in pushed.err
+    config = tmp_path / "lab.ini"
+    config.write_text("[database]\nTYPE = csv\n", encoding="utf-8")
+    mdfactory("sync", "init", "all", "--config", config)
+    pushed = mdfactory("sync", "push", "all", lab, "--config", config)
+    assert f"run: mdfactory --config {config} adopt {lab}" in pushed.err
     assert f"no BuildInput: {lab}/walltime" in caplog.text
 
 

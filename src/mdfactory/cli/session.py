@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mdfactory.stores.store import Store
 
 
-NEXT_COMMAND: Final = re.compile(r"\bmdfactory (?=sync|config|prepare-build --from-store)")
+NEXT_COMMAND: Final = re.compile(r"\bmdfactory (?=sync|config|adopt|prepare-build --from-store)")
 """Beginning of a command in a message."""
 
 

@@ -265,8 +265,7 @@ def _no_simulations(
     elif searched.gromacs:
         owners = counted(searched.gromacs, "folder")
         reason += (
-            f". {owners} with GROMACS files, but without the topology (.top) that mdfactory adopt "
-            "reads"
+            f". {owners} with GROMACS files, but without the topology (.top) that an adoption reads"
         )
     elif searched.tables:
         reason += ". A campaign CSV becomes folders by prepare-build"
