@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -94,7 +95,10 @@ class Runner:
             case "cd":
                 self.monkeypatch.chdir(arguments[0])
             case "export":
-                self.monkeypatch.setenv(*arguments[0].split("=", 1))
+                variable, value = arguments[0].split("=", 1)
+                self.monkeypatch.setenv(variable, value.replace("$PWD", os.getcwd()))
+            case "unset":
+                self.monkeypatch.delenv(arguments[0])
             case "mkdir" | "mv":
                 subprocess.run(words, check=True)
             case "pip":
