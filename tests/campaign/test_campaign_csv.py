@@ -181,6 +181,7 @@ def test_a_missing_smiles_names_that_of_a_species_with_nothing_else(tmp_path: Pa
             "target_density (did you mean 'system.target_density'? It is 1.0 now)",
         ),
         ("seed", "7", "seed (did you mean 'system.ionization.seed'?)"),
+        ("species.X.count", "7", "species.X.count (did you mean 'system.species.X.count'?)"),
     ],
 )
 def test_a_misspelt_column_names_the_value_that_is_used_instead(

@@ -155,13 +155,27 @@ def test_a_folder_of_the_same_name_in_another_root_is_a_conflict_that_tells_what
     assert "adopt folders of different roots with --prefix" in failed.err
 
 
+def test_the_command_that_an_adoption_names_pushes_its_new_runs(
+    mdfactory: Program, lab: Path, tmp_path: Path
+) -> None:
+    store = _initialised(mdfactory)
+    own = tmp_path / "own"
+    for name, options in (("walltime", ""), ("nacl_amber", " --diff")):
+        shutil.copytree(lab / name, own / name)
+        adopted = store("adopt", own, "--write")
+        command = f"mdfactory sync push all {own}{options}"
+        assert adopted.err.endswith(f"To push them: {command}\n")
+        pushed = store(*command.split()[1:], "--json")
+        assert (pushed.code, pushed.json["counts"]["inserted"]) == (0, 1)
+
+
 def test_exit_codes(mdfactory: Program, lab: Path, tmp_path: Path) -> None:
     (lab / "walltime" / "topol.top").write_text("")
     assert mdfactory("adopt", lab).code == 3
     result = mdfactory("adopt", lab, "--write")
     assert result.code == 3
     assert f"skipped: {lab}/walltime: topol.top: no [ molecules ] in it" in result.err
-    assert f"To push them: mdfactory sync push all {lab}" in result.err
+    assert f"To push them: mdfactory sync push all {lab}\n" in result.err
     (tmp_path / "none").mkdir()
     assert mdfactory("adopt", tmp_path / "none").code == 1
     assert mdfactory("adopt", tmp_path / "missing").code == 1

@@ -130,7 +130,8 @@ def test_status_names_each_folder_to_relocate(
     assert "OLD NEW" not in output
     for folder in folders:
         assert (f"  mdfactory sync relocate {folder} NEW\n" in output) is (number == 2)
-    push = "If folders were moved to NEW: mdfactory sync push all NEW --update"
+    moved = "If folders were moved (NEW is the path that each has now)"
+    push = f"{moved}: mdfactory sync push all NEW --update"
     assert (push in output) is (number == 5)
 
 
@@ -142,6 +143,26 @@ def test_status_without_a_source_names_the_folders_to_push(
         results.record_analysis("new", pa.table({"r": [1.0]}))
         output = mdfactory("sync", "status").out
         assert f"changed records: mdfactory sync push all {folder} --update\n" in output
+
+
+@pytest.mark.parametrize("moved", ["", DONE])
+def test_a_relocation_to_the_folder_above_the_new_path_names_that_path(
+    mdfactory: Program, pushed_all: Path, tmp_path: Path, moved: str
+) -> None:
+    """As in ``mv OLD FOLDER``, after which FOLDER is not the new path."""
+    old, archive = pushed_all / moved, tmp_path / "archive"
+    archive.mkdir()
+    shutil.move(old, archive)
+    for options in ((), ("--dry-run",)):
+        result = mdfactory("sync", "relocate", old, archive, *options)
+        command = f"mdfactory sync relocate {old} {archive / old.name}"
+        assert result.code == 1
+        assert result.err == (
+            f"error: {archive}: {old.name} is in this folder now; NEW is the new path of OLD. "
+            f"Run: {command}\n"
+        )
+    assert mdfactory(*command.split()[1:]).code == 0
+    assert mdfactory("sync", "status", "--exit-code").code == 0
 
 
 def test_a_folder_above_another_campaign_is_not_relocated(
@@ -523,6 +544,9 @@ def test_each_way_out_of_an_edited_build_input_ends_the_warning(
         f"{file} away, and run:\n  {back}\n"
         f"If the edit was meant, rename the folder to {new}, and run:\n  {clear}"
     )
+    found = mdfactory("sync", "verify").out
+    assert f"away, and {back}\n" in found
+    assert f"rename the folder to {new}, and {clear}\n" in found
     file.rename(folder / "edited.txt")
     assert mdfactory(*back.split()[1:]).code == 0
     assert _status(mdfactory, pushed_all)["warnings"] == []

@@ -343,7 +343,8 @@ def test_a_folder_that_holds_another_simulation_is_not_relocated(
     push(store, str(first), ConflictMode.update, ALL)
     (finding,) = [found for found in verify(store).findings if "holds another" in found.problem]
     assert finding.hash == first.name
-    assert finding.remedy == "if it was moved to NEW, mdfactory sync push all NEW --update"
+    remedy = "if it was moved to NEW, mdfactory sync push all NEW --update"
+    assert finding.remedy.splitlines()[0] == remedy
     push(store, str(campaign.parent / "moved"), ConflictMode.update, ALL)
     assert not verify(store).findings
 

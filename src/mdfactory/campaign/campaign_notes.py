@@ -77,6 +77,8 @@ def field_suggestion(name: str) -> str:
 def _meant_field(name: str) -> str:
     """Return which field was meant, by its path or else by its last name; empty if none was."""
     paths = _field_paths()
+    if "." in name and f"system.{name.partition('.')[0]}" in paths:  # as --where has it
+        return f"system.{name}"
     by_name: dict[str, str] = {}
     for path in paths:
         by_name.setdefault(path.rpartition(".")[2], path)

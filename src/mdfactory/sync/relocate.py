@@ -83,7 +83,8 @@ def relocate(
     UsageError
         If `old` and `new` are the same folder, or no store can hold the path `new`.
     SourceError
-        If the store has no records of the folder. Nothing was written.
+        If the store has no records of the folder, or if it was moved into `new`. Nothing was
+        written.
     NotInitialisedError
         If the store has no tables.
     """
@@ -100,7 +101,10 @@ def relocate(
         for table in tables:
             if not dry_run:
                 transaction.lock_table(table)
-            hashes = [hash_ for hash_, _ in records_inside(transaction, table, {before})]
+            inside = [*records_inside(transaction, table, {before})]
+            for _, directory in inside[:1]:
+                _require_new_path(directory, before, after)
+            hashes = [hash_ for hash_, _ in inside]
             counts[table.name] = len(hashes)
             watch(f"relocating {table.name}", len(hashes))
             # The overview has several rows of a simulation: each hash is read once.
@@ -114,6 +118,27 @@ def relocate(
         if not any(counts.values()):
             raise _no_records(transaction, tables, old, after)
     return Relocated(before, after, counts)
+
+
+def _require_new_path(directory: str, before: str, after: str) -> None:
+    """Raise an error if the new path is that of the folder into which the old one was moved.
+
+    Parameters
+    ----------
+    directory
+        Directory of a record that is in the old folder.
+    before, after
+        The old path, and the new one.
+    """
+    rest = directory.rstrip("/")[len(before) :]
+    path = f"{after}/{os.path.basename(before)}"
+    is_there = os.path.isdir(directory) or (rest and os.path.isdir(f"{after}{rest}"))
+    if not is_there and os.path.isdir(f"{path}{rest}"):
+        raise SourceError(
+            after,
+            f"{os.path.basename(before)} is in this folder now; NEW is the new path of OLD",
+            command=f"mdfactory sync relocate {shlex.quote(before)} {shlex.quote(path)}",
+        )
 
 
 def _no_records(

@@ -124,7 +124,9 @@ def _closing_lines(
     if not (adoption.runs or adoption.existing):
         return
     if write or not adoption.runs:
-        yield session.next_command(f"To push them: mdfactory sync push all {shell_words(root)}")
+        # Those of an earlier push may be in the store; another run of the same name stays there.
+        words = shell_words(root, *["--diff"] * bool(adoption.existing))
+        yield session.next_command(f"To push them: mdfactory sync push all {words}")
         return
     options = ["--prefix", prefix] if prefix else []
     words = shell_words(root, *options, "--write")

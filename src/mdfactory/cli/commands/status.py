@@ -256,7 +256,9 @@ def _next_steps(compared: CampaignStatus, source: str) -> Iterator[str]:
         "To overwrite simulations that another program edited in the store": pushes(
             "mdfactory sync push systems SOURCE --force", directories(State.edited)
         ),
-        "If folders were moved to NEW": moved_commands(directories(State.gone)),
+        "If folders were moved (NEW is the path that each has now)": moved_commands(
+            directories(State.gone)
+        ),
         "To write BuildInputs again that folders have lost": [
             write_back_command(hash_, directory) for hash_, directory in lost.items()
         ],

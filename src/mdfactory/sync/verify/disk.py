@@ -47,6 +47,11 @@ class Problem(NamedTuple):
 
 RECORD_AGAIN: Final = f"Record it again, then {PUSH_UPDATE}"
 
+EDITED: Final = (
+    "\n  If its BuildInput was edited, to go back, move that file away, and {}"
+    "\n  To keep the edit, rename the folder to {}, and mdfactory sync clear all --hash {}"
+)
+
 PULL_TABLE: Final = (
     "\n  The store has the table; this writes it, with a column hash: mdfactory sync pull analysis "
     "--analysis-name {} --hash {} --data --output FILE"
@@ -112,7 +117,11 @@ def _check_simulation(row: Row) -> Iterator[Problem]:
         if hash_ != row["hash"]:
             problem = f"{row['directory']} holds another simulation, {hash_}"
             # A relocation of the folder would also change the record of what it holds now.
-            yield Problem(problem, f"if it was moved to NEW, {PUSH_MOVED}")
+            remedy = f"if it was moved to NEW, {PUSH_MOVED}"
+            if os.path.basename(row["directory"]).upper() == row["hash"]:
+                write_back = write_back_command(row["hash"], row["directory"])
+                remedy += EDITED.format(write_back, hash_, row["hash"])
+            yield Problem(problem, remedy)
             return
         yield from _check_registry(row["directory"])
 
