@@ -232,7 +232,8 @@ def test_a_deleted_build_input_is_answered_with_the_command_that_writes_it_again
     mdfactory: Program, pushed_all: Path
 ) -> None:
     (pushed_all / DONE / f"{DONE}.yaml").unlink()  # with a run in it
-    (pushed_all / BUILD / f"{BUILD}.yaml").unlink()  # without one
+    for file in (pushed_all / BUILD).iterdir():  # with nothing else, as a new folder
+        file.unlink()
     command, other = (
         f"mdfactory prepare-build --from-store {hash_} {pushed_all / hash_}"
         for hash_ in (DONE, BUILD)

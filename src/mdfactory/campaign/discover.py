@@ -89,7 +89,7 @@ class Searched:
         """Add a folder in which nothing was found, given the names in it."""
         files = listing.files
         has_results = RESULTS_FOLDER in listing.folders or RESULTS_FOLDER in listing.links
-        if has_results or (files and HASH_PATTERN.fullmatch(os.path.basename(directory))):
+        if has_results or HASH_PATTERN.fullmatch(os.path.basename(directory)):
             self.former.append(directory)
         suffixes = {os.path.splitext(name)[1].lower() for name in files}
         self.gromacs += not suffixes.isdisjoint(GROMACS_SUFFIXES)
