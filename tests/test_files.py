@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,6 +193,22 @@ def test_a_new_file_can_be_written_by_the_group_that_can_write_its_folder(
     assert (tmp_path / "file").stat().st_mode & 0o777 == expected
     for folder in (tmp_path / "a", tmp_path / "a" / "b"):
         assert folder.stat().st_mode & 0o777 == (0o770 if folder_mode & 0o020 else 0o700)
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_file_that_will_be_renamed_has_the_rights_of_its_last_folder(
+    tmp_path: Path, *, is_shared: bool
+) -> None:
+    first, last = tmp_path / "first", tmp_path / "last"
+    for folder, shared in ((first, not is_shared), (last, is_shared)):
+        folder.mkdir()
+        folder.chmod(0o775 if shared else 0o755)
+    umask = os.umask(0o077)
+    try:
+        os.close(create_file(first / "new", replaces=last / "new"))
+    finally:
+        os.umask(umask)
+    assert bool((first / "new").stat().st_mode & stat.S_IWGRP) is is_shared
 
 
 def test_a_shared_file_or_folder_has_only_its_own_name(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def create_file(path: StrPath, *, mode: int = 0o666, replaces: StrPath | None = 
     OSError
         If the file cannot be created, or exists.
     """
-    folder = os.path.dirname(path) or "."
+    folder = os.path.dirname(replaces or path) or "."
     if replaces is None and mode & stat.S_IRWXG and is_shared(folder):
         return _create_shared_file(os.fspath(path), mode)
     replaced = _replaced_status(replaces) if replaces else None
