@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import starmap
 from shlex import quote
 
@@ -30,6 +31,10 @@ class NewDirectories:
     """
 
     changes: Sequence[tuple[str, str]]
+    _exists: Callable[[str], bool] = field(
+        default_factory=lambda: cache(os.path.isdir), init=False, compare=False, repr=False
+    )
+    """Whether a folder exists; each is looked at once."""
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -38,8 +43,8 @@ class NewDirectories:
     def warning(self) -> str:
         """What an update does with their records, and whether their old folders still exist."""
         number = counted(len(self.changes), "simulation")
-        old, new = _renamed(*self.changes[0])
-        is_one_folder = len({*starmap(_renamed, self.changes)}) == 1
+        old, new = self._renamed(*self.changes[0])
+        is_one_folder = len({*starmap(self._renamed, self.changes)}) == 1
         others = "" if is_one_folder else ", and others"
         return f"{number} recorded in another folder, {self._old_folders}: {old} -> {new}{others}"
 
@@ -49,10 +54,10 @@ class NewDirectories:
 
         They change no record of a folder that still exists.
         """
-        moved = [(old, new) for old, new in self.changes if not os.path.isdir(old)]
+        moved = [(old, new) for old, new in self.changes if not self._exists(old)]
         if not moved:
             return self.warning
-        pairs = {*starmap(_renamed, moved)}
+        pairs = {*starmap(self._renamed, moved)}
         commands = [f"mdfactory sync relocate {quote(old)} {quote(new)}" for old, new in pairs]
         if len(pairs) > MAX_LISTED:
             commands = for_folders(PUSH_UPDATE, (new for _, new in moved))
@@ -70,11 +75,23 @@ class NewDirectories:
 
     @property
     def _old_folders(self) -> str:
-        missing = sum(not os.path.isdir(old) for old, _ in self.changes)
+        missing = sum(not self._exists(old) for old, _ in self.changes)
         if missing == len(self.changes):
             return "and the old folders do not exist any more"
         which = f"{len(self.changes) - missing:,} of the" if missing else "the"
         return f"and {which} old folders still exist"
+
+    def _renamed(self, old: str, new: str) -> tuple[str, str]:
+        """Return two paths without the names at their ends that are equal.
+
+        The topmost folder that does not exist any more was moved, and none above it.
+        """
+        (old_top, old_name), (new_top, new_name) = map(os.path.split, (old, new))
+        if old_name != new_name or "" in {old_name, old_top, new_top}:
+            return old, new
+        if self._exists(old_top) and not self._exists(old):
+            return old, new
+        return self._renamed(old_top, new_top)
 
 
 def new_directories(transaction: Transaction, batches: Batches) -> NewDirectories:
@@ -100,16 +117,3 @@ def _changes(transaction: Transaction, batches: Batches) -> Iterator[tuple[str, 
             new = found.get(hash_)
             if new and new.rstrip("/") != old.rstrip("/"):
                 yield old, new
-
-
-def _renamed(old: str, new: str) -> tuple[str, str]:
-    """Return two paths without the names at their ends that are equal.
-
-    The topmost folder that does not exist any more was moved, and none above it.
-    """
-    (old_top, old_name), (new_top, new_name) = map(os.path.split, (old, new))
-    if old_name != new_name or "" in {old_name, old_top, new_top}:
-        return old, new
-    if os.path.isdir(old_top) and not os.path.isdir(old):
-        return old, new
-    return _renamed(old_top, new_top)

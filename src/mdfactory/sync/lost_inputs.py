@@ -32,8 +32,10 @@ def is_lost(directory: str) -> bool:
 
 def stored_hashes(store: Store, folders: Collection[str]) -> dict[str, str]:
     """Return directory and hash of each stored simulation that is in or below some folders."""
+    if not folders:
+        return {}
     with store.transaction() as transaction:
-        if not (folders and transaction.has(SIMULATIONS)):
+        if not transaction.has(SIMULATIONS):
             return {}
         records = records_inside(transaction, SIMULATIONS, frozenset(folders))
         return {directory.rstrip("/"): hash_ for hash_, directory in records}
@@ -74,8 +76,10 @@ def edited_warnings(store: Store, simulations: Collection[Simulation]) -> Iterat
 
 def _records(store: Store, hashes: Collection[str]) -> set[tuple[str, str]]:
     """Return hash and directory of the stored simulations with some hashes."""
+    if not hashes:
+        return set()
     with store.transaction() as transaction:
-        if not (hashes and transaction.has(SIMULATIONS)):
+        if not transaction.has(SIMULATIONS):
             return set()
         query = Query((OneOf("hash", tuple(hashes)),), ("hash", "directory"))
         found = transaction.values(SIMULATIONS, query)

@@ -102,8 +102,8 @@ def relocate(
             if not dry_run:
                 transaction.lock_table(table)
             inside = [*records_inside(transaction, table, {before})]
-            for _, directory in inside[:1]:
-                _require_new_path(directory, before, after)
+            if inside:
+                _require_new_path(inside[0][1], before, after)
             hashes = [hash_ for hash_, _ in inside]
             counts[table.name] = len(hashes)
             watch(f"relocating {table.name}", len(hashes))
