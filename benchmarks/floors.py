@@ -6,7 +6,7 @@ A floor imports what the command needs, so that the starts cancel.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
 
@@ -188,8 +188,8 @@ def query(database: str, table: str, column: str, value: str, output: str, *libr
             writer.write_batch(pa.RecordBatch.from_arrays(columns, names))
 
 
-def copy_files(root: str, target: str, *_: str) -> None:
-    """Read each file of an artifact, hash it and write it elsewhere."""
+def _hashed_files(root: str) -> Iterator[tuple[str, bytes]]:
+    """Read and hash each file of an artifact; yield its SHA-256 and content."""
     import hashlib
     import os
 
@@ -197,13 +197,18 @@ def copy_files(root: str, target: str, *_: str) -> None:
         for name in names if folder.endswith("/artifacts/frames") else ():
             with open(f"{folder}/{name}", "rb") as file:
                 content = file.read()
-            with open(f"{target}/{hashlib.sha256(content).hexdigest()}", "wb") as file:
-                file.write(content)
+            yield hashlib.sha256(content).hexdigest(), content
+
+
+def copy_files(root: str, target: str, *_: str) -> None:
+    """Read each file of an artifact, hash it and write it elsewhere."""
+    for digest, content in _hashed_files(root):
+        with open(f"{target}/{digest}", "wb") as file:
+            file.write(content)
 
 
 def keep_files(root: str, target: str, *_: str) -> None:
     """Do the same so that a power cut loses nothing: under temporary names, brought to the disk."""
-    import hashlib
     import os
     from concurrent.futures import ThreadPoolExecutor
 
@@ -213,18 +218,14 @@ def keep_files(root: str, target: str, *_: str) -> None:
         os.close(handle)
 
     kept: dict[str, list[str]] = {}
-    for folder, _folders, names in os.walk(root):
-        for name in names if folder.endswith("/artifacts/frames") else ():
-            with open(f"{folder}/{name}", "rb") as file:
-                content = file.read()
-            digest = hashlib.sha256(content).hexdigest()
-            below = f"{target}/{digest[:2]}"
-            if below not in kept:
-                os.mkdir(below)
-            with open(f"{below}/.{digest}", "wb") as file:
-                file.write(content)
-            os.rename(f"{below}/.{digest}", f"{below}/{digest}")
-            kept.setdefault(below, []).append(f"{below}/{digest}")
+    for digest, content in _hashed_files(root):
+        below = f"{target}/{digest[:2]}"
+        if below not in kept:
+            os.mkdir(below)
+        with open(f"{below}/.{digest}", "wb") as file:
+            file.write(content)
+        os.rename(f"{below}/.{digest}", f"{below}/{digest}")
+        kept.setdefault(below, []).append(f"{below}/{digest}")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bring_to_disk, [path for paths in kept.values() for path in paths]))
         list(pool.map(bring_to_disk, kept))

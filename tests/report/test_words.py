@@ -152,6 +152,14 @@ def _folders(page: Page) -> list[Path]:
     return [*Path(unquote(urlsplit(page.url).path)).parent.iterdir()]
 
 
+def _written(browser: Browser, expression: str) -> str:
+    """Return the value of an expression of the page's script, with a plain minus."""
+    page = browser.new_page()
+    found = page.evaluate(f"() => {{ {asset('script/data.js')} return {expression}; }}")
+    page.close()
+    return str(found).replace("\N{MINUS SIGN}", "-")
+
+
 @pytest.mark.parametrize(
     ("ends", "text"),
     [
@@ -167,10 +175,7 @@ def _folders(page: Page) -> list[Path]:
     ],
 )
 def test_both_ends_of_a_range_have_as_many_decimals(browser: Browser, ends: str, text: str) -> None:
-    page = browser.new_page()
-    found = page.evaluate(f"() => {{ {asset('script/data.js')} return formatRange([{ends}]); }}")
-    page.close()
-    assert found.replace("\N{MINUS SIGN}", "-") == text
+    assert _written(browser, f"formatRange([{ends}])") == text
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,4 @@ def test_both_ends_of_a_range_have_as_many_decimals(browser: Browser, ends: str,
     ],
 )
 def test_numbers_that_people_write_are_not_rounded(browser: Browser, value: str, text: str) -> None:
-    page = browser.new_page()
-    found = page.evaluate(f"() => {{ {asset('script/data.js')} return formatValue({value}); }}")
-    page.close()
-    assert found.replace("\N{MINUS SIGN}", "-") == text
+    assert _written(browser, f"formatValue({value})") == text
