@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -29,6 +29,7 @@ def _close(read: np.ndarray, drawn: np.ndarray) -> bool:
 
 @settings(deadline=None)
 @given(VALUES)
+@example(np.array([np.inf, np.finfo(float).max]))
 def test_values_come_back_to_a_step_of_their_range(values: np.ndarray) -> None:
     curve = PackedCurve(3, 1, 2, [np.arange(len(values), dtype=float)], values)
     [read] = unpack_curves(pack_curves([curve]))

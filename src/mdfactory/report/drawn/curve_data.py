@@ -265,7 +265,8 @@ def _unpacked(steps: np.ndarray, ends: Sequence[float | None], labels: Sequence[
     low, high = ends
     if low is None or high is None:
         return np.array([labels[number] for number in steps], dtype=object)
+    present = np.where(steps == GAP, np.nan, steps)
     if high - low == STEPS:
-        return np.where(steps == GAP, np.nan, low + steps)
-    share = steps / STEPS
-    return np.where(steps == GAP, np.nan, low * (1 - share) + high * share)
+        return low + present
+    share = present / STEPS
+    return low * (1 - share) + high * share
